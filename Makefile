@@ -1,0 +1,72 @@
+# Every target is one command that you can type yourself. The database is the one that DATABASE_URL
+# or the PG* variables name; without them it is the embedded server, whose data are in .pgdata.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNNER := $(BIN)/python -m runner
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run ingest build psql test lint clean clean-data
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: $(RUNTIME) ## do everything, from the server to the reports (DEMO=1: demo data also on your own server)
+	@$(RUNNER) schema apply
+	@$(RUNNER) seed --if-empty $(if $(DEMO),--demo)
+	@$(RUNNER) run-all
+
+ingest: $(RUNTIME) ## bring new source rows into the warehouse
+	@$(RUNNER) ingest
+
+build: $(RUNTIME) ## bring dimensions, facts, aggregates and reports up to date
+	@$(RUNNER) build
+
+psql: $(RUNTIME) ## open psql on the warehouse
+	@$(RUNNER) db psql
+
+test: $(DEV) ## run the tests on a server of their own (ARGS="-k retention": some of them)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV) ## check the Python, the SQL and the manifest
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql
+	@$(RUNNER) lint
+
+# The embedded server runs from the virtual environment, so it stops before its binaries go.
+clean: ## delete the virtual environment and the caches, never data
+	@test ! -e $(RUNTIME) || $(RUNNER) db stop || echo "the embedded server was not stopped" >&2
+	rm -rf $(VENV) build dist milepost.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find runner tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+clean-data: $(RUNTIME) ## delete the data of the embedded server, after asking
+	@$(RUNNER) db delete-data
+
+# Each stamp is touched when its step has succeeded, so a step that was cut short runs again.
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed"; \
+	    echo "hint: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), and 3.11 is the oldest that works"; \
+	    echo "hint: name a newer one: make PYTHON=python3.12"; exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "error: $(PYTHON) cannot make virtual environments"; \
+	    echo "hint: install its venv module; on Debian and Ubuntu: apt install python3-venv"; exit 1; } >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(RUNTIME): $(VENV)/.created setup.cfg pyproject.toml
+	@echo "installing what the runner needs into $(VENV) ..."
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(DEV): $(VENV)/.created setup.cfg pyproject.toml
+	@echo "installing what the runner and its tests need into $(VENV) ..."
+	@$(INSTALL) --editable '.[dev]'
+	@touch $(RUNTIME) $@

@@ -1,0 +1,235 @@
+"""Builds a target: one lock, one snapshot, one commit."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner import ledger
+from runner.compose import PRELUDE, Composer
+from runner.database import BUILD_LOCK, Changes, Database, Session, lock_number
+from runner.errors import RunnerError, StartError
+from runner.ledger import Ledger
+from runner.manifest import Manifest, Script
+from runner.plan import Mode, Position, Step, decide, fingerprint, select
+from runner.target import RAW_SCHEMA, Target
+
+
+class CheckFailed(RunnerError):
+    """A blocking check returned rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A script that has run: what it changed in its own table, in rows, and how long it took."""
+
+    step: Step
+    changes: Changes
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A build that is done. Without a run_id there was nothing to do."""
+
+    run_id: int | None = None
+    results: list[Result] = field(default_factory=list)
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+
+def look(
+    session: Session, manifest: Manifest, target: Target, patterns: Iterable[str] = ()
+) -> tuple[dict[str, Position], list[Step]]:
+    """What is new and what each script would do about it, in the snapshot of the session."""
+    _check_replicas(session, manifest)
+    positions = ledger.positions(session, target.name)
+    built = ledger.built_scripts(session, target.name, target.prefix)
+    forced = frozenset(select(manifest, patterns))
+    return positions, decide(manifest, built, positions, forced)
+
+
+def build(
+    database: Database,
+    manifest: Manifest,
+    target: Target,
+    patterns: Iterable[str] = (),
+    tell: Callable[[Result], None] = lambda result: None,
+) -> Summary:
+    """Bring a target up to date, or leave it as it was and raise. `patterns` are forced, with all that follows."""
+    started = time.monotonic()
+    patterns = list(patterns)
+    with (
+        database.session("milepost build") as work,
+        database.session("milepost build, evidence") as evidence,
+    ):
+        book = Ledger(evidence)
+        with work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"):
+            book.abandon_builds(target.name)
+            if not _has_work(look(work, manifest, target, patterns)[1]):
+                return Summary()
+            run_id = book.begin("build", work, target=target.name)
+            attempt = Attempt(manifest, target, work, book, run_id, tell)
+            try:
+                with work.transaction():
+                    attempt.run(patterns)
+            except BaseException as error:
+                book.fail(run_id, error)
+                book.roll_back_scripts(target.name)
+                raise
+    return Summary(run_id, attempt.results, time.monotonic() - started, attempt.warnings)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at a build, inside its transaction."""
+
+    manifest: Manifest
+    target: Target
+    work: Session
+    book: Ledger
+    run_id: int
+    tell: Callable[[Result], None]
+    results: list[Result] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self, patterns: list[str]) -> None:
+        self.work.run(PRELUDE)
+        positions, steps = look(self.work, self.manifest, self.target, patterns)
+        composer = Composer(self.manifest, self.target, positions)
+        self._define_schemas()
+        for step in steps:
+            if step.mode != "skip":
+                self._run_step(composer, step)
+        changes = Changes()
+        for result in self.results:
+            changes += result.changes
+        ledger.consume(self.work, self.run_id, positions)
+        ledger.succeed(
+            self.work,
+            self.run_id,
+            inserted=changes.inserted,
+            updated=changes.updated,
+            deleted=changes.deleted,
+        )
+
+    def _define_schemas(self) -> None:
+        """A target's schemas come with its first build; the live ones with `schema apply`."""
+        if not self.target.is_live:
+            for layer in ("warehouse", "reporting"):
+                self.work.run(f"create schema if not exists {self.target.prefix}{layer}")
+
+    def _run_step(self, composer: Composer, step: Step) -> None:
+        script = step.script
+        table = self.target.table(script.layer, script.name)
+        started = time.monotonic()
+        try:
+            if step.mode == "full":
+                for piece in composer.definitions(script):
+                    self.work.run(piece.text, piece.file)
+            before = self.work.changes(table)
+            for piece in composer.body(script, step.mode, self.work):
+                self.work.run(piece.text, piece.file or script.path)
+            changes = self.work.changes(table) - before
+            for check in script.checks:
+                self._check(composer, script, check, step.mode)
+            ledger.remember(
+                self.work,
+                self.run_id,
+                self.target.name,
+                script.key,
+                fingerprint(self.manifest, script),
+                table,
+            )
+        except BaseException as error:
+            seconds = time.monotonic() - started
+            with contextlib.suppress(RunnerError):
+                self.book.script_done(
+                    self.run_id, self.work, self.target.name, script.key, seconds, error=error
+                )
+            raise
+        result = Result(step, changes, time.monotonic() - started)
+        self.book.script_done(
+            self.run_id, self.work, self.target.name, script.key, result.seconds, changes
+        )
+        self.results.append(result)
+        self.tell(result)
+
+    def _check(self, composer: Composer, script: Script, check: Path, mode: Mode) -> None:
+        piece = composer.check(check, mode)
+        # On one line with the query's first, so that the line of an error is the line of the file.
+        found = self.work.query(
+            f"with bad as ({piece.text}\n) select (select count(*) from bad) as bad_rows,"
+            " (select coalesce(jsonb_agg(to_jsonb(first)), '[]')"
+            " from (select * from bad limit 5) as first) as sample",
+            check,
+        )[0]
+        warns = "-- Level: warn" in self.manifest.read(check)
+        bad_rows = found["bad_rows"]
+        status = "passed" if not bad_rows else "warned" if warns else "failed"
+        name = check.name.removesuffix(".check.sql")
+        self.book.check_done(self.run_id, script.key, name, status, bad_rows, found["sample"])
+        message = f"{check}: {bad_rows} bad rows, the first: {found['sample'][:1]}"
+        if status == "failed":
+            raise CheckFailed(
+                message, "nothing was published; python -m runner runs shows the build"
+            )
+        if status == "warned":
+            self.warnings.append(message)
+
+
+def _has_work(steps: list[Step]) -> bool:
+    return any(step.mode != "skip" for step in steps)
+
+
+def _check_replicas(session: Session, manifest: Manifest) -> None:
+    names = {
+        need.removeprefix("raw.")
+        for script in manifest.scripts.values()
+        for need in script.needs
+        if need.startswith("raw.")
+    }
+    for name in sorted(names):
+        table = f"{RAW_SCHEMA}.raw_{name}"
+        if session.row("select to_regclass(%(table)s) is null as missing", {"table": table})["missing"]:
+            raise StartError(f"{table} does not exist", "python -m runner ingest creates and fills it")
+
+
+def rendered(
+    database: Database, manifest: Manifest, target: Target, name: str | None, full: bool
+) -> str:
+    """The SQL of one script, or of the whole pending build as a script for psql."""
+    chosen = select(manifest, [name]) if name else None
+    texts = []
+    with database.session("milepost render") as session:
+        Ledger(session)
+        try:
+            with session.transaction():
+                positions, steps = look(session, manifest, target, [name or "*"] if full else [])
+                composer = Composer(manifest, target, positions)
+                for step in steps:
+                    if chosen is None and step.mode == "skip":
+                        continue
+                    mode: Mode = "incremental" if step.mode == "skip" else step.mode
+                    definitions = composer.definitions(step.script)
+                    for piece in definitions if mode == "full" else []:
+                        session.run(piece.text, piece.file)  # a table can then be asked for its columns
+                    if chosen is None or step.script.key in chosen:
+                        pieces = definitions if mode == "full" else []
+                        pieces = [*pieces, *composer.body(step.script, mode, session)]
+                        texts.append(f"-- {step.script.path}: {mode}, {step.reason}\n")
+                        texts += [piece.text for piece in pieces]
+                raise _Looked
+        except _Looked:
+            pass
+    if name:
+        return "\n".join(texts)
+    body = "\n".join([PRELUDE, *texts])
+    return f"begin isolation level repeatable read;\n\n{body}\ncommit;\n"
+
+
+class _Looked(Exception):
+    """Ends a transaction in which nothing was to be kept."""

@@ -1,0 +1,49 @@
+"""`schema apply`: create the tables."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.group("schema")
+def command() -> None:
+    """Create the schemas and tables."""
+
+
+@command.command("apply")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--target", default="live", show_default=True, help="Whose derived tables.")
+@click.pass_obj
+def apply_command(project: Path, yes: bool, target: str) -> None:
+    """Say what would be created, ask, and create it. On the embedded server it does not ask.
+
+    \b
+    Example: python -m runner schema apply --yes
+    """
+    from runner import output, schema, server
+    from runner.database import Database
+    from runner.errors import UsageError
+    from runner.manifest import load
+    from runner.target import Target
+
+    manifest = load(project)
+    address = server.find(project)
+    database = Database(address.conninfo)
+    changes = schema.rehearse(database, manifest, Target(target))
+    if not changes:
+        output.say("schema: up to date")
+        return
+    if address.is_embedded:
+        output.say(f"schema: {len(changes)} schemas, tables, views and indexes")
+    else:
+        for change in changes:
+            output.say(change)
+        if not yes and not sys.stdin.isatty():
+            raise UsageError("nobody is there to ask", "python -m runner schema apply --yes")
+        if not yes:
+            click.confirm(f"do these {len(changes)} things?", abort=True)
+    schema.apply(database, manifest, Target(target))
+    output.say("schema: applied")

@@ -1,0 +1,142 @@
+"""Turns a step of a build into the SQL that does it. What is composed here is all that a build runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+
+from runner.database import Session
+from runner.manifest import Manifest, Script
+from runner.plan import Mode, Position
+from runner.queries import queries
+from runner.target import Target
+from runner.template import FULL, INCREMENTAL, plain, render
+
+# Key look-ups rather than scans of big tables; sorts and hashes that fit into memory.
+PRELUDE = """\
+set local timezone = 'UTC';
+set local random_page_cost = 1.1;
+set local work_mem = '64MB';
+set local jit = off;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A text to run, and the file that an error in it is in; None for a text of the runner."""
+
+    text: str
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Composes the pieces of a build of one target from one snapshot."""
+
+    manifest: Manifest
+    target: Target
+    positions: Mapping[str, Position]
+
+    def definitions(self, script: Script) -> list[Piece]:
+        """The DDL of a script's tables, or of a view."""
+        return [
+            Piece(self._render(path, self.target.values()), path)
+            for path in ((script.path,) if script.is_view else script.definitions)
+        ]
+
+    def body(self, script: Script, mode: Mode, session: Session) -> list[Piece]:
+        """Everything that brings the tables of a script up to date; they exist already.
+
+        A script that deletes nothing fills its table whole, and a script in full fills it anew: both
+        do so beside a table that readers use, and what differs is published. An empty table is
+        filled directly.
+        """
+        if script.is_view:
+            return []
+        tables = {name: self.target.table(script.layer, name) for name in script.tables}
+        is_whole = not deletes(self.manifest.read(script.path))
+        filled = [name for name, table in tables.items() if not _is_empty(session, table)]
+        if not is_whole and (mode == "incremental" or not filled):
+            direct = self.script(script, mode, tables)
+            analyze = [Piece(f"analyze {table};\n") for table in tables.values() if mode == "full"]
+            return [direct, *analyze]
+        fresh = {name: f"pg_temp.{name}" for name in tables}
+        pieces = [Piece(_scratch(name, table)) for name, table in tables.items()]
+        pieces.append(self.script(script, mode, fresh))
+        for name, table in tables.items():
+            if mode == "full":
+                pieces.append(Piece(f"analyze {fresh[name]};\n"))
+            pieces.append(Piece(_publish(session, table, fresh[name])))
+            if mode == "full":
+                pieces.append(Piece(f"analyze {table};\n"))
+            pieces.append(Piece(f"drop table {fresh[name]};\n"))
+        return pieces
+
+    def script(self, script: Script, mode: Mode, tables: Mapping[str, str]) -> Piece:
+        """The text of a script, filling the tables given."""
+        values = {**self._values(mode), "this": plain(tables[script.name])}
+        if script.state:
+            values["state"] = plain(tables[script.state])
+        return Piece(self._render(script.path, values), script.path)
+
+    def check(self, check: Path, mode: Mode) -> Piece:
+        """The query of a check: it returns the bad rows."""
+        return Piece(self._render(check, self._values(mode)).rstrip().rstrip(";"), check)
+
+    def _values(self, mode: Mode) -> dict[str, Any]:
+        return {
+            **self.target.values(),
+            "incremental": INCREMENTAL if mode == "incremental" else FULL,
+            "after": {name: position.after for name, position in self.positions.items()},
+            "through": {name: position.through for name, position in self.positions.items()},
+            "pipeline": {name: position.pipeline_id for name, position in self.positions.items()},
+        }
+
+    def _render(self, path: Path, values: Mapping[str, Any]) -> str:
+        return render(self.manifest.read(path), {**self.manifest.variables, **values}, path)
+
+
+def deletes(text: str) -> bool:
+    """Whether a script takes rows out of its table itself, rather than filling it whole."""
+    return re.search(r"delete from \{\{ this \}\}", text) is not None
+
+
+def _is_empty(session: Session, table: str) -> bool:
+    return bool(session.row(f"select not exists (select from {table}) as is_empty")["is_empty"])
+
+
+def _scratch(name: str, table: str) -> str:
+    return (
+        f"create temporary table {name} (like {table} including indexes including constraints)"
+        " on commit drop;\n"
+    )
+
+
+def _publish(session: Session, table: str, fresh: str) -> str:
+    shape = session.rows(queries("ledger.sql")["table_shape"], {"table": table})
+    columns = [plain(column["column_name"]) for column in shape]
+    keys = [plain(column["column_name"]) for column in shape if column["is_key"]]
+    return render(
+        Path(__file__).with_name("publish.sql").read_text(encoding="utf-8"),
+        {
+            "live": plain(table),
+            "fresh": plain(fresh),
+            "columns": sql.SQL(", ").join(columns),
+            "keys": sql.SQL(", ").join(keys),
+            # A key column may be null, as the cohort of an average is.
+            "is_same_key": sql.SQL(" and ").join(
+                sql.SQL("stored.{0} is not distinct from gone.{0}").format(key) for key in keys
+            ),
+            "assignments": sql.SQL(", ").join(
+                sql.SQL("{0} = excluded.{0}").format(column)
+                for column in columns
+                if column not in keys
+            ),
+        },
+        "publish.sql",
+    )

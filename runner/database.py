@@ -1,0 +1,221 @@
+"""The adapter: connections, transactions, locks. Alone in knowing psycopg's errors."""
+
+from __future__ import annotations
+
+import os
+import socket
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, LiteralString, cast
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from runner.errors import RunnerError, StartError
+
+# First key of our advisory locks; the second is the id of a pipeline or a number for a name.
+PIPELINE_LOCK = 0x4D50_0001
+REPLICA_LOCK = 0x4D50_0002
+BUILD_LOCK = 0x4D50_0003
+
+Row = dict[str, Any]
+
+
+class QueryFailed(RunnerError):
+    """The server refused a statement. `sqlstate` is its error class, `context` where it was."""
+
+    def __init__(
+        self, message: str, hint: str | None, sqlstate: str | None, context: str = ""
+    ) -> None:
+        super().__init__(message, hint)
+        self.sqlstate = sqlstate
+        self.context = context
+
+
+class LockHeld(StartError):
+    """Another run holds the lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a transaction has done to a table so far, in rows."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: Changes) -> Changes:
+        return Changes(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.deleted + other.deleted,
+        )
+
+    def __sub__(self, other: Changes) -> Changes:
+        return Changes(
+            self.inserted - other.inserted,
+            self.updated - other.updated,
+            self.deleted - other.deleted,
+        )
+
+
+class Session:
+    """One connection: autocommit outside of `transaction()`, time zone UTC."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self.connection = connection
+        self.backend_pid = connection.info.backend_pid
+
+    def run(self, text: str, file: Path | str | None = None) -> None:
+        """Run a text of one or more statements; an error names the file and, where the server knows it, the line."""
+        with _translated(text, file):
+            self.connection.execute(sql.SQL(cast(LiteralString, text)))
+
+    def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        with _translated(query, None):
+            cursor = self.connection.execute(sql.SQL(cast(LiteralString, query)), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def row(self, query: str, values: Mapping[str, Any] | None = None) -> Row:
+        """The one row that the query gives."""
+        return self.rows(query, values)[0]
+
+    def query(self, text: str, file: Path) -> list[Row]:
+        """Like `rows`, for the text of a file without parameters."""
+        with _translated(text, file):
+            return self.connection.execute(sql.SQL(cast(LiteralString, text))).fetchall()
+
+    def copy(self, statement: str, content: Iterable[bytes]) -> None:
+        """Send content to a `copy ... from stdin`, block by block."""
+        with _translated("", None), self.connection.cursor() as cursor:
+            with cursor.copy(sql.SQL(cast(LiteralString, statement))) as copy:
+                for block in content:
+                    copy.write(block)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One snapshot for all that runs inside; rolled back when anything is raised."""
+        with _translated("", None):
+            self.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            with self.connection.transaction():
+                yield
+
+    @contextmanager
+    def lock(self, kind: int, number: int, what: str) -> Iterator[None]:
+        """Hold an advisory lock, taken before any snapshot; LockHeld says who has it."""
+        keys = {"kind": kind, "number": number}
+        taken = self.row("select pg_try_advisory_lock(%(kind)s, %(number)s) as taken", keys)["taken"]
+        if not taken:
+            raise LockHeld(f"{what} is already running{self._holder(keys)}", "wait for it to end")
+        try:
+            yield
+        finally:
+            if not self.connection.closed:
+                self.rows("select pg_advisory_unlock(%(kind)s, %(number)s)", keys)
+
+    def _holder(self, keys: Mapping[str, int]) -> str:
+        holders = self.rows(
+            """
+            select
+                activity.pid,
+                activity.application_name,
+                to_char(activity.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') as since
+            from pg_locks as locks
+            inner join pg_stat_activity as activity on activity.pid = locks.pid
+            where
+                locks.locktype = 'advisory'
+                and locks.classid = %(kind)s
+                and locks.objid = %(number)s
+                and locks.objsubid = 2
+                and locks.granted
+                and activity.datname = current_database()
+            """,
+            keys,
+        )
+        if not holders:
+            return ""
+        holder = holders[0]
+        return f": {holder['application_name']}, server process {holder['pid']}, since {holder['since']}"
+
+    def changes(self, table: str) -> Changes:
+        """What the current transaction has done to a table; all zero if there is none of that name."""
+        counts = self.row(
+            """
+            select
+                coalesce(pg_stat_get_xact_tuples_inserted(to_regclass(%(table)s)), 0) as inserted,
+                coalesce(pg_stat_get_xact_tuples_updated(to_regclass(%(table)s)), 0) as updated,
+                coalesce(pg_stat_get_xact_tuples_deleted(to_regclass(%(table)s)), 0) as deleted
+            """,
+            {"table": table},
+        )
+        return Changes(**counts)
+
+
+class Database:
+    """A server and a database on it. Opens sessions; hands out nothing of psycopg."""
+
+    def __init__(self, conninfo: str) -> None:
+        self.conninfo = conninfo
+
+    @contextmanager
+    def session(self, name: str = "milepost") -> Iterator[Session]:
+        """A connection of its own, closed at the end."""
+        try:
+            connection = psycopg.connect(
+                self.conninfo,
+                autocommit=True,
+                row_factory=dict_row,
+                application_name=f"{name} ({host()})",
+                options="-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning",
+                prepare_threshold=None,
+            )
+        except psycopg.Error as error:
+            raise StartError(
+                f"cannot connect: {_first_line(error)}",
+                "look at DATABASE_URL or the PG* variables; without them the embedded server is used",
+            ) from error
+        with connection:
+            yield Session(connection)
+
+
+def host() -> str:
+    """This machine and process, as a run row has it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def lock_number(name: str) -> int:
+    """A number for a named lock."""
+    return zlib.crc32(name.encode()) & 0x7FFF_FFFF
+
+
+@contextmanager
+def _translated(text: str, file: Path | str | None) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _failure(error, text, file) from error
+
+
+def _failure(error: psycopg.Error, text: str, file: Path | str | None) -> QueryFailed:
+    diagnosis = error.diag
+    message = diagnosis.message_primary or _first_line(error)
+    if diagnosis.constraint_name and diagnosis.constraint_name not in message:
+        message = f"{message} ({diagnosis.constraint_name})"
+    if diagnosis.message_detail:
+        message = f"{message}: {diagnosis.message_detail}"
+    if error.sqlstate:
+        message = f"{message} ({error.sqlstate})"
+    if file is not None:
+        position = diagnosis.statement_position
+        line = f":{text.count(chr(10), 0, int(position) - 1) + 1}" if position else ""
+        message = f"{file}{line}: {message}"
+    hint, context = diagnosis.message_hint, diagnosis.context or ""
+    return QueryFailed(message.replace("\n", " "), hint, error.sqlstate, context)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__

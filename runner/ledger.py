@@ -1,0 +1,170 @@
+"""Rows in orchestrator.*: what runs, what happened, what was found. The queries are in ledger.sql."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from runner.database import Changes, QueryFailed, Session, host
+from runner.errors import RunnerError, StartError
+from runner.plan import Position
+from runner.queries import queries
+
+
+class Ledger:
+    """Writes over a session of its own, so that what it says survives the rollback of the work."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        if session.row("select to_regclass('orchestrator.built_scripts') is null as missing")["missing"]:
+            raise StartError("this database has no orchestrator schema", "python -m runner schema apply")
+
+    def begin(self, kind: str, work: Session, **values: Any) -> int:
+        """A run begins; returns its run_id."""
+        columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high", "guarantee")
+        return int(
+            self._run(
+                "begin_run",
+                kind=kind,
+                host=host(),
+                backend_pid=work.backend_pid,
+                **{column: values.get(column) for column in columns},
+            )[0]["run_id"]
+        )
+
+    def fail(self, run_id: int, error: BaseException) -> None:
+        """A run fails. Never raises: the error that is on its way matters more."""
+        with contextlib.suppress(RunnerError):
+            self._run("fail", run_id=run_id, **_reason(error))
+
+    def abandon_windows(self, pipeline_id: int) -> None:
+        self._run("abandon_windows", pipeline_id=pipeline_id)
+
+    def abandon_builds(self, target: str) -> None:
+        self._run("abandon_builds", target=target)
+        self._run("roll_back_scripts", target=target)
+
+    def roll_back_scripts(self, target: str) -> None:
+        with contextlib.suppress(RunnerError):
+            self._run("roll_back_scripts", target=target)
+
+    def script_done(
+        self,
+        build_id: int,
+        work: Session,
+        target: str,
+        script: str,
+        seconds: float,
+        changes: Changes | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        changes = changes or Changes()
+        self._run(
+            "script_done",
+            status="failed" if error else "succeeded",
+            target=target,
+            script=script,
+            parent_run_id=build_id,
+            seconds=seconds,
+            inserted=changes.inserted,
+            updated=changes.updated,
+            deleted=changes.deleted,
+            host=host(),
+            backend_pid=work.backend_pid,
+            **_reason(error),
+        )
+
+    def check_done(
+        self, build_id: int, script: str, check: str, status: str, bad_rows: int, sample: list[Any]
+    ) -> None:
+        self._run(
+            "check_done",
+            run_id=build_id,
+            script=script,
+            check_name=check,
+            status=status,
+            bad_rows=bad_rows,
+            sample=json.dumps(sample),
+        )
+
+    def log(
+        self,
+        message: str,
+        level: str = "info",
+        run_id: int | None = None,
+        pipeline_id: int | None = None,
+        **context: Any,
+    ) -> None:
+        self._run(
+            "log",
+            run_id=run_id,
+            pipeline_id=pipeline_id,
+            level=level,
+            message=message,
+            context=json.dumps(context, default=str),
+        )
+
+    def _run(self, name: str, **values: Any) -> list[dict[str, Any]]:
+        return self.session.rows(queries("ledger.sql")[name], values)
+
+
+def succeed(work: Session, run_id: int, **rows: int) -> None:
+    """A run succeeds, on the session and in the transaction of its data; refused if it was given up meanwhile."""
+    counts = {name: rows.get(name, 0) for name in ("read", "inserted", "updated", "unchanged", "deleted")}
+    if not work.rows(queries("ledger.sql")["succeed"], {"run_id": run_id, **counts}):
+        raise RunnerError(f"run {run_id} was given up by another runner; its data are rolled back")
+
+
+def positions(session: Session, target: str) -> dict[str, Position]:
+    """What is new in each replica for a target, by name without `raw.`.
+
+    A target that was never built has nothing new anywhere: it is filled in full, from all rows.
+    """
+    found = {}
+    for row in session.rows(queries("ledger.sql")["positions"], {"target": target}):
+        after = row["newest"] if row["consumed"] is None else row["consumed"]
+        found[row["raw_name"]] = Position(row["pipeline_id"], after, max(after, row["newest"]))
+    return found
+
+
+def built_scripts(session: Session, target: str, prefix: str) -> dict[str, str]:
+    """The fingerprint that each table of a target was last built from."""
+    rows = session.rows(queries("ledger.sql")["built_scripts"], {"target": target, "prefix": prefix})
+    return {row["script"]: row["fingerprint"] for row in rows}
+
+
+def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None:
+    """Record what a build consumes, in its transaction."""
+    for position in consumed.values():
+        work.rows(
+            queries("ledger.sql")["consume"],
+            {
+                "run_id": build_id,
+                "pipeline_id": position.pipeline_id,
+                "after": position.after,
+                "through": position.through,
+            },
+        )
+
+
+def remember(work: Session, build_id: int, target: str, script: str, fingerprint: str, table: str) -> None:
+    """Record what a table is built from now, in the transaction of the build."""
+    work.rows(
+        queries("ledger.sql")["remember_script"],
+        {
+            "target": target,
+            "script": script,
+            "run_id": build_id,
+            "fingerprint": fingerprint,
+            "table": table,
+        },
+    )
+
+
+def _reason(error: BaseException | None) -> dict[str, str | None]:
+    if error is None:
+        return {"sqlstate": None, "error": None}
+    sqlstate = error.sqlstate if isinstance(error, QueryFailed) else None
+    message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+    return {"sqlstate": sqlstate, "error": message or type(error).__name__}

@@ -1,0 +1,199 @@
+-- begin_run --
+-- A run begins: its row is committed before the snapshot of its work.
+insert into orchestrator.runs (
+    kind, status, pipeline_id, target, script, parent_run_id, low, high, guarantee, host, backend_pid
+)
+values (
+    %(kind)s,
+    'running',
+    %(pipeline_id)s,
+    %(target)s,
+    %(script)s,
+    %(parent_run_id)s,
+    %(low)s::timestamptz,
+    %(high)s::timestamptz,
+    %(guarantee)s,
+    %(host)s,
+    %(backend_pid)s
+)
+returning run_id
+
+-- succeed --
+-- A run succeeds, in the transaction of its data. Only one that still runs can.
+update orchestrator.runs
+set
+    status = 'succeeded',
+    finished_at = clock_timestamp(),
+    horizon = pg_snapshot_xmin(pg_current_snapshot()),
+    rows_read = %(read)s,
+    rows_inserted = %(inserted)s,
+    rows_updated = %(updated)s,
+    rows_unchanged = %(unchanged)s,
+    rows_deleted = %(deleted)s
+where
+    run_id = %(run_id)s
+    and status = 'running'
+returning run_id
+
+-- fail --
+-- A run fails, after its data were rolled back.
+update orchestrator.runs
+set
+    status = 'failed',
+    finished_at = clock_timestamp(),
+    sqlstate = %(sqlstate)s,
+    error = %(error)s
+where
+    run_id = %(run_id)s
+    and status = 'running'
+
+-- roll_back_scripts --
+-- The scripts of a build that did not succeed were rolled back with it.
+update orchestrator.runs as scripts
+set status = 'rolled_back'
+from orchestrator.runs as builds
+where
+    scripts.parent_run_id = builds.run_id
+    and scripts.kind = 'script'
+    and scripts.status = 'succeeded'
+    and builds.kind = 'build'
+    and builds.target = %(target)s
+    and builds.status not in ('succeeded', 'running')
+
+-- abandon_builds --
+-- Whoever holds the lock of a target knows that older running builds of it are dead.
+update orchestrator.runs
+set
+    status = 'abandoned',
+    finished_at = clock_timestamp()
+where
+    kind in ('build', 'script')
+    and target = %(target)s
+    and status = 'running'
+
+-- abandon_windows --
+-- Whoever holds the lock of a pipeline knows that older running runs of it are dead.
+update orchestrator.runs
+set
+    status = 'abandoned',
+    finished_at = clock_timestamp()
+where
+    pipeline_id = %(pipeline_id)s
+    and status = 'running'
+
+-- script_done --
+-- A script of the running build ended.
+insert into orchestrator.runs (
+    kind, status, target, script, parent_run_id, rows_inserted, rows_updated, rows_deleted,
+    sqlstate, error, host, backend_pid, started_at, finished_at
+)
+values (
+    'script',
+    %(status)s,
+    %(target)s,
+    %(script)s,
+    %(parent_run_id)s,
+    %(inserted)s,
+    %(updated)s,
+    %(deleted)s,
+    %(sqlstate)s,
+    %(error)s,
+    %(host)s,
+    %(backend_pid)s,
+    clock_timestamp() - make_interval(secs => %(seconds)s),
+    clock_timestamp()
+)
+
+-- check_done --
+-- A check of the running build ended.
+insert into orchestrator.check_results (run_id, script, check_name, status, bad_rows, sample)
+values (%(run_id)s, %(script)s, %(check_name)s, %(status)s, %(bad_rows)s, %(sample)s::jsonb)
+
+-- log --
+-- What a run has to say.
+insert into orchestrator.logs (run_id, pipeline_id, level, message, context)
+values (%(run_id)s, %(pipeline_id)s, %(level)s, %(message)s, %(context)s::jsonb)
+
+-- positions --
+-- For each replica: the last run that the target's last build consumed, and the last that changed a row.
+with consumed as (
+    select
+        inputs.pipeline_id,
+        max(inputs.through_run_id) as run_id
+    from orchestrator.build_inputs as inputs
+    inner join orchestrator.runs as builds on builds.run_id = inputs.run_id
+    where
+        builds.target = %(target)s
+        and builds.status = 'succeeded'
+    group by inputs.pipeline_id
+)
+
+select
+    substring(
+        coalesce(pipelines.target_relation, 'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2))
+        from '[.]raw_(.*)$'
+    ) as raw_name,
+    pipelines.pipeline_id,
+    consumed.run_id as consumed,
+    coalesce(newest.run_id, 0) as newest
+from orchestrator.pipeline_definitions as pipelines
+left join consumed on consumed.pipeline_id = pipelines.pipeline_id
+left join lateral (
+    select runs.run_id
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = pipelines.pipeline_id
+        and runs.status = 'succeeded'
+        and runs.rows_inserted + runs.rows_updated + runs.rows_deleted > 0
+    order by runs.run_id desc
+    limit 1
+) as newest on true
+order by pipelines.pipeline_id
+
+-- built_scripts --
+-- What the tables of a target were built from; a table that was dropped and made again was never built.
+select
+    built.script,
+    built.fingerprint
+from orchestrator.built_scripts as built
+where
+    built.target = %(target)s
+    and built.table_oid = to_regclass(%(prefix)s || built.script)
+
+-- consume --
+-- What the running build consumes, committed with it.
+insert into orchestrator.build_inputs (run_id, pipeline_id, after_run_id, through_run_id)
+values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s)
+
+-- remember_script --
+-- What a table is built from now, committed with it.
+insert into orchestrator.built_scripts (target, script, run_id, fingerprint, table_oid)
+values (%(target)s, %(script)s, %(run_id)s, %(fingerprint)s, %(table)s::regclass)
+on conflict (target, script) do update set
+    run_id = excluded.run_id,
+    fingerprint = excluded.fingerprint,
+    table_oid = excluded.table_oid,
+    built_at = excluded.built_at
+
+-- table_shape --
+-- Columns and key of a table, in order and quoted where they have to be; the key is its primary key or, without one, its unique constraint.
+with keys as (
+    select constraints.conkey
+    from pg_constraint as constraints
+    where
+        constraints.conrelid = %(table)s::regclass
+        and constraints.contype in ('p', 'u')
+    order by constraints.contype
+    limit 1
+)
+
+select
+    quote_ident(attributes.attname) as column_name,
+    attributes.attnum = any(keys.conkey) as is_key
+from pg_attribute as attributes
+cross join keys
+where
+    attributes.attrelid = %(table)s::regclass
+    and attributes.attnum > 0
+    and not attributes.attisdropped
+order by attributes.attnum

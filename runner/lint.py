@@ -1,0 +1,74 @@
+"""Holds the SQL against the manifest: a script reads what it declares, and declares what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+
+from runner.compose import Composer
+from runner.errors import RunnerError
+from runner.manifest import Manifest, Script
+from runner.plan import Position
+from runner.target import Target
+from runner.template import plain
+
+
+class _Canonical(Target):
+    """Schemas of their own, so that a name tells the layer: replicas live in `raw`."""
+
+    __slots__ = ()
+
+    def values(self):  # type: ignore[no-untyped-def]
+        return {**Target.values(self), "raw": plain("raw")}
+
+
+def lint(manifest: Manifest) -> list[str]:
+    """One line per problem, with file and what to change; empty when all is well."""
+    return [problem for script in manifest.scripts.values() for problem in _problems(manifest, script)]
+
+
+def tables_read(manifest: Manifest, script: Script) -> set[str]:
+    """The tables that a script and its checks read, as the manifest names them: `raw.event_stream`."""
+    names = {need.removeprefix("raw.") for other in manifest.scripts.values() for need in other.needs}
+    composer = Composer(manifest, _Canonical(), {name: Position(0, 0, 0) for name in names})
+    own = {table: f"{script.layer}.{table}" for table in script.tables}
+    # Incremental: that text has every line of the full one, and those on the change set.
+    texts = [(script.path, composer.script(script, "incremental", own).text)]
+    if script.is_view:
+        texts = [(script.path, composer.definitions(script)[0].text)]
+    texts += [(check, composer.check(check, "incremental").text) for check in script.checks]
+    read = {name for path, text in texts for name in _tables(path, text)}
+    return read - (set() if script.is_view else set(own.values()))
+
+
+def _problems(manifest: Manifest, script: Script) -> Iterator[str]:
+    try:
+        read = tables_read(manifest, script)
+    except RunnerError as error:
+        yield error.message
+        return
+    for table in sorted(read - set(script.needs)):
+        yield f"{script.path}: reads {table}, which [{script.key}] does not declare in its needs"
+    for table in sorted(set(script.needs) - read):
+        yield f"{script.path}: does not read {table}, which [{script.key}] declares in its needs"
+
+
+def _tables(path: Path, text: str) -> Iterator[str]:
+    try:
+        statements = sqlglot.parse(text, dialect="postgres")
+    except sqlglot.errors.ParseError as error:
+        place = error.errors[0]
+        raise RunnerError(f"{path}:{place['line']}: {place['description']}") from error
+    for statement in statements:
+        if statement is None or isinstance(statement, exp.Comment | exp.Command | exp.Analyze):
+            continue
+        defined = {cte.alias for cte in statement.find_all(exp.CTE)}
+        created = statement.this if isinstance(statement, exp.Create) else None
+        for table in statement.find_all(exp.Table):
+            if table is created or (not table.db and table.name in defined):
+                continue
+            schema, name = table.db, table.name
+            yield f"{schema}.{name.removeprefix('raw_')}" if schema == "raw" else f"{schema}.{name}"

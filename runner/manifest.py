@@ -1,0 +1,171 @@
+"""Reads sql/manifest.toml and holds it against the tree. Knows nothing of databases or templates."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.errors import StartError
+
+MANIFEST = "sql/manifest.toml"
+# In the order in which data flow. Scripts fill the layers; the leaves are filled by pipelines and by runs.
+LAYERS = ("warehouse", "reporting")
+LEAVES = ("raw", "orchestrator")
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One entry of the manifest: the script that fills the table of its name, or a view."""
+
+    layer: str
+    name: str
+    needs: tuple[str, ...]
+    state: str | None
+    is_view: bool
+    checks: tuple[Path, ...]
+
+    @property
+    def key(self) -> str:
+        return f"{self.layer}.{self.name}"
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the relations that it defines, its own first."""
+        return (self.name, self.state) if self.state else (self.name,)
+
+    @property
+    def path(self) -> Path:
+        """Its SQL, relative to the project; a view's SQL is its definition."""
+        folder = "schema" if self.is_view else "sql"
+        return Path(folder, self.layer, f"{self.name}.sql")
+
+    @property
+    def definitions(self) -> tuple[Path, ...]:
+        """The DDL of its tables, relative to the project."""
+        return tuple(Path("schema", self.layer, f"{table}.sql") for table in self.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The scripts in the order of the file, and the variables of the project."""
+
+    project: Path
+    variables: dict[str, Value]
+    scripts: dict[str, Script]
+
+    def fillers(self) -> dict[str, Script]:
+        """The script behind each table, state tables included: `warehouse.agg_user_daily` -> Script."""
+        return {
+            f"{script.layer}.{table}": script
+            for script in self.scripts.values()
+            for table in script.tables
+        }
+
+    def read(self, path: Path) -> str:
+        return (self.project / path).read_text(encoding="utf-8")
+
+
+def load(project: Path) -> Manifest:
+    """Read and check the manifest of a project; StartError names the first thing that is wrong."""
+    file = project / MANIFEST
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StartError(
+            f"{MANIFEST} does not exist in {project}",
+            "run this in the folder of a project, or name one: python -m runner --project DIR",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartError(f"{MANIFEST}: {error}") from error
+    variables = _variables(content.pop("variables", {}))
+    scripts = {}
+    for layer, entries in content.items():
+        if layer not in LAYERS or not isinstance(entries, dict):
+            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables"))
+        for name, entry in entries.items():
+            script = _script(project, layer, name, entry)
+            scripts[script.key] = script
+    manifest = Manifest(project, variables, scripts)
+    _check_needs(manifest)
+    _check_files(manifest)
+    return manifest
+
+
+def _variables(entries: dict[str, Any]) -> dict[str, Value]:
+    for name, value in entries.items():
+        if not isinstance(value, Value):
+            raise StartError(
+                f"{MANIFEST}: variable {name} is a {type(value).__name__}",
+                "a variable is a string, a number or a boolean",
+            )
+    return entries
+
+
+def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
+    where = f"[{layer}.{name}]"
+    if not isinstance(entry, dict):
+        raise StartError(f"{MANIFEST}: {layer}.{name} is not a table", f"write {where}")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise StartError(f"{MANIFEST}: {where} is not a plain lower-case name")
+    for key in entry:
+        if key not in ("needs", "state", "view"):
+            raise _unknown(f"{where} {key}", key, ("needs", "state", "view"))
+    needs = entry.get("needs")
+    if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
+        raise StartError(f"{MANIFEST}: {where} has no list of needs", 'needs = ["raw.event_stream"]')
+    checks = sorted((project / "sql" / layer).glob(f"{name}.*check.sql"))
+    return Script(
+        layer=layer,
+        name=name,
+        needs=tuple(needs),
+        state=entry.get("state"),
+        is_view=entry.get("view", False),
+        checks=tuple(check.relative_to(project) for check in checks),
+    )
+
+
+def _check_needs(manifest: Manifest) -> None:
+    tables = manifest.fillers()
+    for script in manifest.scripts.values():
+        for need in script.needs:
+            layer = need.partition(".")[0]
+            if layer not in LEAVES and need not in tables:
+                raise _unknown(f"[{script.key}] needs {need}", need, tables)
+            if script.layer == "reporting" and layer in LEAVES:
+                raise StartError(
+                    f"{MANIFEST}: [{script.key}] needs {need}, but reporting reads the warehouse only",
+                    "bring it into a warehouse table first",
+                )
+            if script.layer == "warehouse" and layer == "reporting":
+                raise StartError(
+                    f"{MANIFEST}: [{script.key}] needs {need}, but data flow from warehouse to reporting"
+                )
+
+
+def _check_files(manifest: Manifest) -> None:
+    expected = set()
+    for script in manifest.scripts.values():
+        expected |= {script.path, *script.definitions, *script.checks}
+    for path in sorted(expected):
+        if not (manifest.project / path).is_file():
+            raise StartError(f"{MANIFEST}: {path} does not exist", "write it, or take its entry out")
+    for layer in LAYERS:
+        for folder in ("sql", "schema"):
+            for file in sorted((manifest.project / folder / layer).glob("*.sql")):
+                path = file.relative_to(manifest.project)
+                if path not in expected:
+                    raise StartError(
+                        f"{path} is not in {MANIFEST}", f"declare it: [{layer}.{path.stem}]"
+                    )
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return StartError(f"{MANIFEST}: {what} is not known", f"did you mean {near[0]}?" if near else None)

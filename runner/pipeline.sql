@@ -1,0 +1,113 @@
+-- definition --
+-- A pipeline with its watermark: the highest end of a window that ever succeeded.
+select
+    pipelines.pipeline_id,
+    pipelines.pipeline_name,
+    pipelines.source_relation,
+    coalesce(
+        pipelines.target_relation,
+        'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
+    ) as target_relation,
+    pipelines.cursor_column,
+    pipelines.key_columns,
+    pipelines.write_mode,
+    pipelines.window_size::text as window_size,
+    greatest(
+        pipelines.start_at,
+        (
+            select max(runs.high)
+            from orchestrator.runs as runs
+            where
+                runs.pipeline_id = pipelines.pipeline_id
+                and runs.kind = 'window'
+                and runs.status = 'succeeded'
+        )
+    )::text as watermark
+from orchestrator.pipeline_definitions as pipelines
+where pipelines.pipeline_id = %(pipeline_id)s
+
+-- pipelines --
+-- The pipelines to run: the enabled ones, or those of a name.
+select
+    pipelines.pipeline_id,
+    pipelines.pipeline_name
+from orchestrator.pipeline_definitions as pipelines
+where
+    case
+        when %(name)s::text is null then pipelines.is_enabled
+        else pipelines.pipeline_name = %(name)s
+    end
+order by pipelines.pipeline_id
+
+-- columns --
+-- Columns of a relation, in order.
+select
+    attributes.attname as name,
+    format_type(attributes.atttypid, attributes.atttypmod) as type,
+    -- json and xml know no equality; as text they do.
+    types.typname in ('json', 'xml') as has_no_equality,
+    col_description(attributes.attrelid, attributes.attnum) as comment
+from pg_attribute as attributes
+inner join pg_type as types on types.oid = attributes.atttypid
+where
+    attributes.attrelid = to_regclass(%(relation)s)
+    and attributes.attnum > 0
+    and not attributes.attisdropped
+order by attributes.attnum
+
+-- settled --
+-- The moment before which no open transaction can still write. Long readers hold it back too, our own builds
+-- do not: they are known by their lock. A prepared transaction that has written to the source stops it.
+select
+    case
+        when exists (
+            select
+            from pg_locks as locks
+            where
+                locks.pid is null
+                and locks.relation = to_regclass(%(source)s)
+                and locks.mode not in ('AccessShareLock', 'RowShareLock')
+        ) then '-infinity'
+        else
+            (
+                least(
+                    clock_timestamp(),
+                    (
+                        select min(activity.xact_start)
+                        from pg_stat_activity as activity
+                        where
+                            activity.datname = current_database()
+                            and activity.pid <> pg_backend_pid()
+                            and activity.backend_type not in ('autovacuum worker', 'walsender')
+                            and not exists (
+                                select
+                                from pg_locks as locks
+                                where
+                                    locks.pid = activity.pid
+                                    and locks.locktype = 'advisory'
+                                    and locks.classid = %(build_lock)s
+                                    and locks.objsubid = 2
+                                    and locks.granted
+                            )
+                    )
+                ) - make_interval(secs => %(margin)s)
+            )::text
+    end as settled,
+    -- Without this right the start of other people's transactions is hidden, and so is what they will write.
+    pg_has_role('pg_read_all_stats', 'usage') and current_setting('track_activities')::boolean as sees_all
+
+-- holder --
+-- Who holds the settled bound back.
+select
+    activity.pid,
+    activity.application_name,
+    activity.state,
+    date_trunc('second', clock_timestamp() - activity.xact_start)::text as age
+from pg_stat_activity as activity
+where
+    activity.datname = current_database()
+    and activity.pid <> pg_backend_pid()
+    and activity.backend_type not in ('autovacuum worker', 'walsender')
+    and activity.xact_start is not null
+order by activity.xact_start
+limit 1

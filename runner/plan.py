@@ -1,0 +1,169 @@
+"""Decides what runs, in which order, and why. Knows neither SQL nor the database."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import graphlib
+import hashlib
+import heapq
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.errors import StartError, UsageError
+from runner.manifest import LEAVES, MANIFEST, Manifest, Script
+
+Mode = Literal["full", "incremental", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the runs of a pipeline have been consumed by a target: those after `after`, up to `through`."""
+
+    pipeline_id: int
+    after: int
+    through: int
+
+    @property
+    def has_new(self) -> bool:
+        return self.through > self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A script of a build, what of it is done, and why, in words."""
+
+    script: Script
+    mode: Mode
+    reason: str
+
+
+def order(manifest: Manifest) -> list[Script]:
+    """The scripts, each after everything that it needs; ties in the order of the file."""
+    fillers = manifest.fillers()
+    rank = {key: index for index, key in enumerate(manifest.scripts)}
+    sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+    for script in manifest.scripts.values():
+        sorter.add(script.key, *(fillers[need].key for need in script.needs if need in fillers))
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        cycle = " -> ".join(reversed(error.args[1]))
+        raise StartError(f"{MANIFEST}: cycle {cycle}", "take one of these needs out") from None
+    ready: list[int] = []
+    ordered = []
+    keys = list(manifest.scripts)
+    while sorter.is_active():
+        for key in sorter.get_ready():
+            heapq.heappush(ready, rank[key])
+        key = keys[heapq.heappop(ready)]
+        ordered.append(manifest.scripts[key])
+        sorter.done(key)
+    return ordered
+
+
+def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
+    """Keys of the scripts that match: `name`, `layer.name`, a glob, a layer; `+x` with all x needs, `x+` with all that needs x."""
+    needs, needed_by = _neighbours(manifest)
+    selected: set[str] = set()
+    for pattern in patterns:
+        core = pattern.strip("+")
+        found = {
+            script.key
+            for script in manifest.scripts.values()
+            if any(fnmatch.fnmatchcase(name, core) for name in (script.name, script.key, script.layer))
+        }
+        if not found:
+            names = [script.name for script in manifest.scripts.values()]
+            near = difflib.get_close_matches(core, names, n=1)
+            raise UsageError(f"no script matches {core}", f"did you mean {near[0]}?" if near else None)
+        if pattern.startswith("+"):
+            found |= _reach(found, needs)
+        if pattern.endswith("+"):
+            found |= _reach(found, needed_by)
+        selected |= found
+    return selected
+
+
+def fingerprint(manifest: Manifest, script: Script) -> str:
+    """Hash of what decides the content of a script's tables: its SQL, DDL and checks, and the variables in them."""
+    paths = (script.path, *script.definitions, *script.checks)
+    texts = [manifest.read(path) for path in paths]
+    used = {name for text in texts for name in re.findall(r"\w+", text)} & manifest.variables.keys()
+    variables = {name: manifest.variables[name] for name in sorted(used)}
+    content = json.dumps([[str(path) for path in paths], texts, variables])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def decide(
+    manifest: Manifest,
+    built: Mapping[str, str],
+    positions: Mapping[str, Position],
+    forced: frozenset[str] = frozenset(),
+) -> list[Step]:
+    """Say for each script, in order, whether it runs, how much of it and why.
+
+    `built` has the fingerprint that each table was last built from, `positions` what is new in each
+    raw table, by its name without the schema. What is forced or has changed is done in full, and so is
+    all that follows from it; where only rows are new, the change set is enough.
+    """
+    fillers = manifest.fillers()
+    steps: dict[str, Step] = {}
+    for script in order(manifest):
+        upstream = [steps[fillers[need].key] for need in script.needs if need in fillers]
+        steps[script.key] = Step(script, *_verdict(manifest, script, upstream, built, positions, forced))
+    return list(steps.values())
+
+
+def _verdict(
+    manifest: Manifest,
+    script: Script,
+    upstream: list[Step],
+    built: Mapping[str, str],
+    positions: Mapping[str, Position],
+    forced: frozenset[str],
+) -> tuple[Mode, str]:
+    if script.key in forced:
+        return "full", "forced"
+    if script.key not in built:
+        return "full", "never built"
+    if built[script.key] != fingerprint(manifest, script):
+        return "full", "its SQL or a variable changed"
+    for step in upstream:
+        if step.mode == "full":
+            return "full", f"{step.script.key} is built in full"
+    for name in _raw_needs(script):
+        if name in positions and positions[name].has_new:
+            return "incremental", f"new rows in raw.{name}"
+    for step in upstream:
+        if step.mode == "incremental":
+            return "incremental", f"new rows in {step.script.key}"
+    return "skip", "nothing new"
+
+
+def _raw_needs(script: Script) -> list[str]:
+    return [need.partition(".")[2] for need in script.needs if need.partition(".")[0] == LEAVES[0]]
+
+
+def _neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    fillers = manifest.fillers()
+    needs: dict[str, set[str]] = {key: set() for key in manifest.scripts}
+    needed_by: dict[str, set[str]] = {key: set() for key in manifest.scripts}
+    for script in manifest.scripts.values():
+        for need in script.needs:
+            if need in fillers:
+                needs[script.key].add(fillers[need].key)
+                needed_by[fillers[need].key].add(script.key)
+    return needs, needed_by
+
+
+def _reach(start: set[str], edges: Mapping[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    frontier = set(start)
+    while frontier:
+        frontier = {near for key in frontier for near in edges[key]} - reached
+        reached |= frontier
+    return reached

@@ -1,0 +1,83 @@
+"""Applies the DDL in schema/: says what it would create, then creates it, in one transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.compose import Composer, Piece
+from runner.database import Database, Session
+from runner.manifest import LAYERS, Manifest
+from runner.pipeline import pipelines, replica_columns
+from runner.plan import order
+from runner.queries import queries
+from runner.target import Target
+from runner.template import render
+
+# In this order, before the tables of the layers; a project may lack any but the last.
+FIRST = ("source.sql", "orchestrator.sql", "pipelines.sql", "warehouse.sql")
+
+
+class _Rehearsed(Exception):
+    """Ends a transaction that was only to see what would happen."""
+
+
+def rehearse(database: Database, manifest: Manifest, target: Target) -> list[str]:
+    """What `apply` would create or change, a line each; nothing is left behind."""
+    changes: list[str] = []
+    with database.session("milepost schema") as session:
+        try:
+            with session.transaction():
+                before = _catalogue(session)
+                _run(session, manifest, target)
+                after = _catalogue(session)
+                for name, state in after.items():
+                    if name not in before:
+                        changes.append(f"create {name}")
+                    elif before[name] != state:
+                        changes.append(f"replace {name}")
+                raise _Rehearsed
+        except _Rehearsed:
+            pass
+    return changes
+
+
+def apply(database: Database, manifest: Manifest, target: Target) -> None:
+    """Create what does not exist yet. Run twice, the second time changes nothing."""
+    with database.session("milepost schema") as session, session.transaction():
+        _run(session, manifest, target)
+
+
+def _run(session: Session, manifest: Manifest, target: Target) -> None:
+    for name in FIRST:
+        _run_file(session, manifest, target, Path("schema", name))
+    _create_replicas(session, manifest)
+    composer = Composer(manifest, target, {})
+    scripts = order(manifest)
+    for layer in LAYERS:
+        if layer != "warehouse":
+            _run_file(session, manifest, target, Path("schema", f"{layer}.sql"))
+        for script in scripts:
+            if script.layer == layer:
+                for piece in composer.definitions(script):
+                    session.run(piece.text, piece.file)
+
+
+def _run_file(session: Session, manifest: Manifest, target: Target, path: Path) -> None:
+    if (manifest.project / path).is_file():
+        values = {**manifest.variables, **target.values()}
+        piece = Piece(render(manifest.read(path), values, path), path)
+        session.run(piece.text, piece.file)
+
+
+def _create_replicas(session: Session, manifest: Manifest) -> None:
+    """A replica has the columns of its source, so it is made by the database and not by a file."""
+    for pipeline in pipelines(session):
+        definition = session.row(queries("pipeline.sql")["definition"], pipeline)
+        quoted = definition["source_relation"]
+        if session.row("select to_regclass(%(name)s) is not null as found", {"name": quoted})["found"]:
+            replica_columns(session, definition, manifest.project / "sql" / "ingest")
+
+
+def _catalogue(session: Session) -> dict[str, str]:
+    rows = session.rows(queries("schema.sql")["catalogue"])
+    return {row["name"]: row["state"] for row in rows}

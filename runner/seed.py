@@ -1,0 +1,85 @@
+"""Fills the source tables with demo data: the SQL in sql/demo, with the figures asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from runner.database import Database
+from runner.errors import RunnerError, UsageError
+from runner.template import render
+
+FILES = (Path("sql/demo/event_stream.sql"), Path("sql/demo/utm_campaigns.sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What to generate: about growth of `users` over `days` days that end at `end` (exclusive), from `seed`."""
+
+    events: int
+    users: int
+    days: int
+    seed: int
+    end: datetime | None
+    append: bool
+
+
+def seed(database: Database, project: Path, demo: Demo) -> int:
+    """Generate events; returns how many there are now. Refuses where events exist, unless it appends to them."""
+    with database.session("milepost seed") as session, session.transaction():
+        session.run("set local jit = off; set local work_mem = '128MB'")
+        # Two seeds at once would each find the table empty.
+        session.run("lock table public.event_stream in share row exclusive mode")
+        newest = session.row("select max(created_at) as created_at from public.event_stream")["created_at"]
+        if newest is not None and not demo.append:
+            raise RunnerError(
+                "public.event_stream has events already",
+                "--append goes on after the newest; make clean-data deletes the embedded server's data",
+            )
+        if newest is None and demo.append:
+            raise RunnerError("public.event_stream has no events to go on after", "leave out --append")
+        span = session.row(
+            """
+            select
+                coalesce(
+                    %(newest)s::timestamptz,
+                    asked.end_time - make_interval(hours => 24 * %(days)s)
+                ) as start_time,
+                asked.end_time,
+                asked.end_time > now() as is_future
+            from (
+                select
+                    coalesce(
+                        %(end)s::timestamptz,
+                        least(%(newest)s::timestamptz + make_interval(hours => 24 * %(days)s), now()),
+                        date_trunc('day', now())
+                    ) as end_time
+            ) as asked
+            """,
+            {"newest": newest, "days": demo.days, "end": demo.end},
+        )
+        if span["is_future"]:
+            raise UsageError("--end lies in the future", "no event can have arrived after now")
+        if span["start_time"] >= span["end_time"]:
+            raise UsageError(f"--end is not after the newest event, {span['start_time']}")
+        values = {
+            "events": demo.events,
+            "users": demo.users,
+            "days": demo.days,
+            "seed": demo.seed,
+            "start_time": span["start_time"],
+            "end_time": span["end_time"],
+            "is_append": demo.append,
+        }
+        for file in FILES:
+            text = (project / file).read_text(encoding="utf-8")
+            session.run(render(text, values, file), file)
+        return int(session.row("select count(*) as events from public.event_stream")["events"])
+
+
+def is_empty(database: Database) -> bool:
+    """Whether there is not one event."""
+    with database.session("milepost seed") as session:
+        found = session.row("select exists (select from public.event_stream) as found")["found"]
+        return not found

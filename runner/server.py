@@ -1,0 +1,39 @@
+"""Which server the commands use: the one the environment names, else the embedded one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.embedded import Server
+
+PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A connection string, and whether it leads to the embedded server."""
+
+    conninfo: str
+    is_embedded: bool
+
+
+def is_given() -> bool:
+    """Whether the environment names a server. A given one that fails is an error, never a reason to use another."""
+    return bool(os.environ.get("DATABASE_URL")) or any(map(os.environ.get, PG_VARIABLES))
+
+
+def embedded(project: Path) -> Server:
+    from runner.embedded import Server, default_data
+
+    return Server(default_data(project))
+
+
+def find(project: Path) -> Address:
+    """Where to connect to; starts the embedded server if that is the one and it does not run."""
+    if is_given():
+        return Address(os.environ.get("DATABASE_URL", ""), is_embedded=False)
+    return Address(embedded(project).start().uri, is_embedded=True)

@@ -1,0 +1,45 @@
+"""Where a build goes: the live schemas, or those of a target beside them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from runner.errors import UsageError
+from runner.template import plain
+
+# Replicas are shared by all targets.
+RAW_SCHEMA = "warehouse"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`live` is what readers see; `dev` builds into dev_warehouse and dev_reporting."""
+
+    name: str = "live"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", self.name):
+            raise UsageError(f"{self.name} is not a name for a target", "use lower-case letters, digits and _")
+
+    @property
+    def is_live(self) -> bool:
+        return self.name == "live"
+
+    @property
+    def prefix(self) -> str:
+        return "" if self.is_live else f"{self.name}_"
+
+    def table(self, layer: str, name: str) -> str:
+        return f"{self.prefix}{layer}.{name}"
+
+    def values(self) -> dict[str, sql.SQL | str]:
+        """What templates call the schemas."""
+        return {
+            "warehouse": plain(f"{self.prefix}warehouse"),
+            "reporting": plain(f"{self.prefix}reporting"),
+            "raw": plain(RAW_SCHEMA),
+            "target": self.name,
+        }

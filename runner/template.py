@@ -1,0 +1,61 @@
+"""Renders SQL templates. Every value that goes in is quoted by construction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError
+from psycopg import sql
+
+from runner.errors import RunnerError
+
+# A line of a script that starts with {{ incremental }} limits it to what has changed: in a full build
+# the line is a comment. One text serves both, and both can be read.
+INCREMENTAL = sql.SQL("")
+FULL = sql.SQL("--")
+
+
+def plain(*names: str) -> sql.SQL:
+    """A name of ours, qualified, without quotes: the manifest lets only plain names through."""
+    return sql.SQL(".".join(names))
+
+
+def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
+    """Fill in the values; RunnerError names file and line of a template that cannot be rendered."""
+    try:
+        return _environment().from_string(text).render(values)
+    except TemplateSyntaxError as error:
+        raise RunnerError(f"{file}:{error.lineno}: {error.message}") from error
+    except UndefinedError as error:
+        name = _undefined_name(str(error))
+        raise RunnerError(
+            f"{file}:{_line_of(text, name)}: {name} is not defined",
+            "variables are declared under [variables] in sql/manifest.toml",
+        ) from error
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(undefined=StrictUndefined, finalize=_quote, keep_trailing_newline=True)
+
+
+def _quote(value: Any) -> str:
+    if isinstance(value, Undefined):
+        return str(value)  # raises, and names the variable
+    if isinstance(value, sql.Composable):
+        return value.as_string(None)
+    return sql.Literal(value).as_string(None).strip()
+
+
+def _undefined_name(message: str) -> str:
+    names = re.findall(r"'([^']+)'", message)
+    return names[-1] if names else message
+
+
+def _line_of(text: str, name: str) -> int:
+    found = re.search(rf"\{{\{{[^}}]*\b{re.escape(name)}\b", text)
+    return text.count("\n", 0, found.start()) + 1 if found else 1

@@ -1,0 +1,34 @@
+-- The pipelines that ship. A row that exists already is left as its owner made it.
+
+insert into orchestrator.pipeline_definitions (
+    pipeline_name,
+    source_relation,
+    cursor_column,
+    key_columns,
+    write_mode,
+    description,
+    freshness_warn_after,
+    freshness_fail_after
+)
+values
+(
+    'event_stream',
+    'public.event_stream',
+    'created_at',
+    '{event_id}',
+    'append',
+    'What users did in the app.',
+    interval '26 hours',
+    interval '50 hours'
+),
+(
+    'utm_campaigns',
+    'public.utm_campaigns',
+    'updated_at',
+    '{utm_source}',
+    'upsert',
+    'What marketing knows of each source of users.',
+    null,
+    null
+)
+on conflict (pipeline_name) do nothing;

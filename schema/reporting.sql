@@ -1,0 +1,122 @@
+create schema if not exists {{ reporting }};
+comment on schema {{ reporting }} is 'What people look at: pre-aggregated, no user ids.';
+
+-- Can today's numbers be trusted? Views, because they must be right also after a failed build.
+
+create or replace view {{ reporting }}.pipeline_runs as
+select
+    runs.run_id,
+    runs.kind,
+    pipelines.pipeline_name,
+    runs.script,
+    runs.status,
+    runs.low,
+    runs.high,
+    runs.rows_read,
+    runs.rows_inserted,
+    runs.rows_updated,
+    runs.rows_unchanged,
+    runs.rows_deleted,
+    runs.rows_rejected,
+    runs.guarantee,
+    runs.sqlstate,
+    runs.error,
+    runs.parent_run_id,
+    runs.started_at,
+    runs.finished_at,
+    round(extract(epoch from runs.elapsed), 3) as elapsed_seconds
+from orchestrator.runs as runs
+left join orchestrator.pipeline_definitions as pipelines on pipelines.pipeline_id = runs.pipeline_id
+where runs.target = {{ target }} or runs.target is null;
+
+comment on view {{ reporting }}.pipeline_runs is 'Every attempt to ingest or build. One row per run.';
+comment on column {{ reporting }}.pipeline_runs.run_id is 'Key.';
+comment on column {{ reporting }}.pipeline_runs.kind is 'window, build, script and so on.';
+comment on column {{ reporting }}.pipeline_runs.pipeline_name is 'The pipeline, for windows.';
+comment on column {{ reporting }}.pipeline_runs.script is 'layer.script, for scripts.';
+comment on column {{ reporting }}.pipeline_runs.status is
+'running, succeeded, failed, skipped, abandoned (its process died) or rolled_back.';
+comment on column {{ reporting }}.pipeline_runs.low is 'Start of the window, included.';
+comment on column {{ reporting }}.pipeline_runs.high is 'End of the window, excluded.';
+comment on column {{ reporting }}.pipeline_runs.rows_read is 'Rows of the source in the window.';
+comment on column {{ reporting }}.pipeline_runs.rows_inserted is 'Rows added.';
+comment on column {{ reporting }}.pipeline_runs.rows_updated is 'Rows replaced by a different one.';
+comment on column {{ reporting }}.pipeline_runs.rows_unchanged is 'Rows that came again as they were.';
+comment on column {{ reporting }}.pipeline_runs.rows_deleted is 'Rows taken out.';
+comment on column {{ reporting }}.pipeline_runs.rows_rejected is 'Rows set aside.';
+comment on column {{ reporting }}.pipeline_runs.guarantee is 'What is promised of the window.';
+comment on column {{ reporting }}.pipeline_runs.sqlstate is 'Error class, where it failed.';
+comment on column {{ reporting }}.pipeline_runs.error is 'Why it failed.';
+comment on column {{ reporting }}.pipeline_runs.parent_run_id is 'The build that a script ran in.';
+comment on column {{ reporting }}.pipeline_runs.started_at is 'When it began.';
+comment on column {{ reporting }}.pipeline_runs.finished_at is 'When it ended.';
+comment on column {{ reporting }}.pipeline_runs.elapsed_seconds is 'How long it took.';
+
+create or replace view {{ reporting }}.freshness as
+with ingested as (
+    select
+        runs.pipeline_id,
+        max(runs.high) as loaded_through,
+        max(runs.finished_at) as ingested_at
+    from orchestrator.runs as runs
+    where
+        runs.kind = 'window'
+        and runs.status = 'succeeded'
+    group by runs.pipeline_id
+),
+
+built as (
+    select max(runs.finished_at) as built_at
+    from orchestrator.runs as runs
+    where
+        runs.kind = 'build'
+        and runs.status = 'succeeded'
+        and runs.target = {{ target }}
+)
+
+select
+    pipelines.pipeline_name,
+    ingested.loaded_through,
+    ingested.ingested_at,
+    built.built_at,
+    case
+        when ingested.loaded_through is null then 'never'
+        when now() - ingested.loaded_through > pipelines.freshness_fail_after then 'stale'
+        when now() - ingested.loaded_through > pipelines.freshness_warn_after then 'late'
+        else 'fresh'
+    end as status
+from orchestrator.pipeline_definitions as pipelines
+left join ingested on ingested.pipeline_id = pipelines.pipeline_id
+cross join built
+where pipelines.is_enabled;
+
+comment on view {{ reporting }}.freshness is 'How far the data go. One row per enabled pipeline.';
+comment on column {{ reporting }}.freshness.pipeline_name is 'The pipeline.';
+comment on column {{ reporting }}.freshness.loaded_through is 'Its watermark: every row written before is here.';
+comment on column {{ reporting }}.freshness.ingested_at is 'When it last succeeded.';
+comment on column {{ reporting }}.freshness.built_at is 'When the tables were last built.';
+comment on column {{ reporting }}.freshness.status is
+'fresh, late or stale by the limits of the pipeline; never before the first success.';
+
+create or replace view {{ reporting }}.data_checks as
+select distinct on (results.script, results.check_name)
+    results.script,
+    results.check_name,
+    results.status,
+    results.bad_rows,
+    results.sample,
+    results.run_id,
+    results.checked_at
+from orchestrator.check_results as results
+inner join orchestrator.runs as runs on runs.run_id = results.run_id
+where runs.target = {{ target }}
+order by results.script, results.check_name, results.check_result_id desc;
+
+comment on view {{ reporting }}.data_checks is 'What each check found last. One row per check.';
+comment on column {{ reporting }}.data_checks.script is 'layer.script whose rows were checked.';
+comment on column {{ reporting }}.data_checks.check_name is 'The check.';
+comment on column {{ reporting }}.data_checks.status is 'passed, warned or failed; a failed check stops its build.';
+comment on column {{ reporting }}.data_checks.bad_rows is 'Rows that the check returned.';
+comment on column {{ reporting }}.data_checks.sample is 'The first of them.';
+comment on column {{ reporting }}.data_checks.run_id is 'The build.';
+comment on column {{ reporting }}.data_checks.checked_at is 'When it was checked.';

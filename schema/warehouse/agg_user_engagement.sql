@@ -1,0 +1,87 @@
+create table if not exists {{ warehouse }}.agg_user_engagement (
+    user_id text not null,
+    active_days_lifetime integer not null,
+    event_count_lifetime bigint not null,
+    miles_earned_lifetime numeric not null,
+    miles_redeemed_lifetime numeric not null,
+    depth_lifetime integer not null,
+    favourite_category_lifetime text,
+    active_days_7d integer not null,
+    event_count_7d bigint not null,
+    miles_earned_7d numeric not null,
+    miles_redeemed_7d numeric not null,
+    depth_7d integer not null,
+    favourite_category_7d text,
+    active_days_28d integer not null,
+    event_count_28d bigint not null,
+    miles_earned_28d numeric not null,
+    miles_redeemed_28d numeric not null,
+    depth_28d integer not null,
+    favourite_category_28d text,
+    active_days_90d integer not null,
+    event_count_90d bigint not null,
+    miles_earned_90d numeric not null,
+    miles_redeemed_90d numeric not null,
+    depth_90d integer not null,
+    favourite_category_90d text,
+    redeemed_count_lifetime bigint not null,
+    last_active_day date not null,
+    first_earned_at timestamptz,
+    constraint agg_user_engagement_key primary key (user_id)
+);
+
+comment on table {{ warehouse }}.agg_user_engagement is
+'How much and how deeply a user is engaged, in all and up to the own last active day. One row per user.';
+comment on column {{ warehouse }}.agg_user_engagement.user_id is 'The user.';
+comment on column {{ warehouse }}.agg_user_engagement.active_days_lifetime is
+'Days with an event, in all.';
+comment on column {{ warehouse }}.agg_user_engagement.event_count_lifetime is 'Events, in all.';
+comment on column {{ warehouse }}.agg_user_engagement.miles_earned_lifetime is
+'Miles earned, in all.';
+comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_lifetime is
+'Miles redeemed, in all.';
+comment on column {{ warehouse }}.agg_user_engagement.depth_lifetime is
+'Deepest engagement, in all: 1 like to 5 redeem.';
+comment on column {{ warehouse }}.agg_user_engagement.favourite_category_lifetime is
+'Category with the most events, in all; ties by name; null without one.';
+comment on column {{ warehouse }}.agg_user_engagement.active_days_7d is
+'Days with an event, in the 7 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.event_count_7d is
+'Events, in the 7 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.miles_earned_7d is
+'Miles earned, in the 7 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_7d is
+'Miles redeemed, in the 7 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.depth_7d is
+'Deepest engagement, in the 7 days that end on last_active_day: 1 like to 5 redeem.';
+comment on column {{ warehouse }}.agg_user_engagement.favourite_category_7d is
+'Category with the most events, in the 7 days that end on last_active_day; ties by name; null without one.';
+comment on column {{ warehouse }}.agg_user_engagement.active_days_28d is
+'Days with an event, in the 28 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.event_count_28d is
+'Events, in the 28 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.miles_earned_28d is
+'Miles earned, in the 28 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_28d is
+'Miles redeemed, in the 28 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.depth_28d is
+'Deepest engagement, in the 28 days that end on last_active_day: 1 like to 5 redeem.';
+comment on column {{ warehouse }}.agg_user_engagement.favourite_category_28d is
+'Category with the most events, in the 28 days that end on last_active_day; ties by name; null without one.';
+comment on column {{ warehouse }}.agg_user_engagement.active_days_90d is
+'Days with an event, in the 90 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.event_count_90d is
+'Events, in the 90 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.miles_earned_90d is
+'Miles earned, in the 90 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_90d is
+'Miles redeemed, in the 90 days that end on last_active_day.';
+comment on column {{ warehouse }}.agg_user_engagement.depth_90d is
+'Deepest engagement, in the 90 days that end on last_active_day: 1 like to 5 redeem.';
+comment on column {{ warehouse }}.agg_user_engagement.favourite_category_90d is
+'Category with the most events, in the 90 days that end on last_active_day; ties by name; null without one.';
+comment on column {{ warehouse }}.agg_user_engagement.redeemed_count_lifetime is
+'Events that redeemed miles, in all.';
+comment on column {{ warehouse }}.agg_user_engagement.last_active_day is 'Day of the newest event.';
+comment on column {{ warehouse }}.agg_user_engagement.first_earned_at is
+'Time of the first event that earned miles; null without one.';

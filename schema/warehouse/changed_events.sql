@@ -1,0 +1,13 @@
+create table if not exists {{ warehouse }}.changed_events (
+    user_id text not null,
+    event_date date not null,
+    event_id bigint not null,
+    constraint changed_events_key primary key (user_id, event_date, event_id)
+);
+
+comment on table {{ warehouse }}.changed_events is
+'Events that the running build has to place again. One row per event and place, new or former.';
+comment on column {{ warehouse }}.changed_events.user_id is 'The user.';
+comment on column {{ warehouse }}.changed_events.event_date is
+'Calendar day of the event in reporting_timezone.';
+comment on column {{ warehouse }}.changed_events.event_id is 'Key of the source row.';

@@ -1,0 +1,75 @@
+-- A view: what a day is, what a missing attribute becomes and which fact an event belongs to, each said once.
+
+create or replace view {{ warehouse }}.classified_events as
+select
+    judged.user_id,
+    judged.event_date,
+    judged.event_id,
+    case
+        when judged.reason is not null then 'fact_unclassified_events'
+        when judged.event_type in ('like', 'share') then 'fact_social_engagements'
+        when judged.event_type = 'reward_search' then 'fact_reward_searches'
+        else 'fact_' || judged.event_type
+    end as fact_table,
+    judged.reason,
+    judged.event_type,
+    judged.transaction_category,
+    judged.platform,
+    judged.utm_source,
+    judged.country,
+    judged.miles_amount,
+    judged.event_time,
+    judged._run_id
+from (
+    select
+        coalesce(events.user_id, 'unknown') as user_id,
+        -- A time far outside the calendar makes no day, and could not be moved to another zone.
+        case
+            when events.event_time between '1900-01-01 00:00+00' and '9999-12-30 00:00+00'
+                then (events.event_time at time zone {{ reporting_timezone }})::date
+            else '-infinity'::date
+        end as event_date,
+        events.event_id,
+        case
+            when events.user_id is null then 'no user_id'
+            when
+                events.event_time is null
+                or not isfinite(events.event_time)
+                or events.event_time < '2000-01-01 00:00+00'
+                or events.event_time > events.created_at + interval '24 hours'
+                then 'insane time'
+            when
+                events.event_type is null
+                or events.event_type not in (
+                    'miles_earned', 'miles_redeemed', 'reward_search', 'share', 'like'
+                )
+                then 'unknown event type'
+        end as reason,
+        coalesce(events.event_type, 'unknown') as event_type,
+        coalesce(events.transaction_category, 'unknown') as transaction_category,
+        coalesce(events.platform, 'unknown') as platform,
+        coalesce(events.utm_source, 'unknown') as utm_source,
+        coalesce(events.country, 'unknown') as country,
+        coalesce(events.miles_amount, 0) as miles_amount,
+        coalesce(events.event_time, '-infinity') as event_time,
+        events._run_id
+    from {{ raw }}.raw_event_stream as events
+) as judged;
+
+comment on view {{ warehouse }}.classified_events is
+'Every row of raw_event_stream with its day, its fact and no missing attributes. One row per event.';
+comment on column {{ warehouse }}.classified_events.user_id is 'The user; unknown where the source had none.';
+comment on column {{ warehouse }}.classified_events.event_date is
+'Calendar day in reporting_timezone; -infinity where the time makes no day.';
+comment on column {{ warehouse }}.classified_events.event_id is 'Key of the source row.';
+comment on column {{ warehouse }}.classified_events.fact_table is 'The one fact that the event belongs to.';
+comment on column {{ warehouse }}.classified_events.reason is
+'Why it fits no other fact, the first that applies; null where it does.';
+comment on column {{ warehouse }}.classified_events.event_type is 'What the source called it.';
+comment on column {{ warehouse }}.classified_events.transaction_category is 'Category or partner.';
+comment on column {{ warehouse }}.classified_events.platform is 'Platform.';
+comment on column {{ warehouse }}.classified_events.utm_source is 'Campaign source.';
+comment on column {{ warehouse }}.classified_events.country is 'Country.';
+comment on column {{ warehouse }}.classified_events.miles_amount is 'Miles; 0 where the source gave none.';
+comment on column {{ warehouse }}.classified_events.event_time is 'When it happened.';
+comment on column {{ warehouse }}.classified_events._run_id is 'The run that brought the row.';

@@ -1,0 +1,26 @@
+create table if not exists {{ warehouse }}.fact_miles_redeemed (
+    user_id text not null,
+    event_date date not null,
+    event_id bigint not null,
+    transaction_category text not null,
+    platform text not null,
+    utm_source text not null,
+    country text not null,
+    miles_redeemed numeric not null,
+    event_time timestamptz not null,
+    constraint fact_miles_redeemed_key primary key (user_id, event_date, event_id)
+);
+
+comment on table {{ warehouse }}.fact_miles_redeemed is 'Miles redeemed. One row per event.';
+comment on column {{ warehouse }}.fact_miles_redeemed.user_id is 'The user.';
+comment on column {{ warehouse }}.fact_miles_redeemed.event_date is
+'Calendar day of the event in reporting_timezone.';
+comment on column {{ warehouse }}.fact_miles_redeemed.event_id is 'Key of the source row.';
+comment on column {{ warehouse }}.fact_miles_redeemed.transaction_category is
+'Category; unknown where the source had none.';
+comment on column {{ warehouse }}.fact_miles_redeemed.platform is 'Platform of the event.';
+comment on column {{ warehouse }}.fact_miles_redeemed.utm_source is 'Campaign source of the event.';
+comment on column {{ warehouse }}.fact_miles_redeemed.country is 'Country of the event.';
+comment on column {{ warehouse }}.fact_miles_redeemed.miles_redeemed is
+'Miles; 0 where the source gave none. Fully additive.';
+comment on column {{ warehouse }}.fact_miles_redeemed.event_time is 'When it happened.';

@@ -1,0 +1,25 @@
+create table if not exists {{ warehouse }}.fact_reward_searches (
+    user_id text not null,
+    event_date date not null,
+    event_id bigint not null,
+    transaction_category text not null,
+    platform text not null,
+    utm_source text not null,
+    country text not null,
+    event_time timestamptz not null,
+    constraint fact_reward_searches_key primary key (user_id, event_date, event_id)
+);
+
+comment on table {{ warehouse }}.fact_reward_searches is
+'Searches for a reward: intent. One row per event.';
+comment on column {{ warehouse }}.fact_reward_searches.user_id is 'The user.';
+comment on column {{ warehouse }}.fact_reward_searches.event_date is
+'Calendar day of the event in reporting_timezone.';
+comment on column {{ warehouse }}.fact_reward_searches.event_id is 'Key of the source row.';
+comment on column {{ warehouse }}.fact_reward_searches.transaction_category is
+'The partner searched for; unknown where the source had none.';
+comment on column {{ warehouse }}.fact_reward_searches.platform is 'Platform of the event.';
+comment on column {{ warehouse }}.fact_reward_searches.utm_source is
+'Campaign source of the event.';
+comment on column {{ warehouse }}.fact_reward_searches.country is 'Country of the event.';
+comment on column {{ warehouse }}.fact_reward_searches.event_time is 'When it happened.';

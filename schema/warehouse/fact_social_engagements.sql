@@ -1,0 +1,24 @@
+create table if not exists {{ warehouse }}.fact_social_engagements (
+    user_id text not null,
+    event_date date not null,
+    event_id bigint not null,
+    engagement text not null,
+    platform text not null,
+    utm_source text not null,
+    country text not null,
+    event_time timestamptz not null,
+    constraint fact_social_engagements_key primary key (user_id, event_date, event_id)
+);
+
+comment on table {{ warehouse }}.fact_social_engagements is
+'Likes and shares: light engagement. One row per event.';
+comment on column {{ warehouse }}.fact_social_engagements.user_id is 'The user.';
+comment on column {{ warehouse }}.fact_social_engagements.event_date is
+'Calendar day of the event in reporting_timezone.';
+comment on column {{ warehouse }}.fact_social_engagements.event_id is 'Key of the source row.';
+comment on column {{ warehouse }}.fact_social_engagements.engagement is 'like or share.';
+comment on column {{ warehouse }}.fact_social_engagements.platform is 'Platform of the event.';
+comment on column {{ warehouse }}.fact_social_engagements.utm_source is
+'Campaign source of the event.';
+comment on column {{ warehouse }}.fact_social_engagements.country is 'Country of the event.';
+comment on column {{ warehouse }}.fact_social_engagements.event_time is 'When it happened.';

@@ -1,0 +1,37 @@
+create table if not exists {{ warehouse }}.fact_unclassified_events (
+    user_id text not null,
+    event_date date not null,
+    event_id bigint not null,
+    reason text not null,
+    event_type text not null,
+    transaction_category text not null,
+    platform text not null,
+    utm_source text not null,
+    country text not null,
+    miles_amount numeric not null,
+    event_time timestamptz not null,
+    constraint fact_unclassified_events_key primary key (user_id, event_date, event_id),
+    constraint reason_is_known check (reason in ('no user_id', 'insane time', 'unknown event type'))
+);
+
+comment on table {{ warehouse }}.fact_unclassified_events is
+'Events that fit no other fact, with the reason: counted, never lost. One row per event.';
+comment on column {{ warehouse }}.fact_unclassified_events.user_id is
+'The user; unknown where the source had none.';
+comment on column {{ warehouse }}.fact_unclassified_events.event_date is
+'Calendar day of the event; -infinity where its time makes no day.';
+comment on column {{ warehouse }}.fact_unclassified_events.event_id is 'Key of the source row.';
+comment on column {{ warehouse }}.fact_unclassified_events.reason is
+'Why: no user_id, insane time or unknown event type, the first that applies.';
+comment on column {{ warehouse }}.fact_unclassified_events.event_type is
+'What the source called it; unknown where it had no name.';
+comment on column {{ warehouse }}.fact_unclassified_events.transaction_category is
+'Category; unknown where the source had none.';
+comment on column {{ warehouse }}.fact_unclassified_events.platform is 'Platform of the event.';
+comment on column {{ warehouse }}.fact_unclassified_events.utm_source is
+'Campaign source of the event.';
+comment on column {{ warehouse }}.fact_unclassified_events.country is 'Country of the event.';
+comment on column {{ warehouse }}.fact_unclassified_events.miles_amount is
+'Miles; 0 where the source gave none.';
+comment on column {{ warehouse }}.fact_unclassified_events.event_time is
+'When it is said to have happened; -infinity where the source had nothing.';

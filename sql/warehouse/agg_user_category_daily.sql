@@ -1,0 +1,176 @@
+-- warehouse.agg_user_category_daily
+-- Grain: one row per user, day and category (user_id, event_date, transaction_category).
+-- Rerun: difference; takes the weeks and months of the changed users out, puts them back as they are now, and
+--        moves warehouse.agg_category_periods by what differs between the two: nothing, the second time.
+-- Why:   the atom of category metrics. Whole weeks and months, because a user counts once in each of them.
+
+with events as (
+    select
+        events.user_id,
+        events.event_date,
+        events.transaction_category,
+        1 as earned_count,
+        0 as redeemed_count,
+        0 as search_count,
+        events.miles_earned as miles_earned,
+        0 as miles_redeemed
+    from {{ warehouse }}.fact_miles_earned as events
+    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and events.event_date between changed.span_start and changed.span_end
+    union all
+    select
+        events.user_id,
+        events.event_date,
+        events.transaction_category,
+        0 as earned_count,
+        1 as redeemed_count,
+        0 as search_count,
+        0 as miles_earned,
+        events.miles_redeemed as miles_redeemed
+    from {{ warehouse }}.fact_miles_redeemed as events
+    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and events.event_date between changed.span_start and changed.span_end
+    union all
+    select
+        events.user_id,
+        events.event_date,
+        events.transaction_category,
+        0 as earned_count,
+        0 as redeemed_count,
+        1 as search_count,
+        0 as miles_earned,
+        0 as miles_redeemed
+    from {{ warehouse }}.fact_reward_searches as events
+    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and events.event_date between changed.span_start and changed.span_end
+),
+
+gone as (
+    delete from {{ this }} as daily
+    {{ incremental }} using {{ warehouse }}.changed_users as changed
+    {{ incremental }} where daily.user_id = changed.user_id
+    {{ incremental }}     and daily.event_date between changed.span_start and changed.span_end
+    returning daily.*
+),
+
+come as (
+    insert into {{ this }} (
+        user_id,
+        event_date,
+        transaction_category,
+        earned_count,
+        redeemed_count,
+        search_count,
+        miles_earned,
+        miles_redeemed
+    )
+    select
+        events.user_id,
+        events.event_date,
+        events.transaction_category,
+        sum(events.earned_count) as earned_count,
+        sum(events.redeemed_count) as redeemed_count,
+        sum(events.search_count) as search_count,
+        sum(events.miles_earned) as miles_earned,
+        sum(events.miles_redeemed) as miles_redeemed
+    from events
+    -- The old rows must be out before the new ones go in: counting them makes it so.
+    where (select count(*) from gone) >= 0
+    group by
+        events.user_id,
+        events.event_date,
+        events.transaction_category
+    order by
+        events.user_id,
+        events.event_date
+    returning *
+),
+
+user_periods as (
+    select
+        signed.sign,
+        periods.grain,
+        periods.period_start,
+        signed.transaction_category,
+        sum(signed.earned_count) as earned_count,
+        sum(signed.redeemed_count) as redeemed_count,
+        sum(signed.search_count) as search_count,
+        sum(signed.miles_earned) as miles_earned,
+        sum(signed.miles_redeemed) as miles_redeemed
+    from (
+        select
+            -1 as sign,
+            gone.*
+        from gone
+        union all
+        select
+            1 as sign,
+            come.*
+        from come
+    ) as signed
+    cross join lateral (
+        values
+        ('day', signed.event_date),
+        ('week', date_trunc('week', signed.event_date::timestamp)::date),
+        ('month', date_trunc('month', signed.event_date::timestamp)::date)
+    ) as periods (grain, period_start)
+    group by
+        signed.sign,
+        signed.user_id,
+        periods.grain,
+        periods.period_start,
+        signed.transaction_category
+)
+
+insert into {{ state }} as categories (
+    grain,
+    period_start,
+    transaction_category,
+    users,
+    events,
+    earning_users,
+    earned_count,
+    redeeming_users,
+    redeemed_count,
+    search_count,
+    miles_earned,
+    miles_redeemed
+)
+select
+    user_periods.grain,
+    user_periods.period_start,
+    user_periods.transaction_category,
+    sum(user_periods.sign) as users,
+    sum(
+        user_periods.sign
+        * (user_periods.earned_count + user_periods.redeemed_count + user_periods.search_count)
+    ) as events,
+    coalesce(sum(user_periods.sign) filter (where user_periods.earned_count > 0), 0) as earning_users,
+    sum(user_periods.sign * user_periods.earned_count) as earned_count,
+    coalesce(sum(user_periods.sign) filter (where user_periods.redeemed_count > 0), 0) as redeeming_users,
+    sum(user_periods.sign * user_periods.redeemed_count) as redeemed_count,
+    sum(user_periods.sign * user_periods.search_count) as search_count,
+    sum(user_periods.sign * user_periods.miles_earned) as miles_earned,
+    sum(user_periods.sign * user_periods.miles_redeemed) as miles_redeemed
+from user_periods
+group by
+    user_periods.grain,
+    user_periods.period_start,
+    user_periods.transaction_category
+on conflict (grain, period_start, transaction_category) do update set
+    users = categories.users + excluded.users,
+    events = categories.events + excluded.events,
+    earning_users = categories.earning_users + excluded.earning_users,
+    earned_count = categories.earned_count + excluded.earned_count,
+    redeeming_users = categories.redeeming_users + excluded.redeeming_users,
+    redeemed_count = categories.redeemed_count + excluded.redeemed_count,
+    search_count = categories.search_count + excluded.search_count,
+    miles_earned = categories.miles_earned + excluded.miles_earned,
+    miles_redeemed = categories.miles_redeemed + excluded.miles_redeemed;
+
+-- A category without an event in the period has no row, as in a full build.
+delete from {{ state }} as categories
+where categories.events = 0;

@@ -1,0 +1,15 @@
+-- warehouse.dim_countries
+-- Grain: one row per country (country).
+-- Rerun: whole.
+-- Why:   which members there are, and since when.
+
+insert into {{ this }} (
+    country,
+    first_seen_date
+)
+select
+    engagement.slice_value as country,
+    min(engagement.event_date) as first_seen_date
+from {{ warehouse }}.agg_engagement_daily as engagement
+where engagement.slice = 'country'
+group by engagement.slice_value;

@@ -1,0 +1,32 @@
+-- warehouse.dim_dates
+-- Grain: one row per date (calendar_date).
+-- Rerun: whole.
+-- Why:   the spine of every dense report. Its last date is the last day of the data: the clock decides nothing.
+
+insert into {{ this }} (
+    calendar_date,
+    week_start,
+    month_start,
+    quarter_start,
+    iso_year,
+    iso_week,
+    weekday,
+    is_weekend
+)
+select
+    days.midnight::date as calendar_date,
+    date_trunc('week', days.midnight)::date as week_start,
+    date_trunc('month', days.midnight)::date as month_start,
+    date_trunc('quarter', days.midnight)::date as quarter_start,
+    extract(isoyear from days.midnight) as iso_year,
+    extract(week from days.midnight) as iso_week,
+    extract(isodow from days.midnight) as weekday,
+    extract(isodow from days.midnight) in (6, 7) as is_weekend
+from (
+    select
+        min(engagement.event_date)::timestamp as first_day,
+        max(engagement.event_date)::timestamp as last_day
+    from {{ warehouse }}.agg_engagement_daily as engagement
+    where engagement.slice = 'all'
+) as data
+cross join lateral generate_series(data.first_day, data.last_day, interval '1 day') as days (midnight);

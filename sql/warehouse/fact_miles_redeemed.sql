@@ -1,0 +1,40 @@
+-- warehouse.fact_miles_redeemed
+-- Grain: one row per event (user_id, event_date, event_id: user first, so that a user's events lie together).
+-- Rerun: changed keys; replaces the events of the change set, other rows stay.
+-- Why:   redeeming is what the programme pays for; apart from earning, each is a plain sum.
+
+delete from {{ this }} as fact
+{{ incremental }} using {{ warehouse }}.changed_events as changed
+{{ incremental }} where fact.user_id = changed.user_id
+{{ incremental }}     and fact.event_date = changed.event_date
+{{ incremental }}     and fact.event_id = changed.event_id
+;
+
+insert into {{ this }} (
+    user_id,
+    event_date,
+    event_id,
+    transaction_category,
+    platform,
+    utm_source,
+    country,
+    miles_redeemed,
+    event_time
+)
+select
+    events.user_id,
+    events.event_date,
+    events.event_id,
+    events.transaction_category,
+    events.platform,
+    events.utm_source,
+    events.country,
+    events.miles_amount as miles_redeemed,
+    events.event_time
+from {{ warehouse }}.classified_events as events
+{{ incremental }} inner join {{ warehouse }}.changed_events as changed
+{{ incremental }}     on changed.event_id = events.event_id
+{{ incremental }}     and changed.event_date = events.event_date
+{{ incremental }}     and changed.user_id = events.user_id
+where events.fact_table = 'fact_miles_redeemed'
+order by events.user_id, events.event_date, events.event_id;

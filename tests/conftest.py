@@ -1,0 +1,98 @@
+"""One PostgreSQL server for the whole test session, thrown away with its data at the end.
+
+Set TEST_DATABASE_URL to use a server of your own instead. Tests never look at DATABASE_URL.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pytest_postgresql import factories
+
+from runner import embedded, schema
+from runner.database import Database
+from runner.manifest import load
+from runner.target import Target
+from tests.support import PROJECT
+from runner.errors import RunnerError
+
+SERVER = pytest.StashKey[embedded.Server]()
+FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server before pytest-xdist starts its workers, which find it in the environment."""
+    _forget_other_servers()
+    if "TEST_DATABASE_URL" not in os.environ and not config.option.collectonly:
+        folder = Path(tempfile.mkdtemp(prefix="milepost-"))
+        folder.chmod(0o755)  # as root, the server's user has to pass; its data folder is private
+        config.stash[FOLDER] = folder
+        try:
+            config.stash[SERVER] = embedded.Server(folder / "data", embedded.TEST).child()
+        except RunnerError as error:
+            raise pytest.UsageError(error.message, f"hint: {error.hint}") from error
+        os.environ["TEST_DATABASE_URL"] = config.stash[SERVER].uri
+    if "TEST_DATABASE_URL" in os.environ:
+        _point_pytest_postgresql_to(os.environ["TEST_DATABASE_URL"], config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SERVER in config.stash:
+        config.stash[SERVER].close()
+        del os.environ["TEST_DATABASE_URL"]
+    if FOLDER in config.stash:
+        shutil.rmtree(config.stash[FOLDER])
+
+
+def _forget_other_servers() -> None:
+    for name in list(os.environ):
+        if name == "DATABASE_URL" or name.startswith("PG"):
+            del os.environ[name]
+
+
+def _point_pytest_postgresql_to(url: str, config: pytest.Config) -> None:
+    """Fill in the plugin's options; its databases are ours by name, so stale ones may go."""
+    server = {"user": "postgres", "port": 5432, "dbname": "postgres", **conninfo_to_dict(url)}
+    for name in ("host", "port", "user", "password"):
+        setattr(config.option, f"postgresql_{name}", server.get(name))
+    config.option.postgresql_maintenance_dbname = server["dbname"]
+    config.option.postgresql_dbname = "milepost_test"
+    config.option.postgresql_drop_test_database = True
+
+
+@pytest.fixture(scope="session")
+def server_uri() -> str:
+    """The connection string of the test server, on its maintenance database."""
+    return os.environ["TEST_DATABASE_URL"]
+
+
+def load_schema(*, autocommit: bool = False, **server: Any) -> None:
+    """Fill the template database: the schema as `schema apply` makes it."""
+    database = Database(make_conninfo(**server))
+    schema.apply(database, load(PROJECT), Target())
+
+
+# Loaded once per session (and worker), then cloned for every test that asks.
+template = factories.postgresql_noproc(load=[load_schema])
+clone = factories.postgresql("template")
+bare = factories.postgresql_noproc()
+bare_clone = factories.postgresql("bare")
+
+
+@pytest.fixture
+def database(clone: psycopg.Connection[Any]) -> Database:
+    """A database of the test's own with the schema in it, and nothing else."""
+    return Database(clone.info.dsn)
+
+
+@pytest.fixture
+def empty_database(bare_clone: psycopg.Connection[Any]) -> Database:
+    """A database of the test's own with nothing in it."""
+    return Database(bare_clone.info.dsn)

@@ -1,0 +1,817 @@
+"""The yardstick: what every reporting table must hold, computed from the raw rows in plain Python.
+
+Owns the definitions of the metrics page a second time, written from that page alone and never from
+the SQL, so that a mistake has to be made twice to go unseen. Favours the obvious over the fast. It
+knows nothing of databases, of ingestion or of builds; user_segments, category_recommendations and
+the views over the orchestrator are not here.
+
+Where the page leaves a choice, the most literal reading is taken:
+
+- "before 2000-01-01" is an instant, midnight UTC, whatever the reporting time zone. A day after
+  created_at is 24 hours and a week of activation 168, also over a change of the clocks.
+- An event_time that is null has no day, so it is an insane time, as the infinite ones are.
+- Missing means null: an empty string is a member of its own, and words are compared by case. Null
+  shares its row with the literal member `unknown`, campaigns included; a foreign event type keeps
+  its own name in engagement_daily.
+- A null user_id is no user; a user who is literally named `unknown` is one.
+- "First day" of a slice is the day of its first event that counts, of whatever type: so also in
+  miles_balance_daily, and so kpi_daily, miles_balance_daily and active_users_daily have the same
+  days. "Days since the slice's first day" counts that day too: 1 on the first day.
+- Windows that reach back before the first day are not scaled up (dau_7d_average alone is).
+- In a slice's first period churned_users is 0 if the period is complete; nothing was there before.
+- share_of_users, miles_per_transaction and retention_rate are given for incomplete periods as well;
+  a category's previous period is the calendar's, active or not.
+- week_1_retained and week_4_retained wait for the latest first week in the cohort; the ISO week is
+  the one after each user's own first week.
+- A cohort of acquisition bears the cost of one month, however many users it has.
+- In the funnel the search may be the user's very first event; a step at the same moment as the one
+  before it counts when its event_id is larger. A day is 24 hours. All of a slice's users are in it.
+- The average line of retention has period_number 0 too.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+Value = date | Decimal | int | str | bool | None
+Row = dict[str, Value]
+Key = TypeVar("Key", bound=Hashable)
+
+UNKNOWN = "unknown"
+EARN, REDEEM, SEARCH = "miles_earned", "miles_redeemed", "reward_search"
+DEPTHS = {"like": 1, "share": 2, SEARCH: 3, EARN: 4, REDEEM: 5}
+FACTS = {
+    EARN: "fact_miles_earned",
+    REDEEM: "fact_miles_redeemed",
+    SEARCH: "fact_reward_searches",
+    "share": "fact_social_engagements",
+    "like": "fact_social_engagements",
+}
+UNCLASSIFIED = "fact_unclassified_events"
+NO_USER, INSANE_TIME, UNKNOWN_TYPE = "no user_id", "insane time", "unknown event type"
+
+GRAINS = ("day", "week", "month")
+ONE_DAY = timedelta(days=1)
+ACTIVATION = timedelta(hours=168)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+
+# The default context would round sums to 28 digits and rates to even.
+EXACT = Context(prec=1000)
+DIVISION = Context(prec=100, rounding=ROUND_HALF_UP)
+SIX_DIGITS = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A raw row of event_stream; an infinite event_time is float('inf') or float('-inf')."""
+
+    event_id: int
+    event_time: datetime | float | None
+    user_id: str | None
+    event_type: str | None
+    transaction_category: str | None
+    miles_amount: Decimal | None
+    platform: str | None
+    utm_source: str | None
+    country: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A raw row of utm_campaigns."""
+
+    utm_source: str
+    campaign: str | None
+    channel: str | None
+    is_paid: bool
+    monthly_cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An event that counts, with its day and without nulls."""
+
+    event_id: int
+    at: datetime
+    day: date
+    user: str
+    event_type: str
+    category: str
+    miles: Decimal
+    platform: str
+    utm_source: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The events of one member; nothing else exists for its metrics."""
+
+    name: str
+    value: str
+    events: list[Counted]
+
+    @property
+    def first_day(self) -> date:
+        return min(event.day for event in self.events)
+
+    @property
+    def key(self) -> Row:
+        return {"slice": self.name, "slice_value": self.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What the tables are computed from: the events that count, whole and in slices."""
+
+    events: list[Counted]
+    slices: list[Slice]
+    campaigns: list[Campaign]
+    last_day: date
+
+
+# Which events count
+
+
+def classify(event: Event) -> tuple[str, str | None]:
+    """Return the fact table of an event, and the reason when that is the unclassified one."""
+    if event.user_id is None:
+        return UNCLASSIFIED, NO_USER
+    if is_insane(event):
+        return UNCLASSIFIED, INSANE_TIME
+    if event.event_type not in FACTS:
+        return UNCLASSIFIED, UNKNOWN_TYPE
+    return FACTS[event.event_type], None
+
+
+def is_insane(event: Event) -> bool:
+    if not isinstance(event.event_time, datetime):
+        return True
+    at = instant(event.event_time)
+    return at < EARLIEST or at > instant(event.created_at) + ONE_DAY
+
+
+def instant(moment: datetime) -> datetime:
+    # Python compares and subtracts two times of the same zone by the clock on the wall; UTC has
+    # no changes of the clock.
+    return moment.astimezone(UTC)
+
+
+def fact_counts(events: Iterable[Event]) -> dict[str, int]:
+    """Return the number of rows of each fact table."""
+    counts = dict.fromkeys([*FACTS.values(), UNCLASSIFIED], 0)
+    for event in events:
+        counts[classify(event)[0]] += 1
+    return counts
+
+
+def counted_events(events: Iterable[Event], timezone: str) -> list[Counted]:
+    zone = ZoneInfo(timezone)
+    return [
+        counted(event, event.user_id, event.event_time, zone)
+        for event in events
+        if classify(event)[1] in (None, UNKNOWN_TYPE)
+        # classify has made sure of both; the type checker cannot know.
+        and event.user_id is not None
+        and isinstance(event.event_time, datetime)
+    ]
+
+
+def counted(event: Event, user: str, event_time: datetime, zone: ZoneInfo) -> Counted:
+    return Counted(
+        event_id=event.event_id,
+        at=instant(event_time),
+        day=event_time.astimezone(zone).date(),
+        user=user,
+        event_type=member(event.event_type),
+        category=member(event.transaction_category),
+        miles=Decimal(0) if event.miles_amount is None else event.miles_amount,
+        platform=member(event.platform),
+        utm_source=member(event.utm_source),
+        country=member(event.country),
+    )
+
+
+def member(name: str | None) -> str:
+    return UNKNOWN if name is None else name
+
+
+# Slices
+
+
+def prepare(
+    events: Iterable[Event],
+    campaigns: Iterable[Campaign],
+    *,
+    timezone: str = "UTC",
+    slices: bool = True,
+) -> Data:
+    """Return the input of the table functions; without `slices` there is only slice `all`."""
+    counting = counted_events(events, timezone)
+    return Data(
+        events=counting,
+        slices=list(slices_of(counting, slices)),
+        campaigns=list(campaigns),
+        # Without events there are no rows either, so nothing asks for this date.
+        last_day=max((event.day for event in counting), default=date.min),
+    )
+
+
+def slices_of(events: list[Counted], members: bool) -> Iterator[Slice]:
+    if events:
+        yield Slice("all", "all", events)
+    if not members:
+        return
+    attributes: dict[str, Callable[[Counted], str]] = {
+        "country": lambda event: event.country,
+        "platform": lambda event: event.platform,
+        "utm_source": lambda event: event.utm_source,
+    }
+    for name, attribute in attributes.items():
+        for value, rows in sorted(grouped(events, attribute).items()):
+            yield Slice(name, value, rows)
+
+
+def grouped(events: Iterable[Counted], key: Callable[[Counted], Key]) -> dict[Key, list[Counted]]:
+    groups: dict[Key, list[Counted]] = defaultdict(list)
+    for event in events:
+        groups[key(event)].append(event)
+    return dict(groups)
+
+
+# The calendar
+
+
+def period_start(day: date, grain: str) -> date:
+    if grain == "week":
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if grain == "month" else day
+
+
+def next_period(start: date, grain: str) -> date:
+    # 31 days after the first of a month is always a day of the next month.
+    days = {"day": 1, "week": 7, "month": 31}[grain]
+    return period_start(start + timedelta(days=days), grain)
+
+
+def previous_period(start: date, grain: str) -> date:
+    return period_start(start - ONE_DAY, grain)
+
+
+def periods(first_day: date, last_day: date, grain: str) -> Iterator[date]:
+    """Yield the periods from that of the first day to that of the last, active or not."""
+    start = period_start(first_day, grain)
+    while start <= last_day:
+        yield start
+        start = next_period(start, grain)
+
+
+def is_complete(start: date, grain: str, last_day: date) -> bool:
+    last_day_of_period = next_period(start, grain) - ONE_DAY
+    return last_day > last_day_of_period
+
+
+def window(day: date, length: int) -> list[date]:
+    """Return the days of the window that ends on a day."""
+    return [day - timedelta(days=back) for back in range(length)]
+
+
+# Figures
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    result = Decimal(0)
+    for amount in amounts:
+        result = EXACT.add(result, amount)
+    return result
+
+
+def miles(events: Iterable[Counted], event_type: str) -> Decimal:
+    return total(event.miles for event in events if event.event_type == event_type)
+
+
+def ratio(numerator: Decimal | int, denominator: Decimal | int) -> Decimal | None:
+    """Divide, rounded to 6 digits half away from zero; null when the denominator is zero."""
+    if denominator == 0:
+        return None
+    quotient = DIVISION.divide(Decimal(numerator), Decimal(denominator))
+    return quotient.quantize(SIX_DIGITS, context=DIVISION)
+
+
+def median_days(waits: list[timedelta]) -> Decimal | None:
+    if not waits:
+        return None
+    # Halving a timedelta would round to a microsecond, so the two middle values are added first.
+    middle = statistics.median_low(waits) + statistics.median_high(waits)
+    return ratio(middle // timedelta(microseconds=1), 2 * (ONE_DAY // timedelta(microseconds=1)))
+
+
+def users(events: Iterable[Counted]) -> set[str]:
+    return {event.user for event in events}
+
+
+def users_by_period(events: Iterable[Counted], grain: str) -> dict[date, set[str]]:
+    by_period = grouped(events, lambda event: period_start(event.day, grain))
+    return {start: users(rows) for start, rows in by_period.items()}
+
+
+def users_within(by_day: dict[date, set[str]], days: list[date]) -> set[str]:
+    return set[str]().union(*(by_day.get(day, ()) for day in days))
+
+
+def first_periods(events: Iterable[Counted], grain: str) -> dict[str, date]:
+    by_user = grouped(events, lambda event: event.user)
+    return {
+        user: period_start(min(event.day for event in rows), grain)
+        for user, rows in by_user.items()
+    }
+
+
+def miles_by_day(events: Iterable[Counted], event_type: str) -> dict[date, Decimal]:
+    by_day = grouped(events, lambda event: event.day)
+    return {day: miles(rows, event_type) for day, rows in by_day.items()}
+
+
+def burn_rate(
+    earned: dict[date, Decimal], redeemed: dict[date, Decimal], day: date
+) -> Decimal | None:
+    days = window(day, 28)
+    return ratio(
+        total(redeemed.get(one, Decimal(0)) for one in days),
+        total(earned.get(one, Decimal(0)) for one in days),
+    )
+
+
+def in_time_order(events: Iterable[Counted]) -> list[Counted]:
+    return sorted(events, key=lambda event: (event.at, event.event_id))
+
+
+# Tables of active users
+
+
+def active_users_daily(data: Data) -> list[Row]:
+    rows: list[Row] = []
+    for part in data.slices:
+        by_day = users_by_period(part.events, "day")
+        first_day = part.first_day
+        for day in periods(first_day, data.last_day, "day"):
+            dau = len(users_within(by_day, window(day, 1)))
+            mau = len(users_within(by_day, window(day, 28)))
+            rows.append(
+                {
+                    "day": day,
+                    **part.key,
+                    "dau": dau,
+                    "wau": len(users_within(by_day, window(day, 7))),
+                    "mau": mau,
+                    "stickiness": ratio(dau, mau),
+                    "is_window_full": day >= first_day + timedelta(days=27),
+                }
+            )
+    return rows
+
+
+def growth_accounting(data: Data) -> list[Row]:
+    return [
+        row
+        for part in data.slices
+        for grain in GRAINS
+        for row in growth_of_slice(part, grain, data.last_day)
+    ]
+
+
+def growth_of_slice(part: Slice, grain: str, last_day: date) -> Iterator[Row]:
+    by_period = users_by_period(part.events, grain)
+    seen_before: set[str] = set()
+    for start in periods(part.first_day, last_day, grain):
+        active = by_period.get(start, set())
+        previous = by_period.get(previous_period(start, grain), set())
+        new = active - seen_before
+        retained = active & previous
+        resurrected = (active & seen_before) - previous
+        churned = previous - active
+        complete = is_complete(start, grain, last_day)
+        yield {
+            "grain": grain,
+            "period_start": start,
+            **part.key,
+            "active_users": len(active),
+            "new_users": len(new),
+            "retained_users": len(retained),
+            "resurrected_users": len(resurrected),
+            # Who has not come yet may still come while the period runs.
+            "churned_users": len(churned) if complete else None,
+            "quick_ratio": ratio(len(new) + len(resurrected), len(churned)) if complete else None,
+            "retention_rate": ratio(len(retained), len(previous)) if complete else None,
+            "is_complete": complete,
+        }
+        seen_before |= active
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How many of a cohort came back after so many periods."""
+
+    cohort_start: date
+    period_number: int
+    cohort_size: int
+    active_users: int
+    is_complete: bool
+
+
+def retention(data: Data) -> list[Row]:
+    rows: list[Row] = []
+    for part in data.slices:
+        for grain in ("week", "month"):
+            cells = list(retention_cells(part, grain, data.last_day))
+            rows.extend(average_line(part, grain, cells))
+            rows.extend(
+                retention_row(
+                    part,
+                    grain,
+                    cell.cohort_start,
+                    cell.period_number,
+                    cell.cohort_size,
+                    cell.active_users,
+                    cell.is_complete,
+                )
+                for cell in cells
+            )
+    return rows
+
+
+def retention_cells(part: Slice, grain: str, last_day: date) -> Iterator[Cell]:
+    by_period = users_by_period(part.events, grain)
+    cohorts: dict[date, set[str]] = defaultdict(set)
+    for user, cohort_start in first_periods(part.events, grain).items():
+        cohorts[cohort_start].add(user)
+    for cohort_start, cohort in sorted(cohorts.items()):
+        for number, start in enumerate(periods(cohort_start, last_day, grain)):
+            yield Cell(
+                cohort_start=cohort_start,
+                period_number=number,
+                cohort_size=len(cohort),
+                active_users=len(cohort & by_period.get(start, set())),
+                is_complete=is_complete(start, grain, last_day),
+            )
+
+
+def average_line(part: Slice, grain: str, cells: list[Cell]) -> Iterator[Row]:
+    complete = [cell for cell in cells if cell.is_complete]
+    for number in sorted({cell.period_number for cell in complete}):
+        same = [cell for cell in complete if cell.period_number == number]
+        yield retention_row(
+            part,
+            grain,
+            None,
+            number,
+            sum(cell.cohort_size for cell in same),
+            sum(cell.active_users for cell in same),
+            True,
+        )
+
+
+def retention_row(
+    part: Slice,
+    grain: str,
+    cohort_start: date | None,
+    period_number: int,
+    cohort_size: int,
+    active_users: int,
+    complete: bool,
+) -> Row:
+    return {
+        "grain": grain,
+        "cohort_start": cohort_start,
+        "period_number": period_number,
+        **part.key,
+        "cohort_size": cohort_size,
+        "active_users": active_users,
+        "retention_rate": ratio(active_users, cohort_size),
+        "is_complete": complete,
+    }
+
+
+# Tables of days
+
+
+def kpi_daily(data: Data) -> list[Row]:
+    return [row for part in data.slices for row in kpis_of_slice(part, data.last_day)]
+
+
+def kpis_of_slice(part: Slice, last_day: date) -> Iterator[Row]:
+    by_day = users_by_period(part.events, "day")
+    new_users = Counter(first_periods(part.events, "day").values())
+    events = Counter(event.day for event in part.events)
+    earned = miles_by_day(part.events, EARN)
+    redeemed = miles_by_day(part.events, REDEEM)
+    first_day = part.first_day
+    for day in periods(first_day, last_day, "day"):
+        dau = len(by_day.get(day, ()))
+        dau_of_7_days = sum(len(by_day.get(one, ())) for one in window(day, 7))
+        days_so_far = (day - first_day).days + 1
+        mau = len(users_within(by_day, window(day, 28)))
+        yield {
+            "day": day,
+            **part.key,
+            "dau": dau,
+            "dau_7d_average": ratio(dau_of_7_days, min(7, days_so_far)),
+            "wau": len(users_within(by_day, window(day, 7))),
+            "mau": mau,
+            "stickiness": ratio(dau, mau),
+            "new_users": new_users[day],
+            "events": events[day],
+            "miles_earned": earned.get(day, Decimal(0)),
+            "miles_redeemed": redeemed.get(day, Decimal(0)),
+            "burn_rate": burn_rate(earned, redeemed, day),
+        }
+
+
+def engagement_daily(data: Data) -> list[Row]:
+    rows: list[Row] = []
+    for part in data.slices:
+        groups = grouped(part.events, lambda event: (event.day, event.event_type))
+        for (day, event_type), events in sorted(groups.items()):
+            rows.append(
+                {
+                    "day": day,
+                    "event_type": event_type,
+                    "depth": DEPTHS.get(event_type, 0),
+                    **part.key,
+                    "events": len(events),
+                    "users": len(users(events)),
+                }
+            )
+    return rows
+
+
+def miles_balance_daily(data: Data) -> list[Row]:
+    rows: list[Row] = []
+    for part in data.slices:
+        earned = miles_by_day(part.events, EARN)
+        redeemed = miles_by_day(part.events, REDEEM)
+        outstanding = Decimal(0)
+        for day in periods(part.first_day, data.last_day, "day"):
+            earned_today = earned.get(day, Decimal(0))
+            redeemed_today = redeemed.get(day, Decimal(0))
+            net = EXACT.subtract(earned_today, redeemed_today)
+            outstanding = EXACT.add(outstanding, net)
+            rows.append(
+                {
+                    "day": day,
+                    **part.key,
+                    "miles_earned": earned_today,
+                    "miles_redeemed": redeemed_today,
+                    "net_miles": net,
+                    "outstanding_miles": outstanding,
+                    "burn_rate": burn_rate(earned, redeemed, day),
+                }
+            )
+    return rows
+
+
+# Tables of categories
+
+
+def miles_by_category(data: Data) -> list[Row]:
+    return [
+        row
+        for part in data.slices
+        for grain in GRAINS
+        for direction, event_type in (("earned", EARN), ("redeemed", REDEEM))
+        for row in miles_of_direction(part, grain, direction, event_type, data.last_day)
+    ]
+
+
+def miles_of_direction(
+    part: Slice, grain: str, direction: str, event_type: str, last_day: date
+) -> Iterator[Row]:
+    transactions = [event for event in part.events if event.event_type == event_type]
+    groups = grouped(transactions, lambda event: (period_start(event.day, grain), event.category))
+    for (start, category), events in sorted(groups.items()):
+        amount = miles(events, event_type)
+        yield {
+            "grain": grain,
+            "period_start": start,
+            "direction": direction,
+            "transaction_category": category,
+            **part.key,
+            "miles": amount,
+            "transactions": len(events),
+            "users": len(users(events)),
+            "miles_per_transaction": ratio(amount, len(events)),
+            "is_complete": is_complete(start, grain, last_day),
+        }
+
+
+def category_performance(data: Data) -> list[Row]:
+    return [row for grain in GRAINS for row in categories_of_grain(data, grain)]
+
+
+def categories_of_grain(data: Data, grain: str) -> Iterator[Row]:
+    # Likes and shares have no category, but whoever likes is an active user of the period.
+    active = users_by_period(data.events, grain)
+    categorised = [event for event in data.events if event.event_type in (EARN, REDEEM, SEARCH)]
+    groups = grouped(categorised, lambda event: (period_start(event.day, grain), event.category))
+    for (start, category), events in sorted(groups.items()):
+        count = len(users(events))
+        before = len(users(groups.get((previous_period(start, grain), category), [])))
+        complete = is_complete(start, grain, data.last_day)
+        yield {
+            "grain": grain,
+            "period_start": start,
+            "transaction_category": category,
+            "events": len(events),
+            "users": count,
+            "miles_earned": miles(events, EARN),
+            "miles_redeemed": miles(events, REDEEM),
+            "share_of_users": ratio(count, len(active[start])),
+            # users / before - 1, in one division so that it is rounded once.
+            "growth": ratio(count - before, before) if complete else None,
+            "is_complete": complete,
+        }
+
+
+# Tables of cohorts
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All events of one user, oldest first."""
+
+    events: list[Counted]
+
+    @property
+    def first(self) -> Counted:
+        return self.events[0]
+
+    @property
+    def first_week(self) -> date:
+        return period_start(self.first.day, "week")
+
+    @property
+    def first_month(self) -> date:
+        return period_start(self.first.day, "month")
+
+    def is_activated(self) -> bool:
+        until = self.first.at + ACTIVATION
+        return any(event.event_type == EARN and event.at <= until for event in self.events)
+
+    def is_active_in_week(self, week: date) -> bool:
+        return any(period_start(event.day, "week") == week for event in self.events)
+
+    def has_redeemed(self) -> bool:
+        return any(event.event_type == REDEEM for event in self.events)
+
+
+def histories(events: Iterable[Counted]) -> list[History]:
+    by_user = grouped(events, lambda event: event.user)
+    return [History(in_time_order(rows)) for rows in by_user.values()]
+
+
+def acquisition(data: Data) -> list[Row]:
+    costs = {campaign.utm_source: campaign.monthly_cost for campaign in data.campaigns}
+    cohorts: dict[tuple[str, date], list[History]] = defaultdict(list)
+    for history in histories(data.events):
+        cohorts[history.first.utm_source, history.first_month].append(history)
+    return [
+        acquisition_row(source, cohort_start, cohort, costs.get(source), data.last_day)
+        for (source, cohort_start), cohort in sorted(cohorts.items(), key=lambda item: item[0])
+    ]
+
+
+def acquisition_row(
+    source: str, cohort_start: date, cohort: list[History], cost: Decimal | None, last_day: date
+) -> Row:
+    activated = sum(history.is_activated() for history in cohort)
+    earned = total(miles(history.events, EARN) for history in cohort)
+    return {
+        "utm_source": source,
+        "cohort_start": cohort_start,
+        "new_users": len(cohort),
+        "activated_users": activated,
+        "week_1_retained": retained_in_week(cohort, 1, last_day),
+        "week_4_retained": retained_in_week(cohort, 4, last_day),
+        "miles_per_user": ratio(earned, len(cohort)),
+        "redeemers": sum(history.has_redeemed() for history in cohort),
+        "cost": cost,
+        "cost_per_activated_user": None if cost is None else ratio(cost, activated),
+    }
+
+
+def retained_in_week(cohort: list[History], number: int, last_day: date) -> int | None:
+    later = timedelta(weeks=number)
+    if not all(is_complete(history.first_week + later, "week", last_day) for history in cohort):
+        return None
+    return sum(history.is_active_in_week(history.first_week + later) for history in cohort)
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """How far one user came in the funnel: None for a step not taken."""
+
+    cohort_start: date
+    search: Counted | None
+    earn: Counted | None
+    redeem: Counted | None
+
+
+def engagement_funnel(data: Data) -> list[Row]:
+    rows: list[Row] = []
+    for part in data.slices:
+        cohorts: dict[date, list[Journey]] = defaultdict(list)
+        for history in histories(part.events):
+            journey = journey_of(history)
+            cohorts[journey.cohort_start].append(journey)
+        rows.extend(
+            funnel_row(part, cohort_start, cohort)
+            for cohort_start, cohort in sorted(cohorts.items(), key=lambda item: item[0])
+        )
+    return rows
+
+
+def journey_of(history: History) -> Journey:
+    search = first_step(history.events, SEARCH)
+    earn = first_step_after(history.events, EARN, search)
+    redeem = first_step_after(history.events, REDEEM, earn)
+    return Journey(history.first_month, search, earn, redeem)
+
+
+def first_step(events: Iterable[Counted], event_type: str) -> Counted | None:
+    return next((event for event in events if event.event_type == event_type), None)
+
+
+def first_step_after(
+    events: Iterable[Counted], event_type: str, previous: Counted | None
+) -> Counted | None:
+    if previous is None:
+        return None
+    step = (previous.at, previous.event_id)
+    return first_step((event for event in events if (event.at, event.event_id) > step), event_type)
+
+
+def funnel_row(part: Slice, cohort_start: date, cohort: list[Journey]) -> Row:
+    searched = sum(journey.search is not None for journey in cohort)
+    earned = sum(journey.earn is not None for journey in cohort)
+    redeemed = sum(journey.redeem is not None for journey in cohort)
+    return {
+        "cohort_start": cohort_start,
+        **part.key,
+        "users": len(cohort),
+        "searched": searched,
+        "earned": earned,
+        "redeemed": redeemed,
+        "search_rate": ratio(searched, len(cohort)),
+        "earn_rate": ratio(earned, searched),
+        "redeem_rate": ratio(redeemed, earned),
+        "median_days_to_earn": median_days(
+            waits((journey.search, journey.earn) for journey in cohort)
+        ),
+        "median_days_to_redeem": median_days(
+            waits((journey.earn, journey.redeem) for journey in cohort)
+        ),
+    }
+
+
+def waits(steps: Iterable[tuple[Counted | None, Counted | None]]) -> list[timedelta]:
+    return [
+        later.at - earlier.at
+        for earlier, later in steps
+        if earlier is not None and later is not None
+    ]
+
+
+# All of them
+
+TABLES: dict[str, Callable[[Data], list[Row]]] = {
+    "active_users_daily": active_users_daily,
+    "growth_accounting": growth_accounting,
+    "retention": retention,
+    "kpi_daily": kpi_daily,
+    "engagement_daily": engagement_daily,
+    "miles_by_category": miles_by_category,
+    "acquisition": acquisition,
+    "miles_balance_daily": miles_balance_daily,
+    "category_performance": category_performance,
+    "engagement_funnel": engagement_funnel,
+}
+
+
+def all_reports(
+    events: Iterable[Event],
+    campaigns: Iterable[Campaign],
+    *,
+    timezone: str = "UTC",
+    slices: bool = True,
+) -> dict[str, list[Row]]:
+    """Return the rows of every reporting table; `slices=False` gives slice `all` only."""
+    data = prepare(events, campaigns, timezone=timezone, slices=slices)
+    return {name: table(data) for name, table in TABLES.items()}
