@@ -121,6 +121,9 @@ def _publish(session: Session, table: str, fresh: str) -> str:
     shape = session.rows(queries("ledger.sql")["table_shape"], {"table": table})
     columns = [plain(column["column_name"]) for column in shape]
     keys = [plain(column["column_name"]) for column in shape if column["is_key"]]
+    assignments = [
+        sql.SQL("{0} = excluded.{0}").format(column) for column in columns if column not in keys
+    ]
     return render(
         Path(__file__).with_name("publish.sql").read_text(encoding="utf-8"),
         {
@@ -132,11 +135,9 @@ def _publish(session: Session, table: str, fresh: str) -> str:
             "is_same_key": sql.SQL(" and ").join(
                 sql.SQL("stored.{0} is not distinct from gone.{0}").format(key) for key in keys
             ),
-            "assignments": sql.SQL(", ").join(
-                sql.SQL("{0} = excluded.{0}").format(column)
-                for column in columns
-                if column not in keys
-            ),
+            "action": sql.SQL("update set {}").format(sql.SQL(", ").join(assignments))
+            if assignments
+            else sql.SQL("nothing"),
         },
         "publish.sql",
     )

@@ -15,4 +15,4 @@ from (
     select {{ columns }} from {{ live }}
 ) as come
 order by {{ keys }}
-on conflict ({{ keys }}) do update set {{ assignments }};
+on conflict ({{ keys }}) do {{ action }};

@@ -18,10 +18,10 @@ from pytest_postgresql import factories
 
 from runner import embedded, schema
 from runner.database import Database
+from runner.errors import RunnerError
 from runner.manifest import load
 from runner.target import Target
 from tests.support import PROJECT
-from runner.errors import RunnerError
 
 SERVER = pytest.StashKey[embedded.Server]()
 FOLDER = pytest.StashKey[Path]()
@@ -30,16 +30,16 @@ FOLDER = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server before pytest-xdist starts its workers, which find it in the environment."""
     _forget_other_servers()
-    if "TEST_DATABASE_URL" not in os.environ and not config.option.collectonly:
+    if not os.environ.get("TEST_DATABASE_URL") and not config.option.collectonly:
         folder = Path(tempfile.mkdtemp(prefix="milepost-"))
         folder.chmod(0o755)  # as root, the server's user has to pass; its data folder is private
         config.stash[FOLDER] = folder
         try:
             config.stash[SERVER] = embedded.Server(folder / "data", embedded.TEST).child()
         except RunnerError as error:
-            raise pytest.UsageError(error.message, f"hint: {error.hint}") from error
+            raise pytest.UsageError(error.message, error.hint or "") from error
         os.environ["TEST_DATABASE_URL"] = config.stash[SERVER].uri
-    if "TEST_DATABASE_URL" in os.environ:
+    if os.environ.get("TEST_DATABASE_URL"):
         _point_pytest_postgresql_to(os.environ["TEST_DATABASE_URL"], config)
 
 
@@ -82,7 +82,7 @@ def load_schema(*, autocommit: bool = False, **server: Any) -> None:
 # Loaded once per session (and worker), then cloned for every test that asks.
 template = factories.postgresql_noproc(load=[load_schema])
 clone = factories.postgresql("template")
-bare = factories.postgresql_noproc()
+bare = factories.postgresql_noproc(dbname="milepost_bare")
 bare_clone = factories.postgresql("bare")
 
 

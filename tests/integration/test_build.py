@@ -1,0 +1,417 @@
+"""Builds: one version, published behind its checks; incremental equals a rebuild."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner import pipeline
+from runner.build import CheckFailed, Summary, build, rendered
+from runner.database import BUILD_LOCK, Database, LockHeld, lock_number
+from runner.errors import RunnerError, StartError
+from runner.manifest import Manifest, load
+from runner.target import Target
+from tests.support import (
+    PROJECT,
+    assert_equals_rebuild,
+    assert_facts_equal_oracle,
+    assert_reports_equal_oracle,
+    differences,
+    ingest,
+    insert_events,
+    query,
+    rebuild,
+    run_all,
+    scalar,
+)
+
+JANUARY = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else writes here, so a row can be read as soon as it is committed."""
+    monkeypatch.setattr(pipeline, "MARGIN_SECONDS", 0.0)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project, to be broken."""
+    for folder in ("sql", "schema"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    return tmp_path
+
+
+@pytest.fixture
+def built(database: Database) -> Database:
+    """Thirty days of three users, ingested and built."""
+    insert_events(database, [earn(day, f"u_{day % 3}", miles=10 * day) for day in range(30)])
+    run_all(database)
+    return database
+
+
+def event(day: int, user: str | None = "u_1", event_type: str | None = "like", **values: object) -> dict[str, object]:
+    return {
+        "event_time": JANUARY + timedelta(days=day),
+        "user_id": user,
+        "event_type": event_type,
+        "platform": "ios",
+        "country": "SG",
+        **values,
+    }
+
+
+def earn(day: int, user: str, miles: int) -> dict[str, object]:
+    return event(day, user, "miles_earned", miles_amount=miles, transaction_category="dining")
+
+
+def modes(summary: Summary) -> dict[str, str]:
+    return {result.step.script.name: result.step.mode for result in summary.results}
+
+
+def edit(project: Path, file: str, old: str, new: str) -> Manifest:
+    text = (project / file).read_text()
+    assert old in text
+    (project / file).write_text(text.replace(old, new, 1))
+    return load(project)
+
+
+def version(database: Database) -> list[dict[str, object]]:
+    """All that a reader can see of a build."""
+    return query(
+        database,
+        """
+        select
+            (select sum(miles_earned) from warehouse.fact_miles_earned) as miles,
+            (select max(dau) from reporting.active_users_daily) as dau,
+            (select count(*) from reporting.growth_accounting) as periods,
+            (select count(*) from orchestrator.build_inputs) as inputs
+        """,
+    )
+
+
+def test_an_empty_source_builds_empty_tables(database: Database) -> None:
+    run_all(database)
+    assert scalar(database, "select count(*) from reporting.kpi_daily") == 0
+    assert_equals_rebuild(database)
+
+
+def test_a_second_build_has_nothing_to_do(built: Database) -> None:
+    assert run_all(built).run_id is None
+    assert scalar(built, "select count(*) from orchestrator.runs where kind = 'build'") == 1
+
+
+def test_a_late_event_changes_the_day_and_the_user_it_belongs_to(built: Database) -> None:
+    before = query(built, "select * from reporting.active_users_daily where day <> '2026-01-05'")
+    insert_events(built, [event(4, "u_2", "share")])
+    summary = run_all(built)
+    assert modes(summary)["agg_user_daily"] == "incremental"
+    day = query(built, "select dau from reporting.active_users_daily where day = '2026-01-05'")
+    assert day == [{"dau": 2}]
+    after = query(built, "select * from reporting.active_users_daily where day <> '2026-01-05'")
+    assert [row for row in after if row["day"] < date(2026, 1, 5)] == [
+        row for row in before if row["day"] < date(2026, 1, 5)
+    ]
+    touched = scalar(built, "select count(*) from warehouse.changed_user_days")
+    assert touched == 1
+    assert_reports_equal_oracle(built)
+    assert_equals_rebuild(built)
+
+
+def test_a_late_first_event_moves_its_user_into_an_older_cohort(built: Database) -> None:
+    insert_events(built, [event(-40, "u_1")])
+    run_all(built)
+    assert_reports_equal_oracle(built)
+    assert_equals_rebuild(built)
+
+
+def test_events_that_fit_no_fact_are_kept_with_the_first_reason_that_applies(database: Database) -> None:
+    insert_events(
+        database,
+        [
+            event(0, None, "like"),
+            event(0, None, "nonsense", event_time="infinity"),
+            event(0, "u_1", "nonsense", event_time="-infinity"),
+            event(0, "u_1", "like", event_time="1999-12-31 23:59:59+00"),
+            event(0, "u_1", "like", event_time="9999-12-31 23:59:59+00"),
+            event(0, "u_1", "like", event_time=JANUARY, created_at=JANUARY - timedelta(hours=24)),
+            event(0, "u_1", "like", event_time=JANUARY, created_at=JANUARY - timedelta(hours=24, seconds=1)),
+            event(0, "u_1", None),
+            event(0, "u_1", "nonsense"),
+        ],
+    )
+    run_all(database)
+    reasons = query(
+        database,
+        "select reason, count(*) from warehouse.fact_unclassified_events group by reason order by reason",
+    )
+    assert [(row["reason"], row["count"]) for row in reasons] == [
+        ("insane time", 4),
+        ("no user_id", 2),
+        ("unknown event type", 2),
+    ]
+    assert_facts_equal_oracle(database)
+    assert_reports_equal_oracle(database)
+
+
+def test_a_failed_script_changes_nothing_that_a_reader_sees(built: Database, project: Path) -> None:
+    before = version(built)
+    insert_events(built, [earn(31, "u_9", 5)])
+    ingest(built)
+    broken = edit(project, "sql/reporting/kpi_daily.sql", "days.miles_redeemed,\n    round", "1 / 0,\n    round")
+    with pytest.raises(RunnerError, match=r"sql/reporting/kpi_daily.sql.*division by zero.*22012"):
+        rebuild(built, manifest=broken)
+    assert version(built) == before
+    statuses = query(
+        built,
+        "select status, count(*) from orchestrator.runs where kind in ('build', 'script') group by 1 order by 1",
+    )
+    found = {row["status"]: row["count"] for row in statuses}
+    assert found["failed"] == 2
+    assert found["rolled_back"] > 10
+    rebuild(built)
+    assert_equals_rebuild(built)
+
+
+def test_an_error_names_the_file_and_the_line(built: Database, project: Path) -> None:
+    broken = edit(project, "sql/warehouse/dim_platforms.sql", "min(engagement.event_date)", "min(engagement.nonsense)")
+    line = (project / "sql/warehouse/dim_platforms.sql").read_text().split("nonsense")[0].count("\n") + 1
+    with pytest.raises(RunnerError, match=rf"sql/warehouse/dim_platforms.sql:{line}: .*nonsense.*42703"):
+        rebuild(built, manifest=broken)
+
+
+def test_a_failing_check_blocks_the_build_and_leaves_its_evidence(built: Database, project: Path) -> None:
+    before = version(built)
+    (project / "sql/reporting/kpi_daily.check.sql").write_text(
+        "-- Nobody is ever active.\nselect kpis.day, kpis.dau from {{ reporting }}.kpi_daily as kpis where kpis.dau > 0\n"
+    )
+    with pytest.raises(CheckFailed, match=r"kpi_daily.check.sql: 30 bad rows"):
+        rebuild(built, manifest=load(project))
+    assert version(built) == before
+    result = query(built, "select * from reporting.data_checks where check_name = 'kpi_daily'")[0]
+    assert (result["status"], result["bad_rows"], len(result["sample"])) == ("failed", 30, 5)
+
+
+def test_a_warning_check_does_not_block_the_build(built: Database, project: Path) -> None:
+    (project / "sql/reporting/kpi_daily.check.sql").write_text(
+        "-- Level: warn\nselect kpis.day from {{ reporting }}.kpi_daily as kpis\n"
+    )
+    summary = rebuild(built, manifest=load(project))
+    assert len(summary.warnings) == 1
+    assert scalar(built, "select status from reporting.data_checks where check_name = 'kpi_daily'") == "warned"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("sql/warehouse/fact_miles_earned.sql", "where events.fact_table = 'fact_miles_earned'", "where events.fact_table = 'fact_miles_earned' and events.event_id % 7 > 0"),
+        ("sql/warehouse/fact_reward_searches.sql", "'fact_reward_searches'", "'fact_miles_earned'"),
+    ],
+)  # fmt: skip
+def test_the_check_of_the_facts_sees_a_row_that_is_missing_or_twice(
+    built: Database, project: Path, file: str, old: str, new: str
+) -> None:
+    with pytest.raises(CheckFailed, match="fact_unclassified_events"):
+        rebuild(built, manifest=edit(project, file, old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("coalesce(activity.retained_users, 0) as", "coalesce(activity.retained_users + 1, 0) as"),
+        ("then coalesce(activity.churned_users, 0)", "then coalesce(activity.churned_users, 0) + 1"),
+    ],
+)
+def test_the_check_of_growth_accounting_sees_each_broken_identity(
+    built: Database, project: Path, old: str, new: str
+) -> None:
+    with pytest.raises(CheckFailed, match="growth_accounting"):
+        rebuild(built, manifest=edit(project, "sql/reporting/growth_accounting.sql", old, new))
+
+
+def test_a_changed_script_is_built_in_full_with_all_that_follows(built: Database, project: Path) -> None:
+    changed = edit(project, "sql/warehouse/agg_user_periods.sql", "-- Why:", "-- Why :")
+    found = modes(rebuild(built, manifest=changed))
+    assert found["agg_user_periods"] == "full"
+    assert {"retention", "growth_accounting", "kpi_daily"} <= found.keys()
+    assert "fact_miles_earned" not in found
+    assert "miles_by_category" not in found
+
+
+def test_a_changed_time_zone_moves_every_day(built: Database, project: Path) -> None:
+    insert_events(built, [earn(3, "u_1", 5) | {"event_time": datetime(2026, 1, 4, 23, 30, tzinfo=UTC)}])
+    run_all(built)
+    moved = edit(project, "sql/manifest.toml", 'reporting_timezone = "UTC"', 'reporting_timezone = "Asia/Singapore"')
+    summary = rebuild(built, manifest=moved)
+    assert set(modes(summary).values()) == {"full"}
+    assert_reports_equal_oracle(built, timezone="Asia/Singapore")
+    assert_equals_rebuild(built, moved)
+
+
+def test_forcing_a_script_rebuilds_it_and_all_that_follows_without_a_difference(built: Database) -> None:
+    before = version(built)
+    summary = rebuild(built, select=["agg_user_daily"])
+    assert modes(summary)["agg_user_daily"] == "full"
+    assert all(
+        result.changes.inserted + result.changes.updated + result.changes.deleted == 0
+        for result in summary.results
+        if result.step.script.layer == "reporting"
+    )
+    assert version(built)[0]["miles"] == before[0]["miles"]
+    assert_equals_rebuild(built)
+
+
+def test_a_table_that_was_dropped_and_made_again_is_built_in_full(built: Database) -> None:
+    query(built, "drop table reporting.kpi_daily")
+    found = modes(rebuild(built))
+    assert found["kpi_daily"] == "full"
+    assert "fact_miles_earned" not in found
+    assert_equals_rebuild(built)
+
+
+def test_new_campaigns_touch_only_what_needs_them(built: Database) -> None:
+    query(built, "insert into public.utm_campaigns (utm_source, monthly_cost) values ('unknown', 90)")
+    found = modes(run_all(built))
+    assert found == {"dim_utm_sources": "incremental", "acquisition": "incremental"}
+    assert_reports_equal_oracle(built)
+
+
+def test_another_target_has_its_own_schemas_and_positions(built: Database) -> None:
+    rebuild(built, target="dev")
+    assert scalar(built, "select count(*) from dev_warehouse.fact_miles_earned") == 30
+    insert_events(built, [earn(31, "u_1", 5)])
+    run_all(built)
+    assert scalar(built, "select count(*) from dev_warehouse.fact_miles_earned") == 30
+    rebuild(built, target="dev")
+    assert differences(built, "live", "dev", ["warehouse.fact_miles_earned", "reporting.kpi_daily"]) == {}
+
+
+def test_two_builds_at_once_one_works_and_one_says_who_does(built: Database) -> None:
+    with psycopg.connect(built.conninfo) as other:
+        other.execute("select pg_advisory_lock(%s, %s)", [BUILD_LOCK, lock_number("live")])
+        with pytest.raises(LockHeld, match=str(other.info.backend_pid)) as refused:
+            rebuild(built)
+        assert refused.value.exit_code == 3
+        rebuild(built, target="dev")
+
+
+def test_a_build_whose_process_died_is_abandoned_and_its_scripts_rolled_back(built: Database) -> None:
+    with built.session("test") as session:
+        run_id = session.row(
+            "insert into orchestrator.runs (kind, status, target) values ('build', 'running', 'live')"
+            " returning run_id"
+        )["run_id"]
+        session.rows(
+            "insert into orchestrator.runs (kind, status, target, parent_run_id, finished_at)"
+            " values ('script', 'succeeded', 'live', %(run_id)s, now())",
+            {"run_id": run_id},
+        )
+    rebuild(built)
+    statuses = query(
+        built,
+        "select status from orchestrator.runs where run_id >= %(run_id)s and run_id <= %(run_id)s + 1 order by run_id",
+        run_id=run_id,
+    )
+    assert [row["status"] for row in statuses] == ["abandoned", "rolled_back"]
+
+
+def test_a_build_before_any_schema_says_what_to_do(empty_database: Database) -> None:
+    with pytest.raises(StartError) as refused:
+        rebuild(empty_database)
+    assert refused.value.hint == "python -m runner schema apply"
+
+
+def test_a_rendered_build_runs_as_one_script_and_gives_the_same_tables(built: Database) -> None:
+    insert_events(built, [event(2, "u_7", "share"), earn(33, "u_1", 7)])
+    ingest(built)
+    rebuild(built, target="dev")
+    script = rendered(built, load(PROJECT), Target(), None, full=False)
+    assert script.startswith("begin")
+    with psycopg.connect(built.conninfo, autocommit=True) as connection:
+        connection.execute(script.encode())
+    tables = [key for key, script in load(PROJECT).fillers().items() if not script.is_view and "changed" not in key]
+    assert differences(built, "live", "dev", tables) == {}
+
+
+def test_readers_see_the_old_version_until_the_new_one_is_whole(built: Database, project: Path) -> None:
+    """A check that counts from another session, while the build holds its transaction open."""
+    insert_events(built, [earn(31, "u_9", 1000)])
+    ingest(built)
+    seen: list[list[dict[str, object]]] = []
+    before = version(built)
+    build(built, load(PROJECT), Target(), tell=lambda result: seen.append(version(built)))
+    assert len(seen) > 10
+    assert all(version_seen == before for version_seen in seen)
+    assert version(built) != before
+
+
+USERS = st.sampled_from(["u_1", "u_2", "u_3", None])
+TYPES = st.sampled_from(["miles_earned", "miles_redeemed", "reward_search", "share", "like", "odd", None])
+EVENTS = st.fixed_dictionaries(
+    {
+        "event_time": st.integers(-70, 70).map(lambda hours: JANUARY + timedelta(hours=13 * hours)),
+        "user_id": USERS,
+        "event_type": TYPES,
+        "transaction_category": st.sampled_from(["dining", "flight", None]),
+        "miles_amount": st.sampled_from([None, 0, 5, 7.25]),
+        "platform": st.sampled_from(["ios", "web", None]),
+        "utm_source": st.sampled_from(["google", None]),
+        "country": st.sampled_from(["SG", "TH"]),
+    }
+)
+BATCHES = st.lists(
+    st.tuples(
+        st.lists(EVENTS, max_size=8), st.lists(st.tuples(st.integers(0, 30), EVENTS), max_size=5)
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.fixture
+def mutable(database: Database) -> Iterator[Database]:
+    """A source whose rows may also change: an upsert pipeline on a cursor of its own."""
+    query(database, "alter table public.event_stream add column updated_at timestamptz not null default now()")
+    query(
+        database,
+        "update orchestrator.pipeline_definitions set write_mode = 'upsert', cursor_column = 'updated_at'"
+        " where pipeline_name = 'event_stream'",
+    )
+    with database.session("test") as session:
+        session.run("drop view warehouse.classified_events; drop table warehouse.raw_event_stream")
+    yield database
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(BATCHES)
+def test_any_events_and_updates_in_any_batches_equal_a_rebuild_and_the_oracle(
+    mutable: Database, batches: list[tuple[list[dict[str, object]], list[tuple[int, dict[str, object]]]]]
+) -> None:
+    for added, updated in batches:
+        insert_events(mutable, added)
+        ids = [row["event_id"] for row in query(mutable, "select event_id from public.event_stream order by 1")]
+        for index, values in updated:
+            if ids:
+                assignments = ", ".join(f"{name} = %({name})s" for name in values)
+                query(
+                    mutable,
+                    f"update public.event_stream set {assignments}, updated_at = clock_timestamp()"
+                    " where event_id = %(event_id)s",
+                    event_id=ids[index % len(ids)],
+                    **values,
+                )
+        run_all(mutable)
+    assert_facts_equal_oracle(mutable)
+    assert_reports_equal_oracle(mutable)
+    assert_equals_rebuild(mutable)

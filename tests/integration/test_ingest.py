@@ -1,0 +1,366 @@
+"""Ingestion: half-open windows on a settled bound, each with its row in the ledger."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner import pipeline
+from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld
+from runner.errors import RunnerError, StartError
+from runner.pipeline import IngestionPipeline
+from tests.support import PROJECT, ingest, insert_events, query, scalar
+
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def writer(database: Database) -> Iterator[psycopg.Connection]:
+    """An application beside us, with a transaction of its own."""
+    with psycopg.connect(database.conninfo) as connection:
+        yield connection
+
+
+def event(**values: object) -> dict[str, object]:
+    return {"event_time": JANUARY, "user_id": "u_1", "event_type": "like", **values}
+
+
+def assert_replica_is_exact(database: Database) -> None:
+    columns = (
+        "event_id, event_time, user_id, event_type, transaction_category, miles_amount, platform,"
+        " utm_source, country, created_at"
+    )
+    source = f"select {columns} from public.event_stream"
+    replica = f"select {columns} from warehouse.raw_event_stream"
+    assert query(database, f"({source} except all {replica}) union all ({replica} except all {source})") == []
+
+
+def test_rows_arrive_once_however_often_ingest_runs(database: Database) -> None:
+    insert_events(database, [event(created_at=JANUARY + timedelta(hours=hour)) for hour in range(50)])
+    ingest(database)
+    ingest(database)
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 50
+    assert_replica_is_exact(database)
+
+
+def test_catch_up_takes_windows_of_the_definitions_size_and_jumps_empty_stretches(database: Database) -> None:
+    query(database, "update orchestrator.pipeline_definitions set window_size = '10 hours'")
+    moments = [*range(25), *range(1000, 1005)]
+    insert_events(database, [event(created_at=JANUARY + timedelta(hours=hour)) for hour in moments])
+    windows = ingest(database, "event_stream")
+    assert [window.read for window in windows] == [10, 10, 5, 5, 0][: len(windows)]
+    assert len(windows) <= 5
+
+
+def test_windows_meet_without_gap_or_overlap(database: Database) -> None:
+    query(database, "update orchestrator.pipeline_definitions set window_size = '7 hours'")
+    insert_events(database, [event(created_at=JANUARY + timedelta(hours=hour)) for hour in range(40)])
+    ingest(database, "event_stream")
+    ingest(database, "event_stream")
+    gaps = query(
+        database,
+        """
+        select low::text, lag(high::text) over (order by run_id) as previous_high
+        from orchestrator.runs
+        where kind = 'window' and status = 'succeeded'
+        """,
+    )
+    assert len(gaps) > 3
+    assert all(gap["low"] == gap["previous_high"] for gap in gaps[1:])
+
+
+def test_equal_timestamps_at_a_windows_edge_go_into_one_window(database: Database) -> None:
+    query(database, "update orchestrator.pipeline_definitions set window_size = '1 hour'")
+    insert_events(
+        database,
+        [event(created_at=JANUARY + timedelta(hours=hour)) for hour in (0, 1, 1, 1, 2) for _ in range(3)],
+    )
+    ingest(database, "event_stream")
+    assert_replica_is_exact(database)
+
+
+def test_cursors_of_infinity_do_not_poison_the_watermark(database: Database) -> None:
+    insert_events(database, [event(created_at="infinity"), event(created_at=JANUARY)])
+    query(
+        database,
+        "insert into public.event_stream (event_time, created_at) values (now(), '-infinity')",
+    )
+    ingest(database, "event_stream")
+    insert_events(database, [event()])
+    ingest(database, "event_stream")
+    found = query(database, "select created_at::text as moment from warehouse.raw_event_stream")
+    assert len(found) == 3
+    assert "infinity" not in [row["moment"] for row in found]
+
+
+def test_a_row_of_a_transaction_still_open_is_not_passed_over(
+    database: Database, writer: psycopg.Connection
+) -> None:
+    writer.execute("insert into public.event_stream (event_time, user_id) values (now(), 'slow')")
+    insert_events(database, [event(user_id="quick")])
+    ingest_with_short_wait(database)
+    writer.commit()
+    ingest(database)
+    assert_replica_is_exact(database)
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 2
+
+
+def test_a_held_bound_is_waited_for_and_then_explained(
+    database: Database, writer: psycopg.Connection
+) -> None:
+    writer.execute("select txid_current()")
+    insert_events(database, [event()])
+    ingest_with_short_wait(database)
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 0
+    message = scalar(database, "select message from orchestrator.logs where level = 'warning'")
+    assert str(writer.info.backend_pid) in message
+    assert "idle in transaction" in message
+
+
+def test_everything_committed_before_the_start_is_loaded(database: Database) -> None:
+    insert_events(database, [event() for _ in range(5)])
+    ingest(database)
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 5
+
+
+def test_our_own_build_does_not_hold_the_bound(
+    database: Database, writer: psycopg.Connection
+) -> None:
+    writer.execute("select pg_advisory_lock(%s, 1)", [BUILD_LOCK])
+    insert_events(database, [event()])
+    ingest(database)
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 1
+
+
+def test_a_prepared_transaction_on_the_source_stops_the_bound(
+    database: Database, writer: psycopg.Connection
+) -> None:
+    writer.execute("insert into public.event_stream (event_time, user_id) values (now(), 'prepared')")
+    writer.execute("prepare transaction 'test_prepared'")
+    writer.commit()
+    insert_events(database, [event()])
+    ingest_with_short_wait(database)
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 0
+    query(database, "commit prepared 'test_prepared'")
+    ingest(database)
+    assert_replica_is_exact(database)
+
+
+def test_a_failed_window_leaves_a_failed_run_and_no_data(database: Database) -> None:
+    ingest(database)
+    query(
+        database,
+        "alter table warehouse.raw_event_stream"
+        " add constraint test_refuses_bad_users check (user_id <> 'bad')",
+    )
+    insert_events(database, [event(), event(user_id="bad")])
+    with pytest.raises(RunnerError, match="test_refuses_bad_users"):
+        ingest(database)
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 0
+    failed = query(database, "select * from orchestrator.runs where status = 'failed'")
+    assert [run["sqlstate"] for run in failed] == ["23514"]
+    assert "test_refuses_bad_users" in failed[0]["error"]
+    query(database, "alter table warehouse.raw_event_stream drop constraint test_refuses_bad_users")
+    ingest(database)
+    assert_replica_is_exact(database)
+
+
+def test_a_row_that_comes_again_in_an_append_pipeline_is_an_error(database: Database) -> None:
+    insert_events(database, [event(created_at=JANUARY)])
+    ingest(database)
+    query(database, "update public.event_stream set created_at = now()")
+    with pytest.raises(RunnerError, match="duplicate key"):
+        ingest(database)
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 1
+
+
+def test_a_source_that_does_not_exist_leaves_a_failed_run(database: Database) -> None:
+    query(
+        database,
+        "insert into orchestrator.pipeline_definitions (pipeline_name, source_relation, cursor_column)"
+        " values ('ghost', 'public.ghost', 'created_at')",
+    )
+    with pytest.raises(StartError, match="public.ghost does not exist"):
+        ingest(database, "ghost")
+    assert "ghost" in scalar(database, "select error from orchestrator.runs where status = 'failed'")
+
+
+def test_an_upsert_pipeline_replaces_rows_and_keeps_what_it_replaced(database: Database) -> None:
+    query(
+        database,
+        "insert into public.utm_campaigns (utm_source, monthly_cost) values ('google', 100), ('tiktok', 5)",
+    )
+    ingest(database, "utm_campaigns")
+    query(
+        database,
+        "update public.utm_campaigns set monthly_cost = 250, updated_at = now() where utm_source = 'google'",
+    )
+    query(
+        database,
+        "update public.utm_campaigns set updated_at = now() where utm_source = 'tiktok'",
+    )
+    windows = ingest(database, "utm_campaigns")
+    assert sum(window.updated for window in windows) == 2
+    found = query(database, "select key, old_row from orchestrator.replaced_rows order by key")
+    assert [row["key"] for row in found] == [{"utm_source": "google"}, {"utm_source": "tiktok"}]
+    assert found[0]["old_row"]["monthly_cost"] == 100
+    costs = query(database, "select utm_source, monthly_cost from warehouse.raw_utm_campaigns order by 1")
+    assert [int(row["monthly_cost"]) for row in costs] == [250, 5]
+
+
+def test_a_third_source_is_one_row_and_nothing_else(database: Database) -> None:
+    query(database, 'create schema "Shop"')
+    query(
+        database,
+        """
+        create table "Shop"."Orders" (
+            "Order No" bigint primary key,
+            payload json,
+            tags text [],
+            "when" timestamp not null default now()
+        )
+        """,
+    )
+    query(
+        database,
+        """
+        insert into orchestrator.pipeline_definitions (
+            pipeline_name, source_relation, target_relation, cursor_column, key_columns, write_mode
+        )
+        values ('orders', 'Shop.Orders', 'warehouse.raw_orders', 'when', '{"Order No"}', 'upsert')
+        """,
+    )
+    query(
+        database,
+        """insert into "Shop"."Orders" values (1, '{"a": 1}', '{x,y}'), (2, null, null)""",
+    )
+    ingest(database, "orders")
+    query(database, """update "Shop"."Orders" set payload = '{"a": 2}', "when" = now() where "Order No" = 1""")
+    ingest(database, "orders")
+    rows = query(database, 'select * from warehouse.raw_orders order by "Order No"')
+    assert [row["payload"] for row in rows] == [{"a": 2}, None]
+    assert rows[0]["tags"] == ["x", "y"]
+    assert scalar(database, "select old_row ->> 'payload' from orchestrator.replaced_rows") == '{"a": 1}'
+
+
+def test_two_runners_at_once_one_works_and_one_says_who_does(
+    database: Database, writer: psycopg.Connection
+) -> None:
+    number = scalar(
+        database,
+        "select pipeline_id from orchestrator.pipeline_definitions where pipeline_name = 'event_stream'",
+    )
+    writer.execute("select pg_advisory_lock(%s, %s)", [PIPELINE_LOCK, number])
+    with pytest.raises(LockHeld, match=str(writer.info.backend_pid)) as refused:
+        ingest(database, "event_stream")
+    assert refused.value.exit_code == 3
+
+
+def test_a_run_whose_process_died_is_marked_abandoned_by_the_next(database: Database) -> None:
+    insert_events(database, [event(created_at=JANUARY)])
+    query(
+        database,
+        "insert into orchestrator.runs (kind, status, pipeline_id, low, high)"
+        " values ('window', 'running', 1, '-infinity', now())",
+    )
+    ingest(database)
+    statuses = query(database, "select status from orchestrator.runs where pipeline_id = 1 order by run_id")
+    assert [row["status"] for row in statuses][:2] == ["abandoned", "succeeded"]
+    assert_replica_is_exact(database)
+
+
+def test_overlapping_succeeded_windows_are_refused_by_the_database(database: Database) -> None:
+    ingest(database)
+    with pytest.raises(RunnerError, match="succeeded_windows_do_not_overlap"):
+        query(
+            database,
+            "insert into orchestrator.runs (kind, status, pipeline_id, low, high, finished_at)"
+            " values ('window', 'succeeded', 1, '2020-01-01', '2021-01-01', now())",
+        )
+
+
+def test_a_disabled_pipeline_is_left_out_unless_named(database: Database) -> None:
+    query(database, "update orchestrator.pipeline_definitions set is_enabled = false where pipeline_id = 2")
+    ingest(database)
+    assert scalar(database, "select count(*) from orchestrator.runs where pipeline_id = 2") == 0
+    ingest(database, "utm_campaigns")
+    assert scalar(database, "select count(*) from orchestrator.runs where pipeline_id = 2") == 1
+
+
+def test_writers_that_commit_out_of_order_lose_no_row(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight writers hold transactions open for random times while ingest runs again and again."""
+    monkeypatch.setattr(pipeline, "MARGIN_SECONDS", 0.05)
+    stop = threading.Event()
+
+    def write(number: int) -> None:
+        with psycopg.connect(database.conninfo) as connection:
+            turn = 0
+            while not stop.is_set():
+                connection.execute(
+                    "insert into public.event_stream (event_time, user_id) values (now(), %s)",
+                    [f"{number}:{turn}"],
+                )
+                stop.wait(0.001 * ((number * 7 + turn * 13) % 40))
+                connection.rollback() if turn % 9 == 0 else connection.commit()
+                turn += 1
+
+    threads = [threading.Thread(target=write, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(25):
+            ingest_with_short_wait(database, 0.0)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    ingest(database)
+    assert scalar(database, "select count(*) from public.event_stream") > 100
+    assert_replica_is_exact(database)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=4), st.integers(1, 20))
+def test_any_batches_of_arrivals_end_up_in_the_replica_once(
+    database: Database, batches: list[list[int]], hours: int
+) -> None:
+    """Each batch arrives behind the last watermark of the one before it, as a source with now() does."""
+    reset(database)
+    query(database, f"update orchestrator.pipeline_definitions set window_size = '{hours} hours'")
+    start = JANUARY
+    for batch in batches:
+        insert_events(database, [event(created_at=start + timedelta(hours=hour)) for hour in batch])
+        ingest_up_to(database, start + timedelta(hours=31))
+        start += timedelta(hours=31)
+    assert_replica_is_exact(database)
+
+
+def reset(database: Database) -> None:
+    with database.session("test") as session:
+        session.run(
+            "truncate public.event_stream; drop table if exists warehouse.raw_event_stream cascade;"
+            " delete from orchestrator.runs"
+        )
+
+
+def ingest_up_to(database: Database, moment: datetime) -> None:
+    """An ingest as it would have run at that moment."""
+    controller = IngestionPipeline(1, database, PROJECT)
+    controller._settle = lambda wait_seconds: (moment.isoformat(), "settled")  # type: ignore[method-assign]
+    controller.run()
+
+
+def ingest_with_short_wait(database: Database, seconds: float = 0.3) -> None:
+    IngestionPipeline(1, database, PROJECT).run(wait_seconds=seconds)
