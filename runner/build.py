@@ -59,7 +59,9 @@ def build(
     patterns: Iterable[str] = (),
     tell: Callable[[Result], None] = lambda result: None,
 ) -> Summary:
-    """Bring a target up to date, or leave it as it was and raise. `patterns` are forced, with all that follows."""
+    """Bring a target up to date, or leave it as it was and raise. `patterns` are forced, with all
+    that follows.
+    """
     started = time.monotonic()
     patterns = list(patterns)
     with (
@@ -194,8 +196,12 @@ def _check_replicas(session: Session, manifest: Manifest) -> None:
     }
     for name in sorted(names):
         table = f"{RAW_SCHEMA}.raw_{name}"
-        if session.row("select to_regclass(%(table)s) is null as missing", {"table": table})["missing"]:
-            raise StartError(f"{table} does not exist", "python -m runner ingest creates and fills it")
+        if session.row("select to_regclass(%(table)s) is null as missing", {"table": table})[
+            "missing"
+        ]:
+            raise StartError(
+                f"{table} does not exist", "python -m runner ingest creates and fills it"
+            )
 
 
 def rendered(
@@ -216,7 +222,9 @@ def rendered(
                     mode: Mode = "incremental" if step.mode == "skip" else step.mode
                     definitions = composer.definitions(step.script)
                     for piece in definitions if mode == "full" else []:
-                        session.run(piece.text, piece.file)  # a table can then be asked for its columns
+                        session.run(
+                            piece.text, piece.file
+                        )  # a table can then be asked for its columns
                     if chosen is None or step.script.key in chosen:
                         pieces = definitions if mode == "full" else []
                         pieces = [*pieces, *composer.body(step.script, mode, session)]

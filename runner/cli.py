@@ -58,7 +58,7 @@ class Commands(click.Group):
 def cli(context: click.Context, project: Path, debug: bool) -> None:
     """Milepost: bring events in, build the warehouse, look at it.
 
-    The server is the one that DATABASE_URL or the PG* variables name; without them, the embedded one.
+    The server is the one that DATABASE_URL or the PG* variables name, else the embedded one.
     """
     context.obj = project.absolute()
     if debug:

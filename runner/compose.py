@@ -1,4 +1,6 @@
-"""Turns a step of a build into the SQL that does it. What is composed here is all that a build runs."""
+"""Turns a step of a build into the SQL that does it. What is composed here is all that a build
+runs.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,8 @@ class Composer:
     def body(self, script: Script, mode: Mode, session: Session) -> list[Piece]:
         """Everything that brings the tables of a script up to date; they exist already.
 
-        A script that deletes nothing fills its table whole, and a script in full fills it anew: both
-        do so beside a table that readers use, and what differs is published. An empty table is
+        A script that deletes nothing fills its table whole, a script in full fills it anew: both do
+        so beside a table that readers use, and what differs is published. An empty table is
         filled directly.
         """
         if script.is_view:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -71,13 +71,15 @@ class Session:
         self.backend_pid = connection.info.backend_pid
 
     def run(self, text: str, file: Path | str | None = None) -> None:
-        """Run a text of one or more statements; an error names the file and, where the server knows it, the line."""
+        """Run a text of one or more statements; an error names the file and, where the server knows
+        it, the line.
+        """
         with _translated(text, file):
-            self.connection.execute(sql.SQL(cast(LiteralString, text)))
+            self.connection.execute(sql.SQL(text))
 
     def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[Row]:
         with _translated(query, None):
-            cursor = self.connection.execute(sql.SQL(cast(LiteralString, query)), values)
+            cursor = self.connection.execute(sql.SQL(query), values)
             return cursor.fetchall() if cursor.description else []
 
     def row(self, query: str, values: Mapping[str, Any] | None = None) -> Row:
@@ -87,14 +89,17 @@ class Session:
     def query(self, text: str, file: Path) -> list[Row]:
         """Like `rows`, for the text of a file without parameters."""
         with _translated(text, file):
-            return self.connection.execute(sql.SQL(cast(LiteralString, text))).fetchall()
+            return self.connection.execute(sql.SQL(text)).fetchall()
 
     def copy(self, statement: str, content: Iterable[bytes]) -> None:
         """Send content to a `copy ... from stdin`, block by block."""
-        with _translated("", None), self.connection.cursor() as cursor:
-            with cursor.copy(sql.SQL(cast(LiteralString, statement))) as copy:
-                for block in content:
-                    copy.write(block)
+        with (
+            _translated("", None),
+            self.connection.cursor() as cursor,
+            cursor.copy(sql.SQL(statement)) as copy,
+        ):
+            for block in content:
+                copy.write(block)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -108,7 +113,9 @@ class Session:
     def lock(self, kind: int, number: int, what: str) -> Iterator[None]:
         """Hold an advisory lock, taken before any snapshot; LockHeld says who has it."""
         keys = {"kind": kind, "number": number}
-        taken = self.row("select pg_try_advisory_lock(%(kind)s, %(number)s) as taken", keys)["taken"]
+        taken = self.row("select pg_try_advisory_lock(%(kind)s, %(number)s) as taken", keys)[
+            "taken"
+        ]
         if not taken:
             raise LockHeld(f"{what} is already running{self._holder(keys)}", "wait for it to end")
         try:
@@ -139,10 +146,10 @@ class Session:
         if not holders:
             return ""
         holder = holders[0]
-        return f": {holder['application_name']}, server process {holder['pid']}, since {holder['since']}"
+        return ": {application_name}, server process {pid}, since {since}".format(**holder)
 
     def changes(self, table: str) -> Changes:
-        """What the current transaction has done to a table; all zero if there is none of that name."""
+        """What the current transaction has done to a table; all zero if there is no such table."""
         counts = self.row(
             """
             select
@@ -176,7 +183,7 @@ class Database:
         except psycopg.Error as error:
             raise StartError(
                 f"cannot connect: {_first_line(error)}",
-                "look at DATABASE_URL or the PG* variables; without them the embedded server is used",
+                "look at DATABASE_URL or the PG* variables; without them it is the embedded server",
             ) from error
         with connection:
             yield Session(connection)

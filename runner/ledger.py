@@ -1,4 +1,4 @@
-"""Rows in orchestrator.*: what runs, what happened, what was found. The queries are in ledger.sql."""
+"""Rows in orchestrator.*: what runs, what happened, what was found. Queries: ledger.sql."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ class Ledger:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        if session.row("select to_regclass('orchestrator.built_scripts') is null as missing")["missing"]:
-            raise StartError("this database has no orchestrator schema", "python -m runner schema apply")
+        if session.row("select to_regclass('orchestrator.built_scripts') is null as missing")[
+            "missing"
+        ]:
+            raise StartError(
+                "this database has no orchestrator schema", "python -m runner schema apply"
+            )
 
     def begin(self, kind: str, work: Session, **values: Any) -> int:
         """A run begins; returns its run_id."""
@@ -110,8 +114,12 @@ class Ledger:
 
 
 def succeed(work: Session, run_id: int, **rows: int) -> None:
-    """A run succeeds, on the session and in the transaction of its data; refused if it was given up meanwhile."""
-    counts = {name: rows.get(name, 0) for name in ("read", "inserted", "updated", "unchanged", "deleted")}
+    """A run succeeds, on the session and in the transaction of its data; refused if it was given up
+    meanwhile.
+    """
+    counts = {
+        name: rows.get(name, 0) for name in ("read", "inserted", "updated", "unchanged", "deleted")
+    }
     if not work.rows(queries("ledger.sql")["succeed"], {"run_id": run_id, **counts}):
         raise RunnerError(f"run {run_id} was given up by another runner; its data are rolled back")
 
@@ -130,7 +138,9 @@ def positions(session: Session, target: str) -> dict[str, Position]:
 
 def built_scripts(session: Session, target: str, prefix: str) -> dict[str, str]:
     """The fingerprint that each table of a target was last built from."""
-    rows = session.rows(queries("ledger.sql")["built_scripts"], {"target": target, "prefix": prefix})
+    rows = session.rows(
+        queries("ledger.sql")["built_scripts"], {"target": target, "prefix": prefix}
+    )
     return {row["script"]: row["fingerprint"] for row in rows}
 
 
@@ -148,7 +158,9 @@ def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None
         )
 
 
-def remember(work: Session, build_id: int, target: str, script: str, fingerprint: str, table: str) -> None:
+def remember(
+    work: Session, build_id: int, target: str, script: str, fingerprint: str, table: str
+) -> None:
     """Record what a table is built from now, in the transaction of the build."""
     work.rows(
         queries("ledger.sql")["remember_script"],

@@ -1,4 +1,4 @@
-"""Holds the SQL against the manifest: a script reads what it declares, and declares what it reads."""
+"""Holds the SQL against the manifest: what a script reads it declares, and back."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ class _Canonical(Target):
 
 def lint(manifest: Manifest) -> list[str]:
     """One line per problem, with file and what to change; empty when all is well."""
-    return [problem for script in manifest.scripts.values() for problem in _problems(manifest, script)]
+    return [
+        problem for script in manifest.scripts.values() for problem in _problems(manifest, script)
+    ]
 
 
 def tables_read(manifest: Manifest, script: Script) -> set[str]:
-    """The tables that a script and its checks read, as the manifest names them: `raw.event_stream`."""
-    names = {need.removeprefix("raw.") for other in manifest.scripts.values() for need in other.needs}
+    """The tables that a script and its checks read, by their names in the manifest."""
+    names = {
+        need.removeprefix("raw.") for other in manifest.scripts.values() for need in other.needs
+    }
     composer = Composer(manifest, _Canonical(), {name: Position(0, 0, 0) for name in names})
     own = {table: f"{script.layer}.{table}" for table in script.tables}
     # Incremental: that text has every line of the full one, and those on the change set.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.database import PIPELINE_LOCK, Database, QueryFailed, Session
+from runner.database import PIPELINE_LOCK, Database, QueryFailed, Row, Session
 from runner.errors import RunnerError
 
 COLUMNS = (
@@ -27,7 +27,8 @@ BLOCK = 1 << 20
 
 
 def load(database: Database, file: Path, as_history: bool) -> int:
-    """Copy a file with a header into the source; returns its rows. Memory does not grow with the file.
+    """Copy a file with a header into the source; returns its rows. Memory does not grow with the
+    file.
 
     created_at becomes the load's own time or, as history, the time of the event. Times without an
     offset are UTC.
@@ -53,16 +54,18 @@ def load(database: Database, file: Path, as_history: bool) -> int:
 
 def _header(file: Path) -> list[str]:
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
+        with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             header = next(csv.reader(lines), [])
     except OSError as error:
         raise RunnerError(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RunnerError(f"{file}:1: not UTF-8: {error.reason}", "save the file as UTF-8") from error
     unknown = [name for name in header if name not in COLUMNS]
     if unknown or "event_time" not in header or len(set(header)) < len(header):
-        problem = f"unknown column {unknown[0]!r}" if unknown else "event_time is missing or doubled"
-        raise RunnerError(f"{file}:1: {problem}", f"the first line names columns: {','.join(COLUMNS)}")
+        problem = (
+            f"unknown column {unknown[0]!r}" if unknown else "event_time is missing or doubled"
+        )
+        raise RunnerError(
+            f"{file}:1: {problem}", f"the first line names columns: {','.join(COLUMNS)}"
+        )
     return header
 
 
@@ -87,7 +90,7 @@ def _blocks(file: Path) -> Iterator[bytes]:
             yield block
 
 
-def _pipelines(session: Session) -> list[dict[str, object]]:
+def _pipelines(session: Session) -> list[Row]:
     return session.rows(
         """
         select
@@ -117,8 +120,8 @@ def _refuse_behind_watermark(session: Session, file: Path) -> None:
     )
     if found["is_behind"]:
         raise RunnerError(
-            f"{file}: its oldest event, {found['oldest']}, is behind the watermark, {found['watermark']}:"
-            " no ingest would ever read it",
+            f"{file}: its oldest event, {found['oldest']}, is behind the watermark,"
+            f" {found['watermark']}: no ingest would ever read it",
             "load it without --as-history, so that it arrives now",
         )
 

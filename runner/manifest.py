@@ -1,4 +1,4 @@
-"""Reads sql/manifest.toml and holds it against the tree. Knows nothing of databases or templates."""
+"""Reads sql/manifest.toml and holds it against the tree. Knows no database and no template."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 from runner.errors import StartError
 
 MANIFEST = "sql/manifest.toml"
-# In the order in which data flow. Scripts fill the layers; the leaves are filled by pipelines and by runs.
+# In the order in which data flow. Scripts fill the layers; the leaves are filled by pipelines and
+# by runs.
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
 
@@ -61,7 +62,9 @@ class Manifest:
     scripts: dict[str, Script]
 
     def fillers(self) -> dict[str, Script]:
-        """The script behind each table, state tables included: `warehouse.agg_user_daily` -> Script."""
+        """The script behind each table, state tables included: `warehouse.agg_user_daily` ->
+        Script.
+        """
         return {
             f"{script.layer}.{table}": script
             for script in self.scripts.values()
@@ -119,7 +122,9 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
             raise _unknown(f"{where} {key}", key, ("needs", "state", "view"))
     needs = entry.get("needs")
     if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
-        raise StartError(f"{MANIFEST}: {where} has no list of needs", 'needs = ["raw.event_stream"]')
+        raise StartError(
+            f"{MANIFEST}: {where} has no list of needs", 'needs = ["raw.event_stream"]'
+        )
     checks = sorted((project / "sql" / layer).glob(f"{name}.*check.sql"))
     return Script(
         layer=layer,
@@ -140,12 +145,12 @@ def _check_needs(manifest: Manifest) -> None:
                 raise _unknown(f"[{script.key}] needs {need}", need, tables)
             if script.layer == "reporting" and layer in LEAVES:
                 raise StartError(
-                    f"{MANIFEST}: [{script.key}] needs {need}, but reporting reads the warehouse only",
+                    f"{MANIFEST}: [{script.key}] needs {need}, but reports read the warehouse only",
                     "bring it into a warehouse table first",
                 )
             if script.layer == "warehouse" and layer == "reporting":
                 raise StartError(
-                    f"{MANIFEST}: [{script.key}] needs {need}, but data flow from warehouse to reporting"
+                    f"{MANIFEST}: [{script.key}] needs {need}, but no data flow back from reporting"
                 )
 
 
@@ -155,7 +160,9 @@ def _check_files(manifest: Manifest) -> None:
         expected |= {script.path, *script.definitions, *script.checks}
     for path in sorted(expected):
         if not (manifest.project / path).is_file():
-            raise StartError(f"{MANIFEST}: {path} does not exist", "write it, or take its entry out")
+            raise StartError(
+                f"{MANIFEST}: {path} does not exist", "write it, or take its entry out"
+            )
     for layer in LAYERS:
         for folder in ("sql", "schema"):
             for file in sorted((manifest.project / folder / layer).glob("*.sql")):
@@ -168,4 +175,6 @@ def _check_files(manifest: Manifest) -> None:
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:
     near = difflib.get_close_matches(name, list(known), n=1)
-    return StartError(f"{MANIFEST}: {what} is not known", f"did you mean {near[0]}?" if near else None)
+    return StartError(
+        f"{MANIFEST}: {what} is not known", f"did you mean {near[0]}?" if near else None
+    )

@@ -1,4 +1,6 @@
-"""The controller of one pipeline: which window comes next, what is promised of it, and its row in the ledger."""
+"""The controller of one pipeline: which window comes next, what is promised of it, and its row in
+the ledger.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ from runner.ledger import Ledger
 from runner.queries import queries
 from runner.template import render
 
-# `now()` is fixed a moment before the transaction shows in pg_stat_activity; this buys the moment off.
+# `now()` is fixed a moment before the transaction shows in pg_stat_activity; this buys the moment
+# off.
 MARGIN_SECONDS = 1.0
 POLL_SECONDS = 0.1
 
@@ -76,7 +79,9 @@ class IngestionPipeline:
     def run(
         self, wait_seconds: float = 60.0, tell: Callable[[Loaded], None] = lambda loaded: None
     ) -> list[Loaded]:
-        """Load everything that was committed when this was called; returns the windows, the last may be empty."""
+        """Load everything that was committed when this was called; returns the windows, the last
+        may be empty.
+        """
         with (
             self.database.session("milepost ingest") as work,
             self.database.session("milepost ingest, evidence") as evidence,
@@ -88,18 +93,24 @@ class IngestionPipeline:
             with (
                 work.lock(PIPELINE_LOCK, self.pipeline_id, f"an ingest of {name}"),
                 # Nobody else writes this replica, under whatever name.
-                work.lock(REPLICA_LOCK, target, f"an ingest into {self.definition['target_relation']}"),
+                work.lock(
+                    REPLICA_LOCK, target, f"an ingest into {self.definition['target_relation']}"
+                ),
             ):
                 self.definition = self._define()  # the watermark as it is now that the lock is ours
                 self.book.abandon_windows(self.pipeline_id)
                 return self._catch_up(wait_seconds, tell)
 
-    def log(self, message: str, level: str = "info", run_id: int | None = None, **context: Any) -> None:
+    def log(
+        self, message: str, level: str = "info", run_id: int | None = None, **context: Any
+    ) -> None:
         """Say something in orchestrator.logs."""
         self.book.log(message, level, run_id=run_id, pipeline_id=self.pipeline_id, **context)
 
     def _define(self) -> dict[str, Any]:
-        found = self.work.rows(queries("pipeline.sql")["definition"], {"pipeline_id": self.pipeline_id})
+        found = self.work.rows(
+            queries("pipeline.sql")["definition"], {"pipeline_id": self.pipeline_id}
+        )
         if not found:
             raise UsageError(f"there is no pipeline {self.pipeline_id}")
         return found[0]
@@ -119,7 +130,9 @@ class IngestionPipeline:
         return loaded
 
     @contextlib.contextmanager
-    def _recorded(self, low: str, high: str | None = None, run_id: int | None = None) -> Iterator[None]:
+    def _recorded(
+        self, low: str, high: str | None = None, run_id: int | None = None
+    ) -> Iterator[None]:
         """Leave a failed run when what is inside fails; one that had no run yet gets it then."""
         try:
             yield
@@ -158,11 +171,17 @@ class IngestionPipeline:
             time.sleep(POLL_SECONDS)
 
     def _has_rows(self, settled: str, now: str) -> bool:
-        """Whether the source has rows that are not loaded, were there at `now`, and lie above the bound."""
-        source, cursor = self._names("source_relation"), sql.Identifier(self.definition["cursor_column"])
+        """Whether the source has rows that are not loaded, were there at `now`, and lie above the
+        bound.
+        """
+        source, cursor = (
+            self._names("source_relation"),
+            sql.Identifier(self.definition["cursor_column"]),
+        )
         query = sql.SQL(
-            "select exists (select from {} as source where source.{} >= greatest(%(low)s::timestamptz,"
-            " %(settled)s::timestamptz) and source.{} <= %(now)s::timestamptz) as found"
+            "select exists (select from {} as source where source.{}"
+            " >= greatest(%(low)s::timestamptz, %(settled)s::timestamptz)"
+            " and source.{} <= %(now)s::timestamptz) as found"
         ).format(source, cursor, cursor)
         values = {"low": self.watermark, "settled": settled, "now": now}
         return bool(self.work.row(query.as_string(None), values)["found"])
@@ -174,17 +193,25 @@ class IngestionPipeline:
             if holders
             else "a prepared transaction"
         )
-        self.log(f"rows that an open transaction holds back are left for the next run: {who}", "warning")
+        self.log(
+            f"rows that an open transaction holds back are left for the next run: {who}", "warning"
+        )
 
     def _next_window(self, settled: str) -> Window | None:
-        """The next window, or None when there is none: it begins at the watermark and jumps over empty stretches."""
-        source, cursor = self._names("source_relation"), sql.Identifier(self.definition["cursor_column"])
+        """The next window, or None when there is none: it begins at the watermark and jumps over
+        empty stretches.
+        """
+        source, cursor = (
+            self._names("source_relation"),
+            sql.Identifier(self.definition["cursor_column"]),
+        )
         query = sql.SQL(
             """
             select
                 (%(settled)s::timestamptz > %(low)s::timestamptz) as is_ahead,
                 least(%(settled)s::timestamptz, first.moment + %(size)s::interval)::text as high,
-                coalesce(first.moment + %(size)s::interval >= %(settled)s::timestamptz, true) as is_last
+                coalesce(first.moment + %(size)s::interval >= %(settled)s::timestamptz, true)
+                    as is_last
             from (
                 select min(source.{cursor})::timestamptz as moment
                 from {source} as source
@@ -219,7 +246,12 @@ class IngestionPipeline:
             read, inserted, updated = self._write(window, run_id)
             unchanged = read - inserted - updated
             ledger.succeed(
-                self.work, run_id, read=read, inserted=inserted, updated=updated, unchanged=unchanged
+                self.work,
+                run_id,
+                read=read,
+                inserted=inserted,
+                updated=updated,
+                unchanged=unchanged,
             )
         return Loaded(
             self.definition["pipeline_name"],
@@ -305,10 +337,10 @@ def relation(name: str) -> sql.Identifier:
     return sql.Identifier(*name.split(".", 1))
 
 
-def replica_columns(
-    session: Session, definition: dict[str, Any], statements: Path
-) -> list[Column]:
-    """The columns of a source; creates its replica if there is none. StartError if the two do not fit."""
+def replica_columns(session: Session, definition: dict[str, Any], statements: Path) -> list[Column]:
+    """The columns of a source; creates its replica if there is none. StartError if the two do not
+    fit.
+    """
     source, target = definition["source_relation"], definition["target_relation"]
     columns = _columns(session, source)
     if not columns:
@@ -329,8 +361,8 @@ def replica_columns(
     elif stored != [*names, "_run_id"]:
         differing = sorted(set(names) ^ set(stored) - {"_run_id"})
         raise StartError(
-            f"pipeline {definition['pipeline_name']}: {source} and {target} differ in their columns:"
-            f" {', '.join(differing) or 'their order'}",
+            f"pipeline {definition['pipeline_name']}: {source} and {target} differ in"
+            f" their columns: {', '.join(differing) or 'their order'}",
             f"alter {target} so that it has the columns of the source, then _run_id",
         )
     return columns
@@ -338,7 +370,10 @@ def replica_columns(
 
 def _columns(session: Session, name: str) -> list[Column]:
     quoted = relation(name).as_string(None)
-    return [Column(**row) for row in session.rows(queries("pipeline.sql")["columns"], {"relation": quoted})]
+    return [
+        Column(**row)
+        for row in session.rows(queries("pipeline.sql")["columns"], {"relation": quoted})
+    ]
 
 
 def _create_replica(
@@ -361,11 +396,13 @@ def _create_replica(
             "target": relation(target),
             "definitions": _join(
                 [
-                    sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))  # type: ignore[arg-type]
+                    sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
                     for column in columns
                 ]
             ),
-            "key_constraint": sql.SQL(", constraint {} primary key ({})").format(key_name, _join(keys))
+            "key_constraint": sql.SQL(", constraint {} primary key ({})").format(
+                key_name, _join(keys)
+            )
             if keys
             else sql.SQL(""),
             "table_comment": f"Replica of {source}. One row per row of the source.",
@@ -377,8 +414,11 @@ def _create_replica(
     try:
         session.run(text, file)
     except QueryFailed as error:
-        raise RunnerError(f"pipeline {definition['pipeline_name']}: {error.message}", error.hint) from error
+        raise RunnerError(
+            f"pipeline {definition['pipeline_name']}: {error.message}", error.hint
+        ) from error
 
 
 def _join(parts: list[Any]) -> sql.Composed:
-    return sql.SQL(", ").join(parts)
+    joined: sql.Composed = sql.SQL(", ").join(parts)
+    return joined

@@ -21,7 +21,9 @@ Mode = Literal["full", "incremental", "skip"]
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the runs of a pipeline have been consumed by a target: those after `after`, up to `through`."""
+    """How far the runs of a pipeline have been consumed by a target: those after `after`, up to
+    `through`.
+    """
 
     pipeline_id: int
     after: int
@@ -66,7 +68,9 @@ def order(manifest: Manifest) -> list[Script]:
 
 
 def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
-    """Keys of the scripts that match: `name`, `layer.name`, a glob, a layer; `+x` with all x needs, `x+` with all that needs x."""
+    """Keys of the scripts that match: `name`, `layer.name`, a glob, a layer; `+x` with all x needs,
+    `x+` with all that needs x.
+    """
     needs, needed_by = _neighbours(manifest)
     selected: set[str] = set()
     for pattern in patterns:
@@ -74,12 +78,16 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
         found = {
             script.key
             for script in manifest.scripts.values()
-            if any(fnmatch.fnmatchcase(name, core) for name in (script.name, script.key, script.layer))
+            if any(
+                fnmatch.fnmatchcase(name, core) for name in (script.name, script.key, script.layer)
+            )
         }
         if not found:
             names = [script.name for script in manifest.scripts.values()]
             near = difflib.get_close_matches(core, names, n=1)
-            raise UsageError(f"no script matches {core}", f"did you mean {near[0]}?" if near else None)
+            raise UsageError(
+                f"no script matches {core}", f"did you mean {near[0]}?" if near else None
+            )
         if pattern.startswith("+"):
             found |= _reach(found, needs)
         if pattern.endswith("+"):
@@ -89,13 +97,21 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
 
 
 def fingerprint(manifest: Manifest, script: Script) -> str:
-    """Hash of what decides the content of a script's tables: its SQL, DDL and checks, and the variables in them."""
+    """Hash of what decides the content of a script's tables: SQL, DDL, checks, and the variables in
+    them.
+
+    A line that is only a comment decides nothing, and may change without a rebuild.
+    """
     paths = (script.path, *script.definitions, *script.checks)
-    texts = [manifest.read(path) for path in paths]
+    texts = [_without_comments(manifest.read(path)) for path in paths]
     used = {name for text in texts for name in re.findall(r"\w+", text)} & manifest.variables.keys()
     variables = {name: manifest.variables[name] for name in sorted(used)}
     content = json.dumps([[str(path) for path in paths], texts, variables])
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
 
 
 def decide(
@@ -107,14 +123,16 @@ def decide(
     """Say for each script, in order, whether it runs, how much of it and why.
 
     `built` has the fingerprint that each table was last built from, `positions` what is new in each
-    raw table, by its name without the schema. What is forced or has changed is done in full, and so is
-    all that follows from it; where only rows are new, the change set is enough.
+    raw table, by its name without the schema. What is forced or has changed is done in full, and so
+    is all that follows from it; where only rows are new, the change set is enough.
     """
     fillers = manifest.fillers()
     steps: dict[str, Step] = {}
     for script in order(manifest):
         upstream = [steps[fillers[need].key] for need in script.needs if need in fillers]
-        steps[script.key] = Step(script, *_verdict(manifest, script, upstream, built, positions, forced))
+        steps[script.key] = Step(
+            script, *_verdict(manifest, script, upstream, built, positions, forced)
+        )
     return list(steps.values())
 
 

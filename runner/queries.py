@@ -1,4 +1,6 @@
-"""Named queries: `-- name --` in a .sql file beside this module, a sentence of purpose, the statement."""
+"""Named queries: `-- name --` in a .sql file beside this module, a sentence of purpose, the
+statement.
+"""
 
 from __future__ import annotations
 

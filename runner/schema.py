@@ -74,7 +74,9 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
     for pipeline in pipelines(session):
         definition = session.row(queries("pipeline.sql")["definition"], pipeline)
         quoted = definition["source_relation"]
-        if session.row("select to_regclass(%(name)s) is not null as found", {"name": quoted})["found"]:
+        if session.row("select to_regclass(%(name)s) is not null as found", {"name": quoted})[
+            "found"
+        ]:
             replica_columns(session, definition, manifest.project / "sql" / "ingest")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from runner.database import Database
+from runner.database import Database, Session
 from runner.errors import RunnerError, UsageError
 from runner.template import render
 
@@ -15,7 +15,9 @@ FILES = (Path("sql/demo/event_stream.sql"), Path("sql/demo/utm_campaigns.sql"))
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What to generate: about growth of `users` over `days` days that end at `end` (exclusive), from `seed`."""
+    """What to generate: about growth of `users` over `days` days that end at `end` (exclusive),
+    from `seed`.
+    """
 
     events: int
     users: int
@@ -26,19 +28,27 @@ class Demo:
 
 
 def seed(database: Database, project: Path, demo: Demo) -> int:
-    """Generate events; returns how many there are now. Refuses where events exist, unless it appends to them."""
+    """Generate events; returns how many there are now. Refuses where events exist, unless it
+    appends to them.
+    """
     with database.session("milepost seed") as session, session.transaction():
         session.run("set local jit = off; set local work_mem = '128MB'")
         # Two seeds at once would each find the table empty.
         session.run("lock table public.event_stream in share row exclusive mode")
-        newest = session.row("select max(created_at) as created_at from public.event_stream")["created_at"]
+        there = session.row(
+            "select max(created_at) as newest, coalesce(max(event_id), 0) as last_id"
+            " from public.event_stream"
+        )
+        newest, last_id = there["newest"], there["last_id"]
         if newest is not None and not demo.append:
             raise RunnerError(
                 "public.event_stream has events already",
-                "--append goes on after the newest; make clean-data deletes the embedded server's data",
+                "--append goes on after the newest; make clean-data deletes embedded data",
             )
         if newest is None and demo.append:
-            raise RunnerError("public.event_stream has no events to go on after", "leave out --append")
+            raise RunnerError(
+                "public.event_stream has no events to go on after", "leave out --append"
+            )
         span = session.row(
             """
             select
@@ -52,7 +62,10 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
                 select
                     coalesce(
                         %(end)s::timestamptz,
-                        least(%(newest)s::timestamptz + make_interval(hours => 24 * %(days)s), now()),
+                        least(
+                            %(newest)s::timestamptz + make_interval(hours => 24 * %(days)s),
+                            now()
+                        ),
                         date_trunc('day', now())
                     ) as end_time
             ) as asked
@@ -75,7 +88,44 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
         for file in FILES:
             text = (project / file).read_text(encoding="utf-8")
             session.run(render(text, values, file), file)
+        _arrive_after_watermark(session, last_id, span["end_time"])
         return int(session.row("select count(*) as events from public.event_stream")["events"])
+
+
+def _arrive_after_watermark(session: Session, last_id: int, end_time: datetime) -> None:
+    """No ingest reads what arrives behind its watermark, so what would have arrived there arrives
+    at it.
+    """
+    watermark = session.row(
+        """
+        select max(runs.high) as high
+        from orchestrator.runs as runs
+        inner join orchestrator.pipeline_definitions as pipelines
+            on pipelines.pipeline_id = runs.pipeline_id
+        where
+            pipelines.source_relation = 'public.event_stream'
+            and runs.kind = 'window'
+            and runs.status = 'succeeded'
+        """
+    )["high"]
+    if watermark is None:
+        return
+    if watermark >= end_time:
+        raise RunnerError(
+            f"the demo data would end at {end_time}, behind the watermark, {watermark}:"
+            " no ingest would ever read them",
+            "choose a later --end, or leave it out",
+        )
+    session.rows(
+        """
+        update public.event_stream
+        set created_at = %(watermark)s
+        where
+            event_id > %(last_id)s
+            and created_at < %(watermark)s
+        """,
+        {"watermark": watermark, "last_id": last_id},
+    )
 
 
 def is_empty(database: Database) -> bool:

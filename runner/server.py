@@ -22,7 +22,9 @@ class Address:
 
 
 def is_given() -> bool:
-    """Whether the environment names a server. A given one that fails is an error, never a reason to use another."""
+    """Whether the environment names a server. A given one that fails is an error, never a reason to
+    use another.
+    """
     return bool(os.environ.get("DATABASE_URL")) or any(map(os.environ.get, PG_VARIABLES))
 
 

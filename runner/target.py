@@ -22,7 +22,9 @@ class Target:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", self.name):
-            raise UsageError(f"{self.name} is not a name for a target", "use lower-case letters, digits and _")
+            raise UsageError(
+                f"{self.name} is not a name for a target", "use lower-case letters, digits and _"
+            )
 
     @property
     def is_live(self) -> bool:

@@ -13,7 +13,8 @@ from psycopg import sql
 
 from runner.errors import RunnerError
 
-# A line of a script that starts with {{ incremental }} limits it to what has changed: in a full build
+# A line of a script that starts with {{ incremental }} limits it to what has changed: in a full
+# build
 # the line is a comment. One text serves both, and both can be read.
 INCREMENTAL = sql.SQL("")
 FULL = sql.SQL("--")

@@ -116,9 +116,7 @@ def assert_reports_equal_oracle(database: Database, timezone: str = "UTC") -> No
     for table in REPORTS:
         found = _by_columns(query(database, f"select * from reporting.{table}"))
         wanted = _by_columns(
-            row
-            for row in expected[table]
-            if table in SLICED or row.get("slice", "all") == "all"
+            row for row in expected[table] if table in SLICED or row.get("slice", "all") == "all"
         )
         missing, surplus = wanted - found, found - wanted
         assert not missing and not surplus, (
@@ -137,7 +135,9 @@ def assert_facts_equal_oracle(database: Database) -> None:
 
 
 def differences(database: Database, left: str, right: str, tables: Iterable[str]) -> dict[str, int]:
-    """Rows that only one of two targets has, per table, where there are any. Both ways, doubles included."""
+    """Rows that only one of two targets has, per table, where there are any. Both ways, doubles
+    included.
+    """
     found = {}
     for table in tables:
         one, other = f"{Target(left).prefix}{table}", f"{Target(right).prefix}{table}"

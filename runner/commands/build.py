@@ -9,7 +9,12 @@ import click
 
 @click.command("build")
 @click.option(
-    "-s", "--select", "patterns", multiple=True, metavar="NAME", help="Force NAME and all that follows, in full."
+    "-s",
+    "--select",
+    "patterns",
+    multiple=True,
+    metavar="NAME",
+    help="Force NAME and all that follows, in full.",
 )
 @click.option("--target", default="live", show_default=True, help="Where to build.")
 @click.pass_obj

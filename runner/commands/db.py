@@ -70,7 +70,11 @@ def psql(project: Path, arguments: tuple[str, ...]) -> None:
 
     conninfo = server.find(project).conninfo
     with Database(conninfo).session() as session:
-        major = int(session.row("select current_setting('server_version_num')::int / 10000 as major")["major"])
+        major = int(
+            session.row("select current_setting('server_version_num')::int / 10000 as major")[
+                "major"
+            ]
+        )
     os.execv(psql_path(major), ["psql", *([conninfo] if conninfo else []), *arguments])
 
 

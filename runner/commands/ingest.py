@@ -45,8 +45,8 @@ def ingest_all(database: Database, project: Path, name: str | None, wait: float)
             rows += sum(loaded.read for loaded in controller.run(wait, output.loaded))
         except RunnerError as error:
             failures.append(error)
-    for error in failures[:-1]:
-        output.warn(error.message)
+    for failure in failures[:-1]:
+        output.warn(failure.message)
     if failures:
         raise failures[-1]
     if not rows:

@@ -10,7 +10,8 @@ import click
 @click.command("lint")
 @click.pass_obj
 def command(project: Path) -> None:
-    """Check that each script reads exactly the tables that the manifest says it needs. Wants no server.
+    """Check that each script reads exactly the tables that the manifest says it needs. Wants no
+    server.
 
     \b
     Example: python -m runner lint
@@ -25,5 +26,7 @@ def command(project: Path) -> None:
     for problem in problems:
         output.say(problem)
     if problems:
-        raise RunnerError(f"{len(problems)} problems", "correct the SQL or its needs in sql/manifest.toml")
+        raise RunnerError(
+            f"{len(problems)} problems", "correct the SQL or its needs in sql/manifest.toml"
+        )
     output.say(f"lint: {len(manifest.scripts)} scripts read what they declare")

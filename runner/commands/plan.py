@@ -8,7 +8,9 @@ import click
 
 
 @click.command("plan")
-@click.option("-s", "--select", "patterns", multiple=True, metavar="NAME", help="As if NAME were forced.")
+@click.option(
+    "-s", "--select", "patterns", multiple=True, metavar="NAME", help="As if NAME were forced."
+)
 @click.option("--target", default="live", show_default=True, help="Where it would build.")
 @click.pass_obj
 def command(project: Path, patterns: tuple[str, ...], target: str) -> None:

@@ -9,14 +9,36 @@ import click
 
 
 @click.command("seed")
-@click.option("--events", type=click.IntRange(min=1), default=100_000, show_default=True, help="How many events.")
-@click.option("--users", type=click.IntRange(min=1), default=2_000, show_default=True, help="How many users.")
-@click.option("--days", type=click.IntRange(1, 3650), default=180, show_default=True, help="Over how many days.")
-@click.option("--seed", "number", type=int, default=1, show_default=True, help="Another number, other data.")
-@click.option("--end", type=click.DateTime(), help="End of the last day, in UTC (default: today at midnight).")
+@click.option(
+    "--events",
+    type=click.IntRange(min=1),
+    default=100_000,
+    show_default=True,
+    help="How many events.",
+)
+@click.option(
+    "--users", type=click.IntRange(min=1), default=2_000, show_default=True, help="How many users."
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=180,
+    show_default=True,
+    help="Over how many days.",
+)
+@click.option(
+    "--seed", "number", type=int, default=1, show_default=True, help="Another number, other data."
+)
+@click.option(
+    "--end", type=click.DateTime(), help="End of the last day, in UTC (default: today at midnight)."
+)
 @click.option("--append", is_flag=True, help="Go on after the newest event.")
 @click.option("--demo", is_flag=True, help="Yes, demo data on a server of your own.")
-@click.option("--if-empty", is_flag=True, help="Do nothing where there are events, or where --demo is missing.")
+@click.option(
+    "--if-empty",
+    is_flag=True,
+    help="Do nothing where there are events, or where --demo is missing.",
+)
 @click.pass_obj
 def command(
     project: Path,
@@ -44,7 +66,9 @@ def command(
     address = server.find(project)
     if not address.is_embedded and not demo:
         if if_empty:
-            output.say("seed: this is your own server, so no demo data (make run DEMO=1 asks for them)")
+            output.say(
+                "seed: this is your own server, so no demo data (make run DEMO=1 asks for them)"
+            )
             return
         raise UsageError("this is your own server", "--demo says that you want demo data there")
     database = Database(address.conninfo)

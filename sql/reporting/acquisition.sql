@@ -1,8 +1,8 @@
 -- reporting.acquisition
 -- Grain: one row per source and month of the first event (utm_source, cohort_start).
 -- Rerun: whole; linear in users.
--- Why:   what each source brings, and whether it is worth what it costs. A week counts only when it is over
---        for every user of the cohort.
+-- Why:   what each source brings, and whether it is worth what it costs. A week counts only when it
+--        is over for every user of the cohort.
 
 insert into {{ this }} (
     utm_source,

@@ -1,8 +1,8 @@
 -- reporting.active_users_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
 -- Rerun: whole; as many rows as days.
--- Why:   how many users come, and how many of them come back. Distinct users of a trailing window are the
---        running sum of who enters it less who leaves it, so no window is ever counted again.
+-- Why:   how many users come, and how many of them come back. Distinct users of a trailing window
+--        are the running sum of who enters it less who leaves it, so no window is counted again.
 
 insert into {{ this }} (
     day,

@@ -1,5 +1,6 @@
 -- reporting.engagement_daily
--- Grain: one row per day, event type and slice value with an event (day, event_type, slice, slice_value).
+-- Grain: one row per day, event type and slice value with an event
+--        (day, event_type, slice, slice_value).
 -- Rerun: whole; as many rows as days, types and slice values. Unknown types are counted from
 --        fact_unclassified_events in full, which is small where the source is well.
 -- Why:   what users do, from the lightest engagement to the deepest.

@@ -1,4 +1,5 @@
--- Both identities of growth accounting: who is active came, stayed or came back; who was active stayed or left.
+-- Both identities of growth accounting: who is active came, stayed or came back; who was active
+-- stayed or left.
 
 with accounts as (
     select

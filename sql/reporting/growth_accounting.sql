@@ -1,8 +1,9 @@
 -- reporting.growth_accounting
 -- Grain: one row per grain, period and slice value (grain, period_start, slice, slice_value).
 -- Rerun: whole; as many rows as periods.
--- Why:   new, retained and resurrected users add up to the active ones; retained and churned to those of the
---        period before (checked). While a period runs nobody can be said to have churned.
+-- Why:   new, retained and resurrected users add up to the active ones; retained and churned to
+--        those of the period before (checked). While a period runs nobody can be said to have
+--        churned.
 
 insert into {{ this }} (
     grain,

@@ -1,8 +1,8 @@
 -- reporting.kpi_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
 -- Rerun: whole; as many rows as days.
--- Why:   the headline numbers of a day in one row. Users come from active_users_daily, so that the two can
---        not disagree.
+-- Why:   the headline numbers of a day in one row. Users come from active_users_daily, so that the
+--        two can not disagree.
 
 insert into {{ this }} (
     day,

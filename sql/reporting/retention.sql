@@ -2,8 +2,8 @@
 -- Grain: one row per grain, cohort, period number and slice value
 --        (grain, cohort_start, period_number, slice, slice_value).
 -- Rerun: whole; as many rows as cohorts times periods.
--- Why:   of the users who came in a week or month, how many are there later. The rows without a cohort are
---        the average over complete cells, weighted by the size of the cohorts.
+-- Why:   of the users who came in a week or month, how many are there later. The rows without a
+--        cohort are the average over complete cells, weighted by the size of the cohorts.
 
 insert into {{ this }} (
     grain,

@@ -1,8 +1,9 @@
 -- warehouse.agg_user_category_daily
 -- Grain: one row per user, day and category (user_id, event_date, transaction_category).
--- Rerun: difference; takes the weeks and months of the changed users out, puts them back as they are now, and
---        moves warehouse.agg_category_periods by what differs between the two: nothing, the second time.
--- Why:   the atom of category metrics. Whole weeks and months, because a user counts once in each of them.
+-- Rerun: difference; takes the changed days of users out, puts them back as they are now, and moves
+--        warehouse.agg_category_periods by what differs between the two: nothing, the second time.
+-- Why:   the atom of category metrics. A user counts once in a week or month, so the other days of the
+--        weeks and months of a changed user are looked at too.
 
 with events as (
     select
@@ -15,9 +16,8 @@ with events as (
         events.miles_earned as miles_earned,
         0 as miles_redeemed
     from {{ warehouse }}.fact_miles_earned as events
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
-    {{ incremental }}     on changed.user_id = events.user_id
-    {{ incremental }}     and events.event_date between changed.span_start and changed.span_end
+    {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
+    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
     union all
     select
         events.user_id,
@@ -29,9 +29,8 @@ with events as (
         0 as miles_earned,
         events.miles_redeemed as miles_redeemed
     from {{ warehouse }}.fact_miles_redeemed as events
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
-    {{ incremental }}     on changed.user_id = events.user_id
-    {{ incremental }}     and events.event_date between changed.span_start and changed.span_end
+    {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
+    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
     union all
     select
         events.user_id,
@@ -43,16 +42,14 @@ with events as (
         0 as miles_earned,
         0 as miles_redeemed
     from {{ warehouse }}.fact_reward_searches as events
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
-    {{ incremental }}     on changed.user_id = events.user_id
-    {{ incremental }}     and events.event_date between changed.span_start and changed.span_end
+    {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
+    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
 ),
 
 gone as (
     delete from {{ this }} as daily
-    {{ incremental }} using {{ warehouse }}.changed_users as changed
-    {{ incremental }} where daily.user_id = changed.user_id
-    {{ incremental }}     and daily.event_date between changed.span_start and changed.span_end
+    {{ incremental }} using {{ warehouse }}.changed_user_days as changed
+    {{ incremental }} where daily.user_id = changed.user_id and daily.event_date = changed.event_date
     returning daily.*
 ),
 
@@ -89,9 +86,52 @@ come as (
     returning *
 ),
 
+-- What changed users did on their other days of the same weeks and months: whoever was active in a category
+-- then is counted in that week or month already, before and after. Nobody in a full build, where no user changed.
+kept as (
+    select
+        daily.user_id,
+        periods.grain,
+        periods.period_start,
+        daily.transaction_category,
+        bool_or(daily.earned_count > 0) as has_earned,
+        bool_or(daily.redeemed_count > 0) as has_redeemed
+    from {{ warehouse }}.changed_users as users
+    inner join {{ this }} as daily
+        on daily.user_id = users.user_id and daily.event_date between users.span_start and users.span_end
+    cross join lateral (
+        values
+        ('week', date_trunc('week', daily.event_date::timestamp)::date),
+        ('month', date_trunc('month', daily.event_date::timestamp)::date)
+    ) as periods (grain, period_start)
+    where not exists (
+        select
+        from {{ warehouse }}.changed_user_days as changed
+        where changed.user_id = daily.user_id and changed.event_date = daily.event_date
+    )
+    group by
+        daily.user_id,
+        periods.grain,
+        periods.period_start,
+        daily.transaction_category
+),
+
+signed as (
+    select
+        -1 as sign,
+        gone.*
+    from gone
+    union all
+    select
+        1 as sign,
+        come.*
+    from come
+),
+
 user_periods as (
     select
         signed.sign,
+        signed.user_id,
         periods.grain,
         periods.period_start,
         signed.transaction_category,
@@ -100,17 +140,7 @@ user_periods as (
         sum(signed.search_count) as search_count,
         sum(signed.miles_earned) as miles_earned,
         sum(signed.miles_redeemed) as miles_redeemed
-    from (
-        select
-            -1 as sign,
-            gone.*
-        from gone
-        union all
-        select
-            1 as sign,
-            come.*
-        from come
-    ) as signed
+    from signed
     cross join lateral (
         values
         ('day', signed.event_date),
@@ -143,19 +173,28 @@ select
     user_periods.grain,
     user_periods.period_start,
     user_periods.transaction_category,
-    sum(user_periods.sign) as users,
+    coalesce(sum(user_periods.sign) filter (where kept.user_id is null), 0) as users,
     sum(
         user_periods.sign
         * (user_periods.earned_count + user_periods.redeemed_count + user_periods.search_count)
     ) as events,
-    coalesce(sum(user_periods.sign) filter (where user_periods.earned_count > 0), 0) as earning_users,
+    coalesce(
+        sum(user_periods.sign)
+            filter (where user_periods.earned_count > 0 and kept.has_earned is not true),
+        0
+    ) as earning_users,
     sum(user_periods.sign * user_periods.earned_count) as earned_count,
-    coalesce(sum(user_periods.sign) filter (where user_periods.redeemed_count > 0), 0) as redeeming_users,
+    coalesce(
+        sum(user_periods.sign)
+            filter (where user_periods.redeemed_count > 0 and kept.has_redeemed is not true),
+        0
+    ) as redeeming_users,
     sum(user_periods.sign * user_periods.redeemed_count) as redeemed_count,
     sum(user_periods.sign * user_periods.search_count) as search_count,
     sum(user_periods.sign * user_periods.miles_earned) as miles_earned,
     sum(user_periods.sign * user_periods.miles_redeemed) as miles_redeemed
 from user_periods
+left join kept using (user_id, grain, period_start, transaction_category)
 group by
     user_periods.grain,
     user_periods.period_start,

@@ -1,9 +1,10 @@
 -- warehouse.agg_user_daily
--- Grain: one row per user, day, platform, source and country (user_id, event_date, platform, utm_source, country).
+-- Grain: one row per user, day, platform, source and country
+--        (user_id, event_date, platform, utm_source, country).
 -- Rerun: difference; takes the changed days of users out, puts them back as they are now, and moves
 --        warehouse.agg_engagement_daily by what differs between the two: nothing, the second time.
--- Why:   the atom of user metrics, in every slice; a day's distinct users follow from it without a look at
---        the users who did not change.
+-- Why:   the atom of user metrics, in every slice; a day's distinct users follow from it without a
+--        look at the users who did not change.
 
 with events as (
     select

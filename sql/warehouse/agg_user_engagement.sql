@@ -1,8 +1,8 @@
 -- warehouse.agg_user_engagement
 -- Grain: one row per user (user_id).
 -- Rerun: changed keys; replaces the changed users.
--- Why:   how much, how deeply and in what a user is engaged. The windows end on the user's own last active
---        day, so that nobody changes merely because a day has passed.
+-- Why:   how much, how deeply and in what a user is engaged. The windows end on the user's own last
+--        active day, so that nobody changes merely because a day has passed.
 
 delete from {{ this }} as engagement
 {{ incremental }} using {{ warehouse }}.changed_users as changed

@@ -2,8 +2,9 @@
 -- Grain: one row per user, grain and period (user_id, grain, period_start).
 -- Rerun: difference; recomputes the changed users, writes the rows that differ, and moves
 --        warehouse.agg_period_activity by what differs: nothing, the second time.
--- Why:   whether a user is new, retained, resurrected or churned is a matter of the periods beside it, so
---        each row carries its neighbours; distinct users of any window are then sums of small counts.
+-- Why:   whether a user is new, retained, resurrected or churned is a matter of the periods beside
+--        it, so each row carries its neighbours; distinct users of any window are then sums of
+--        small counts.
 
 with active as (
     select distinct

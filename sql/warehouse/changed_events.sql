@@ -1,8 +1,8 @@
 -- warehouse.changed_events
--- Grain: one row per event and place (user, day), new or former.
+-- Grain: one row per event and place, new or former (user_id, event_date, event_id).
 -- Rerun: whole; the same runs of the pipeline give the same rows.
--- Why:   everything downstream recomputes what these events touch, and nothing else. A place that an
---        event has left matters as much as the one it has now: its old numbers have to go.
+-- Why:   everything downstream recomputes what these events touch, and nothing else. A place that
+--        an event has left matters as much as the one it has now: its old numbers have to go.
 
 delete from {{ this }};
 

@@ -1,5 +1,5 @@
 -- warehouse.changed_user_days
--- Grain: one row per user and day.
+-- Grain: one row per user and day (user_id, event_date).
 -- Rerun: whole; follows from changed_events.
 -- Why:   a user's day is recomputed in full, so nothing has to be added up or taken back.
 

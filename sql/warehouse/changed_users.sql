@@ -1,8 +1,8 @@
 -- warehouse.changed_users
--- Grain: one row per user.
+-- Grain: one row per user (user_id).
 -- Rerun: whole; follows from changed_user_days.
--- Why:   distinct users of a week or month need the whole week or month of each changed user, so the
---        span reaches to the borders of both.
+-- Why:   distinct users of a week or month need the whole week or month of each changed user, so
+--        the span reaches to the borders of both.
 
 delete from {{ this }};
 

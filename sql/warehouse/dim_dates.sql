@@ -1,7 +1,8 @@
 -- warehouse.dim_dates
 -- Grain: one row per date (calendar_date).
 -- Rerun: whole.
--- Why:   the spine of every dense report. Its last date is the last day of the data: the clock decides nothing.
+-- Why:   the spine of every dense report. Its last date is the last day of the data: the clock
+--        decides nothing.
 
 insert into {{ this }} (
     calendar_date,

@@ -1,7 +1,7 @@
 -- warehouse.dim_event_types
 -- Grain: one row per event type (event_type).
 -- Rerun: whole; reads fact_unclassified_events in full, which is small where the source is well.
--- Why:   which fact holds an event type and how deep an engagement it is; types that nobody told us of too.
+-- Why:   which fact holds an event type and how deep an engagement it is; unknown types too.
 
 insert into {{ this }} (
     event_type,

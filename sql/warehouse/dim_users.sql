@@ -1,8 +1,8 @@
 -- warehouse.dim_users
 -- Grain: one row per user (user_id).
 -- Rerun: changed keys; replaces the changed users, a user without an event that counts is gone.
--- Why:   first touch and cohort of each user. Read from agg_user_daily, where the first and the last row of
---        a user are one index step away.
+-- Why:   first touch and cohort of each user. Read from agg_user_daily, where the first and the
+--        last row of a user are one index step away.
 
 delete from {{ this }} as users
 {{ incremental }} using {{ warehouse }}.changed_users as changed

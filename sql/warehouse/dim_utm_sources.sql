@@ -1,7 +1,7 @@
 -- warehouse.dim_utm_sources
 -- Grain: one row per utm_source (utm_source).
 -- Rerun: whole.
--- Why:   a source of users beside what marketing knows of it; a source that marketing does not know stays.
+-- Why:   a source of users beside what marketing knows of it; a source that it does not know stays.
 
 insert into {{ this }} (
     utm_source,

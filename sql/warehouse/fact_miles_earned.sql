@@ -1,7 +1,8 @@
 -- warehouse.fact_miles_earned
--- Grain: one row per event (user_id, event_date, event_id: user first, so that a user's events lie together).
+-- Grain: one row per event (user_id, event_date, event_id).
+--        The user first, so that a user's events lie together.
 -- Rerun: changed keys; replaces the events of the change set, other rows stay.
--- Why:   earning is a transaction, with a category and miles; lighter engagement has facts of its own.
+-- Why:   earning is a transaction, with a category and miles; lighter engagement has its own facts.
 
 delete from {{ this }} as fact
 {{ incremental }} using {{ warehouse }}.changed_events as changed

@@ -1,5 +1,6 @@
 -- warehouse.fact_miles_redeemed
--- Grain: one row per event (user_id, event_date, event_id: user first, so that a user's events lie together).
+-- Grain: one row per event (user_id, event_date, event_id).
+--        The user first, so that a user's events lie together.
 -- Rerun: changed keys; replaces the events of the change set, other rows stay.
 -- Why:   redeeming is what the programme pays for; apart from earning, each is a plain sum.
 

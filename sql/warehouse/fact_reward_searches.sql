@@ -1,5 +1,6 @@
 -- warehouse.fact_reward_searches
--- Grain: one row per event (user_id, event_date, event_id: user first, so that a user's events lie together).
+-- Grain: one row per event (user_id, event_date, event_id).
+--        The user first, so that a user's events lie together.
 -- Rerun: changed keys; replaces the events of the change set, other rows stay.
 -- Why:   a search is an intent: it has a partner and no miles.
 

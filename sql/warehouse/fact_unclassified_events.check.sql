@@ -1,5 +1,5 @@
--- Every raw row is in exactly one fact, under the user and the day it has now, and no fact holds anything else.
--- An incremental build looks at the places in the change set, a full one at all of them.
+-- Every raw row is in exactly one fact, under the user and the day it has now, and no fact holds
+-- anything else. An incremental build looks at the places of the change set, a full one everywhere.
 
 with expected as (
     select

@@ -57,7 +57,9 @@ def built(database: Database) -> Database:
     return database
 
 
-def event(day: int, user: str | None = "u_1", event_type: str | None = "like", **values: object) -> dict[str, object]:
+def event(
+    day: int, user: str | None = "u_1", event_type: str | None = "like", **values: object
+) -> dict[str, object]:
     return {
         "event_time": JANUARY + timedelta(days=day),
         "user_id": user,
@@ -132,7 +134,9 @@ def test_a_late_first_event_moves_its_user_into_an_older_cohort(built: Database)
     assert_equals_rebuild(built)
 
 
-def test_events_that_fit_no_fact_are_kept_with_the_first_reason_that_applies(database: Database) -> None:
+def test_events_that_fit_no_fact_are_kept_with_the_first_reason_that_applies(
+    database: Database,
+) -> None:
     insert_events(
         database,
         [
@@ -142,7 +146,13 @@ def test_events_that_fit_no_fact_are_kept_with_the_first_reason_that_applies(dat
             event(0, "u_1", "like", event_time="1999-12-31 23:59:59+00"),
             event(0, "u_1", "like", event_time="9999-12-31 23:59:59+00"),
             event(0, "u_1", "like", event_time=JANUARY, created_at=JANUARY - timedelta(hours=24)),
-            event(0, "u_1", "like", event_time=JANUARY, created_at=JANUARY - timedelta(hours=24, seconds=1)),
+            event(
+                0,
+                "u_1",
+                "like",
+                event_time=JANUARY,
+                created_at=JANUARY - timedelta(hours=24, seconds=1),
+            ),
             event(0, "u_1", None),
             event(0, "u_1", "nonsense"),
         ],
@@ -165,7 +175,12 @@ def test_a_failed_script_changes_nothing_that_a_reader_sees(built: Database, pro
     before = version(built)
     insert_events(built, [earn(31, "u_9", 5)])
     ingest(built)
-    broken = edit(project, "sql/reporting/kpi_daily.sql", "days.miles_redeemed,\n    round", "1 / 0,\n    round")
+    broken = edit(
+        project,
+        "sql/reporting/kpi_daily.sql",
+        "days.miles_redeemed,\n    round",
+        "1 / 0,\n    round",
+    )
     with pytest.raises(RunnerError, match=r"sql/reporting/kpi_daily.sql.*division by zero.*22012"):
         rebuild(built, manifest=broken)
     assert version(built) == before
@@ -181,13 +196,24 @@ def test_a_failed_script_changes_nothing_that_a_reader_sees(built: Database, pro
 
 
 def test_an_error_names_the_file_and_the_line(built: Database, project: Path) -> None:
-    broken = edit(project, "sql/warehouse/dim_platforms.sql", "min(engagement.event_date)", "min(engagement.nonsense)")
-    line = (project / "sql/warehouse/dim_platforms.sql").read_text().split("nonsense")[0].count("\n") + 1
-    with pytest.raises(RunnerError, match=rf"sql/warehouse/dim_platforms.sql:{line}: .*nonsense.*42703"):
+    broken = edit(
+        project,
+        "sql/warehouse/dim_platforms.sql",
+        "min(engagement.event_date)",
+        "min(engagement.nonsense)",
+    )
+    line = (project / "sql/warehouse/dim_platforms.sql").read_text().split("nonsense")[0].count(
+        "\n"
+    ) + 1
+    with pytest.raises(
+        RunnerError, match=rf"sql/warehouse/dim_platforms.sql:{line}: .*nonsense.*42703"
+    ):
         rebuild(built, manifest=broken)
 
 
-def test_a_failing_check_blocks_the_build_and_leaves_its_evidence(built: Database, project: Path) -> None:
+def test_a_failing_check_blocks_the_build_and_leaves_its_evidence(
+    built: Database, project: Path
+) -> None:
     before = version(built)
     (project / "sql/reporting/kpi_daily.check.sql").write_text(
         "-- Nobody is ever active.\nselect kpis.day, kpis.dau from {{ reporting }}.kpi_daily as kpis where kpis.dau > 0\n"
@@ -205,7 +231,10 @@ def test_a_warning_check_does_not_block_the_build(built: Database, project: Path
     )
     summary = rebuild(built, manifest=load(project))
     assert len(summary.warnings) == 1
-    assert scalar(built, "select status from reporting.data_checks where check_name = 'kpi_daily'") == "warned"
+    assert (
+        scalar(built, "select status from reporting.data_checks where check_name = 'kpi_daily'")
+        == "warned"
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,7 +255,10 @@ def test_the_check_of_the_facts_sees_a_row_that_is_missing_or_twice(
     ("old", "new"),
     [
         ("coalesce(activity.retained_users, 0) as", "coalesce(activity.retained_users + 1, 0) as"),
-        ("then coalesce(activity.churned_users, 0)", "then coalesce(activity.churned_users, 0) + 1"),
+        (
+            "then coalesce(activity.churned_users, 0)",
+            "then coalesce(activity.churned_users, 0) + 1",
+        ),
     ],
 )
 def test_the_check_of_growth_accounting_sees_each_broken_identity(
@@ -236,8 +268,10 @@ def test_the_check_of_growth_accounting_sees_each_broken_identity(
         rebuild(built, manifest=edit(project, "sql/reporting/growth_accounting.sql", old, new))
 
 
-def test_a_changed_script_is_built_in_full_with_all_that_follows(built: Database, project: Path) -> None:
-    changed = edit(project, "sql/warehouse/agg_user_periods.sql", "-- Why:", "-- Why :")
+def test_a_changed_script_is_built_in_full_with_all_that_follows(
+    built: Database, project: Path
+) -> None:
+    changed = edit(project, "sql/warehouse/agg_user_periods.sql", "as materialized", "as")
     found = modes(rebuild(built, manifest=changed))
     assert found["agg_user_periods"] == "full"
     assert {"retention", "growth_accounting", "kpi_daily"} <= found.keys()
@@ -245,17 +279,31 @@ def test_a_changed_script_is_built_in_full_with_all_that_follows(built: Database
     assert "miles_by_category" not in found
 
 
+def test_a_changed_comment_is_no_reason_to_build(built: Database, project: Path) -> None:
+    changed = edit(project, "sql/warehouse/agg_user_periods.sql", "-- Why:", "-- Why so:")
+    assert rebuild(built, manifest=changed).run_id is None
+
+
 def test_a_changed_time_zone_moves_every_day(built: Database, project: Path) -> None:
-    insert_events(built, [earn(3, "u_1", 5) | {"event_time": datetime(2026, 1, 4, 23, 30, tzinfo=UTC)}])
+    insert_events(
+        built, [earn(3, "u_1", 5) | {"event_time": datetime(2026, 1, 4, 23, 30, tzinfo=UTC)}]
+    )
     run_all(built)
-    moved = edit(project, "sql/manifest.toml", 'reporting_timezone = "UTC"', 'reporting_timezone = "Asia/Singapore"')
+    moved = edit(
+        project,
+        "sql/manifest.toml",
+        'reporting_timezone = "UTC"',
+        'reporting_timezone = "Asia/Singapore"',
+    )
     summary = rebuild(built, manifest=moved)
     assert set(modes(summary).values()) == {"full"}
     assert_reports_equal_oracle(built, timezone="Asia/Singapore")
     assert_equals_rebuild(built, moved)
 
 
-def test_forcing_a_script_rebuilds_it_and_all_that_follows_without_a_difference(built: Database) -> None:
+def test_forcing_a_script_rebuilds_it_and_all_that_follows_without_a_difference(
+    built: Database,
+) -> None:
     before = version(built)
     summary = rebuild(built, select=["agg_user_daily"])
     assert modes(summary)["agg_user_daily"] == "full"
@@ -277,7 +325,9 @@ def test_a_table_that_was_dropped_and_made_again_is_built_in_full(built: Databas
 
 
 def test_new_campaigns_touch_only_what_needs_them(built: Database) -> None:
-    query(built, "insert into public.utm_campaigns (utm_source, monthly_cost) values ('unknown', 90)")
+    query(
+        built, "insert into public.utm_campaigns (utm_source, monthly_cost) values ('unknown', 90)"
+    )
     found = modes(run_all(built))
     assert found == {"dim_utm_sources": "incremental", "acquisition": "incremental"}
     assert_reports_equal_oracle(built)
@@ -290,7 +340,10 @@ def test_another_target_has_its_own_schemas_and_positions(built: Database) -> No
     run_all(built)
     assert scalar(built, "select count(*) from dev_warehouse.fact_miles_earned") == 30
     rebuild(built, target="dev")
-    assert differences(built, "live", "dev", ["warehouse.fact_miles_earned", "reporting.kpi_daily"]) == {}
+    assert (
+        differences(built, "live", "dev", ["warehouse.fact_miles_earned", "reporting.kpi_daily"])
+        == {}
+    )
 
 
 def test_two_builds_at_once_one_works_and_one_says_who_does(built: Database) -> None:
@@ -302,7 +355,9 @@ def test_two_builds_at_once_one_works_and_one_says_who_does(built: Database) -> 
         rebuild(built, target="dev")
 
 
-def test_a_build_whose_process_died_is_abandoned_and_its_scripts_rolled_back(built: Database) -> None:
+def test_a_build_whose_process_died_is_abandoned_and_its_scripts_rolled_back(
+    built: Database,
+) -> None:
     with built.session("test") as session:
         run_id = session.row(
             "insert into orchestrator.runs (kind, status, target) values ('build', 'running', 'live')"
@@ -336,11 +391,17 @@ def test_a_rendered_build_runs_as_one_script_and_gives_the_same_tables(built: Da
     assert script.startswith("begin")
     with psycopg.connect(built.conninfo, autocommit=True) as connection:
         connection.execute(script.encode())
-    tables = [key for key, script in load(PROJECT).fillers().items() if not script.is_view and "changed" not in key]
+    tables = [
+        key
+        for key, script in load(PROJECT).fillers().items()
+        if not script.is_view and "changed" not in key
+    ]
     assert differences(built, "live", "dev", tables) == {}
 
 
-def test_readers_see_the_old_version_until_the_new_one_is_whole(built: Database, project: Path) -> None:
+def test_readers_see_the_old_version_until_the_new_one_is_whole(
+    built: Database, project: Path
+) -> None:
     """A check that counts from another session, while the build holds its transaction open."""
     insert_events(built, [earn(31, "u_9", 1000)])
     ingest(built)
@@ -353,7 +414,9 @@ def test_readers_see_the_old_version_until_the_new_one_is_whole(built: Database,
 
 
 USERS = st.sampled_from(["u_1", "u_2", "u_3", None])
-TYPES = st.sampled_from(["miles_earned", "miles_redeemed", "reward_search", "share", "like", "odd", None])
+TYPES = st.sampled_from(
+    ["miles_earned", "miles_redeemed", "reward_search", "share", "like", "odd", None]
+)
 EVENTS = st.fixed_dictionaries(
     {
         "event_time": st.integers(-70, 70).map(lambda hours: JANUARY + timedelta(hours=13 * hours)),
@@ -378,7 +441,10 @@ BATCHES = st.lists(
 @pytest.fixture
 def mutable(database: Database) -> Iterator[Database]:
     """A source whose rows may also change: an upsert pipeline on a cursor of its own."""
-    query(database, "alter table public.event_stream add column updated_at timestamptz not null default now()")
+    query(
+        database,
+        "alter table public.event_stream add column updated_at timestamptz not null default now()",
+    )
     query(
         database,
         "update orchestrator.pipeline_definitions set write_mode = 'upsert', cursor_column = 'updated_at'"
@@ -396,11 +462,15 @@ def mutable(database: Database) -> Iterator[Database]:
 )
 @given(BATCHES)
 def test_any_events_and_updates_in_any_batches_equal_a_rebuild_and_the_oracle(
-    mutable: Database, batches: list[tuple[list[dict[str, object]], list[tuple[int, dict[str, object]]]]]
+    mutable: Database,
+    batches: list[tuple[list[dict[str, object]], list[tuple[int, dict[str, object]]]]],
 ) -> None:
     for added, updated in batches:
         insert_events(mutable, added)
-        ids = [row["event_id"] for row in query(mutable, "select event_id from public.event_stream order by 1")]
+        ids = [
+            row["event_id"]
+            for row in query(mutable, "select event_id from public.event_stream order by 1")
+        ]
         for index, values in updated:
             if ids:
                 assignments = ", ".join(f"{name} = %({name})s" for name in values)

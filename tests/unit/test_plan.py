@@ -1,0 +1,385 @@
+"""What runs, in which order and why follows from the manifest, the files and what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.errors import StartError, UsageError
+from runner.manifest import Manifest, Script, Value
+from runner.plan import Position, Step, decide, fingerprint, order, select
+
+NEW = Position(pipeline_id=1, after=3, through=5)
+NOTHING_NEW = Position(pipeline_id=1, after=5, through=5)
+
+# Two ways through the warehouse that meet in one report.
+NEEDS = {
+    "warehouse.changed": ["raw.events"],
+    "warehouse.fact": ["warehouse.changed"],
+    "warehouse.dim": ["raw.campaigns"],
+    "reporting.growth": ["warehouse.fact"],
+    "reporting.costs": ["warehouse.fact", "warehouse.dim"],
+}
+
+
+def declare(
+    needs: Mapping[str, Sequence[str]],
+    project: Path = Path(),
+    states: Mapping[str, str] | None = None,
+    variables: Mapping[str, Value] | None = None,
+) -> Manifest:
+    scripts = {}
+    for key, wanted in needs.items():
+        layer, _, name = key.partition(".")
+        checks = tuple(
+            path.relative_to(project) for path in project.glob(f"sql/{layer}/{name}.check.sql")
+        )
+        state = (states or {}).get(key)
+        scripts[key] = Script(layer, name, tuple(wanted), state, is_view=False, checks=checks)
+    return Manifest(project, dict(variables or {}), scripts)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the files of NEEDS; warehouse.fact has a check."""
+    for script in declare(NEEDS).scripts.values():
+        for path in (script.path, *script.definitions):
+            write(tmp_path, path, f"-- {script.key}\nselect 1;\n")
+    write(tmp_path, Path("sql/warehouse/fact.check.sql"), "select 1 where false\n")
+    return tmp_path
+
+
+def write(project: Path, path: Path, text: str) -> None:
+    (project / path).parent.mkdir(parents=True, exist_ok=True)
+    (project / path).write_text(text)
+
+
+def fingerprints(manifest: Manifest) -> dict[str, str]:
+    return {key: fingerprint(manifest, script) for key, script in manifest.scripts.items()}
+
+
+def verdicts(steps: list[Step]) -> dict[str, tuple[str, str]]:
+    return {step.script.name: (step.mode, step.reason) for step in steps}
+
+
+def modes(steps: list[Step]) -> dict[str, str]:
+    return {step.script.name: step.mode for step in steps}
+
+
+def keys(scripts: list[Script]) -> list[str]:
+    return [script.key for script in scripts]
+
+
+# --- order ----------------------------------------------------------------------------------------
+
+
+def test_each_script_comes_after_its_needs() -> None:
+    needs = {"reporting.r": ["warehouse.b"], "warehouse.b": ["warehouse.a"], "warehouse.a": []}
+    assert keys(order(declare(needs))) == ["warehouse.a", "warehouse.b", "reporting.r"]
+
+
+def test_ties_come_in_the_order_of_the_file() -> None:
+    needs = {"warehouse.c": [], "warehouse.a": ["raw.x"], "warehouse.b": []}
+    assert keys(order(declare(needs))) == ["warehouse.c", "warehouse.a", "warehouse.b"]
+
+
+def test_script_comes_as_soon_as_its_needs_allow() -> None:
+    needs = {
+        "warehouse.late": ["warehouse.early"],
+        "warehouse.early": [],
+        "warehouse.last": [],
+    }
+    assert keys(order(declare(needs))) == ["warehouse.early", "warehouse.late", "warehouse.last"]
+
+
+def test_need_of_a_state_table_is_a_need_of_its_script() -> None:
+    needs = {"warehouse.dim_dates": ["warehouse.totals"], "warehouse.daily": []}
+    manifest = declare(needs, states={"warehouse.daily": "totals"})
+    assert keys(order(manifest)) == ["warehouse.daily", "warehouse.dim_dates"]
+
+
+def test_cycle_of_two_is_printed() -> None:
+    needs = {"warehouse.a": ["warehouse.b"], "warehouse.b": ["warehouse.a"]}
+    with pytest.raises(StartError) as raised:
+        order(declare(needs))
+    assert raised.value.message in (
+        "sql/manifest.toml: cycle warehouse.a -> warehouse.b -> warehouse.a",
+        "sql/manifest.toml: cycle warehouse.b -> warehouse.a -> warehouse.b",
+    )
+    assert raised.value.hint == "take one of these needs out"
+
+
+def test_arrows_of_a_cycle_point_at_what_is_needed() -> None:
+    needs = {
+        "warehouse.a": ["warehouse.b"],
+        "warehouse.b": ["warehouse.c", "warehouse.outside"],
+        "warehouse.c": ["warehouse.a"],
+        "warehouse.outside": [],
+    }
+    with pytest.raises(StartError) as raised:
+        order(declare(needs))
+    cycle = raised.value.message.removeprefix("sql/manifest.toml: cycle ").split(" -> ")
+    assert cycle[0] == cycle[-1]
+    assert set(cycle) == {"warehouse.a", "warehouse.b", "warehouse.c"}
+    assert all(need in needs[key] for key, need in pairwise(cycle))
+
+
+def test_script_that_needs_itself_is_a_cycle() -> None:
+    with pytest.raises(StartError, match=r"cycle warehouse\.a -> warehouse\.a$"):
+        order(declare({"warehouse.a": ["warehouse.a"]}))
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> dict[str, list[str]]:
+    """Needs without a cycle, in a file order that has nothing to do with them."""
+    names = [f"warehouse.s{number}" for number in range(draw(st.integers(0, 12)))]
+    needs: dict[str, list[str]] = {}
+    for index, name in enumerate(names):
+        earlier = st.lists(st.sampled_from(names[:index]), unique=True) if index else st.just([])
+        needs[name] = draw(earlier)
+    return {name: needs[name] for name in draw(st.permutations(names))}
+
+
+@given(graphs())
+def test_any_graph_runs_each_script_once_and_after_its_needs(needs: dict[str, list[str]]) -> None:
+    ordered = keys(order(declare(needs)))
+    assert sorted(ordered) == sorted(needs)
+    for index, key in enumerate(ordered):
+        assert set(needs[key]) <= set(ordered[:index])
+
+
+@given(graphs())
+def test_any_graph_takes_the_first_of_the_file_that_can_run(needs: dict[str, list[str]]) -> None:
+    done: list[str] = []
+    while len(done) < len(needs):
+        done.append(next(key for key in needs if key not in done and {*needs[key]} <= {*done}))
+    assert keys(order(declare(needs))) == done
+
+
+@given(graphs())
+def test_order_of_the_needs_decides_nothing(needs: dict[str, list[str]]) -> None:
+    backwards = {key: wanted[::-1] for key, wanted in needs.items()}
+    assert keys(order(declare(needs))) == keys(order(declare(backwards)))
+
+
+# --- select ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("fact", {"warehouse.fact"}),
+        ("warehouse.fact", {"warehouse.fact"}),
+        ("warehouse", {"warehouse.changed", "warehouse.fact", "warehouse.dim"}),
+        ("reporting", {"reporting.growth", "reporting.costs"}),
+        ("*", set(NEEDS)),
+        ("c*", {"warehouse.changed", "reporting.costs"}),
+        ("reporting.*", {"reporting.growth", "reporting.costs"}),
+        ("+growth", {"warehouse.changed", "warehouse.fact", "reporting.growth"}),
+        ("dim+", {"warehouse.dim", "reporting.costs"}),
+        ("changed+", {*NEEDS} - {"warehouse.dim"}),
+        ("+fact+", {*NEEDS} - {"warehouse.dim"}),
+        ("+dim", {"warehouse.dim"}),
+        ("growth+", {"reporting.growth"}),
+    ],
+)
+def test_pattern_selects(pattern: str, expected: set[str]) -> None:
+    assert select(declare(NEEDS), [pattern]) == expected
+
+
+def test_patterns_add_up() -> None:
+    assert select(declare(NEEDS), ["dim", "growth"]) == {"warehouse.dim", "reporting.growth"}
+    assert select(declare(NEEDS), []) == set()
+
+
+def test_plus_goes_through_state_tables() -> None:
+    needs = {"warehouse.daily": [], "warehouse.dates": ["warehouse.totals"]}
+    manifest = declare(needs, states={"warehouse.daily": "totals"})
+    assert select(manifest, ["+dates"]) == set(needs)
+    assert select(manifest, ["daily+"]) == set(needs)
+
+
+def test_pattern_that_matches_nothing_names_the_nearest() -> None:
+    with pytest.raises(UsageError) as raised:
+        select(declare(NEEDS), ["dim", "+grwth"])
+    assert raised.value.message == "no script matches grwth"
+    assert raised.value.hint == "did you mean growth?"
+    assert raised.value.exit_code == 2
+
+
+def test_pattern_like_nothing_has_no_hint() -> None:
+    with pytest.raises(UsageError) as raised:
+        select(declare(NEEDS), ["zzz"])
+    assert raised.value.hint is None
+
+
+# --- decide ---------------------------------------------------------------------------------------
+
+
+def test_nothing_new_is_skipped(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    steps = decide(manifest, fingerprints(manifest), {"events": NOTHING_NEW})
+    assert keys([step.script for step in steps]) == keys(order(manifest))
+    assert {(step.mode, step.reason) for step in steps} == {("skip", "nothing new")}
+
+
+def test_what_was_never_built_is_built_in_full(project: Path) -> None:
+    steps = decide(declare(NEEDS, project), {}, {"events": NEW})
+    assert {(step.mode, step.reason) for step in steps} == {("full", "never built")}
+
+
+def test_what_follows_from_a_new_script_is_built_in_full(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    built = fingerprints(manifest)
+    del built["warehouse.dim"]
+    assert verdicts(decide(manifest, built, {})) == {
+        "changed": ("skip", "nothing new"),
+        "fact": ("skip", "nothing new"),
+        "dim": ("full", "never built"),
+        "growth": ("skip", "nothing new"),
+        "costs": ("full", "warehouse.dim is built in full"),
+    }
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["sql/warehouse/fact.sql", "schema/warehouse/fact.sql", "sql/warehouse/fact.check.sql"],
+)
+def test_changed_file_builds_its_script_and_what_follows_in_full(project: Path, file: str) -> None:
+    manifest = declare(NEEDS, project)
+    built = fingerprints(manifest)
+    write(project, Path(file), "select 2;\n")
+    assert verdicts(decide(manifest, built, {"events": NEW})) == {
+        "changed": ("incremental", "new rows in raw.events"),
+        "fact": ("full", "its SQL or a variable changed"),
+        "dim": ("skip", "nothing new"),
+        "growth": ("full", "warehouse.fact is built in full"),
+        "costs": ("full", "warehouse.fact is built in full"),
+    }
+
+
+def test_changed_comment_builds_nothing(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    built = fingerprints(manifest)
+    write(project, Path("sql/warehouse/fact.sql"), "-- Grain: other words.\nselect 1;\n")
+    assert set(modes(decide(manifest, built, {})).values()) == {"skip"}
+
+
+def test_changed_line_of_the_change_set_is_no_comment(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    write(project, Path("sql/warehouse/fact.sql"), "select 1\n{{ incremental }} where true;\n")
+    built = fingerprints(manifest)
+    write(project, Path("sql/warehouse/fact.sql"), "select 1\n{{ incremental }} where false;\n")
+    assert modes(decide(manifest, built, {}))["fact"] == "full"
+
+
+def test_new_check_builds_its_script_in_full(project: Path) -> None:
+    built = fingerprints(declare(NEEDS, project))
+    write(project, Path("sql/reporting/growth.check.sql"), "select 1 where false\n")
+    assert modes(decide(declare(NEEDS, project), built, {}))["growth"] == "full"
+
+
+def test_changed_definition_of_a_state_table_builds_its_script_in_full(project: Path) -> None:
+    write(project, Path("schema/warehouse/totals.sql"), "create table a;\n")
+    manifest = declare(NEEDS, project, states={"warehouse.fact": "totals"})
+    built = fingerprints(manifest)
+    write(project, Path("schema/warehouse/totals.sql"), "create table b;\n")
+    assert modes(decide(manifest, built, {}))["fact"] == "full"
+
+
+def test_changed_variable_builds_in_full_what_uses_it(project: Path) -> None:
+    write(project, Path("sql/reporting/growth.sql"), "select {{ zone }}, {{ zones }};\n")
+    before = declare(NEEDS, project, variables={"zone": "UTC", "unused": 1})
+    after = declare(NEEDS, project, variables={"zone": "Asia/Singapore", "unused": 2})
+    steps = decide(after, fingerprints(before), {})
+    assert [step.script.name for step in steps if step.mode == "full"] == ["growth"]
+
+
+def test_variable_of_a_check_and_of_a_definition_counts(project: Path) -> None:
+    write(project, Path("sql/warehouse/fact.check.sql"), "select {{ limit_a }}\n")
+    write(project, Path("schema/warehouse/dim.sql"), "select {{ limit_b }}\n")
+    before = declare(NEEDS, project, variables={"limit_a": 1, "limit_b": 1})
+    for changed, script in (("limit_a", "fact"), ("limit_b", "dim")):
+        after = declare(NEEDS, project, variables={"limit_a": 1, "limit_b": 1, changed: 2})
+        steps = verdicts(decide(after, fingerprints(before), {}))
+        assert steps[script] == ("full", "its SQL or a variable changed")
+
+
+def test_variable_of_another_type_is_another_value(project: Path) -> None:
+    write(project, Path("sql/warehouse/dim.sql"), "select {{ days }};\n")
+    before = declare(NEEDS, project, variables={"days": 1})
+    after = declare(NEEDS, project, variables={"days": "1"})
+    assert modes(decide(after, fingerprints(before), {}))["dim"] == "full"
+
+
+def test_what_is_forced_and_all_that_follows_is_built_in_full(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    steps = decide(
+        manifest, fingerprints(manifest), {"events": NEW}, forced=frozenset({"warehouse.fact"})
+    )
+    assert verdicts(steps) == {
+        "changed": ("incremental", "new rows in raw.events"),
+        "fact": ("full", "forced"),
+        "dim": ("skip", "nothing new"),
+        "growth": ("full", "warehouse.fact is built in full"),
+        "costs": ("full", "warehouse.fact is built in full"),
+    }
+
+
+def test_full_reaches_through_everything_in_between(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    steps = decide(manifest, fingerprints(manifest), {}, forced=frozenset({"warehouse.changed"}))
+    assert modes(steps) == {
+        "changed": "full",
+        "fact": "full",
+        "dim": "skip",
+        "growth": "full",
+        "costs": "full",
+    }
+
+
+def test_new_rows_go_along_the_needs_only(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    built = fingerprints(manifest)
+    assert verdicts(decide(manifest, built, {"events": NEW, "campaigns": NOTHING_NEW})) == {
+        "changed": ("incremental", "new rows in raw.events"),
+        "fact": ("incremental", "new rows in warehouse.changed"),
+        "dim": ("skip", "nothing new"),
+        "growth": ("incremental", "new rows in warehouse.fact"),
+        "costs": ("incremental", "new rows in warehouse.fact"),
+    }
+    assert verdicts(decide(manifest, built, {"events": NOTHING_NEW, "campaigns": NEW})) == {
+        "changed": ("skip", "nothing new"),
+        "fact": ("skip", "nothing new"),
+        "dim": ("incremental", "new rows in raw.campaigns"),
+        "growth": ("skip", "nothing new"),
+        "costs": ("incremental", "new rows in warehouse.dim"),
+    }
+
+
+def test_new_rows_go_through_state_tables(project: Path) -> None:
+    write(project, Path("schema/warehouse/totals.sql"), "create table a;\n")
+    needs = {**NEEDS, "reporting.growth": ["warehouse.totals"]}
+    manifest = declare(needs, project, states={"warehouse.fact": "totals"})
+    steps = decide(manifest, fingerprints(manifest), {"events": NEW})
+    assert verdicts(steps)["growth"] == ("incremental", "new rows in warehouse.fact")
+
+
+def test_full_goes_before_incremental(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    steps = decide(
+        manifest, fingerprints(manifest), {"events": NEW}, forced=frozenset({"warehouse.dim"})
+    )
+    assert verdicts(steps)["costs"] == ("full", "warehouse.dim is built in full")
+    assert verdicts(steps)["growth"] == ("incremental", "new rows in warehouse.fact")
+
+
+def test_rows_of_a_replica_that_nobody_reads_change_nothing(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    steps = decide(manifest, fingerprints(manifest), {"orders": NEW})
+    assert set(modes(steps).values()) == {"skip"}
