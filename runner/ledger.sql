@@ -1,7 +1,8 @@
 -- begin_run --
 -- A run begins: its row is committed before the snapshot of its work.
 insert into orchestrator.runs (
-    kind, status, pipeline_id, target, script, parent_run_id, low, high, guarantee, host, backend_pid
+    kind, status, pipeline_id, target, script, parent_run_id,
+    low, high, guarantee, host, backend_pid
 )
 values (
     %(kind)s,
@@ -115,7 +116,8 @@ insert into orchestrator.logs (run_id, pipeline_id, level, message, context)
 values (%(run_id)s, %(pipeline_id)s, %(level)s, %(message)s, %(context)s::jsonb)
 
 -- positions --
--- For each replica: the last run that the target's last build consumed, and the last that changed a row.
+-- For each replica: the last run that the target's last build consumed, and the last that changed
+-- a row.
 with consumed as (
     select
         inputs.pipeline_id,
@@ -130,7 +132,10 @@ with consumed as (
 
 select
     substring(
-        coalesce(pipelines.target_relation, 'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2))
+        coalesce(
+            pipelines.target_relation,
+            'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
+        )
         from '[.]raw_(.*)$'
     ) as raw_name,
     pipelines.pipeline_id,
@@ -151,7 +156,8 @@ left join lateral (
 order by pipelines.pipeline_id
 
 -- built_scripts --
--- What the tables of a target were built from; a table that was dropped and made again was never built.
+-- What the tables of a target were built from; a table that was dropped and made again was never
+-- built.
 select
     built.script,
     built.fingerprint
@@ -176,7 +182,8 @@ on conflict (target, script) do update set
     built_at = excluded.built_at
 
 -- table_shape --
--- Columns and key of a table, in order and quoted where they have to be; the key is its primary key or, without one, its unique constraint.
+-- Columns and key of a table, in order and quoted where they have to be; the key is its primary key
+-- or, without one, its unique constraint.
 with keys as (
     select constraints.conkey
     from pg_constraint as constraints

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,9 +61,19 @@ def _problems(manifest: Manifest, script: Script) -> Iterator[str]:
         yield f"{script.path}: does not read {table}, which [{script.key}] declares in its needs"
 
 
+def _without_comments(text: str) -> str:
+    """Without `comment on`, which reads nothing, and may have strings that the parser does not know."""
+    return re.sub(
+        r"^comment on .*?;$",
+        lambda found: "\n" * found[0].count("\n"),
+        text,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+
+
 def _tables(path: Path, text: str) -> Iterator[str]:
     try:
-        statements = sqlglot.parse(text, dialect="postgres")
+        statements = sqlglot.parse(_without_comments(text), dialect="postgres")
     except sqlglot.errors.ParseError as error:
         place = error.errors[0]
         raise RunnerError(f"{path}:{place['line']}: {place['description']}") from error

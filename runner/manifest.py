@@ -101,21 +101,23 @@ def load(project: Path) -> Manifest:
     return manifest
 
 
-def _variables(entries: dict[str, Any]) -> dict[str, Value]:
+def _variables(entries: Any) -> dict[str, Value]:
+    if not isinstance(entries, dict):
+        raise StartError(f"{MANIFEST}: variables is not a table", "write [variables]")
     for name, value in entries.items():
         if not isinstance(value, Value):
             raise StartError(
                 f"{MANIFEST}: variable {name} is a {type(value).__name__}",
                 "a variable is a string, a number or a boolean",
             )
-    return entries
+    return dict(entries)
 
 
 def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
     where = f"[{layer}.{name}]"
     if not isinstance(entry, dict):
         raise StartError(f"{MANIFEST}: {layer}.{name} is not a table", f"write {where}")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not _is_plain(name):
         raise StartError(f"{MANIFEST}: {where} is not a plain lower-case name")
     for key in entry:
         if key not in ("needs", "state", "view"):
@@ -125,19 +127,34 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
         raise StartError(
             f"{MANIFEST}: {where} has no list of needs", 'needs = ["raw.event_stream"]'
         )
+    state, is_view = entry.get("state"), entry.get("view", False)
+    if state is not None and not _is_plain(state):
+        raise StartError(f"{MANIFEST}: {where} state is not a plain lower-case name")
+    if not isinstance(is_view, bool):
+        raise StartError(f"{MANIFEST}: {where} view is neither true nor false")
     checks = sorted((project / "sql" / layer).glob(f"{name}.*check.sql"))
     return Script(
         layer=layer,
         name=name,
         needs=tuple(needs),
-        state=entry.get("state"),
-        is_view=entry.get("view", False),
+        state=state,
+        is_view=is_view,
         checks=tuple(check.relative_to(project) for check in checks),
     )
 
 
+def _is_plain(name: Any) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None
+
+
 def _check_needs(manifest: Manifest) -> None:
     tables = manifest.fillers()
+    for table, script in tables.items():
+        other = manifest.scripts.get(table, script)
+        if other is not script:
+            raise StartError(
+                f"{MANIFEST}: {table} is filled by [{script.key}] and has a script too"
+            )
     for script in manifest.scripts.values():
         for need in script.needs:
             layer = need.partition(".")[0]

@@ -1,4 +1,5 @@
--- Publish: what {{ fresh }} does not have goes, what differs comes. Readers see it when the build commits.
+-- Publish: what {{ fresh }} does not have goes, what differs comes.
+-- Readers see it when the build commits.
 delete from {{ live }} as stored
 using (
     select {{ keys }} from {{ live }}

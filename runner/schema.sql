@@ -15,7 +15,11 @@ select
             '|',
             case when relations.relkind = 'v' then pg_get_viewdef(relations.oid) end,
             (
-                select string_agg(descriptions.objsubid || descriptions.description, '|' order by descriptions.objsubid)
+                select
+                    string_agg(
+                        descriptions.objsubid || descriptions.description,
+                        '|' order by descriptions.objsubid
+                    )
                 from pg_description as descriptions
                 where descriptions.objoid = relations.oid
             )

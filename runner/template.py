@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,7 @@ def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
     except UndefinedError as error:
         name = _undefined_name(str(error))
         raise RunnerError(
-            f"{file}:{_line_of(text, name)}: {name} is not defined",
+            f"{file}:{_line_of(error)}: {name} is not defined",
             "variables are declared under [variables] in sql/manifest.toml",
         ) from error
 
@@ -49,7 +50,7 @@ def _quote(value: Any) -> str:
         return str(value)  # raises, and names the variable
     if isinstance(value, sql.Composable):
         return value.as_string(None)
-    return sql.Literal(value).as_string(None).strip()
+    return sql.Literal(value).as_string(None)
 
 
 def _undefined_name(message: str) -> str:
@@ -57,6 +58,8 @@ def _undefined_name(message: str) -> str:
     return names[-1] if names else message
 
 
-def _line_of(text: str, name: str) -> int:
-    found = re.search(rf"\{{\{{[^}}]*\b{re.escape(name)}\b", text)
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+def _line_of(error: BaseException) -> int:
+    """The line of the template that raised: Jinja gives it as a frame of the traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == "<template>"]
+    return lines[-1] or 1 if lines else 1

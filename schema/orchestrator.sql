@@ -1,4 +1,5 @@
--- The memory: what was defined, what ran, what it found. Rows beside the data; there is no state file.
+-- The memory: what was defined, what ran, what it found. Rows beside the data; there is no state
+-- file.
 
 create schema if not exists orchestrator;
 comment on schema orchestrator is 'Pipeline definitions, runs, logs and check results.';
@@ -9,7 +10,7 @@ create table if not exists orchestrator.pipeline_definitions (
     source_relation text not null,
     target_relation text,
     cursor_column text not null,
-    key_columns text [] not null default '{}',
+    key_columns text[] not null default '{}',
     write_mode text not null default 'append',
     window_size interval not null default '7 days',
     start_at timestamptz not null default '-infinity',
@@ -33,18 +34,24 @@ comment on table orchestrator.pipeline_definitions is
 comment on column orchestrator.pipeline_definitions.pipeline_id is 'Key, given by the database.';
 comment on column orchestrator.pipeline_definitions.pipeline_name is
 'What people call it.';
-comment on column orchestrator.pipeline_definitions.source_relation is 'Schema and table that rows are read from.';
+comment on column orchestrator.pipeline_definitions.source_relation is
+'Schema and table that rows are read from.';
 comment on column orchestrator.pipeline_definitions.target_relation is
-'Schema and table of the replica; null means warehouse.raw_<table>. A manifest calls it raw.<table>.';
+'Schema and table of the replica; null means warehouse.raw_<table>. A manifest calls it '
+'raw.<table>.';
 comment on column orchestrator.pipeline_definitions.cursor_column is
-'Column of the source that says when a row was written; a timestamp, never before its transaction began.';
-comment on column orchestrator.pipeline_definitions.key_columns is 'Columns that identify a row of the source.';
+'Column of the source that says when a row was written; a timestamp, never before its transaction '
+'began.';
+comment on column orchestrator.pipeline_definitions.key_columns is
+'Columns that identify a row of the source.';
 comment on column orchestrator.pipeline_definitions.write_mode is
 'append: rows are only ever added. upsert: a row that comes again replaces its former self.';
 comment on column orchestrator.pipeline_definitions.window_size is
 'How much of the cursor one transaction takes while catching up.';
-comment on column orchestrator.pipeline_definitions.start_at is 'Rows with an older cursor are never read.';
-comment on column orchestrator.pipeline_definitions.is_enabled is 'Whether a plain `ingest` takes this pipeline.';
+comment on column orchestrator.pipeline_definitions.start_at is
+'Rows with an older cursor are never read.';
+comment on column orchestrator.pipeline_definitions.is_enabled is
+'Whether a plain `ingest` takes this pipeline.';
 comment on column orchestrator.pipeline_definitions.owner is 'Whom to ask.';
 comment on column orchestrator.pipeline_definitions.description is 'What it brings, in a sentence.';
 comment on column orchestrator.pipeline_definitions.freshness_warn_after is
@@ -88,45 +95,66 @@ create table if not exists orchestrator.runs (
     constraint runs_pipeline foreign key (pipeline_id)
     references orchestrator.pipeline_definitions (pipeline_id),
     constraint kind_is_known check (
-        kind in ('window', 'sweep', 'backfill', 'reconcile', 'undo', 'build', 'script', 'rebuild', 'verify')
+        kind in (
+            'window',
+            'sweep',
+            'backfill',
+            'reconcile',
+            'undo',
+            'build',
+            'script',
+            'rebuild',
+            'verify'
+        )
     ),
     constraint status_is_known check (
         status in ('running', 'succeeded', 'failed', 'skipped', 'abandoned', 'rolled_back')
     ),
-    constraint guarantee_is_known check (guarantee in ('exact', 'settled', 'lookback', 'best_effort')),
+    constraint guarantee_is_known check (
+        guarantee in ('exact', 'settled', 'lookback', 'best_effort')
+    ),
     constraint running_has_no_end check ((status = 'running') = (finished_at is null)),
     constraint succeeded_window_has_bounds check (
         kind <> 'window' or status <> 'succeeded' or (pipeline_id is not null and low <= high)
     ),
-    -- A range of one id stands in for `pipeline_id with =`, which would want the extension btree_gist.
+    -- A range of one id stands in for `pipeline_id with =`, which would want the extension
+    -- btree_gist.
     constraint succeeded_windows_do_not_overlap exclude using gist (
         int4range(pipeline_id, pipeline_id, '[]') with &&,
         tstzrange(low, high) with &&
     ) where (kind = 'window' and status = 'succeeded')
 );
 
-comment on table orchestrator.runs is 'One row per attempt of anything: a window of a pipeline, a build, a script.';
-comment on column orchestrator.runs.run_id is 'Key. Runs of one pipeline commit in its order, because they hold its lock.';
+comment on table orchestrator.runs is
+'One row per attempt of anything: a window of a pipeline, a build, a script.';
+comment on column orchestrator.runs.run_id is
+'Key. Runs of one pipeline commit in its order, because they hold its lock.';
 comment on column orchestrator.runs.kind is 'What was attempted; windows alone move a watermark.';
 comment on column orchestrator.runs.status is
-'running -> succeeded, failed, skipped, abandoned (its process died) or rolled_back (a script of a failed build).';
+'running -> succeeded, failed, skipped, abandoned (its process died) or rolled_back (a script of '
+'a failed build).';
 comment on column orchestrator.runs.pipeline_id is 'The pipeline, for the kinds that ingest.';
 comment on column orchestrator.runs.target is 'The target built into; live is what readers see.';
 comment on column orchestrator.runs.script is 'layer.script, for kind script.';
 comment on column orchestrator.runs.parent_run_id is 'The build that a script ran in.';
 comment on column orchestrator.runs.low is 'Start of the window, included: the watermark found.';
-comment on column orchestrator.runs.high is 'End of the window, excluded: the watermark left, once succeeded.';
+comment on column orchestrator.runs.high is
+'End of the window, excluded: the watermark left, once succeeded.';
 comment on column orchestrator.runs.rows_read is 'Rows of the source in the window.';
 comment on column orchestrator.runs.rows_inserted is 'Rows added.';
 comment on column orchestrator.runs.rows_updated is 'Rows replaced by a different one.';
 comment on column orchestrator.runs.rows_unchanged is 'Rows that came again as they were.';
 comment on column orchestrator.runs.rows_deleted is 'Rows taken out.';
-comment on column orchestrator.runs.rows_rejected is 'Rows set aside because they could not be stored.';
+comment on column orchestrator.runs.rows_rejected is
+'Rows set aside because they could not be stored.';
 comment on column orchestrator.runs.guarantee is
-'What is promised of the window. settled: nothing that could still commit was passed over. best_effort: unknown.';
-comment on column orchestrator.runs.horizon is 'Oldest transaction still open in the snapshot that read the rows.';
+'What is promised of the window. settled: nothing that could still commit was passed over. '
+'best_effort: unknown.';
+comment on column orchestrator.runs.horizon is
+'Oldest transaction still open in the snapshot that read the rows.';
 comment on column orchestrator.runs.sqlstate is 'The error class of PostgreSQL, for a failed run.';
-comment on column orchestrator.runs.error is 'Why it failed, with file and line where there is one.';
+comment on column orchestrator.runs.error is
+'Why it failed, with file and line where there is one.';
 comment on column orchestrator.runs.database_user is 'Who ran it.';
 comment on column orchestrator.runs.host is 'Machine and process of the runner.';
 comment on column orchestrator.runs.backend_pid is 'Server process that did the work.';
@@ -140,9 +168,12 @@ where kind = 'window' and status = 'succeeded';
 -- What a build has to consume: the runs of a pipeline after a position.
 create index if not exists runs_by_pipeline on orchestrator.runs (pipeline_id, run_id);
 -- The scripts of a build.
-create index if not exists runs_by_parent on orchestrator.runs (parent_run_id) where parent_run_id is not null;
--- The last build of a target, and what died running.
-create index if not exists runs_by_target on orchestrator.runs (target, run_id) where kind = 'build';
+create index if not exists runs_by_parent on orchestrator.runs (parent_run_id)
+where parent_run_id is not null;
+-- The last build of a target.
+create index if not exists runs_by_target on orchestrator.runs (target, run_id)
+where kind = 'build';
+-- What died running.
 create index if not exists runs_running on orchestrator.runs (run_id) where status = 'running';
 
 create table if not exists orchestrator.build_inputs (
@@ -156,11 +187,14 @@ create table if not exists orchestrator.build_inputs (
 );
 
 comment on table orchestrator.build_inputs is
-'Which ingest runs a succeeded build consumed. One row per build and pipeline; committed with the build.';
+'Which ingest runs a succeeded build consumed. One row per build and pipeline; committed with the '
+'build.';
 comment on column orchestrator.build_inputs.run_id is 'The build.';
 comment on column orchestrator.build_inputs.pipeline_id is 'The pipeline.';
-comment on column orchestrator.build_inputs.after_run_id is 'The last run of the pipeline that an earlier build had consumed.';
-comment on column orchestrator.build_inputs.through_run_id is 'The last run of the pipeline that this build consumed.';
+comment on column orchestrator.build_inputs.after_run_id is
+'The last run of the pipeline that an earlier build had consumed.';
+comment on column orchestrator.build_inputs.through_run_id is
+'The last run of the pipeline that this build consumed.';
 
 create table if not exists orchestrator.built_scripts (
     target text not null,
@@ -174,12 +208,15 @@ create table if not exists orchestrator.built_scripts (
 );
 
 comment on table orchestrator.built_scripts is
-'What the tables of a target were built from. One row per target and script; committed with the build.';
+'What the tables of a target were built from. One row per target and script; committed with the '
+'build.';
 comment on column orchestrator.built_scripts.target is 'The target.';
 comment on column orchestrator.built_scripts.script is 'layer.script.';
 comment on column orchestrator.built_scripts.run_id is 'The build that ran it last.';
-comment on column orchestrator.built_scripts.fingerprint is 'Hash of its SQL, its DDL, its checks and their variables.';
-comment on column orchestrator.built_scripts.table_oid is 'The table it filled: another one in its place has never been built.';
+comment on column orchestrator.built_scripts.fingerprint is
+'Hash of its SQL, its DDL, its checks and their variables.';
+comment on column orchestrator.built_scripts.table_oid is
+'The table it filled: another one in its place has never been built.';
 comment on column orchestrator.built_scripts.built_at is 'When that was.';
 
 create table if not exists orchestrator.replaced_rows (
@@ -193,12 +230,14 @@ create table if not exists orchestrator.replaced_rows (
 );
 
 comment on table orchestrator.replaced_rows is
-'Every row of a replica as it was before an update or delete. Written in the transaction that replaced it.';
+'Every row of a replica as it was before an update or delete. Written in the transaction that '
+'replaced it.';
 comment on column orchestrator.replaced_rows.replaced_row_id is 'Key, given by the database.';
 comment on column orchestrator.replaced_rows.run_id is 'The run that replaced the row.';
 comment on column orchestrator.replaced_rows.pipeline_id is 'Its pipeline.';
 comment on column orchestrator.replaced_rows.key is 'Key columns and their values.';
-comment on column orchestrator.replaced_rows.old_row is 'The whole row, with the run that had brought it.';
+comment on column orchestrator.replaced_rows.old_row is
+'The whole row, with the run that had brought it.';
 
 -- A build asks for what the runs of one pipeline replaced.
 create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (pipeline_id, run_id);
@@ -241,11 +280,13 @@ create table if not exists orchestrator.check_results (
     constraint passed_means_no_bad_rows check ((status = 'passed') = (bad_rows = 0))
 );
 
-comment on table orchestrator.check_results is 'What each check of each build found. One row per build and check.';
+comment on table orchestrator.check_results is
+'What each check of each build found. One row per build and check.';
 comment on column orchestrator.check_results.check_result_id is 'Key, given by the database.';
 comment on column orchestrator.check_results.run_id is 'The build.';
 comment on column orchestrator.check_results.script is 'layer.script whose rows were checked.';
-comment on column orchestrator.check_results.check_name is 'Name of the check: its file without .check.sql.';
+comment on column orchestrator.check_results.check_name is
+'Name of the check: its file without .check.sql.';
 comment on column orchestrator.check_results.status is 'failed stops a build; warned does not.';
 comment on column orchestrator.check_results.bad_rows is 'Rows that the check returned.';
 comment on column orchestrator.check_results.sample is 'The first of them.';

@@ -29,7 +29,8 @@ from orchestrator.runs as runs
 left join orchestrator.pipeline_definitions as pipelines on pipelines.pipeline_id = runs.pipeline_id
 where runs.target = {{ target }} or runs.target is null;
 
-comment on view {{ reporting }}.pipeline_runs is 'Every attempt to ingest or build. One row per run.';
+comment on view {{ reporting }}.pipeline_runs is
+'Every attempt to ingest or build. One row per run.';
 comment on column {{ reporting }}.pipeline_runs.run_id is 'Key.';
 comment on column {{ reporting }}.pipeline_runs.kind is 'window, build, script and so on.';
 comment on column {{ reporting }}.pipeline_runs.pipeline_name is 'The pipeline, for windows.';
@@ -41,7 +42,8 @@ comment on column {{ reporting }}.pipeline_runs.high is 'End of the window, excl
 comment on column {{ reporting }}.pipeline_runs.rows_read is 'Rows of the source in the window.';
 comment on column {{ reporting }}.pipeline_runs.rows_inserted is 'Rows added.';
 comment on column {{ reporting }}.pipeline_runs.rows_updated is 'Rows replaced by a different one.';
-comment on column {{ reporting }}.pipeline_runs.rows_unchanged is 'Rows that came again as they were.';
+comment on column {{ reporting }}.pipeline_runs.rows_unchanged is
+'Rows that came again as they were.';
 comment on column {{ reporting }}.pipeline_runs.rows_deleted is 'Rows taken out.';
 comment on column {{ reporting }}.pipeline_runs.rows_rejected is 'Rows set aside.';
 comment on column {{ reporting }}.pipeline_runs.guarantee is 'What is promised of the window.';
@@ -92,7 +94,8 @@ where pipelines.is_enabled;
 
 comment on view {{ reporting }}.freshness is 'How far the data go. One row per enabled pipeline.';
 comment on column {{ reporting }}.freshness.pipeline_name is 'The pipeline.';
-comment on column {{ reporting }}.freshness.loaded_through is 'Its watermark: every row written before is here.';
+comment on column {{ reporting }}.freshness.loaded_through is
+'Its watermark: every row written before is here.';
 comment on column {{ reporting }}.freshness.ingested_at is 'When it last succeeded.';
 comment on column {{ reporting }}.freshness.built_at is 'When the tables were last built.';
 comment on column {{ reporting }}.freshness.status is
@@ -115,7 +118,8 @@ order by results.script, results.check_name, results.check_result_id desc;
 comment on view {{ reporting }}.data_checks is 'What each check found last. One row per check.';
 comment on column {{ reporting }}.data_checks.script is 'layer.script whose rows were checked.';
 comment on column {{ reporting }}.data_checks.check_name is 'The check.';
-comment on column {{ reporting }}.data_checks.status is 'passed, warned or failed; a failed check stops its build.';
+comment on column {{ reporting }}.data_checks.status is
+'passed, warned or failed; a failed check stops its build.';
 comment on column {{ reporting }}.data_checks.bad_rows is 'Rows that the check returned.';
 comment on column {{ reporting }}.data_checks.sample is 'The first of them.';
 comment on column {{ reporting }}.data_checks.run_id is 'The build.';

@@ -1,4 +1,5 @@
--- The source: what the application writes. On a server of one's own these tables usually exist already;
+-- The source: what the application writes. On a server of one's own these tables usually exist
+-- already;
 -- `if not exists` then leaves them as they are.
 
 create table if not exists public.event_stream (
@@ -16,22 +17,27 @@ create table if not exists public.event_stream (
     constraint miles_amount_is_not_negative check (miles_amount >= 0)
 );
 
-comment on table public.event_stream is 'What users did in the app. One row per event; rows are only ever added.';
-comment on column public.event_stream.event_id is 'Key, given by the database in the order of insertion.';
+comment on table public.event_stream is
+'What users did in the app. One row per event; rows are only ever added.';
+comment on column public.event_stream.event_id is
+'Key, given by the database in the order of insertion.';
 comment on column public.event_stream.event_time is 'When it happened, by the clock of the device.';
 comment on column public.event_stream.user_id is 'Who did it; null when nobody was signed in.';
 comment on column public.event_stream.event_type is
-'miles_earned, miles_redeemed, reward_search, share or like; anything else is kept and counted as unclassified.';
+'miles_earned, miles_redeemed, reward_search, share or like; anything else is kept and counted as '
+'unclassified.';
 comment on column public.event_stream.transaction_category is
 'What the miles were earned or spent on, or the partner searched for; null for likes and shares.';
-comment on column public.event_stream.miles_amount is 'Miles earned or redeemed; null for everything else.';
+comment on column public.event_stream.miles_amount is
+'Miles earned or redeemed; null for everything else.';
 comment on column public.event_stream.platform is 'ios, android or web.';
 comment on column public.event_stream.utm_source is 'The campaign source that brought the user.';
 comment on column public.event_stream.country is 'ISO 3166 code of the country.';
 comment on column public.event_stream.created_at is
 'When the row arrived: the cursor of ingestion. Never before its transaction began.';
 
--- Ingestion reads windows of created_at and asks for the oldest row behind its watermark: a btree serves both.
+-- Ingestion reads windows of created_at and asks for the oldest row behind its watermark: a btree
+-- serves both.
 create index if not exists event_stream_created_at on public.event_stream (created_at);
 
 create table if not exists public.utm_campaigns (
@@ -45,13 +51,17 @@ create table if not exists public.utm_campaigns (
     constraint monthly_cost_is_not_negative check (monthly_cost >= 0)
 );
 
-comment on table public.utm_campaigns is 'What marketing knows of each source of users. One row per utm_source; rows are updated.';
+comment on table public.utm_campaigns is
+'What marketing knows of each source of users. One row per utm_source; rows are updated.';
 comment on column public.utm_campaigns.utm_source is 'Key: the utm_source of the events.';
-comment on column public.utm_campaigns.campaign is 'Name of the campaign that runs on this source now.';
+comment on column public.utm_campaigns.campaign is
+'Name of the campaign that runs on this source now.';
 comment on column public.utm_campaigns.channel is 'organic, search, social, referral or email.';
 comment on column public.utm_campaigns.is_paid is 'Whether the source costs money.';
-comment on column public.utm_campaigns.monthly_cost is 'What it costs a month now; null when nothing is known.';
-comment on column public.utm_campaigns.updated_at is 'When the row last changed: the cursor of ingestion.';
+comment on column public.utm_campaigns.monthly_cost is
+'What it costs a month now; null when nothing is known.';
+comment on column public.utm_campaigns.updated_at is
+'When the row last changed: the cursor of ingestion.';
 
 -- The same reason as above.
 create index if not exists utm_campaigns_updated_at on public.utm_campaigns (updated_at);

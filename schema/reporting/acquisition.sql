@@ -22,7 +22,8 @@ comment on column {{ reporting }}.acquisition.activated_users is
 comment on column {{ reporting }}.acquisition.week_1_retained is
 'Of these, active in the ISO week after their first; null until that week is complete for all.';
 comment on column {{ reporting }}.acquisition.week_4_retained is
-'Of these, active in the fourth ISO week after their first; null until that week is complete for all.';
+'Of these, active in the fourth ISO week after their first; null until that week is complete for '
+'all.';
 comment on column {{ reporting }}.acquisition.miles_per_user is 'Miles earned so far / new_users.';
 comment on column {{ reporting }}.acquisition.redeemers is 'Of these, who ever redeemed miles.';
 comment on column {{ reporting }}.acquisition.cost is

@@ -30,10 +30,12 @@ comment on column {{ reporting }}.growth_accounting.retained_users is
 comment on column {{ reporting }}.growth_accounting.resurrected_users is
 'Of these, active before, not in the calendar period before.';
 comment on column {{ reporting }}.growth_accounting.churned_users is
-'Users active in the calendar period before and not in this one; null until the period is complete.';
+'Users active in the calendar period before and not in this one; null until the period is '
+'complete.';
 comment on column {{ reporting }}.growth_accounting.quick_ratio is
 '(new + resurrected) / churned; null when nobody churned or the period is not complete.';
 comment on column {{ reporting }}.growth_accounting.retention_rate is
-'retained / active users of the period before; null when there were none or the period is not complete.';
+'retained / active users of the period before; null when there were none or the period is not '
+'complete.';
 comment on column {{ reporting }}.growth_accounting.is_complete is
 'Whether the data go beyond the last day of the period.';

@@ -10,11 +10,14 @@ create table if not exists {{ reporting }}.miles_by_category (
     users bigint not null,
     miles_per_transaction numeric not null,
     is_complete boolean not null,
-    constraint miles_by_category_key primary key (grain, period_start, direction, transaction_category, slice, slice_value)
+    constraint miles_by_category_key primary key (
+        grain, period_start, direction, transaction_category, slice, slice_value
+    )
 );
 
 comment on table {{ reporting }}.miles_by_category is
-'Where miles come from and go. One row per grain, period, direction, category and slice value with a transaction.';
+'Where miles come from and go. One row per grain, period, direction, category and slice value '
+'with a transaction.';
 comment on column {{ reporting }}.miles_by_category.grain is 'day, week (ISO) or month.';
 comment on column {{ reporting }}.miles_by_category.period_start is 'First day of the period.';
 comment on column {{ reporting }}.miles_by_category.direction is 'earned or redeemed.';

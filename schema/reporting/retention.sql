@@ -8,11 +8,14 @@ create table if not exists {{ reporting }}.retention (
     active_users bigint not null,
     retention_rate numeric,
     is_complete boolean not null,
-    constraint retention_key unique nulls not distinct (grain, cohort_start, period_number, slice, slice_value)
+    constraint retention_key unique nulls not distinct (
+        grain, cohort_start, period_number, slice, slice_value
+    )
 );
 
 comment on table {{ reporting }}.retention is
-'Who stays: cohorts of users by their first active period. One row per grain, cohort, period number and slice value.';
+'Who stays: cohorts of users by their first active period. One row per grain, cohort, period '
+'number and slice value.';
 comment on column {{ reporting }}.retention.grain is 'week (ISO) or month.';
 comment on column {{ reporting }}.retention.cohort_start is
 'First active period of the cohort; null in the average over all cohorts.';

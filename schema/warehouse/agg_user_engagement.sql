@@ -31,7 +31,8 @@ create table if not exists {{ warehouse }}.agg_user_engagement (
 );
 
 comment on table {{ warehouse }}.agg_user_engagement is
-'How much and how deeply a user is engaged, in all and up to the own last active day. One row per user.';
+'How much and how deeply a user is engaged, in all and up to the own last active day. One row per '
+'user.';
 comment on column {{ warehouse }}.agg_user_engagement.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_engagement.active_days_lifetime is
 'Days with an event, in all.';
@@ -55,7 +56,8 @@ comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_7d is
 comment on column {{ warehouse }}.agg_user_engagement.depth_7d is
 'Deepest engagement, in the 7 days that end on last_active_day: 1 like to 5 redeem.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_7d is
-'Category with the most events, in the 7 days that end on last_active_day; ties by name; null without one.';
+'Category with the most events, in the 7 days that end on last_active_day; ties by name; null '
+'without one.';
 comment on column {{ warehouse }}.agg_user_engagement.active_days_28d is
 'Days with an event, in the 28 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.event_count_28d is
@@ -67,7 +69,8 @@ comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_28d is
 comment on column {{ warehouse }}.agg_user_engagement.depth_28d is
 'Deepest engagement, in the 28 days that end on last_active_day: 1 like to 5 redeem.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_28d is
-'Category with the most events, in the 28 days that end on last_active_day; ties by name; null without one.';
+'Category with the most events, in the 28 days that end on last_active_day; ties by name; null '
+'without one.';
 comment on column {{ warehouse }}.agg_user_engagement.active_days_90d is
 'Days with an event, in the 90 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.event_count_90d is
@@ -79,7 +82,8 @@ comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_90d is
 comment on column {{ warehouse }}.agg_user_engagement.depth_90d is
 'Deepest engagement, in the 90 days that end on last_active_day: 1 like to 5 redeem.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_90d is
-'Category with the most events, in the 90 days that end on last_active_day; ties by name; null without one.';
+'Category with the most events, in the 90 days that end on last_active_day; ties by name; null '
+'without one.';
 comment on column {{ warehouse }}.agg_user_engagement.redeemed_count_lifetime is
 'Events that redeemed miles, in all.';
 comment on column {{ warehouse }}.agg_user_engagement.last_active_day is 'Day of the newest event.';

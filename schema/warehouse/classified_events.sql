@@ -1,4 +1,5 @@
--- A view: what a day is, what a missing attribute becomes and which fact an event belongs to, each said once.
+-- A view: what a day is, what a missing attribute becomes and which fact an event belongs to, each
+-- said once.
 
 create or replace view {{ warehouse }}.classified_events as
 select
@@ -57,12 +58,15 @@ from (
 ) as judged;
 
 comment on view {{ warehouse }}.classified_events is
-'Every row of raw_event_stream with its day, its fact and no missing attributes. One row per event.';
-comment on column {{ warehouse }}.classified_events.user_id is 'The user; unknown where the source had none.';
+'Every row of raw_event_stream with its day, its fact and no missing attributes. One row per '
+'event.';
+comment on column {{ warehouse }}.classified_events.user_id is
+'The user; unknown where the source had none.';
 comment on column {{ warehouse }}.classified_events.event_date is
 'Calendar day in reporting_timezone; -infinity where the time makes no day.';
 comment on column {{ warehouse }}.classified_events.event_id is 'Key of the source row.';
-comment on column {{ warehouse }}.classified_events.fact_table is 'The one fact that the event belongs to.';
+comment on column {{ warehouse }}.classified_events.fact_table is
+'The one fact that the event belongs to.';
 comment on column {{ warehouse }}.classified_events.reason is
 'Why it fits no other fact, the first that applies; null where it does.';
 comment on column {{ warehouse }}.classified_events.event_type is 'What the source called it.';
@@ -70,6 +74,7 @@ comment on column {{ warehouse }}.classified_events.transaction_category is 'Cat
 comment on column {{ warehouse }}.classified_events.platform is 'Platform.';
 comment on column {{ warehouse }}.classified_events.utm_source is 'Campaign source.';
 comment on column {{ warehouse }}.classified_events.country is 'Country.';
-comment on column {{ warehouse }}.classified_events.miles_amount is 'Miles; 0 where the source gave none.';
+comment on column {{ warehouse }}.classified_events.miles_amount is
+'Miles; 0 where the source gave none.';
 comment on column {{ warehouse }}.classified_events.event_time is 'When it happened.';
 comment on column {{ warehouse }}.classified_events._run_id is 'The run that brought the row.';

@@ -35,7 +35,8 @@ cohorts as (
         sum(engagement.miles_earned_lifetime) as miles_earned,
         count(*) filter (where engagement.redeemed_count_lifetime > 0) as redeemers
     from {{ warehouse }}.dim_users as users
-    inner join {{ warehouse }}.agg_user_engagement as engagement on engagement.user_id = users.user_id
+    inner join {{ warehouse }}.agg_user_engagement as engagement
+        on engagement.user_id = users.user_id
     left join {{ warehouse }}.agg_user_periods as week_1
         on
             week_1.user_id = users.user_id
@@ -56,8 +57,12 @@ select
     cohorts.cohort_start,
     cohorts.new_users,
     cohorts.activated_users,
-    case when cohorts.last_first_week + 13 < data.last_day then cohorts.week_1_retained end as week_1_retained,
-    case when cohorts.last_first_week + 34 < data.last_day then cohorts.week_4_retained end as week_4_retained,
+    case
+        when cohorts.last_first_week + 13 < data.last_day then cohorts.week_1_retained
+    end as week_1_retained,
+    case
+        when cohorts.last_first_week + 34 < data.last_day then cohorts.week_4_retained
+    end as week_4_retained,
     round(cohorts.miles_earned / cohorts.new_users, 6) as miles_per_user,
     cohorts.redeemers,
     sources.monthly_cost as cost,

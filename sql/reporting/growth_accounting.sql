@@ -19,27 +19,32 @@ insert into {{ this }} (
     retention_rate,
     is_complete
 )
-with periods as (
-    select
-        spine.grain,
-        spine.period_start,
-        (spine.period_start + ('1 ' || spine.grain)::interval)::date <= max(dates.calendar_date) as is_complete
+with grains as (
+    select distinct
+        grains.grain,
+        grains.period_start
     from {{ warehouse }}.dim_dates as dates
-    cross join (
-        select distinct
-            grains.grain,
-            grains.period_start
-        from {{ warehouse }}.dim_dates as dates
-        cross join lateral (
-            values
-            ('day', dates.calendar_date),
-            ('week', dates.week_start),
-            ('month', dates.month_start)
-        ) as grains (grain, period_start)
-    ) as spine
-    group by
-        spine.grain,
-        spine.period_start
+    cross join lateral (
+        values
+        ('day', dates.calendar_date),
+        ('week', dates.week_start),
+        ('month', dates.month_start)
+    ) as grains (grain, period_start)
+),
+
+data as (
+    select max(dates.calendar_date) as last_day
+    from {{ warehouse }}.dim_dates as dates
+),
+
+periods as (
+    select
+        grains.grain,
+        grains.period_start,
+        (grains.period_start + ('1 ' || grains.grain)::interval)::date
+        <= data.last_day as is_complete
+    from grains
+    cross join data
 ),
 
 activity as (

@@ -33,7 +33,8 @@ select
     directions.transactions,
     directions.users,
     round(directions.miles / directions.transactions, 6) as miles_per_transaction,
-    (categories.period_start + ('1 ' || categories.grain)::interval)::date <= data.last_day as is_complete
+    (categories.period_start + ('1 ' || categories.grain)::interval)::date
+    <= data.last_day as is_complete
 from {{ warehouse }}.agg_category_periods as categories
 cross join data
 cross join lateral (

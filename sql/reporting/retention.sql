@@ -48,14 +48,17 @@ cells as (
         case
             when cohorts.grain = 'week' then (periods.period_start - cohorts.cohort_start) / 7
             else
-                12 * (extract(year from periods.period_start) - extract(year from cohorts.cohort_start))
-                + extract(month from periods.period_start) - extract(month from cohorts.cohort_start)
+                12 * extract(year from periods.period_start)
+                + extract(month from periods.period_start)
+                - 12 * extract(year from cohorts.cohort_start)
+                - extract(month from cohorts.cohort_start)
         end as period_number,
         cohorts.cohort_size,
         coalesce(activity.active_users, 0) as active_users,
         periods.is_complete
     from cohorts
-    inner join periods on periods.grain = cohorts.grain and periods.period_start >= cohorts.cohort_start
+    inner join periods
+        on periods.grain = cohorts.grain and periods.period_start >= cohorts.cohort_start
     left join {{ warehouse }}.agg_period_activity as activity
         on
             activity.grain = cohorts.grain

@@ -2,7 +2,8 @@
 -- Grain: one row per user, day and category (user_id, event_date, transaction_category).
 -- Rerun: difference; takes the changed days of users out, puts them back as they are now, and moves
 --        warehouse.agg_category_periods by what differs between the two: nothing, the second time.
--- Why:   the atom of category metrics. A user counts once in a week or month, so the other days of the
+-- Why:   the atom of category metrics. A user counts once in a week or month, so the other days of
+--        the
 --        weeks and months of a changed user are looked at too.
 
 with events as (
@@ -13,11 +14,12 @@ with events as (
         1 as earned_count,
         0 as redeemed_count,
         0 as search_count,
-        events.miles_earned as miles_earned,
+        events.miles_earned,
         0 as miles_redeemed
     from {{ warehouse }}.fact_miles_earned as events
     {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
-    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and changed.event_date = events.event_date
     union all
     select
         events.user_id,
@@ -27,10 +29,11 @@ with events as (
         1 as redeemed_count,
         0 as search_count,
         0 as miles_earned,
-        events.miles_redeemed as miles_redeemed
+        events.miles_redeemed
     from {{ warehouse }}.fact_miles_redeemed as events
     {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
-    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and changed.event_date = events.event_date
     union all
     select
         events.user_id,
@@ -43,13 +46,15 @@ with events as (
         0 as miles_redeemed
     from {{ warehouse }}.fact_reward_searches as events
     {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
-    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and changed.event_date = events.event_date
 ),
 
 gone as (
     delete from {{ this }} as daily
     {{ incremental }} using {{ warehouse }}.changed_user_days as changed
-    {{ incremental }} where daily.user_id = changed.user_id and daily.event_date = changed.event_date
+    {{ incremental }} where daily.user_id = changed.user_id
+    {{ incremental }}     and daily.event_date = changed.event_date
     returning daily.*
 ),
 
@@ -86,8 +91,10 @@ come as (
     returning *
 ),
 
--- What changed users did on their other days of the same weeks and months: whoever was active in a category
--- then is counted in that week or month already, before and after. Nobody in a full build, where no user changed.
+-- What changed users did on their other days of the same weeks and months: whoever was active in a
+-- category
+-- then is counted in that week or month already, before and after. Nobody in a full build, where no
+-- user changed.
 kept as (
     select
         daily.user_id,
@@ -98,7 +105,9 @@ kept as (
         bool_or(daily.redeemed_count > 0) as has_redeemed
     from {{ warehouse }}.changed_users as users
     inner join {{ this }} as daily
-        on daily.user_id = users.user_id and daily.event_date between users.span_start and users.span_end
+        on
+            daily.user_id = users.user_id
+            and daily.event_date between users.span_start and users.span_end
     cross join lateral (
         values
         ('week', date_trunc('week', daily.event_date::timestamp)::date),

@@ -16,11 +16,12 @@ with events as (
         events.event_id,
         events.event_time,
         'miles_earned' as event_type,
-        events.miles_earned as miles_earned,
+        events.miles_earned,
         0 as miles_redeemed
     from {{ warehouse }}.fact_miles_earned as events
     {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
-    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and changed.event_date = events.event_date
     union all
     select
         events.user_id,
@@ -32,10 +33,11 @@ with events as (
         events.event_time,
         'miles_redeemed' as event_type,
         0 as miles_earned,
-        events.miles_redeemed as miles_redeemed
+        events.miles_redeemed
     from {{ warehouse }}.fact_miles_redeemed as events
     {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
-    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and changed.event_date = events.event_date
     union all
     select
         events.user_id,
@@ -50,7 +52,8 @@ with events as (
         0 as miles_redeemed
     from {{ warehouse }}.fact_reward_searches as events
     {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
-    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and changed.event_date = events.event_date
     union all
     select
         events.user_id,
@@ -65,7 +68,8 @@ with events as (
         0 as miles_redeemed
     from {{ warehouse }}.fact_social_engagements as events
     {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
-    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and changed.event_date = events.event_date
     union all
     select
         events.user_id,
@@ -80,14 +84,16 @@ with events as (
         0 as miles_redeemed
     from {{ warehouse }}.fact_unclassified_events as events
     {{ incremental }} inner join {{ warehouse }}.changed_user_days as changed
-    {{ incremental }}     on changed.user_id = events.user_id and changed.event_date = events.event_date
+    {{ incremental }}     on changed.user_id = events.user_id
+    {{ incremental }}     and changed.event_date = events.event_date
     where events.reason = 'unknown event type'
 ),
 
 gone as (
     delete from {{ this }} as daily
     {{ incremental }} using {{ warehouse }}.changed_user_days as changed
-    {{ incremental }} where daily.user_id = changed.user_id and daily.event_date = changed.event_date
+    {{ incremental }} where daily.user_id = changed.user_id
+    {{ incremental }}     and daily.event_date = changed.event_date
     returning daily.*
 ),
 
@@ -126,8 +132,12 @@ come as (
         count(*) filter (where events.event_type = 'unclassified') as unclassified_count,
         sum(events.miles_earned) as miles_earned,
         sum(events.miles_redeemed) as miles_redeemed,
-        (array_agg(events.event_id order by events.event_time, events.event_id))[1] as first_event_id,
-        (array_agg(events.event_id order by events.event_time desc, events.event_id desc))[1] as last_event_id,
+        (
+            array_agg(events.event_id order by events.event_time, events.event_id)
+        )[1] as first_event_id,
+        (
+            array_agg(events.event_id order by events.event_time desc, events.event_id desc)
+        )[1] as last_event_id,
         min(events.event_time) as first_event_at,
         max(events.event_time) as last_event_at,
         min(events.event_time) filter (where events.event_type = 'miles_earned') as first_earned_at

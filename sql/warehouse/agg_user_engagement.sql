@@ -43,7 +43,8 @@ with days as (
     select
         daily.user_id,
         daily.event_date,
-        max(daily.event_date) over (partition by daily.user_id) - daily.event_date as days_before_last,
+        max(daily.event_date) over (partition by daily.user_id)
+        - daily.event_date as days_before_last,
         daily.earned_count + daily.redeemed_count + daily.search_count
         + daily.share_count + daily.like_count + daily.unclassified_count as event_count,
         daily.redeemed_count,
@@ -59,7 +60,8 @@ with days as (
         end as depth,
         daily.first_earned_at
     from {{ warehouse }}.agg_user_daily as daily
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed on changed.user_id = daily.user_id
+    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
+    {{ incremental }}     on changed.user_id = daily.user_id
 ),
 
 users as (
@@ -70,17 +72,20 @@ users as (
         sum(days.miles_earned) as miles_earned_lifetime,
         sum(days.miles_redeemed) as miles_redeemed_lifetime,
         max(days.depth) as depth_lifetime,
-        count(distinct days.event_date) filter (where days.days_before_last < 7) as active_days_7d,
+        count(distinct days.event_date)
+            filter (where days.days_before_last < 7) as active_days_7d,
         sum(days.event_count) filter (where days.days_before_last < 7) as event_count_7d,
         sum(days.miles_earned) filter (where days.days_before_last < 7) as miles_earned_7d,
         sum(days.miles_redeemed) filter (where days.days_before_last < 7) as miles_redeemed_7d,
         max(days.depth) filter (where days.days_before_last < 7) as depth_7d,
-        count(distinct days.event_date) filter (where days.days_before_last < 28) as active_days_28d,
+        count(distinct days.event_date)
+            filter (where days.days_before_last < 28) as active_days_28d,
         sum(days.event_count) filter (where days.days_before_last < 28) as event_count_28d,
         sum(days.miles_earned) filter (where days.days_before_last < 28) as miles_earned_28d,
         sum(days.miles_redeemed) filter (where days.days_before_last < 28) as miles_redeemed_28d,
         max(days.depth) filter (where days.days_before_last < 28) as depth_28d,
-        count(distinct days.event_date) filter (where days.days_before_last < 90) as active_days_90d,
+        count(distinct days.event_date)
+            filter (where days.days_before_last < 90) as active_days_90d,
         sum(days.event_count) filter (where days.days_before_last < 90) as event_count_90d,
         sum(days.miles_earned) filter (where days.days_before_last < 90) as miles_earned_90d,
         sum(days.miles_redeemed) filter (where days.days_before_last < 90) as miles_redeemed_90d,

@@ -12,7 +12,8 @@ with active as (
         periods.grain,
         periods.period_start
     from {{ warehouse }}.agg_user_daily as daily
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed on changed.user_id = daily.user_id
+    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
+    {{ incremental }}     on changed.user_id = daily.user_id
     cross join lateral (
         values
         ('day', daily.event_date),
@@ -42,7 +43,8 @@ stored as materialized (
         periods.previous_period,
         periods.next_period
     from {{ this }} as periods
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed on changed.user_id = periods.user_id
+    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
+    {{ incremental }}     on changed.user_id = periods.user_id
 ),
 
 outdated as (
@@ -62,7 +64,14 @@ gone as (
 ),
 
 come as (
-    insert into {{ this }} (user_id, grain, period_start, first_period, previous_period, next_period)
+    insert into {{ this }} (
+        user_id,
+        grain,
+        period_start,
+        first_period,
+        previous_period,
+        next_period
+    )
     select * from fresh
     -- The old rows must be out before the new ones go in: counting them makes it so.
     where (select count(*) from gone) >= 0
@@ -87,7 +96,8 @@ signed as (
     from come
 )
 
--- One active period counts in up to four places: in itself, as churn in the calendar period after it, and on
+-- One active period counts in up to four places: in itself, as churn in the calendar period after
+-- it, and on
 -- the two days on which it leaves the trailing windows.
 insert into {{ state }} as activity (
     grain,

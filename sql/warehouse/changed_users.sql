@@ -23,7 +23,10 @@ select
             then
                 greatest(
                     date_trunc('week', max(changed.event_date)::timestamp)::date + 6,
-                    (date_trunc('month', max(changed.event_date)::timestamp) + interval '1 month')::date - 1
+                    (
+                        date_trunc('month', max(changed.event_date)::timestamp)
+                        + interval '1 month - 1 day'
+                    )::date
                 )
         else '-infinity'
     end as span_end

@@ -30,4 +30,5 @@ from (
     from {{ warehouse }}.agg_engagement_daily as engagement
     where engagement.slice = 'all'
 ) as data
-cross join lateral generate_series(data.first_day, data.last_day, interval '1 day') as days (midnight);
+cross join lateral
+    generate_series(data.first_day, data.last_day, interval '1 day') as days (midnight);

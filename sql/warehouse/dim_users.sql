@@ -23,7 +23,8 @@ insert into {{ this }} (
 with users as (
     select distinct daily.user_id
     from {{ warehouse }}.agg_user_daily as daily
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed on changed.user_id = daily.user_id
+    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
+    {{ incremental }}     on changed.user_id = daily.user_id
 )
 
 select

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,28 @@ SQL_FILES = sorted(
     for path in (PROJECT / folder).rglob("*.sql")
 )
 SCRIPT_FILES = [path for script in SCRIPTS for path in (script.path, *script.checks)]
+
+
+@dataclass(frozen=True)
+class Index:
+    """Where an index is written."""
+
+    path: Path
+    number: int
+    line_above: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.number}"
+
+
+INDEXES = [
+    Index(path, number, above.strip())
+    for path in SQL_FILES
+    for number, (above, line) in enumerate(
+        pairwise(MANIFEST_OF_THE_PROJECT.read(path).split("\n")), start=2
+    )
+    if re.match(r"\s*create (unique )?index\b", line)
+]
 
 each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.key)
 each_script_file = pytest.mark.parametrize("path", SCRIPT_FILES, ids=Path.as_posix)
@@ -276,15 +300,9 @@ def test_every_schema_table_view_and_column_has_a_comment(database: Database) ->
     assert [row["name"] for row in found] == []
 
 
-def test_every_index_stands_below_its_reason() -> None:
-    bare = []
-    for path in SQL_FILES:
-        lines = MANIFEST_OF_THE_PROJECT.read(path).split("\n")
-        for number, line in enumerate(lines, start=1):
-            is_index = re.match(r"\s*create (unique )?index\b", line)
-            if is_index and not lines[max(number - 2, 0)].strip().startswith("--"):
-                bare.append(f"{path}:{number}: {line}")
-    assert bare == []
+@pytest.mark.parametrize("index", INDEXES, ids=str)
+def test_index_stands_below_its_reason(index: Index) -> None:
+    assert index.line_above.startswith("--")
 
 
 def test_every_index_that_is_no_constraints_is_written_in_the_schema(database: Database) -> None:

@@ -227,7 +227,7 @@ def test_reporting_that_reads_behind_the_warehouse_is_refused(tmp_path: Path, ne
     text = SMALL.replace('["warehouse.dim_users"]', f'["{need}"]')
     error = refusal(make_project(tmp_path, text))
     assert error.message == (
-        f"{MANIFEST}: [reporting.growth] needs {need}, but reporting reads the warehouse only"
+        f"{MANIFEST}: [reporting.growth] needs {need}, but reports read the warehouse only"
     )
     assert error.hint == "bring it into a warehouse table first"
 
@@ -236,7 +236,7 @@ def test_warehouse_that_reads_reporting_is_refused(tmp_path: Path) -> None:
     text = SMALL.replace('["warehouse.changed_events"]', '["reporting.growth"]')
     assert refusal(make_project(tmp_path, text)).message == (
         f"{MANIFEST}: [warehouse.dim_users] needs reporting.growth,"
-        " but data flow from warehouse to reporting"
+        " but no data flow back from reporting"
     )
 
 
