@@ -62,7 +62,7 @@ def _problems(manifest: Manifest, script: Script) -> Iterator[str]:
 
 
 def _without_comments(text: str) -> str:
-    """Without `comment on`, which reads nothing, and may have strings that the parser does not know."""
+    """Without `comment on`, which reads nothing; the parser does not know all of its strings."""
     return re.sub(
         r"^comment on .*?;$",
         lambda found: "\n" * found[0].count("\n"),

@@ -149,12 +149,13 @@ def _is_plain(name: Any) -> bool:
 
 def _check_needs(manifest: Manifest) -> None:
     tables = manifest.fillers()
-    for table, script in tables.items():
-        other = manifest.scripts.get(table, script)
-        if other is not script:
-            raise StartError(
-                f"{MANIFEST}: {table} is filled by [{script.key}] and has a script too"
-            )
+    for script in manifest.scripts.values():
+        for name in script.tables:
+            other = tables[f"{script.layer}.{name}"]
+            if other is not script:
+                raise StartError(
+                    f"{MANIFEST}: [{script.key}] and [{other.key}] fill {script.layer}.{name}"
+                )
     for script in manifest.scripts.values():
         for need in script.needs:
             layer = need.partition(".")[0]

@@ -56,9 +56,9 @@ where
 order by attributes.attnum
 
 -- settled --
--- The moment before which no open transaction can still write. Long readers hold it back too, our own
--- builds do not: they are known by their lock. A prepared transaction that has written to the source
--- stops it.
+-- The moment before which no open transaction can still write. Long readers hold it back too, our
+-- own builds do not: they are known by their lock. A prepared transaction that has written to the
+-- source stops it.
 select
     case
         when exists (
@@ -94,8 +94,8 @@ select
                 ) - make_interval(secs => %(margin)s)
             )::text
     end as settled,
-    -- Without this right the start of other people's transactions is hidden, and so is what they will
-    -- write.
+    -- Without this right the start of other people's transactions is hidden, and so is what they
+    -- will write.
     pg_has_role('pg_read_all_stats', 'usage')
     and current_setting('track_activities')::boolean as sees_all
 
