@@ -1,0 +1,219 @@
+"""The commands as people type them, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from runner.database import Database
+from tests.integration.test_build import earn
+from tests.support import PROJECT, REAL_FILE, insert_events, query, run_all, scalar
+
+SLEEPS = "select exists (select from pg_stat_activity where wait_event = 'PgSleep')"
+
+
+def command(
+    *arguments: str, database: Database | None = None, project: Path = PROJECT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a project, on a database, and nobody to ask."""
+    return subprocess.run(
+        [sys.executable, "-m", "runner", *arguments],
+        cwd=project,
+        env=environ(database, **environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def environ(database: Database | None, **more: str) -> dict[str, str]:
+    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    url = {"DATABASE_URL": database.conninfo} if database else {}
+    return {**keep, "PYTHONPATH": str(PROJECT), **url, **more}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for folder in ("sql", "schema"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def assert_refused(
+    done: subprocess.CompletedProcess[str], code: int, *said: str, hint: bool = True
+) -> None:
+    """One line with the reason, one with a hint, no traceback, the right exit code."""
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert sum(line.startswith("error: ") for line in lines) == 1, done.stderr
+    assert all(text in done.stderr for text in said), done.stderr
+    assert any(line.startswith("hint: ") for line in lines) == hint, done.stderr
+
+
+@pytest.mark.skipif(not REAL_FILE.is_file(), reason=f"the real file is not here: {REAL_FILE}")
+def test_the_show_of_the_readme_on_a_database_of_ones_own(empty_database: Database) -> None:
+    for line in (
+        ["schema", "apply", "--yes"],
+        ["load", str(REAL_FILE), "--as-history"],
+        ["run-all"],
+    ):
+        done = command(*line, database=empty_database)
+        assert done.returncode == 0, done.stderr
+    counts = [
+        scalar(empty_database, f"select count(*) from warehouse.fact_{fact}")
+        for fact in ("miles_earned", "miles_redeemed", "reward_searches", "social_engagements")
+    ]
+    assert counts == [5613, 1362, 1533, 1492]
+    again = command("run-all", database=empty_database)
+    assert again.stdout.splitlines() == ["ingest: nothing new", "build: nothing new, nothing to do"]
+    look = command(
+        "db",
+        "psql",
+        "-Atc",
+        "select count(*) from reporting.growth_accounting",
+        database=empty_database,
+    )
+    assert look.stdout.strip() == "109"
+
+
+def test_the_commands_that_look_say_what_there_is(database: Database) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    assert "never built" in command("plan", database=database).stdout
+    run_all(database)
+    assert "nothing new" in command("plan", database=database).stdout
+    assert "event_stream" in command("status", database=database).stdout
+    assert "every check passed" in command("status", database=database).stdout
+    assert "succeeded" in command("runs", "--scripts", database=database).stdout
+    assert "nothing was logged" in command("logs", database=database).stdout
+    rendered = command("render", "fact_miles_earned", "--full", database=database).stdout
+    assert "insert into pg_temp.fact_miles_earned" in rendered
+    assert "{{" not in rendered
+
+
+def test_schema_apply_shows_and_asks_on_a_server_of_ones_own(empty_database: Database) -> None:
+    done = command("schema", "apply", database=empty_database)
+    assert "create table warehouse.dim_users" in done.stdout
+    assert_refused(done, 2, "nobody is there to ask")
+    assert scalar(empty_database, "select to_regnamespace('warehouse') is null")
+    assert command("schema", "apply", "--yes", database=empty_database).returncode == 0
+    assert command("schema", "apply", database=empty_database).stdout == "schema: up to date\n"
+
+
+def test_demo_data_go_to_a_server_of_ones_own_only_when_asked_for(database: Database) -> None:
+    assert_refused(command("seed", database=database), 2, "your own server")
+    assert command("seed", "--if-empty", database=database).returncode == 0
+    assert scalar(database, "select count(*) from public.event_stream") == 0
+    small = ["--events", "100", "--users", "10", "--days", "10"]
+    assert command("seed", "--demo", *small, database=database).returncode == 0
+    assert scalar(database, "select count(*) from public.event_stream") == 100
+    assert_refused(command("seed", "--demo", *small, database=database), 1, "has events already")
+
+
+def test_a_server_that_does_not_answer_is_an_error_and_never_replaced(tmp_path: Path) -> None:
+    done = command("status", DATABASE_URL="postgresql://127.0.0.1:1/nothing?connect_timeout=2")
+    assert_refused(done, 3, "cannot connect")
+    done = command("status", PGHOST=str(tmp_path), PGDATABASE="nothing")
+    assert_refused(done, 3, "cannot connect")
+
+
+def test_a_database_without_a_schema_says_what_to_do(empty_database: Database) -> None:
+    for name in ("run-all", "ingest", "build", "plan", "status", "runs", "logs"):
+        done = command(name, database=empty_database)
+        assert_refused(done, 3, "no orchestrator schema", "schema apply")
+
+
+def test_a_folder_without_a_project_says_so(tmp_path: Path, database: Database) -> None:
+    assert_refused(command("build", project=tmp_path, database=database), 3, "sql/manifest.toml")
+
+
+def test_a_wrong_script_name_suggests_the_nearest(database: Database) -> None:
+    done = command("build", "-s", "growth_acounting", database=database)
+    assert_refused(done, 2, "did you mean growth_accounting?")
+
+
+def test_a_syntax_error_names_file_and_line_and_exits_with_1(
+    database: Database, project: Path
+) -> None:
+    file = project / "sql/warehouse/dim_dates.sql"
+    file.write_text(file.read_text().replace("cross join lateral", "crosss join lateral"))
+    line = file.read_text().split("crosss")[0].count("\n") + 1
+    run_all(database)
+    done = command("build", project=project, database=database)
+    assert_refused(done, 1, f"sql/warehouse/dim_dates.sql:{line}:", "42601", hint=False)
+
+
+def test_debug_shows_the_traceback(database: Database) -> None:
+    done = command("--debug", "build", "-s", "nonsense", database=database)
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_the_old_version_and_its_evidence(
+    database: Database, project: Path, number: signal.Signals
+) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    run_all(database)
+    before = query(database, "select * from reporting.kpi_daily order by day")
+    file = project / "sql/reporting/acquisition.sql"
+    file.write_text(file.read_text() + "\nselect pg_sleep(30);\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "runner", "build", "-s", "agg_user_daily"],
+        cwd=project,
+        env=environ(database),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_until(database, SLEEPS)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert query(database, "select * from reporting.kpi_daily order by day") == before
+    last = query(
+        database,
+        "select status, error from orchestrator.runs where kind = 'build' order by run_id desc limit 1",
+    )
+    assert last == [{"status": "failed", "error": "interrupted"}]
+    assert run_all(database).run_id is None
+
+
+def test_a_killed_build_is_abandoned_by_the_next(database: Database, project: Path) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    run_all(database)
+    file = project / "sql/reporting/acquisition.sql"
+    file.write_text(file.read_text() + "\nselect pg_sleep(30);\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "runner", "build"], cwd=project, env=environ(database)
+    ) as process:
+        wait_until(database, SLEEPS)
+        process.kill()
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where wait_event = 'PgSleep'"
+        )
+    query(database, "drop table reporting.acquisition")
+    assert run_all(database).run_id is not None
+    statuses = query(
+        database, "select status from orchestrator.runs where kind = 'build' order by run_id"
+    )
+    assert [row["status"] for row in statuses] == ["succeeded", "abandoned", "succeeded"]
+
+
+def wait_until(database: Database, condition: str) -> None:
+    for _ in range(200):
+        if scalar(database, condition):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"never true: {condition}")
