@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,9 +58,12 @@ def build(
     target: Target,
     patterns: Iterable[str] = (),
     tell: Callable[[Result], None] = lambda result: None,
+    starting: Callable[[Step, int, int], None] = lambda step, index, count: None,
 ) -> Summary:
-    """Bring a target up to date, or leave it as it was and raise. `patterns` are forced, with all
-    that follows.
+    """Bring a target up to date, or leave it as it was and raise.
+
+    `patterns` are forced, with all that follows. `starting` hears of each script before it runs,
+    with its number from 0 and their count, `tell` of each that has run.
     """
     started = time.monotonic()
     patterns = list(patterns)
@@ -68,13 +71,14 @@ def build(
         database.session("milepost build") as work,
         database.session("milepost build, evidence") as evidence,
     ):
+        database.refuse_pooler(work, evidence)
         book = Ledger(evidence)
         with work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"):
             book.abandon_builds(target.name)
             if not _has_work(look(work, manifest, target, patterns)[1]):
                 return Summary()
             run_id = book.begin("build", work, target=target.name)
-            attempt = Attempt(manifest, target, work, book, run_id, tell)
+            attempt = Attempt(manifest, target, work, book, run_id, tell, starting)
             try:
                 with work.transaction():
                     attempt.run(patterns)
@@ -95,6 +99,7 @@ class Attempt:
     book: Ledger
     run_id: int
     tell: Callable[[Result], None]
+    starting: Callable[[Step, int, int], None]
     results: list[Result] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -103,9 +108,10 @@ class Attempt:
         positions, steps = look(self.work, self.manifest, self.target, patterns)
         composer = Composer(self.manifest, self.target, positions)
         self._define_schemas()
-        for step in steps:
-            if step.mode != "skip":
-                self._run_step(composer, step)
+        due = [step for step in steps if step.mode != "skip"]
+        for index, step in enumerate(due):
+            self.starting(step, index, len(due))
+            self._run_step(composer, step)
         changes = Changes()
         for result in self.results:
             changes += result.changes
@@ -205,16 +211,18 @@ def _check_replicas(session: Session, manifest: Manifest) -> None:
 
 
 def rendered(
-    database: Database, manifest: Manifest, target: Target, name: str | None, full: bool
+    database: Database, manifest: Manifest, target: Target, patterns: Collection[str], full: bool
 ) -> str:
-    """The SQL of one script, or of the whole pending build as a script for psql."""
-    chosen = select(manifest, [name]) if name else None
+    """The SQL of the scripts that match, or of the whole pending build as a script for psql."""
+    chosen = select(manifest, patterns) if patterns else None
     texts = []
     with database.session("milepost render") as session:
         Ledger(session)
         try:
             with session.transaction():
-                positions, steps = look(session, manifest, target, [name or "*"] if full else [])
+                positions, steps = look(
+                    session, manifest, target, patterns or ["*"] if full else []
+                )
                 composer = Composer(manifest, target, positions)
                 for step in steps:
                     if chosen is None and step.mode == "skip":
@@ -233,7 +241,7 @@ def rendered(
                 raise _Looked
         except _Looked:
             pass
-    if name:
+    if chosen is not None:
         return "\n".join(texts)
     body = "\n".join([PRELUDE, *texts])
     return f"begin isolation level repeatable read;\n\n{body}\ncommit;\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -21,6 +20,8 @@ COMMANDS = (
     "status",
     "runs",
     "logs",
+    "checks",
+    "pipelines",
     "render",
     "lint",
     "schema",
@@ -52,17 +53,14 @@ class Commands(click.Group):
     default=".",
     help="Folder of the project: sql/, schema/ (default: this one).",
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.version_option(package_name="milepost", prog_name="milepost")
 @click.pass_context
-def cli(context: click.Context, project: Path, debug: bool) -> None:
+def cli(context: click.Context, project: Path) -> None:
     """Milepost: bring events in, build the warehouse, look at it.
 
     The server is the one that DATABASE_URL or the PG* variables name, else the embedded one.
     """
     context.obj = project.absolute()
-    if debug:
-        logging.basicConfig(level=logging.DEBUG)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -70,7 +68,12 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = cli.main(args=arguments, standalone_mode=False, prog_name="python -m runner")
+        code = cli.main(
+            args=arguments,
+            standalone_mode=False,
+            prog_name=_program(),
+            complete_var="_MILEPOST_COMPLETE",
+        )
     except RunnerError as error:
         if "--debug" in arguments:
             raise
@@ -85,7 +88,19 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read the output has gone
         code = 1
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        _complain(
+            f"unexpected {type(error).__name__}: {error}", "--debug shows where: please tell us"
+        )
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _program() -> str:
+    """The name under which people called us: completion works for the installed command."""
+    return "milepost" if Path(sys.argv[0]).name == "milepost" else "python -m runner"
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -181,12 +181,33 @@ class Database:
                 prepare_threshold=None,
             )
         except psycopg.Error as error:
+            if "unsupported startup parameter" in str(error):
+                raise _pooler() from error
             raise StartError(
                 f"cannot connect: {_first_line(error)}",
                 "look at DATABASE_URL or the PG* variables; without them it is the embedded server",
             ) from error
         with connection:
             yield Session(connection)
+
+    def refuse_pooler(self, one: Session, other: Session) -> None:
+        """Refuse a pooler in transaction mode: there no session holds a lock.
+
+        Two connections of our own are two server processes, each always the same. Behind such a
+        pooler they share one, or change it while the other is in a transaction.
+        """
+        pid = "select pg_backend_pid() as pid"
+        before = one.row(pid)["pid"]
+        with other.transaction():
+            if other.row(pid)["pid"] == before or one.row(pid)["pid"] != before:
+                raise _pooler()
+
+
+def _pooler() -> StartError:
+    return StartError(
+        "this connection goes through a pooler in transaction mode, where no lock lasts",
+        "name the server itself, or the pooler's session mode, in DATABASE_URL",
+    )
 
 
 def host() -> str:

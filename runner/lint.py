@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import sqlglot
@@ -26,10 +26,13 @@ class _Canonical(Target):
         return {**Target.values(self), "raw": plain("raw")}
 
 
-def lint(manifest: Manifest) -> list[str]:
-    """One line per problem, with file and what to change; empty when all is well."""
+def lint(manifest: Manifest, keys: Collection[str]) -> list[str]:
+    """One line per problem of the scripts named, with file and what to change."""
     return [
-        problem for script in manifest.scripts.values() for problem in _problems(manifest, script)
+        problem
+        for key, script in manifest.scripts.items()
+        if key in keys
+        for problem in _problems(manifest, script)
     ]
 
 

@@ -1,15 +1,157 @@
+-- problems --
+-- What needs a person before today's numbers can be trusted.
+with newest as (
+    select
+        pipelines.pipeline_id,
+        pipelines.pipeline_name,
+        pipelines.freshness_warn_after,
+        pipelines.freshness_fail_after,
+        last_run.status,
+        last_run.error,
+        (
+            select max(runs.high)
+            from orchestrator.runs as runs
+            where
+                runs.pipeline_id = pipelines.pipeline_id
+                and runs.kind = 'window'
+                and runs.status = 'succeeded'
+        ) as loaded_through,
+        (
+            select max(runs.run_id)
+            from orchestrator.runs as runs
+            where
+                runs.pipeline_id = pipelines.pipeline_id
+                and runs.status = 'succeeded'
+                and runs.rows_inserted + runs.rows_updated + runs.rows_deleted > 0
+        ) as last_change
+    from orchestrator.pipeline_definitions as pipelines
+    left join lateral (
+        select
+            runs.status,
+            runs.error
+        from orchestrator.runs as runs
+        where runs.pipeline_id = pipelines.pipeline_id and runs.status <> 'skipped'
+        order by runs.run_id desc
+        limit 1
+    ) as last_run on true
+    where pipelines.is_enabled
+),
+
+last_build as (
+    select
+        builds.run_id,
+        builds.status,
+        builds.error
+    from orchestrator.runs as builds
+    where
+        builds.kind = 'build'
+        and builds.target = %(target)s
+        and builds.status <> 'skipped'
+    order by builds.run_id desc
+    limit 1
+),
+
+consumed as (
+    select
+        inputs.pipeline_id,
+        max(inputs.through_run_id) as through_run_id
+    from orchestrator.build_inputs as inputs
+    inner join orchestrator.runs as builds on builds.run_id = inputs.run_id
+    where builds.target = %(target)s
+    group by inputs.pipeline_id
+)
+
+select
+    'pipeline ' || newest.pipeline_name as what,
+    case
+        when newest.loaded_through is null then 'has never succeeded'
+        when now() - newest.loaded_through > newest.freshness_fail_after then 'is stale'
+        else 'is late'
+    end || coalesce(': loaded through ' || to_char(newest.loaded_through, 'YYYY-MM-DD HH24:MI'), '')
+        as problem,
+    'run ingest' as remedy
+from newest
+where
+    newest.loaded_through is null
+    or now() - newest.loaded_through
+    > least(newest.freshness_warn_after, newest.freshness_fail_after)
+union all
+select
+    'pipeline ' || newest.pipeline_name as what,
+    'its last run ' || newest.status || coalesce(': ' || newest.error, '') as problem,
+    'mend the cause, run ingest' as remedy
+from newest
+where newest.status in ('failed', 'abandoned')
+union all
+select
+    'build ' || last_build.run_id as what,
+    'the last build ' || last_build.status || coalesce(': ' || last_build.error, '') as problem,
+    'mend the cause, run build' as remedy
+from last_build
+where last_build.status in ('failed', 'abandoned')
+union all
+select
+    'tables' as what,
+    'nothing was built yet' as problem,
+    'run build' as remedy
+where not exists (select from last_build)
+union all
+select
+    'tables' as what,
+    'rows of ' || string_agg(newest.pipeline_name, ', ') || ' are ingested and not built' as problem,
+    'run build' as remedy
+from newest
+inner join last_build on true
+left join consumed on consumed.pipeline_id = newest.pipeline_id
+where newest.last_change > coalesce(consumed.through_run_id, 0)
+having count(*) > 0
+union all
+select
+    'run ' || runs.run_id as what,
+    'says that it is running, but its process is gone' as problem,
+    'the next run marks it abandoned' as remedy
+from orchestrator.runs as runs
+where
+    runs.status = 'running'
+    and not exists (
+        select
+        from pg_stat_activity as activity
+        where activity.pid = runs.backend_pid
+    )
+union all
+select
+    'check ' || latest.check_name as what,
+    latest.status || ' with ' || latest.bad_rows || ' bad rows' as problem,
+    'look: runs show ' || latest.run_id as remedy
+from (
+    select distinct on (results.script, results.check_name)
+        results.check_name,
+        results.status,
+        results.bad_rows,
+        results.run_id
+    from orchestrator.check_results as results
+    inner join orchestrator.runs as builds on builds.run_id = results.run_id
+    where builds.target = %(target)s
+    order by results.script, results.check_name, results.check_result_id desc
+) as latest
+where latest.status <> 'passed'
+
 -- freshness --
 -- How far the data go.
 select
     pipelines.pipeline_name as pipeline,
+    case
+        when newest.high is null then 'never'
+        when now() - newest.high > pipelines.freshness_fail_after then 'stale'
+        when now() - newest.high > pipelines.freshness_warn_after then 'late'
+        else 'fresh'
+    end as status,
     to_char(newest.high, 'YYYY-MM-DD HH24:MI:SS') as loaded_through,
     newest.guarantee,
-    to_char(newest.finished_at, 'YYYY-MM-DD HH24:MI:SS') as ingested_at,
-    failed.error as last_failure
+    to_char(newest.finished_at, 'YYYY-MM-DD HH24:MI:SS') as ingested_at
 from orchestrator.pipeline_definitions as pipelines
 left join lateral (
     select
-        runs.run_id,
         runs.high,
         runs.guarantee,
         runs.finished_at
@@ -21,16 +163,6 @@ left join lateral (
     order by runs.run_id desc
     limit 1
 ) as newest on true
-left join lateral (
-    select runs.error
-    from orchestrator.runs as runs
-    where
-        runs.pipeline_id = pipelines.pipeline_id
-        and runs.status = 'failed'
-        and runs.run_id > coalesce(newest.run_id, 0)
-    order by runs.run_id desc
-    limit 1
-) as failed on true
 where pipelines.is_enabled
 order by pipelines.pipeline_id
 
@@ -41,12 +173,12 @@ select
     builds.status,
     to_char(builds.started_at, 'YYYY-MM-DD HH24:MI:SS') as started_at,
     round(extract(epoch from builds.elapsed), 2) as seconds,
-    builds.rows_inserted + builds.rows_updated + builds.rows_deleted as rows_changed,
-    builds.error
+    builds.rows_inserted + builds.rows_updated + builds.rows_deleted as rows_changed
 from orchestrator.runs as builds
 where
     builds.kind = 'build'
     and builds.target = %(target)s
+    and builds.status <> 'skipped'
     and builds.run_id >= coalesce(
         (
             select max(succeeded.run_id)
@@ -61,26 +193,32 @@ where
 order by builds.run_id desc
 limit 5
 
--- bad_checks --
--- Checks whose last result is not that they passed.
+-- check_counts --
+-- Checks by their last result.
 select
-    newest.check_name,
-    newest.status,
-    newest.bad_rows,
-    newest.run_id as build
+    latest.status,
+    count(*) as checks
 from (
-    select distinct on (results.script, results.check_name)
-        results.check_name,
-        results.status,
-        results.bad_rows,
-        results.run_id
+    select distinct on (results.script, results.check_name) results.status
     from orchestrator.check_results as results
     inner join orchestrator.runs as builds on builds.run_id = results.run_id
     where builds.target = %(target)s
     order by results.script, results.check_name, results.check_result_id desc
-) as newest
-where newest.status <> 'passed'
-order by newest.check_name
+) as latest
+group by latest.status
+order by latest.status
+
+-- checks --
+-- The last result of each check.
+select distinct on (results.check_name)
+    results.check_name as check,
+    results.status,
+    results.bad_rows,
+    case when results.bad_rows > 0 then results.sample end as sample
+from orchestrator.check_results as results
+inner join orchestrator.runs as builds on builds.run_id = results.run_id
+where builds.target = %(target)s
+order by results.check_name, results.check_result_id desc
 
 -- runs --
 -- The last runs, newest first.
@@ -98,9 +236,102 @@ select
     runs.error
 from orchestrator.runs as runs
 left join orchestrator.pipeline_definitions as pipelines on pipelines.pipeline_id = runs.pipeline_id
-where runs.kind <> 'script' or %(scripts)s
+where
+    (runs.kind <> 'script' or %(scripts)s)
+    and (%(status)s::text is null or runs.status = %(status)s)
 order by runs.run_id desc
 limit %(last)s
+
+-- run --
+-- All that is known of one run.
+select
+    runs.run_id as run,
+    runs.kind,
+    pipelines.pipeline_name as pipeline,
+    runs.target,
+    runs.script,
+    runs.parent_run_id as part_of,
+    runs.status,
+    runs.error,
+    runs.sqlstate,
+    to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SS.MS') as started_at,
+    to_char(runs.finished_at, 'YYYY-MM-DD HH24:MI:SS.MS') as finished_at,
+    round(extract(epoch from runs.elapsed), 3) as seconds,
+    runs.low::text as low,
+    runs.high::text as high,
+    runs.guarantee,
+    runs.rows_read,
+    runs.rows_inserted,
+    runs.rows_updated,
+    runs.rows_unchanged,
+    runs.rows_deleted,
+    runs.rows_rejected,
+    (
+        select nullif(count(*), 0)
+        from orchestrator.replaced_rows as replaced
+        where replaced.run_id = runs.run_id
+    ) as replaced_rows_kept,
+    runs.database_user,
+    runs.host,
+    runs.backend_pid
+from orchestrator.runs as runs
+left join orchestrator.pipeline_definitions as pipelines on pipelines.pipeline_id = runs.pipeline_id
+where runs.run_id = %(run_id)s
+
+-- run_scripts --
+-- The scripts of a build.
+select
+    scripts.script,
+    scripts.status,
+    scripts.rows_inserted as inserted,
+    scripts.rows_updated as updated,
+    scripts.rows_deleted as deleted,
+    round(extract(epoch from scripts.elapsed), 2) as seconds,
+    scripts.error
+from orchestrator.runs as scripts
+where scripts.parent_run_id = %(run_id)s
+order by scripts.run_id
+
+-- run_inputs --
+-- What a build consumed.
+select
+    pipelines.pipeline_name as consumed,
+    inputs.after_run_id as after_run,
+    inputs.through_run_id as through_run
+from orchestrator.build_inputs as inputs
+inner join orchestrator.pipeline_definitions as pipelines
+    on pipelines.pipeline_id = inputs.pipeline_id
+where inputs.run_id = %(run_id)s
+order by inputs.pipeline_id
+
+-- run_checks --
+-- What the checks of a build found.
+select
+    results.check_name as check,
+    results.status,
+    results.bad_rows,
+    case when results.bad_rows > 0 then results.sample end as sample
+from orchestrator.check_results as results
+where results.run_id = %(run_id)s
+order by results.check_result_id
+
+-- run_logs --
+-- What a run had to say.
+select
+    to_char(logs.logged_at, 'HH24:MI:SS.MS') as logged_at,
+    logs.level,
+    logs.message
+from orchestrator.logs as logs
+where logs.run_id = %(run_id)s
+order by logs.log_id
+
+-- moment --
+-- A point in time: an age such as '2 hours' counts back from now.
+select
+    case
+        when %(since)s::text ~ '^\s*\d+\s*[a-z]' then now() - %(since)s::interval
+        else %(since)s::timestamptz
+    end as moment
 
 -- logs --
 -- The last messages, newest first.
@@ -112,6 +343,114 @@ select
     logs.message
 from orchestrator.logs as logs
 left join orchestrator.pipeline_definitions as pipelines on pipelines.pipeline_id = logs.pipeline_id
-where %(run_id)s::bigint is null or logs.run_id = %(run_id)s
+left join orchestrator.runs as runs on runs.run_id = logs.run_id
+where
+    (%(run_id)s::bigint is null or logs.run_id = %(run_id)s)
+    and (%(pipeline)s::text is null or pipelines.pipeline_name = %(pipeline)s)
+    and (%(status)s::text is null or runs.status = %(status)s)
+    and (
+        %(level)s::text is null
+        or array_position(array['debug', 'info', 'warning', 'error'], logs.level)
+        >= array_position(array['debug', 'info', 'warning', 'error'], %(level)s)
+    )
+    and (%(since)s::timestamptz is null or logs.logged_at >= %(since)s)
 order by logs.log_id desc
 limit %(last)s
+
+-- pipelines --
+-- The pipelines with their watermarks.
+select
+    pipelines.pipeline_name as pipeline,
+    pipelines.source_relation as source,
+    coalesce(
+        pipelines.target_relation,
+        'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
+    ) as replica,
+    pipelines.write_mode as mode,
+    case when pipelines.is_enabled then 'enabled' else 'disabled' end as state,
+    to_char(newest.high, 'YYYY-MM-DD HH24:MI:SS') as loaded_through
+from orchestrator.pipeline_definitions as pipelines
+left join lateral (
+    select max(runs.high) as high
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = pipelines.pipeline_id
+        and runs.kind = 'window'
+        and runs.status = 'succeeded'
+) as newest on true
+order by pipelines.pipeline_id
+
+-- pipeline --
+-- One pipeline.
+select
+    pipelines.pipeline_id as id,
+    pipelines.pipeline_name as pipeline,
+    pipelines.source_relation as source,
+    coalesce(
+        pipelines.target_relation,
+        'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
+    ) as replica,
+    pipelines.cursor_column as cursor,
+    array_to_string(pipelines.key_columns, ', ') as key,
+    pipelines.write_mode as mode,
+    pipelines.window_size::text as window_size,
+    pipelines.start_at::text as start_at,
+    pipelines.is_enabled,
+    pipelines.owner,
+    pipelines.description,
+    pipelines.freshness_warn_after::text as late_after,
+    pipelines.freshness_fail_after::text as stale_after,
+    (
+        select max(runs.high)::text
+        from orchestrator.runs as runs
+        where
+            runs.pipeline_id = pipelines.pipeline_id
+            and runs.kind = 'window'
+            and runs.status = 'succeeded'
+    ) as loaded_through
+from orchestrator.pipeline_definitions as pipelines
+where pipelines.pipeline_name = %(name)s
+
+-- pipeline_runs --
+-- The last runs of one pipeline.
+select
+    runs.run_id as run,
+    runs.kind,
+    runs.status,
+    to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SS') as started_at,
+    runs.rows_inserted as inserted,
+    runs.rows_updated as updated,
+    to_char(runs.high, 'YYYY-MM-DD HH24:MI:SS') as up_to,
+    runs.error
+from orchestrator.runs as runs
+inner join orchestrator.pipeline_definitions as pipelines
+    on pipelines.pipeline_id = runs.pipeline_id
+where pipelines.pipeline_name = %(name)s
+order by runs.run_id desc
+limit 10
+
+-- switch_pipeline --
+-- Let a plain ingest take a pipeline, or not.
+update orchestrator.pipeline_definitions
+set is_enabled = %(is_enabled)s
+where pipeline_name = %(name)s
+returning pipeline_id
+
+-- add_pipeline --
+-- A new source is a new row.
+insert into orchestrator.pipeline_definitions (
+    pipeline_name, source_relation, target_relation, cursor_column, key_columns,
+    write_mode, window_size, owner, description
+)
+values (
+    %(name)s,
+    %(source_relation)s,
+    %(target_relation)s,
+    %(cursor_column)s,
+    %(key_columns)s,
+    %(write_mode)s,
+    %(window_size)s::interval,
+    %(owner)s,
+    %(description)s
+)
+returning pipeline_id

@@ -1,81 +1,347 @@
-"""How results look: plain lines and tables."""
+"""How results look: to a person at a terminal, in a pipe, or to a program that asked for JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.build import Result, Summary
-from runner.database import Changes
-from runner.pipeline import Loaded
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from runner.build import Result, Summary
+    from runner.database import Changes
+    from runner.pipeline import Loaded
+    from runner.plan import Step
+
+GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"
+COLOURS = {
+    "succeeded": GOOD,
+    "passed": GOOD,
+    "fresh": GOOD,
+    "good": GOOD,
+    "failed": BAD,
+    "stale": BAD,
+    "never": BAD,
+    "abandoned": DOUBTFUL,
+    "warned": DOUBTFUL,
+    "late": DOUBTFUL,
+    "skipped": DOUBTFUL,
+    "warning": DOUBTFUL,
+    "error": BAD,
+    "full": "cyan",
+    "rolled_back": "dim",
+    "disabled": "dim",
+}
+
+Rows = Sequence[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Style:
+    """How this process speaks; the options of the command line set it once."""
+
+    json: bool = False
+    quiet: bool = False
+
+
+style = Style()
+
+
+def is_terminal() -> bool:
+    """Whether a person watches: then there is progress, and tables have colours."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not style.json
 
 
 def say(text: str = "") -> None:
+    """Something for people; a program and --quiet do without."""
+    if not style.json and not style.quiet:
+        click.echo(text)
+
+
+def answer(text: str) -> None:
+    """What the command was called for: printed whatever the style."""
     click.echo(text)
 
 
-def warn(text: str) -> None:
+def warn(text: str, hint: str | None = None) -> None:
     click.echo(f"warning: {text}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
 
 
-def loaded(window: Loaded) -> None:
-    """One line per window that had rows."""
-    if window.read:
-        changes = Changes(window.inserted, window.updated)
-        say(
-            f"ok  {window.pipeline:<34} {describe(changes):>24} {window.seconds:7.2f}s"
-            f"  up to {window.window.high[:19]}"
+def data(value: Any) -> None:
+    """The answer to a program that asked for JSON; people do not see it."""
+    if style.json:
+        click.echo(json.dumps(value, default=_encode, indent=2))
+
+
+def table(rows: Rows, empty: str, columns: Sequence[str] = ()) -> None:
+    """Rows under their names, or a sentence if there are none; as JSON with all columns."""
+    if style.json:
+        data(rows)
+        return
+    if not rows:
+        say(empty)
+        return
+    names = list(columns or rows[0])
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    numeric = [all(isinstance(row[name], int | Decimal | None) for row in rows) for name in names]
+    if style.quiet:
+        return
+    if is_terminal():
+        _rich_table(names, cells, numeric)
+    else:
+        _plain_table(names, cells)
+
+
+def pairs(values: dict[str, Any]) -> None:
+    """One thing, a line each for what is known of it."""
+    width = max(map(len, values))
+    for name, value in values.items():
+        if value not in (None, ""):
+            say(f"{name.ljust(width)}  {_cell(value)}")
+
+
+def program() -> str:
+    """How this runner is called from where the person is: for what is to be typed next."""
+    name = Path(sys.argv[0]).name
+    if name == "milepost":
+        return "milepost"
+    folder = Path(sys.prefix)
+    if folder.parent == Path.cwd() and os.environ.get("VIRTUAL_ENV") != str(folder):
+        return f"{folder.name}/bin/python -m runner"
+    return "python -m runner"
+
+
+@dataclass(slots=True)
+class Live:
+    """What is going on. A pipe gets a line for each thing done, a terminal one that moves."""
+
+    progress: Progress | None = None
+    task: TaskID | None = None
+    results: list[Result] = field(default_factory=list)
+    windows: list[Loaded] = field(default_factory=list)
+
+    def show(self, text: str, done: float, total: float) -> None:
+        """A step of known size, for instance bytes of a file."""
+        if self.progress is not None and self.task is not None:
+            self.progress.update(self.task, description=text, completed=done, total=total)
+
+    def starting(self, step: Step, index: int, count: int) -> None:
+        """A script begins."""
+        self.show(f"{step.script.key} ({index + 1} of {count})", index, count)
+
+    def result(self, done: Result) -> None:
+        """A script has ended."""
+        self.results.append(done)
+        if self.progress is None:
+            rows = "" if done.step.script.is_view else describe(done.changes)
+            line = f"ok  {done.step.script.key:<34} {rows:>24} {done.seconds:7.2f}s"
+            say(f"{line}  {done.step.reason}")
+
+    def loaded(self, window: Loaded) -> None:
+        """A window is in."""
+        if window.read:
+            self.windows.append(window)
+        up_to = window.window.high[:19]
+        if self.progress is not None:
+            self.show(f"{window.pipeline} up to {up_to}", window.share, 1.0)
+        elif window.read:
+            rows = describe_rows(window.inserted, window.updated)
+            say(f"ok  {window.pipeline:<34} {rows:>24} {window.seconds:7.2f}s  up to {up_to}")
+
+
+@contextmanager
+def live() -> Iterator[Live]:
+    """Show what goes on while it does; on a terminal the moving line is gone at the end."""
+    if not is_terminal() or style.quiet:
+        yield Live()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        TextColumn("about"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield Live(progress, progress.add_task("", total=None))
+
+
+def ingested(live: Live) -> None:
+    """What an ingest brought in: a terminal gets a line for each pipeline."""
+    if not live.windows:
+        say("ingest: nothing new")
+        return
+    names = dict.fromkeys(window.pipeline for window in live.windows)
+    rows = []
+    for name in names:
+        windows = [window for window in live.windows if window.pipeline == name]
+        rows.append(
+            {
+                "pipeline": name,
+                "rows": describe_rows(
+                    sum(window.inserted for window in windows),
+                    sum(window.updated for window in windows),
+                ),
+                "windows": len(windows),
+                "seconds": Decimal(f"{sum(window.seconds for window in windows):.2f}"),
+                "up to": windows[-1].window.high[:19],
+                "guarantee": windows[-1].guarantee,
+            }
         )
+    if live.progress is not None:
+        table(rows, "")
 
 
-def result(done: Result) -> None:
-    """One line per script."""
-    rows = "" if done.step.script.is_view else describe(done.changes)
-    say(f"ok  {done.step.script.key:<34} {rows:>24} {done.seconds:7.2f}s  {done.step.reason}")
-
-
-def summary(done: Summary) -> None:
-    """The last line of a build."""
+def summary(done: Summary, live: Live | None = None) -> None:
+    """What a build did: a terminal gets the table of its scripts."""
     for warning in done.warnings:
         warn(warning)
     if done.run_id is None:
         say("build: nothing new, nothing to do")
         return
-    changes = Changes()
-    for each in done.results:
-        changes += each.changes
-    say(
-        f"build {done.run_id}: {len(done.results)} scripts, {describe(changes)} rows,"
-        f" all checks passed, {done.seconds:.1f}s"
-        if not done.warnings
-        else f"build {done.run_id}: {len(done.results)} scripts, {done.seconds:.1f}s, with warnings"
+    if live is not None and live.progress is not None:
+        table(
+            [
+                {
+                    "script": result.step.script.key,
+                    "build": result.step.mode,
+                    "rows": "" if result.step.script.is_view else describe(result.changes),
+                    "seconds": Decimal(f"{result.seconds:.2f}"),
+                    "why": result.step.reason,
+                }
+                for result in live.results
+            ],
+            "",
+        )
+    changed = sum(
+        result.changes.inserted + result.changes.updated + result.changes.deleted
+        for result in done.results
     )
+    checks = "with warnings" if done.warnings else "all checks passed"
+    say(
+        f"build {done.run_id}: {len(done.results)} scripts, {changed:,} rows changed, {checks},"
+        f" {done.seconds:.1f}s"
+    )
+
+
+def ingest_data(live: Live) -> list[dict[str, Any]]:
+    """An ingest for a program."""
+    return [
+        {
+            "pipeline": window.pipeline,
+            "run": window.run_id,
+            "low": window.window.low,
+            "high": window.window.high,
+            "read": window.read,
+            "inserted": window.inserted,
+            "updated": window.updated,
+            "unchanged": window.unchanged,
+            "guarantee": window.guarantee,
+            "seconds": round(window.seconds, 3),
+        }
+        for window in live.windows
+    ]
+
+
+def build_data(done: Summary) -> dict[str, Any]:
+    """A build for a program."""
+    return {
+        "run": done.run_id,
+        "seconds": round(done.seconds, 3),
+        "warnings": done.warnings,
+        "scripts": [
+            {
+                "script": result.step.script.key,
+                "build": result.step.mode,
+                "why": result.step.reason,
+                "inserted": result.changes.inserted,
+                "updated": result.changes.updated,
+                "deleted": result.changes.deleted,
+                "seconds": round(result.seconds, 3),
+            }
+            for result in done.results
+        ],
+    }
 
 
 def describe(changes: Changes) -> str:
     """`+10 ~2 -1`: inserted, updated, deleted."""
-    parts = [
-        f"{sign}{count:,}"
-        for sign, count in (
-            ("+", changes.inserted),
-            ("~", changes.updated),
-            ("-", changes.deleted),
-        )
-        if count
-    ]
-    return " ".join(parts) or "unchanged"
+    return describe_rows(changes.inserted, changes.updated, changes.deleted)
 
 
-def table(rows: Sequence[dict[str, Any]], empty: str) -> None:
-    """Rows as columns under their names, or a sentence if there are none."""
-    if not rows:
-        say(empty)
-        return
-    names = list(rows[0])
-    cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
+def describe_rows(inserted: int, updated: int, deleted: int = 0) -> str:
+    counts = (("+", inserted), ("~", updated), ("-", deleted))
+    return " ".join(f"{sign}{count:,}" for sign, count in counts if count) or "unchanged"
+
+
+def _plain_table(names: list[str], cells: list[list[str]]) -> None:
     widths = [max(len(line[index]) for line in [names, *cells]) for index in range(len(names))]
     for line in (names, ["-" * width for width in widths], *cells):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        say(text.rstrip())
+        click.echo(text.rstrip())
+
+
+def _rich_table(names: list[str], cells: list[list[str]], numeric: list[bool]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1))
+    for name, is_number in zip(names, numeric, strict=True):
+        drawn.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for line in cells:
+        drawn.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in line))
+    Console().print(drawn)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=_encode)
+    return str(value)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return str(value)
+
+
+def result(done: Result) -> None:
+    Live().result(done)
+
+
+def loaded(window: Loaded) -> None:
+    Live().loaded(window)

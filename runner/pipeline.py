@@ -19,13 +19,13 @@ from runner.database import (
     PIPELINE_LOCK,
     REPLICA_LOCK,
     Database,
-    QueryFailed,
     Session,
     lock_number,
 )
-from runner.errors import RunnerError, StartError, UsageError
+from runner.errors import RunnerError, UsageError
 from runner.ledger import Ledger
 from runner.queries import queries
+from runner.replica import join, relation, replica_columns
 from runner.template import render
 
 # `now()` is fixed a moment before the transaction shows in pg_stat_activity; this buys the moment
@@ -36,11 +36,15 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A half-open stretch of the cursor, [low, high), as text: the ends may be infinite."""
+    """A half-open stretch of the cursor, [low, high), as text: the ends may be infinite.
+
+    `share` is how much of the way to the settled bound is done with it, from 0 to 1.
+    """
 
     low: str
     high: str
     is_last: bool
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +54,19 @@ class Loaded:
     pipeline: str
     run_id: int
     window: Window
+    guarantee: str
     read: int
     inserted: int
     updated: int
     seconds: float
 
     @property
+    def share(self) -> float:
+        return self.window.share
+
+    @property
     def unchanged(self) -> int:
         return self.read - self.inserted - self.updated
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    name: str
-    type: str
-    has_no_equality: bool
-    comment: str | None
 
 
 class IngestionPipeline:
@@ -86,6 +87,7 @@ class IngestionPipeline:
             self.database.session("milepost ingest") as work,
             self.database.session("milepost ingest, evidence") as evidence,
         ):
+            self.database.refuse_pooler(work, evidence)
             self.work, self.book = work, Ledger(evidence)
             self.definition = self._define()
             name = self.definition["pipeline_name"]
@@ -117,6 +119,7 @@ class IngestionPipeline:
 
     def _catch_up(self, wait_seconds: float, tell: Callable[[Loaded], None]) -> list[Loaded]:
         self.watermark: str = self.definition["watermark"]
+        self.origin: str | None = None  # where the first window with rows began
         with self._recorded(self.watermark):
             self.columns = replica_columns(self.work, self.definition, self.statements)
             settled, guarantee = self._settle(wait_seconds)
@@ -211,7 +214,19 @@ class IngestionPipeline:
                 (%(settled)s::timestamptz > %(low)s::timestamptz) as is_ahead,
                 least(%(settled)s::timestamptz, first.moment + %(size)s::interval)::text as high,
                 coalesce(first.moment + %(size)s::interval >= %(settled)s::timestamptz, true)
-                    as is_last
+                    as is_last,
+                first.moment::text as moment,
+                coalesce(
+                    extract(
+                        epoch from least(
+                            %(settled)s::timestamptz, first.moment + %(size)s::interval
+                        ) - %(origin)s::timestamptz
+                    )
+                    / nullif(
+                        extract(epoch from %(settled)s::timestamptz - %(origin)s::timestamptz), 0
+                    ),
+                    0
+                ) as share
             from (
                 select min(source.{cursor})::timestamptz as moment
                 from {source} as source
@@ -223,11 +238,17 @@ class IngestionPipeline:
             ) as first
             """
         ).format(source=source, cursor=cursor)
-        values = {"low": self.watermark, "settled": settled, "size": self.definition["window_size"]}
+        values = {
+            "low": self.watermark,
+            "settled": settled,
+            "size": self.definition["window_size"],
+            "origin": self.origin,
+        }
         found = self.work.row(query.as_string(None), values)
         if not found["is_ahead"]:
             return None  # the clock went back, or an old transaction holds the bound
-        return Window(self.watermark, found["high"], found["is_last"])
+        self.origin = self.origin or found["moment"]
+        return Window(self.watermark, found["high"], found["is_last"], float(found["share"]))
 
     def _load(self, window: Window, guarantee: str) -> Loaded:
         """One window in one transaction, its row in the ledger included."""
@@ -257,6 +278,7 @@ class IngestionPipeline:
             self.definition["pipeline_name"],
             run_id,
             window,
+            guarantee,
             read,
             inserted,
             updated,
@@ -288,14 +310,14 @@ class IngestionPipeline:
             "high": window.high,
             "run_id": run_id,
             "pipeline_id": self.pipeline_id,
-            "columns": _join(names),
-            "source_columns": _join([sql.SQL("source.{}").format(name) for name in names]),
-            "fresh_columns": _join([sql.SQL("fresh.{}").format(name) for name in names]),
+            "columns": join(names),
+            "source_columns": join([sql.SQL("source.{}").format(name) for name in names]),
+            "fresh_columns": join([sql.SQL("fresh.{}").format(name) for name in names]),
             "stored_values": self._comparable("stored"),
             "fresh_values": self._comparable("fresh"),
             "excluded_values": self._comparable("excluded"),
-            "keys": _join(keys),
-            "key_object": _join(
+            "keys": join(keys),
+            "key_object": join(
                 [
                     sql.SQL("{}, stored.{}").format(sql.Literal(key), sql.Identifier(key))
                     for key in self.definition["key_columns"]
@@ -304,11 +326,11 @@ class IngestionPipeline:
             "is_same_key": sql.SQL(" and ").join(
                 sql.SQL("fresh.{0} = stored.{0}").format(key) for key in keys
             ),
-            "assignments": _join([sql.SQL("{0} = excluded.{0}").format(name) for name in names]),
+            "assignments": join([sql.SQL("{0} = excluded.{0}").format(name) for name in names]),
         }
 
     def _comparable(self, alias: str) -> sql.Composed:
-        return _join(
+        return join(
             [
                 sql.SQL("{}.{}{}").format(
                     sql.Identifier(alias),
@@ -331,94 +353,3 @@ def pipelines(session: Session, name: str | None = None) -> list[dict[str, Any]]
             f"there is no pipeline {name}", "table orchestrator.pipeline_definitions lists them"
         )
     return found
-
-
-def relation(name: str) -> sql.Identifier:
-    return sql.Identifier(*name.split(".", 1))
-
-
-def replica_columns(session: Session, definition: dict[str, Any], statements: Path) -> list[Column]:
-    """The columns of a source; creates its replica if there is none. StartError if the two do not
-    fit.
-    """
-    source, target = definition["source_relation"], definition["target_relation"]
-    columns = _columns(session, source)
-    if not columns:
-        raise StartError(
-            f"pipeline {definition['pipeline_name']}: source {source} does not exist or is hidden",
-            "correct source_relation in orchestrator.pipeline_definitions",
-        )
-    names = [column.name for column in columns]
-    for what in (definition["cursor_column"], *definition["key_columns"]):
-        if what not in names:
-            raise StartError(
-                f"pipeline {definition['pipeline_name']}: {source} has no column {what}",
-                "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
-            )
-    stored = [column.name for column in _columns(session, target)]
-    if not stored:
-        _create_replica(session, definition, columns, statements / "create_replica.sql")
-    elif stored != [*names, "_run_id"]:
-        differing = sorted(set(names) ^ set(stored) - {"_run_id"})
-        raise StartError(
-            f"pipeline {definition['pipeline_name']}: {source} and {target} differ in"
-            f" their columns: {', '.join(differing) or 'their order'}",
-            f"alter {target} so that it has the columns of the source, then _run_id",
-        )
-    return columns
-
-
-def _columns(session: Session, name: str) -> list[Column]:
-    quoted = relation(name).as_string(None)
-    return [
-        Column(**row)
-        for row in session.rows(queries("pipeline.sql")["columns"], {"relation": quoted})
-    ]
-
-
-def _create_replica(
-    session: Session, definition: dict[str, Any], columns: list[Column], file: Path
-) -> None:
-    source, target = definition["source_relation"], definition["target_relation"]
-    keys = [sql.Identifier(key) for key in definition["key_columns"]]
-    key_name = sql.Identifier(f"{target.partition('.')[2]}_key")
-    comments = [
-        sql.SQL("comment on column {}.{} is {};").format(
-            relation(target),
-            sql.Identifier(column.name),
-            sql.Literal(column.comment or f"{column.name} of {source}."),
-        )
-        for column in columns
-    ]
-    text = render(
-        file.read_text(encoding="utf-8"),
-        {
-            "target": relation(target),
-            "definitions": _join(
-                [
-                    sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
-                    for column in columns
-                ]
-            ),
-            "key_constraint": sql.SQL(", constraint {} primary key ({})").format(
-                key_name, _join(keys)
-            )
-            if keys
-            else sql.SQL(""),
-            "table_comment": f"Replica of {source}. One row per row of the source.",
-            "column_comments": sql.SQL(" ").join(comments),
-            "run_index": sql.SQL("brin" if definition["write_mode"] == "append" else "btree"),
-        },
-        file,
-    )
-    try:
-        session.run(text, file)
-    except QueryFailed as error:
-        raise RunnerError(
-            f"pipeline {definition['pipeline_name']}: {error.message}", error.hint
-        ) from error
-
-
-def _join(parts: list[Any]) -> sql.Composed:
-    joined: sql.Composed = sql.SQL(", ").join(parts)
-    return joined

@@ -114,3 +114,14 @@ where
     and activity.xact_start is not null
 order by activity.xact_start
 limit 1
+
+-- indexed --
+-- Whether an index of a relation begins with a column.
+select indexes.indexrelid
+from pg_index as indexes
+inner join pg_attribute as attributes
+    on attributes.attrelid = indexes.indrelid and attributes.attnum = indexes.indkey[0]
+where
+    indexes.indrelid = to_regclass(%(relation)s)
+    and attributes.attname = %(column)s
+limit 1

@@ -110,8 +110,12 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith("--") and not line.startswith("-- Level:")
+
+
 def _without_comments(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    return "\n".join(line for line in text.splitlines() if not _is_comment(line))
 
 
 def decide(

@@ -7,9 +7,10 @@ from pathlib import Path
 from runner.compose import Composer, Piece
 from runner.database import Database, Session
 from runner.manifest import LAYERS, Manifest
-from runner.pipeline import pipelines, replica_columns
+from runner.pipeline import pipelines
 from runner.plan import order
 from runner.queries import queries
+from runner.replica import replica_columns
 from runner.target import Target
 from runner.template import render
 

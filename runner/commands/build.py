@@ -6,17 +6,13 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Command, json_option, select_option, target_option
 
-@click.command("build")
-@click.option(
-    "-s",
-    "--select",
-    "patterns",
-    multiple=True,
-    metavar="NAME",
-    help="Force NAME and all that follows, in full.",
-)
-@click.option("--target", default="live", show_default=True, help="Where to build.")
+
+@click.command("build", cls=Command)
+@select_option("Force, in full and with all that follows,")
+@target_option
+@json_option
 @click.pass_obj
 def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     """Build what has something new to do; readers see all of it at once, after its checks.
@@ -32,4 +28,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)
-    output.summary(build(database, manifest, Target(target), patterns, output.result))
+    with output.live() as live:
+        done = build(database, manifest, Target(target), patterns, live.result, live.starting)
+    output.summary(done, live)
+    output.data(output.build_data(done))

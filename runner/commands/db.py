@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Group
 
-@click.group("db")
+
+@click.group("db", cls=Group)
 def command() -> None:
     """Start, stop and reach the server."""
 
@@ -50,10 +52,14 @@ def url(project: Path) -> None:
     """
     from runner import output, server
 
-    output.say(server.find(project).conninfo)
+    output.answer(server.find(project).conninfo)
 
 
-@command.command("psql", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@command.command(
+    "psql",
+    cls=click.Command,
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def psql(project: Path, arguments: tuple[str, ...]) -> None:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.commands.common import Command, json_option
+
 if TYPE_CHECKING:
     from runner.database import Database
+    from runner.output import Live
 
 
-@click.command("ingest")
+@click.command("ingest", cls=Command)
 @click.argument("pipeline", required=False)
 @click.option("--wait", default=60.0, metavar="SECONDS", help="Longest wait for open transactions.")
+@json_option
 @click.pass_obj
 def command(project: Path, pipeline: str | None, wait: float) -> None:
     """Load everything that was committed when the command started.
@@ -21,13 +25,19 @@ def command(project: Path, pipeline: str | None, wait: float) -> None:
     \b
     Example: python -m runner ingest event_stream
     """
-    from runner import server
+    from runner import output, server
     from runner.database import Database
 
-    ingest_all(Database(server.find(project).conninfo), project, pipeline, wait)
+    database = Database(server.find(project).conninfo)
+    with output.live() as live:
+        ingest_all(database, project, pipeline, wait, live)
+    output.ingested(live)
+    output.data(output.ingest_data(live))
 
 
-def ingest_all(database: Database, project: Path, name: str | None, wait: float) -> None:
+def ingest_all(
+    database: Database, project: Path, name: str | None, wait: float, live: Live
+) -> None:
     """Run the enabled pipelines, or the one named; a failing one does not stop the others."""
     from runner import output
     from runner.errors import RunnerError
@@ -38,16 +48,12 @@ def ingest_all(database: Database, project: Path, name: str | None, wait: float)
         Ledger(session)
         found = pipelines(session, name)
     failures: list[RunnerError] = []
-    rows = 0
     for pipeline in found:
         try:
-            controller = IngestionPipeline(pipeline["pipeline_id"], database, project)
-            rows += sum(loaded.read for loaded in controller.run(wait, output.loaded))
+            IngestionPipeline(pipeline["pipeline_id"], database, project).run(wait, live.loaded)
         except RunnerError as error:
             failures.append(error)
     for failure in failures[:-1]:
-        output.warn(failure.message)
+        output.warn(failure.message, failure.hint)
     if failures:
         raise failures[-1]
-    if not rows:
-        output.say("ingest: nothing new")

@@ -6,27 +6,32 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Command, json_option, select_option
 
-@click.command("lint")
+
+@click.command("lint", cls=Command)
+@select_option("Only")
+@json_option
 @click.pass_obj
-def command(project: Path) -> None:
-    """Check that each script reads exactly the tables that the manifest says it needs. Wants no
-    server.
+def command(project: Path, patterns: tuple[str, ...]) -> None:
+    """Check that each script reads exactly the tables that it declares. Wants no server.
 
     \b
-    Example: python -m runner lint
+    Example: python -m runner lint -s reporting
     """
     from runner import output
     from runner.errors import RunnerError
     from runner.lint import lint
     from runner.manifest import load
+    from runner.plan import select
 
     manifest = load(project)
-    problems = lint(manifest)
-    for problem in problems:
-        output.say(problem)
+    chosen = select(manifest, patterns or ["*"])
+    problems = lint(manifest, chosen)
+    output.table([{"problem": problem} for problem in problems], "") if problems else None
     if problems:
         raise RunnerError(
-            f"{len(problems)} problems", "correct the SQL or its needs in sql/manifest.toml"
+            f"{len(problems)} problems", "correct the SQL, or the needs in sql/manifest.toml"
         )
-    output.say(f"lint: {len(manifest.scripts)} scripts read what they declare")
+    output.say(f"lint: {len(chosen)} scripts read what they declare")
+    output.data([])

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Command
 
-@click.command("load")
+
+@click.command("load", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--as-history", is_flag=True, help="As if each event had arrived when it happened.")
 @click.pass_obj

@@ -6,23 +6,45 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Command, json_option
 
-@click.command("logs")
+
+@click.command("logs", cls=Command)
 @click.option("-n", "--last", default=20, show_default=True, metavar="N", help="How many.")
-@click.option("--run", "run_id", type=int, metavar="RUN", help="Of this run only.")
+@click.option("--run", "run_id", type=int, metavar="RUN", help="Of this run.")
+@click.option("--pipeline", metavar="NAME", help="Of this pipeline.")
+@click.option("--status", metavar="STATUS", help="Of runs that failed, succeeded and so on.")
+@click.option(
+    "--level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Of this level or a graver one.",
+)
+@click.option("--since", metavar="TIME", help="Not older: a time, or an age such as '2 hours'.")
+@json_option
 @click.pass_obj
-def command(project: Path, last: int, run_id: int | None) -> None:
+def command(project: Path, /, **filters: object) -> None:
     """List the last messages, newest first.
 
     \b
-    Example: python -m runner logs --run 12
+    Example: python -m runner logs --pipeline event_stream --level warning --since '2 hours'
     """
     from runner import output, server
-    from runner.database import Database
+    from runner.database import Database, QueryFailed
+    from runner.errors import UsageError
     from runner.ledger import Ledger
     from runner.queries import queries
 
     with Database(server.find(project).conninfo).session() as session:
         Ledger(session)
-        rows = session.rows(queries("look.sql")["logs"], {"last": last, "run_id": run_id})
+        since = filters.pop("since")
+        try:
+            filters["since"] = session.row(queries("look.sql")["moment"], {"since": since})[
+                "moment"
+            ]
+        except QueryFailed as error:
+            raise UsageError(
+                f"--since {since} is neither a time nor an age",
+                "--since 2026-01-31, --since '2 hours'",
+            ) from error
+        rows = session.rows(queries("look.sql")["logs"], filters)
     output.table(rows, "nothing was logged")

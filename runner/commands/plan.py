@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Command, json_option, select_option, target_option
 
-@click.command("plan")
-@click.option(
-    "-s", "--select", "patterns", multiple=True, metavar="NAME", help="As if NAME were forced."
-)
-@click.option("--target", default="live", show_default=True, help="Where it would build.")
+
+@click.command("plan", cls=Command)
+@select_option("As if a build forced")
+@target_option
+@json_option
 @click.pass_obj
 def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     """Say for each script, in order, whether a build would run it and why.
@@ -30,7 +31,5 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     with Database(server.find(project).conninfo).session() as session:
         Ledger(session)
         steps = look(session, manifest, Target(target), patterns)[1]
-    output.table(
-        [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps],
-        "the manifest declares no scripts",
-    )
+    rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
+    output.table(rows, "the manifest declares no scripts")

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Command, complete_scripts, target_option
 
-@click.command("render")
-@click.argument("script", required=False)
+
+@click.command("render", cls=Command)
+@click.argument("scripts", nargs=-1, shell_complete=complete_scripts)
 @click.option("--full", is_flag=True, help="As a full build would run it.")
-@click.option("--target", default="live", show_default=True, help="Where it would build.")
+@target_option
 @click.pass_obj
-def command(project: Path, script: str | None, full: bool, target: str) -> None:
-    """Print the SQL of a script, or of the whole pending build as one psql script.
+def command(project: Path, scripts: tuple[str, ...], full: bool, target: str) -> None:
+    """Print the SQL of SCRIPTS (names, layers, globs, +name, name+); of none: the pending build.
 
     \b
     Example: python -m runner render fact_miles_earned
@@ -26,4 +28,4 @@ def command(project: Path, script: str | None, full: bool, target: str) -> None:
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)
-    output.say(rendered(database, manifest, Target(target), script, full).rstrip())
+    output.answer(rendered(database, manifest, Target(target), scripts, full).rstrip())

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Group
 
-@click.group("schema")
+
+@click.group("schema", cls=Group)
 def command() -> None:
     """Create the schemas and tables."""
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Command
 
-@click.command("seed")
+
+@click.command("seed", cls=Command)
 @click.option(
     "--events",
     type=click.IntRange(min=1),

@@ -1,4 +1,4 @@
-"""`status`: how fresh the data are, and whether they passed their checks."""
+"""`status`: are today's numbers good?"""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from pathlib import Path
 
 import click
 
+from runner.commands.common import Command, json_option, target_option
 
-@click.command("status")
-@click.option("--target", default="live", show_default=True, help="Whose build.")
+
+@click.command("status", cls=Command)
+@target_option
+@json_option
 @click.pass_obj
 def command(project: Path, target: str) -> None:
-    """Show the freshness of each pipeline, the last build and the checks that did not pass.
+    """Say whether today's numbers are good, and if not, why. Exits 1 when something needs a person.
 
     \b
     Example: python -m runner status
@@ -21,13 +24,25 @@ def command(project: Path, target: str) -> None:
     from runner.ledger import Ledger
     from runner.queries import queries
 
+    names = ("problems", "freshness", "last_builds", "check_counts")
     with Database(server.find(project).conninfo).session() as session:
         Ledger(session)
-        views = {"target": target}
-        for name, empty in (
-            ("freshness", "no pipeline is enabled"),
-            ("last_builds", "nothing was built yet: python -m runner build"),
-            ("bad_checks", "every check passed"),
-        ):
-            output.table(session.rows(queries("look.sql")[name], views), empty)
-            output.say()
+        found = {
+            name: session.rows(queries("look.sql")[name], {"target": target}) for name in names
+        }
+    problems = found["problems"]
+    output.data({"is_good": not problems, **found})
+    if not output.style.json:
+        if problems:
+            output.say(f"not good: {len(problems)} things need a person")
+            output.table(problems, "")
+        else:
+            output.say("good: the numbers are complete, checked and fresh")
+        output.say()
+        output.table(found["freshness"], "no pipeline is enabled")
+        output.say()
+        output.table(found["last_builds"], "nothing was built yet")
+        output.say()
+        output.table(found["check_counts"], "no check has run yet")
+    if problems:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,25 @@
+-- The pipeline. A row that exists already is left as its owner made it.
+-- Another source is another row: its replica is warehouse.raw_<table>, raw.<table> in the manifest.
+
+insert into orchestrator.pipeline_definitions (
+    pipeline_name,
+    source_relation,
+    cursor_column,
+    key_columns,
+    write_mode,
+    description,
+    freshness_warn_after,
+    freshness_fail_after
+)
+values
+(
+    'orders',
+    'public.orders',
+    'updated_at',
+    '{order_id}',
+    'upsert',
+    'The rows of public.orders, as they are now.',
+    interval '26 hours',
+    interval '50 hours'
+)
+on conflict (pipeline_name) do nothing;

@@ -1,0 +1,142 @@
+"""Replicas: the tables that hold a source's rows, made from the columns of the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+
+from runner.database import QueryFailed, Session
+from runner.errors import RunnerError, StartError
+from runner.queries import queries
+from runner.template import render
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type: str
+    has_no_equality: bool
+    comment: str | None
+
+
+def check_source(session: Session, pipeline_id: int) -> list[str]:
+    """What is doubtful about a pipeline's source, a line each; StartError if it cannot work."""
+    definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
+    columns = source_columns(session, definition)
+    cursor = next(column for column in columns if column.name == definition["cursor_column"])
+    if not cursor.type.startswith(("timestamp", "date")):
+        raise StartError(
+            f"pipeline {definition['pipeline_name']}: cursor {cursor.name} is a {cursor.type}",
+            "a cursor is a timestamp that says when the row was written",
+        )
+    warnings = []
+    if not definition["key_columns"]:
+        warnings.append("without a key nobody would notice a row that comes twice")
+    values = {"relation": relation(definition["source_relation"]).as_string(None)}
+    indexed = session.rows(queries("pipeline.sql")["indexed"], {**values, "column": cursor.name})
+    if not indexed:
+        warnings.append(f"no index begins with {cursor.name}: every window reads the whole source")
+    return warnings
+
+
+def relation(name: str) -> sql.Identifier:
+    return sql.Identifier(*name.split(".", 1))
+
+
+def replica_columns(session: Session, definition: dict[str, Any], statements: Path) -> list[Column]:
+    """The columns of a source; creates its replica if there is none.
+
+    StartError if the two do not fit.
+    """
+    source, target = definition["source_relation"], definition["target_relation"]
+    columns = source_columns(session, definition)
+    names = [column.name for column in columns]
+    stored = [column.name for column in _columns(session, target)]
+    if not stored:
+        _create_replica(session, definition, columns, statements / "create_replica.sql")
+    elif stored != [*names, "_run_id"]:
+        differing = sorted(set(names) ^ set(stored) - {"_run_id"})
+        raise StartError(
+            f"pipeline {definition['pipeline_name']}: {source} and {target} differ in"
+            f" their columns: {', '.join(differing) or 'their order'}",
+            f"alter {target} so that it has the columns of the source, then _run_id",
+        )
+    return columns
+
+
+def source_columns(session: Session, definition: dict[str, Any]) -> list[Column]:
+    """The columns of a source; StartError if it, its cursor or its key is not there."""
+    source = definition["source_relation"]
+    columns = _columns(session, source)
+    if not columns:
+        raise StartError(
+            f"pipeline {definition['pipeline_name']}: source {source} does not exist or is hidden",
+            "correct source_relation in orchestrator.pipeline_definitions",
+        )
+    names = [column.name for column in columns]
+    for what in (definition["cursor_column"], *definition["key_columns"]):
+        if what not in names:
+            raise StartError(
+                f"pipeline {definition['pipeline_name']}: {source} has no column {what}",
+                "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
+            )
+    return columns
+
+
+def _columns(session: Session, name: str) -> list[Column]:
+    quoted = relation(name).as_string(None)
+    return [
+        Column(**row)
+        for row in session.rows(queries("pipeline.sql")["columns"], {"relation": quoted})
+    ]
+
+
+def _create_replica(
+    session: Session, definition: dict[str, Any], columns: list[Column], file: Path
+) -> None:
+    source, target = definition["source_relation"], definition["target_relation"]
+    keys = [sql.Identifier(key) for key in definition["key_columns"]]
+    key_name = sql.Identifier(f"{target.partition('.')[2]}_key")
+    comments = [
+        sql.SQL("comment on column {}.{} is {};").format(
+            relation(target),
+            sql.Identifier(column.name),
+            sql.Literal(column.comment or f"{column.name} of {source}."),
+        )
+        for column in columns
+    ]
+    text = render(
+        file.read_text(encoding="utf-8"),
+        {
+            "target": relation(target),
+            "definitions": join(
+                [
+                    sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+                    for column in columns
+                ]
+            ),
+            "key_constraint": sql.SQL(", constraint {} primary key ({})").format(
+                key_name, join(keys)
+            )
+            if keys
+            else sql.SQL(""),
+            "table_comment": f"Replica of {source}. One row per row of the source.",
+            "column_comments": sql.SQL(" ").join(comments),
+            "run_index": sql.SQL("brin" if definition["write_mode"] == "append" else "btree"),
+        },
+        file,
+    )
+    try:
+        session.run(text, file)
+    except QueryFailed as error:
+        raise RunnerError(
+            f"pipeline {definition['pipeline_name']}: {error.message}", error.hint
+        ) from error
+
+
+def join(parts: list[Any]) -> sql.Composed:
+    joined: sql.Composed = sql.SQL(", ").join(parts)
+    return joined
