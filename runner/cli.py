@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,9 @@ COMMANDS = (
     "db",
 )
 INTERRUPTED = 130
+# What asks us to stop: Ctrl-C, a service manager, a terminal that closes.
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE_SECONDS = 2.0
 
 
 class Commands(click.Group):
@@ -66,7 +72,8 @@ def cli(context: click.Context, project: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line; exits 0 done, 1 failed, 2 usage, 3 could not start, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    signal.signal(signal.SIGTERM, _interrupt)
+    _outlive_listeners()
+    _listen()
     try:
         code = cli.main(
             args=arguments,
@@ -103,8 +110,57 @@ def _program() -> str:
     return "milepost" if Path(sys.argv[0]).name == "milepost" else "python -m runner"
 
 
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
+def _listen() -> None:
+    """Let the first signal interrupt the work. Those that follow at once are the same wish (a
+    terminal and `make` both pass Ctrl-C on); a later one ends the process without a word, and its
+    rows are marked abandoned by the next run.
+    """
+    # What we were started to ignore (nohup) stays ignored.
+    heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def interrupt(number: int, frame: Any) -> None:
+        asked = time.monotonic()
+
+        def insist(number: int, frame: Any) -> None:
+            if time.monotonic() - asked > PATIENCE_SECONDS:
+                os._exit(INTERRUPTED)
+
+        for each in heard:
+            signal.signal(each, insist)
+        raise KeyboardInterrupt
+
+    for each in heard:
+        signal.signal(each, interrupt)
+
+
+class _Outliving(io.FileIO):
+    """A stream whose reader may go away (a closed terminal, the end of a pipe, a full disk): the
+    work and its evidence go on, and what is still said goes nowhere.
+    """
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content) or 0
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return memoryview(content).nbytes
+
+
+def _outlive_listeners() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.flush()
+            lasting = io.TextIOWrapper(
+                io.BufferedWriter(_Outliving(stream.fileno(), "w", closefd=False)),
+                encoding=stream.encoding,
+                errors=stream.errors,
+                line_buffering=stream.line_buffering,
+                write_through=stream.write_through,
+            )
+            setattr(sys, name, lasting)
 
 
 def _complain(message: str, hint: str | None) -> None:

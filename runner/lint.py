@@ -26,12 +26,12 @@ class _Canonical(Target):
         return {**Target.values(self), "raw": plain("raw")}
 
 
-def lint(manifest: Manifest, keys: Collection[str]) -> list[str]:
-    """One line per problem of the scripts named, with file and what to change."""
+def lint(manifest: Manifest, keys: Collection[str] | None = None) -> list[str]:
+    """One line per problem of all scripts or of those named, with file and what to change."""
     return [
         problem
         for key, script in manifest.scripts.items()
-        if key in keys
+        if keys is None or key in keys
         for problem in _problems(manifest, script)
     ]
 

@@ -98,7 +98,8 @@ where not exists (select from last_build)
 union all
 select
     'tables' as what,
-    'rows of ' || string_agg(newest.pipeline_name, ', ') || ' are ingested and not built' as problem,
+    'rows of ' || string_agg(newest.pipeline_name, ', ')
+    || ' are ingested and not built' as problem,
     'run build' as remedy
 from newest
 inner join last_build on true

@@ -228,7 +228,6 @@ def summary(done: Summary, live: Live | None = None) -> None:
             [
                 {
                     "script": result.step.script.key,
-                    "build": result.step.mode,
                     "rows": "" if result.step.script.is_view else describe(result.changes),
                     "seconds": Decimal(f"{result.seconds:.2f}"),
                     "why": result.step.reason,
@@ -311,9 +310,16 @@ def _rich_table(names: list[str], cells: list[list[str]], numeric: list[bool]) -
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1))
-    for name, is_number in zip(names, numeric, strict=True):
-        drawn.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    drawn = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0), header_style="bold"
+    )
+    for index, (name, is_number) in enumerate(zip(names, numeric, strict=True)):
+        drawn.add_column(
+            name,
+            justify="right" if is_number else "left",
+            overflow="fold",
+            no_wrap=index < len(names) - 1,  # a long reason stands last, and wraps
+        )
     for line in cells:
         drawn.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in line))
     Console().print(drawn)

@@ -156,13 +156,13 @@ def _verdict(
         return "full", "its SQL or a variable changed"
     for step in upstream:
         if step.mode == "full":
-            return "full", f"{step.script.key} is built in full"
+            return "full", f"follows {step.script.name}"
     for name in _raw_needs(script):
         if name in positions and positions[name].has_new:
             return "incremental", f"new rows in raw.{name}"
     for step in upstream:
         if step.mode == "incremental":
-            return "incremental", f"new rows in {step.script.key}"
+            return "incremental", f"new rows in {step.script.name}"
     return "skip", "nothing new"
 
 

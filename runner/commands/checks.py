@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.commands.common import Command, json_option, select_option, target_option
+from runner.options import Command, json_option, select_option, target_option
 
 
 @click.command("checks", cls=Command)

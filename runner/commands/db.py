@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.commands.common import Group
+from runner.options import Group
 
 
 @click.group("db", cls=Group)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.common import Command, json_option
+from runner.options import Command, json_option
 
 if TYPE_CHECKING:
     from runner.database import Database

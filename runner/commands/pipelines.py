@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.commands.common import Group, json_option
+from runner.options import Group, json_option
 
 if TYPE_CHECKING:
     from runner.database import Database

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.commands.common import Command, complete_scripts, target_option
+from runner.options import Command, complete_scripts, target_option
 
 
 @click.command("render", cls=Command)

@@ -1,44 +1,120 @@
-"""`run-all`: ingest, then build."""
+"""`run-all`: ingest, then build; once, or again and again."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from runner.commands.common import Command, json_option
 
+if TYPE_CHECKING:
+    from runner.build import Summary
+    from runner.database import Database, LockHeld
+    from runner.errors import RunnerError
+    from runner.output import Live
+
 
 @click.command("run-all", cls=Command)
 @click.option("--wait", default=60.0, metavar="SECONDS", help="Longest wait for open transactions.")
+@click.option("--every", metavar="INTERVAL", help="Do it again each 30s, 5m, 1h, until a signal.")
 @json_option
 @click.pass_obj
-def command(project: Path, wait: float) -> None:
+def command(project: Path, wait: float, every: str | None) -> None:
     """Bring in what is new and build what follows from it.
 
     \b
     Example: python -m runner run-all
+             python -m runner run-all --every 5m
     """
-    tick(project, wait)
+    from runner import loop, output
+    from runner.manifest import load
+
+    manifest = load(project)
+    if every is not None:
+        loop.repeat(loop.interval(every), lambda: _tick_of_loop(project, wait), _complain)
+        output.say("stopped between two ticks")
+    elif tick(project, wait).run_id is not None:
+        report = next((s.key for s in manifest.scripts.values() if s.layer == "reporting"), "...")
+        output.say(f"look at it: {output.program()} db psql -c 'table {report}'")
 
 
-def tick(project: Path, wait: float) -> None:
-    """One round, told as it goes."""
-    from runner import output, server
-    from runner.build import build
-    from runner.commands.ingest import ingest_all
-    from runner.database import Database
+def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
+    """One round, told as it goes. In a loop, what another run holds is skipped, and left to it with
+    all that would follow.
+    """
+    from runner import loop, output, server
+    from runner.build import Summary, build
+    from runner.database import Database, LockHeld
     from runner.manifest import load
     from runner.target import Target
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)
+    done = Summary()
     with output.live() as live:
-        ingest_all(database, project, None, wait, live)
-        done = build(database, manifest, Target(), (), live.result, live.starting)
-    output.ingested(live)
-    output.summary(done, live)
-    if done.run_id is not None:
-        report = next((s.key for s in manifest.scripts.values() if s.layer == "reporting"), "...")
-        output.say(f"look at it: {output.program()} db psql -c 'table {report}'")
-    output.data({"ingest": output.ingest_data(live), "build": output.build_data(done)})
+        skipped = _ingest(database, project, wait, live, in_loop)
+        try:
+            if not skipped:
+                done = build(database, manifest, Target(), (), live.result, live.starting)
+        except LockHeld as held:
+            if not in_loop:
+                raise
+            loop.skip(database, held, target=Target().name)
+            skipped = [held]
+    if live.windows or not skipped:
+        output.ingested(live)
+    if not skipped:
+        output.summary(done, live)
+    for held in skipped:
+        output.say(f"skipped: {held.message}")
+    answer = {"ingest": output.ingest_data(live), "build": output.build_data(done)}
+    output.data(answer | ({"skipped": [held.message for held in skipped]} if in_loop else {}))
+    return done
+
+
+def _ingest(
+    database: Database, project: Path, wait: float, live: Live, in_loop: bool
+) -> list[LockHeld]:
+    """Run the enabled pipelines; a failing one does not stop the others. Returns who was met."""
+    from runner import loop, output
+    from runner.database import LockHeld
+    from runner.errors import RunnerError
+    from runner.ledger import Ledger
+    from runner.pipeline import IngestionPipeline, pipelines
+
+    with database.session() as session:
+        Ledger(session)
+        found = [pipeline["pipeline_id"] for pipeline in pipelines(session)]
+    failures: list[RunnerError] = []
+    skipped: list[LockHeld] = []
+    for pipeline_id in found:
+        try:
+            IngestionPipeline(pipeline_id, database, project).run(wait, live.loaded)
+        except RunnerError as error:
+            if in_loop and isinstance(error, LockHeld):
+                loop.skip(database, error, pipeline_id=pipeline_id)
+                skipped.append(error)
+            else:
+                failures.append(error)
+    for failure in failures[:-1]:
+        output.warn(failure.message, failure.hint)
+    if failures:
+        raise failures[-1]
+    return skipped
+
+
+def _tick_of_loop(project: Path, wait: float) -> None:
+    from datetime import datetime
+
+    from runner import output
+
+    output.say(f"tick {datetime.now():%Y-%m-%d %H:%M:%S}")
+    tick(project, wait, in_loop=True)
+
+
+def _complain(error: RunnerError) -> None:
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)

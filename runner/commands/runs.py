@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from runner.commands.common import Group, json_option
+from runner.options import Group, json_option
 
-COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows", "note")
+COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 
 
 class _Runs(Group):
@@ -34,8 +34,10 @@ def command(context: click.Context, last: int, scripts: bool, run_status: str | 
         rows = _rows(context.obj, "runs", {"last": last, "scripts": scripts, "status": run_status})
         for row in rows:
             row["rows"] = output.describe_rows(row["inserted"], row["updated"], row["deleted"])
-            row["note"] = row["error"] or (f"up to {row['up_to']}" if row["up_to"] else "")
         output.table(rows, "nothing ran yet: python -m runner run-all", COLUMNS)
+        for row in rows:
+            if row["error"]:
+                output.say(f"run {row['run']}: {row['error']}")
 
 
 @command.command("show")

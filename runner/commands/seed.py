@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runner.commands.common import Command
+from runner.options import Command
 
 
 @click.command("seed", cls=Command)

@@ -1,0 +1,29 @@
+"""Finds the files that every project shares: its own where it has one, else the packaged one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+# Installed, they lie inside the package: setup.cfg puts them there. In a clone they are where they
+# are written, at its top level.
+HOME = installed if (installed := PACKAGE / "shipped").is_dir() else PACKAGE.parent
+SHARED = frozenset(
+    map(
+        Path,
+        (
+            "schema/orchestrator.sql",
+            "schema/reporting.sql",
+            "schema/warehouse.sql",
+            "sql/ingest/append.sql",
+            "sql/ingest/create_replica.sql",
+            "sql/ingest/upsert.sql",
+        ),
+    )
+)
+
+
+def find(project: Path, path: Path) -> Path:
+    """The file that stands for `path` in a project, whether there is one or not."""
+    own = project / path
+    return HOME / path if path in SHARED and not own.is_file() else own
