@@ -10,7 +10,7 @@ DEV := $(VENV)/.dev
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run ingest build psql test lint clean clean-data
+.PHONY: help run ingest build psql test lint reference clean clean-data
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(RUNNER) lint
 
 # The embedded server runs from the virtual environment, so it stops before its binaries go.
+reference: $(RUNTIME) ## write the commands into README.md
+	@$(BIN)/python -m runner.reference
+
 clean: ## delete the virtual environment and the caches, never data
 	@test ! -e $(RUNTIME) || $(RUNNER) db stop || echo "the embedded server was not stopped" >&2
 	rm -rf $(VENV) build dist milepost.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -27,6 +27,7 @@ COMMANDS = (
     "pipelines",
     "render",
     "lint",
+    "init",
     "schema",
     "seed",
     "load",
@@ -140,7 +141,7 @@ class _Outliving(io.FileIO):
 
     def write(self, content: Any) -> int:
         try:
-            return super().write(content) or 0
+            return super().write(content)
         except OSError:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from runner.errors import RunnerError, StartError
 PIPELINE_LOCK = 0x4D50_0001
 REPLICA_LOCK = 0x4D50_0002
 BUILD_LOCK = 0x4D50_0003
+LOAD_LOCK = 0x4D50_0004
 
 Row = dict[str, Any]
 
@@ -91,15 +92,23 @@ class Session:
         with _translated(text, file):
             return self.connection.execute(sql.SQL(text)).fetchall()
 
-    def copy(self, statement: str, content: Iterable[bytes]) -> None:
-        """Send content to a `copy ... from stdin`, block by block."""
+    def copy(self, statement: str, content: Iterable[bytes]) -> int:
+        """Send content to a `copy ... from stdin`, block by block; returns its rows."""
+        with _translated("", None), self.connection.cursor() as cursor:
+            with cursor.copy(sql.SQL(statement)) as copy:
+                for block in content:
+                    copy.write(block)
+            return cursor.rowcount
+
+    def copy_rows(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Send rows of values to a `copy ... from stdin`."""
         with (
             _translated("", None),
             self.connection.cursor() as cursor,
             cursor.copy(sql.SQL(statement)) as copy,
         ):
-            for block in content:
-                copy.write(block)
+            for row in rows:
+                copy.write_row(row)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -108,6 +117,12 @@ class Session:
             self.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             with self.connection.transaction():
                 yield
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what runs inside when something is raised, and nothing else of the transaction."""
+        with _translated("", None), self.connection.transaction():
+            yield
 
     @contextmanager
     def lock(self, kind: int, number: int, what: str) -> Iterator[None]:

@@ -12,7 +12,7 @@ from sqlglot import exp
 from runner.compose import Composer
 from runner.errors import RunnerError
 from runner.manifest import Manifest, Script
-from runner.plan import Position
+from runner.plan import Position, order
 from runner.target import Target
 from runner.template import plain
 
@@ -28,6 +28,7 @@ class _Canonical(Target):
 
 def lint(manifest: Manifest, keys: Collection[str] | None = None) -> list[str]:
     """One line per problem of all scripts or of those named, with file and what to change."""
+    order(manifest)  # no cycles
     return [
         problem
         for key, script in manifest.scripts.items()

@@ -1,17 +1,25 @@
-"""Loads a CSV file into public.event_stream: all of it, or nothing and the line that was wrong."""
+"""Loads a CSV file into public.event_stream: the lines that are events go in, all others are kept
+in public.load_rejects, in one transaction. `records` knows what a line is; this module what becomes
+of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import csv
+import hashlib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from psycopg import sql
 
-from runner.database import PIPELINE_LOCK, Database, QueryFailed, Row, Session
+from runner.database import LOAD_LOCK, PIPELINE_LOCK, Database, QueryFailed, Session, lock_number
 from runner.errors import RunnerError
+from runner.queries import queries
+from runner.records import LONGEST, as_text, end_of_records, is_clean, records
 
 COLUMNS = (
     "event_time",
@@ -23,120 +31,240 @@ COLUMNS = (
     "utm_source",
     "country",
 )
-BLOCK = 1 << 20
+LOOK = "python -m runner db psql -c 'select * from public.load_rejects'"
+BLOCK = 1 << 18
+DATA_ERRORS = ("22", "23")  # classes of SQLSTATE: data exceptions, broken constraints
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+Tell = Callable[[int, int], None]
 
 
-def load(database: Database, file: Path, as_history: bool) -> int:
-    """Copy a file with a header into the source; returns its rows. Memory does not grow with the
-    file.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of the lines of a file."""
+
+    rows: int
+    rejected: int
+
+
+def load(
+    database: Database,
+    file: Path,
+    as_history: bool,
+    again: bool = False,
+    tell: Tell = lambda done, total: None,
+) -> Loaded:
+    """Load a file with a header, in constant memory; content that was loaded before only `again`.
 
     created_at becomes the load's own time or, as history, the time of the event. Times without an
-    offset are UTC.
+    offset are UTC. `tell` hears how many bytes of how many are read.
     """
-    columns = _header(file)
-    with database.session("milepost load") as session, contextlib.ExitStack() as held:
-        if as_history:
-            # A watermark must not move between the look at it and the commit of older rows.
-            for pipeline in _pipelines(session):
-                what = f"an ingest of {pipeline['pipeline_name']}"
-                held.enter_context(session.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
-        with session.transaction():
-            session.run(
-                "create temporary table staged"
-                " (like public.event_stream including constraints) on commit drop;"
-                " alter table staged alter event_id drop not null, alter created_at drop not null;"
-            )
-            _copy(session, file, columns)
-            if as_history:
-                _refuse_behind_watermark(session, file)
-            return _insert(session, columns, as_history)
-
-
-def _header(file: Path) -> list[str]:
-    try:
-        with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-            header = next(csv.reader(lines), [])
-    except OSError as error:
-        raise RunnerError(f"{file}: {error.strerror}") from error
-    unknown = [name for name in header if name not in COLUMNS]
-    if unknown or "event_time" not in header or len(set(header)) < len(header):
-        problem = (
-            f"unknown column {unknown[0]!r}" if unknown else "event_time is missing or doubled"
-        )
-        raise RunnerError(
-            f"{file}:1: {problem}", f"the first line names columns: {','.join(COLUMNS)}"
-        )
-    return header
-
-
-def _copy(session: Session, file: Path, columns: list[str]) -> None:
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    statement = sql.SQL("copy staged ({}) from stdin (format csv, header true)").format(names)
-    try:
-        session.copy(statement.as_string(None), _blocks(file))
-    except QueryFailed as error:
-        line = re.search(r"line (\d+)", error.context)
-        where = f"{file}:{line[1]}" if line else str(file)
-        raise RunnerError(
-            f"{where}: {error.message}", "nothing was loaded; correct the line and load again"
-        ) from error
-
-
-def _blocks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as content:
-        if content.read(3) != b"\xef\xbb\xbf":  # a byte order mark is not part of the first name
+    with contextlib.ExitStack() as held:
+        with _named(file):
+            content = held.enter_context(file.open("rb"))
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
             content.seek(0)
-        while block := content.read(BLOCK):
-            yield block
+        columns = _header(file, content)
+        try:
+            session = held.enter_context(database.session("milepost load"))
+            what = "a load of the same content"
+            held.enter_context(session.lock(LOAD_LOCK, lock_number(sha256), what))
+            if as_history:
+                # A watermark must not move between the look at it and the commit of older rows.
+                for pipeline in session.rows(queries("load.sql")["pipelines"]):
+                    what = f"an ingest of {pipeline['pipeline_name']}"
+                    held.enter_context(session.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
+            loading = _Loading(session, file, columns)
+            with session.transaction():
+                loading.begin(sha256, as_history, again)
+                for block in _blocks(file, content, sha256, tell):
+                    loading.add(block)
+                loading.end(as_history)
+        except QueryFailed as error:
+            raise _explained(file, error) from error
+        if not loading.rows:
+            raise RunnerError(
+                f"{file}: none of its {loading.rejected:,} lines is an event;"
+                f" {loading.first_reject()}",
+                f"nothing was loaded; the lines with their reasons: {LOOK}",
+            )
+    return Loaded(loading.rows, loading.rejected)
 
 
-def _pipelines(session: Session) -> list[Row]:
-    return session.rows(
-        """
-        select
-            pipelines.pipeline_id,
-            pipelines.pipeline_name
-        from orchestrator.pipeline_definitions as pipelines
-        where pipelines.source_relation = 'public.event_stream'
-        """
-    )
+@contextlib.contextmanager
+def _named(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunnerError(f"{file}: {error.strerror or error}") from error
 
 
-def _refuse_behind_watermark(session: Session, file: Path) -> None:
-    found = session.row(
-        """
-        select
-            (select min(staged.event_time)::text from staged) as oldest,
-            max(runs.high)::text as watermark,
-            (select min(staged.event_time) from staged) <= max(runs.high) as is_behind
-        from orchestrator.runs as runs
-        inner join orchestrator.pipeline_definitions as pipelines
-            on pipelines.pipeline_id = runs.pipeline_id
-        where
-            pipelines.source_relation = 'public.event_stream'
-            and runs.kind = 'window'
-            and runs.status = 'succeeded'
-        """
-    )
-    if found["is_behind"]:
+def _explained(file: Path, error: QueryFailed) -> RunnerError:
+    if error.sqlstate is None:  # the connection broke, perhaps in the commit
+        hint: str | None = "load it again: if it was committed after all, that is refused"
+        return RunnerError(f"{file}: {error.message}", hint)
+    hint = "python -m runner schema apply" if error.sqlstate == "42P01" else error.hint
+    return RunnerError(f"{file}: {error.message}; nothing was loaded", hint)
+
+
+def _header(file: Path, content: BinaryIO) -> list[str]:
+    with _named(file):
+        line = content.readline(LONGEST).removeprefix(BYTE_ORDER_MARK)
+    text = re.sub(r"\r?\n\Z", "", line.decode(errors="replace"))
+    names = [re.sub(r'^"(.*)"$', r"\1", name) for name in text.split(",")]
+    unknown = [name for name in names if name not in COLUMNS]
+    doubled = [name for name in names if names.count(name) > 1]
+    if "\r" in text:
+        problem = "the lines end with a carriage return alone; save the file with line feeds"
+    elif not text:
+        problem = "the header is missing"
+    elif unknown:
+        problem = f"unknown column {unknown[0][:40]!r}"
+    elif doubled:
+        problem = f"column {doubled[0]} is there twice"
+    elif "event_time" not in names:
+        problem = "column event_time is missing"
+    else:
+        return names
+    raise RunnerError(f"{file}:1: {problem}", f"the first line names columns: {','.join(COLUMNS)}")
+
+
+def _blocks(file: Path, content: BinaryIO, sha256: str, tell: Tell) -> Iterator[bytes]:
+    """What follows the header, in blocks of whole records."""
+    with _named(file):
+        start, total = content.tell(), os.fstat(content.fileno()).st_size
+        content.seek(0)
+        digest = hashlib.sha256(content.read(start))
+    rest = b""
+    while True:
+        with _named(file):
+            read, done = content.read(BLOCK), content.tell()
+        tell(done, total)
+        digest.update(read)
+        block = rest + read
+        if not read:
+            break
+        end = end_of_records(block)
+        if len(block) - end > LONGEST:
+            raise RunnerError(
+                f"{file}: the line at byte {done - len(block) + end:,} is longer than"
+                f" {LONGEST:,} bytes; nothing was loaded",
+                "is it a CSV file?",
+            )
+        if end:
+            yield block[:end]
+        rest = block[end:]
+    if digest.hexdigest() != sha256:
         raise RunnerError(
-            f"{file}: its oldest event, {found['oldest']}, is behind the watermark,"
-            f" {found['watermark']}: no ingest would ever read it",
-            "load it without --as-history, so that it arrives now",
+            f"{file}: it changed while it was read; nothing was loaded",
+            "load it when nobody writes to it",
+        )
+    if rest:
+        yield rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+class _Loading:
+    """One file on its way in: a clean block as it is, any other record by record."""
+
+    def __init__(self, session: Session, file: Path, columns: list[str]) -> None:
+        self.session = session
+        # A name may hold any bytes; a text of the database may not.
+        self.file_name = os.fsencode(file).decode(errors="backslashreplace")
+        self.columns = columns
+        self.names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        self.load_id = self.rows = self.rejected = 0
+        self.line = 2  # where the next block begins
+
+    def begin(self, sha256: str, as_history: bool, again: bool) -> None:
+        earlier = self.session.rows(queries("load.sql")["earlier"], {"sha256": sha256})
+        if earlier and not again:
+            raise RunnerError(
+                "{0}: the same content was loaded on {loaded_at}, as {file_name}:"
+                " {rows_loaded:,} rows".format(self.file_name, **earlier[0]),
+                "nothing was loaded; --again loads it once more",
+            )
+        values = {
+            "sha256": sha256,
+            "file_name": self.file_name,
+            "as_history": as_history,
+            "is_again": bool(earlier),
+        }
+        self.load_id = self.session.row(queries("load.sql")["begin"], values)["load_id"]
+        found = self.session.rows(queries("load.sql")["types"], {"names": self.columns})
+        types = {row["name"]: sql.SQL(row["type"]) for row in found}
+        fields = [(sql.Identifier(name), types[name]) for name in self.columns]
+        texts = [sql.SQL("{} text").format(name) for name, _ in fields]
+        casts = [sql.SQL("lines.{}::{}").format(*each) for each in fields]
+        comma = sql.SQL(", ")
+        self.session.run(
+            self._text("stage", text_columns=comma.join(texts), values=comma.join(casts))
         )
 
+    def add(self, block: bytes) -> None:
+        count = self._copy(block) if is_clean(block) else None
+        self.rows += self._sift(block) if count is None else count
+        self.line += block.count(b"\n")
 
-def _insert(session: Session, columns: list[str], as_history: bool) -> int:
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    # Nothing arrives after now, whatever the clock of the device said.
-    created_at = sql.SQL("least(event_time, now())" if as_history else "now()")
-    text = sql.SQL(
-        "insert into public.event_stream ({names}, created_at)"
-        " select {names}, {created_at} from staged order by event_time"
-    ).format(names=names, created_at=created_at)
-    before = session.changes("public.event_stream")
-    session.run(text.as_string(None))
-    inserted = (session.changes("public.event_stream") - before).inserted
-    if not inserted:
-        raise RunnerError("the file has no rows")
-    return inserted
+    def end(self, as_history: bool) -> None:
+        if not self.rows + self.rejected:
+            raise RunnerError(f"{self.file_name}: the file has no rows")
+        if as_history:
+            self._refuse_behind_watermark()
+        # Nothing arrives after now, whatever the clock of the device said.
+        arrival = "least(staged.event_time, now())" if as_history else "now()"
+        self.session.run(self._text("insert", created_at=sql.SQL(arrival)))
+        counts = {"loaded": self.rows, "rejected": self.rejected, "load_id": self.load_id}
+        self.session.rows(queries("load.sql")["end"], counts)
+
+    def first_reject(self) -> str:
+        query = queries("load.sql")["first_reject"]
+        found = self.session.row(query, {"load_id": self.load_id})
+        return "line {line_number}: {reason}".format(**found)
+
+    def _text(self, name: str, **parts: sql.Composable) -> str:
+        """A statement on the columns that the file has."""
+        return (
+            sql.SQL(queries("load.sql")[name]).format(columns=self.names, **parts).as_string(None)
+        )
+
+    def _copy(self, block: bytes) -> int | None:
+        """Stage all of a block, or nothing of it if a line is wrong."""
+        try:
+            with self.session.savepoint():
+                return self.session.copy(self._text("copy_block"), [block])
+        except QueryFailed as error:
+            if (error.sqlstate or "")[:2] not in DATA_ERRORS:
+                raise
+            return None
+
+    def _sift(self, block: bytes) -> int:
+        """Stage the records of a block that are events, and keep the others as rejects."""
+        rejects, texts = [], []
+        for line, record, problem in records(block, self.line, self.columns):
+            if problem:
+                rejects.append((line, record, problem))
+            else:
+                texts.append((line, record))
+        lines = b"".join(b"%d,%s\n" % (n, record) for n, (_, record) in enumerate(texts))
+        self.session.run("truncate pg_temp.lines")
+        self.session.copy(self._text("copy_lines"), [lines])
+        wrong = self.session.rows(queries("load.sql")["sift"], {"last": len(texts) - 1})
+        rejects += [(*texts[row["record"]], row["reason"]) for row in wrong]
+        self.session.copy_rows(
+            queries("load.sql")["copy_rejects"],
+            [
+                (self.load_id, self.file_name, line, reason, as_text(record))
+                for line, record, reason in sorted(rejects)
+            ],
+        )
+        self.rejected += len(rejects)
+        return len(texts) - len(wrong)
+
+    def _refuse_behind_watermark(self) -> None:
+        found = self.session.row(queries("load.sql")["behind"])
+        if found["is_behind"]:
+            raise RunnerError(
+                f"{self.file_name}: its oldest event, {found['oldest']}, is behind the watermark,"
+                f" {found['watermark']}: no ingest would ever read it",
+                "nothing was loaded; load it without --as-history, so that it arrives now",
+            )

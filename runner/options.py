@@ -84,7 +84,7 @@ def select_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any
         multiple=True,
         metavar="NAME",
         shell_complete=complete_scripts,
-        help=f"{what} NAME: script, layer or glob; +NAME with its needs, NAME+ with what follows.",
+        help=f"{what} NAME: script, layer or glob; +NAME, NAME+: with needs, with what follows.",
     )
 
 

@@ -26,6 +26,7 @@ from runner.errors import RunnerError, UsageError
 from runner.ledger import Ledger
 from runner.queries import queries
 from runner.replica import join, relation, replica_columns
+from runner.shared import statement
 from runner.template import render
 
 # `now()` is fixed a moment before the transaction shows in pg_stat_activity; this buys the moment
@@ -75,7 +76,7 @@ class IngestionPipeline:
     def __init__(self, pipeline_id: int, database: Database, project: Path) -> None:
         self.pipeline_id = pipeline_id
         self.database = database
-        self.statements = project / "sql" / "ingest"
+        self.project = project
 
     def run(
         self, wait_seconds: float = 60.0, tell: Callable[[Loaded], None] = lambda loaded: None
@@ -121,10 +122,15 @@ class IngestionPipeline:
         self.watermark: str = self.definition["watermark"]
         self.origin: str | None = None  # where the first window with rows began
         with self._recorded(self.watermark):
-            self.columns = replica_columns(self.work, self.definition, self.statements)
+            statements = statement(self.project, "create_replica").parent
+            self.columns = replica_columns(self.work, self.definition, statements)
             settled, guarantee = self._settle(wait_seconds)
         loaded: list[Loaded] = []
-        while window := self._next_window(settled):
+        while True:
+            with self._recorded(self.watermark):
+                window = self._next_window(settled)
+            if window is None:
+                break
             loaded.append(self._load(window, guarantee))
             tell(loaded[-1])
             self.watermark = window.high
@@ -288,7 +294,7 @@ class IngestionPipeline:
     def _write(self, window: Window, run_id: int) -> tuple[int, int, int]:
         """Rows read, inserted and updated."""
         mode = self.definition["write_mode"]
-        file = self.statements / f"{mode}.sql"
+        file = statement(self.project, mode)
         text = render(file.read_text(encoding="utf-8"), self._values(window, run_id), file)
         if mode == "upsert":
             counts = self.work.query(text, file)[0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.compose import Composer, Piece
+from runner import shared
+from runner.compose import Composer
 from runner.database import Database, Session
 from runner.manifest import LAYERS, Manifest
 from runner.pipeline import pipelines
@@ -14,7 +15,8 @@ from runner.replica import replica_columns
 from runner.target import Target
 from runner.template import render
 
-# In this order, before the tables of the layers; a project may lack any but the last.
+# In this order, before the tables of the layers. A project may lack the first and the third; the
+# others come with the package.
 FIRST = ("source.sql", "orchestrator.sql", "pipelines.sql", "warehouse.sql")
 
 
@@ -64,10 +66,10 @@ def _run(session: Session, manifest: Manifest, target: Target) -> None:
 
 
 def _run_file(session: Session, manifest: Manifest, target: Target, path: Path) -> None:
-    if (manifest.project / path).is_file():
+    file = shared.find(manifest.project, path)
+    if file.is_file():
         values = {**manifest.variables, **target.values()}
-        piece = Piece(render(manifest.read(path), values, path), path)
-        session.run(piece.text, piece.file)
+        session.run(render(file.read_text(encoding="utf-8"), values, path), path)
 
 
 def _create_replicas(session: Session, manifest: Manifest) -> None:
@@ -78,7 +80,8 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
         if session.row("select to_regclass(%(name)s) is not null as found", {"name": quoted})[
             "found"
         ]:
-            replica_columns(session, definition, manifest.project / "sql" / "ingest")
+            statements = shared.statement(manifest.project, "create_replica").parent
+            replica_columns(session, definition, statements)
 
 
 def _catalogue(session: Session) -> dict[str, str]:

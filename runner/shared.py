@@ -27,3 +27,8 @@ def find(project: Path, path: Path) -> Path:
     """The file that stands for `path` in a project, whether there is one or not."""
     own = project / path
     return HOME / path if path in SHARED and not own.is_file() else own
+
+
+def statement(project: Path, name: str) -> Path:
+    """The file of a statement that pipelines share: `append`, `upsert` or `create_replica`."""
+    return find(project, Path("sql", "ingest", f"{name}.sql"))

@@ -65,3 +65,66 @@ comment on column public.utm_campaigns.updated_at is
 
 -- The same reason as above.
 create index if not exists utm_campaigns_updated_at on public.utm_campaigns (updated_at);
+
+create table if not exists public.loaded_files (
+    load_id bigint generated always as identity,
+    sha256 text not null,
+    file_name text not null,
+    rows_loaded bigint not null default 0,
+    rows_rejected bigint not null default 0,
+    as_history boolean not null,
+    is_again boolean not null default false,
+    loaded_at timestamptz not null default now(),
+    constraint loaded_files_key primary key (load_id),
+    constraint sha256_is_64_hex_digits check (sha256 ~ '^[0-9a-f]{64}$'),
+    constraint rows_loaded_is_not_negative check (rows_loaded >= 0),
+    constraint rows_rejected_is_not_negative check (rows_rejected >= 0)
+);
+
+comment on table public.loaded_files is
+'The files that `load` brought into event_stream. One row per load; it commits with the rows.';
+comment on column public.loaded_files.load_id is 'Key, given by the database.';
+comment on column public.loaded_files.sha256 is
+'Hash of the content, whatever the file is called: the same content comes in once.';
+comment on column public.loaded_files.file_name is 'The file as it was named on the command line.';
+comment on column public.loaded_files.rows_loaded is
+'Rows that went into event_stream; 0 if every line was rejected.';
+comment on column public.loaded_files.rows_rejected is
+'Lines that went into load_rejects instead.';
+comment on column public.loaded_files.as_history is
+'Whether created_at of the rows is the time of the event; otherwise it is loaded_at.';
+comment on column public.loaded_files.is_again is
+'Whether the content had been loaded before, and somebody insisted.';
+comment on column public.loaded_files.loaded_at is
+'When the load began; its transaction has this time.';
+
+-- Every load asks for its hash. Unique, so that content doubles only where somebody insisted.
+create unique index if not exists loaded_files_come_once on public.loaded_files (sha256)
+where rows_loaded > 0 and not is_again;
+
+create table if not exists public.load_rejects (
+    load_id bigint,
+    line_number bigint,
+    file_name text not null,
+    reason text not null,
+    raw_line text not null,
+    loaded_at timestamptz not null default now(),
+    constraint load_rejects_key primary key (load_id, line_number),
+    constraint load_rejects_load foreign key (load_id)
+    references public.loaded_files (load_id) on delete cascade,
+    constraint line_number_is_below_the_header check (line_number > 1)
+);
+
+comment on table public.load_rejects is
+'Lines that are no events. One row per record of a file that did not parse or broke a rule; correct '
+'them in a file of their own, load that, and delete them here.';
+comment on column public.load_rejects.load_id is 'Key, first part: the load that met it.';
+comment on column public.load_rejects.line_number is
+'Key, second part: the line of the file where the record begins; the header is line 1.';
+comment on column public.load_rejects.file_name is
+'The file as it was named on the command line.';
+comment on column public.load_rejects.reason is 'What is wrong with it, in words.';
+comment on column public.load_rejects.raw_line is
+'The record as the file has it, without its line end. If it holds bytes that no text can hold, '
+'those are written as \x and two digits, and backslashes are doubled.';
+comment on column public.load_rejects.loaded_at is 'When the load began.';

@@ -10,7 +10,7 @@ from runner.options import Command, json_option, select_option, target_option
 
 
 @click.command("build", cls=Command)
-@select_option("Force, in full and with all that follows,")
+@select_option("Force, with all that follows,")
 @target_option
 @json_option
 @click.pass_obj

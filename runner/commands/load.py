@@ -12,16 +12,30 @@ from runner.options import Command
 @click.command("load", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--as-history", is_flag=True, help="As if each event had arrived when it happened.")
+@click.option("--again", is_flag=True, help="Even if the same content was loaded before.")
 @click.pass_obj
-def command(project: Path, file: Path, as_history: bool) -> None:
-    """Load a CSV file with a header into public.event_stream: all of it, or nothing.
+def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
+    """Load a CSV file with a header into public.event_stream.
+
+    Lines that are no events are set aside in public.load_rejects, with the reason.
 
     \b
     Example: python -m runner load events.csv --as-history
     """
     from runner import output, server
     from runner.database import Database
-    from runner.load import load
+    from runner.load import LOOK, load
 
     database = Database(server.find(project).conninfo)
-    output.say(f"load: {load(database, file, as_history):,} events from {file}")
+    with output.live() as live:
+        loaded = load(
+            database,
+            file,
+            as_history,
+            again,
+            lambda done, total: live.show(f"load {file.name}", done, total),
+        )
+    output.say(f"load: {loaded.rows:,} events from {file}")
+    if loaded.rejected:
+        lines = "1 line is" if loaded.rejected == 1 else f"{loaded.rejected:,} lines are"
+        output.warn(f"{lines} no event and stayed out, with the reason in load_rejects", LOOK)

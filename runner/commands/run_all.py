@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.common import Command, json_option
+from runner.options import Command, json_option
 
 if TYPE_CHECKING:
     from runner.build import Summary
@@ -58,11 +58,11 @@ def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
         try:
             if not skipped:
                 done = build(database, manifest, Target(), (), live.result, live.starting)
-        except LockHeld as held:
+        except LockHeld as error:
             if not in_loop:
                 raise
-            loop.skip(database, held, target=Target().name)
-            skipped = [held]
+            loop.skip(database, error, target=Target().name)
+            skipped = [error]
     if live.windows or not skipped:
         output.ingested(live)
     if not skipped:

@@ -1,0 +1,144 @@
+"""Writes a small working project: the one in runner/project, under the names of another source."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import RunnerError, UsageError
+
+EXAMPLE = Path(__file__).with_name("project")
+# Only the example makes its own source.
+EXAMPLE_SOURCE = Path("schema", "source.sql")
+# A folder with nothing but these is as good as empty.
+HARMLESS = (".git", ".venv")
+# Leaves room for the names that are made of it; PostgreSQL cuts them at 63.
+LONGEST_NAME = 48
+# What PostgreSQL takes for a column only in quotes.
+WORDS_OF_SQL = """
+    all analyse analyze and any array as asc asymmetric authorization binary both case cast check
+    collate collation column concurrently constraint create cross current_catalog current_date
+    current_role current_schema current_time current_timestamp current_user default deferrable desc
+    distinct do else end except false fetch for foreign freeze from full grant group having ilike in
+    initially inner intersect into is isnull join lateral leading left like limit localtime
+    localtimestamp natural not notnull null offset on only or order outer overlaps placing primary
+    references returning right select session_user similar some symmetric system_user table
+    tablesample then to trailing true union unique user using variadic verbose when where window
+    with
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table to read, the key of its rows, and the cursor that says when a row was written."""
+
+    schema: str
+    table: str
+    key: str
+    cursor: str
+
+
+ORDERS = Source("public", "orders", "order_id", "updated_at")
+
+
+def parse(source: str | None, key: str | None, cursor: str | None) -> Source:
+    """The source that the options describe; without any, the one of the example."""
+    if source is None and key is None and cursor is None:
+        return ORDERS
+    if source is None or key is None or cursor is None:
+        raise UsageError(
+            "--source, --key and --cursor belong together",
+            "--source public.invoices --key invoice_id --cursor updated_at",
+        )
+    schema, dot, table = source.partition(".")
+    if not dot:
+        raise UsageError(f"--source {source} does not name its schema", f"--source public.{source}")
+    _check_name("--source", schema)
+    _check_name("--source", table)
+    for option, name in (("--key", key), ("--cursor", cursor)):
+        _check_name(option, name)
+        if name in WORDS_OF_SQL.split():
+            raise UsageError(
+                f"{option} {name} is a word of SQL", "read a view that gives it another name"
+            )
+    if key in (cursor, f"{cursor}_day"):
+        raise UsageError(
+            f"--key {key} and --cursor {cursor} would be one column of the fact",
+            "the key identifies a row, the cursor says when it was written",
+        )
+    return Source(schema, table, key, cursor)
+
+
+def write(folder: Path, source: Source, *, is_example: bool) -> list[Path]:
+    """Write the project; returns its files, relative to the folder. Only an empty one will do."""
+    _refuse_filled(folder)
+    files = []
+    try:
+        for template in sorted(path for path in EXAMPLE.rglob("*") if path.is_file()):
+            path = template.relative_to(EXAMPLE)
+            if is_example or path != EXAMPLE_SOURCE:
+                files.append(_write(folder, path, template.read_text(encoding="utf-8"), source))
+    except OSError as error:
+        raise RunnerError(f"{error.filename}: {error.strerror}") from error
+    return sorted(files)
+
+
+def next_steps(folder: Path, source: Source, program: str, *, needs_server: bool) -> list[str]:
+    """The commands to type now, from here to the first look at the report."""
+    away = os.path.relpath(folder)
+    steps = []
+    if away != ".":
+        steps.append(f"cd {shlex.quote(away if not folder.is_absolute() else str(folder))}")
+        if "/" in program:  # a virtual environment that is called by its path from here
+            program = os.path.join(os.path.relpath(".", folder), program)
+    if needs_server:
+        where = f"the server that has {source.schema}.{source.table}"
+        steps.append(f"export DATABASE_URL=postgresql://...  # {where}")
+    look = f"table reporting.{source.table}_daily"
+    commands = ("schema apply", "run-all", f"db psql -c '{look}'")
+    return [*steps, *(f"{program} {command}" for command in commands)]
+
+
+def _check_name(option: str, name: str) -> None:
+    if not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}", name):
+        raise UsageError(
+            f"{option}: {name!r} is not a plain name",
+            f"lower-case letters, digits and _, at most {LONGEST_NAME};"
+            " a view can give a table or column such a name",
+        )
+
+
+def _refuse_filled(folder: Path) -> None:
+    try:
+        there = sorted(path.name for path in folder.iterdir() if path.name not in HARMLESS)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}", "name a new folder") from error
+    if there:
+        raise UsageError(f"{folder} is not empty: it has {there[0]}", "name a new folder")
+
+
+def _write(folder: Path, path: Path, text: str, source: Source) -> Path:
+    name = ".gitignore" if path.name == "gitignore" else _renamed(path.name, source)
+    file = folder / path.parent / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(_renamed(text, source), encoding="utf-8")
+    return path.parent / name
+
+
+def _renamed(text: str, source: Source) -> str:
+    """A text of the example with the names of another source, all in one pass."""
+    # In a template, after.items is a method of the dictionary and not its entry.
+    entry = f'["{source.table}"]' if hasattr(dict, source.table) else f".{source.table}"
+    names = {
+        f"{ORDERS.schema}.{ORDERS.table}": f"{source.schema}.{source.table}",
+        f".{ORDERS.table} }}}}": f"{entry} }}}}",
+        ORDERS.table: source.table,
+        ORDERS.key: source.key,
+        ORDERS.cursor: source.cursor,
+    }
+    return re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], text)

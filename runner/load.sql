@@ -1,0 +1,186 @@
+-- pipelines --
+-- Those that read the table that is loaded.
+select
+    pipelines.pipeline_id,
+    pipelines.pipeline_name
+from orchestrator.pipeline_definitions as pipelines
+where pipelines.source_relation = 'public.event_stream'
+
+-- earlier --
+-- The last load of the same content that brought rows.
+select
+    loads.file_name,
+    loads.rows_loaded,
+    to_char(loads.loaded_at, 'YYYY-MM-DD HH24:MI:SS TZ') as loaded_at
+from public.loaded_files as loads
+where
+    loads.sha256 = %(sha256)s
+    and loads.rows_loaded > 0
+order by loads.load_id desc
+limit 1
+
+-- begin --
+-- A row for this load; its counts are known at the end.
+insert into public.loaded_files (sha256, file_name, as_history, is_again)
+values (%(sha256)s, %(file_name)s, %(as_history)s, %(is_again)s)
+returning load_id
+
+-- end --
+update public.loaded_files
+set
+    rows_loaded = %(loaded)s,
+    rows_rejected = %(rejected)s
+where load_id = %(load_id)s
+
+-- types --
+-- What the text of a field becomes; -1 leaves lengths to the insert, which never cuts a value.
+select
+    attributes.attname as name,
+    format_type(attributes.atttypid, -1) as type
+from pg_attribute as attributes
+where
+    attributes.attrelid = 'public.event_stream'::regclass
+    and attributes.attname = any(%(names)s)
+
+-- stage --
+-- staged: the events so far, typed, under the rules of the source. lines: records of one block as
+-- text, numbered from 0. sift moves the good ones from lines to staged, and returns the others.
+create temporary table staged (
+    like public.event_stream including constraints
+) on commit drop;
+alter table pg_temp.staged alter event_id drop not null, alter created_at drop not null;
+
+create temporary table lines (record integer primary key, {text_columns}) on commit drop;
+
+-- Why the fields of one record do not fit their types, if that is why.
+create function pg_temp.misfit(wrong_record integer) returns text
+language plpgsql as $$
+declare
+    field record;
+begin
+    for field in
+        select
+            attributes.attname as name,
+            types.typcategory as category,
+            format_type(attributes.atttypid, -1) as type,
+            to_jsonb(lines) ->> attributes.attname as content
+        from pg_temp.lines as lines
+        inner join pg_catalog.pg_attribute as attributes
+            on attributes.attrelid = 'pg_temp.staged'::regclass
+        inner join pg_catalog.pg_type as types on types.oid = attributes.atttypid
+        where
+            lines.record = wrong_record
+            and attributes.attnum > 0
+            and types.typcategory <> 'S'
+        order by attributes.attnum
+    loop
+        begin
+            execute format('select %L::%s', field.content, field.type);
+        exception
+            when invalid_text_representation or invalid_datetime_format then
+                return format(
+                    '%s is not a %s: "%s"',
+                    field.name,
+                    case field.category when 'D' then 'time' when 'N' then 'number'
+                    else field.type end,
+                    left(field.content, 100)
+                );
+            when data_exception then
+                return format('%s: %s', field.name, left(sqlerrm, 200));
+        end;
+    end loop;
+    return null;
+end
+$$;
+
+-- Tries a few records at once; where one of them is wrong, each by itself.
+create function pg_temp.sift(first_record integer, last_record integer)
+returns table (record integer, reason text)
+language plpgsql as $$
+declare
+    state text;
+    message text;
+    rule text;
+    empty_column text;
+begin
+    insert into pg_temp.staged ({columns})
+    select {values}
+    from pg_temp.lines as lines
+    where lines.record between first_record and last_record
+    order by lines.record;
+exception
+    when data_exception or integrity_constraint_violation then
+        if first_record < last_record then
+            for single in first_record .. last_record loop
+                return query
+                select
+                    sifted.record,
+                    sifted.reason
+                from pg_temp.sift(single, single) as sifted;
+            end loop;
+        else
+            get stacked diagnostics
+                state = returned_sqlstate, message = message_text,
+                rule = constraint_name, empty_column = column_name;
+            record := first_record;
+            reason := case state
+                when '23502' then empty_column || ' is empty'
+                when '23514' then 'breaks the rule ' || rule
+                else coalesce(pg_temp.misfit(first_record), message)
+            end;
+            return next;
+        end if;
+end
+$$;
+
+-- copy_block --
+-- Fields that are empty are null, quoted or not: some exports quote everything.
+copy pg_temp.staged ({columns}) from stdin
+(format csv, encoding 'utf8', force_null ({columns}))
+
+-- copy_lines --
+copy pg_temp.lines (record, {columns}) from stdin
+(format csv, encoding 'utf8', force_null ({columns}))
+
+-- copy_rejects --
+copy public.load_rejects (load_id, file_name, line_number, reason, raw_line) from stdin
+
+-- sift --
+-- The records of lines that are no events, and why.
+select
+    sifted.record,
+    sifted.reason
+from generate_series(0, %(last)s, 16) as starts (record)
+cross join lateral pg_temp.sift(starts.record, least(starts.record + 15, %(last)s)) as sifted
+
+-- behind --
+-- Whether the oldest staged event is one that no ingest would read.
+select
+    (select min(staged.event_time)::text from pg_temp.staged as staged) as oldest,
+    max(runs.high)::text as watermark,
+    (select min(staged.event_time) from pg_temp.staged as staged) <= max(runs.high) as is_behind
+from orchestrator.runs as runs
+inner join orchestrator.pipeline_definitions as pipelines
+    on pipelines.pipeline_id = runs.pipeline_id
+where
+    pipelines.source_relation = 'public.event_stream'
+    and runs.kind = 'window'
+    and runs.status = 'succeeded'
+
+-- insert --
+-- In the order of arrival.
+insert into public.event_stream ({columns}, created_at)
+select
+    {columns},
+    {created_at} as created_at
+from pg_temp.staged as staged
+order by {created_at}
+
+-- first_reject --
+select
+    rejects.line_number,
+    rejects.reason
+from public.load_rejects as rejects
+where rejects.load_id = %(load_id)s
+order by rejects.line_number
+limit 1

@@ -1,0 +1,110 @@
+"""Cuts CSV text into records, and says what is wrong with those that are damaged.
+
+A record is one line, or several where a quoted field holds line breaks. Quotes are those of RFC
+4180: around a whole field, doubled inside. A line that breaks that is a record by itself, and
+reading goes on in the next one; so a quote that is never closed costs one line, not the rest of the
+file. Lines end with a line feed, or carriage return and line feed. Empty lines are no records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+LONGEST = 1 << 20  # a record of more bytes is a quote that somebody forgot to close
+
+# Possessive (`++`): what matched is never tried another way, so none of these is ever slow.
+_QUOTED = rb'"(?:[^"]++|"")*+"'
+_FIELD = rb'(?:%s|[^",\r\n]*+)' % _QUOTED
+_RECORD = rb"%s(?:,%s)*+\r?\n" % (_FIELD, _FIELD)
+QUOTED = re.compile(_QUOTED)
+FIELDS = re.compile(rb"(?:%s,)*+" % _FIELD)
+RECORD = re.compile(_RECORD)
+RECORDS = re.compile(rb"(?:%s)*+" % _RECORD)
+UNFINISHED = re.compile(rb'(?:%s,)*+(?:%s|"(?:[^"]++|"")*+)\r?\Z' % (_FIELD, _FIELD))
+
+
+def end_of_records(block: bytes) -> int:
+    """Where the last record that is certainly whole ends; a damaged line counts as one."""
+    if b'"' not in block:
+        return block.rfind(b"\n") + 1
+    position = 0
+    while True:
+        position = RECORDS.match(block, position).end()  # type: ignore[union-attr]
+        end_of_line = block.find(b"\n", position) + 1
+        may_go_on = len(block) - position <= LONGEST and UNFINISHED.match(block, position)
+        if not end_of_line or may_go_on:
+            return position
+        position = end_of_line
+
+
+def is_clean(block: bytes) -> bool:
+    """Whether COPY reads a block as we do: it forgives wrong quotes, and backslash-dot ends it."""
+    return (
+        block.count(b"\r") == block.count(b"\r\n")
+        and not block.startswith(b"\\.")
+        and b"\n\\." not in block
+        and (b'"' not in block or RECORDS.fullmatch(block) is not None)
+    )
+
+
+def records(block: bytes, line: int, columns: list[str]) -> Iterator[tuple[int, bytes, str]]:
+    """Line number, text and problem of each record; no problem is an empty string."""
+    position = 0
+    while position < len(block):
+        found = RECORD.match(block, position)
+        end = found.end() if found else block.index(b"\n", position) + 1
+        record = block[position : end - 1].removesuffix(b"\r")
+        if record:
+            yield line, record, _problem(record, columns, found is not None)
+        line += block.count(b"\n", position, end)
+        position = end
+
+
+def _problem(record: bytes, columns: list[str], is_well_formed: bool) -> str:
+    if b"\0" in record:
+        return "it holds a NUL byte"
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        return f"it is not UTF-8: byte 0x{record[error.start]:02x}"
+    if not is_well_formed:
+        return _damage(record, columns)
+    count = _commas(record) + 1
+    if count == len(columns):
+        return ""
+    return f"{count} field{'s' * (count > 1)}, the header has {len(columns)}"
+
+
+def _damage(record: bytes, columns: list[str]) -> str:
+    """Say what is wrong with the first field that RFC 4180 does not allow."""
+    start = FIELDS.match(record).end()  # type: ignore[union-attr]
+    index = _commas(record[:start])
+    name = columns[index] if index < len(columns) else f"field {index + 1}"
+    if record.startswith(b'"', start):
+        is_closed = QUOTED.match(record, start)
+        return (
+            f"{name}: {'text after the closing quote' if is_closed else 'the quote is not closed'}"
+        )
+    if b'"' in re.split(rb"[,\r]", record[start:])[0]:
+        return f"{name}: a quote inside a field that does not begin with one"
+    return f"{name}: a carriage return inside the line"
+
+
+def _commas(record: bytes) -> int:
+    """How many commas separate fields."""
+    return (QUOTED.sub(b"", record) if b'"' in record else record).count(b",")
+
+
+def as_text(record: bytes) -> str:
+    """A line as a text of the database; bytes that cannot be in one, and then backslashes too, as
+    escapes.
+    """
+    try:
+        text = record.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" not in text:
+        return text
+    escaped = record.replace(b"\\", b"\\\\").decode(errors="backslashreplace")
+    return escaped.replace("\0", r"\x00")
