@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from runner.cli import main
+import sys
+
+
+def main() -> None:
+    """Run the command line; one clear line where the libraries it needs are not installed."""
+    try:
+        from runner.cli import main as run
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        print("error: this Python does not have what the runner needs", file=sys.stderr)
+        print("hint: make run, then .venv/bin/python -m runner", file=sys.stderr)
+        sys.exit(3)
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from runner import ledger
 from runner.compose import PRELUDE, Composer
-from runner.database import BUILD_LOCK, Changes, Database, Session, lock_number
+from runner.database import BUILD_LOCK, Changes, Database, QueryFailed, Session, lock_number
 from runner.errors import RunnerError, StartError
 from runner.ledger import Ledger
-from runner.manifest import Manifest, Script
+from runner.manifest import LAYERS, Manifest, Script
 from runner.plan import Mode, Position, Step, decide, fingerprint, select
+from runner.shape import refuse_other_shape
 from runner.target import RAW_SCHEMA, Target
 
 
@@ -45,9 +46,11 @@ def look(
     session: Session, manifest: Manifest, target: Target, patterns: Iterable[str] = ()
 ) -> tuple[dict[str, Position], list[Step]]:
     """What is new and what each script would do about it, in the snapshot of the session."""
+    _check_time_zone(session, manifest)
     _check_replicas(session, manifest)
     positions = ledger.positions(session, target.name)
-    built = ledger.built_scripts(session, target.name, target.prefix)
+    tables = {script.key: target.tables(script) for script in manifest.scripts.values()}
+    built = ledger.built_scripts(session, target.name, tables)
     forced = frozenset(select(manifest, patterns))
     return positions, decide(manifest, built, positions, forced)
 
@@ -75,7 +78,9 @@ def build(
         book = Ledger(evidence)
         with work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"):
             book.abandon_builds(target.name)
-            if not _has_work(look(work, manifest, target, patterns)[1]):
+            steps = look(work, manifest, target, patterns)[1]
+            # After a failure that was mended a build says so, even if it has nothing else to do.
+            if not _has_work(steps) and not ledger.last_build_failed(work, target.name):
                 return Summary()
             run_id = book.begin("build", work, target=target.name)
             attempt = Attempt(manifest, target, work, book, run_id, tell, starting)
@@ -107,7 +112,7 @@ class Attempt:
         self.work.run(PRELUDE)
         positions, steps = look(self.work, self.manifest, self.target, patterns)
         composer = Composer(self.manifest, self.target, positions)
-        self._define_schemas()
+        self._define_schemas(composer)
         due = [step for step in steps if step.mode != "skip"]
         for index, step in enumerate(due):
             self.starting(step, index, len(due))
@@ -124,11 +129,19 @@ class Attempt:
             deleted=changes.deleted,
         )
 
-    def _define_schemas(self) -> None:
-        """A target's schemas come with its first build; the live ones with `schema apply`."""
+    def _define_schemas(self, composer: Composer) -> None:
+        """A target's schemas come with its builds; the live ones with `schema apply`."""
         if not self.target.is_live:
-            for layer in ("warehouse", "reporting"):
-                self.work.run(f"create schema if not exists {self.target.prefix}{layer}")
+            for layer in LAYERS:
+                for piece in composer.layer(layer):
+                    self.work.run(piece.text, piece.file)
+
+    def _define(self, composer: Composer, script: Script) -> None:
+        """Make what is not there yet; what is there has to be as it would be made."""
+        for piece in composer.definitions(script):
+            self.work.run(piece.text, piece.file)
+        if not script.is_view:
+            refuse_other_shape(self.work, composer, script)
 
     def _run_step(self, composer: Composer, step: Step) -> None:
         script = step.script
@@ -136,8 +149,7 @@ class Attempt:
         started = time.monotonic()
         try:
             if step.mode == "full":
-                for piece in composer.definitions(script):
-                    self.work.run(piece.text, piece.file)
+                self._define(composer, script)
             before = self.work.changes(table)
             for piece in composer.body(script, step.mode, self.work):
                 self.work.run(piece.text, piece.file or script.path)
@@ -150,7 +162,7 @@ class Attempt:
                 self.target.name,
                 script.key,
                 fingerprint(self.manifest, script),
-                table,
+                self.target.tables(script),
             )
         except BaseException as error:
             seconds = time.monotonic() - started
@@ -191,6 +203,17 @@ class Attempt:
 
 def _has_work(steps: list[Step]) -> bool:
     return any(step.mode != "skip" for step in steps)
+
+
+def _check_time_zone(session: Session, manifest: Manifest) -> None:
+    zone = manifest.variables.get("reporting_timezone", "UTC")
+    try:
+        session.row("select now() at time zone %(zone)s::text as here", {"zone": zone})
+    except QueryFailed as error:
+        raise StartError(
+            f"sql/manifest.toml: reporting_timezone: {error.message}",
+            "a name such as Asia/Singapore; table pg_timezone_names lists them",
+        ) from error
 
 
 def _check_replicas(session: Session, manifest: Manifest) -> None:

@@ -34,6 +34,7 @@ COMMANDS = (
     "db",
 )
 INTERRUPTED = 130
+INTERRUPTION = "interrupted; what was not committed is rolled back"
 # What asks us to stop: Ctrl-C, a service manager, a terminal that closes.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_SECONDS = 2.0
@@ -85,13 +86,21 @@ def main(arguments: list[str] | None = None) -> None:
     except RunnerError as error:
         if "--debug" in arguments:
             raise
-        _complain(error.message, error.hint)
-        code = error.exit_code
+        if _was_interrupted(error):  # and what cleaned up behind it failed in its turn
+            _complain(INTERRUPTION, None)
+            code = INTERRUPTED
+        else:
+            _complain(error.message, error.hint)
+            code = error.exit_code
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted; what was not committed is rolled back", None)
+    except click.Abort as error:
+        interrupted = _was_interrupted(error)
+        _complain(INTERRUPTION if interrupted else "nothing was done", None)
+        code = INTERRUPTED if interrupted else 1
+    except KeyboardInterrupt:
+        _complain(INTERRUPTION, None)
         code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # whoever read the output has gone
@@ -104,6 +113,14 @@ def main(arguments: list[str] | None = None) -> None:
         )
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _program() -> str:

@@ -8,10 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from psycopg import sql
 
+from runner import shared
 from runner.database import Session
 from runner.manifest import Manifest, Script
 from runner.plan import Mode, Position
@@ -43,6 +45,15 @@ class Composer:
     manifest: Manifest
     target: Target
     positions: Mapping[str, Position]
+
+    def layer(self, name: str) -> list[Piece]:
+        """The schema of a layer and what all of its tables share; nothing if a project has none."""
+        path = Path("schema", f"{name}.sql")
+        file = shared.find(self.manifest.project, path)
+        if not file.is_file():
+            return []
+        values = {**self.manifest.variables, **self.target.values()}
+        return [Piece(render(file.read_text(encoding="utf-8"), values, path), path)]
 
     def definitions(self, script: Script) -> list[Piece]:
         """The DDL of a script's tables, or of a view."""
@@ -94,10 +105,16 @@ class Composer:
         return {
             **self.target.values(),
             "incremental": INCREMENTAL if mode == "incremental" else FULL,
-            "after": {name: position.after for name, position in self.positions.items()},
-            "through": {name: position.through for name, position in self.positions.items()},
-            "pipeline": {name: position.pipeline_id for name, position in self.positions.items()},
+            "after": self._of_each("after"),
+            "through": self._of_each("through"),
+            "pipeline": self._of_each("pipeline_id"),
         }
+
+    def _of_each(self, what: str) -> SimpleNamespace:
+        """A value of each replica's position: `{{ after.event_stream }}`."""
+        return SimpleNamespace(
+            **{name: getattr(position, what) for name, position in self.positions.items()}
+        )
 
     def _render(self, path: Path, values: Mapping[str, Any]) -> str:
         return render(self.manifest.read(path), {**self.manifest.variables, **values}, path)
@@ -123,6 +140,14 @@ def _publish(session: Session, table: str, fresh: str) -> str:
     shape = session.rows(queries("ledger.sql")["table_shape"], {"table": table})
     columns = [plain(column["column_name"]) for column in shape]
     keys = [plain(column["column_name"]) for column in shape if column["is_key"]]
+    # Hash joins know `=` only; a key column may be null too, as the cohort of an average is.
+    same_key = []
+    for column in shape:
+        if column["is_key"]:
+            same = "stored.{0} = gone.{0}"
+            if not column["is_required"]:
+                same = "stored.{0} is not distinct from gone.{0}"
+            same_key.append(sql.SQL(same).format(plain(column["column_name"])))
     assignments = [
         sql.SQL("{0} = excluded.{0}").format(column) for column in columns if column not in keys
     ]
@@ -133,10 +158,7 @@ def _publish(session: Session, table: str, fresh: str) -> str:
             "fresh": plain(fresh),
             "columns": sql.SQL(", ").join(columns),
             "keys": sql.SQL(", ").join(keys),
-            # A key column may be null, as the cohort of an average is.
-            "is_same_key": sql.SQL(" and ").join(
-                sql.SQL("stored.{0} is not distinct from gone.{0}").format(key) for key in keys
-            ),
+            "is_same_key": sql.SQL(" and ").join(same_key),
             "action": sql.SQL("update set {}").format(sql.SQL(", ").join(assignments))
             if assignments
             else sql.SQL("nothing"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import zlib
@@ -22,6 +23,9 @@ PIPELINE_LOCK = 0x4D50_0001
 REPLICA_LOCK = 0x4D50_0002
 BUILD_LOCK = 0x4D50_0003
 LOAD_LOCK = 0x4D50_0004
+
+# Of every session. Set by statements: `options` may be in the address already.
+SETTINGS = "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning'"
 
 Row = dict[str, Any]
 
@@ -192,7 +196,6 @@ class Database:
                 autocommit=True,
                 row_factory=dict_row,
                 application_name=f"{name} ({host()})",
-                options="-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning",
                 prepare_threshold=None,
             )
         except psycopg.Error as error:
@@ -203,7 +206,11 @@ class Database:
                 "look at DATABASE_URL or the PG* variables; without them it is the embedded server",
             ) from error
         with connection:
-            yield Session(connection)
+            session = Session(connection)
+            session.run(SETTINGS)
+            with contextlib.suppress(QueryFailed):  # not on every platform
+                session.run("set client_connection_check_interval = '2s'")
+            yield session
 
     def refuse_pooler(self, one: Session, other: Session) -> None:
         """Refuse a pooler in transaction mode: there no session holds a lock.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.database import Changes, QueryFailed, Session, host
@@ -136,10 +137,24 @@ def positions(session: Session, target: str) -> dict[str, Position]:
     return found
 
 
-def built_scripts(session: Session, target: str, prefix: str) -> dict[str, str]:
-    """The fingerprint that each table of a target was last built from."""
+def last_build_failed(session: Session, target: str) -> bool:
+    """Whether the last build of a target did not succeed."""
+    found = session.rows(queries("ledger.sql")["last_build"], {"target": target})
+    return bool(found) and found[0]["status"] != "succeeded"
+
+
+def built_scripts(
+    session: Session, target: str, tables: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """The fingerprint that each script's tables, given by its key, were last built from."""
+    pairs = [(script, table) for script, names in tables.items() for table in names]
     rows = session.rows(
-        queries("ledger.sql")["built_scripts"], {"target": target, "prefix": prefix}
+        queries("ledger.sql")["built_scripts"],
+        {
+            "target": target,
+            "scripts": [script for script, _ in pairs],
+            "tables": [table for _, table in pairs],
+        },
     )
     return {row["script"]: row["fingerprint"] for row in rows}
 
@@ -159,9 +174,14 @@ def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None
 
 
 def remember(
-    work: Session, build_id: int, target: str, script: str, fingerprint: str, table: str
+    work: Session,
+    build_id: int,
+    target: str,
+    script: str,
+    fingerprint: str,
+    tables: Sequence[str],
 ) -> None:
-    """Record what a table is built from now, in the transaction of the build."""
+    """Record what a script's tables are built from now, in the transaction of the build."""
     work.rows(
         queries("ledger.sql")["remember_script"],
         {
@@ -169,7 +189,7 @@ def remember(
             "script": script,
             "run_id": build_id,
             "fingerprint": fingerprint,
-            "table": table,
+            "tables": list(tables),
         },
     )
 

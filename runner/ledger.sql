@@ -155,16 +155,32 @@ left join lateral (
 ) as newest on true
 order by pipelines.pipeline_id
 
+-- last_build --
+-- How the last build of a target ended.
+select builds.status
+from orchestrator.runs as builds
+where
+    builds.kind = 'build'
+    and builds.target = %(target)s
+    and builds.status not in ('skipped', 'running')
+order by builds.run_id desc
+limit 1
+
 -- built_scripts --
--- What the tables of a target were built from; a table that was dropped and made again was never
--- built.
+-- What the tables of a target were built from; where one of them was dropped and made again, the
+-- script was never built.
 select
     built.script,
     built.fingerprint
 from orchestrator.built_scripts as built
-where
-    built.target = %(target)s
-    and built.table_oid = to_regclass(%(prefix)s || built.script)
+inner join unnest(%(scripts)s::text[], %(tables)s::text[]) as known (script, table_name)
+    on known.script = built.script
+where built.target = %(target)s
+group by
+    built.script,
+    built.fingerprint,
+    built.table_oids
+having built.table_oids = array_agg(to_regclass(known.table_name)::oid order by known.table_name)
 
 -- consume --
 -- What the running build consumes, committed with it.
@@ -173,12 +189,18 @@ values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s)
 
 -- remember_script --
 -- What a table is built from now, committed with it.
-insert into orchestrator.built_scripts (target, script, run_id, fingerprint, table_oid)
-values (%(target)s, %(script)s, %(run_id)s, %(fingerprint)s, %(table)s::regclass)
+insert into orchestrator.built_scripts (target, script, run_id, fingerprint, table_oids)
+select
+    %(target)s,
+    %(script)s,
+    %(run_id)s,
+    %(fingerprint)s,
+    array_agg(to_regclass(tables.table_name)::oid order by tables.table_name)
+from unnest(%(tables)s::text[]) as tables (table_name)
 on conflict (target, script) do update set
     run_id = excluded.run_id,
     fingerprint = excluded.fingerprint,
-    table_oid = excluded.table_oid,
+    table_oids = excluded.table_oids,
     built_at = excluded.built_at
 
 -- table_shape --
@@ -196,7 +218,8 @@ with keys as (
 
 select
     quote_ident(attributes.attname) as column_name,
-    attributes.attnum = any(keys.conkey) as is_key
+    attributes.attnum = any(keys.conkey) as is_key,
+    attributes.attnotnull as is_required
 from pg_attribute as attributes
 cross join keys
 where
@@ -204,3 +227,15 @@ where
     and attributes.attnum > 0
     and not attributes.attisdropped
 order by attributes.attnum
+
+-- table_columns --
+-- Columns of a table with their types.
+select
+    attributes.attname as name,
+    format_type(attributes.atttypid, attributes.atttypmod)
+    || case when attributes.attnotnull then ' not null' else '' end as definition
+from pg_attribute as attributes
+where
+    attributes.attrelid = %(table)s::regclass
+    and attributes.attnum > 0
+    and not attributes.attisdropped

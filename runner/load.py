@@ -84,7 +84,7 @@ def load(
             raise _explained(file, error) from error
         if not loading.rows:
             raise RunnerError(
-                f"{file}: none of its {loading.rejected:,} lines is an event;"
+                f"{file}: not one line is an event, {loading.rejected:,} rejected;"
                 f" {loading.first_reject()}",
                 f"nothing was loaded; the lines with their reasons: {LOOK}",
             )

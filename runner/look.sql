@@ -132,7 +132,13 @@ from (
         results.run_id
     from orchestrator.check_results as results
     inner join orchestrator.runs as builds on builds.run_id = results.run_id
-    where builds.target = %(target)s
+    where
+        builds.target = %(target)s
+        -- What a failed build found is told until a later one succeeds.
+        and (
+            builds.status = 'succeeded'
+            or builds.run_id = (select last_build.run_id from last_build)
+        )
     order by results.script, results.check_name, results.check_result_id desc
 ) as latest
 where latest.status <> 'passed'

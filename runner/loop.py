@@ -50,18 +50,26 @@ def repeat(seconds: int, tick: Callable[[], object], tell: Callable[[RunnerError
             tick()
         except UsageError:
             raise
-        except RunnerError as error:
+        except Exception as error:  # whatever it is: a lost server, a file that is being edited
+            if _was_interrupted(error):
+                raise KeyboardInterrupt from error
             logging.getLogger(__name__).debug("tick", exc_info=True)
+            if not isinstance(error, RunnerError):
+                unexpected = f"unexpected {type(error).__name__}: {error}"
+                error = RunnerError(unexpected, "--debug shows where")
             tell(error)
-        except Exception as error:  # for instance a file that is being edited right now
-            logging.getLogger(__name__).debug("tick", exc_info=True)
-            unexpected = f"unexpected {type(error).__name__}: {error}"
-            tell(RunnerError(unexpected, "--debug shows where"))
         try:
             now = time.monotonic()
             time.sleep(next_tick(start, seconds, now) - now)
         except KeyboardInterrupt:
             return
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether a signal came first, and what cleaned up behind it failed in its turn."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def skip(

@@ -75,6 +75,31 @@ def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def wait_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--wait: how long an ingest waits for transactions that were open when it began."""
+    return click.option(
+        "--wait",
+        type=click.FloatRange(0, 86_400),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Longest wait for open transactions.",
+    )(function)
+
+
+def last_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """-n: how many rows to list."""
+    return click.option(
+        "-n",
+        "--last",
+        type=click.IntRange(min=1),
+        default=20,
+        show_default=True,
+        metavar="N",
+        help="How many.",
+    )(function)
+
+
 def select_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """-s: scripts by name, glob or layer; +x with what x needs, x+ with what needs x."""
     return click.option(

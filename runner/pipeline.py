@@ -162,6 +162,7 @@ class IngestionPipeline:
         """
         started = time.monotonic()
         now = self.work.row("select clock_timestamp()::text as now")["now"]
+        has_nulls = self._has_null_cursors()
         while True:
             bound = self.work.row(
                 queries("pipeline.sql")["settled"],
@@ -171,13 +172,25 @@ class IngestionPipeline:
                     "margin": MARGIN_SECONDS,
                 },
             )
-            guarantee = "settled" if bound["sees_all"] else "best_effort"
+            guarantee = "settled" if bound["sees_all"] and not has_nulls else "best_effort"
             if not self._has_rows(bound["settled"], now):
                 return bound["settled"], guarantee
             if time.monotonic() - started >= wait_seconds:
                 self._say_who_holds()
                 return bound["settled"], guarantee
             time.sleep(POLL_SECONDS)
+
+    def _has_null_cursors(self) -> bool:
+        """Whether rows have no cursor: no window will ever hold them, and that is said."""
+        source, cursor = (
+            self._names("source_relation"),
+            sql.Identifier(self.definition["cursor_column"]),
+        )
+        query = sql.SQL("select exists (select from {} as source where source.{} is null) as found")
+        found = bool(self.work.row(query.format(source, cursor).as_string(None))["found"])
+        if found:
+            self.log("rows without a cursor are in the source, and are not read", "warning")
+        return found
 
     def _has_rows(self, settled: str, now: str) -> bool:
         """Whether the source has rows that are not loaded, were there at `now`, and lie above the

@@ -44,8 +44,19 @@ order by pipelines.pipeline_id
 select
     attributes.attname as name,
     format_type(attributes.atttypid, attributes.atttypmod) as type,
-    -- json and xml know no equality; as text they do.
-    types.typname in ('json', 'xml') as has_no_equality,
+    -- json, points, arrays of them and the like know no equality or order; as text they do.
+    types.typtype <> 'e'
+    and types.typname <> 'varchar'
+    and not exists (
+        select
+        from pg_opclass as classes
+        inner join pg_am as methods on methods.oid = classes.opcmethod
+        where
+            methods.amname = 'btree'
+            and classes.opcdefault
+            and classes.opcintype = types.oid
+    ) as has_no_equality,
+    attributes.attnotnull as is_required,
     col_description(attributes.attrelid, attributes.attnum) as comment
 from pg_attribute as attributes
 inner join pg_type as types on types.oid = attributes.atttypid
@@ -57,8 +68,27 @@ order by attributes.attnum
 
 -- settled --
 -- The moment before which no open transaction can still write. Long readers hold it back too, our
--- own builds do not: they are known by their lock. A prepared transaction that has written to the
--- source stops it.
+-- own builds do not: they are known by their lock. A prepared transaction that has written anything
+-- stops it; who is active is read first, so that nobody slips from the one list to the other.
+with active as materialized (
+    select least(clock_timestamp(), min(activity.xact_start)) as moment
+    from pg_stat_activity as activity
+    where
+        activity.datname = current_database()
+        and activity.pid <> pg_backend_pid()
+        and activity.backend_type not in ('autovacuum worker', 'walsender')
+        and not exists (
+            select
+            from pg_locks as locks
+            where
+                locks.pid = activity.pid
+                and locks.locktype = 'advisory'
+                and locks.classid = %(build_lock)s
+                and locks.objsubid = 2
+                and locks.granted
+        )
+)
+
 select
     case
         when exists (
@@ -66,38 +96,28 @@ select
             from pg_locks as locks
             where
                 locks.pid is null
-                and locks.relation = to_regclass(%(source)s)
+                and locks.locktype = 'relation'
+                and locks.database = (
+                    select databases.oid
+                    from pg_database as databases
+                    where databases.datname = current_database()
+                )
                 and locks.mode not in ('AccessShareLock', 'RowShareLock')
         ) then '-infinity'
-        else
-            (
-                least(
-                    clock_timestamp(),
-                    (
-                        select min(activity.xact_start)
-                        from pg_stat_activity as activity
-                        where
-                            activity.datname = current_database()
-                            and activity.pid <> pg_backend_pid()
-                            and activity.backend_type not in ('autovacuum worker', 'walsender')
-                            and not exists (
-                                select
-                                from pg_locks as locks
-                                where
-                                    locks.pid = activity.pid
-                                    and locks.locktype = 'advisory'
-                                    and locks.classid = %(build_lock)s
-                                    and locks.objsubid = 2
-                                    and locks.granted
-                            )
-                    )
-                ) - make_interval(secs => %(margin)s)
-            )::text
+        else (active.moment - make_interval(secs => %(margin)s))::text
     end as settled,
     -- Without this right the start of other people's transactions is hidden, and so is what they
-    -- will write.
+    -- will write; and who writes to a foreign table is known to its own server alone.
     pg_has_role('pg_read_all_stats', 'usage')
-    and current_setting('track_activities')::boolean as sees_all
+    and current_setting('track_activities')::boolean
+    and not exists (
+        select
+        from pg_class as relations
+        where
+            relations.oid = to_regclass(%(source)s)
+            and relations.relkind = 'f'
+    ) as sees_all
+from active
 
 -- holder --
 -- Who holds the settled bound back.

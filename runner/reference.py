@@ -47,7 +47,7 @@ def _section(name: str, command: click.Command) -> str:
     context = click.Context(command, info_name=name)
     purpose, _, example = inspect.cleandoc(command.help or "").partition("\b\n")
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    usage = usage.removesuffix(" COMMAND [ARGS]...")
+    usage = usage.removesuffix(" [COMMAND] [ARGS]...")
     lines = [f"**`{usage}`**  ", *textwrap.wrap(purpose, 100), "", "```"]
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.name not in COMMON:

@@ -19,6 +19,7 @@ class Column:
     name: str
     type: str
     has_no_equality: bool
+    is_required: bool
     comment: str | None
 
 
@@ -26,13 +27,10 @@ def check_source(session: Session, pipeline_id: int) -> list[str]:
     """What is doubtful about a pipeline's source, a line each; StartError if it cannot work."""
     definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
     columns = source_columns(session, definition)
-    cursor = next(column for column in columns if column.name == definition["cursor_column"])
-    if not cursor.type.startswith(("timestamp", "date")):
-        raise StartError(
-            f"pipeline {definition['pipeline_name']}: cursor {cursor.name} is a {cursor.type}",
-            "a cursor is a timestamp that says when the row was written",
-        )
+    cursor = _cursor(columns, definition)
     warnings = []
+    if not cursor.is_required:
+        warnings.append(f"{cursor.name} may be null, and such rows are never read")
     if not definition["key_columns"]:
         warnings.append("without a key nobody would notice a row that comes twice")
     values = {"relation": relation(definition["source_relation"]).as_string(None)}
@@ -83,7 +81,17 @@ def source_columns(session: Session, definition: dict[str, Any]) -> list[Column]
                 f"pipeline {definition['pipeline_name']}: {source} has no column {what}",
                 "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
             )
+    cursor = _cursor(columns, definition)
+    if not cursor.type.startswith("timestamp"):
+        raise StartError(
+            f"pipeline {definition['pipeline_name']}: cursor {cursor.name} is a {cursor.type}",
+            "a cursor is a timestamp that says when the row was written",
+        )
     return columns
+
+
+def _cursor(columns: list[Column], definition: dict[str, Any]) -> Column:
+    return next(column for column in columns if column.name == definition["cursor_column"])
 
 
 def _columns(session: Session, name: str) -> list[Column]:

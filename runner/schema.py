@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from runner import shared
-from runner.compose import Composer
+from runner.compose import Composer, Piece
 from runner.database import Database, Session
 from runner.manifest import LAYERS, Manifest
 from runner.pipeline import pipelines
@@ -13,11 +14,10 @@ from runner.plan import order
 from runner.queries import queries
 from runner.replica import replica_columns
 from runner.target import Target
-from runner.template import render
 
 # In this order, before the tables of the layers. A project may lack the first and the third; the
 # others come with the package.
-FIRST = ("source.sql", "orchestrator.sql", "pipelines.sql", "warehouse.sql")
+FIRST = ("source", "orchestrator", "pipelines", "warehouse")
 
 
 class _Rehearsed(Exception):
@@ -51,25 +51,34 @@ def apply(database: Database, manifest: Manifest, target: Target) -> None:
 
 
 def _run(session: Session, manifest: Manifest, target: Target) -> None:
-    for name in FIRST:
-        _run_file(session, manifest, target, Path("schema", name))
-    _create_replicas(session, manifest)
     composer = Composer(manifest, target, {})
+    for name in FIRST:
+        if not _belongs_to_others(session, manifest, name):
+            _run_pieces(session, composer.layer(name))
+    _create_replicas(session, manifest)
     scripts = order(manifest)
     for layer in LAYERS:
-        if layer != "warehouse":
-            _run_file(session, manifest, target, Path("schema", f"{layer}.sql"))
+        if layer not in FIRST:
+            _run_pieces(session, composer.layer(layer))
         for script in scripts:
             if script.layer == layer:
-                for piece in composer.definitions(script):
-                    session.run(piece.text, piece.file)
+                _run_pieces(session, composer.definitions(script))
 
 
-def _run_file(session: Session, manifest: Manifest, target: Target, path: Path) -> None:
-    file = shared.find(manifest.project, path)
-    if file.is_file():
-        values = {**manifest.variables, **target.values()}
-        session.run(render(file.read_text(encoding="utf-8"), values, path), path)
+def _run_pieces(session: Session, pieces: list[Piece]) -> None:
+    for piece in pieces:
+        session.run(piece.text, piece.file)
+
+
+def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
+    """Whether a file is about tables that exist and are not ours: an application's stay."""
+    file = shared.find(manifest.project, Path("schema", f"{name}.sql"))
+    if not file.is_file():
+        return False
+    tables = re.findall(
+        r"create table if not exists ([a-z0-9_.]+) ", file.read_text(encoding="utf-8")
+    )
+    return bool(session.row(queries("schema.sql")["foreign"], {"tables": tables})["found"])
 
 
 def _create_replicas(session: Session, manifest: Manifest) -> None:

@@ -37,3 +37,9 @@ where
         select from pg_constraint as constraints where constraints.conindid = relations.oid
     )
 order by rank, name
+
+-- foreign --
+-- Whether one of these tables exists and belongs to a role that we do not act for.
+select coalesce(bool_or(not pg_has_role(relations.relowner, 'usage')), false) as found
+from unnest(%(tables)s::text[]) as names (name)
+inner join pg_class as relations on relations.oid = to_regclass(names.name)

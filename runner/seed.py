@@ -62,11 +62,14 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
                 select
                     coalesce(
                         %(end)s::timestamptz,
-                        least(
-                            %(newest)s::timestamptz + make_interval(hours => 24 * %(days)s),
-                            now()
-                        ),
-                        date_trunc('day', now())
+                        -- An append ends now at the latest, a first seed with yesterday.
+                        case
+                            when %(newest)s::timestamptz is null then date_trunc('day', now())
+                            else least(
+                                %(newest)s::timestamptz + make_interval(hours => 24 * %(days)s),
+                                now()
+                            )
+                        end
                     ) as end_time
             ) as asked
             """,

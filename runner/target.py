@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from runner.errors import UsageError
+from runner.manifest import Script
 from runner.template import plain
 
 # Replicas are shared by all targets.
@@ -36,6 +37,10 @@ class Target:
 
     def table(self, layer: str, name: str) -> str:
         return f"{self.prefix}{layer}.{name}"
+
+    def tables(self, script: Script) -> list[str]:
+        """The tables of a script in this target, its own first."""
+        return [self.table(script.layer, name) for name in script.tables]
 
     def values(self) -> dict[str, sql.SQL | str]:
         """What templates call the schemas."""

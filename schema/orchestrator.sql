@@ -201,7 +201,7 @@ create table if not exists orchestrator.built_scripts (
     script text not null,
     run_id bigint not null,
     fingerprint text not null,
-    table_oid oid not null,
+    table_oids oid[] not null,
     built_at timestamptz not null default clock_timestamp(),
     constraint built_scripts_key primary key (target, script),
     constraint built_scripts_run foreign key (run_id) references orchestrator.runs (run_id)
@@ -215,8 +215,8 @@ comment on column orchestrator.built_scripts.script is 'layer.script.';
 comment on column orchestrator.built_scripts.run_id is 'The build that ran it last.';
 comment on column orchestrator.built_scripts.fingerprint is
 'Hash of its SQL, its DDL, its checks and their variables.';
-comment on column orchestrator.built_scripts.table_oid is
-'The table it filled: another one in its place has never been built.';
+comment on column orchestrator.built_scripts.table_oids is
+'The tables it filled, by name: another one in their place has never been built.';
 comment on column orchestrator.built_scripts.built_at is 'When that was.';
 
 create table if not exists orchestrator.replaced_rows (

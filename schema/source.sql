@@ -86,7 +86,8 @@ comment on table public.loaded_files is
 comment on column public.loaded_files.load_id is 'Key, given by the database.';
 comment on column public.loaded_files.sha256 is
 'Hash of the content, whatever the file is called: the same content comes in once.';
-comment on column public.loaded_files.file_name is 'The file as it was named on the command line.';
+comment on column public.loaded_files.file_name is
+'The file as it was named on the command line.';
 comment on column public.loaded_files.rows_loaded is
 'Rows that went into event_stream; 0 if every line was rejected.';
 comment on column public.loaded_files.rows_rejected is
@@ -116,8 +117,8 @@ create table if not exists public.load_rejects (
 );
 
 comment on table public.load_rejects is
-'Lines that are no events. One row per record of a file that did not parse or broke a rule; correct '
-'them in a file of their own, load that, and delete them here.';
+'Lines that are no events: they did not parse or broke a rule. One row per such record of a file; '
+'correct them in a file of their own, load that, and delete them here.';
 comment on column public.load_rejects.load_id is 'Key, first part: the load that met it.';
 comment on column public.load_rejects.line_number is
 'Key, second part: the line of the file where the record begins; the header is line 1.';

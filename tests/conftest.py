@@ -89,10 +89,17 @@ bare_clone = factories.postgresql("bare")
 @pytest.fixture
 def database(clone: psycopg.Connection[Any]) -> Database:
     """A database of the test's own with the schema in it, and nothing else."""
-    return Database(clone.info.dsn)
+    return Database(_address(clone))
 
 
 @pytest.fixture
 def empty_database(bare_clone: psycopg.Connection[Any]) -> Database:
     """A database of the test's own with nothing in it."""
-    return Database(bare_clone.info.dsn)
+    return Database(_address(bare_clone))
+
+
+def _address(connection: psycopg.Connection[Any]) -> str:
+    """Only what an older psql knows too."""
+    info = connection.info
+    values = {"host": info.host, "port": info.port, "user": info.user, "dbname": info.dbname}
+    return make_conninfo(**values, **({"password": info.password} if info.password else {}))

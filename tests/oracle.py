@@ -31,6 +31,7 @@ Where the page leaves a choice, the most literal reading is taken:
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -60,6 +61,7 @@ NO_USER, INSANE_TIME, UNKNOWN_TYPE = "no user_id", "insane time", "unknown event
 GRAINS = ("day", "week", "month")
 ONE_DAY = timedelta(days=1)
 ACTIVATION = timedelta(hours=168)
+LONGEST_NAME = 200
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 # The default context would round sums to 28 digits and rates to even.
@@ -190,10 +192,10 @@ def counted(event: Event, user: str, event_time: datetime, zone: ZoneInfo) -> Co
         event_id=event.event_id,
         at=instant(event_time),
         day=event_time.astimezone(zone).date(),
-        user=user,
+        user=member(user),
         event_type=member(event.event_type),
         category=member(event.transaction_category),
-        miles=Decimal(0) if event.miles_amount is None else event.miles_amount,
+        miles=miles_of(event),
         platform=member(event.platform),
         utm_source=member(event.utm_source),
         country=member(event.country),
@@ -201,7 +203,21 @@ def counted(event: Event, user: str, event_time: datetime, zone: ZoneInfo) -> Co
 
 
 def member(name: str | None) -> str:
-    return UNKNOWN if name is None else name
+    """Name a member: what is missing is unknown, and what is too long for a key is cut, with its
+    hash behind it.
+    """
+    if name is None:
+        return UNKNOWN
+    if len(name) <= LONGEST_NAME:
+        return name
+    return name[:160] + hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+
+
+def miles_of(event: Event) -> Decimal:
+    """Return the miles of an event; what is missing or no finite number is 0."""
+    if event.miles_amount is None or not event.miles_amount.is_finite():
+        return Decimal(0)
+    return event.miles_amount
 
 
 # Slices
@@ -678,7 +694,7 @@ def histories(events: Iterable[Counted]) -> list[History]:
 
 
 def acquisition(data: Data) -> list[Row]:
-    costs = {campaign.utm_source: campaign.monthly_cost for campaign in data.campaigns}
+    costs = {member(campaign.utm_source): campaign.monthly_cost for campaign in data.campaigns}
     cohorts: dict[tuple[str, date], list[History]] = defaultdict(list)
     for history in histories(data.events):
         cohorts[history.first.utm_source, history.first_month].append(history)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.options import Command, json_option
+from runner.options import Command, json_option, wait_option
 
 if TYPE_CHECKING:
     from runner.database import Database
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("ingest", cls=Command)
 @click.argument("pipeline", required=False)
-@click.option("--wait", default=60.0, metavar="SECONDS", help="Longest wait for open transactions.")
+@wait_option
 @json_option
 @click.pass_obj
 def command(project: Path, pipeline: str | None, wait: float) -> None:
@@ -53,7 +53,7 @@ def ingest_all(
             IngestionPipeline(pipeline["pipeline_id"], database, project).run(wait, live.loaded)
         except RunnerError as error:
             failures.append(error)
-    for failure in failures[:-1]:
+    for failure in failures[1:]:
         output.warn(failure.message, failure.hint)
     if failures:
-        raise failures[-1]
+        raise failures[0]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from runner.options import Command
+from runner.options import Command, json_option
 
 
 @click.command("load", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--as-history", is_flag=True, help="As if each event had arrived when it happened.")
 @click.option("--again", is_flag=True, help="Even if the same content was loaded before.")
+@json_option
 @click.pass_obj
 def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
     """Load a CSV file with a header into public.event_stream.
@@ -35,7 +36,8 @@ def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
             again,
             lambda done, total: live.show(f"load {file.name}", done, total),
         )
-    output.say(f"load: {loaded.rows:,} events from {file}")
+    output.data({"rows": loaded.rows, "rejected": loaded.rejected})
+    output.say(f"load: {loaded.rows:,} {'event' if loaded.rows == 1 else 'events'} from {file}")
     if loaded.rejected:
         lines = "1 line is" if loaded.rejected == 1 else f"{loaded.rejected:,} lines are"
         output.warn(f"{lines} no event and stayed out, with the reason in load_rejects", LOOK)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from runner.options import Command, json_option
+from runner.options import Command, json_option, last_option
 
 
 @click.command("logs", cls=Command)
-@click.option("-n", "--last", default=20, show_default=True, metavar="N", help="How many.")
+@last_option
 @click.option("--run", "run_id", type=int, metavar="RUN", help="Of this run.")
 @click.option("--pipeline", metavar="NAME", help="Of this pipeline.")
 @click.option("--status", metavar="STATUS", help="Of runs that failed, succeeded and so on.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.options import Command, json_option
+from runner.options import Command, json_option, wait_option
 
 if TYPE_CHECKING:
     from runner.build import Summary
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run-all", cls=Command)
-@click.option("--wait", default=60.0, metavar="SECONDS", help="Longest wait for open transactions.")
+@wait_option
 @click.option("--every", metavar="INTERVAL", help="Do it again each 30s, 5m, 1h, until a signal.")
 @json_option
 @click.pass_obj

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from runner.options import Group, json_option
+from runner.options import Group, json_option, last_option
 
 COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 
@@ -17,7 +17,7 @@ class _Runs(Group):
 
 
 @click.group("runs", cls=_Runs, invoke_without_command=True)
-@click.option("-n", "--last", default=20, show_default=True, metavar="N", help="How many.")
+@last_option
 @click.option("--scripts", is_flag=True, help="The scripts of builds too.")
 @click.option("--status", "run_status", metavar="STATUS", help="Only failed, succeeded and so on.")
 @json_option

@@ -23,7 +23,7 @@ select
     judged._run_id
 from (
     select
-        coalesce(events.user_id, 'unknown') as user_id,
+        {{ warehouse }}.member(events.user_id) as user_id,
         -- A time far outside the calendar makes no day, and could not be moved to another zone.
         case
             when events.event_time between '1900-01-01 00:00+00' and '9999-12-30 00:00+00'
@@ -46,12 +46,19 @@ from (
                 )
                 then 'unknown event type'
         end as reason,
-        coalesce(events.event_type, 'unknown') as event_type,
-        coalesce(events.transaction_category, 'unknown') as transaction_category,
-        coalesce(events.platform, 'unknown') as platform,
-        coalesce(events.utm_source, 'unknown') as utm_source,
-        coalesce(events.country, 'unknown') as country,
-        coalesce(events.miles_amount, 0) as miles_amount,
+        {{ warehouse }}.member(events.event_type) as event_type,
+        {{ warehouse }}.member(events.transaction_category) as transaction_category,
+        {{ warehouse }}.member(events.platform) as platform,
+        {{ warehouse }}.member(events.utm_source) as utm_source,
+        {{ warehouse }}.member(events.country) as country,
+        -- NaN and infinity are no amounts: they would spoil every sum that they enter.
+        case
+            when
+                events.miles_amount::numeric > '-Infinity'
+                and events.miles_amount::numeric < 'Infinity'
+                then events.miles_amount::numeric
+            else 0
+        end as miles_amount,
         coalesce(events.event_time, '-infinity') as event_time,
         events._run_id
     from {{ raw }}.raw_event_stream as events

@@ -18,7 +18,7 @@ where
 union
 -- Where a replaced row used to be. The case is the one of classified_events.
 select
-    coalesce(replaced.old_row ->> 'user_id', 'unknown') as user_id,
+    {{ warehouse }}.member(replaced.old_row ->> 'user_id') as user_id,
     coalesce(
         case
             when

@@ -276,7 +276,9 @@ def test_an_interrupted_window_leaves_no_rows_and_a_failed_run(
         process.send_signal(number)
         _, said = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert said.strip().splitlines() == ["error: interrupted; what was not committed is rolled back"]
+    assert said.strip().splitlines() == [
+        "error: interrupted; what was not committed is rolled back"
+    ]
     assert scalar(built, "select count(*) from warehouse.raw_slow") == 0
     last = query(built, "select status, error from orchestrator.runs order by run_id desc limit 1")[
         0

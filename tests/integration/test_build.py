@@ -324,6 +324,87 @@ def test_a_table_that_was_dropped_and_made_again_is_built_in_full(built: Databas
     assert_equals_rebuild(built)
 
 
+def test_a_state_table_that_was_dropped_is_filled_again_with_what_follows(built: Database) -> None:
+    query(built, "drop table warehouse.agg_engagement_daily")
+    found = modes(rebuild(built))
+    assert found["agg_user_daily"] == "full"
+    assert "fact_miles_earned" not in found
+    assert_reports_equal_oracle(built)
+    assert_equals_rebuild(built)
+
+
+def test_a_table_whose_columns_are_not_those_of_its_ddl_is_named(
+    built: Database, project: Path
+) -> None:
+    changed = edit(
+        project,
+        "schema/reporting/kpi_daily.sql",
+        "    burn_rate numeric,",
+        "    burn_rate numeric,\n    mood text,",
+    )
+    with pytest.raises(
+        RunnerError, match=r"reporting\.kpi_daily has other columns: mood"
+    ) as refused:
+        rebuild(built, manifest=changed)
+    assert refused.value.hint == "drop table reporting.kpi_daily; the next build fills it anew"
+    assert scalar(built, "select to_regnamespace('milepost_shape_reporting') is null")
+
+
+def test_a_time_zone_that_does_not_exist_is_refused_before_the_build(
+    built: Database, project: Path
+) -> None:
+    wrong = edit(project, "sql/manifest.toml", '"UTC"', '"Asia/Singapor"')
+    with pytest.raises(StartError, match=r"reporting_timezone: .*Singapor"):
+        rebuild(built, manifest=wrong)
+
+
+def test_a_failure_that_is_mended_by_taking_the_change_back_is_told_as_mended(
+    built: Database, project: Path
+) -> None:
+    check = project / "sql/reporting/kpi_daily.check.sql"
+    check.write_text("select kpis.day from {{ reporting }}.kpi_daily as kpis\n")
+    with pytest.raises(CheckFailed):
+        rebuild(built, manifest=load(project))
+    check.unlink()
+    assert rebuild(built, manifest=load(project)).run_id is not None
+    last = query(built, "select status from orchestrator.runs where kind = 'build' order by run_id")
+    assert [row["status"] for row in last] == ["succeeded", "failed", "succeeded"]
+    assert rebuild(built, manifest=load(project)).run_id is None
+
+
+def test_endless_words_and_amounts_that_are_no_numbers_do_not_stop_a_build(
+    database: Database,
+) -> None:
+    query(database, "alter table public.event_stream drop constraint miles_amount_is_not_negative")
+    endless = "".join(f"{number:08x}" for number in range(0, 1 << 32, 1 << 22))
+    for name in (
+        "user_id",
+        "event_type",
+        "transaction_category",
+        "platform",
+        "utm_source",
+        "country",
+    ):
+        insert_events(database, [event(0) | {name: endless}, event(0) | {name: endless + "!"}])
+    insert_events(
+        database,
+        [earn(0, "u_1", miles) for miles in (5, float("nan"), float("inf"), float("-inf"))],  # type: ignore[arg-type]
+    )
+    run_all(database)
+    assert scalar(database, "select sum(miles_earned) from warehouse.fact_miles_earned") == 5
+    assert scalar(database, "select count(*) from warehouse.dim_utm_sources") == 3
+    assert scalar(database, "select max(length(utm_source)) from warehouse.dim_utm_sources") == 192
+    insert_events(database, [event(0, "u_2")])
+    run_all(database)
+    assert_equals_rebuild(database)
+
+
+def test_publishing_joins_by_hash_where_keys_are_required(built: Database) -> None:
+    full = rendered(built, load(PROJECT), Target(), ["fact_miles_earned", "retention"], full=True)
+    assert "stored.user_id = gone.user_id" in full
+    assert "stored.cohort_start is not distinct from gone.cohort_start" in full
+
+
 def test_new_campaigns_touch_only_what_needs_them(built: Database) -> None:
     query(
         built, "insert into public.utm_campaigns (utm_source, monthly_cost) values ('unknown', 90)"

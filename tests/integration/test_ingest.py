@@ -169,6 +169,71 @@ def test_a_prepared_transaction_on_the_source_stops_the_bound(
     assert_replica_is_exact(database)
 
 
+def test_a_prepared_transaction_on_what_a_view_shows_stops_the_bound_too(
+    database: Database, writer: psycopg.Connection
+) -> None:
+    query(database, "create view public.recent as select * from public.event_stream")
+    query(
+        database,
+        "update orchestrator.pipeline_definitions set source_relation = 'public.recent',"
+        " target_relation = 'warehouse.raw_event_stream' where pipeline_id = 1",
+    )
+    writer.execute("insert into public.event_stream (event_time, user_id) values (now(), 'p')")
+    writer.execute("prepare transaction 'test_view'")
+    writer.commit()
+    ingest_with_short_wait(database)
+    query(database, "commit prepared 'test_view'")
+    ingest(database)
+    assert_replica_is_exact(database)
+
+
+def test_a_cursor_that_is_only_a_date_is_refused(database: Database) -> None:
+    query(database, "create table public.dated (id int primary key, written date)")
+    query(
+        database,
+        "insert into orchestrator.pipeline_definitions (pipeline_name, source_relation, cursor_column)"
+        " values ('dated', 'public.dated', 'written')",
+    )
+    with pytest.raises(StartError, match="cursor written is a date"):
+        ingest(database, "dated")
+
+
+def test_rows_without_a_cursor_are_said_and_nothing_is_promised(database: Database) -> None:
+    query(database, "create table public.loose (id int primary key, written timestamptz)")
+    query(database, "insert into public.loose values (1, now()), (2, null)")
+    query(
+        database,
+        "insert into orchestrator.pipeline_definitions (pipeline_name, source_relation, cursor_column)"
+        " values ('loose', 'public.loose', 'written')",
+    )
+    windows = ingest(database, "loose")
+    assert [window.guarantee for window in windows] == ["best_effort"] * len(windows)
+    assert "without a cursor" in scalar(database, "select message from orchestrator.logs")
+
+
+def test_an_upsert_source_may_have_types_without_equality(database: Database) -> None:
+    query(database, "create domain public.note as json")
+    query(
+        database,
+        "create table public.odd (id int primary key, place point, note public.note, notes json [],"
+        " shape polygon, mood text, written timestamptz not null default now())",
+    )
+    query(
+        database,
+        "insert into orchestrator.pipeline_definitions"
+        " (pipeline_name, source_relation, cursor_column, key_columns, write_mode)"
+        " values ('odd', 'public.odd', 'written', '{id}', 'upsert')",
+    )
+    query(
+        database,
+        "insert into public.odd (id, place, note) values (1, '(1,2)', '{}'), (2, null, null)",
+    )
+    ingest(database, "odd")
+    query(database, "update public.odd set place = '(3,4)', written = now() where id = 1")
+    assert sum(window.updated for window in ingest(database, "odd")) == 1
+    assert scalar(database, "select place::text from warehouse.raw_odd where id = 1") == "(3,4)"
+
+
 def test_a_failed_window_leaves_a_failed_run_and_no_data(database: Database) -> None:
     ingest(database)
     query(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from runner import schema
 from runner.database import Database
@@ -44,6 +45,31 @@ def test_applied_twice_the_schema_is_the_same_and_data_stay(empty_database: Data
     assert schema.rehearse(empty_database, load(PROJECT), Target()) == []
     schema.apply(empty_database, load(PROJECT), Target())
     assert scalar(empty_database, "select count(*) from public.utm_campaigns") == 1
+
+
+def test_tables_of_an_application_that_are_not_ours_stay_as_they_are(
+    empty_database: Database,
+) -> None:
+    with empty_database.session("test") as session:
+        session.run((PROJECT / "schema/source.sql").read_text())
+        name = session.row("select current_database() as name")["name"]
+        session.run(
+            "create role milepost_test_reader login;"
+            f" grant create on database {name} to milepost_test_reader;"
+            " grant select on all tables in schema public to milepost_test_reader"
+        )
+    reader = Database(make_conninfo(empty_database.conninfo, user="milepost_test_reader"))
+    try:
+        schema.apply(reader, load(PROJECT), Target())
+        assert scalar(reader, "select count(*) from orchestrator.pipeline_definitions") == 2
+        assert run_all(reader).run_id is not None
+        guarantee = scalar(
+            reader, "select min(guarantee) from orchestrator.runs where kind = 'window'"
+        )
+        assert guarantee == "best_effort"
+    finally:
+        with empty_database.session("test") as session:
+            session.run("drop owned by milepost_test_reader; drop role milepost_test_reader")
 
 
 def test_a_pipeline_that_its_owner_changed_stays_changed(database: Database) -> None:

@@ -89,3 +89,14 @@ def test_a_signal_ends_the_sleep_but_interrupts_a_tick(monkeypatch: pytest.Monke
         repeat(1, interrupted, interrupted)
     monkeypatch.setattr("runner.loop.time.sleep", interrupted)
     repeat(1, lambda: None, interrupted)
+
+
+def test_a_signal_is_not_lost_when_what_cleans_up_behind_it_fails() -> None:
+    def tick() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RunnerError("the connection is lost")
+
+    with pytest.raises(KeyboardInterrupt):
+        repeat(1, tick, lambda error: None)

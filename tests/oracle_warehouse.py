@@ -1,0 +1,544 @@
+"""The yardstick of the warehouse: its dimensions, facts and aggregates, computed in plain Python.
+
+Written from the comments on the columns and from the metrics page, never from the SQL: what no
+report shows would else be held only against a rebuild by the same text. Shares with tests/oracle.py
+what an event is, what a day is and what counts; knows nothing of databases, of builds or of what
+has changed.
+
+Where a comment leaves a choice, the most literal reading is taken:
+
+- "Seen", "its oldest event", "an event in the category": of the events that count. Only
+  dim_event_types has the type of every event, whatever its reason.
+- Times that are infinite or null make no day; every other time does, an insane one too.
+- An event that earned miles is one of that type, also if it earned none.
+- `unknown` can be a favourite category; names are ordered by code point.
+- A user of unknown types only is engaged to depth 0.
+- The counts of agg_period_activity look at the calendar, not at the last day: who is not back the
+  day after the last one has churned then. A row where all figures are 0 is no row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from tests import oracle
+from tests.oracle import (
+    DEPTHS,
+    EARN,
+    FACTS,
+    GRAINS,
+    ONE_DAY,
+    REDEEM,
+    SEARCH,
+    UNCLASSIFIED,
+    Campaign,
+    Counted,
+    Data,
+    Event,
+    Row,
+    classify,
+    grouped,
+    in_time_order,
+    miles,
+    next_period,
+    period_start,
+    previous_period,
+    ratio,
+    users,
+    users_within,
+    window,
+)
+
+NO_DAY = "-infinity"
+# What belongs to a category.
+TRANSACTIONS = (EARN, REDEEM, SEARCH)
+# The windows of engagement, by the ends of the columns' names.
+WINDOWS = {"lifetime": None, "7d": 7, "28d": 28, "90d": 90}
+TRAILING = (7, 28)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The raw rows, and what counts of them."""
+
+    raw: list[Event]
+    zone: ZoneInfo
+    data: Data
+
+    @property
+    def counted(self) -> list[Counted]:
+        return self.data.events
+
+
+# Facts
+
+
+def fact(name: str, columns: Callable[[Event], Row]) -> Callable[[Source], list[Row]]:
+    """Return the table function of a fact: what all facts have, and its own columns."""
+
+    def rows(source: Source) -> list[Row]:
+        return [
+            {
+                "user_id": oracle.member(event.user_id),
+                "event_date": day_of(event, source.zone),
+                "event_id": event.event_id,
+                "platform": oracle.member(event.platform),
+                "utm_source": oracle.member(event.utm_source),
+                "country": oracle.member(event.country),
+                "event_time": time_of(event),
+                **columns(event),
+            }
+            for event in source.raw
+            if classify(event)[0] == name
+        ]
+
+    return rows
+
+
+def day_of(event: Event, zone: ZoneInfo) -> date | str:
+    if isinstance(event.event_time, datetime):
+        return event.event_time.astimezone(zone).date()
+    return NO_DAY
+
+
+def time_of(event: Event) -> datetime | str:
+    if isinstance(event.event_time, datetime):
+        return oracle.instant(event.event_time)
+    return "infinity" if event.event_time == float("inf") else "-infinity"
+
+
+def category_of(event: Event) -> Row:
+    return {"transaction_category": oracle.member(event.transaction_category)}
+
+
+def earned(event: Event) -> Row:
+    return {**category_of(event), "miles_earned": oracle.miles_of(event)}
+
+
+def redeemed(event: Event) -> Row:
+    return {**category_of(event), "miles_redeemed": oracle.miles_of(event)}
+
+
+def engagement(event: Event) -> Row:
+    return {"engagement": event.event_type}
+
+
+def unclassified(event: Event) -> Row:
+    return {
+        **category_of(event),
+        "reason": classify(event)[1],
+        "event_type": oracle.member(event.event_type),
+        "miles_amount": oracle.miles_of(event),
+    }
+
+
+# Dimensions
+
+
+def dim_dates(source: Source) -> list[Row]:
+    days = [event.day for event in source.counted]
+    return [
+        {
+            "calendar_date": day,
+            "week_start": period_start(day, "week"),
+            "month_start": period_start(day, "month"),
+            "quarter_start": date(day.year, {1: 1, 2: 4, 3: 7, 4: 10}[(day.month + 2) // 3], 1),
+            "iso_year": day.isocalendar().year,
+            "iso_week": day.isocalendar().week,
+            "weekday": day.isoweekday(),
+            "is_weekend": day.strftime("%a") in ("Sat", "Sun"),
+        }
+        for day in (oracle.periods(min(days), max(days), "day") if days else ())
+    ]
+
+
+def dim_users(source: Source) -> list[Row]:
+    rows: list[Row] = []
+    for user, events in by_user(source).items():
+        oldest, newest = in_time_order(events)[0], in_time_order(events)[-1]
+        rows.append(
+            {
+                "user_id": user,
+                "country": newest.country,
+                "first_utm_source": oldest.utm_source,
+                "first_platform": oldest.platform,
+                "first_day": oldest.day,
+                "first_week": period_start(oldest.day, "week"),
+                "first_month": period_start(oldest.day, "month"),
+                "first_seen_at": oldest.at,
+                "last_seen_at": newest.at,
+            }
+        )
+    return rows
+
+
+def dim_transaction_categories(source: Source) -> list[Row]:
+    return [
+        {
+            "transaction_category": category,
+            "is_earned": bool(of_type(events, EARN)),
+            "is_redeemed": bool(of_type(events, REDEEM)),
+            "is_searched": bool(of_type(events, SEARCH)),
+            "first_seen_date": first_day(events),
+        }
+        for category, events in by_category(source).items()
+    ]
+
+
+def dim_utm_sources(source: Source) -> list[Row]:
+    known = {oracle.member(campaign.utm_source): campaign for campaign in source.data.campaigns}
+    rows: list[Row] = []
+    for name, events in grouped(source.counted, lambda event: event.utm_source).items():
+        campaign = known.get(name)
+        rows.append(
+            {
+                "utm_source": name,
+                "campaign": campaign.campaign if campaign else None,
+                "channel": campaign.channel if campaign else None,
+                "is_paid": campaign.is_paid if campaign else None,
+                "monthly_cost": campaign.monthly_cost if campaign else None,
+                "first_seen_date": first_day(events),
+            }
+        )
+    return rows
+
+
+def dim_platforms(source: Source) -> list[Row]:
+    groups = grouped(source.counted, lambda event: event.platform)
+    return [
+        {"platform": name, "first_seen_date": first_day(events)} for name, events in groups.items()
+    ]
+
+
+def dim_countries(source: Source) -> list[Row]:
+    groups = grouped(source.counted, lambda event: event.country)
+    return [
+        {"country": name, "first_seen_date": first_day(events)} for name, events in groups.items()
+    ]
+
+
+def dim_event_types(source: Source) -> list[Row]:
+    seen = {oracle.member(event.event_type) for event in source.raw}
+    return [
+        {
+            "event_type": name,
+            "fact_table": FACTS.get(name, UNCLASSIFIED),
+            "depth": DEPTHS.get(name, 0),
+        }
+        for name in seen | set(FACTS)
+    ]
+
+
+# Aggregates of days
+
+
+def agg_user_daily(source: Source) -> list[Row]:
+    groups = grouped(
+        source.counted,
+        lambda event: (event.user, event.day, event.platform, event.utm_source, event.country),
+    )
+    rows: list[Row] = []
+    for (user, day, platform, utm_source, country), events in groups.items():
+        ordered = in_time_order(events)
+        rows.append(
+            {
+                "user_id": user,
+                "event_date": day,
+                "platform": platform,
+                "utm_source": utm_source,
+                "country": country,
+                "earned_count": len(of_type(events, EARN)),
+                "redeemed_count": len(of_type(events, REDEEM)),
+                "search_count": len(of_type(events, SEARCH)),
+                "share_count": len(of_type(events, "share")),
+                "like_count": len(of_type(events, "like")),
+                "unclassified_count": sum(event.event_type not in FACTS for event in events),
+                "miles_earned": miles(events, EARN),
+                "miles_redeemed": miles(events, REDEEM),
+                "first_event_id": ordered[0].event_id,
+                "last_event_id": ordered[-1].event_id,
+                "first_event_at": ordered[0].at,
+                "last_event_at": ordered[-1].at,
+                "first_earned_at": first_time(events, EARN),
+            }
+        )
+    return rows
+
+
+def agg_engagement_daily(source: Source) -> list[Row]:
+    rows: list[Row] = []
+    for part in source.data.slices:
+        for day, events in grouped(part.events, lambda event: event.day).items():
+            rows.append(
+                {
+                    **part.key,
+                    "event_date": day,
+                    "users": len(users(events)),
+                    "events": len(events),
+                    "earning_users": len(users(of_type(events, EARN))),
+                    "earned_count": len(of_type(events, EARN)),
+                    "redeeming_users": len(users(of_type(events, REDEEM))),
+                    "redeemed_count": len(of_type(events, REDEEM)),
+                    "searching_users": len(users(of_type(events, SEARCH))),
+                    "search_count": len(of_type(events, SEARCH)),
+                    "sharing_users": len(users(of_type(events, "share"))),
+                    "share_count": len(of_type(events, "share")),
+                    "liking_users": len(users(of_type(events, "like"))),
+                    "like_count": len(of_type(events, "like")),
+                    "miles_earned": miles(events, EARN),
+                    "miles_redeemed": miles(events, REDEEM),
+                }
+            )
+    return rows
+
+
+def agg_user_category_daily(source: Source) -> list[Row]:
+    groups = grouped(
+        transactions(source.counted), lambda event: (event.user, event.day, event.category)
+    )
+    return [
+        {
+            "user_id": user,
+            "event_date": day,
+            "transaction_category": category,
+            "earned_count": len(of_type(events, EARN)),
+            "redeemed_count": len(of_type(events, REDEEM)),
+            "search_count": len(of_type(events, SEARCH)),
+            "miles_earned": miles(events, EARN),
+            "miles_redeemed": miles(events, REDEEM),
+        }
+        for (user, day, category), events in groups.items()
+    ]
+
+
+def agg_category_daily(source: Source) -> list[Row]:
+    of_day = Counter(event.day for event in transactions(source.counted))
+    rows: list[Row] = []
+    for category, events in by_category(source).items():
+        by_day = grouped(events, lambda event: event.day)
+        for day, today in by_day.items():
+            this_week = sum(len(by_day.get(one, ())) for one in window(day, 7))
+            week_before = sum(
+                len(by_day.get(one, ())) for one in window(day - timedelta(days=7), 7)
+            )
+            rows.append(
+                {
+                    "transaction_category": category,
+                    "event_date": day,
+                    "users": len(users(today)),
+                    "events": len(today),
+                    "miles_earned": miles(today, EARN),
+                    "miles_redeemed": miles(today, REDEEM),
+                    "share_of_events": ratio(len(today), of_day[day]),
+                    "trend_7d": ratio(this_week - week_before, week_before),
+                }
+            )
+    return rows
+
+
+# Aggregates of periods
+
+
+def agg_category_periods(source: Source) -> list[Row]:
+    rows: list[Row] = []
+    for grain in GRAINS:
+        for category, of_category in by_category(source).items():
+            for start, events in by_period(of_category, grain).items():
+                rows.append(
+                    {
+                        "grain": grain,
+                        "period_start": start,
+                        "transaction_category": category,
+                        "users": len(users(events)),
+                        "events": len(events),
+                        "earning_users": len(users(of_type(events, EARN))),
+                        "earned_count": len(of_type(events, EARN)),
+                        "redeeming_users": len(users(of_type(events, REDEEM))),
+                        "redeemed_count": len(of_type(events, REDEEM)),
+                        "search_count": len(of_type(events, SEARCH)),
+                        "miles_earned": miles(events, EARN),
+                        "miles_redeemed": miles(events, REDEEM),
+                    }
+                )
+    return rows
+
+
+def agg_user_periods(source: Source) -> list[Row]:
+    rows: list[Row] = []
+    for user, events in by_user(source).items():
+        for grain in GRAINS:
+            starts = sorted(by_period(events, grain))
+            for number, start in enumerate(starts):
+                rows.append(
+                    {
+                        "user_id": user,
+                        "grain": grain,
+                        "period_start": start,
+                        "first_period": starts[0],
+                        "previous_period": starts[number - 1] if number > 0 else None,
+                        "next_period": starts[number + 1] if start < starts[-1] else None,
+                    }
+                )
+    return rows
+
+
+def agg_period_activity(source: Source) -> list[Row]:
+    return [
+        row
+        for grain in GRAINS
+        for cohort_start, cohort in cohorts(source, grain).items()
+        for row in activity_of_cohort(grain, cohort_start, cohort)
+        if any(isinstance(figure, int) and figure != 0 for figure in row.values())
+    ]
+
+
+def cohorts(source: Source, grain: str) -> dict[date | str, list[Counted]]:
+    """Return the events of each cohort; of days there is only one."""
+    first_periods = oracle.first_periods(source.counted, grain)
+    groups: dict[date | str, list[Counted]] = defaultdict(list)
+    for event in source.counted:
+        groups[NO_DAY if grain == "day" else first_periods[event.user]].append(event)
+    return groups
+
+
+def activity_of_cohort(
+    grain: str, cohort_start: date | str, events: list[Counted]
+) -> Iterator[Row]:
+    active_in = oracle.users_by_period(events, grain)
+    # Something can happen in an active period, in the one after it, and when a window has passed.
+    moments = set(active_in) | {next_period(start, grain) for start in active_in}
+    if grain == "day":
+        moments |= {day + timedelta(days=length) for day in active_in for length in TRAILING}
+    seen_before: set[str] = set()
+    for start in sorted(moments):
+        active = active_in.get(start, set())
+        previous = active_in.get(previous_period(start, grain), set())
+        row: Row = {
+            "grain": grain,
+            "cohort_start": cohort_start,
+            "period_start": start,
+            "active_users": len(active),
+            "new_users": len(active - seen_before),
+            "retained_users": len(active & previous),
+            "resurrected_users": len((active & seen_before) - previous),
+            "churned_users": len(previous - active),
+        }
+        for length in TRAILING:
+            today = users_within(active_in, window(start, length))
+            yesterday = users_within(active_in, window(start - ONE_DAY, length))
+            row[f"trailing_{length}_day_change"] = (
+                len(today - yesterday) - len(yesterday - today) if grain == "day" else 0
+            )
+        yield row
+        seen_before |= active
+
+
+# Aggregates of users
+
+
+def agg_user_engagement(source: Source) -> list[Row]:
+    rows: list[Row] = []
+    for user, events in by_user(source).items():
+        last_active_day = max(event.day for event in events)
+        row: Row = {
+            "user_id": user,
+            "redeemed_count_lifetime": len(of_type(events, REDEEM)),
+            "last_active_day": last_active_day,
+            "first_earned_at": first_time(events, EARN),
+        }
+        for name, length in WINDOWS.items():
+            days = None if length is None else set(window(last_active_day, length))
+            row.update(
+                (f"{column}_{name}", value)
+                for column, value in engagement_of(
+                    [event for event in events if days is None or event.day in days]
+                ).items()
+            )
+        rows.append(row)
+    return rows
+
+
+def engagement_of(events: list[Counted]) -> Row:
+    return {
+        "active_days": len({event.day for event in events}),
+        "event_count": len(events),
+        "miles_earned": miles(events, EARN),
+        "miles_redeemed": miles(events, REDEEM),
+        "depth": max(DEPTHS.get(event.event_type, 0) for event in events),
+        "favourite_category": favourite_category(events),
+    }
+
+
+def favourite_category(events: list[Counted]) -> str | None:
+    counts = Counter(event.category for event in transactions(events))
+    return min(counts, key=lambda category: (-counts[category], category), default=None)
+
+
+# Groups
+
+
+def of_type(events: Iterable[Counted], event_type: str) -> list[Counted]:
+    return [event for event in events if event.event_type == event_type]
+
+
+def transactions(events: Iterable[Counted]) -> list[Counted]:
+    return [event for event in events if event.event_type in TRANSACTIONS]
+
+
+def by_user(source: Source) -> dict[str, list[Counted]]:
+    return grouped(source.counted, lambda event: event.user)
+
+
+def by_category(source: Source) -> dict[str, list[Counted]]:
+    return grouped(transactions(source.counted), lambda event: event.category)
+
+
+def by_period(events: Iterable[Counted], grain: str) -> dict[date, list[Counted]]:
+    return grouped(events, lambda event: period_start(event.day, grain))
+
+
+def first_day(events: Iterable[Counted]) -> date:
+    return min(event.day for event in events)
+
+
+def first_time(events: Iterable[Counted], event_type: str) -> datetime | None:
+    return min((event.at for event in of_type(events, event_type)), default=None)
+
+
+# All of them
+
+TABLES: dict[str, Callable[[Source], list[Row]]] = {
+    "fact_miles_earned": fact("fact_miles_earned", earned),
+    "fact_miles_redeemed": fact("fact_miles_redeemed", redeemed),
+    "fact_reward_searches": fact("fact_reward_searches", category_of),
+    "fact_social_engagements": fact("fact_social_engagements", engagement),
+    "fact_unclassified_events": fact("fact_unclassified_events", unclassified),
+    "dim_dates": dim_dates,
+    "dim_users": dim_users,
+    "dim_transaction_categories": dim_transaction_categories,
+    "dim_utm_sources": dim_utm_sources,
+    "dim_platforms": dim_platforms,
+    "dim_countries": dim_countries,
+    "dim_event_types": dim_event_types,
+    "agg_user_daily": agg_user_daily,
+    "agg_engagement_daily": agg_engagement_daily,
+    "agg_user_category_daily": agg_user_category_daily,
+    "agg_category_daily": agg_category_daily,
+    "agg_category_periods": agg_category_periods,
+    "agg_user_periods": agg_user_periods,
+    "agg_period_activity": agg_period_activity,
+    "agg_user_engagement": agg_user_engagement,
+}
+
+
+def all_tables(
+    events: Iterable[Event], campaigns: Iterable[Campaign], *, timezone: str = "UTC"
+) -> dict[str, list[Row]]:
+    """Return the rows of every table of the warehouse but the replicas and the changes."""
+    raw = list(events)
+    source = Source(raw, ZoneInfo(timezone), oracle.prepare(raw, campaigns, timezone=timezone))
+    return {name: table(source) for name, table in TABLES.items()}
