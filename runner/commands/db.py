@@ -71,8 +71,8 @@ def psql(project: Path, arguments: tuple[str, ...]) -> None:
     import os
 
     from runner import server
+    from runner.binaries import psql_path
     from runner.database import Database
-    from runner.embedded import psql_path
 
     conninfo = server.find(project).conninfo
     with Database(conninfo).session() as session:

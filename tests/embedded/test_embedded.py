@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from runner import embedded
+from runner import binaries, embedded
 from runner.errors import StartError
 
 PROJECT = Path(__file__).parents[2]
@@ -217,7 +217,7 @@ def test_psql_of_the_path_is_taken_unless_it_is_older_than_the_server(
     own.write_text(f"#!/bin/sh\necho 'psql (PostgreSQL) {major}.1'\n")
     own.chmod(0o755)
     monkeypatch.setenv("PATH", str(own.parent), prepend=os.pathsep)
-    assert (embedded.psql_path(18) == own) is chosen
+    assert (binaries.psql_path(18) == own) is chosen
 
 
 def run_python(code: str, data: Path) -> subprocess.Popen[str]:

