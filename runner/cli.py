@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from runner.errors import RunnerError
+from runner.errors import RunnerError, was_interrupted
 
 COMMANDS = (
     "run-all",
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
     except RunnerError as error:
         if "--debug" in arguments:
             raise
-        if _was_interrupted(error):  # and what cleaned up behind it failed in its turn
+        if was_interrupted(error):  # and what cleaned up behind it failed in its turn
             _complain(INTERRUPTION, None)
             code = INTERRUPTED
         else:
@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except click.Abort as error:
-        interrupted = _was_interrupted(error)
+        interrupted = was_interrupted(error)
         _complain(INTERRUPTION if interrupted else "nothing was done", None)
         code = INTERRUPTED if interrupted else 1
     except KeyboardInterrupt:
@@ -113,14 +113,6 @@ def main(arguments: list[str] | None = None) -> None:
         )
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _was_interrupted(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _program() -> str:
@@ -169,7 +161,9 @@ class _Outliving(io.FileIO):
 def _outlive_listeners() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):
+        if stream is None:  # closed before we began
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
             stream.flush()
             lasting = io.TextIOWrapper(
                 io.BufferedWriter(_Outliving(stream.fileno(), "w", closefd=False)),

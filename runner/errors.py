@@ -27,3 +27,10 @@ class StartError(RunnerError):
     """The work could not start: a wrong manifest, no connection, a lock that another holds."""
 
     exit_code = 3
+
+
+def was_interrupted(error: BaseException | None) -> bool:
+    """Whether a signal came first, and what cleaned up behind it failed in its turn."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

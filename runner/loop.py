@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from runner.errors import RunnerError, UsageError
+from runner.errors import RunnerError, UsageError, was_interrupted
 
 if TYPE_CHECKING:
     from runner.database import Database, LockHeld
@@ -51,7 +51,7 @@ def repeat(seconds: int, tick: Callable[[], object], tell: Callable[[RunnerError
         except UsageError:
             raise
         except Exception as error:  # whatever it is: a lost server, a file that is being edited
-            if _was_interrupted(error):
+            if was_interrupted(error):
                 raise KeyboardInterrupt from error
             logging.getLogger(__name__).debug("tick", exc_info=True)
             if not isinstance(error, RunnerError):
@@ -63,13 +63,6 @@ def repeat(seconds: int, tick: Callable[[], object], tell: Callable[[RunnerError
             time.sleep(next_tick(start, seconds, now) - now)
         except KeyboardInterrupt:
             return
-
-
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether a signal came first, and what cleaned up behind it failed in its turn."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 def skip(

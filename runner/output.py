@@ -216,14 +216,14 @@ def ingested(live: Live) -> None:
         table(rows, "")
 
 
-def summary(done: Summary, live: Live | None = None) -> None:
+def summary(done: Summary, live: Live) -> None:
     """What a build did: a terminal gets the table of its scripts."""
     for warning in done.warnings:
         warn(warning)
     if done.run_id is None:
         say("build: nothing new, nothing to do")
         return
-    if live is not None and live.progress is not None:
+    if live.progress is not None:
         table(
             [
                 {
@@ -343,11 +343,3 @@ def _encode(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     return str(value)
-
-
-def result(done: Result) -> None:
-    Live().result(done)
-
-
-def loaded(window: Loaded) -> None:
-    Live().loaded(window)

@@ -154,7 +154,7 @@ comment on column orchestrator.runs.horizon is
 'Oldest transaction still open in the snapshot that read the rows.';
 comment on column orchestrator.runs.sqlstate is 'The error class of PostgreSQL, for a failed run.';
 comment on column orchestrator.runs.error is
-'Why it failed, with file and line where there is one.';
+'Why it failed, with file and line where there is one; or who held the lock, if it was skipped.';
 comment on column orchestrator.runs.database_user is 'Who ran it.';
 comment on column orchestrator.runs.host is 'Machine and process of the runner.';
 comment on column orchestrator.runs.backend_pid is 'Server process that did the work.';

@@ -7,11 +7,11 @@ has changed.
 
 Where a comment leaves a choice, the most literal reading is taken:
 
-- "Seen", "its oldest event", "an event in the category": of the events that count. Only
-  dim_event_types has the type of every event, whatever its reason.
+- "Seen", "its oldest event", "an event in the category": of the events that count. So a type is no
+  event type yet if only events without a user or with an insane time have it.
 - Times that are infinite or null make no day; every other time does, an insane one too.
 - An event that earned miles is one of that type, also if it earned none.
-- `unknown` can be a favourite category; names are ordered by code point.
+- `unknown` can be a favourite category; names are in the order of their characters' codes.
 - A user of unknown types only is engaged to depth 0.
 - The counts of agg_period_activity look at the calendar, not at the last day: who is not back the
   day after the last one has churned then. A row where all figures are 0 is no row.
@@ -222,7 +222,7 @@ def dim_countries(source: Source) -> list[Row]:
 
 
 def dim_event_types(source: Source) -> list[Row]:
-    seen = {oracle.member(event.event_type) for event in source.raw}
+    seen = {event.event_type for event in source.counted}
     return [
         {
             "event_type": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 from runner.options import Command, json_option, wait_option
 
 if TYPE_CHECKING:
-    from runner.database import Database
+    from runner.database import Database, LockHeld
     from runner.output import Live
 
 
@@ -36,23 +37,35 @@ def command(project: Path, pipeline: str | None, wait: float) -> None:
 
 
 def ingest_all(
-    database: Database, project: Path, name: str | None, wait: float, live: Live
+    database: Database,
+    project: Path,
+    name: str | None,
+    wait: float,
+    live: Live,
+    skip: Callable[[LockHeld, int], None] | None = None,
 ) -> None:
-    """Run the enabled pipelines, or the one named; a failing one does not stop the others."""
+    """Run the enabled pipelines, or the one named; a failing one does not stop the others.
+
+    What another run holds is an error too, unless there is `skip` to be told of it.
+    """
     from runner import output
+    from runner.database import LockHeld
     from runner.errors import RunnerError
     from runner.ledger import Ledger
     from runner.pipeline import IngestionPipeline, pipelines
 
     with database.session() as session:
         Ledger(session)
-        found = pipelines(session, name)
+        found = [pipeline["pipeline_id"] for pipeline in pipelines(session, name)]
     failures: list[RunnerError] = []
-    for pipeline in found:
+    for pipeline_id in found:
         try:
-            IngestionPipeline(pipeline["pipeline_id"], database, project).run(wait, live.loaded)
+            IngestionPipeline(pipeline_id, database, project).run(wait, live.loaded)
         except RunnerError as error:
-            failures.append(error)
+            if skip and isinstance(error, LockHeld):
+                skip(error, pipeline_id)
+            else:
+                failures.append(error)
     for failure in failures[1:]:
         output.warn(failure.message, failure.hint)
     if failures:

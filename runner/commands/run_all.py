@@ -11,9 +11,7 @@ from runner.options import Command, json_option, wait_option
 
 if TYPE_CHECKING:
     from runner.build import Summary
-    from runner.database import Database, LockHeld
     from runner.errors import RunnerError
-    from runner.output import Live
 
 
 @click.command("run-all", cls=Command)
@@ -46,6 +44,7 @@ def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
     """
     from runner import loop, output, server
     from runner.build import Summary, build
+    from runner.commands.ingest import ingest_all
     from runner.database import Database, LockHeld
     from runner.manifest import load
     from runner.target import Target
@@ -53,8 +52,14 @@ def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
     manifest = load(project)
     database = Database(server.find(project).conninfo)
     done = Summary()
+    skipped: list[LockHeld] = []
+
+    def skip(error: LockHeld, pipeline_id: int) -> None:
+        loop.skip(database, error, pipeline_id=pipeline_id)
+        skipped.append(error)
+
     with output.live() as live:
-        skipped = _ingest(database, project, wait, live, in_loop)
+        ingest_all(database, project, None, wait, live, skip if in_loop else None)
         try:
             if not skipped:
                 done = build(database, manifest, Target(), (), live.result, live.starting)
@@ -62,7 +67,7 @@ def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
             if not in_loop:
                 raise
             loop.skip(database, error, target=Target().name)
-            skipped = [error]
+            skipped.append(error)
     if live.windows or not skipped:
         output.ingested(live)
     if not skipped:
@@ -72,37 +77,6 @@ def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
     answer = {"ingest": output.ingest_data(live), "build": output.build_data(done)}
     output.data(answer | ({"skipped": [held.message for held in skipped]} if in_loop else {}))
     return done
-
-
-def _ingest(
-    database: Database, project: Path, wait: float, live: Live, in_loop: bool
-) -> list[LockHeld]:
-    """Run the enabled pipelines; a failing one does not stop the others. Returns who was met."""
-    from runner import loop, output
-    from runner.database import LockHeld
-    from runner.errors import RunnerError
-    from runner.ledger import Ledger
-    from runner.pipeline import IngestionPipeline, pipelines
-
-    with database.session() as session:
-        Ledger(session)
-        found = [pipeline["pipeline_id"] for pipeline in pipelines(session)]
-    failures: list[RunnerError] = []
-    skipped: list[LockHeld] = []
-    for pipeline_id in found:
-        try:
-            IngestionPipeline(pipeline_id, database, project).run(wait, live.loaded)
-        except RunnerError as error:
-            if in_loop and isinstance(error, LockHeld):
-                loop.skip(database, error, pipeline_id=pipeline_id)
-                skipped.append(error)
-            else:
-                failures.append(error)
-    for failure in failures[:-1]:
-        output.warn(failure.message, failure.hint)
-    if failures:
-        raise failures[-1]
-    return skipped
 
 
 def _tick_of_loop(project: Path, wait: float) -> None:

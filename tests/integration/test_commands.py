@@ -93,7 +93,7 @@ def test_the_commands_that_look_say_what_there_is(database: Database) -> None:
     run_all(database)
     assert "nothing new" in command("plan", database=database).stdout
     assert "event_stream" in command("status", database=database).stdout
-    assert "every check passed" in command("status", database=database).stdout
+    assert command("status", database=database).stdout.startswith("good: ")
     assert "succeeded" in command("runs", "--scripts", database=database).stdout
     assert "nothing was logged" in command("logs", database=database).stdout
     rendered = command("render", "fact_miles_earned", "--full", database=database).stdout
@@ -154,7 +154,7 @@ def test_a_syntax_error_names_file_and_line_and_exits_with_1(
 
 
 def test_debug_shows_the_traceback(database: Database) -> None:
-    done = command("--debug", "build", "-s", "nonsense", database=database)
+    done = command("build", "-s", "nonsense", "--debug", database=database)
     assert "Traceback" in done.stderr
 
 
@@ -186,7 +186,8 @@ def test_an_interrupted_build_leaves_the_old_version_and_its_evidence(
         "select status, error from orchestrator.runs where kind = 'build' order by run_id desc limit 1",
     )
     assert last == [{"status": "failed", "error": "interrupted"}]
-    assert run_all(database).run_id is None
+    assert run_all(database).results == []
+    assert command("status", database=database).returncode == 0
 
 
 def test_a_killed_build_is_abandoned_by_the_next(database: Database, project: Path) -> None:
