@@ -30,7 +30,7 @@ psql: $(RUNTIME) ## open psql on the warehouse
 	@$(RUNNER) db psql
 
 test: $(DEV) ## run the tests on a server of their own (ARGS="-k retention": some of them)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(BIN)/python -m ruff check .

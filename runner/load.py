@@ -201,8 +201,8 @@ class _Loading:
         )
 
     def add(self, block: bytes) -> None:
-        count = self._copy(block) if is_clean(block) else None
-        self.rows += self._sift(block) if count is None else count
+        if not is_clean(block) or not self._copy(block):
+            self._sift(block)
         self.line += block.count(b"\n")
 
     def end(self, as_history: bool) -> None:
@@ -227,29 +227,33 @@ class _Loading:
             sql.SQL(queries("load.sql")[name]).format(columns=self.names, **parts).as_string(None)
         )
 
-    def _copy(self, block: bytes) -> int | None:
+    def _copy(self, block: bytes) -> bool:
         """Stage all of a block, or nothing of it if a line is wrong."""
         try:
             with self.session.savepoint():
-                return self.session.copy(self._text("copy_block"), [block])
+                self.rows += self.session.copy(self._text("copy_block"), [block])
         except QueryFailed as error:
             if (error.sqlstate or "")[:2] not in DATA_ERRORS:
                 raise
-            return None
+            return False
+        return True
 
-    def _sift(self, block: bytes) -> int:
+    def _sift(self, block: bytes) -> None:
         """Stage the records of a block that are events, and keep the others as rejects."""
-        rejects, texts = [], []
+        rejects: list[tuple[int, bytes, str]] = []
+        fit: dict[int, bytes] = {}
         for line, record, problem in records(block, self.line, self.columns):
             if problem:
                 rejects.append((line, record, problem))
             else:
-                texts.append((line, record))
-        lines = b"".join(b"%d,%s\n" % (n, record) for n, (_, record) in enumerate(texts))
-        self.session.run("truncate pg_temp.lines")
-        self.session.copy(self._text("copy_lines"), [lines])
-        wrong = self.session.rows(queries("load.sql")["sift"], {"last": len(texts) - 1})
-        rejects += [(*texts[row["record"]], row["reason"]) for row in wrong]
+                fit[line] = record
+        if fit:
+            lines = [b"%d,%s\n" % numbered for numbered in fit.items()]
+            self.session.copy(self._text("copy_lines"), [b"".join(lines)])
+            ends = {"first": min(fit), "last": max(fit)}
+            for row in self.session.rows(queries("load.sql")["sift"], ends):
+                line = row["line_number"]
+                rejects.append((line, fit.pop(line), row["reason"]))
         self.session.copy_rows(
             queries("load.sql")["copy_rejects"],
             [
@@ -257,8 +261,8 @@ class _Loading:
                 for line, record, reason in sorted(rejects)
             ],
         )
+        self.rows += len(fit)
         self.rejected += len(rejects)
-        return len(texts) - len(wrong)
 
     def _refuse_behind_watermark(self) -> None:
         found = self.session.row(queries("load.sql")["behind"])

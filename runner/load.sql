@@ -43,17 +43,18 @@ where
     and attributes.attname = any(%(names)s)
 
 -- stage --
--- staged: the events so far, typed, under the rules of the source. lines: records of one block as
--- text, numbered from 0. sift moves the good ones from lines to staged, and returns the others.
+-- staged: the events so far, typed, under the rules of the source. lines: the records of suspicious
+-- blocks as text; never emptied, as that would cost more than the rest. sift copies the good ones
+-- from lines to staged, and returns the others.
 create temporary table staged (
     like public.event_stream including constraints
 ) on commit drop;
 alter table pg_temp.staged alter event_id drop not null, alter created_at drop not null;
 
-create temporary table lines (record integer primary key, {text_columns}) on commit drop;
+create temporary table lines (line_number bigint primary key, {text_columns}) on commit drop;
 
 -- Why the fields of one record do not fit their types, if that is why.
-create function pg_temp.misfit(wrong_record integer) returns text
+create function pg_temp.misfit(wrong_line bigint) returns text
 language plpgsql as $$
 declare
     field record;
@@ -69,7 +70,7 @@ begin
             on attributes.attrelid = 'pg_temp.staged'::regclass
         inner join pg_catalog.pg_type as types on types.oid = attributes.atttypid
         where
-            lines.record = wrong_record
+            lines.line_number = wrong_line
             and attributes.attnum > 0
             and types.typcategory <> 'S'
         order by attributes.attnum
@@ -93,9 +94,9 @@ begin
 end
 $$;
 
--- Tries a few records at once; where one of them is wrong, each by itself.
-create function pg_temp.sift(first_record integer, last_record integer)
-returns table (record integer, reason text)
+-- Tries a few lines at once; where one of them is wrong, each by itself.
+create function pg_temp.sift(first_line bigint, last_line bigint)
+returns table (line_number bigint, reason text)
 language plpgsql as $$
 declare
     state text;
@@ -106,15 +107,15 @@ begin
     insert into pg_temp.staged ({columns})
     select {values}
     from pg_temp.lines as lines
-    where lines.record between first_record and last_record
-    order by lines.record;
+    where lines.line_number between first_line and last_line
+    order by lines.line_number;
 exception
     when data_exception or integrity_constraint_violation then
-        if first_record < last_record then
-            for single in first_record .. last_record loop
+        if first_line < last_line then
+            for single in first_line .. last_line loop
                 return query
                 select
-                    sifted.record,
+                    sifted.line_number,
                     sifted.reason
                 from pg_temp.sift(single, single) as sifted;
             end loop;
@@ -122,11 +123,11 @@ exception
             get stacked diagnostics
                 state = returned_sqlstate, message = message_text,
                 rule = constraint_name, empty_column = column_name;
-            record := first_record;
+            line_number := first_line;
             reason := case state
                 when '23502' then empty_column || ' is empty'
                 when '23514' then 'breaks the rule ' || rule
-                else coalesce(pg_temp.misfit(first_record), message)
+                else coalesce(pg_temp.misfit(first_line), message)
             end;
             return next;
         end if;
@@ -139,19 +140,20 @@ copy pg_temp.staged ({columns}) from stdin
 (format csv, encoding 'utf8', force_null ({columns}))
 
 -- copy_lines --
-copy pg_temp.lines (record, {columns}) from stdin
+copy pg_temp.lines (line_number, {columns}) from stdin
 (format csv, encoding 'utf8', force_null ({columns}))
 
 -- copy_rejects --
 copy public.load_rejects (load_id, file_name, line_number, reason, raw_line) from stdin
 
 -- sift --
--- The records of lines that are no events, and why.
+-- The lines of a block that are no events, and why.
 select
-    sifted.record,
+    sifted.line_number,
     sifted.reason
-from generate_series(0, %(last)s, 16) as starts (record)
-cross join lateral pg_temp.sift(starts.record, least(starts.record + 15, %(last)s)) as sifted
+from generate_series(%(first)s::bigint, %(last)s::bigint, 16) as starts (line_number)
+cross join lateral
+    pg_temp.sift(starts.line_number, least(starts.line_number + 15, %(last)s)) as sifted
 
 -- behind --
 -- Whether the oldest staged event is one that no ingest would read.

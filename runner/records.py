@@ -41,8 +41,7 @@ def end_of_records(block: bytes) -> int:
 def is_clean(block: bytes) -> bool:
     """Whether COPY reads a block as we do: it forgives wrong quotes, and backslash-dot ends it."""
     return (
-        block.count(b"\r") == block.count(b"\r\n")
-        and not block.startswith(b"\\.")
+        not block.startswith(b"\\.")
         and b"\n\\." not in block
         and (b'"' not in block or RECORDS.fullmatch(block) is not None)
     )

@@ -211,6 +211,8 @@ def search(user: str | None, time: str, category: str | None, **values: object) 
 # all is Sunday, 6 April, until the third batch.
 ELSEWHERE = {"platform": "web", "utm_source": "tiktok", "country": "TH"}
 FURTHER = {"platform": "android", "utm_source": "bing", "country": "VN"}
+# 6, 7, 27, 28, 89 and 90 days before 4 April.
+SIDES = ("2025-03-29", "2025-03-28", "2025-03-08", "2025-03-07", "2025-01-05", "2025-01-04")
 FIRST = [
     # Unknown types only, two and more on a day, in one slice and in two.
     event("odd", "2025-02-03 10:00", "cancelled"),
@@ -274,6 +276,18 @@ FIRST = [
     earn("windows", "2025-03-07 13:00", "dining", 8),
     earn("windows", "2025-01-05 12:00", "dining", 9),
     *[redeem("windows", f"2025-01-04 1{hour}:00", "flight", 1) for hour in range(5)],
+    event("inside", "2025-04-04 00:00", "like"),
+    search("inside", "2025-03-29 12:00", "spa"),
+    earn("inside", "2025-03-08 12:00", "spa", 1),
+    redeem("inside", "2025-01-05 12:00", "spa", 1),
+    # The same borders for amounts and favourites: every day back has more, in a category of its own.
+    event("sides", "2025-04-04 00:00", "like"),
+    *[
+        kind("sides", f"{day} 12:00", f"of {day}", number)
+        for number, day in enumerate(SIDES, 1)
+        for kind in (earn, redeem)
+        for _ in range(number)
+    ],
     # Favourites: equal ones; the missing one counts too.
     *[search("tied", "2025-02-20 10:00", name) for name in ("bar", "air", "tea", "tea", "air")],
     *[earn("tied", "2025-02-20 11:00", name, 2) for name in ("bar", "cafe", None)],
@@ -287,7 +301,8 @@ FIRST = [
     # Periods that a later batch begins: a week from its end, a month from its beginning.
     earn("borders", "2025-04-06 23:59:59", "dining", 2),
     search("borders", "2025-02-24 00:00", "dining"),
-    search("year", "2024-12-28 10:00", "hotel"),
+    redeem("january", "2025-01-31 23:59:59", "dining", 2),
+    search("year", "2024-12-28 10:00", "hotel", **ELSEWHERE),
     search("year", "2025-01-01 00:00", "hotel"),
     # Members: missing, empty, named like the missing, long; amounts that are none.
     earn("members", "2025-02-25 10:00", "", 0, platform=None, utm_source=None, country=None),
@@ -295,7 +310,7 @@ FIRST = [
     earn("unknown", "2025-02-25 12:00", None, Decimal("NaN"), country="unknown"),
     redeem("", "2025-02-25 12:00", None, Decimal("Infinity"), country=""),
     search(LONG, "2025-02-25 12:00", LONG, platform=LONG, utm_source=LONG, country=LONG),
-    earn(LONG + "y", "2025-02-25 12:00", LONG + "y", "0.000001", platform="p" * 200),
+    earn(LONG + "y", "2025-02-25 12:00", LONG + "y", "0.000001", platform="p" * 200, country="é" * 200),
     event(LONG, "2025-02-25 13:00", LONG),
     # What counts in no metric, in places where it would be seen.
     event(None, "2025-04-08 10:00", "like", country="nowhere"),
@@ -305,11 +320,13 @@ FIRST = [
     redeem("windows", "1999-12-31 23:59:59", "flight", 5),
     redeem("windows", "1950-01-01 23:59:59", None, 6),
     earn("windows", "2025-04-30 10:00", "flight", 5, created_at=at("2025-04-29 09:59:59")),
-    event("windows", "2025-01-02 10:00", "like", created_at=at("2025-01-01 10:00")),
+    event("tomorrow", "2025-01-02 10:00", "like", created_at=at("2025-01-01 10:00")),
 ]  # fmt: skip
 SECOND = [
     earn("borders", "2025-03-31 00:00", "dining", 4),
     search("borders", "2025-03-01 12:00", "dining"),
+    search("january", "2025-01-02 12:00", "dining"),
+    redeem("january", "2025-01-30 12:00", "dining", 1),
     search("year", "2024-12-31 23:59:59", "hotel"),
     # A user's day again, older, newer and at the same instant.
     event("down", "2025-03-05 12:00", "share", **ELSEWHERE),
@@ -391,11 +408,18 @@ def test_the_edges_of_the_hand_made_set_are_where_they_should_be(database: Datab
         """,
     ) == [
         {
-            **{"depth_7d": 2, "depth_28d": 3, "depth_90d": 4, "depth_lifetime": 5},
-            **{"event_count_7d": 2, "event_count_28d": 4, "event_count_90d": 7},
-            **{"event_count_lifetime": 13, "favourite_category_7d": None},
-            **{"favourite_category_28d": "hotel", "favourite_category_90d": "dining"},
-            **{"favourite_category_lifetime": "flight"},
+            "depth_7d": 2,
+            "depth_28d": 3,
+            "depth_90d": 4,
+            "depth_lifetime": 5,
+            "event_count_7d": 2,
+            "event_count_28d": 4,
+            "event_count_90d": 7,
+            "event_count_lifetime": 12,
+            "favourite_category_7d": None,
+            "favourite_category_28d": "hotel",
+            "favourite_category_90d": "dining",
+            "favourite_category_lifetime": "flight",
         }
     ]
     assert query(
@@ -464,7 +488,9 @@ def test_edges_that_change_in_another_time_zone(mutable: Database) -> None:
     update(mutable, "user_id = 'trend' and event_type = 'reward_search'", transaction_category=None)
     update_campaigns(mutable)
     ingest(mutable)
+    # In the last run too; and nothing is left of that day.
     insert_events(mutable, SECOND)
+    update(mutable, "user_id = 'after' and event_time > '2025-03-08'", event_time=at("2025-02-28"))
     ingest(mutable)
     rebuild(mutable, manifest=SINGAPORE)
     assert_everything_equals_oracle(mutable, "Asia/Singapore")
