@@ -32,6 +32,7 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
     appends to them.
     """
     with database.session("milepost seed") as session, session.transaction():
+        require_source(session)
         session.run("set local jit = off; set local work_mem = '128MB'")
         # Two seeds at once would each find the table empty.
         session.run("lock table public.event_stream in share row exclusive mode")
@@ -131,8 +132,19 @@ def _arrive_after_watermark(session: Session, last_id: int, end_time: datetime) 
     )
 
 
+def require_source(session: Session) -> None:
+    """RunnerError without a table of events: before `schema apply`, or in another project."""
+    found = session.row("select to_regclass('public.event_stream') is not null as found")
+    if not found["found"]:
+        raise RunnerError(
+            "there is no public.event_stream here",
+            "python -m runner schema apply makes it; a project of your own has its own source",
+        )
+
+
 def is_empty(database: Database) -> bool:
     """Whether there is not one event."""
     with database.session("milepost seed") as session:
+        require_source(session)
         found = session.row("select exists (select from public.event_stream) as found")["found"]
         return not found
