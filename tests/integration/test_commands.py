@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -218,3 +222,90 @@ def wait_until(database: Database, condition: str) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"never true: {condition}")
+
+
+def test_the_shell_completes_commands_and_names_of_scripts() -> None:
+    def complete(*words: str) -> list[str]:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import sys; sys.argv[0] = 'milepost'; import runner.cli as c; c.main()",
+            ],
+            cwd=PROJECT,
+            env=environ(
+                None,
+                _MILEPOST_COMPLETE="bash_complete",
+                COMP_WORDS=" ".join(["milepost", *words]),
+                COMP_CWORD=str(len(words)),
+            ),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert complete("pip") == ["pipelines"]
+    assert complete("build", "-s", "fact_m") == ["fact_miles_earned", "fact_miles_redeemed"]
+    assert complete("plan", "-s", "+kpi") == ["+kpi_daily"]
+
+
+def test_json_is_all_that_a_program_reads(database: Database) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    first = json.loads(command("run-all", "--json", database=database).stdout)
+    assert [window["inserted"] for window in first["ingest"]] == [3]
+    assert len(first["build"]["scripts"]) > 20
+    for name in ("plan", "status", "runs", "logs", "checks", "lint"):
+        assert isinstance(
+            json.loads(command(name, "--json", database=database).stdout), list | dict
+        )
+    run = json.loads(command("runs", "--json", "-n", "1", database=database).stdout)[0]["run"]
+    story = json.loads(command("runs", "show", str(run), "--json", database=database).stdout)
+    assert story["kind"] == "build"
+    assert story["run_checks"][0]["status"] == "passed"
+    assert len(json.loads(command("pipelines", "list", "--json", database=database).stdout)) == 2
+
+
+def test_quiet_says_nothing_when_all_is_well(database: Database) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    done = command("run-all", "--quiet", database=database)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert command("status", "--quiet", database=database).stdout == ""
+    assert command("build", "-s", "nonsense", "--quiet", database=database).stderr.startswith(
+        "error: "
+    )
+
+
+def test_a_terminal_gets_progress_and_a_table_and_no_color_is_heard(database: Database) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    shown = at_terminal("run-all", database=database, COLUMNS="100")
+    assert re.search(r"\(\d+ of \d+\)", plain(shown))  # the line that moves
+    assert re.search(r"warehouse\.fact_miles_earned +\+3 +[0-9.]+ never built", plain(shown))
+    assert "\x1b[1m" in shown
+    assert "\x1b[32m" in at_terminal("status", database=database)
+    assert "\x1b[32m" not in at_terminal("status", database=database, NO_COLOR="1")
+
+
+def at_terminal(*arguments: str, database: Database, **environment: str) -> str:
+    """What a person would see of a command, control characters included."""
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "runner", *arguments],
+        cwd=PROJECT,
+        env=environ(database, TERM="xterm-256color", **environment),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    ) as process:
+        os.close(follower)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while block := os.read(leader, 65536):
+                shown += block
+        assert process.wait(timeout=60) == 0, shown.decode()
+    os.close(leader)
+    return shown.decode()
+
+
+def plain(shown: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)

@@ -228,6 +228,8 @@ def test_a_line_of_backslash_and_dot_ends_nothing(database: Database, file: Path
     )
     assert load(database, file, as_history=False) == Loaded(4, 2)
     assert [line for line, _, _ in rejects(database)] == [2, 4]
+    file.write_text(HEADER + "\\.\n" + GOOD)
+    assert load(database, file, as_history=False) == Loaded(1, 1)
 
 
 def test_a_quote_that_is_never_closed_costs_one_line(
