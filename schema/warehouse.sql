@@ -10,5 +10,5 @@ return coalesce(
     'unknown'
 );
 
-comment on function {{ warehouse }}.member (text) is
+comment on function {{ warehouse }}.member(text) is
 'The member that an attribute stands for: unknown if it is missing, cut if it is very long.';

@@ -10,7 +10,7 @@ from runner.options import Command, json_option
 
 
 @click.command("load", cls=Command)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option("--as-history", is_flag=True, help="As if each event had arrived when it happened.")
 @click.option("--again", is_flag=True, help="Even if the same content was loaded before.")
 @json_option

@@ -42,9 +42,9 @@ comment on column {{ warehouse }}.agg_user_engagement.miles_earned_lifetime is
 comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_lifetime is
 'Miles redeemed, in all.';
 comment on column {{ warehouse }}.agg_user_engagement.depth_lifetime is
-'Deepest engagement, in all: 1 like to 5 redeem.';
+'Deepest engagement, in all: 1 like to 5 redeem; 0 without.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_lifetime is
-'Category with the most events, in all; ties by name; null without one.';
+'Category with the most events, in all; ties by name (C order); null without one.';
 comment on column {{ warehouse }}.agg_user_engagement.active_days_7d is
 'Days with an event, in the 7 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.event_count_7d is
@@ -54,7 +54,7 @@ comment on column {{ warehouse }}.agg_user_engagement.miles_earned_7d is
 comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_7d is
 'Miles redeemed, in the 7 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.depth_7d is
-'Deepest engagement, in the 7 days that end on last_active_day: 1 like to 5 redeem.';
+'Deepest engagement, in the 7 days that end on last_active_day: 1 like to 5 redeem; 0 without.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_7d is
 'Category with the most events, in the 7 days that end on last_active_day; ties by name; null '
 'without one.';
@@ -67,7 +67,7 @@ comment on column {{ warehouse }}.agg_user_engagement.miles_earned_28d is
 comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_28d is
 'Miles redeemed, in the 28 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.depth_28d is
-'Deepest engagement, in the 28 days that end on last_active_day: 1 like to 5 redeem.';
+'Deepest engagement, in the 28 days that end on last_active_day: 1 like to 5 redeem; 0 without.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_28d is
 'Category with the most events, in the 28 days that end on last_active_day; ties by name; null '
 'without one.';
@@ -80,7 +80,7 @@ comment on column {{ warehouse }}.agg_user_engagement.miles_earned_90d is
 comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_90d is
 'Miles redeemed, in the 90 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.depth_90d is
-'Deepest engagement, in the 90 days that end on last_active_day: 1 like to 5 redeem.';
+'Deepest engagement, in the 90 days that end on last_active_day: 1 like to 5 redeem; 0 without.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_90d is
 'Category with the most events, in the 90 days that end on last_active_day; ties by name; null '
 'without one.';

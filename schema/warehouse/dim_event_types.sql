@@ -6,7 +6,7 @@ create table if not exists {{ warehouse }}.dim_event_types (
 );
 
 comment on table {{ warehouse }}.dim_event_types is
-'Event types and where they go. One row per event type, known or seen.';
+'Event types and where they go. One row per type, known or seen in an event that counts.';
 comment on column {{ warehouse }}.dim_event_types.event_type is 'What the source calls it.';
 comment on column {{ warehouse }}.dim_event_types.fact_table is 'The fact that holds its events.';
 comment on column {{ warehouse }}.dim_event_types.depth is

@@ -121,27 +121,35 @@ favourites as (
         (
             array_agg(
                 categories.transaction_category
-                order by categories.event_count_lifetime desc, categories.transaction_category
+                order by
+                    categories.event_count_lifetime desc,
+                    categories.transaction_category collate "C"
             )
         )[1] as favourite_category_lifetime,
         (
             array_agg(
                 categories.transaction_category
-                order by categories.event_count_7d desc, categories.transaction_category
+                order by
+                    categories.event_count_7d desc,
+                    categories.transaction_category collate "C"
             )
             filter (where categories.event_count_7d > 0)
         )[1] as favourite_category_7d,
         (
             array_agg(
                 categories.transaction_category
-                order by categories.event_count_28d desc, categories.transaction_category
+                order by
+                    categories.event_count_28d desc,
+                    categories.transaction_category collate "C"
             )
             filter (where categories.event_count_28d > 0)
         )[1] as favourite_category_28d,
         (
             array_agg(
                 categories.transaction_category
-                order by categories.event_count_90d desc, categories.transaction_category
+                order by
+                    categories.event_count_90d desc,
+                    categories.transaction_category collate "C"
             )
             filter (where categories.event_count_90d > 0)
         )[1] as favourite_category_90d

@@ -28,4 +28,5 @@ select
     campaigns.monthly_cost,
     sources.first_seen_date
 from sources
-left join {{ raw }}.raw_utm_campaigns as campaigns on campaigns.utm_source = sources.utm_source;
+left join {{ raw }}.raw_utm_campaigns as campaigns
+    on {{ warehouse }}.member(campaigns.utm_source) = sources.utm_source;

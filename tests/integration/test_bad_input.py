@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,15 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users can enter: as root, servers run as one of them."""
+    folder = Path(tempfile.mkdtemp(prefix="milepost-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
 def built(database: Database) -> Database:
     insert_events(database, [earn(day, f"u_{day % 2}", 5) for day in range(4)])
     run_all(database)
@@ -43,15 +53,11 @@ def report(database: Database) -> list[dict[str, object]]:
 # --- the server -------------------------------------------------------------------------------------
 
 
-def test_a_wrong_password_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_wrong_password_is_said_in_one_line(open_folder: Path) -> None:
     """A server of its own that asks for passwords."""
     from runner import embedded
 
-    server = embedded.Server(tmp_path / "data", embedded.TEST)
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if parent.stat().st_uid == os.getuid() and parent.name.startswith("pytest-"):
-            parent.chmod(0o755)
+    server = embedded.Server(open_folder / "data", embedded.TEST)
     server.child()
     try:
         rules = server.data / "pg_hba.conf"
@@ -68,13 +74,13 @@ def test_a_wrong_password_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def pooler(database: Database, tmp_path: Path) -> Iterator[str]:
+def pooler(database: Database, open_folder: Path) -> Iterator[str]:
     """PgBouncer in transaction mode before the test server; the address behind it."""
     binary = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
     if binary is None:
         pytest.skip("pgbouncer is not installed")
     where = {"port": 5432, **conninfo_to_dict(database.conninfo)}
-    folder = tmp_path / "pooler"
+    folder = open_folder / "pooler"
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
     users = folder / "users.txt"
@@ -88,10 +94,6 @@ def pooler(database: Database, tmp_path: Path) -> Iterator[str]:
         f"auth_type = any\nauth_file = {users}\npool_mode = transaction\n"
         "ignore_startup_parameters = options,extra_float_digits\n"
     )
-    for parent in tmp_path.parents:
-        if parent.stat().st_uid == os.getuid() and parent.name.startswith("pytest-"):
-            parent.chmod(0o755)
-    tmp_path.chmod(0o755)
     user = ["-u", "postgres"] if os.geteuid() == 0 else []
     with subprocess.Popen([binary, *user, str(settings)], stderr=subprocess.PIPE) as process:
         for _ in range(100):

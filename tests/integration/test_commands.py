@@ -21,7 +21,13 @@ from runner.database import Database
 from tests.integration.test_build import earn
 from tests.support import PROJECT, REAL_FILE, insert_events, query, run_all, scalar
 
-SLEEPS = "select exists (select from pg_stat_activity where wait_event = 'PgSleep')"
+# Only in this test's own database: others run beside it on the same server.
+SLEEPS = """
+select exists (
+    select from pg_stat_activity
+    where wait_event = 'PgSleep' and datname = current_database()
+)
+"""
 
 
 def command(
@@ -206,7 +212,8 @@ def test_a_killed_build_is_abandoned_by_the_next(database: Database, project: Pa
         process.kill()
     with psycopg.connect(database.conninfo, autocommit=True) as connection:
         connection.execute(
-            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where wait_event = 'PgSleep'"
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where wait_event = 'PgSleep' and datname = current_database()"
         )
     query(database, "drop table reporting.acquisition")
     assert run_all(database).run_id is not None

@@ -302,6 +302,7 @@ FIRST = [
     earn("borders", "2025-04-06 23:59:59", "dining", 2),
     search("borders", "2025-02-24 00:00", "dining"),
     redeem("january", "2025-01-31 23:59:59", "dining", 2),
+    redeem("again", "2025-01-31 12:00", "dining", 2),
     search("year", "2024-12-28 10:00", "hotel", **ELSEWHERE),
     search("year", "2025-01-01 00:00", "hotel"),
     # Members: missing, empty, named like the missing, long; amounts that are none.
@@ -326,7 +327,7 @@ SECOND = [
     earn("borders", "2025-03-31 00:00", "dining", 4),
     search("borders", "2025-03-01 12:00", "dining"),
     search("january", "2025-01-02 12:00", "dining"),
-    redeem("january", "2025-01-30 12:00", "dining", 1),
+    redeem("again", "2025-01-30 12:00", "dining", 1),
     search("year", "2024-12-31 23:59:59", "hotel"),
     # A user's day again, older, newer and at the same instant.
     event("down", "2025-03-05 12:00", "share", **ELSEWHERE),
@@ -356,8 +357,10 @@ def insert_campaigns(database: Database) -> None:
         ('facebook', 'spring', 'social', true, 100),
         ('email', null, 'email', false, null),
         ('unknown', 'none', null, false, 7.5),
-        ('nobody', 'came', 'search', true, 1)
+        ('nobody', 'came', 'search', true, 1),
+        (%(long)s, 'endless', 'social', true, 3)
         """,
+        long=LONG,
     )
 
 
