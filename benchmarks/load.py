@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from runner import embedded, schema
+from runner.binaries import psql_path
 from runner.database import Database
 from runner.load import COLUMNS
 from runner.manifest import load
@@ -96,7 +97,7 @@ def measure(database: Database, folder: Path, lines: int, rounds: int) -> None:
     with database.session("benchmark") as session:
         major = session.row("select current_setting('server_version_num')::int / 10000 as major")
     copy = f"\\copy public.event_stream ({','.join(COLUMNS)}) from '{clean}' (format csv, header)"
-    psql = [str(embedded.psql_path(major["major"])), database.conninfo, "-qXc", copy]
+    psql = [str(psql_path(major["major"])), database.conninfo, "-qXc", copy]
     runner = [sys.executable, "-m", "runner", "--project", str(PROJECT), "load"]
     commands = {
         "\\copy": (psql, lines),

@@ -34,6 +34,11 @@ COLUMNS = (
 LOOK = "python -m runner db psql -c 'select * from public.load_rejects'"
 BLOCK = 1 << 18
 DATA_ERRORS = ("22", "23")  # classes of SQLSTATE: data exceptions, broken constraints
+LOST = "57P"  # the server ended the connection; without a state, we lost it
+HINTS = {
+    "42P01": "python -m runner schema apply",
+    "53100": "make room on the server's disk, then load it again",
+}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Tell = Callable[[int, int], None]
@@ -100,11 +105,15 @@ def _named(file: Path) -> Iterator[None]:
 
 
 def _explained(file: Path, error: QueryFailed) -> RunnerError:
-    if error.sqlstate is None:  # the connection broke, perhaps in the commit
-        hint: str | None = "load it again: if it was committed after all, that is refused"
-        return RunnerError(f"{file}: {error.message}", hint)
-    hint = "python -m runner schema apply" if error.sqlstate == "42P01" else error.hint
-    return RunnerError(f"{file}: {error.message}; nothing was loaded", hint)
+    state = error.sqlstate or LOST
+    if state.startswith(LOST):
+        return RunnerError(
+            f"{file}: {error.message}",
+            "load it again: if it was committed before the connection broke, that is refused",
+        )
+    return RunnerError(
+        f"{file}: {error.message}; nothing was loaded", HINTS.get(state) or error.hint
+    )
 
 
 def _header(file: Path, content: BinaryIO) -> list[str]:
@@ -192,7 +201,8 @@ class _Loading:
         self.load_id = self.session.row(queries("load.sql")["begin"], values)["load_id"]
         found = self.session.rows(queries("load.sql")["types"], {"names": self.columns})
         types = {row["name"]: sql.SQL(row["type"]) for row in found}
-        fields = [(sql.Identifier(name), types[name]) for name in self.columns]
+        text = sql.SQL("text")  # of a column that is not there; the server will say so
+        fields = [(sql.Identifier(name), types.get(name, text)) for name in self.columns]
         texts = [sql.SQL("{} text").format(name) for name, _ in fields]
         casts = [sql.SQL("lines.{}::{}").format(*each) for each in fields]
         comma = sql.SQL(", ")
