@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ FOLDER = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server before pytest-xdist starts its workers, which find it in the environment."""
     _forget_other_servers()
+    _hear_signals()
     if not os.environ.get("TEST_DATABASE_URL") and not config.option.collectonly:
         folder = Path(tempfile.mkdtemp(prefix="milepost-"))
         folder.chmod(0o755)  # as root, the server's user has to pass; its data folder is private
@@ -49,6 +51,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         del os.environ["TEST_DATABASE_URL"]
     if FOLDER in config.stash:
         shutil.rmtree(config.stash[FOLDER])
+
+
+def _hear_signals() -> None:
+    """In the background of a script signals are ignored, and the commands under test would too."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _forget_other_servers() -> None:
