@@ -13,15 +13,16 @@ from collections.abc import Iterator
 
 LONGEST = 1 << 20  # a record of more bytes is a quote that somebody forgot to close
 
-# Possessive (`++`): what matched is never tried another way, so none of these is ever slow.
-_QUOTED = rb'"(?:[^"]++|"")*+"'
+# No text matches in two ways, so none of these is ever slow. Groups are not possessive (`)*+`):
+# before Python 3.11.5 those could match wrongly.
+_QUOTED = rb'"(?:[^"]++|"")*"(?!")'
 _FIELD = rb'(?:%s|[^",\r\n]*+)' % _QUOTED
-_RECORD = rb"%s(?:,%s)*+\r?\n" % (_FIELD, _FIELD)
+_RECORD = rb"%s(?:,%s)*\r?\n" % (_FIELD, _FIELD)
 QUOTED = re.compile(_QUOTED)
-FIELDS = re.compile(rb"(?:%s,)*+" % _FIELD)
+FIELDS = re.compile(rb"(?:%s,)*" % _FIELD)
 RECORD = re.compile(_RECORD)
-RECORDS = re.compile(rb"(?:%s)*+" % _RECORD)
-UNFINISHED = re.compile(rb'(?:%s,)*+(?:%s|"(?:[^"]++|"")*+)\r?\Z' % (_FIELD, _FIELD))
+RECORDS = re.compile(rb"(?:%s){0,200}" % _RECORD)  # a match remembers each of them
+UNFINISHED = re.compile(rb'(?:%s,)*(?:%s|"(?:[^"]++|"")*)\r?\Z' % (_FIELD, _FIELD))
 
 
 def end_of_records(block: bytes) -> int:
@@ -30,7 +31,7 @@ def end_of_records(block: bytes) -> int:
         return block.rfind(b"\n") + 1
     position = 0
     while True:
-        position = RECORDS.match(block, position).end()  # type: ignore[union-attr]
+        position = _end_of_whole(block, position)
         end_of_line = block.find(b"\n", position) + 1
         may_go_on = len(block) - position <= LONGEST and UNFINISHED.match(block, position)
         if not end_of_line or may_go_on:
@@ -38,12 +39,19 @@ def end_of_records(block: bytes) -> int:
         position = end_of_line
 
 
+def _end_of_whole(block: bytes, position: int) -> int:
+    """Where the whole records that begin at a position end."""
+    while (end := RECORDS.match(block, position).end()) > position:  # type: ignore[union-attr]
+        position = end
+    return position
+
+
 def is_clean(block: bytes) -> bool:
     """Whether COPY reads a block as we do: it forgives wrong quotes, and backslash-dot ends it."""
     return (
         not block.startswith(b"\\.")
         and b"\n\\." not in block
-        and (b'"' not in block or RECORDS.fullmatch(block) is not None)
+        and (b'"' not in block or _end_of_whole(block, 0) == len(block))
     )
 
 
