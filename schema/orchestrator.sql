@@ -20,14 +20,47 @@ create table if not exists orchestrator.pipeline_definitions (
     freshness_warn_after interval,
     freshness_fail_after interval,
     created_at timestamptz not null default now(),
+    lookback interval not null default '1 day',
+    sweep_every interval default '1 day',
+    max_hold interval not null default '10 minutes',
+    odd_cursors text not null default 'include',
+    on_delete text not null default 'report',
+    max_rejected_share numeric not null default 0.01,
+    cursor_timezone text not null default 'UTC',
+    column_types jsonb not null default '{}',
+    clock_relation text,
     constraint pipeline_definitions_key primary key (pipeline_id),
     constraint pipeline_names_are_unique unique (pipeline_name),
     constraint source_relation_names_its_schema check (source_relation ~ '^[^.]+[.][^.]+$'),
     constraint target_relation_names_its_schema check (target_relation ~ '^[^.]+[.][^.]+$'),
     constraint write_mode_is_append_or_upsert check (write_mode in ('append', 'upsert')),
     constraint upsert_has_key_columns check (write_mode = 'append' or cardinality(key_columns) > 0),
-    constraint window_size_is_positive check (window_size > interval '0')
+    constraint window_size_is_positive check (window_size > interval '0'),
+    constraint lookback_is_not_negative check (lookback >= interval '0'),
+    constraint odd_cursors_is_known check (odd_cursors in ('include', 'quarantine', 'fail')),
+    constraint on_delete_is_known check (on_delete in ('report', 'mark', 'apply')),
+    constraint max_rejected_share_is_a_share check (max_rejected_share between 0 and 1),
+    constraint column_types_is_an_object check (jsonb_typeof(column_types) = 'object'),
+    constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$')
 );
+
+-- What earlier versions did not have.
+alter table orchestrator.pipeline_definitions
+add column if not exists lookback interval not null default '1 day'
+constraint lookback_is_not_negative check (lookback >= interval '0'),
+add column if not exists sweep_every interval default '1 day',
+add column if not exists max_hold interval not null default '10 minutes',
+add column if not exists odd_cursors text not null default 'include'
+constraint odd_cursors_is_known check (odd_cursors in ('include', 'quarantine', 'fail')),
+add column if not exists on_delete text not null default 'report'
+constraint on_delete_is_known check (on_delete in ('report', 'mark', 'apply')),
+add column if not exists max_rejected_share numeric not null default 0.01
+constraint max_rejected_share_is_a_share check (max_rejected_share between 0 and 1),
+add column if not exists cursor_timezone text not null default 'UTC',
+add column if not exists column_types jsonb not null default '{}'
+constraint column_types_is_an_object check (jsonb_typeof(column_types) = 'object'),
+add column if not exists clock_relation text
+constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$');
 
 comment on table orchestrator.pipeline_definitions is
 'One row per pipeline: a new source is a new row and nothing else.';
@@ -59,6 +92,30 @@ comment on column orchestrator.pipeline_definitions.freshness_warn_after is
 comment on column orchestrator.pipeline_definitions.freshness_fail_after is
 'Age of the watermark at which reporting.freshness says stale; null: never.';
 comment on column orchestrator.pipeline_definitions.created_at is 'When the row was added.';
+comment on column orchestrator.pipeline_definitions.lookback is
+'How far behind the watermark every run looks for rows that came late or changed.';
+comment on column orchestrator.pipeline_definitions.sweep_every is
+'How often an ingest looks through the whole source for them; null: only when asked to.';
+comment on column orchestrator.pipeline_definitions.max_hold is
+'How long an open transaction may hold the watermark back, where the horizon finds its rows '
+'anyway.';
+comment on column orchestrator.pipeline_definitions.odd_cursors is
+'What becomes of rows whose cursor is null, infinite or over a day ahead of the clock: include '
+'them, set them aside (quarantine), or fail the run.';
+comment on column orchestrator.pipeline_definitions.on_delete is
+'What reconcile does with rows that the source no longer has: report them, mark them '
+'(_deleted_at), or apply the delete.';
+comment on column orchestrator.pipeline_definitions.max_rejected_share is
+'Share of the rows read that may be set aside because they cannot be stored; above it the run '
+'fails.';
+comment on column orchestrator.pipeline_definitions.cursor_timezone is
+'What a cursor without a time zone means.';
+comment on column orchestrator.pipeline_definitions.column_types is
+'Types of the replica that differ from those of the source, as {"column": "type"}: values are '
+'cast, and set aside where they do not fit.';
+comment on column orchestrator.pipeline_definitions.clock_relation is
+'For a source in another database: the foreign table that tells its settled bound and its horizon '
+'(docs/sources.md).';
 
 -- Two pipelines into one replica would each believe that the rows are theirs.
 create unique index if not exists replicas_have_one_pipeline on orchestrator.pipeline_definitions (
@@ -83,6 +140,8 @@ create table if not exists orchestrator.runs (
     rows_rejected bigint not null default 0,
     guarantee text,
     horizon xid8,
+    horizon_scope text,
+    horizon_chain text,
     sqlstate text,
     error text,
     database_user text not null default session_user,
@@ -113,6 +172,7 @@ create table if not exists orchestrator.runs (
     constraint guarantee_is_known check (
         guarantee in ('exact', 'settled', 'lookback', 'best_effort')
     ),
+    constraint horizon_scope_is_known check (horizon_scope in ('window', 'lookback', 'table')),
     constraint running_has_no_end check ((status = 'running') = (finished_at is null)),
     constraint succeeded_window_has_bounds check (
         kind <> 'window' or status <> 'succeeded' or (pipeline_id is not null and low <= high)
@@ -125,6 +185,12 @@ create table if not exists orchestrator.runs (
     ) where (kind = 'window' and status = 'succeeded')
 );
 
+-- What earlier versions did not have.
+alter table orchestrator.runs
+add column if not exists horizon_scope text
+constraint horizon_scope_is_known check (horizon_scope in ('window', 'lookback', 'table')),
+add column if not exists horizon_chain text;
+
 comment on table orchestrator.runs is
 'One row per attempt of anything: a window of a pipeline, a build, a script.';
 comment on column orchestrator.runs.run_id is
@@ -132,11 +198,12 @@ comment on column orchestrator.runs.run_id is
 comment on column orchestrator.runs.kind is 'What was attempted; windows alone move a watermark.';
 comment on column orchestrator.runs.status is
 'running -> succeeded, failed, skipped, abandoned (its process died) or rolled_back (a script of '
-'a failed build).';
+'a failed build; a run that was undone).';
 comment on column orchestrator.runs.pipeline_id is 'The pipeline, for the kinds that ingest.';
 comment on column orchestrator.runs.target is 'The target built into; live is what readers see.';
 comment on column orchestrator.runs.script is 'layer.script, for kind script.';
-comment on column orchestrator.runs.parent_run_id is 'The build that a script ran in.';
+comment on column orchestrator.runs.parent_run_id is
+'The build that a script ran in, or the run that an undo took back.';
 comment on column orchestrator.runs.low is 'Start of the window, included: the watermark found.';
 comment on column orchestrator.runs.high is
 'End of the window, excluded: the watermark left, once succeeded.';
@@ -148,10 +215,15 @@ comment on column orchestrator.runs.rows_deleted is 'Rows taken out.';
 comment on column orchestrator.runs.rows_rejected is
 'Rows set aside because they could not be stored.';
 comment on column orchestrator.runs.guarantee is
-'What is promised of the window. settled: nothing that could still commit was passed over. '
-'best_effort: unknown.';
+'What is promised: exact, settled, lookback or best_effort; docs/sources.md says each in full.';
 comment on column orchestrator.runs.horizon is
-'Oldest transaction still open in the snapshot that read the rows.';
+'Oldest transaction of the source still open in the snapshot that read the rows: what a later run '
+'has to look at again was written by it or after it.';
+comment on column orchestrator.runs.horizon_scope is
+'Which rows were held against the horizon of the run before: those of the window alone, those of '
+'the lookback too, or the whole table.';
+comment on column orchestrator.runs.horizon_chain is
+'Server, database, replica and columns: horizons of one chain can be compared.';
 comment on column orchestrator.runs.sqlstate is 'The error class of PostgreSQL, for a failed run.';
 comment on column orchestrator.runs.error is
 'Why it failed, with file and line where there is one; or who held the lock, if it was skipped.';
@@ -241,6 +313,41 @@ comment on column orchestrator.replaced_rows.old_row is
 
 -- A build asks for what the runs of one pipeline replaced.
 create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (pipeline_id, run_id);
+
+create table if not exists orchestrator.rejected_rows (
+    rejected_row_id bigint generated always as identity,
+    run_id bigint not null,
+    pipeline_id integer not null,
+    key jsonb,
+    source_row jsonb not null,
+    reason text not null,
+    sqlstate text,
+    resolved_run_id bigint,
+    rejected_at timestamptz not null default clock_timestamp(),
+    constraint rejected_rows_key primary key (rejected_row_id),
+    constraint rejected_rows_run foreign key (run_id) references orchestrator.runs (run_id),
+    constraint rejected_rows_resolved foreign key (resolved_run_id)
+    references orchestrator.runs (run_id)
+);
+
+comment on table orchestrator.rejected_rows is
+'The quarantine: rows of a source that could not be stored. One row per row and run that met it; '
+'written in the transaction of the run.';
+comment on column orchestrator.rejected_rows.rejected_row_id is 'Key, given by the database.';
+comment on column orchestrator.rejected_rows.run_id is 'The run that set the row aside.';
+comment on column orchestrator.rejected_rows.pipeline_id is 'Its pipeline.';
+comment on column orchestrator.rejected_rows.key is
+'Key columns and their values; null where the pipeline has no key.';
+comment on column orchestrator.rejected_rows.source_row is 'The whole row, as the source had it.';
+comment on column orchestrator.rejected_rows.reason is 'Why it could not be stored.';
+comment on column orchestrator.rejected_rows.sqlstate is 'The error class of PostgreSQL.';
+comment on column orchestrator.rejected_rows.resolved_run_id is
+'The run that met the row again and did better with it, or set it aside anew; null while it waits.';
+comment on column orchestrator.rejected_rows.rejected_at is 'When that was.';
+
+-- What of a pipeline still waits.
+create index if not exists rejected_rows_waiting on orchestrator.rejected_rows (pipeline_id)
+where resolved_run_id is null;
 
 create table if not exists orchestrator.logs (
     log_id bigint generated always as identity,

@@ -1,0 +1,92 @@
+-- The clock of a source: how far it is settled, who holds it back, where its transactions stand.
+-- Read twice: in a transaction before the one that reads the rows, for `settled`, and in that one,
+-- for `horizon` and `next_xid`. Another PostgreSQL has this text as a view: on_postgres.sql.
+
+with started as materialized (
+    select clock_timestamp() as moment
+),
+
+-- Who is active is read before who has prepared: nobody slips from the one list to the other. Our
+-- own builds do not write sources; they are known by their lock.
+active as materialized (
+    select
+        activity.pid,
+        activity.application_name,
+        activity.state,
+        activity.xact_start
+    from started
+    left join pg_stat_activity as activity
+        on activity.datname = current_database()
+        and activity.pid <> pg_backend_pid()
+        and activity.xact_start < started.moment
+        and activity.backend_type not in ('autovacuum worker', 'walsender')
+        and not exists (
+            select
+            from pg_locks as locks
+            where
+                locks.pid = activity.pid
+                and locks.locktype = 'advisory'
+                and locks.classid = 1297088515
+                and locks.objsubid = 2
+                and locks.granted
+        )
+    order by activity.xact_start
+    limit 1
+),
+
+now_here as materialized (
+    select pg_snapshot_xmin(pg_current_snapshot()) as horizon
+)
+
+select
+    started.moment as clock,
+    -- The moment before which no open transaction can still write. A transaction begins a little
+    -- before others see it; a second buys that off. A prepared one that has written anything stops
+    -- it: when that one began is not known.
+    case
+        when prepared.gid is not null then '-infinity'
+        else least(started.moment, active.xact_start) - interval '1 second'
+    end as settled,
+    coalesce(prepared.prepared, active.xact_start) as held_since,
+    case
+        when prepared.gid is not null
+            then format('prepared transaction %s of %s', prepared.gid, prepared.owner)
+        when active.pid is not null
+            then
+                format('server process %s, %s, %s', active.pid, active.application_name, active.state)
+    end as held_by,
+    -- Without this right the start of other people's transactions is hidden, and so is what they
+    -- will write. A standby knows nothing of those who write on its primary.
+    pg_has_role('pg_read_all_stats', 'usage')
+    and current_setting('track_activities')::boolean
+    and not pg_is_in_recovery() as sees_all,
+    now_here.horizon::text::numeric as horizon,
+    now_here.horizon::text::numeric + age(now_here.horizon::xid) as next_xid,
+    format(
+        '%s:%s',
+        (select control.system_identifier from pg_control_system() as control),
+        (
+            select databases.oid
+            from pg_database as databases
+            where databases.datname = current_database()
+        )
+    ) as identity
+from started
+cross join active
+left join lateral (
+    select
+        prepared_xacts.gid,
+        prepared_xacts.owner,
+        prepared_xacts.prepared
+    from pg_prepared_xacts as prepared_xacts
+    inner join pg_locks as locks
+        on locks.virtualtransaction = '-1/' || prepared_xacts.transaction
+    where
+        prepared_xacts.database = current_database()
+        and locks.pid is null
+        and locks.locktype = 'relation'
+        and locks.mode not in ('AccessShareLock', 'RowShareLock')
+    order by prepared_xacts.prepared
+    limit 1
+) as prepared on true
+cross join now_here
