@@ -32,6 +32,7 @@ COMMANDS = (
     "seed",
     "load",
     "db",
+    "torture",
 )
 INTERRUPTED = 130
 INTERRUPTION = "interrupted; what was not committed is rolled back"

@@ -27,6 +27,8 @@ LOAD_LOCK = 0x4D50_0004
 # Of every session. Set by statements: `options` may be in the address already.
 SETTINGS = "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning'"
 
+CONNECTION_LOST = "08006"
+
 Row = dict[str, Any]
 
 
@@ -81,6 +83,11 @@ class Session:
         """
         with _translated(text, file):
             self.connection.execute(sql.SQL(text))
+
+    def execute(self, text: str, file: Path | str | None = None) -> int:
+        """Run one statement; returns how many rows it wrote."""
+        with _translated(text, file):
+            return self.connection.execute(sql.SQL(text)).rowcount
 
     def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[Row]:
         with _translated(query, None):
@@ -264,7 +271,10 @@ def _failure(error: psycopg.Error, text: str, file: Path | str | None) -> QueryF
         line = f":{text.count(chr(10), 0, int(position) - 1) + 1}" if position else ""
         message = f"{file}{line}: {message}"
     hint, context = diagnosis.message_hint, diagnosis.context or ""
-    return QueryFailed(message.replace("\n", " "), hint, error.sqlstate, context)
+    # The driver's own errors have no class: for it the connection has gone.
+    is_gone = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
+    sqlstate = CONNECTION_LOST if is_gone else error.sqlstate
+    return QueryFailed(message.replace("\n", " "), hint, sqlstate, context)
 
 
 def _first_line(error: BaseException) -> str:

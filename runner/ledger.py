@@ -27,7 +27,7 @@ class Ledger:
 
     def begin(self, kind: str, work: Session, **values: Any) -> int:
         """A run begins; returns its run_id."""
-        columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high", "guarantee")
+        columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high")
         return int(
             self._run(
                 "begin_run",
@@ -114,15 +114,27 @@ class Ledger:
         return self.session.rows(queries("ledger.sql")[name], values)
 
 
-def succeed(work: Session, run_id: int, **rows: int) -> None:
+COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
+PROMISES = ("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_chain")
+
+
+def succeed(work: Session, run_id: int, **values: Any) -> None:
     """A run succeeds, on the session and in the transaction of its data; refused if it was given up
-    meanwhile.
+    meanwhile. `values` are its counts of rows and what it promises.
     """
-    counts = {
-        name: rows.get(name, 0) for name in ("read", "inserted", "updated", "unchanged", "deleted")
+    values = {
+        "run_id": run_id,
+        **{name: values.get(name, 0) for name in COUNTS},
+        **{name: values.get(name) for name in PROMISES},
     }
-    if not work.rows(queries("ledger.sql")["succeed"], {"run_id": run_id, **counts}):
+    if not work.rows(queries("ledger.sql")["succeed"], values):
         raise RunnerError(f"run {run_id} was given up by another runner; its data are rolled back")
+
+
+def undo(work: Session, run_id: int) -> None:
+    """A run is marked as taken back, in the transaction that does it."""
+    if not work.rows(queries("ledger.sql")["undo_run"], {"run_id": run_id}):
+        raise RunnerError(f"run {run_id} cannot be undone twice")
 
 
 def positions(session: Session, target: str) -> dict[str, Position]:

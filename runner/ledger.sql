@@ -2,7 +2,7 @@
 -- A run begins: its row is committed before the snapshot of its work.
 insert into orchestrator.runs (
     kind, status, pipeline_id, target, script, parent_run_id,
-    low, high, guarantee, host, backend_pid
+    low, high, host, backend_pid
 )
 values (
     %(kind)s,
@@ -13,28 +13,43 @@ values (
     %(parent_run_id)s,
     %(low)s::timestamptz,
     %(high)s::timestamptz,
-    %(guarantee)s,
     %(host)s,
     %(backend_pid)s
 )
 returning run_id
 
 -- succeed --
--- A run succeeds, in the transaction of its data. Only one that still runs can.
-update orchestrator.runs
+-- A run succeeds, in the transaction of its data. Only one that still runs can, and a window only
+-- from the watermark.
+update orchestrator.runs as runs
 set
     status = 'succeeded',
     finished_at = clock_timestamp(),
-    horizon = pg_snapshot_xmin(pg_current_snapshot()),
     rows_read = %(read)s,
     rows_inserted = %(inserted)s,
     rows_updated = %(updated)s,
     rows_unchanged = %(unchanged)s,
-    rows_deleted = %(deleted)s
+    rows_deleted = %(deleted)s,
+    rows_rejected = %(rejected)s,
+    guarantee = %(guarantee)s,
+    guarantee_note = %(guarantee_note)s,
+    horizon = %(horizon)s::text::xid8,
+    horizon_scope = %(horizon_scope)s,
+    horizon_chain = %(horizon_chain)s
 where
-    run_id = %(run_id)s
-    and status = 'running'
-returning run_id
+    runs.run_id = %(run_id)s
+    and runs.status = 'running'
+    and not exists (
+        select
+        from orchestrator.runs as others
+        where
+            runs.kind = 'window'
+            and others.pipeline_id = runs.pipeline_id
+            and others.kind = 'window'
+            and others.status in ('succeeded', 'rolled_back')
+            and others.high > runs.low
+    )
+returning runs.run_id
 
 -- fail --
 -- A run fails, after its data were rolled back.
@@ -154,6 +169,15 @@ left join lateral (
     limit 1
 ) as newest on true
 order by pipelines.pipeline_id
+
+-- undo_run --
+-- A run is taken back, in the transaction that restores its rows.
+update orchestrator.runs
+set status = 'rolled_back'
+where
+    run_id = %(run_id)s
+    and status = 'succeeded'
+returning run_id
 
 -- last_build --
 -- How the last build of a target ended.

@@ -6,6 +6,9 @@ with newest as (
         pipelines.pipeline_name,
         pipelines.freshness_warn_after,
         pipelines.freshness_fail_after,
+        -- Without a key there is nothing that a sweep could tell.
+        case when cardinality(pipelines.key_columns) > 0 then pipelines.sweep_every end
+            as sweep_every,
         last_run.status,
         last_run.error,
         (
@@ -14,7 +17,7 @@ with newest as (
             where
                 runs.pipeline_id = pipelines.pipeline_id
                 and runs.kind = 'window'
-                and runs.status = 'succeeded'
+                and runs.status in ('succeeded', 'rolled_back')
         ) as loaded_through,
         (
             select max(runs.run_id)
@@ -82,6 +85,44 @@ select
     'mend the cause, run ingest' as remedy
 from newest
 where newest.status in ('failed', 'abandoned')
+union all
+select
+    'pipeline ' || newest.pipeline_name as what,
+    'its last sweep was ' || coalesce(
+        'on ' || to_char(swept.finished_at, 'YYYY-MM-DD HH24:MI'), 'never'
+    ) || ', and one is due every ' || newest.sweep_every as problem,
+    'run ingest --sweep' as remedy
+from newest
+cross join lateral (
+    select
+        max(runs.finished_at) filter (where runs.horizon_scope = 'table') as finished_at,
+        coalesce(
+            max(runs.finished_at) filter (where runs.horizon_scope = 'table'),
+            min(runs.started_at)
+        ) as since
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = newest.pipeline_id
+        and runs.status = 'succeeded'
+        -- Two passed: between one and two an ingest may be about to do it.
+        and newest.sweep_every is not null
+) as swept
+where swept.since < now() - 2 * newest.sweep_every
+union all
+select
+    'pipeline ' || newest.pipeline_name as what,
+    rejected.rows || ' rows could not be stored and wait: ' || rejected.reason as problem,
+    'look: orchestrator.rejected_rows, mend the source or column_types, run ingest --sweep'
+        as remedy
+from newest
+cross join lateral (
+    select
+        count(*) as rows,
+        mode() within group (order by waiting.reason) as reason
+    from orchestrator.rejected_rows as waiting
+    where waiting.pipeline_id = newest.pipeline_id and waiting.resolved_run_id is null
+) as rejected
+where rejected.rows > 0
 union all
 select
     'build ' || last_build.run_id as what,
@@ -166,7 +207,7 @@ left join lateral (
     where
         runs.pipeline_id = pipelines.pipeline_id
         and runs.kind = 'window'
-        and runs.status = 'succeeded'
+        and runs.status in ('succeeded', 'rolled_back')
     order by runs.run_id desc
     limit 1
 ) as newest on true
@@ -383,7 +424,7 @@ left join lateral (
     where
         runs.pipeline_id = pipelines.pipeline_id
         and runs.kind = 'window'
-        and runs.status = 'succeeded'
+        and runs.status in ('succeeded', 'rolled_back')
 ) as newest on true
 order by pipelines.pipeline_id
 
@@ -413,10 +454,163 @@ select
         where
             runs.pipeline_id = pipelines.pipeline_id
             and runs.kind = 'window'
+            and runs.status in ('succeeded', 'rolled_back')
+    ) as loaded_through,
+    newest.guarantee,
+    newest.guarantee_note as which_means,
+    pipelines.lookback::text as lookback,
+    pipelines.sweep_every::text as sweep_every,
+    (
+        select to_char(max(runs.finished_at), 'YYYY-MM-DD HH24:MI:SS')
+        from orchestrator.runs as runs
+        where
+            runs.pipeline_id = pipelines.pipeline_id
+            and runs.horizon_scope = 'table'
             and runs.status = 'succeeded'
-    ) as loaded_through
+    ) as last_sweep,
+    pipelines.max_hold::text as max_hold,
+    pipelines.on_delete,
+    pipelines.odd_cursors,
+    pipelines.max_rejected_share,
+    (
+        select nullif(count(*), 0)
+        from orchestrator.rejected_rows as waiting
+        where
+            waiting.pipeline_id = pipelines.pipeline_id
+            and waiting.resolved_run_id is null
+    ) as rejected_rows_waiting,
+    pipelines.cursor_timezone,
+    nullif(pipelines.column_types, '{}') as column_types,
+    pipelines.clock_relation as clock
 from orchestrator.pipeline_definitions as pipelines
+left join lateral (
+    select
+        runs.guarantee,
+        runs.guarantee_note
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = pipelines.pipeline_id
+        and runs.kind = 'window'
+        and runs.status = 'succeeded'
+    order by runs.run_id desc
+    limit 1
+) as newest on true
 where pipelines.pipeline_name = %(name)s
+
+-- coverage --
+-- What a pipeline has of its source, from its start to its watermark: stretches that are covered,
+-- and gaps. `begins` and `ends` say where they lie, from 0 to 1. A source that is read from minus
+-- infinity is drawn from about its first row: the first window ends a window's size behind it.
+with windows as (
+    select
+        pipelines.start_at,
+        pipelines.window_size,
+        runs.run_id,
+        runs.kind,
+        runs.status,
+        runs.low,
+        runs.high
+    from orchestrator.pipeline_definitions as pipelines
+    inner join orchestrator.runs as runs on runs.pipeline_id = pipelines.pipeline_id
+    where
+        pipelines.pipeline_id = %(pipeline_id)s
+        and runs.low < runs.high
+        and (
+            (runs.kind = 'window' and runs.status in ('succeeded', 'rolled_back'))
+            or (runs.kind = 'backfill' and runs.status = 'succeeded')
+        )
+),
+
+hull as (
+    select
+        case
+            when max(windows.high) filter (where windows.kind = 'window') > min(windows.start_at)
+                then
+                    tstzrange(
+                        min(windows.start_at),
+                        max(windows.high) filter (where windows.kind = 'window')
+                    )
+        end as span,
+        case
+            when isfinite(min(windows.start_at)) then min(windows.start_at)
+            else
+                least(
+                    min(windows.high - windows.window_size) filter (where isfinite(windows.high)),
+                    min(windows.low) filter (where isfinite(windows.low))
+                )
+        end as drawn_from
+    from windows
+),
+
+-- Windows that were undone are in it, and go out again where nothing filled them since.
+covered as (
+    select
+        (
+            range_agg(tstzrange(windows.low, windows.high))
+            - coalesce(
+                (
+                    select range_agg(tstzrange(gaps.low::timestamptz, gaps.high::timestamptz))
+                    from (
+{{ gaps }}
+                    ) as gaps
+                ),
+                '{}'
+            )
+        )
+        * tstzmultirange(min(hull.span)) as spans
+    from windows
+    cross join hull
+),
+
+parts as (
+    select
+        spans.span,
+        true as is_covered
+    from covered
+    cross join lateral unnest(covered.spans) as spans (span)
+    union all
+    select
+        spans.span,
+        false as is_covered
+    from covered
+    cross join hull
+    cross join lateral unnest(tstzmultirange(hull.span) - covered.spans) as spans (span)
+)
+
+select
+    lower(parts.span)::text as low,
+    upper(parts.span)::text as high,
+    parts.is_covered,
+    case when not parts.is_covered then coalesce(undone.why, 'never read') end as why,
+    case
+        when isfinite(lower(parts.span))
+            then extract(epoch from lower(parts.span) - hull.drawn_from) / drawn.seconds
+        else 0
+    end::double precision as begins,
+    (extract(epoch from upper(parts.span) - hull.drawn_from) / drawn.seconds)::double precision
+        as ends
+from parts
+cross join hull
+cross join lateral (
+    select extract(epoch from upper(hull.span) - hull.drawn_from) as seconds
+) as drawn
+cross join lateral (
+    select
+        case count(*)
+            when 0 then null
+            when 1 then 'run ' || min(windows.run_id) || ' was undone'
+            else
+                format(
+                    '%%s runs were undone: %%s to %%s',
+                    count(*), min(windows.run_id), max(windows.run_id)
+                )
+        end as why
+    from windows
+    where
+        windows.status = 'rolled_back'
+        and tstzrange(windows.low, windows.high) && parts.span
+) as undone
+order by parts.span
 
 -- pipeline_runs --
 -- The last runs of one pipeline.

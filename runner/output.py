@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from runner.build import Result, Summary
+    from runner.coverage import Stretch
     from runner.database import Changes
     from runner.pipeline import Loaded
     from runner.plan import Step
+    from runner.transfer import Counts
 
 GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"
 COLOURS = {
@@ -150,15 +155,18 @@ class Live:
             say(f"{line}  {done.step.reason}")
 
     def loaded(self, window: Loaded) -> None:
-        """A window is in."""
-        if window.read:
+        """A run is in. One that found nothing to change is not worth a word."""
+        counts, up_to = window.counts, window.window.high[:19]
+        is_worth_a_word = bool(counts.changed or counts.rejected or window.notes)
+        if is_worth_a_word:
             self.windows.append(window)
-        up_to = window.window.high[:19]
         if self.progress is not None:
-            self.show(f"{window.pipeline} up to {up_to}", window.share, 1.0)
-        elif window.read:
-            rows = describe_rows(window.inserted, window.updated)
+            self.show(f"{window.pipeline} up to {up_to}", window.window.share, 1.0)
+        elif is_worth_a_word:
+            rows = describe_counts(counts)
             say(f"ok  {window.pipeline:<34} {rows:>24} {window.seconds:7.2f}s  up to {up_to}")
+            for note in window.notes:
+                say(f"    {note}")
 
 
 @contextmanager
@@ -202,11 +210,8 @@ def ingested(live: Live) -> None:
         rows.append(
             {
                 "pipeline": name,
-                "rows": describe_rows(
-                    sum(window.inserted for window in windows),
-                    sum(window.updated for window in windows),
-                ),
-                "windows": len(windows),
+                "rows": describe_counts(reduce(add, [window.counts for window in windows])),
+                "runs": len(windows),
                 "seconds": Decimal(f"{sum(window.seconds for window in windows):.2f}"),
                 "up to": windows[-1].window.high[:19],
                 "guarantee": windows[-1].guarantee,
@@ -247,6 +252,46 @@ def summary(done: Summary, live: Live) -> None:
     )
 
 
+def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
+    """What a pipeline covers, on one line, and the gaps with what fills them."""
+    from runner.coverage import fill, line
+
+    if not stretches:
+        return
+    width = shutil.get_terminal_size().columns
+    say()
+    say(line(stretches, width, "█░" if _can_write("█░") else "#."))
+    gaps = [stretch for stretch in stretches if not stretch.is_covered]
+    if gaps:
+        say()
+        table([{"gap from": gap.low, "to": gap.high, "why": gap.why} for gap in gaps], "")
+        for gap in gaps:
+            say(f"fill it: {program()} {fill(pipeline, gap.low, gap.high)}")
+
+
+def coverage_data(pipeline: str, stretches: Sequence[Stretch]) -> dict[str, Any]:
+    """The same for a program."""
+    from runner.coverage import fill
+
+    return {
+        "coverage": [
+            {"low": stretch.low, "high": stretch.high}
+            for stretch in stretches
+            if stretch.is_covered
+        ],
+        "gaps": [
+            {
+                "low": gap.low,
+                "high": gap.high,
+                "why": gap.why,
+                "fill": f"python -m runner {fill(pipeline, gap.low, gap.high)}",
+            }
+            for gap in stretches
+            if not gap.is_covered
+        ],
+    }
+
+
 def ingest_data(live: Live) -> list[dict[str, Any]]:
     """An ingest for a program."""
     return [
@@ -255,10 +300,9 @@ def ingest_data(live: Live) -> list[dict[str, Any]]:
             "run": window.run_id,
             "low": window.window.low,
             "high": window.window.high,
-            "read": window.read,
-            "inserted": window.inserted,
-            "updated": window.updated,
-            "unchanged": window.unchanged,
+            "kind": window.kind,
+            **asdict(window.counts),
+            "notes": window.notes,
             "guarantee": window.guarantee,
             "seconds": round(window.seconds, 3),
         }
@@ -292,9 +336,24 @@ def describe(changes: Changes) -> str:
     return describe_rows(changes.inserted, changes.updated, changes.deleted)
 
 
+def describe_counts(counts: Counts) -> str:
+    """`+10 ~2 -1`, and how many were set aside."""
+    rows = describe_rows(counts.inserted, counts.updated, counts.deleted)
+    return f"{rows} !{counts.rejected:,}" if counts.rejected else rows
+
+
 def describe_rows(inserted: int, updated: int, deleted: int = 0) -> str:
     counts = (("+", inserted), ("~", updated), ("-", deleted))
     return " ".join(f"{sign}{count:,}" for sign, count in counts if count) or "unchanged"
+
+
+def _can_write(text: str) -> bool:
+    """Whether the encoding of standard output has these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain_table(names: list[str], cells: list[list[str]]) -> None:

@@ -1,37 +1,28 @@
-"""The controller of one pipeline: which window comes next, what is promised of it, and its row in
-the ledger.
-"""
+"""The controller of one pipeline: which rows come next, in which run, and what is promised."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from psycopg import sql
 
-from runner import ledger
-from runner.database import (
-    BUILD_LOCK,
-    PIPELINE_LOCK,
-    REPLICA_LOCK,
-    Database,
-    Session,
-    lock_number,
-)
+from runner import drift, ledger, retry
+from runner.database import PIPELINE_LOCK, REPLICA_LOCK, Database, Session, lock_number
 from runner.errors import RunnerError, UsageError
 from runner.ledger import Ledger
 from runner.queries import queries
-from runner.replica import join, relation, replica_columns
-from runner.shared import statement
+from runner.replica import ensure_replica, stored_columns
+from runner.scope import Scopes
+from runner.source import NOTHING, Clock, Scope, Source, look, read_clock
 from runner.template import render
+from runner.transfer import Counts, Transfer
+from runner.windows import Pace
 
-# `now()` is fixed a moment before the transaction shows in pg_stat_activity; this buys the moment
-# off.
-MARGIN_SECONDS = 1.0
 POLL_SECONDS = 0.1
 
 
@@ -44,71 +35,203 @@ class Window:
 
     low: str
     high: str
-    is_last: bool
-    share: float
+    is_last: bool = True
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A window that is in the replica, with its counts of rows."""
+    """A run that is in the replica, with its counts of rows."""
 
     pipeline: str
     run_id: int
+    kind: str
     window: Window
-    guarantee: str
-    read: int
-    inserted: int
-    updated: int
+    guarantee: str | None
     seconds: float
+    counts: Counts
+    notes: list[str]
 
-    @property
-    def share(self) -> float:
-        return self.window.share
 
-    @property
-    def unchanged(self) -> int:
-        return self.read - self.inserted - self.updated
+class Move:
+    """One run inside its transaction: its snapshot, its scopes, its moves."""
+
+    def __init__(self, pipeline: IngestionPipeline, run_id: int) -> None:
+        work = pipeline.work
+        # If the server dies, the rows and the watermark are lost together.
+        work.run("set local synchronous_commit = off")
+        definition = pipeline.definition
+        # The first statement takes the snapshot that all others read, here and in a foreign server.
+        self.clock = read_clock(work, pipeline.source, pipeline.watermark)
+        self.notes = pipeline.follow_drift()
+        self.source = pipeline.source
+        self.chain = self.source.chain(self.clock, work)
+        self.horizons = pipeline.horizons(self.chain)
+        self.scopes = Scopes(work, self.source, self.clock, pipeline.gaps())
+        names = [column.name for column in stored_columns(work, definition)]
+        names.remove(drift.RUN_ID)
+        self.transfer = Transfer(work, self.source, pipeline.project, run_id, names)
+
+    def fresh(self, window: Window) -> Counts:
+        """The rows of a window."""
+        scope = self.scopes.window(window.low, window.high)
+        # An hour that comes twice is read twice.
+        is_append = self.source.definition["write_mode"] == "append"
+        if is_append and not self.source.repeats_hours:
+            return self.transfer.append(scope)
+        return self.transfer.merge(scope)
+
+    def behind(self, low: str) -> Counts:
+        """What came late or changed in the lookback, and odd rows."""
+        horizon = self.horizons["behind"]
+        counts = self.transfer.merge(
+            self.scopes.written_since(self.scopes.behind(low), horizon)
+        ) + self._odd(horizon)
+        self._tell_late(counts, "in the lookback")
+        return counts
+
+    def refill(self, window: Window) -> tuple[Counts, None]:
+        """The rows of a window that was read before, or of a gap."""
+        scope = self.scopes.window(window.low, window.high)
+        has_key = self.source.definition["key_columns"]
+        return self.transfer.merge(scope) if has_key else self.transfer.append(scope), None
+
+    def deleted(self) -> Counts:
+        """What the source no longer has."""
+        rows, sample = self.transfer.find_deleted()
+        policy = self.source.definition["on_delete"]
+        if not rows:
+            return Counts()
+        done = {"report": "left", "mark": "marked", "apply": "deleted"}[policy]
+        self.notes.append(
+            f"{rows:,} rows are no longer in the source, {done}; for example {sample}"
+        )
+        if policy == "report":
+            return Counts()
+        return self.transfer.mark_deleted() if policy == "mark" else self.transfer.apply_deletes()
+
+    def below(self, high: str, is_full: bool) -> Counts:
+        """What came late or changed anywhere, and odd rows; all that differs if `is_full`."""
+        horizon = None if is_full else self.horizons["through"]
+        counts = self.transfer.merge(
+            self.scopes.written_since(self.scopes.below(high), horizon)
+        ) + self._odd(horizon)
+        self._tell_late(counts, "in the whole table")
+        return counts
+
+    def _odd(self, horizon: int | None) -> Counts:
+        scope = self.scopes.written_since(self.scopes.odd(), horizon)
+        policy = self.source.definition["odd_cursors"]
+        if policy == "include":
+            return self.transfer.merge(scope)
+        name = self.source.definition["pipeline_name"]
+        reason = f"{self.source.cursor.name} is null, infinite or over a day ahead"
+        if policy == "quarantine":
+            return self.transfer.reject(scope, reason)
+        if rows := self.transfer.count(scope):
+            raise RunnerError(
+                f"pipeline {name}: {rows:,} rows whose {reason}",
+                "mend them in the source, or choose another policy in odd_cursors",
+            )
+        return Counts()
+
+    def _tell_late(self, counts: Counts, where: str) -> None:
+        if counts.changed:
+            self.notes.append(
+                f"found {where}: {counts.inserted:,} late rows, {counts.updated:,} changed ones"
+            )
 
 
 class IngestionPipeline:
-    """Brings the new rows of one source into its replica, a window and a transaction at a time."""
+    """Brings the rows of one source into its replica, a run and a transaction at a time."""
 
     def __init__(self, pipeline_id: int, database: Database, project: Path) -> None:
         self.pipeline_id = pipeline_id
         self.database = database
         self.project = project
+        self.pace = Pace()
+        self.loaded: list[Loaded] = []
 
     def run(
-        self, wait_seconds: float = 60.0, tell: Callable[[Loaded], None] = lambda loaded: None
+        self,
+        wait_seconds: float = 60.0,
+        tell: Callable[[Loaded], None] = lambda loaded: None,
+        sweep: bool = False,
     ) -> list[Loaded]:
-        """Load everything that was committed when this was called; returns the windows, the last
-        may be empty.
+        """Load everything that was committed when this was called; returns the runs, the last may
+        be empty. With `sweep` the whole source is looked through for what came late or changed.
         """
-        with (
-            self.database.session("milepost ingest") as work,
-            self.database.session("milepost ingest, evidence") as evidence,
-        ):
-            self.database.refuse_pooler(work, evidence)
-            self.work, self.book = work, Ledger(evidence)
-            self.definition = self._define()
-            name = self.definition["pipeline_name"]
-            target = lock_number(self.definition["target_relation"])
-            with (
-                work.lock(PIPELINE_LOCK, self.pipeline_id, f"an ingest of {name}"),
-                # Nobody else writes this replica, under whatever name.
-                work.lock(
-                    REPLICA_LOCK, target, f"an ingest into {self.definition['target_relation']}"
-                ),
-            ):
-                self.definition = self._define()  # the watermark as it is now that the lock is ours
-                self.book.abandon_windows(self.pipeline_id)
-                return self._catch_up(wait_seconds, tell)
+        return self._persist(lambda: self._ingest(wait_seconds, sweep), tell)
+
+    def backfill(
+        self, low: str, high: str, tell: Callable[[Loaded], None] = lambda loaded: None
+    ) -> list[Loaded]:
+        """Read [low, high) again, a window at a time. It ends at the watermark at the latest."""
+        return self._persist(lambda: self._backfill(low, high), tell)
+
+    def reconcile(self) -> list[Loaded]:
+        """Compare the whole replica with its source: what is missing or different is mended, and
+        rows that the source no longer has are dealt with as the definition says.
+        """
+        return self._persist(self._reconcile, lambda loaded: None)
+
+    def undo(self, run_id: int) -> list[Loaded]:
+        """Take back what a run did. Its window is a gap then."""
+        return self._persist(lambda: self._undo(run_id), lambda loaded: None)
 
     def log(
         self, message: str, level: str = "info", run_id: int | None = None, **context: Any
     ) -> None:
         """Say something in orchestrator.logs."""
         self.book.log(message, level, run_id=run_id, pipeline_id=self.pipeline_id, **context)
+
+    def follow_drift(self) -> list[str]:
+        """Bring the replica to the columns of the source, in the transaction that is open; what was
+        done, a sentence each.
+        """
+        stored = stored_columns(self.work, self.definition)
+        plan = drift.plan(self.work, self.definition, self.source.columns, stored)
+        drift.apply(self.work, plan)
+        return list(plan.sentences)
+
+    def _persist(self, attempt: Callable[[], None], tell: Callable[[Loaded], None]) -> list[Loaded]:
+        """Attempt it until it is done, or until an error that does not pass by itself."""
+        self.tell, failures = tell, 0
+        while True:
+            done = len(self.loaded)
+            try:
+                with self._held():
+                    attempt()
+                return self.loaded
+            except RunnerError as error:
+                failures = 1 if len(self.loaded) > done else failures + 1
+                if failures >= retry.ATTEMPTS or not retry.passes(error, failures - 1):
+                    raise
+                if retry.is_timeout(error):
+                    self.pace.halve()
+                time.sleep(retry.delay(failures))
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Sessions, and the locks that say that nobody else is at it."""
+        with (
+            self.database.session("milepost ingest") as work,
+            self.database.session("milepost ingest, evidence") as evidence,
+        ):
+            self.database.refuse_pooler(work, evidence)
+            self.work, self.book = work, Ledger(evidence)
+            definition = self._define()
+            name, target = definition["pipeline_name"], definition["target_relation"]
+            with (
+                work.lock(PIPELINE_LOCK, self.pipeline_id, f"an ingest of {name}"),
+                # Nobody else writes this replica, under whatever name.
+                work.lock(REPLICA_LOCK, lock_number(target), f"an ingest into {target}"),
+            ):
+                self.book.abandon_windows(self.pipeline_id)
+                self.definition = self._define()  # the watermark as it is now that it is ours
+                with self._recorded("window", self.definition["watermark"]):
+                    self._prepare()
+                yield
 
     def _define(self) -> dict[str, Any]:
         found = self.work.rows(
@@ -118,29 +241,287 @@ class IngestionPipeline:
             raise UsageError(f"there is no pipeline {self.pipeline_id}")
         return found[0]
 
-    def _catch_up(self, wait_seconds: float, tell: Callable[[Loaded], None]) -> list[Loaded]:
+    def _prepare(self) -> None:
+        """Look at the source; make its replica if there is none."""
+        self.source: Source = look(self.work, self.definition, self.project)
         self.watermark: str = self.definition["watermark"]
         self.origin: str | None = None  # where the first window with rows began
-        with self._recorded(self.watermark):
-            statements = statement(self.project, "create_replica").parent
-            self.columns = replica_columns(self.work, self.definition, statements)
-            settled, guarantee = self._settle(wait_seconds)
-        loaded: list[Loaded] = []
+        is_made = ensure_replica(self.work, self.definition, self.project)
+        if is_made and not self.definition["is_new"] and not self.definition["key_columns"]:
+            raise RunnerError(
+                f"pipeline {self.definition['pipeline_name']}: {self.definition['target_relation']}"
+                " was dropped, and without a key its rows cannot be found again",
+                "name key_columns, or delete the pipeline's rows in orchestrator.runs to load all",
+            )
+
+    def _ingest(self, wait_seconds: float, sweep: bool) -> None:
+        with self._recorded("window", self.watermark):
+            settled = self._settle(wait_seconds)
         while True:
-            with self._recorded(self.watermark):
-                window = self._next_window(settled)
-            if window is None:
-                break
-            loaded.append(self._load(window, guarantee))
-            tell(loaded[-1])
+            with self._recorded("window", self.watermark):
+                window = self._next_window(self.watermark, settled)
+            self._load(window)
             self.watermark = window.high
             if window.is_last:
                 break
-        return loaded
+        if self.definition["key_columns"] and self._sweep_is_due(sweep):
+            self._sweep()
+
+    def _settle(self, wait_seconds: float) -> str:
+        """The bound up to which rows are loaded, read before any snapshot; never before the
+        watermark.
+
+        Waits while rows that were there at the start lie above it, but not longer than asked; and
+        not for a transaction that has held it for too long, if its rows are found anyway.
+        """
+        started = time.monotonic()
+        clock = self._read_clock()
+        now = clock.clock
+        self._say_what_is_never_read()
+        if clock.is_behind:
+            self.log(
+                f"the clock of the source says {now}, and rows up to {self.watermark} were loaded"
+                " before: no new ones are read until it gets there",
+                "warning",
+            )
+        while self._exists(self._scopes().window(clock.settled, now)):
+            if clock.hold_is_over and self.source.promise(clock).word == "exact":
+                self.log(f"not waited for any longer: {_holder(clock)}", "warning")
+                return clock.unheld
+            if time.monotonic() - started >= wait_seconds:
+                self.log(
+                    "rows that an open transaction holds back are left for the next run:"
+                    f" {_holder(clock)}",
+                    "warning",
+                )
+                break
+            time.sleep(POLL_SECONDS)
+            clock = self._read_clock()
+        return clock.settled
+
+    def _read_clock(self) -> Clock:
+        return read_clock(self.work, self.source, self.watermark)
+
+    def _scopes(self) -> Scopes:
+        return Scopes(self.work, self.source, None, [])
+
+    def _exists(self, scope: sql.Composed) -> bool:
+        query = sql.SQL("select exists (select from {} as source where {}) as found")
+        return bool(self.work.row(query.format(self.source.relation, scope).as_string())["found"])
+
+    def _say_what_is_never_read(self) -> None:
+        """Without a key rows are read in windows only."""
+        if self.definition["key_columns"] or self.source.cursor.is_required:
+            return
+        if self._exists(sql.SQL("{} is null").format(self.source.cursor_name)):
+            self.log("rows without a cursor are in the source, and are not read", "warning")
+
+    def _next_window(self, low: str, settled: str) -> Window:
+        """The next window: it begins at the watermark, jumps over what is empty, and takes what
+        fits.
+        """
+        while True:
+            window = self._propose(low, settled)
+            if not self.pace.is_too_many(self._estimate(low, window.high)):
+                return window
+            self.pace.halve()
+
+    def _estimate(self, low: str, high: str) -> int:
+        """How many rows the planner expects, from its statistics."""
+        query = sql.SQL("explain (format json) select from {} as source where {}")
+        text = query.format(self.source.relation, self._scopes().window(low, high)).as_string()
+        plan = self.work.row(text)["QUERY PLAN"]
+        return int(plan[0]["Plan"]["Plan Rows"])
+
+    def _propose(self, low: str, settled: str) -> Window:
+        cursor, zone = self.source.cursor_name, self.definition["cursor_timezone"]
+        first = sql.SQL("min({})").format(cursor)
+        scope = self._scopes().window(low, settled)
+        if self.source.is_postgres:  # a window from -infinity has those rows too
+            scope = sql.SQL("{} and {} > '-infinity'").format(scope, cursor)
+        values = {
+            "source": self.source.relation,
+            "scope": scope,
+            "moment": sql.SQL("({} at time zone {})").format(first, sql.Literal(zone))
+            if self.source.is_naive
+            else first,
+        }
+        text = render(queries("pipeline.sql")["next_window"], values, "pipeline.sql")
+        found = self.work.row(
+            text,
+            {
+                "low": low,
+                "settled": settled,
+                "origin": self.origin,
+                "size": self.definition["window_size"],
+                "share": self.pace.share,
+            },
+        )
+        self.origin = self.origin or found["moment"]
+        return Window(low, found["high"], found["is_last"], float(found["share"]))
+
+    def _load(self, window: Window) -> None:
+        """A window, and what came late or changed behind it: with the last, and with the first of
+        all, after which horizons count.
+        """
+        is_first = self.definition["is_new"] and window.low == self.definition["watermark"]
+        looks_behind = self.definition["key_columns"] and (window.is_last or is_first)
+
+        def move(move: Move) -> tuple[Counts, Scope]:
+            counts = move.fresh(window)
+            if not looks_behind:
+                return counts, "window"
+            return counts + move.behind(window.low), "table" if is_first else "lookback"
+
+        done = self._run("window", window, move)
+        self.pace.adapt(done.counts.read, done.seconds)
+
+    def _sweep_is_due(self, is_asked: bool) -> bool:
+        """Whether the whole source is to be looked through: because somebody asks, because it is
+        time, or because what was known of the replica's rows no longer holds.
+        """
+        with self._recorded("sweep", "-infinity", self.watermark):
+            horizons = self.horizons(self.source.chain(self._read_clock(), self.work))
+        is_due = self.source.has_horizon and horizons["is_due"]
+        return is_asked or is_due or not horizons["has_through"]
+
+    def _sweep(self) -> None:
+        def move(move: Move) -> tuple[Counts, Scope]:
+            return move.below(self.watermark, is_full=False), "table"
+
+        self._run("sweep", Window("-infinity", self.watermark), move)
+
+    def _backfill(self, low: str, high: str) -> None:
+        with self._recorded("backfill", low, high):
+            self._settle(0.0)
+            gaps = ",".join(f"[{low},{high})" for low, high in self.gaps())
+            values = {
+                "low": low,
+                "high": high,
+                "watermark": self.watermark,
+                "gaps": f"{{{gaps}}}",
+            }
+            edges = self.work.row(queries("pipeline.sql")["backfill"], values)
+            if edges["is_empty"]:
+                raise UsageError(
+                    f"nothing lies between {low} and {high}",
+                    f"pipeline {self.definition['pipeline_name']} is loaded up to {self.watermark}",
+                )
+            if not self.definition["key_columns"] and not edges["is_gap"]:
+                raise UsageError(
+                    f"without a key only gaps can be filled, and {low} to {high} is none",
+                    f"python -m runner pipelines show {self.definition['pipeline_name']}",
+                )
+        low, high = edges["low"], edges["high"]
+        while True:
+            with self._recorded("backfill", low, high):
+                window = self._next_window(low, high)
+            self._refill(window)
+            low = window.high
+            if window.is_last:
+                break
+
+    def _refill(self, window: Window) -> None:
+        done = self._run("backfill", window, lambda move: move.refill(window))
+        self.pace.adapt(done.counts.read, done.seconds)
+
+    def _reconcile(self) -> None:
+        if not self.definition["key_columns"]:
+            raise UsageError(
+                f"pipeline {self.definition['pipeline_name']} has no key to compare rows by",
+                "name key_columns in orchestrator.pipeline_definitions",
+            )
+
+        def move(move: Move) -> tuple[Counts, Scope]:
+            return move.below(self.watermark, is_full=True) + move.deleted(), "table"
+
+        self._run("reconcile", Window("-infinity", self.watermark), move)
+
+    def _undo(self, run_id: int) -> None:
+        values = {"run_id": run_id, "pipeline_id": self.pipeline_id}
+        found = self.work.rows(queries("pipeline.sql")["undoable"], values)
+        if not found:
+            raise UsageError(
+                f"run {run_id} did not succeed, was undone before, or moved no rows of a source",
+                "python -m runner runs lists them",
+            )
+
+        def move(move: Move) -> tuple[Counts, None]:
+            counts = move.transfer.undo(run_id)
+            ledger.undo(self.work, run_id)
+            return counts, None
+
+        window = Window(found[0]["low"], found[0]["high"])
+        self._run("undo", window, move, parent_run_id=run_id)
+
+    def gaps(self) -> list[tuple[str, str]]:
+        """Windows that were undone and not filled again."""
+        values = {"pipeline_id": self.pipeline_id}
+        found = self.work.rows(queries("pipeline.sql")["gaps"], values)
+        return [(gap["low"], gap["high"]) for gap in found]
+
+    def horizons(self, chain: str) -> dict[str, Any]:
+        """Where the search for late rows can start from, and whether a sweep is due."""
+        return self.work.row(
+            queries("pipeline.sql")["horizons"],
+            {
+                "pipeline_id": self.pipeline_id,
+                "chain": chain,
+                "sweep_every": self.definition["sweep_every"],
+            },
+        )
+
+    def _run(
+        self,
+        kind: str,
+        window: Window,
+        do: Callable[[Move], tuple[Counts, Scope | None]],
+        **values: Any,
+    ) -> Loaded:
+        """One run in one transaction, its row in the ledger included."""
+        started = time.monotonic()
+        run_id = self.book.begin(
+            kind,
+            self.work,
+            pipeline_id=self.pipeline_id,
+            low=window.low,
+            high=window.high,
+            **values,
+        )
+        with self._recorded(kind, window.low, window.high, run_id), self.work.transaction():
+            move = Move(self, run_id)
+            counts, scope = do(move)
+            # An undo or a backfill looks through nothing that a later run could build on.
+            promise = move.source.promise(move.clock, scope) if scope else NOTHING
+            ledger.succeed(
+                self.work,
+                run_id,
+                **asdict(counts),
+                guarantee=promise.word,
+                guarantee_note=promise.sentence,
+                horizon=move.clock.horizon,
+                horizon_scope=scope,
+                horizon_chain=move.chain,
+            )
+        done = Loaded(
+            self.definition["pipeline_name"],
+            run_id,
+            kind,
+            window,
+            promise.word,
+            time.monotonic() - started,
+            counts,
+            move.notes,
+        )
+        for note in move.notes:
+            self.log(note, "warning" if counts.rejected else "info", run_id)
+        self.loaded.append(done)
+        self.tell(done)
+        return done
 
     @contextlib.contextmanager
     def _recorded(
-        self, low: str, high: str | None = None, run_id: int | None = None
+        self, kind: str, low: str, high: str | None = None, run_id: int | None = None
     ) -> Iterator[None]:
         """Leave a failed run when what is inside fails; one that had no run yet gets it then."""
         try:
@@ -149,219 +530,15 @@ class IngestionPipeline:
             with contextlib.suppress(RunnerError):
                 if run_id is None:
                     run_id = self.book.begin(
-                        "window", self.work, pipeline_id=self.pipeline_id, low=low, high=high
+                        kind, self.work, pipeline_id=self.pipeline_id, low=low, high=high
                     )
                 self.book.fail(run_id, error)
-                self.log(f"window failed: {error}", "error", run_id, low=low, high=high)
+                self.log(f"{kind} failed: {error}", "error", run_id, low=low, high=high)
             raise
 
-    def _settle(self, wait_seconds: float) -> tuple[str, str]:
-        """The bound up to which rows are loaded, read before any snapshot, and what it guarantees.
 
-        Waits while rows that were there at the start lie above it, but not longer than asked.
-        """
-        started = time.monotonic()
-        now = self.work.row("select clock_timestamp()::text as now")["now"]
-        has_nulls = self._has_null_cursors()
-        while True:
-            bound = self.work.row(
-                queries("pipeline.sql")["settled"],
-                {
-                    "source": self._names("source_relation").as_string(None),
-                    "build_lock": BUILD_LOCK,
-                    "margin": MARGIN_SECONDS,
-                },
-            )
-            guarantee = "settled" if bound["sees_all"] and not has_nulls else "best_effort"
-            if not self._has_rows(bound["settled"], now):
-                return bound["settled"], guarantee
-            if time.monotonic() - started >= wait_seconds:
-                self._say_who_holds()
-                return bound["settled"], guarantee
-            time.sleep(POLL_SECONDS)
-
-    def _has_null_cursors(self) -> bool:
-        """Whether rows have no cursor: no window will ever hold them, and that is said."""
-        source, cursor = (
-            self._names("source_relation"),
-            sql.Identifier(self.definition["cursor_column"]),
-        )
-        query = sql.SQL("select exists (select from {} as source where source.{} is null) as found")
-        found = bool(self.work.row(query.format(source, cursor).as_string(None))["found"])
-        if found:
-            self.log("rows without a cursor are in the source, and are not read", "warning")
-        return found
-
-    def _has_rows(self, settled: str, now: str) -> bool:
-        """Whether the source has rows that are not loaded, were there at `now`, and lie above the
-        bound.
-        """
-        source, cursor = (
-            self._names("source_relation"),
-            sql.Identifier(self.definition["cursor_column"]),
-        )
-        query = sql.SQL(
-            "select exists (select from {} as source where source.{}"
-            " >= greatest(%(low)s::timestamptz, %(settled)s::timestamptz)"
-            " and source.{} <= %(now)s::timestamptz) as found"
-        ).format(source, cursor, cursor)
-        values = {"low": self.watermark, "settled": settled, "now": now}
-        return bool(self.work.row(query.as_string(None), values)["found"])
-
-    def _say_who_holds(self) -> None:
-        holders = self.work.rows(queries("pipeline.sql")["holder"])
-        who = (
-            "server process {pid}, {application_name}, {state}, for {age}".format(**holders[0])
-            if holders
-            else "a prepared transaction"
-        )
-        self.log(
-            f"rows that an open transaction holds back are left for the next run: {who}", "warning"
-        )
-
-    def _next_window(self, settled: str) -> Window | None:
-        """The next window, or None when there is none: it begins at the watermark and jumps over
-        empty stretches.
-        """
-        source, cursor = (
-            self._names("source_relation"),
-            sql.Identifier(self.definition["cursor_column"]),
-        )
-        query = sql.SQL(
-            """
-            select
-                (%(settled)s::timestamptz > %(low)s::timestamptz) as is_ahead,
-                least(%(settled)s::timestamptz, first.moment + %(size)s::interval)::text as high,
-                coalesce(first.moment + %(size)s::interval >= %(settled)s::timestamptz, true)
-                    as is_last,
-                first.moment::text as moment,
-                coalesce(
-                    extract(
-                        epoch from least(
-                            %(settled)s::timestamptz, first.moment + %(size)s::interval
-                        ) - %(origin)s::timestamptz
-                    )
-                    / nullif(
-                        extract(epoch from %(settled)s::timestamptz - %(origin)s::timestamptz), 0
-                    ),
-                    0
-                ) as share
-            from (
-                select min(source.{cursor})::timestamptz as moment
-                from {source} as source
-                where
-                    source.{cursor} >= %(low)s::timestamptz
-                    and source.{cursor} < %(settled)s::timestamptz
-                    -- A window that begins at -infinity has those rows too.
-                    and source.{cursor} > '-infinity'
-            ) as first
-            """
-        ).format(source=source, cursor=cursor)
-        values = {
-            "low": self.watermark,
-            "settled": settled,
-            "size": self.definition["window_size"],
-            "origin": self.origin,
-        }
-        found = self.work.row(query.as_string(None), values)
-        if not found["is_ahead"]:
-            return None  # the clock went back, or an old transaction holds the bound
-        self.origin = self.origin or found["moment"]
-        return Window(self.watermark, found["high"], found["is_last"], float(found["share"]))
-
-    def _load(self, window: Window, guarantee: str) -> Loaded:
-        """One window in one transaction, its row in the ledger included."""
-        started = time.monotonic()
-        run_id = self.book.begin(
-            "window",
-            self.work,
-            pipeline_id=self.pipeline_id,
-            low=window.low,
-            high=window.high,
-            guarantee=guarantee,
-        )
-        with self._recorded(window.low, window.high, run_id), self.work.transaction():
-            # If the server dies, the rows and the watermark are lost together.
-            self.work.run("set local synchronous_commit = off")
-            read, inserted, updated = self._write(window, run_id)
-            unchanged = read - inserted - updated
-            ledger.succeed(
-                self.work,
-                run_id,
-                read=read,
-                inserted=inserted,
-                updated=updated,
-                unchanged=unchanged,
-            )
-        return Loaded(
-            self.definition["pipeline_name"],
-            run_id,
-            window,
-            guarantee,
-            read,
-            inserted,
-            updated,
-            time.monotonic() - started,
-        )
-
-    def _write(self, window: Window, run_id: int) -> tuple[int, int, int]:
-        """Rows read, inserted and updated."""
-        mode = self.definition["write_mode"]
-        file = statement(self.project, mode)
-        text = render(file.read_text(encoding="utf-8"), self._values(window, run_id), file)
-        if mode == "upsert":
-            counts = self.work.query(text, file)[0]
-            return counts["read"], counts["inserted"], counts["updated"]
-        target = self._names("target_relation").as_string(None)
-        before = self.work.changes(target)
-        self.work.run(text, file)
-        inserted = (self.work.changes(target) - before).inserted
-        return inserted, inserted, 0
-
-    def _values(self, window: Window, run_id: int) -> dict[str, Any]:
-        names = [sql.Identifier(column.name) for column in self.columns]
-        keys = [sql.Identifier(key) for key in self.definition["key_columns"]]
-        return {
-            "source": self._names("source_relation"),
-            "target": self._names("target_relation"),
-            "cursor": sql.Identifier(self.definition["cursor_column"]),
-            "low": window.low,
-            "high": window.high,
-            "run_id": run_id,
-            "pipeline_id": self.pipeline_id,
-            "columns": join(names),
-            "source_columns": join([sql.SQL("source.{}").format(name) for name in names]),
-            "fresh_columns": join([sql.SQL("fresh.{}").format(name) for name in names]),
-            "stored_values": self._comparable("stored"),
-            "fresh_values": self._comparable("fresh"),
-            "excluded_values": self._comparable("excluded"),
-            "keys": join(keys),
-            "key_object": join(
-                [
-                    sql.SQL("{}, stored.{}").format(sql.Literal(key), sql.Identifier(key))
-                    for key in self.definition["key_columns"]
-                ]
-            ),
-            "is_same_key": sql.SQL(" and ").join(
-                sql.SQL("fresh.{0} = stored.{0}").format(key) for key in keys
-            ),
-            "assignments": join([sql.SQL("{0} = excluded.{0}").format(name) for name in names]),
-        }
-
-    def _comparable(self, alias: str) -> sql.Composed:
-        return join(
-            [
-                sql.SQL("{}.{}{}").format(
-                    sql.Identifier(alias),
-                    sql.Identifier(column.name),
-                    sql.SQL("::text" if column.has_no_equality else ""),
-                )
-                for column in self.columns
-            ]
-        )
-
-    def _names(self, which: str) -> sql.Identifier:
-        return relation(self.definition[which])
+def _holder(clock: Clock) -> str:
+    return f"{clock.held_by or 'nobody known'}, since {clock.held_since or 'an unknown time'}"
 
 
 def pipelines(session: Session, name: str | None = None) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 -- definition --
--- A pipeline with its watermark: the highest end of a window that ever succeeded.
+-- A pipeline with its watermark: the highest end of a window that ever succeeded, undone or not.
 select
     pipelines.pipeline_id,
     pipelines.pipeline_name,
@@ -12,18 +12,27 @@ select
     pipelines.key_columns,
     pipelines.write_mode,
     pipelines.window_size::text as window_size,
-    greatest(
-        pipelines.start_at,
-        (
-            select max(runs.high)
-            from orchestrator.runs as runs
-            where
-                runs.pipeline_id = pipelines.pipeline_id
-                and runs.kind = 'window'
-                and runs.status = 'succeeded'
-        )
-    )::text as watermark
+    pipelines.start_at::text as start_at,
+    pipelines.lookback::text as lookback,
+    pipelines.sweep_every::text as sweep_every,
+    pipelines.max_hold::text as max_hold,
+    pipelines.odd_cursors,
+    pipelines.on_delete,
+    pipelines.max_rejected_share,
+    pipelines.cursor_timezone,
+    pipelines.column_types,
+    pipelines.clock_relation,
+    loaded.high is null as is_new,
+    greatest(pipelines.start_at, loaded.high)::text as watermark
 from orchestrator.pipeline_definitions as pipelines
+cross join lateral (
+    select max(runs.high) as high
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = pipelines.pipeline_id
+        and runs.kind = 'window'
+        and runs.status in ('succeeded', 'rolled_back')
+) as loaded
 where pipelines.pipeline_id = %(pipeline_id)s
 
 -- pipelines --
@@ -66,74 +75,228 @@ where
     and not attributes.attisdropped
 order by attributes.attnum
 
--- settled --
--- The moment before which no open transaction can still write. Long readers hold it back too, our
--- own builds do not: they are known by their lock. A prepared transaction that has written anything
--- stops it; who is active is read first, so that nobody slips from the one list to the other.
-with active as materialized (
-    select least(clock_timestamp(), min(activity.xact_start)) as moment
-    from pg_stat_activity as activity
-    where
-        activity.datname = current_database()
-        and activity.pid <> pg_backend_pid()
-        and activity.backend_type not in ('autovacuum worker', 'walsender')
+-- kind --
+-- What a relation is: r a table, p a partitioned one, v a view, f a foreign table, and so on.
+select relations.relkind::text as kind
+from pg_class as relations
+where relations.oid = to_regclass(%(relation)s)
+
+-- replica_file --
+-- The file that a replica's rows are in: another one after it was truncated or made anew.
+select coalesce(pg_relation_filenode(to_regclass(%(relation)s)), 0) as file
+
+-- clock --
+-- The clock of a source. Rows below the watermark are loaded, whatever the clock says.
+select
+    now_there.clock::text as clock,
+    greatest(now_there.settled, %(watermark)s::timestamptz)::text as settled,
+    greatest(now_there.clock - interval '1 second', %(watermark)s::timestamptz)::text as unheld,
+    now_there.clock < %(watermark)s::timestamptz as is_behind,
+    to_char(now_there.held_since, 'YYYY-MM-DD HH24:MI:SS') as held_since,
+    now_there.held_by,
+    coalesce(now_there.clock - now_there.held_since > %(max_hold)s::interval, false)
+    as hold_is_over,
+    coalesce(now_there.sees_all, false) as sees_all,
+    now_there.horizon,
+    now_there.next_xid,
+    now_there.identity
+from (
+{{ clock }}
+) as now_there
+
+-- no_clock --
+-- A source that nobody tells the time of: it is as late there as here, and what is open there is
+-- not known.
+select
+    clock_timestamp() as clock,
+    clock_timestamp() - interval '1 second' as settled,
+    null::timestamptz as held_since,
+    null as held_by,
+    false as sees_all,
+    null::numeric as horizon,
+    null::numeric as next_xid,
+    'unknown' as identity
+
+-- horizons --
+-- The horizons that later runs can start from: of the newest run that looked behind the watermark,
+-- and of the newest that looked through the whole table. An undo ends what was begun before it and
+-- after the run that it took back. A sweep is due when the table was never looked through in this
+-- chain, when a later one no longer counts, or when it is too long ago.
+with looked as not materialized (
+    select
+        runs.run_id,
+        runs.horizon,
+        runs.horizon_scope,
+        runs.finished_at,
+        runs.horizon_chain is not distinct from %(chain)s
         and not exists (
             select
-            from pg_locks as locks
+            from orchestrator.runs as undos
             where
-                locks.pid = activity.pid
-                and locks.locktype = 'advisory'
-                and locks.classid = %(build_lock)s
-                and locks.objsubid = 2
-                and locks.granted
-        )
+                undos.pipeline_id = %(pipeline_id)s
+                and undos.kind = 'undo'
+                and undos.status = 'succeeded'
+                and undos.run_id > runs.run_id
+                and undos.parent_run_id <= runs.run_id
+        ) as counts
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = %(pipeline_id)s
+        and runs.status in ('succeeded', 'rolled_back')
+        and runs.horizon_scope in ('lookback', 'table')
+),
+
+behind as (
+    select looked.horizon
+    from looked
+    where looked.counts
+    order by looked.run_id desc
+    limit 1
+),
+
+newest_sweep as (
+    select looked.run_id
+    from looked
+    where looked.horizon_scope = 'table'
+    order by looked.run_id desc
+    limit 1
+),
+
+through as (
+    select
+        looked.run_id,
+        looked.horizon,
+        looked.finished_at
+    from looked
+    where looked.counts and looked.horizon_scope = 'table'
+    order by looked.run_id desc
+    limit 1
 )
 
 select
-    case
-        when exists (
-            select
-            from pg_locks as locks
-            where
-                locks.pid is null
-                and locks.locktype = 'relation'
-                and locks.database = (
-                    select databases.oid
-                    from pg_database as databases
-                    where databases.datname = current_database()
-                )
-                and locks.mode not in ('AccessShareLock', 'RowShareLock')
-        ) then '-infinity'
-        else (active.moment - make_interval(secs => %(margin)s))::text
-    end as settled,
-    -- Without this right the start of other people's transactions is hidden, and so is what they
-    -- will write; and who writes to a foreign table is known to its own server alone.
-    pg_has_role('pg_read_all_stats', 'usage')
-    and current_setting('track_activities')::boolean
-    and not exists (
-        select
-        from pg_class as relations
-        where
-            relations.oid = to_regclass(%(source)s)
-            and relations.relkind = 'f'
-    ) as sees_all
-from active
+    (select behind.horizon from behind)::text::numeric as behind,
+    (select through.horizon from through)::text::numeric as through,
+    exists (select from behind) as has_behind,
+    exists (select from through)
+    and (select newest_sweep.run_id from newest_sweep) = (select through.run_id from through)
+    as has_through,
+    coalesce(
+        (select through.finished_at from through) < clock_timestamp() - %(sweep_every)s::interval,
+        false
+    ) as is_due
 
--- holder --
--- Who holds the settled bound back.
+-- gaps --
+-- Windows that were undone, less what was filled again since.
 select
-    activity.pid,
-    activity.application_name,
-    activity.state,
-    date_trunc('second', clock_timestamp() - activity.xact_start)::text as age
-from pg_stat_activity as activity
+    lower(gaps.gap)::text as low,
+    upper(gaps.gap)::text as high
+from (
+    select unnest(range_agg(rests.rest)) as gap
+    from (
+        select
+            tstzmultirange(tstzrange(windows.low, windows.high))
+            - coalesce(
+                (
+                    select range_agg(tstzrange(backfills.low, backfills.high))
+                    from orchestrator.runs as backfills
+                    where
+                        backfills.pipeline_id = %(pipeline_id)s
+                        and backfills.kind = 'backfill'
+                        and backfills.status = 'succeeded'
+                        and backfills.run_id > undos.run_id
+                ),
+                '{}'
+            ) as rest
+        from orchestrator.runs as undos
+        inner join orchestrator.runs as windows on windows.run_id = undos.parent_run_id
+        where
+            undos.pipeline_id = %(pipeline_id)s
+            and undos.kind = 'undo'
+            and undos.status = 'succeeded'
+            and windows.kind = 'window'
+    ) as rests
+) as gaps
+order by gaps.gap
+
+-- backfill --
+-- What of a stretch lies below the watermark, and whether all of it is a gap.
+select
+    stretch.low::text as low,
+    stretch.high::text as high,
+    stretch.low >= stretch.high as is_empty,
+    stretch.low < stretch.high
+    and %(gaps)s::tstzmultirange @> tstzrange(stretch.low, stretch.high) as is_gap
+from (
+    select
+        %(low)s::timestamptz as low,
+        least(%(high)s::timestamptz, %(watermark)s::timestamptz) as high
+) as stretch
+
+-- undoable --
+-- A run that can be taken back.
+select
+    runs.low::text as low,
+    runs.high::text as high
+from orchestrator.runs as runs
 where
-    activity.datname = current_database()
-    and activity.pid <> pg_backend_pid()
-    and activity.backend_type not in ('autovacuum worker', 'walsender')
-    and activity.xact_start is not null
-order by activity.xact_start
-limit 1
+    runs.run_id = %(run_id)s
+    and runs.pipeline_id = %(pipeline_id)s
+    and runs.kind in ('window', 'sweep', 'backfill', 'reconcile')
+    and runs.status = 'succeeded'
+
+-- edges --
+-- Moments as the cursor has them: on the wall clock of its zone if it has none of its own. Where
+-- that clock is set back in autumn an hour comes twice; an hour more on both sides holds whatever
+-- was meant.
+select
+    jsonb_object_agg(
+        edges.name,
+        case
+            when not %(is_naive)s then edges.moment::text
+            else ((edges.moment at time zone %(zone)s::text) + edges.slack)::text
+        end
+    ) as edges
+from (
+    values
+    ('low', %(low)s::timestamptz, -%(slack)s::interval),
+    ('high', %(high)s::timestamptz, %(slack)s::interval),
+    ('start', %(start)s::timestamptz, -%(slack)s::interval),
+    ('ahead', %(clock)s::timestamptz + interval '1 day', %(slack)s::interval),
+    (
+        'behind',
+        greatest(%(low)s::timestamptz - %(lookback)s::interval, %(start)s::timestamptz),
+        -%(slack)s::interval
+    )
+) as edges (name, moment, slack)
+
+-- next_window --
+-- Where the next window ends: so much after the first row that is not loaded, at most at the
+-- settled bound, never before the watermark (a clock went back, or a transaction holds the bound).
+select
+    next_window.high::text as high,
+    next_window.high >= next_window.settled as is_last,
+    first.moment::text as moment,
+    coalesce(
+        extract(epoch from next_window.high - %(origin)s::timestamptz)
+        / nullif(extract(epoch from next_window.settled - %(origin)s::timestamptz), 0),
+        0
+    ) as share
+from (
+    select {{ moment }} as moment
+    from {{ source }} as source
+    where {{ scope }}
+) as first
+cross join lateral (
+    select
+        greatest(%(low)s::timestamptz, %(settled)s::timestamptz) as settled,
+        greatest(
+            %(low)s::timestamptz,
+            least(
+                %(settled)s::timestamptz,
+                first.moment + %(size)s::interval * %(share)s::double precision
+            )
+        ) as high
+) as next_window
 
 -- indexed --
 -- Whether an index of a relation begins with a column.

@@ -9,8 +9,10 @@ from typing import Any
 from psycopg import sql
 
 from runner.database import QueryFailed, Session
+from runner.drift import DELETED_AT, ROW_AGE
 from runner.errors import RunnerError, StartError
 from runner.queries import queries
+from runner.shared import statement
 from runner.template import render
 
 
@@ -44,25 +46,23 @@ def relation(name: str) -> sql.Identifier:
     return sql.Identifier(*name.split(".", 1))
 
 
-def replica_columns(session: Session, definition: dict[str, Any], statements: Path) -> list[Column]:
-    """The columns of a source; creates its replica if there is none.
+def ensure_replica(session: Session, definition: dict[str, Any], project: Path) -> bool:
+    """Create the replica of a source if there is none; whether it was."""
+    stored = [column.name for column in stored_columns(session, definition)]
+    if stored:
+        if definition["on_delete"] == "mark" and DELETED_AT not in stored:
+            _add_mark(session, definition)
+        return False
+    columns = [column for column in source_columns(session, definition) if column.name != ROW_AGE]
+    _create_replica(session, definition, columns, statement(project, "create_replica"))
+    if definition["on_delete"] == "mark":
+        _add_mark(session, definition)
+    return True
 
-    StartError if the two do not fit.
-    """
-    source, target = definition["source_relation"], definition["target_relation"]
-    columns = source_columns(session, definition)
-    names = [column.name for column in columns]
-    stored = [column.name for column in _columns(session, target)]
-    if not stored:
-        _create_replica(session, definition, columns, statements / "create_replica.sql")
-    elif stored != [*names, "_run_id"]:
-        differing = sorted(set(names) ^ set(stored) - {"_run_id"})
-        raise StartError(
-            f"pipeline {definition['pipeline_name']}: {source} and {target} differ in"
-            f" their columns: {', '.join(differing) or 'their order'}",
-            f"alter {target} so that it has the columns of the source, then _run_id",
-        )
-    return columns
+
+def stored_columns(session: Session, definition: dict[str, Any]) -> list[Column]:
+    """The columns of a replica; none if there is no replica."""
+    return _columns(session, definition["target_relation"])
 
 
 def source_columns(session: Session, definition: dict[str, Any]) -> list[Column]:
@@ -106,6 +106,7 @@ def _create_replica(
     session: Session, definition: dict[str, Any], columns: list[Column], file: Path
 ) -> None:
     source, target = definition["source_relation"], definition["target_relation"]
+    types = definition["column_types"]
     keys = [sql.Identifier(key) for key in definition["key_columns"]]
     key_name = sql.Identifier(f"{target.partition('.')[2]}_key")
     comments = [
@@ -122,7 +123,9 @@ def _create_replica(
             "target": relation(target),
             "definitions": join(
                 [
-                    sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+                    sql.SQL("{} {}").format(
+                        sql.Identifier(column.name), sql.SQL(types.get(column.name, column.type))
+                    )
                     for column in columns
                 ]
             ),
@@ -143,6 +146,14 @@ def _create_replica(
         raise RunnerError(
             f"pipeline {definition['pipeline_name']}: {error.message}", error.hint
         ) from error
+
+
+def _add_mark(session: Session, definition: dict[str, Any]) -> None:
+    text = sql.SQL(
+        "alter table {0} add column {1} timestamptz;"
+        " comment on column {0}.{1} is 'Since when the source no longer has the row.'"
+    ).format(relation(definition["target_relation"]), sql.Identifier(DELETED_AT))
+    session.run(text.as_string())
 
 
 def join(parts: list[Any]) -> sql.Composed:

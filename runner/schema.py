@@ -12,7 +12,7 @@ from runner.manifest import LAYERS, Manifest
 from runner.pipeline import pipelines
 from runner.plan import order
 from runner.queries import queries
-from runner.replica import replica_columns
+from runner.replica import ensure_replica
 from runner.target import Target
 
 # In this order, before the tables of the layers. A project may lack the first and the third; the
@@ -89,8 +89,7 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
         if session.row("select to_regclass(%(name)s) is not null as found", {"name": quoted})[
             "found"
         ]:
-            statements = shared.statement(manifest.project, "create_replica").parent
-            replica_columns(session, definition, statements)
+            ensure_replica(session, definition, manifest.project)
 
 
 def _catalogue(session: Session) -> dict[str, str]:

@@ -16,8 +16,12 @@ SHARED = frozenset(
             "schema/reporting.sql",
             "schema/warehouse.sql",
             "sql/ingest/append.sql",
+            "sql/ingest/clock.sql",
             "sql/ingest/create_replica.sql",
-            "sql/ingest/upsert.sql",
+            "sql/ingest/merge.sql",
+            "sql/ingest/on_mariadb.sql",
+            "sql/ingest/on_postgres.sql",
+            "sql/ingest/undo.sql",
         ),
     )
 )
@@ -30,5 +34,5 @@ def find(project: Path, path: Path) -> Path:
 
 
 def statement(project: Path, name: str) -> Path:
-    """The file of a statement that pipelines share: `append`, `upsert` or `create_replica`."""
+    """The file of a statement that pipelines share, such as `append` or `merge`."""
     return find(project, Path("sql", "ingest", f"{name}.sql"))

@@ -139,6 +139,7 @@ create table if not exists orchestrator.runs (
     rows_deleted bigint not null default 0,
     rows_rejected bigint not null default 0,
     guarantee text,
+    guarantee_note text,
     horizon xid8,
     horizon_scope text,
     horizon_chain text,
@@ -187,6 +188,7 @@ create table if not exists orchestrator.runs (
 
 -- What earlier versions did not have.
 alter table orchestrator.runs
+add column if not exists guarantee_note text,
 add column if not exists horizon_scope text
 constraint horizon_scope_is_known check (horizon_scope in ('window', 'lookback', 'table')),
 add column if not exists horizon_chain text;
@@ -216,6 +218,7 @@ comment on column orchestrator.runs.rows_rejected is
 'Rows set aside because they could not be stored.';
 comment on column orchestrator.runs.guarantee is
 'What is promised: exact, settled, lookback or best_effort; docs/sources.md says each in full.';
+comment on column orchestrator.runs.guarantee_note is 'What that means for this run, in a sentence.';
 comment on column orchestrator.runs.horizon is
 'Oldest transaction of the source still open in the snapshot that read the rows: what a later run '
 'has to look at again was written by it or after it.';
@@ -235,8 +238,12 @@ comment on column orchestrator.runs.finished_at is 'When it ended; null while ru
 comment on column orchestrator.runs.elapsed is 'How long it took.';
 
 -- The watermark of a pipeline is the highest of these.
-create index if not exists runs_watermark on orchestrator.runs (pipeline_id, high)
-where kind = 'window' and status = 'succeeded';
+drop index if exists orchestrator.runs_watermark;  -- of earlier versions, without undone windows
+create index if not exists runs_windows on orchestrator.runs (pipeline_id, high)
+where kind = 'window' and status in ('succeeded', 'rolled_back');
+-- The last sweep of a pipeline.
+create index if not exists runs_sweeps on orchestrator.runs (pipeline_id, run_id)
+where horizon_scope = 'table';
 -- What a build has to consume: the runs of a pipeline after a position.
 create index if not exists runs_by_pipeline on orchestrator.runs (pipeline_id, run_id);
 -- The scripts of a build.
@@ -245,6 +252,9 @@ where parent_run_id is not null;
 -- The last build of a target.
 create index if not exists runs_by_target on orchestrator.runs (target, run_id)
 where kind = 'build';
+-- Runs that were taken back, to know which horizons still count.
+create index if not exists runs_undone on orchestrator.runs (pipeline_id, run_id)
+where kind = 'undo';
 -- What died running.
 create index if not exists runs_running on orchestrator.runs (run_id) where status = 'running';
 

@@ -63,7 +63,7 @@ with ingested as (
     from orchestrator.runs as runs
     where
         runs.kind = 'window'
-        and runs.status = 'succeeded'
+        and runs.status in ('succeeded', 'rolled_back')
     group by runs.pipeline_id
 ),
 

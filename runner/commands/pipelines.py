@@ -41,22 +41,27 @@ def list_command(project: Path) -> None:
 @json_option
 @click.pass_obj
 def show(project: Path, name: str) -> None:
-    """Show one pipeline: its row, its watermark, its last runs.
+    """Show one pipeline: its row, its watermark, what it covers and where it has gaps, its last
+    runs.
 
     \b
     Example: python -m runner pipelines show event_stream
     """
     from runner import output
+    from runner.coverage import coverage
     from runner.queries import queries
 
     with _database(project).session() as session:
         found = _definition(session.rows(queries("look.sql")["pipeline"], {"name": name}), name)
+        stretches = coverage(session, found["id"])
         runs = session.rows(queries("look.sql")["pipeline_runs"], {"name": name})
-    output.data({**found, "runs": runs})
-    if not output.style.json:
-        output.pairs(found)
-        output.say()
-        output.table(runs, "it has not run yet")
+    if output.style.json:
+        output.data({**found, **output.coverage_data(name, stretches), "runs": runs})
+        return
+    output.pairs(found)
+    output.coverage(name, stretches)
+    output.say()
+    output.table(runs, "it has not run yet")
 
 
 @command.command("enable")
@@ -86,13 +91,31 @@ def disable(project: Path, name: str) -> None:
 @command.command("add")
 @click.argument("name")
 @click.option(
-    "--source", "source_relation", required=True, metavar="SCHEMA.TABLE", help="Read from."
+    "--from",
+    "address",
+    metavar="ADDRESS",
+    help="Where the table is, if not here: postgresql://USER@HOST/DATABASE, mariadb://..., or a"
+    " CSV file. MILEPOST_SOURCE_PASSWORD has the password.",
+)
+@click.option(
+    "--source",
+    "source_relation",
+    metavar="SCHEMA.TABLE",
+    help="Read from; a file needs no name.",
 )
 @click.option(
     "--cursor", "cursor_column", required=True, metavar="COLUMN", help="Timestamp of writing."
 )
+@click.option("--timezone", metavar="ZONE", help="What a cursor without a time zone means (UTC).")
 @click.option(
     "--key", "key_columns", multiple=True, metavar="COLUMN", help="Key column; may repeat."
+)
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="COLUMN=TYPE",
+    help="Type in the replica, where it is another one; may repeat.",
 )
 @click.option(
     "--mode",
@@ -112,32 +135,60 @@ def disable(project: Path, name: str) -> None:
 @click.option("--description", help="What it brings.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def add(project: Path, /, yes: bool, key_columns: tuple[str, ...], **values: Any) -> None:
-    """Look at a source, show the row that would be added, ask, and add it.
+def add(project: Path, /, yes: bool, **values: Any) -> None:
+    """Look at a source, show what would be added, ask, and add it.
+
+    For a source in another database that is a foreign table too, with its server and a user on it:
+    docs/sources.md.
 
     \b
     Example: python -m runner pipelines add orders --source shop.orders --cursor updated_at \\
                  --key order_id --mode upsert
     """
     from runner import output
+    from runner.add import add as add_pipeline
+    from runner.add import read
     from runner.errors import UsageError
-    from runner.queries import queries
-    from runner.replica import check_source
 
-    row = {**values, "key_columns": list(key_columns)}
+    wanted = read(**values)
+    if wanted.lacks_password and not yes and sys.stdin.isatty():
+        wanted = wanted.with_password(
+            click.prompt("password there (empty: none)", "", hide_input=True, show_default=False)
+        )
     with _database(project).session() as session, session.transaction():
-        # In one transaction: the row is written, looked at and, if nobody wants it, taken back.
-        pipeline_id = session.row(queries("look.sql")["add_pipeline"], row)["pipeline_id"]
-        warnings = check_source(session, pipeline_id)
-        preview = session.rows(queries("look.sql")["pipeline"], {"name": values["name"]})[0]
-        output.pairs(preview)
-        for warning in warnings:
+        # In one transaction: all is made, looked at and, if nobody wants it, taken back.
+        added = add_pipeline(session, wanted, project)
+        for thing in added.made:
+            output.say(f"+ {thing}")
+        output.pairs(added.row)
+        for warning in added.warnings:
             output.warn(warning)
         if not yes and not sys.stdin.isatty():
             raise UsageError("nobody is there to ask", "--yes adds it without asking")
         if not yes:
-            click.confirm("add this row?", abort=True)
+            click.confirm("add this?", abort=True)
     output.say(f"added: {output.program()} ingest {values['name']}")
+
+
+@command.command("source-sql")
+@click.argument("kind", type=click.Choice(["postgres", "mariadb"]))
+@click.option(
+    "--source", required=True, metavar="SCHEMA.TABLE", help="The table there; or DATABASE.TABLE."
+)
+@click.option(
+    "--role", required=True, metavar="USER", help="Who reads it; in a MariaDB, also USER@HOST."
+)
+@click.pass_obj
+def source_sql(project: Path, kind: str, source: str, role: str) -> None:
+    """Print what the owner of a source in another database runs there, before `add --from`.
+
+    \b
+    Example: python -m runner pipelines source-sql postgres --source app.orders --role milepost
+    """
+    from runner import output
+    from runner.foreign import script_for_source
+
+    output.answer(script_for_source(kind, project, source, role).rstrip("\n"))
 
 
 def _switch(project: Path, name: str, is_enabled: bool) -> None:

@@ -19,8 +19,9 @@ def command(project: Path, target: str) -> None:
     \b
     Example: python -m runner status
     """
-    from runner import output, server
+    from runner import coverage, output, server
     from runner.database import Database
+    from runner.holds import holds
     from runner.ledger import Ledger
     from runner.queries import queries
 
@@ -30,6 +31,7 @@ def command(project: Path, target: str) -> None:
         found = {
             name: session.rows(queries("look.sql")[name], {"target": target}) for name in names
         }
+        found["problems"] += coverage.problems(session) + holds(session, project)
     problems = found["problems"]
     output.data({"is_good": not problems, **found})
     if not output.style.json:

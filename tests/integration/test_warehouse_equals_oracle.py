@@ -516,7 +516,7 @@ def test_windows_of_changing_rows_read_each_row_once_and_leave_the_equal_ones(
         ],
     )
     windows = ingest(mutable, "event_stream")
-    assert [(window.read, window.inserted) for window in windows] == [
+    assert [(window.counts.read, window.counts.inserted) for window in windows] == [
         (2, 2),
         (3, 3),
         (2, 2),
@@ -529,8 +529,8 @@ def test_windows_of_changing_rows_read_each_row_once_and_leave_the_equal_ones(
     query(mutable, "update orchestrator.runs set status = 'abandoned' where kind = 'window'")
     update(mutable, "event_id = 3", event_type="share")
     windows = ingest(mutable, "event_stream")
-    assert sum(window.read for window in windows) == 8
-    assert sum(window.updated for window in windows) == 1
+    assert sum(window.counts.read for window in windows) == 8
+    assert sum(window.counts.updated for window in windows) == 1
     replaced = query(
         mutable, "select key, old_row ->> 'event_type' as type from orchestrator.replaced_rows"
     )

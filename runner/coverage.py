@@ -1,0 +1,80 @@
+"""Coverage: which stretches of a source a pipeline has read, and which are gaps."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.database import Session
+from runner.pipeline import pipelines
+from runner.queries import queries
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A half-open stretch of the cursor, as text; `why` it is a gap. `begins` and `ends` say where
+    it lies, from 0 to 1.
+    """
+
+    low: str
+    high: str
+    is_covered: bool
+    why: str | None
+    begins: float
+    ends: float
+
+
+def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
+    """From the start of a pipeline to its watermark; nothing before its first window."""
+    text = queries("look.sql")["coverage"].replace("{{ gaps }}", queries("pipeline.sql")["gaps"])
+    return [Stretch(**row) for row in session.rows(text, {"pipeline_id": pipeline_id})]
+
+
+def problems(session: Session) -> list[dict[str, str]]:
+    """A problem for each enabled pipeline that was undone and not filled again."""
+    found = []
+    for pipeline in pipelines(session):
+        # Not by the coverage: that looks at every window there ever was.
+        gaps = session.rows(queries("pipeline.sql")["gaps"], pipeline)
+        if gaps:
+            low, high = gaps[0]["low"], gaps[-1]["high"]
+            name = pipeline["pipeline_name"]
+            count = "a gap" if len(gaps) == 1 else f"{len(gaps)} gaps"
+            found.append(
+                {
+                    "what": f"pipeline {name}",
+                    "problem": f"was undone and has {count}: {_edge(low)} to {_edge(high)}",
+                    "remedy": f"run {fill(name, low, high)}",
+                }
+            )
+    return found
+
+
+def fill(pipeline: str, low: str, high: str) -> str:
+    """The command that fills a gap, as a shell takes it."""
+    edges = [moment.replace(" ", "T") for moment in (low, high)]
+    return f"backfill {shlex.quote(pipeline)} --from {edges[0]} --to {edges[1]}"
+
+
+def bar(stretches: Sequence[Stretch], width: int, solid: str, empty: str) -> str:
+    """One character for each part of the way; the smallest gap is seen."""
+    cells = [solid] * width
+    for stretch in stretches:
+        if not stretch.is_covered:
+            first = min(math.floor(stretch.begins * width), width - 1)
+            last = max(math.ceil(stretch.ends * width), first + 1)
+            cells[first:last] = [empty] * (min(last, width) - first)
+    return "".join(cells)
+
+
+def line(stretches: Sequence[Stretch], width: int, blocks: str) -> str:
+    """The bar between its edges."""
+    first, last = (_edge(moment) for moment in (stretches[0].low, stretches[-1].high))
+    room = max(width - len(first) - len(last) - 2, 10)
+    return f"{first} {bar(stretches, room, *blocks)} {last}"
+
+
+def _edge(moment: str) -> str:
+    return "the beginning" if moment == "-infinity" else moment[:16]

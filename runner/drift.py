@@ -1,0 +1,253 @@
+"""Drift: the columns of a source change, and its replica follows where nothing is lost by it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from runner.database import QueryFailed, Session
+from runner.errors import StartError
+from runner.queries import queries
+
+if TYPE_CHECKING:
+    from runner.replica import Column
+
+RUN_ID, DELETED_AT = "_run_id", "_deleted_at"
+OURS = (RUN_ID, DELETED_AT)  # columns of a replica that no source may have
+ROW_AGE = "_row_age"  # a column of a source that no replica has
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a replica gets to fit its source: statements, and what to say of them in the log.
+
+    `widened` are the columns that change their type.
+    """
+
+    pipeline: str
+    target: str
+    statements: tuple[sql.Composed, ...] = ()
+    sentences: tuple[str, ...] = ()
+    widened: tuple[str, ...] = ()
+
+
+def plan(
+    session: Session,
+    definition: dict[str, Any],
+    source: Sequence[Column],
+    stored: Sequence[Column],
+) -> Drift:
+    """What a replica needs so that it fits its source; StartError where it cannot follow."""
+    comparison = _Comparison(definition, source, stored)
+    values = {
+        "source": _identifier(comparison.source_name).as_string(None),
+        "target": comparison.target.as_string(None),
+        "columns": [column.name for column, _ in comparison.retyped],
+    }
+    # Most runs find nothing, and need not ask.
+    rows = session.rows(queries("drift.sql")["followed"], values) if comparison.retyped else []
+    return comparison.drift({row["name"] for row in rows})
+
+
+def compare(
+    definition: dict[str, Any],
+    source: Sequence[Column],
+    stored: Sequence[Column],
+    followed: Collection[str],
+) -> Drift:
+    """`plan` where it is known which of the columns have a type that the replica can follow."""
+    return _Comparison(definition, source, stored).drift(followed)
+
+
+def apply(session: Session, drift: Drift) -> None:
+    """Change a replica, in the transaction that is open; the views that read it stay.
+
+    StartError, which has to end the transaction, if something else hangs on a column.
+    """
+    if not drift.statements:
+        return
+    views = []
+    if drift.widened:
+        values = {
+            "target": _identifier(drift.target).as_string(None),
+            "columns": list(drift.widened),
+        }
+        views = session.rows(queries("drift.sql")["views"], values)
+    try:
+        for view in views:
+            session.run(view["without_table"])
+        for statement in drift.statements:
+            session.run(statement.as_string(None))
+        for view in views:
+            session.run(view["as_it_was"])
+    except QueryFailed as error:
+        names = ", ".join(view["name"] for view in views)
+        raise StartError(
+            f"pipeline {drift.pipeline}: {drift.target} cannot follow its source:"
+            f" {'; '.join(drift.sentences)}: {error.message}",
+            f"drop view {names}; then python -m runner ingest {drift.pipeline}; then python -m"
+            " runner schema apply makes the views that ship"
+            if names
+            else "drop what is named there, ingest, and create it again",
+        ) from error
+
+
+class _Comparison:
+    """A source beside its replica."""
+
+    def __init__(
+        self, definition: dict[str, Any], source: Sequence[Column], stored: Sequence[Column]
+    ) -> None:
+        self.definition = definition
+        self.pipeline: str = definition["pipeline_name"]
+        self.source_name: str = definition["source_relation"]
+        self.target_name: str = definition["target_relation"]
+        self.target = _identifier(self.target_name)
+        self.source = {column.name: column for column in source if column.name != ROW_AGE}
+        self.stored = {column.name: column for column in stored}
+        self.retyped = [
+            (column, self.stored[column.name])
+            for column in self.source.values()
+            if column.name in self.stored
+            and column.name not in definition["column_types"]
+            and column.type != self.stored[column.name].type
+        ]
+
+    def drift(self, followed: Collection[str]) -> Drift:
+        self._refuse_names()
+        self._refuse_types([pair for pair in self.retyped if pair[0].name not in followed])
+        steps = [
+            *(self._add(column) for name, column in self.source.items() if name not in self.stored),
+            *(self._widen(column, before) for column, before in self.retyped),
+            *self._come_and_gone(),
+        ]
+        return Drift(
+            self.pipeline,
+            self.target_name,
+            tuple(statement for statements, _ in steps for statement in statements),
+            tuple(sentence for _, sentence in steps),
+            tuple(column.name for column, _ in self.retyped),
+        )
+
+    def _refuse_names(self) -> None:
+        for name in OURS:
+            if name in self.source:
+                raise StartError(
+                    f"pipeline {self.pipeline}: {self.source_name} has a column {name}, which is a"
+                    " name of ours",
+                    f"read a view of {self.source_name} in which the column has another name",
+                )
+        wanted = [self.definition["cursor_column"], *self.definition["key_columns"]]
+        for relation, columns, names in (
+            (self.source_name, self.source, wanted),
+            (self.target_name, self.stored, [*wanted, RUN_ID]),
+        ):
+            missing = [name for name in dict.fromkeys(names) if name not in columns]
+            if missing:
+                raise StartError(
+                    f"pipeline {self.pipeline}: {relation} has no column {', '.join(missing)}, and"
+                    " the pipeline cannot do without",
+                    "correct cursor_column or key_columns in orchestrator.pipeline_definitions"
+                    if relation == self.source_name
+                    else f"drop table {relation}; the next ingest makes it anew, and loads it",
+                )
+
+    def _refuse_types(self, pairs: Iterable[tuple[Column, Column]]) -> None:
+        """Stop where the values that are stored, or those that come, may not be what they were."""
+        stuck = list(pairs)
+        if not stuck:
+            return
+        raise StartError(
+            f"pipeline {self.pipeline}: "
+            + "; ".join(
+                f"{self.source_name}.{column.name} is now {column.type},"
+                f" {self.target_name}.{column.name} is {before.type}"
+                for column, before in stuck
+            ),
+            sql.SQL("to follow: alter table {} {}; or name the type to keep in column_types")
+            .format(
+                self.target,
+                sql.SQL(", ").join(
+                    sql.SQL("alter column {name} type {type} using {value}").format(
+                        name=sql.Identifier(column.name),
+                        type=sql.SQL(column.type),
+                        value=_converted(column, before),
+                    )
+                    for column, before in stuck
+                ),
+            )
+            .as_string(None),
+        )
+
+    def _add(self, column: Column) -> tuple[list[sql.Composed], str]:
+        type_name = self.definition["column_types"].get(column.name, column.type)
+        add = sql.SQL("alter table {} add column {} {}").format(
+            self.target, sql.Identifier(column.name), sql.SQL(type_name)
+        )
+        return (
+            [add, self._comment(column.name, self._comment_of(column))],
+            f"column {column.name} {type_name} was added to {self.target_name}",
+        )
+
+    def _widen(self, column: Column, before: Column) -> tuple[list[sql.Composed], str]:
+        widen = sql.SQL("alter table {} alter column {} type {}").format(
+            self.target, sql.Identifier(column.name), sql.SQL(column.type)
+        )
+        return (
+            [widen],
+            f"column {column.name} of {self.target_name} was {before.type} and is {column.type}",
+        )
+
+    def _come_and_gone(self) -> Iterable[tuple[list[sql.Composed], str]]:
+        """Columns that the source dropped, and those that it has again.
+
+        The comment of the column remembers it, so that it is said once.
+        """
+        farewell = f"No longer in {self.source_name}: null in newer rows."
+        for column in self.stored.values():
+            was_gone = (column.comment or "").endswith(farewell)
+            name = sql.Identifier(column.name)
+            if column.name in self.source and was_gone:
+                yield (
+                    [self._comment(column.name, self._comment_of(self.source[column.name]))],
+                    f"column {column.name} is back in {self.source_name}",
+                )
+            elif column.name not in self.source and column.name not in OURS and not was_gone:
+                statements = [self._comment(column.name, f"{self._comment_of(column)} {farewell}")]
+                if column.is_required:
+                    text = "alter table {} alter column {} drop not null"
+                    statements.append(sql.SQL(text).format(self.target, name))
+                yield (
+                    statements,
+                    f"column {column.name} is no longer in {self.source_name}:"
+                    f" it stays in {self.target_name}, null in newer rows",
+                )
+
+    def _comment_of(self, column: Column) -> str:
+        return column.comment or f"{column.name} of {self.source_name}."
+
+    def _comment(self, name: str, text: str) -> sql.Composed:
+        return sql.SQL("comment on column {}.{} is {}").format(
+            self.target, sql.Identifier(name), sql.Literal(text)
+        )
+
+
+def _converted(column: Column, before: Column) -> sql.Composed:
+    """The stored value as one of the type that the source has now."""
+    kinds = {"timestamp without time zone", "timestamp with time zone"}
+    if {_bare(column.type), _bare(before.type)} == kinds:
+        return sql.SQL("{} at time zone 'UTC'").format(sql.Identifier(column.name))
+    return sql.SQL("{}::{}").format(sql.Identifier(column.name), sql.SQL(column.type))
+
+
+def _bare(type_name: str) -> str:
+    """timestamp(3) with time zone: timestamp with time zone."""
+    return re.sub(r"\(\d+\)", "", type_name)
+
+
+def _identifier(name: str) -> sql.Identifier:
+    return sql.Identifier(*name.split(".", 1))

@@ -1,0 +1,92 @@
+"""Scopes: which rows of a source a statement takes, as a condition on rows called `source`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from runner.database import Session
+from runner.queries import queries
+from runner.source import OLDEST_HORIZON, Clock, Source
+
+AUTUMN_HOUR = "1 hour"
+
+
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """The scopes of one transaction. Moments come as text, ends of windows may be infinite. Without
+    a clock there are windows only.
+    """
+
+    session: Session
+    source: Source
+    clock: Clock | None
+    gaps: list[tuple[str, str]]
+
+    def window(self, low: str, high: str) -> sql.Composed:
+        """Rows of [low, high)."""
+        edges = self._edges(low, high)
+        return self._between(edges["low"], edges["high"])
+
+    def behind(self, low: str) -> sql.Composed:
+        """Rows of the lookback before `low`, but those of gaps."""
+        edges = self._edges(low)
+        return self._outside_gaps(self._between(edges["behind"], edges["low"]))
+
+    def below(self, high: str) -> sql.Composed:
+        """All rows below `high` that the pipeline reads, but those of gaps."""
+        edges = self._edges(high)
+        return self._outside_gaps(self._between(edges["start"], edges["low"]))
+
+    def odd(self) -> sql.Composed:
+        """Rows whose cursor is null, infinite or more than a day ahead: no window holds them, or
+        not for long.
+        """
+        cursor = self.source.cursor_name
+        ahead = self.source.moment(self._edges("-infinity")["ahead"])
+        parts = [sql.SQL("{} >= {}").format(cursor, ahead)]
+        if self.source.is_postgres:
+            parts.append(sql.SQL("{} = {}").format(cursor, self.source.moment("-infinity")))
+        if not self.source.cursor.is_required:
+            parts.append(sql.SQL("{} is null").format(cursor))
+        return sql.SQL("({})").format(sql.SQL(" or ").join(parts))
+
+    def written_since(self, scope: sql.Composed, horizon: int | None) -> sql.Composed:
+        """Of a scope, what was written by the transactions since a horizon. All of it where there
+        is no such horizon, or where it is so old that ages mean nothing.
+        """
+        now = self.clock.next_xid if self.clock else None
+        if horizon is None or now is None or not self.source.has_horizon:
+            return scope
+        age = now - horizon
+        if age > OLDEST_HORIZON:
+            return scope
+        return sql.SQL("{} and {}").format(scope, self.source.is_recent(age))
+
+    def _between(self, low: str, high: str) -> sql.Composed:
+        return sql.SQL("({0} >= {1} and {0} < {2})").format(
+            self.source.cursor_name, self.source.moment(low), self.source.moment(high)
+        )
+
+    def _outside_gaps(self, scope: sql.Composed) -> sql.Composed:
+        for low, high in self.gaps:
+            edges = self._edges(low, high)
+            gap = self._between(edges["low"], edges["high"])
+            scope = sql.SQL("({} and not {})").format(scope, gap)
+        return scope
+
+    def _edges(self, low: str, high: str = "infinity") -> dict[str, str]:
+        definition = self.source.definition
+        values = {
+            "low": low,
+            "high": high,
+            "start": definition["start_at"],
+            "clock": self.clock.clock if self.clock else None,
+            "lookback": definition["lookback"],
+            "is_naive": self.source.is_naive,
+            "zone": definition["cursor_timezone"],
+            "slack": AUTUMN_HOUR if self.source.repeats_hours else "0",
+        }
+        edges: dict[str, str] = self.session.row(queries("pipeline.sql")["edges"], values)["edges"]
+        return edges

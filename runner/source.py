@@ -1,0 +1,193 @@
+"""What a source is: a table, a view or a foreign table; its clock; what can be promised of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from psycopg import sql
+
+from runner.database import Session
+from runner.drift import ROW_AGE
+from runner.queries import queries
+from runner.replica import Column, relation, source_columns
+from runner.shared import statement
+
+# Ages of transactions are compared modulo 2^32: beyond half of that they say nothing.
+OLDEST_HORIZON = 2**31 - 1_000_000
+
+# What of a source a run has looked through: its window, the lookback too, or the whole table.
+Scope = Literal["window", "lookback", "table"]
+EXACT = {
+    "window": "the window is in the replica as the source had it",
+    "lookback": "the window is in the replica as the source had it, and so is what came late or"
+    " changed up to {lookback} before it; older rows are as of the last sweep, deletes as of the"
+    " last reconcile",
+    "table": "every row up to the watermark is in the replica as the source had it; deletes are as"
+    " of the last reconcile",
+}
+
+Kind = Literal["table", "view", "foreign"]
+KINDS: dict[str, Kind] = {"r": "table", "p": "table", "f": "foreign"}
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A source's clock, as sql/ingest/clock.sql reads it; moments as text.
+
+    `settled`, and `unheld` as it would be if nobody held it, are never before the watermark;
+    `is_behind` says that the clock itself is. `horizon` is the oldest transaction that is open,
+    `next_xid` the next that will be given; None where the engine has no such thing.
+    """
+
+    clock: str
+    settled: str
+    unheld: str
+    is_behind: bool
+    held_since: str | None
+    held_by: str | None
+    hold_is_over: bool
+    sees_all: bool
+    horizon: int | None
+    next_xid: int | None
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a run guarantees, as one word and as a sentence."""
+
+    word: str | None
+    sentence: str | None
+
+
+NOTHING = Promise(None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    definition: dict[str, Any]
+    columns: list[Column]
+    kind: Kind
+    has_row_age: bool
+    clock_text: str | None
+
+    @property
+    def relation(self) -> sql.Identifier:
+        return relation(self.definition["source_relation"])
+
+    @property
+    def cursor(self) -> Column:
+        name = self.definition["cursor_column"]
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def cursor_name(self) -> sql.Composed:
+        return sql.SQL("source.{}").format(sql.Identifier(self.cursor.name))
+
+    @property
+    def is_naive(self) -> bool:
+        """Whether the cursor has no time zone of its own."""
+        return self.cursor.type.startswith("timestamp") and "with time zone" not in self.cursor.type
+
+    @property
+    def repeats_hours(self) -> bool:
+        """Whether the clock of the cursor is set back in autumn: an hour comes twice."""
+        return self.is_naive and self.definition["cursor_timezone"] != "UTC"
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether its moments may be infinite; of a foreign table only what it shows is known."""
+        return self.kind != "foreign" or self.has_row_age
+
+    @property
+    def has_horizon(self) -> bool:
+        """Whether the rows of late transactions can be told from the others, and merged."""
+        return bool(self.definition["key_columns"]) and self.has_row_age
+
+    def moment(self, text: str) -> sql.Composed:
+        """A moment as a literal of the cursor's own type: other databases can then search by it."""
+        zone = "timestamp" if self.is_naive else "timestamptz"
+        return sql.SQL("{}::" + zone).format(sql.Literal(text))
+
+    def is_recent(self, age: int) -> sql.Composed:
+        """That a row was written within the last `age` transactions."""
+        row_age = "age(source.xmin)" if self.kind == "table" else f"source.{ROW_AGE}"
+        return sql.SQL(row_age + " <= {}").format(sql.Literal(age))
+
+    def chain(self, clock: Clock, session: Session) -> str:
+        """What horizons have to have in common to be compared: the server and database that gave
+        them, the file of the replica's rows, the columns.
+        """
+        values = {"relation": relation(self.definition["target_relation"]).as_string(None)}
+        file = session.row(queries("pipeline.sql")["replica_file"], values)["file"]
+        columns = ",".join(sorted(f"{column.name} {column.type}" for column in self.columns))
+        types = self.definition["column_types"]
+        return (
+            f"{clock.identity}/{file}/"
+            + hashlib.sha256(f"{columns}{types}".encode()).hexdigest()[:12]
+        )
+
+    def promise(self, clock: Clock, scope: Scope = "lookback") -> Promise:
+        """What a run may say that has looked through a scope."""
+        lookback, has_key = self.definition["lookback"], bool(self.definition["key_columns"])
+        if self.has_horizon and clock.horizon is not None:
+            return Promise("exact", EXACT[scope].format(lookback=lookback))
+        if clock.sees_all and (has_key or self.cursor.is_required):
+            reach = f"more than {lookback} " if has_key else ""
+            return Promise(
+                "settled",
+                "no transaction was open that could still write into the window; rows that are"
+                f" dated or changed {reach}behind it are not seen before a sweep",
+            )
+        if has_key and lookback != "00:00:00":
+            return Promise(
+                "lookback",
+                f"rows that come or change up to {lookback} late are found, later ones are not:"
+                f" {self._why(clock)}",
+            )
+        return Promise("best_effort", f"rows that come late are missed: {self._why(clock)}")
+
+    def _why(self, clock: Clock) -> str:
+        if not clock.sees_all and self.kind == "foreign":
+            return "who writes to the source is known to its own server alone"
+        if not clock.sees_all:
+            return "this role cannot see the transactions of others (pg_read_all_stats)"
+        return "the cursor may be null, and there is no key to find such rows again"
+
+
+def look(session: Session, definition: dict[str, Any], project: Path) -> Source:
+    """What the source of a pipeline is; StartError if it, its cursor or its key is not there."""
+    columns = source_columns(session, definition)
+    values = {"relation": relation(definition["source_relation"]).as_string(None)}
+    found = session.row(queries("pipeline.sql")["kind"], values)["kind"]
+    kind = KINDS.get(found, "view")
+    names = [column.name for column in columns]
+    return Source(
+        definition,
+        [column for column in columns if column.name != ROW_AGE],
+        kind,
+        kind == "table" or (kind == "foreign" and ROW_AGE in names),
+        _clock_text(definition, kind, project),
+    )
+
+
+def _clock_text(definition: dict[str, Any], kind: Kind, project: Path) -> str | None:
+    if definition["clock_relation"]:
+        return (
+            sql.SQL("select * from {}").format(relation(definition["clock_relation"])).as_string()
+        )
+    return None if kind == "foreign" else statement(project, "clock").read_text(encoding="utf-8")
+
+
+def read_clock(session: Session, source: Source, watermark: str) -> Clock:
+    """The clock of a source now; where nobody tells it, that of this server, which sees nothing."""
+    text = source.clock_text or queries("pipeline.sql")["no_clock"]
+    query = queries("pipeline.sql")["clock"].replace("{{ clock }}", text.replace("%", "%%"))
+    values = {"max_hold": source.definition["max_hold"], "watermark": watermark}
+    found = session.row(query, values)
+    for name in ("horizon", "next_xid"):
+        found[name] = None if found[name] is None else int(found[name])
+    return Clock(**found)

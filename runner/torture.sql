@@ -1,0 +1,384 @@
+-- create --
+-- What is tortured: a source, replicas of it that simple statements make, and our own pipelines,
+-- with settings that leave no guard idle: windows of two seconds, transactions that are passed over
+-- while they are open. Rows do change in the source of the one that expects them to be added only.
+create schema shop;
+create schema warehouse;
+
+create table shop.orders (
+    order_id bigint generated always as identity primary key,
+    story text not null,
+    amount numeric(12, 2) not null,
+    note jsonb,
+    changed_at timestamptz default now()
+);
+
+create index on shop.orders (changed_at);
+
+create table warehouse.after_max (like shop.orders);
+create index on warehouse.after_max (changed_at);
+
+create table warehouse.from_max (like shop.orders including indexes);
+
+insert into orchestrator.pipeline_definitions (
+    pipeline_name,
+    source_relation,
+    target_relation,
+    cursor_column,
+    key_columns,
+    write_mode,
+    window_size,
+    lookback,
+    max_hold,
+    sweep_every,
+    on_delete
+)
+select
+    modes.write_mode as pipeline_name,
+    'shop.orders' as source_relation,
+    'warehouse.raw_' || modes.write_mode as target_relation,
+    'changed_at' as cursor_column,
+    '{order_id}' as key_columns,
+    modes.write_mode,
+    interval '2 seconds' as window_size,
+    interval '12 hours' as lookback,
+    interval '500 milliseconds' as max_hold,
+    null as sweep_every,
+    'apply' as on_delete
+from unnest(array['upsert', 'append']) as modes (write_mode);
+
+-- insert --
+-- Some rows of a story.
+insert into shop.orders (story, amount, note, changed_at)
+select
+    %(story)s as story,
+    (random() * 1000)::numeric(12, 2) as amount,
+    jsonb_build_object('line', lines.number) as note,
+    case %(story)s
+        when 'in time' then now()
+        when 'clock of the statement' then clock_timestamp()
+        when 'a moment ahead' then now() + random() * interval '1500 milliseconds'
+        when 'years ahead' then now() + interval '2 years'
+        when 'hours back' then now() - random() * interval '5 hours'
+        when 'weeks back' then now() - interval '2 days' - random() * interval '30 days'
+        when 'without a time' then null
+        when 'infinite' then 'infinity'
+        when 'minus infinite' then '-infinity'
+    end as changed_at
+from generate_series(1, %(rows)s) as lines (number)
+
+-- update --
+-- Some rows change, with their cursor, without it, or the cursor goes back. Rows that another
+-- transaction is at are left to it.
+update shop.orders as orders
+set
+    amount = orders.amount + 1,
+    story = %(story)s,
+    changed_at = case %(story)s
+        when 'changed' then now()
+        when 'changed, dated back' then now() - random() * interval '5 hours'
+        else orders.changed_at
+    end
+where
+    orders.order_id in (
+        select chosen.order_id
+        from shop.orders as chosen
+        where
+            chosen.order_id >= (
+                select
+                    case
+                        when %(recent)s then ids.last_value - 200
+                        else (%(place)s * ids.last_value)::bigint
+                    end
+                from shop.orders_order_id_seq as ids
+            )
+        order by chosen.order_id
+        limit %(rows)s
+        for update skip locked
+    )
+
+-- delete --
+-- Some rows go.
+delete from shop.orders
+where order_id %% 10 = %(digit)s
+
+-- after_max --
+-- What everybody writes first. It is spared cursors that lie ahead: they would end it at once.
+insert into warehouse.after_max (order_id, story, amount, note, changed_at)
+select
+    orders.order_id,
+    orders.story,
+    orders.amount,
+    orders.note,
+    orders.changed_at
+from shop.orders as orders
+where
+    orders.changed_at > (
+        select coalesce(max(stored.changed_at), '-infinity')
+        from warehouse.after_max as stored
+    )
+    and orders.changed_at <= clock_timestamp()
+
+-- from_max --
+-- What comes next: equal cursors are read again, and a row replaces its former self.
+insert into warehouse.from_max (order_id, story, amount, note, changed_at)
+select
+    orders.order_id,
+    orders.story,
+    orders.amount,
+    orders.note,
+    orders.changed_at
+from shop.orders as orders
+where
+    orders.changed_at >= (
+        select coalesce(max(stored.changed_at), '-infinity')
+        from warehouse.from_max as stored
+    )
+    and orders.changed_at <= clock_timestamp()
+on conflict (order_id) do update set
+    story = excluded.story,
+    amount = excluded.amount,
+    note = excluded.note,
+    changed_at = excluded.changed_at
+
+-- kill --
+-- End one of the server processes that ingest: the one that works, or one that keeps a ledger.
+select pg_terminate_backend(victims.pid) as is_ended
+from (
+    select activity.pid
+    from pg_stat_activity as activity
+    where
+        activity.datname = current_database()
+        and activity.application_name like 'milepost ingest, evidence%%'
+        and %(evidence)s
+    union all
+    select locks.pid
+    from pg_locks as locks
+    inner join pg_stat_activity as activity on activity.pid = locks.pid
+    where
+        activity.datname = current_database()
+        and locks.locktype = 'advisory'
+        and locks.classid = %(pipeline_lock)s
+        and locks.objsubid = 2
+        and locks.granted
+        and not %(evidence)s
+) as victims
+order by random()
+limit 1
+
+-- progress --
+-- How far it is.
+select
+    (select ids.last_value from shop.orders_order_id_seq as ids) as rows,
+    count(*) filter (where runs.status = 'succeeded') as succeeded,
+    count(*) filter (where runs.status in ('abandoned', 'failed')) as ended
+from orchestrator.runs as runs
+
+-- audit --
+-- Rows that the last run which says "exact" has not got, while everybody is at work. Those that no
+-- transaction has written since the oldest one open at that run have to be in the replica as they
+-- are: in its window, its lookback, or with an odd cursor. {{ replica }} is written by that pipeline.
+with promised as (
+    select
+        runs.run_id,
+        runs.low - pipelines.lookback as low,
+        runs.high,
+        runs.horizon_scope,
+        runs.horizon
+    from orchestrator.runs as runs
+    inner join orchestrator.pipeline_definitions as pipelines
+        on pipelines.pipeline_id = runs.pipeline_id
+    where
+        pipelines.pipeline_name = %(pipeline)s
+        and runs.status = 'succeeded'
+        and runs.guarantee = 'exact'
+        and runs.horizon_scope in ('lookback', 'table')
+    order by runs.run_id desc
+    limit 1
+)
+
+select
+    promised.run_id,
+    orders.order_id,
+    orders.story,
+    orders.changed_at::text as changed_at
+from promised
+inner join shop.orders as orders
+    on age(orders.xmin) > age(promised.horizon::xid)
+    and (
+        promised.horizon_scope = 'table'
+        or (orders.changed_at >= promised.low and orders.changed_at < promised.high)
+        or orders.changed_at is null
+        or not isfinite(orders.changed_at)
+        or orders.changed_at > now() + interval '2 days'
+    )
+left join {{ replica }} as stored
+    on stored.order_id = orders.order_id
+    and (stored.story, stored.amount, stored.note, stored.changed_at) is not distinct from
+    (orders.story, orders.amount, orders.note, orders.changed_at)
+where stored.order_id is null
+order by orders.order_id
+limit 10
+
+-- compare --
+-- {{ replica }} held against the source, whole rows, both ways; or without those rows of the source
+-- that only a sweep looks at.
+with wanted as (
+    select
+        orders.order_id,
+        orders.story,
+        orders.amount,
+        orders.note,
+        orders.changed_at
+    from shop.orders as orders
+),
+
+found as (
+    select
+        stored.order_id,
+        stored.story,
+        stored.amount,
+        stored.note,
+        stored.changed_at
+    from {{ replica }} as stored
+),
+
+lacking as (
+    table wanted
+    except all
+    table found
+),
+
+copies as (
+    select
+        found.order_id,
+        count(*) as count
+    from found
+    group by found.order_id
+)
+
+select
+    (select count(*) from found) as rows,
+    count(lacking.order_id) filter (where copies.order_id is null) as missing,
+    count(lacking.order_id) filter (where copies.order_id is not null) as stale,
+    (select coalesce(sum(copies.count - 1), 0)::bigint from copies) as doubled,
+    (
+        select count(*)
+        from copies
+        where not exists (select from wanted where wanted.order_id = copies.order_id)
+    ) as surplus
+from lacking
+left join copies on copies.order_id = lacking.order_id
+where
+    %(whole)s
+    or lacking.changed_at is null
+    or not isfinite(lacking.changed_at)
+    or lacking.changed_at > now() - interval '1 day'
+
+-- stories --
+-- How rows were written, and how many of each are not in a replica as they are in the source.
+select
+    orders.story,
+    count(*) as written,
+    count(*) filter (where stored.order_id is null) as lost
+from shop.orders as orders
+left join (
+    -- A replica without a key may have a row twice.
+    select distinct
+        replica.order_id,
+        replica.story,
+        replica.amount,
+        replica.note,
+        replica.changed_at
+    from {{ replica }} as replica
+) as stored
+    on stored.order_id = orders.order_id
+    and (stored.story, stored.amount, stored.note, stored.changed_at) is not distinct from
+    (orders.story, orders.amount, orders.note, orders.changed_at)
+group by orders.story
+order by written desc, orders.story
+
+-- sample --
+-- Some rows that a replica lacks or has otherwise, with the runs whose window they fall into.
+select
+    %(pipeline)s as pipeline,
+    orders.order_id,
+    orders.story,
+    orders.changed_at::text as changed_at,
+    exists (
+        select
+        from {{ replica }} as stored
+        where stored.order_id = orders.order_id
+    ) as is_stale,
+    array(
+        select runs.run_id
+        from orchestrator.runs as runs
+        inner join orchestrator.pipeline_definitions as pipelines
+            on pipelines.pipeline_id = runs.pipeline_id
+        where
+            pipelines.pipeline_name = %(pipeline)s
+            and runs.kind = 'window'
+            and runs.status = 'succeeded'
+            and orders.changed_at >= runs.low
+            and orders.changed_at < runs.high
+    ) as runs
+from shop.orders as orders
+where
+    not exists (
+        select
+        from {{ replica }} as stored
+        where
+            stored.order_id = orders.order_id
+            and (stored.story, stored.amount, stored.note, stored.changed_at) is not distinct from
+            (orders.story, orders.amount, orders.note, orders.changed_at)
+    )
+order by orders.order_id
+limit 10
+
+-- ledger --
+-- What the ledger says of a pipeline: windows, those that begin inside an earlier one, those that do
+-- not begin where the one before ended, and the runs that came to nothing.
+with runs_here as (
+    select
+        runs.run_id,
+        runs.kind,
+        runs.status,
+        runs.low,
+        runs.high
+    from orchestrator.runs as runs
+    inner join orchestrator.pipeline_definitions as pipelines
+        on pipelines.pipeline_id = runs.pipeline_id
+    where pipelines.pipeline_name = %(pipeline)s
+),
+
+windows as (
+    select
+        runs_here.low,
+        runs_here.high,
+        lag(runs_here.high) over (order by runs_here.run_id) as previous_high,
+        max(runs_here.high) over (
+            order by runs_here.low, runs_here.high
+            rows between unbounded preceding and 1 preceding
+        ) as highest
+    from runs_here
+    where
+        runs_here.kind = 'window'
+        and runs_here.status = 'succeeded'
+)
+
+select
+    count(*) as windows,
+    count(*) filter (where windows.low < windows.highest and windows.low < windows.high)
+        as overlaps,
+    count(*) filter (where windows.low <> windows.previous_high) as gaps,
+    (
+        select count(*)
+        from runs_here
+        where runs_here.status = 'abandoned'
+    ) as abandoned,
+    (
+        select count(*)
+        from runs_here
+        where runs_here.status = 'failed'
+    ) as failed
+from windows

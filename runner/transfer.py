@@ -1,0 +1,296 @@
+"""Moves rows of a source into its replica, inside a transaction of the caller's: a scope and a
+statement at a time, each counted twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+
+from runner.database import QueryFailed, Session
+from runner.drift import DELETED_AT
+from runner.errors import RunnerError
+from runner.queries import queries
+from runner.replica import join, relation
+from runner.shared import statement
+from runner.source import Source
+from runner.template import render
+
+# What a single row can be at fault for: a value that does not fit its type, or breaks a rule of the
+# replica.
+DATA_ERRORS = ("22", "23")
+DUPLICATE_KEY = "23505"
+SECOND_ROW_OF_A_KEY = "21000"
+# The share of rejected rows is reckoned on at least so many rows, or one bad row among few would
+# stop a pipeline.
+FEWEST_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows of a scope, by what became of them."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        names = [field.name for field in fields(Counts)]
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in names))
+
+    @property
+    def changed(self) -> int:
+        return self.inserted + self.updated + self.deleted
+
+
+class Transfer:
+    """The moves of one run. A scope is a condition on rows that are called `source`."""
+
+    def __init__(
+        self, work: Session, source: Source, project: Path, run_id: int, columns: list[str]
+    ) -> None:
+        """`columns` are those of the replica, without _run_id."""
+        self.work = work
+        self.source = source
+        self.project = project
+        self.run_id = run_id
+        self.definition = source.definition
+        self.columns = columns
+        self.values = self._values()
+
+    def append(self, scope: sql.Composed) -> Counts:
+        """Add rows that are not there yet. Where one is after all, all are merged."""
+        text, file = self._statement("append", scope)
+        try:
+            with self.work.savepoint():
+                written = self.work.execute(text, file)
+                counts = Counts(read=written, inserted=written)
+                self._balance(scope, counts)
+            return counts
+        except QueryFailed as error:
+            is_duplicate = error.sqlstate == DUPLICATE_KEY and self.definition["key_columns"]
+            if is_duplicate:
+                return self.merge(scope)
+            if not _is_about_data(error):
+                raise
+            return self._sift(scope, "append", error)
+
+    def merge(self, scope: sql.Composed) -> Counts:
+        """Make rows in the replica what they are in the source, whether they are there or not."""
+        try:
+            with self.work.savepoint():
+                counts = self._write("merge", self.source.relation, scope)
+                self._balance(scope, counts)
+        except QueryFailed as error:
+            if error.sqlstate == SECOND_ROW_OF_A_KEY:
+                raise RunnerError(
+                    f"pipeline {self.definition['pipeline_name']}: two rows of"
+                    f" {self.definition['source_relation']} have the same key"
+                    f" ({', '.join(self.definition['key_columns'])})",
+                    "correct key_columns in orchestrator.pipeline_definitions",
+                ) from error
+            if not _is_about_data(error):
+                raise
+            counts = self._sift(scope, "merge", error)
+        self._query("resolve")
+        return counts
+
+    def reject(self, scope: sql.Composed, reason: str) -> Counts:
+        """Set rows aside, whatever they hold."""
+        rows = self._reject(self.source.relation, scope, reason, None)
+        return Counts(read=rows, rejected=rows)
+
+    def count(self, scope: sql.Composed) -> int:
+        """How many rows of the source are in a scope."""
+        found = self._query("count", source=self.source.relation, scope=scope)
+        return int(found[0]["rows"])
+
+    def find_deleted(self) -> tuple[int, list[Any]]:
+        """How many rows of the replica the source no longer has, with a few of their keys."""
+        is_not_marked = sql.SQL(
+            f"stored.{DELETED_AT} is null" if DELETED_AT in self.columns else "true"
+        )
+        self._query("find_gone", source=self.source.relation, is_not_marked=is_not_marked)
+        found = self._query("count_gone")[0]
+        return found["rows"], found["sample"]
+
+    def mark_deleted(self) -> Counts:
+        """Mark what was found."""
+        self._query("keep_gone")
+        return Counts(updated=self._execute("mark_gone"))
+
+    def apply_deletes(self) -> Counts:
+        """Delete what was found."""
+        self._query("keep_gone")
+        return Counts(deleted=self._execute("delete_gone"))
+
+    def undo(self, undone_run_id: int) -> Counts:
+        """Take back what a run did."""
+        self._query("give_back_rejects", undone_run_id=undone_run_id)
+        if not self.definition["key_columns"]:
+            return Counts(deleted=self._execute("delete_run", undone_run_id=undone_run_id))
+        file = statement(self.project, "undo")
+        values = {**self.values, "undone_run_id": undone_run_id}
+        found = self.work.query(render(file.read_text(encoding="utf-8"), values, file), file)[0]
+        return Counts(**found)
+
+    def _write(self, name: str, source: sql.Identifier, scope: sql.Composed) -> Counts:
+        text, file = self._statement(name, scope, source)
+        if name == "append":
+            return Counts(inserted=self.work.execute(text, file))
+        found = self.work.query(text, file)[0]
+        inserted, updated, unchanged = found["inserted"], found["updated"], found["unchanged"]
+        return Counts(inserted + updated + unchanged, inserted, updated, unchanged)
+
+    def _balance(self, scope: sql.Composed, counts: Counts) -> None:
+        """Every row of the source has to be accounted for, in the same snapshot."""
+        expected = self.count(scope)
+        found = counts.inserted + counts.updated + counts.unchanged + counts.rejected
+        if expected != found:
+            raise RunnerError(
+                f"pipeline {self.definition['pipeline_name']}: {expected:,} rows of"
+                f" {self.definition['source_relation']} came to {found:,} in"
+                f" {self.definition['target_relation']}; nothing was kept",
+                "look for triggers, rules and row security on both tables",
+            )
+
+    def _sift(self, scope: sql.Composed, name: str, error: QueryFailed) -> Counts:
+        """Store the rows that can be stored and set the others aside, by halves."""
+        try:
+            self._query("stage", source=self.source.relation, scope=scope)
+        except QueryFailed as unreadable:
+            raise RunnerError(
+                unreadable.message, "map the column as text and name its type in column_types"
+            ) from error
+        total = self.count(scope)
+        allowed = int(self.definition["max_rejected_share"] * max(total, FEWEST_ROWS))
+        staged = sql.Identifier("pg_temp", "fresh")
+
+        def store(low: int, high: int) -> Counts:
+            nonlocal allowed
+            part = sql.SQL("source._row between {} and {}").format(
+                sql.Literal(low), sql.Literal(high)
+            )
+            try:
+                with self.work.savepoint():
+                    return self._write(name, staged, part)
+            except QueryFailed as error:
+                if not _is_about_data(error):
+                    raise
+                if low < high:
+                    middle = (low + high) // 2
+                    return store(low, middle) + store(middle + 1, high)
+                allowed -= 1
+                if allowed < 0:
+                    raise RunnerError(
+                        f"pipeline {self.definition['pipeline_name']}: more rows than"
+                        f" max_rejected_share allows cannot be stored: {error.message}",
+                        "mend the source, or raise max_rejected_share",
+                    ) from error
+                return Counts(rejected=self._reject(staged, part, error.message, error.sqlstate))
+
+        counts = store(1, total) if total else Counts()
+        self.work.run("drop table pg_temp.fresh")
+        counts = Counts(
+            total, counts.inserted, counts.updated, counts.unchanged, 0, counts.rejected
+        )
+        self._balance(scope, counts)
+        return counts
+
+    def _reject(
+        self, source: sql.Identifier, scope: sql.Composed, reason: str, sqlstate: str | None
+    ) -> int:
+        values = {"source": source, "scope": scope, "reason": reason, "sqlstate": sqlstate}
+        return int(self._query("reject", **values)[0]["rows"])
+
+    def _statement(
+        self, name: str, scope: sql.Composed, source: sql.Identifier | None = None
+    ) -> tuple[str, Path]:
+        file = statement(self.project, name)
+        values = {**self.values, "source": source or self.source.relation, "scope": scope}
+        return render(file.read_text(encoding="utf-8"), values, file), file
+
+    def _query(self, name: str, **values: Any) -> list[dict[str, Any]]:
+        text = render(queries("transfer.sql")[name], {**self.values, **values}, "transfer.sql")
+        return self.work.rows(text)
+
+    def _execute(self, name: str, **values: Any) -> int:
+        text = render(queries("transfer.sql")[name], {**self.values, **values}, "transfer.sql")
+        return self.work.execute(text, None)
+
+    def _values(self) -> dict[str, Any]:
+        """What the statements call things."""
+        definition, has_mark = self.definition, DELETED_AT in self.columns
+        types = definition["column_types"]
+        names = [column.name for column in self.source.columns]
+        keys = definition["key_columns"]
+        comparable = {
+            column.name: "::text" if column.has_no_equality and column.name not in types else ""
+            for column in self.source.columns
+        }
+        differ = sql.SQL("({}) is distinct from ({})").format(
+            *(join([_of(alias, name, comparable[name]) for name in names]) for alias in _SIDES)
+        )
+        assigned = [*names, DELETED_AT] if has_mark else names
+        return {
+            "target": relation(definition["target_relation"]),
+            "run_id": self.run_id,
+            "pipeline_id": definition["pipeline_id"],
+            "columns": join([sql.Identifier(name) for name in names]),
+            "source_columns": join(
+                [
+                    sql.SQL("{} as {}").format(
+                        _of("source", name, f"::{types[name]}" if name in types else ""),
+                        sql.Identifier(name),
+                    )
+                    for name in names
+                ]
+            ),
+            "fresh_columns": join([_of("fresh", name) for name in names]),
+            "stored_columns": join([sql.Identifier(name) for name in self.columns]),
+            "restored_columns": join([_of("fresh", name) for name in self.columns]),
+            "stored_keys": join([_of("stored", key) for key in keys]),
+            "is_different": sql.SQL("({} or {})").format(
+                differ, sql.SQL(f"stored.{DELETED_AT} is not null" if has_mark else "false")
+            ),
+            "keys": join([sql.Identifier(key) for key in keys]),
+            "key_object": _object("stored", keys),
+            "rejected_key": sql.SQL("jsonb_build_object({})").format(_object("source", keys))
+            if keys
+            else sql.SQL("null::jsonb"),
+            "is_same_key": sql.SQL(" and ").join(
+                sql.SQL("{} = {}").format(_of("fresh", key), _of("stored", key)) for key in keys
+            )
+            if keys
+            else sql.SQL("false"),
+            "assignments": join(
+                [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in assigned]
+            ),
+            "restorations": join(
+                [
+                    sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))
+                    for name in self.columns
+                ]
+            ),
+        }
+
+
+_SIDES = ("stored", "fresh")
+
+
+def _of(alias: str, name: str, cast: str = "") -> sql.Composed:
+    return sql.SQL("{}.{}" + cast).format(sql.Identifier(alias), sql.Identifier(name))
+
+
+def _object(alias: str, keys: list[str]) -> sql.Composed:
+    return join([sql.SQL("{}, {}").format(sql.Literal(key), _of(alias, key)) for key in keys])
+
+
+def _is_about_data(error: QueryFailed) -> bool:
+    return (error.sqlstate or "").startswith(DATA_ERRORS)

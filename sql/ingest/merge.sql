@@ -1,0 +1,45 @@
+-- Make rows of the replica what they are in the source, whoever brought them and whenever.
+-- Rows that differ are written, the others are left alone. What a new row replaces is kept, in the
+-- same transaction: a build has to take its old numbers back, and an undo puts it back itself.
+
+with compared as materialized (
+    select
+        {{ fresh_columns }},
+        stored._run_id as _stored_run_id,
+        stored._run_id is null or {{ is_different }} as _differs
+    from (
+        select {{ source_columns }}
+        from {{ source }} as source
+        where {{ scope }}
+    ) as fresh
+    left join {{ target }} as stored on {{ is_same_key }}
+),
+
+replaced as (
+    insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row)
+    select
+        {{ run_id }} as run_id,
+        {{ pipeline_id }} as pipeline_id,
+        jsonb_build_object({{ key_object }}) as key,
+        to_jsonb(stored) as old_row
+    from compared as fresh
+    inner join {{ target }} as stored on {{ is_same_key }}
+    where fresh._differs
+),
+
+written as (
+    insert into {{ target }} ({{ columns }}, _run_id)
+    select
+        {{ fresh_columns }},
+        {{ run_id }} as _run_id
+    from compared as fresh
+    where fresh._differs
+    on conflict ({{ keys }}) do update set {{ assignments }}, _run_id = excluded._run_id
+    returning (xmax = 0) as is_new
+)
+
+select
+    (select count(*) from compared as fresh where not fresh._differs) as unchanged,
+    count(*) filter (where written.is_new) as inserted,
+    count(*) filter (where not written.is_new) as updated
+from written;
