@@ -13,8 +13,7 @@ from runner.database import Session
 from runner.errors import UsageError
 from runner.foreign import Origin
 from runner.queries import queries
-from runner.replica import check_source
-from runner.source import look, read_clock
+from runner.source import Source, look, read_clock
 
 PASSWORD = "MILEPOST_SOURCE_PASSWORD"
 
@@ -89,19 +88,33 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
         clock = foreign.clock_beside(session, row["source_relation"])
     pipeline_id = session.row(queries("look.sql")["add_pipeline"], row)["pipeline_id"]
     foreign.complete(session, pipeline_id, clock, types, wanted.timezone or "UTC")
-    warnings += check_source(session, pipeline_id)
     definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
     source = look(session, definition, project)
+    warnings += _doubts(session, source)
     if source.is_naive:
         warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
     shown = session.rows(queries("look.sql")["pipeline"], {"name": row["name"]})[0]
-    if source.kind == "foreign":
+    if source.kind != "table":
         shown["asked there"] = foreign.prove_search(
             session, row["source_relation"], cursor, source.cursor.type
         )
-    promise = source.promise(read_clock(session, source))
+    promise = source.promise(read_clock(session, source, definition["watermark"]))
     shown["guarantee"] = f"{promise.word}: {promise.sentence}"
     return Added(made, shown, warnings)
+
+
+def _doubts(session: Session, source: Source) -> list[str]:
+    """What is not as good as it could be about a source."""
+    cursor, doubts = source.cursor, []
+    has_key = bool(source.definition["key_columns"])
+    if not has_key:
+        doubts.append("without a key nobody would notice a row that comes twice")
+    if not has_key and not cursor.is_required:
+        doubts.append(f"{cursor.name} may be null, and without a key such rows are never read")
+    values = {"relation": source.relation.as_string(), "column": cursor.name}
+    if source.kind == "table" and not session.rows(queries("pipeline.sql")["indexed"], values):
+        doubts.append(f"no index begins with {cursor.name}: every window reads the whole source")
+    return doubts
 
 
 def _doubts_of_zone(cursor: str, timezone: str | None, has_zone: bool) -> list[str]:

@@ -19,6 +19,8 @@ COMMANDS = (
     "run-all",
     "ingest",
     "build",
+    "backfill",
+    "reconcile",
     "plan",
     "status",
     "runs",

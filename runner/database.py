@@ -98,7 +98,7 @@ class Session:
         """The one row that the query gives."""
         return self.rows(query, values)[0]
 
-    def query(self, text: str, file: Path) -> list[Row]:
+    def query(self, text: str, file: Path | None) -> list[Row]:
         """Like `rows`, for the text of a file without parameters."""
         with _translated(text, file):
             return self.connection.execute(sql.SQL(text)).fetchall()

@@ -111,7 +111,8 @@ where swept.since < now() - 2 * newest.sweep_every
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
-    rejected.rows || ' rows could not be stored and wait: ' || rejected.reason as problem,
+    rejected.rows || case rejected.rows when 1 then ' row waits' else ' rows wait' end
+    || ' that could not be stored: ' || rejected.reason as problem,
     'look: orchestrator.rejected_rows, mend the source or column_types, run ingest --sweep'
         as remedy
 from newest
@@ -557,9 +558,8 @@ covered as (
                 '{}'
             )
         )
-        * tstzmultirange(min(hull.span)) as spans
+        * (select tstzmultirange(hull.span) from hull) as spans
     from windows
-    cross join hull
 ),
 
 parts as (

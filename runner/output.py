@@ -117,6 +117,13 @@ def pairs(values: dict[str, Any]) -> None:
             say(f"{name.ljust(width)}  {_cell(value)}")
 
 
+def problems(found: Rows) -> None:
+    """Each with its remedy below it: both can be long, and a table would cut them."""
+    for problem in found:
+        say(f"{problem['what']}: {problem['problem']}")
+        say(f"    {problem['remedy']}")
+
+
 def program() -> str:
     """How this runner is called from where the person is: for what is to be typed next."""
     name = Path(sys.argv[0]).name
@@ -198,10 +205,10 @@ def live() -> Iterator[Live]:
         yield Live(progress, progress.add_task("", total=None))
 
 
-def ingested(live: Live) -> None:
+def ingested(live: Live, what: str = "ingest") -> None:
     """What an ingest brought in: a terminal gets a line for each pipeline."""
     if not live.windows:
-        say("ingest: nothing new")
+        say(f"{what}: nothing new")
         return
     names = dict.fromkeys(window.pipeline for window in live.windows)
     rows = []
@@ -219,6 +226,9 @@ def ingested(live: Live) -> None:
         )
     if live.progress is not None:
         table(rows, "")
+        for window in live.windows:
+            for note in window.notes:
+                say(f"run {window.run_id}: {note}")
 
 
 def summary(done: Summary, live: Live) -> None:

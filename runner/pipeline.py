@@ -60,17 +60,14 @@ class Move:
         work = pipeline.work
         # If the server dies, the rows and the watermark are lost together.
         work.run("set local synchronous_commit = off")
-        definition = pipeline.definition
         # The first statement takes the snapshot that all others read, here and in a foreign server.
         self.clock = read_clock(work, pipeline.source, pipeline.watermark)
-        self.notes = pipeline.follow_drift()
+        self.columns, self.notes = pipeline.follow_drift()
         self.source = pipeline.source
         self.chain = self.source.chain(self.clock, work)
         self.horizons = pipeline.horizons(self.chain)
         self.scopes = Scopes(work, self.source, self.clock, pipeline.gaps())
-        names = [column.name for column in stored_columns(work, definition)]
-        names.remove(drift.RUN_ID)
-        self.transfer = Transfer(work, self.source, pipeline.project, run_id, names)
+        self.transfer = Transfer(work, self.source, pipeline.project, run_id, self.columns)
 
     def fresh(self, window: Window) -> Counts:
         """The rows of a window."""
@@ -136,10 +133,10 @@ class Move:
         return Counts()
 
     def _tell_late(self, counts: Counts, where: str) -> None:
-        if counts.changed:
-            self.notes.append(
-                f"found {where}: {counts.inserted:,} late rows, {counts.updated:,} changed ones"
-            )
+        found = {"late": counts.inserted, "changed": counts.updated, "unfit": counts.rejected}
+        told = [f"{rows:,} {what}" for what, rows in found.items() if rows]
+        if told:
+            self.notes.append(f"rows found {where}: {', '.join(told)}")
 
 
 class IngestionPipeline:
@@ -169,15 +166,26 @@ class IngestionPipeline:
         """Read [low, high) again, a window at a time. It ends at the watermark at the latest."""
         return self._persist(lambda: self._backfill(low, high), tell)
 
-    def reconcile(self) -> list[Loaded]:
+    def fill_gaps(self, tell: Callable[[Loaded], None] = lambda loaded: None) -> list[Loaded]:
+        """Read every gap that undone runs have left."""
+
+        def fill() -> None:
+            for low, high in self.gaps():
+                self._backfill(low, high)
+
+        return self._persist(fill, tell)
+
+    def reconcile(self, tell: Callable[[Loaded], None] = lambda loaded: None) -> list[Loaded]:
         """Compare the whole replica with its source: what is missing or different is mended, and
         rows that the source no longer has are dealt with as the definition says.
         """
-        return self._persist(self._reconcile, lambda loaded: None)
+        return self._persist(self._reconcile, tell)
 
-    def undo(self, run_id: int) -> list[Loaded]:
+    def undo(
+        self, run_id: int, tell: Callable[[Loaded], None] = lambda loaded: None
+    ) -> list[Loaded]:
         """Take back what a run did. Its window is a gap then."""
-        return self._persist(lambda: self._undo(run_id), lambda loaded: None)
+        return self._persist(lambda: self._undo(run_id), tell)
 
     def log(
         self, message: str, level: str = "info", run_id: int | None = None, **context: Any
@@ -185,14 +193,15 @@ class IngestionPipeline:
         """Say something in orchestrator.logs."""
         self.book.log(message, level, run_id=run_id, pipeline_id=self.pipeline_id, **context)
 
-    def follow_drift(self) -> list[str]:
-        """Bring the replica to the columns of the source, in the transaction that is open; what was
-        done, a sentence each.
+    def follow_drift(self) -> tuple[list[str], list[str]]:
+        """Bring the replica to the columns of the source, in the transaction that is open. The
+        columns of the replica but for _run_id, and what was done, a sentence each.
         """
         stored = stored_columns(self.work, self.definition)
         plan = drift.plan(self.work, self.definition, self.source.columns, stored)
         drift.apply(self.work, plan)
-        return list(plan.sentences)
+        names = [column.name for column in [*stored, *self.source.columns]]
+        return [name for name in dict.fromkeys(names) if name != drift.RUN_ID], list(plan.sentences)
 
     def _persist(self, attempt: Callable[[], None], tell: Callable[[Loaded], None]) -> list[Loaded]:
         """Attempt it until it is done, or until an error that does not pass by itself."""
@@ -335,16 +344,16 @@ class IngestionPipeline:
 
     def _propose(self, low: str, settled: str) -> Window:
         cursor, zone = self.source.cursor_name, self.definition["cursor_timezone"]
-        first = sql.SQL("min({})").format(cursor)
         scope = self._scopes().window(low, settled)
         if self.source.is_postgres:  # a window from -infinity has those rows too
             scope = sql.SQL("{} and {} > '-infinity'").format(scope, cursor)
         values = {
             "source": self.source.relation,
             "scope": scope,
-            "moment": sql.SQL("({} at time zone {})").format(first, sql.Literal(zone))
+            "cursor": cursor,
+            "moment": sql.SQL("({} at time zone {})").format(cursor, sql.Literal(zone))
             if self.source.is_naive
-            else first,
+            else cursor,
         }
         text = render(queries("pipeline.sql")["next_window"], values, "pipeline.sql")
         found = self.work.row(

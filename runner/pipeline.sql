@@ -121,7 +121,7 @@ select
 -- The horizons that later runs can start from: of the newest run that looked behind the watermark,
 -- and of the newest that looked through the whole table. An undo ends what was begun before it and
 -- after the run that it took back. A sweep is due when the table was never looked through in this
--- chain, when a later one no longer counts, or when it is too long ago.
+-- chain, when a later one no longer counts, when a run was undone since, or when it is too long ago.
 with looked as not materialized (
     select
         runs.run_id,
@@ -177,9 +177,21 @@ select
     (select behind.horizon from behind)::text::numeric as behind,
     (select through.horizon from through)::text::numeric as through,
     exists (select from behind) as has_behind,
-    exists (select from through)
-    and (select newest_sweep.run_id from newest_sweep) = (select through.run_id from through)
-    as has_through,
+    exists (
+        select
+        from through
+        inner join newest_sweep on newest_sweep.run_id = through.run_id
+        where
+            not exists (
+                select
+                from orchestrator.runs as undos
+                where
+                    undos.pipeline_id = %(pipeline_id)s
+                    and undos.kind = 'undo'
+                    and undos.status = 'succeeded'
+                    and undos.run_id > through.run_id
+            )
+    ) as has_through,
     coalesce(
         (select through.finished_at from through) < clock_timestamp() - %(sweep_every)s::interval,
         false
@@ -282,9 +294,14 @@ select
         0
     ) as share
 from (
-    select {{ moment }} as moment
-    from {{ source }} as source
-    where {{ scope }}
+    -- One row whether there is one or not; an index gives it, and a foreign server one row.
+    select (
+        select {{ moment }}
+        from {{ source }} as source
+        where {{ scope }}
+        order by {{ cursor }}
+        limit 1
+    ) as moment
 ) as first
 cross join lateral (
     select
@@ -298,13 +315,47 @@ cross join lateral (
         ) as high
 ) as next_window
 
--- indexed --
--- Whether an index of a relation begins with a column.
-select indexes.indexrelid
-from pg_index as indexes
-inner join pg_attribute as attributes
-    on attributes.attrelid = indexes.indrelid and attributes.attnum = indexes.indkey[0]
-where
-    indexes.indrelid = to_regclass(%(relation)s)
-    and attributes.attname = %(column)s
-limit 1
+-- preflight --
+-- What decides how well a relation can be read.
+select
+    has_table_privilege(relations.oid, 'select') as is_readable,
+    row_security_active(relations.oid) as hides_rows,
+    exists (
+        select
+        from pg_index as indexes
+        inner join pg_attribute as attributes
+            on attributes.attrelid = indexes.indrelid and attributes.attnum = indexes.indkey[0]
+        inner join pg_class as names on names.oid = indexes.indexrelid
+        inner join pg_am as methods on methods.oid = names.relam
+        where
+            indexes.indrelid = relations.oid
+            and indexes.indisvalid
+            and indexes.indpred is null
+            and attributes.attname = %(cursor)s
+            and methods.amname = 'btree'
+    ) as has_index,
+    exists (
+        select
+        from pg_index as indexes
+        where
+            indexes.indrelid = relations.oid
+            and indexes.indisunique
+            and indexes.indisvalid
+            and indexes.indpred is null
+            and (
+                select array_agg(attributes.attname::text order by attributes.attname)
+                from pg_attribute as attributes
+                where
+                    attributes.attrelid = relations.oid
+                    and attributes.attnum = any(indexes.indkey[:indexes.indnkeyatts - 1])
+            ) = (select array_agg(keys.key order by keys.key) from unnest(%(keys)s::text[]) as keys (key))
+    ) as has_key,
+    (
+        select pg_get_expr(defaults.adbin, defaults.adrelid)
+        from pg_attrdef as defaults
+        inner join pg_attribute as attributes
+            on attributes.attrelid = defaults.adrelid and attributes.attnum = defaults.adnum
+        where defaults.adrelid = relations.oid and attributes.attname = %(cursor)s
+    ) as cursor_default
+from pg_class as relations
+where relations.oid = to_regclass(%(relation)s)

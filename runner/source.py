@@ -99,7 +99,9 @@ class Source:
 
     @property
     def is_postgres(self) -> bool:
-        """Whether its moments may be infinite; of a foreign table only what it shows is known."""
+        """Whether it knows infinite moments, and shows one snapshot to all statements of a
+        transaction. Of a foreign table only what it shows is known.
+        """
         return self.kind != "foreign" or self.has_row_age
 
     @property

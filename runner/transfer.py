@@ -27,6 +27,7 @@ SECOND_ROW_OF_A_KEY = "21000"
 # The share of rejected rows is reckoned on at least so many rows, or one bad row among few would
 # stop a pipeline.
 FEWEST_ROWS = 1000
+STAGED = sql.Identifier("pg_temp", "fresh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +67,17 @@ class Transfer:
 
     def append(self, scope: sql.Composed) -> Counts:
         """Add rows that are not there yet. Where one is after all, all are merged."""
-        text, file = self._statement("append", scope)
         try:
-            with self.work.savepoint():
-                written = self.work.execute(text, file)
-                counts = Counts(read=written, inserted=written)
-                self._balance(scope, counts)
-            return counts
+            return self._move("append", scope)
         except QueryFailed as error:
-            is_duplicate = error.sqlstate == DUPLICATE_KEY and self.definition["key_columns"]
-            if is_duplicate:
+            if error.sqlstate == DUPLICATE_KEY and self.definition["key_columns"]:
                 return self.merge(scope)
-            if not _is_about_data(error):
-                raise
-            return self._sift(scope, "append", error)
+            raise
 
     def merge(self, scope: sql.Composed) -> Counts:
         """Make rows in the replica what they are in the source, whether they are there or not."""
         try:
-            with self.work.savepoint():
-                counts = self._write("merge", self.source.relation, scope)
-                self._balance(scope, counts)
+            counts = self._move("merge", scope)
         except QueryFailed as error:
             if error.sqlstate == SECOND_ROW_OF_A_KEY:
                 raise RunnerError(
@@ -95,10 +86,8 @@ class Transfer:
                     f" ({', '.join(self.definition['key_columns'])})",
                     "correct key_columns in orchestrator.pipeline_definitions",
                 ) from error
-            if not _is_about_data(error):
-                raise
-            counts = self._sift(scope, "merge", error)
-        self._query("resolve")
+            raise
+        self._execute("resolve")
         return counts
 
     def reject(self, scope: sql.Composed, reason: str) -> Counts:
@@ -106,33 +95,32 @@ class Transfer:
         rows = self._reject(self.source.relation, scope, reason, None)
         return Counts(read=rows, rejected=rows)
 
-    def count(self, scope: sql.Composed) -> int:
-        """How many rows of the source are in a scope."""
-        found = self._query("count", source=self.source.relation, scope=scope)
+    def count(self, scope: sql.Composed, rows: sql.Identifier | None = None) -> int:
+        """How many rows of the source, or of what was staged of it, are in a scope."""
+        found = self._query("count", source=rows or self.source.relation, scope=scope)
         return int(found[0]["rows"])
 
     def find_deleted(self) -> tuple[int, list[Any]]:
         """How many rows of the replica the source no longer has, with a few of their keys."""
-        is_not_marked = sql.SQL(
-            f"stored.{DELETED_AT} is null" if DELETED_AT in self.columns else "true"
-        )
-        self._query("find_gone", source=self.source.relation, is_not_marked=is_not_marked)
+        has_marks = DELETED_AT in self.columns and self.definition["on_delete"] != "apply"
+        is_not_marked = sql.SQL(f"stored.{DELETED_AT} is null" if has_marks else "true")
+        self._execute("find_gone", source=self.source.relation, is_not_marked=is_not_marked)
         found = self._query("count_gone")[0]
         return found["rows"], found["sample"]
 
     def mark_deleted(self) -> Counts:
         """Mark what was found."""
-        self._query("keep_gone")
+        self._execute("keep_gone")
         return Counts(updated=self._execute("mark_gone"))
 
     def apply_deletes(self) -> Counts:
         """Delete what was found."""
-        self._query("keep_gone")
+        self._execute("keep_gone")
         return Counts(deleted=self._execute("delete_gone"))
 
     def undo(self, undone_run_id: int) -> Counts:
         """Take back what a run did."""
-        self._query("give_back_rejects", undone_run_id=undone_run_id)
+        self._execute("give_back_rejects", undone_run_id=undone_run_id)
         if not self.definition["key_columns"]:
             return Counts(deleted=self._execute("delete_run", undone_run_id=undone_run_id))
         file = statement(self.project, "undo")
@@ -140,46 +128,76 @@ class Transfer:
         found = self.work.query(render(file.read_text(encoding="utf-8"), values, file), file)[0]
         return Counts(**found)
 
-    def _write(self, name: str, source: sql.Identifier, scope: sql.Composed) -> Counts:
-        text, file = self._statement(name, scope, source)
-        if name == "append":
-            return Counts(inserted=self.work.execute(text, file))
-        found = self.work.query(text, file)[0]
-        inserted, updated, unchanged = found["inserted"], found["updated"], found["unchanged"]
-        return Counts(inserted + updated + unchanged, inserted, updated, unchanged)
+    def _move(self, name: str, scope: sql.Composed) -> Counts:
+        """Move the rows of a scope, those that can be stored."""
+        rows = self.source.relation
+        if not self.source.is_postgres:  # it changes while it is read: it is read once
+            self._stage(scope)
+            rows, scope = STAGED, sql.SQL("true").format()
+        try:
+            with self.work.savepoint():
+                counts = self._write(name, rows, scope)
+                self._balance(rows, scope, counts)
+        except QueryFailed as error:
+            is_duplicate = name == "append" and error.sqlstate == DUPLICATE_KEY
+            if is_duplicate and self.definition["key_columns"]:
+                self._forget_stage()
+                raise
+            if not _is_about_data(error):
+                raise
+            if self.source.is_postgres:
+                self._stage(scope)
+            counts = self._sift(name, error)
+            self._balance(rows, scope, counts)
+        self._forget_stage()
+        return counts
 
-    def _balance(self, scope: sql.Composed, counts: Counts) -> None:
+    def _write(self, name: str, rows: sql.Identifier, scope: sql.Composed) -> Counts:
+        file = statement(self.project, name)
+        values = {**self.values, "source": rows, "scope": scope}
+        text = render(file.read_text(encoding="utf-8"), values, file)
+        if name == "append":
+            inserted = self.work.execute(text, file)
+            return Counts(read=inserted, inserted=inserted)
+        found = self.work.query(text, file)[0]
+        return Counts(read=sum(found.values()), **found)
+
+    def _balance(self, rows: sql.Identifier, scope: sql.Composed, counts: Counts) -> None:
         """Every row of the source has to be accounted for, in the same snapshot."""
-        expected = self.count(scope)
-        found = counts.inserted + counts.updated + counts.unchanged + counts.rejected
-        if expected != found:
+        expected = self.count(scope, rows)
+        if expected != counts.read:
             raise RunnerError(
                 f"pipeline {self.definition['pipeline_name']}: {expected:,} rows of"
-                f" {self.definition['source_relation']} came to {found:,} in"
+                f" {self.definition['source_relation']} came to {counts.read:,} in"
                 f" {self.definition['target_relation']}; nothing was kept",
                 "look for triggers, rules and row security on both tables",
             )
 
-    def _sift(self, scope: sql.Composed, name: str, error: QueryFailed) -> Counts:
-        """Store the rows that can be stored and set the others aside, by halves."""
+    def _stage(self, scope: sql.Composed) -> None:
         try:
-            self._query("stage", source=self.source.relation, scope=scope)
-        except QueryFailed as unreadable:
+            self._execute("stage", source=self.source.relation, scope=scope)
+        except QueryFailed as error:
+            if not _is_about_data(error):
+                raise
             raise RunnerError(
-                unreadable.message, "map the column as text and name its type in column_types"
+                f"pipeline {self.definition['pipeline_name']}: {error.message}",
+                "show its column as text in the source, and name the type in column_types",
             ) from error
-        total = self.count(scope)
+
+    def _forget_stage(self) -> None:
+        self._execute("forget")
+
+    def _sift(self, name: str, error: QueryFailed) -> Counts:
+        """Store the staged rows that can be stored and set the others aside, by halves."""
+        total = self.count(sql.SQL("true").format(), STAGED)
         allowed = int(self.definition["max_rejected_share"] * max(total, FEWEST_ROWS))
-        staged = sql.Identifier("pg_temp", "fresh")
 
         def store(low: int, high: int) -> Counts:
             nonlocal allowed
-            part = sql.SQL("source._row between {} and {}").format(
-                sql.Literal(low), sql.Literal(high)
-            )
+            part = sql.SQL("source._row between {} and {}").format(low, high)
             try:
                 with self.work.savepoint():
-                    return self._write(name, staged, part)
+                    return self._write(name, STAGED, part)
             except QueryFailed as error:
                 if not _is_about_data(error):
                     raise
@@ -189,19 +207,14 @@ class Transfer:
                 allowed -= 1
                 if allowed < 0:
                     raise RunnerError(
-                        f"pipeline {self.definition['pipeline_name']}: more rows than"
-                        f" max_rejected_share allows cannot be stored: {error.message}",
-                        "mend the source, or raise max_rejected_share",
+                        f"pipeline {self.definition['pipeline_name']}: more rows cannot be stored"
+                        f" than max_rejected_share allows: {error.message}",
+                        "mend them in the source, or allow a larger share",
                     ) from error
-                return Counts(rejected=self._reject(staged, part, error.message, error.sqlstate))
+                rejected = self._reject(STAGED, part, error.message, error.sqlstate)
+                return Counts(read=rejected, rejected=rejected)
 
-        counts = store(1, total) if total else Counts()
-        self.work.run("drop table pg_temp.fresh")
-        counts = Counts(
-            total, counts.inserted, counts.updated, counts.unchanged, 0, counts.rejected
-        )
-        self._balance(scope, counts)
-        return counts
+        return store(1, total) if total else Counts()
 
     def _reject(
         self, source: sql.Identifier, scope: sql.Composed, reason: str, sqlstate: str | None
@@ -209,20 +222,14 @@ class Transfer:
         values = {"source": source, "scope": scope, "reason": reason, "sqlstate": sqlstate}
         return int(self._query("reject", **values)[0]["rows"])
 
-    def _statement(
-        self, name: str, scope: sql.Composed, source: sql.Identifier | None = None
-    ) -> tuple[str, Path]:
-        file = statement(self.project, name)
-        values = {**self.values, "source": source or self.source.relation, "scope": scope}
-        return render(file.read_text(encoding="utf-8"), values, file), file
-
     def _query(self, name: str, **values: Any) -> list[dict[str, Any]]:
-        text = render(queries("transfer.sql")[name], {**self.values, **values}, "transfer.sql")
-        return self.work.rows(text)
+        return self.work.query(self._text(name, values), None)
 
     def _execute(self, name: str, **values: Any) -> int:
-        text = render(queries("transfer.sql")[name], {**self.values, **values}, "transfer.sql")
-        return self.work.execute(text, None)
+        return self.work.execute(self._text(name, values))
+
+    def _text(self, name: str, values: dict[str, Any]) -> str:
+        return render(queries("transfer.sql")[name], {**self.values, **values}, "transfer.sql")
 
     def _values(self) -> dict[str, Any]:
         """What the statements call things."""

@@ -16,6 +16,9 @@ where {{ scope }};
 create unique index on pg_temp.fresh (_row);
 analyze pg_temp.fresh;
 
+-- forget --
+drop table if exists pg_temp.fresh
+
 -- reject --
 -- Set rows aside, with their reason. What was set aside of the same key before is settled by it; a
 -- row that waits already as it is goes on waiting.
@@ -97,8 +100,8 @@ analyze pg_temp.gone;
 select
     count(*) as rows,
     (
-        select coalesce(jsonb_agg(to_jsonb(some)), '[]')
-        from (select * from pg_temp.gone limit 5) as some
+        select coalesce(jsonb_agg(to_jsonb(few)), '[]')
+        from (select * from pg_temp.gone limit 5) as few
     ) as sample
 from pg_temp.gone
 

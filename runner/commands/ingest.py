@@ -13,25 +13,32 @@ from runner.options import Command, json_option, wait_option
 if TYPE_CHECKING:
     from runner.database import Database, LockHeld
     from runner.output import Live
+    from runner.pipeline import IngestionPipeline
 
 
 @click.command("ingest", cls=Command)
 @click.argument("pipeline", required=False)
 @wait_option
+@click.option(
+    "--sweep",
+    is_flag=True,
+    help="Look through the whole source for rows that came late or changed.",
+)
 @json_option
 @click.pass_obj
-def command(project: Path, pipeline: str | None, wait: float) -> None:
+def command(project: Path, pipeline: str | None, wait: float, sweep: bool) -> None:
     """Load everything that was committed when the command started.
 
     \b
     Example: python -m runner ingest event_stream
+             python -m runner ingest --sweep
     """
     from runner import output, server
     from runner.database import Database
 
     database = Database(server.find(project).conninfo)
     with output.live() as live:
-        ingest_all(database, project, pipeline, wait, live)
+        ingest_all(database, project, pipeline, wait, live, sweep=sweep)
     output.ingested(live)
     output.data(output.ingest_data(live))
 
@@ -43,6 +50,7 @@ def ingest_all(
     wait: float,
     live: Live,
     skip: Callable[[LockHeld, int], None] | None = None,
+    sweep: bool = False,
 ) -> None:
     """Run the enabled pipelines, or the one named; a failing one does not stop the others.
 
@@ -60,7 +68,7 @@ def ingest_all(
     failures: list[RunnerError] = []
     for pipeline_id in found:
         try:
-            IngestionPipeline(pipeline_id, database, project).run(wait, live.loaded)
+            IngestionPipeline(pipeline_id, database, project).run(wait, live.loaded, sweep)
         except RunnerError as error:
             if skip and isinstance(error, LockHeld):
                 skip(error, pipeline_id)
@@ -70,3 +78,22 @@ def ingest_all(
         output.warn(failure.message, failure.hint)
     if failures:
         raise failures[0]
+
+
+def repair(
+    project: Path, name: str, what: str, do: Callable[[IngestionPipeline, Live], object]
+) -> None:
+    """Have one pipeline do something to what is loaded already, and tell it."""
+    from runner import output, server
+    from runner.database import Database
+    from runner.ledger import Ledger
+    from runner.pipeline import IngestionPipeline, pipelines
+
+    database = Database(server.find(project).conninfo)
+    with database.session() as session:
+        Ledger(session)
+        [found] = pipelines(session, name)
+    with output.live() as live:
+        do(IngestionPipeline(found["pipeline_id"], database, project), live)
+    output.ingested(live, what)
+    output.data(output.ingest_data(live))

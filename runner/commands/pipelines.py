@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from runner.database import Database
 
 
+RUN_COLUMNS = ("run", "kind", "status", "started_at", "inserted", "updated", "up_to")
+
+
 @click.group("pipelines", cls=Group)
 def command() -> None:
     """List, show, add, enable and disable pipelines: rows of orchestrator.pipeline_definitions."""
@@ -61,7 +64,10 @@ def show(project: Path, name: str) -> None:
     output.pairs(found)
     output.coverage(name, stretches)
     output.say()
-    output.table(runs, "it has not run yet")
+    output.table(runs, "it has not run yet", RUN_COLUMNS)
+    for run in runs:
+        if run["error"]:
+            output.say(f"run {run['run']}: {run['error']}")
 
 
 @command.command("enable")
@@ -129,7 +135,11 @@ def disable(project: Path, name: str) -> None:
     "--into", "target_relation", metavar="SCHEMA.TABLE", help="Replica (warehouse.raw_TABLE)."
 )
 @click.option(
-    "--window", "window_size", default="7 days", show_default=True, help="Size of a window."
+    "--window",
+    "window_size",
+    default="30 days",
+    show_default=True,
+    help="Size of the first window.",
 )
 @click.option("--owner", help="Whom to ask.")
 @click.option("--description", help="What it brings.")

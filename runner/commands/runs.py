@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,42 @@ def show(project: Path, run_id: int) -> None:
             if rows:
                 output.say()
                 output.table(rows, "")
+
+
+@command.command("undo")
+@click.argument("run_id", type=int, metavar="RUN")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def undo(project: Path, run_id: int, yes: bool) -> None:
+    """Take back what a run brought into a replica.
+
+    Rows that it added go, rows that it changed or deleted are what they were. Its window is a gap
+    then, which `backfill` fills. The next build follows.
+
+    \b
+    Example: python -m runner runs undo 12
+    """
+    from runner import output
+    from runner.commands.ingest import repair
+    from runner.errors import UsageError
+
+    found = _rows(project, "run", {"run_id": run_id})
+    if not found or not found[0]["pipeline"]:
+        raise UsageError(f"there is no run {run_id} of a pipeline", "python -m runner runs")
+    run = found[0]
+    rows = output.describe_rows(run["rows_inserted"], run["rows_updated"], run["rows_deleted"])
+    output.say(f"run {run_id}: {run['kind']} of {run['pipeline']}, {run['status']}, rows {rows}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("nobody is there to ask", "--yes takes it back without asking")
+        click.confirm("take it back?", abort=True)
+    repair(
+        project,
+        run["pipeline"],
+        "undo",
+        lambda controller, live: controller.undo(run_id, live.loaded),
+    )
 
 
 def _rows(project: Path, query: str, values: dict[str, Any]) -> list[dict[str, Any]]:

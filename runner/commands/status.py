@@ -37,7 +37,7 @@ def command(project: Path, target: str) -> None:
     if not output.style.json:
         if problems:
             output.say(f"not good: {len(problems)} things need a person")
-            output.table(problems, "")
+            output.problems(problems)
         else:
             output.say("good: the numbers are complete, checked and fresh")
         output.say()

@@ -14,7 +14,7 @@ from runner.manifest import load
 from runner.queries import queries
 from runner.replica import Column
 from runner.target import Target
-from tests.support import PROJECT, query
+from tests.support import PROJECT, ingest, insert_events, query, run_all
 
 DEFINITION: dict[str, Any] = {
     "pipeline_name": "things",
@@ -251,3 +251,46 @@ def test_the_transaction_that_widens_sees_the_rows_that_were_there(database: Dat
     with database.session("test") as session, session.transaction():
         apply(session, plan(session, DEFINITION, source, stored))
         assert session.row("select value from warehouse.raw_things") == {"value": 5}
+
+
+def test_an_ingest_follows_its_source_fills_the_new_column_and_says_so(database: Database) -> None:
+    insert_events(database, [{"event_time": "2026-01-01", "user_id": "one"}])
+    run_all(database)
+    query(database, "alter table public.event_stream add column app_version text default '1.0'")
+    query(database, "alter table public.event_stream drop column country")
+    insert_events(database, [{"event_time": "2026-01-02", "app_version": "1.1"}])
+    ingest(database)
+    found = query(database, "select app_version from warehouse.raw_event_stream order by event_id")
+    assert [row["app_version"] for row in found] == ["1.0", "1.1"]
+    said = [row["message"] for row in query(database, "select message from orchestrator.logs")]
+    assert any("column app_version text was added" in message for message in said)
+    assert any("column country is no longer in" in message for message in said)
+    before = len(said)
+    insert_events(database, [{"event_time": "2026-01-03"}])
+    ingest(database)
+    assert len(query(database, "select message from orchestrator.logs")) == before
+
+
+def test_an_ingest_that_cannot_follow_changes_nothing_and_goes_on_once_it_can(
+    database: Database,
+) -> None:
+    insert_events(database, [{"event_time": "2026-01-01", "miles_amount": 5}])
+    ingest(database)
+    query(
+        database,
+        "alter table public.event_stream drop constraint miles_amount_is_not_negative,"
+        " alter column miles_amount type text using miles_amount::text",
+    )
+    insert_events(database, [{"event_time": "2026-01-02", "miles_amount": "6"}])
+    with pytest.raises(StartError, match="miles_amount is now text"):
+        ingest(database)
+    failed = query(database, "select error from orchestrator.runs where status = 'failed'")
+    assert "miles_amount is now text" in failed[0]["error"]
+    query(
+        database,
+        'update orchestrator.pipeline_definitions set column_types = \'{"miles_amount": "numeric"}\''
+        " where pipeline_name = 'event_stream'",
+    )
+    ingest(database)
+    found = query(database, "select sum(miles_amount) as miles from warehouse.raw_event_stream")
+    assert found == [{"miles": 11}]

@@ -1,0 +1,32 @@
+"""`reconcile`: compare a replica with its source, row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.options import Command, json_option
+
+
+@click.command("reconcile", cls=Command)
+@click.argument("pipeline")
+@json_option
+@click.pass_obj
+def command(project: Path, pipeline: str) -> None:
+    """Compare a whole replica with its source, and make good what differs.
+
+    Rows that the source no longer has are reported, marked or deleted: on_delete of the pipeline
+    says which.
+
+    \b
+    Example: python -m runner reconcile utm_campaigns
+    """
+    from runner.commands.ingest import repair
+
+    repair(
+        project,
+        pipeline,
+        "reconcile",
+        lambda controller, live: controller.reconcile(live.loaded),
+    )
