@@ -64,7 +64,7 @@ def read(
         raise UsageError("--type is COLUMN=TYPE")
     return Wanted(
         {**row, "source_relation": source_relation, "key_columns": list(key_columns)},
-        foreign.origin(address, os.environ.get(PASSWORD)) if address else None,
+        foreign.origin(address, os.environ.get(PASSWORD) or None) if address else None,
         timezone,
         {name: type_name for name, _, type_name in pairs},
     )

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from psycopg import sql
+
 from runner import ledger
 from runner.compose import PRELUDE, Composer
 from runner.database import BUILD_LOCK, Changes, Database, QueryFailed, Session, lock_number
@@ -84,8 +86,10 @@ def build(
                 return Summary()
             run_id = book.begin("build", work, target=target.name)
             attempt = Attempt(manifest, target, work, book, run_id, tell, starting)
+            replicas = ledger.replicas(work)
             try:
                 with work.transaction():
+                    attempt.hold(replicas)
                     attempt.run(patterns)
             except BaseException as error:
                 book.fail(run_id, error)
@@ -107,6 +111,16 @@ class Attempt:
     starting: Callable[[Step, int, int], None]
     results: list[Result] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def hold(self, replicas: list[str]) -> None:
+        """Keep the types of replicas as they are, from before the snapshot: to an older one a table
+        whose column got another type is empty.
+        """
+        if replicas:
+            names = sql.SQL(", ").join(sql.Identifier(*name.split(".", 1)) for name in replicas)
+            self.work.run(
+                sql.SQL("lock table {} in access share mode").format(names).as_string(None)
+            )
 
     def run(self, patterns: list[str]) -> None:
         self.work.run(PRELUDE)

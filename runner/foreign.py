@@ -44,6 +44,8 @@ SERVER_OPTIONS: dict[str, dict[str, str]] = {
     MARIADB: {
         "port": "3306",
         "fetch_size": "10000",
+        # Without it text comes as this machine speaks, and the wrapper does not look at it.
+        "character_set": "utf8mb4",
         # What has a time zone arrives in UTC.
         "init_command": "SET time_zone='+00:00'",
     },
@@ -371,6 +373,12 @@ class _Attachment:
             ) from error
 
     def _mariadb(self) -> None:
+        encoding = self.session.row("show server_encoding")["server_encoding"]
+        if encoding != "UTF8":
+            raise StartError(
+                f"this database holds text as {encoding}, and what comes from a MariaDB is UTF8",
+                "make the warehouse a database with the encoding UTF8",
+            )
         self.session.run(self._text("mariadb_catalogue"))
         columns = self._columns(self.name)
         if not columns:

@@ -138,7 +138,8 @@ class Havoc:
     def _ingest(self, chance: random.Random) -> None:
         while not self.stop.is_set():
             try:
-                self.pipeline(chance.choice(OURS)).run(wait_seconds=0)
+                pipeline = self.pipeline(chance.choice(OURS))
+                pipeline.run(wait_seconds=0, sweep=chance.random() < 0.05)
             except LockHeld:
                 pass
             except RunnerError as error:
@@ -163,7 +164,7 @@ class Havoc:
         with self.database.session("milepost torture, auditor") as session:
             while not self.stop.wait(0.5):
                 for name in OURS:
-                    with session.transaction():
+                    if look(session, "has_replica", name)[0]["found"]:
                         self.broken += look(session, "audit", name)
                 self.audits += 1
 

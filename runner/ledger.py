@@ -137,6 +137,11 @@ def undo(work: Session, run_id: int) -> None:
         raise RunnerError(f"run {run_id} cannot be undone twice")
 
 
+def replicas(session: Session) -> list[str]:
+    """The replicas that there are, as schema.table."""
+    return [row["name"] for row in session.rows(queries("ledger.sql")["replicas"], {})]
+
+
 def positions(session: Session, target: str) -> dict[str, Position]:
     """What is new in each replica for a target, by name without `raw.`.
 

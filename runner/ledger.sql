@@ -170,6 +170,23 @@ left join lateral (
 ) as newest on true
 order by pipelines.pipeline_id
 
+-- replicas --
+-- The replicas that there are.
+select replicas.name
+from orchestrator.pipeline_definitions as pipelines
+cross join lateral (
+    select
+        coalesce(
+            pipelines.target_relation,
+            'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
+        ) as name
+) as replicas
+where
+    to_regclass(
+        format('%%I.%%I', split_part(replicas.name, '.', 1), split_part(replicas.name, '.', 2))
+    ) is not null
+order by replicas.name
+
 -- undo_run --
 -- A run is taken back, in the transaction that restores its rows.
 update orchestrator.runs

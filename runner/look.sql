@@ -93,21 +93,26 @@ select
     ) || ', and one is due every ' || newest.sweep_every as problem,
     'run ingest --sweep' as remedy
 from newest
-cross join lateral (
-    select
-        max(runs.finished_at) filter (where runs.horizon_scope = 'table') as finished_at,
-        coalesce(
-            max(runs.finished_at) filter (where runs.horizon_scope = 'table'),
-            min(runs.started_at)
-        ) as since
+left join lateral (
+    select runs.finished_at
     from orchestrator.runs as runs
     where
         runs.pipeline_id = newest.pipeline_id
+        and runs.horizon_scope = 'table'
         and runs.status = 'succeeded'
-        -- Two passed: between one and two an ingest may be about to do it.
-        and newest.sweep_every is not null
-) as swept
-where swept.since < now() - 2 * newest.sweep_every
+    order by runs.run_id desc
+    limit 1
+) as swept on true
+left join lateral (
+    select runs.started_at
+    from orchestrator.runs as runs
+    where runs.pipeline_id = newest.pipeline_id
+    order by runs.run_id
+    limit 1
+) as first_run on true
+-- Between one and two an ingest may be about to do it.
+where
+    coalesce(swept.finished_at, first_run.started_at) < now() - 2 * newest.sweep_every
 union all
 select
     'pipeline ' || newest.pipeline_name as what,

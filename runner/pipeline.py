@@ -65,16 +65,15 @@ class Move:
         self.columns, self.notes = pipeline.follow_drift()
         self.source = pipeline.source
         self.chain = self.source.chain(self.clock, work)
-        self.horizons = pipeline.horizons(self.chain)
+        self.horizons = pipeline.horizons(self.chain, self.clock)
         self.scopes = Scopes(work, self.source, self.clock, pipeline.gaps())
         self.transfer = Transfer(work, self.source, pipeline.project, run_id, self.columns)
 
     def fresh(self, window: Window) -> Counts:
         """The rows of a window."""
         scope = self.scopes.window(window.low, window.high)
-        # An hour that comes twice is read twice.
         is_append = self.source.definition["write_mode"] == "append"
-        if is_append and not self.source.repeats_hours:
+        if is_append and not self.source.reads_hours_twice:
             return self.transfer.append(scope)
         return self.transfer.merge(scope)
 
@@ -90,8 +89,8 @@ class Move:
     def refill(self, window: Window) -> tuple[Counts, None]:
         """The rows of a window that was read before, or of a gap."""
         scope = self.scopes.window(window.low, window.high)
-        has_key = self.source.definition["key_columns"]
-        return self.transfer.merge(scope) if has_key else self.transfer.append(scope), None
+        fill = self.transfer.merge if self.source.has_key else self.transfer.append
+        return fill(scope), None
 
     def deleted(self) -> Counts:
         """What the source no longer has."""
@@ -256,7 +255,7 @@ class IngestionPipeline:
         self.watermark: str = self.definition["watermark"]
         self.origin: str | None = None  # where the first window with rows began
         is_made = ensure_replica(self.work, self.definition, self.project)
-        if is_made and not self.definition["is_new"] and not self.definition["key_columns"]:
+        if is_made and not self.definition["is_new"] and not self.source.has_key:
             raise RunnerError(
                 f"pipeline {self.definition['pipeline_name']}: {self.definition['target_relation']}"
                 " was dropped, and without a key its rows cannot be found again",
@@ -273,7 +272,7 @@ class IngestionPipeline:
             self.watermark = window.high
             if window.is_last:
                 break
-        if self.definition["key_columns"] and self._sweep_is_due(sweep):
+        if self.source.has_key and self._sweep_is_due(sweep):
             self._sweep()
 
     def _settle(self, wait_seconds: float) -> str:
@@ -320,7 +319,7 @@ class IngestionPipeline:
 
     def _say_what_is_never_read(self) -> None:
         """Without a key rows are read in windows only."""
-        if self.definition["key_columns"] or self.source.cursor.is_required:
+        if self.source.has_key or self.source.cursor.is_required:
             return
         if self._exists(sql.SQL("{} is null").format(self.source.cursor_name)):
             self.log("rows without a cursor are in the source, and are not read", "warning")
@@ -374,7 +373,7 @@ class IngestionPipeline:
         all, after which horizons count.
         """
         is_first = self.definition["is_new"] and window.low == self.definition["watermark"]
-        looks_behind = self.definition["key_columns"] and (window.is_last or is_first)
+        looks_behind = self.source.has_key and (window.is_last or is_first)
 
         def move(move: Move) -> tuple[Counts, Scope]:
             counts = move.fresh(window)
@@ -390,7 +389,8 @@ class IngestionPipeline:
         time, or because what was known of the replica's rows no longer holds.
         """
         with self._recorded("sweep", "-infinity", self.watermark):
-            horizons = self.horizons(self.source.chain(self._read_clock(), self.work))
+            clock = self._read_clock()
+            horizons = self.horizons(self.source.chain(clock, self.work), clock)
         is_due = self.source.has_horizon and horizons["is_due"]
         return is_asked or is_due or not horizons["has_through"]
 
@@ -416,7 +416,7 @@ class IngestionPipeline:
                     f"nothing lies between {low} and {high}",
                     f"pipeline {self.definition['pipeline_name']} is loaded up to {self.watermark}",
                 )
-            if not self.definition["key_columns"] and not edges["is_gap"]:
+            if not self.source.has_key and not edges["is_gap"]:
                 raise UsageError(
                     f"without a key only gaps can be filled, and {low} to {high} is none",
                     f"python -m runner pipelines show {self.definition['pipeline_name']}",
@@ -435,7 +435,7 @@ class IngestionPipeline:
         self.pace.adapt(done.counts.read, done.seconds)
 
     def _reconcile(self) -> None:
-        if not self.definition["key_columns"]:
+        if not self.source.has_key:
             raise UsageError(
                 f"pipeline {self.definition['pipeline_name']} has no key to compare rows by",
                 "name key_columns in orchestrator.pipeline_definitions",
@@ -469,13 +469,14 @@ class IngestionPipeline:
         found = self.work.rows(queries("pipeline.sql")["gaps"], values)
         return [(gap["low"], gap["high"]) for gap in found]
 
-    def horizons(self, chain: str) -> dict[str, Any]:
+    def horizons(self, chain: str, clock: Clock) -> dict[str, Any]:
         """Where the search for late rows can start from, and whether a sweep is due."""
         return self.work.row(
             queries("pipeline.sql")["horizons"],
             {
                 "pipeline_id": self.pipeline_id,
                 "chain": chain,
+                "next_xid": clock.next_xid,
                 "sweep_every": self.definition["sweep_every"],
             },
         )

@@ -81,9 +81,20 @@ select relations.relkind::text as kind
 from pg_class as relations
 where relations.oid = to_regclass(%(relation)s)
 
--- replica_file --
--- The file that a replica's rows are in: another one after it was truncated or made anew.
-select coalesce(pg_relation_filenode(to_regclass(%(relation)s)), 0) as file
+-- files --
+-- The tables that rows are read from, with their partitions; and the file that a replica's rows are
+-- in, another one after it was truncated or made anew.
+with recursive tables as (
+    select to_regclass(%(source)s)::oid as oid
+    union
+    select children.inhrelid as oid
+    from tables
+    inner join pg_inherits as children on children.inhparent = tables.oid
+)
+
+select
+    (select string_agg(tables.oid::text, ',' order by tables.oid) from tables) as source,
+    coalesce(pg_relation_filenode(to_regclass(%(target)s)), 0) as target
 
 -- clock --
 -- The clock of a source. Rows below the watermark are loaded, whatever the clock says.
@@ -121,7 +132,8 @@ select
 -- The horizons that later runs can start from: of the newest run that looked behind the watermark,
 -- and of the newest that looked through the whole table. An undo ends what was begun before it and
 -- after the run that it took back. A sweep is due when the table was never looked through in this
--- chain, when a later one no longer counts, when a run was undone since, or when it is too long ago.
+-- chain, when a later one no longer counts, when a run was undone since, or when it is too long
+-- ago.
 with looked as not materialized (
     select
         runs.run_id,
@@ -129,6 +141,8 @@ with looked as not materialized (
         runs.horizon_scope,
         runs.finished_at,
         runs.horizon_chain is not distinct from %(chain)s
+        -- A server that was restored may be at an earlier transaction than it was.
+        and coalesce(runs.horizon::text::numeric <= %(next_xid)s::numeric, true)
         and not exists (
             select
             from orchestrator.runs as undos
@@ -348,7 +362,10 @@ select
                 where
                     attributes.attrelid = relations.oid
                     and attributes.attnum = any(indexes.indkey[:indexes.indnkeyatts - 1])
-            ) = (select array_agg(keys.key order by keys.key) from unnest(%(keys)s::text[]) as keys (key))
+            ) = (
+                select array_agg(keys.key order by keys.key)
+                from unnest(%(keys)s::text[]) as keys (key)
+            )
     ) as has_key,
     (
         select pg_get_expr(defaults.adbin, defaults.adrelid)
@@ -359,3 +376,14 @@ select
     ) as cursor_default
 from pg_class as relations
 where relations.oid = to_regclass(%(relation)s)
+
+-- indexed --
+-- Whether an index of a relation begins with a column.
+select indexes.indexrelid
+from pg_index as indexes
+inner join pg_attribute as attributes
+    on attributes.attrelid = indexes.indrelid and attributes.attnum = indexes.indkey[0]
+where
+    indexes.indrelid = to_regclass(%(relation)s)
+    and attributes.attname = %(column)s
+limit 1

@@ -25,23 +25,6 @@ class Column:
     comment: str | None
 
 
-def check_source(session: Session, pipeline_id: int) -> list[str]:
-    """What is doubtful about a pipeline's source, a line each; StartError if it cannot work."""
-    definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
-    columns = source_columns(session, definition)
-    cursor = _cursor(columns, definition)
-    warnings = []
-    if not cursor.is_required:
-        warnings.append(f"{cursor.name} may be null, and such rows are never read")
-    if not definition["key_columns"]:
-        warnings.append("without a key nobody would notice a row that comes twice")
-    values = {"relation": relation(definition["source_relation"]).as_string(None)}
-    indexed = session.rows(queries("pipeline.sql")["indexed"], {**values, "column": cursor.name})
-    if not indexed:
-        warnings.append(f"no index begins with {cursor.name}: every window reads the whole source")
-    return warnings
-
-
 def relation(name: str) -> sql.Identifier:
     return sql.Identifier(*name.split(".", 1))
 

@@ -65,7 +65,10 @@ class Scopes:
         return sql.SQL("{} and {}").format(scope, self.source.is_recent(age))
 
     def _between(self, low: str, high: str) -> sql.Composed:
-        return sql.SQL("({0} >= {1} and {0} < {2})").format(
+        # Rows at -infinity are odd, where there is a key to merge them by.
+        is_open = low == "-infinity" and self.source.is_postgres and self.source.has_key
+        text = "({0} > {1} and {0} < {2})" if is_open else "({0} >= {1} and {0} < {2})"
+        return sql.SQL(text).format(
             self.source.cursor_name, self.source.moment(low), self.source.moment(high)
         )
 
@@ -86,7 +89,7 @@ class Scopes:
             "lookback": definition["lookback"],
             "is_naive": self.source.is_naive,
             "zone": definition["cursor_timezone"],
-            "slack": AUTUMN_HOUR if self.source.repeats_hours else "0",
+            "slack": AUTUMN_HOUR if self.source.reads_hours_twice else "0",
         }
         edges: dict[str, str] = self.session.row(queries("pipeline.sql")["edges"], values)["edges"]
         return edges

@@ -18,6 +18,17 @@ from runner.shared import statement
 # Ages of transactions are compared modulo 2^32: beyond half of that they say nothing.
 OLDEST_HORIZON = 2**31 - 1_000_000
 
+# What in a definition says which rows are looked at, and as what they are stored.
+TERMS = (
+    "source_relation",
+    "cursor_column",
+    "cursor_timezone",
+    "key_columns",
+    "start_at",
+    "lookback",
+    "odd_cursors",
+    "column_types",
+)
 # What of a source a run has looked through: its window, the lookback too, or the whole table.
 Scope = Literal["window", "lookback", "table"]
 EXACT = {
@@ -93,9 +104,18 @@ class Source:
         return self.cursor.type.startswith("timestamp") and "with time zone" not in self.cursor.type
 
     @property
+    def has_key(self) -> bool:
+        return bool(self.definition["key_columns"])
+
+    @property
     def repeats_hours(self) -> bool:
         """Whether the clock of the cursor is set back in autumn: an hour comes twice."""
         return self.is_naive and self.definition["cursor_timezone"] != "UTC"
+
+    @property
+    def reads_hours_twice(self) -> bool:
+        """Whether that hour is read twice, and merged."""
+        return self.repeats_hours and self.has_key
 
     @property
     def is_postgres(self) -> bool:
@@ -107,7 +127,7 @@ class Source:
     @property
     def has_horizon(self) -> bool:
         """Whether the rows of late transactions can be told from the others, and merged."""
-        return bool(self.definition["key_columns"]) and self.has_row_age
+        return self.has_key and self.has_row_age
 
     def moment(self, text: str) -> sql.Composed:
         """A moment as a literal of the cursor's own type: other databases can then search by it."""
@@ -121,23 +141,28 @@ class Source:
 
     def chain(self, clock: Clock, session: Session) -> str:
         """What horizons have to have in common to be compared: the server and database that gave
-        them, the file of the replica's rows, the columns.
+        them, the tables of the source, the file of the replica's rows, the columns, and the terms
+        of the definition that say which rows are looked at.
         """
-        values = {"relation": relation(self.definition["target_relation"]).as_string(None)}
-        file = session.row(queries("pipeline.sql")["replica_file"], values)["file"]
-        columns = ",".join(sorted(f"{column.name} {column.type}" for column in self.columns))
-        types = self.definition["column_types"]
-        return (
-            f"{clock.identity}/{file}/"
-            + hashlib.sha256(f"{columns}{types}".encode()).hexdigest()[:12]
+        files = session.row(
+            queries("pipeline.sql")["files"],
+            {
+                "source": self.relation.as_string(),
+                "target": relation(self.definition["target_relation"]).as_string(),
+            },
         )
+        columns = sorted(f"{column.name} {column.type}" for column in self.columns)
+        terms = [str(self.definition[term]) for term in TERMS]
+        text = "\n".join([files["source"], *columns, *terms])
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return f"{clock.identity}/{files['target']}/{fingerprint}"
 
     def promise(self, clock: Clock, scope: Scope = "lookback") -> Promise:
         """What a run may say that has looked through a scope."""
-        lookback, has_key = self.definition["lookback"], bool(self.definition["key_columns"])
+        lookback, has_key = self.definition["lookback"], self.has_key
         if self.has_horizon and clock.horizon is not None:
             return Promise("exact", EXACT[scope].format(lookback=lookback))
-        if clock.sees_all and (has_key or self.cursor.is_required):
+        if clock.sees_all and (has_key or (self.cursor.is_required and not self.repeats_hours)):
             reach = f"more than {lookback} " if has_key else ""
             return Promise(
                 "settled",
@@ -155,6 +180,10 @@ class Source:
     def _why(self, clock: Clock) -> str:
         if not clock.sees_all and self.kind == "foreign":
             return "who writes to the source is known to its own server alone"
+        if self.repeats_hours:
+            return (
+                "an hour of the cursor comes twice in autumn, and there is no key to tell rows by"
+            )
         if not clock.sees_all:
             return "this role cannot see the transactions of others (pg_read_all_stats)"
         return "the cursor may be null, and there is no key to find such rows again"

@@ -148,16 +148,18 @@ def torture(
     time.sleep(SETTLING_SECONDS)
     with database.session("milepost torture") as session:
         unswept, final, deleted = {}, {}, {}
+        sample = []
         for name in OURS:
             havoc.pipeline(name).run()
             unswept[name] = _compare(session, name, whole=False)
+            sample += look(session, "sample", name, whole=False)
             havoc.pipeline(name).run(sweep=True)
             final[name] = _compare(session, name)
+            sample += look(session, "sample", name, whole=True)
         for name in NAIVE:
             session.rows(queries("torture.sql")[name])
         naive = {name: _compare(session, name) for name in NAIVE}
         stories = _stories(session)
-        sample = [row for name in OURS for row in look(session, "sample", name)]
         session.rows(queries("torture.sql")["delete"], {"digit": plan.seed % 10})
         for name in OURS:
             havoc.pipeline(name).reconcile()

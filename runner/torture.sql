@@ -174,6 +174,10 @@ select
     count(*) filter (where runs.status in ('abandoned', 'failed')) as ended
 from orchestrator.runs as runs
 
+-- has_replica --
+-- Whether a first run has come far enough to make its replica.
+select to_regclass('{{ replica }}') is not null as found
+
 -- audit --
 -- Rows that the last run which says "exact" has not got, while everybody is at work. Those that no
 -- transaction has written since the oldest one open at that run have to be in the replica as they
@@ -183,7 +187,6 @@ with promised as (
         runs.run_id,
         runs.low - pipelines.lookback as low,
         runs.high,
-        runs.horizon_scope,
         runs.horizon
     from orchestrator.runs as runs
     inner join orchestrator.pipeline_definitions as pipelines
@@ -206,8 +209,7 @@ from promised
 inner join shop.orders as orders
     on age(orders.xmin) > age(promised.horizon::xid)
     and (
-        promised.horizon_scope = 'table'
-        or (orders.changed_at >= promised.low and orders.changed_at < promised.high)
+        (orders.changed_at >= promised.low and orders.changed_at < promised.high)
         or orders.changed_at is null
         or not isfinite(orders.changed_at)
         or orders.changed_at > now() + interval '2 days'
@@ -299,7 +301,8 @@ group by orders.story
 order by written desc, orders.story
 
 -- sample --
--- Some rows that a replica lacks or has otherwise, with the runs whose window they fall into.
+-- Some rows that a replica lacks or has otherwise, with the runs whose window they fall into; or
+-- without those that only a sweep looks at.
 select
     %(pipeline)s as pipeline,
     orders.order_id,
@@ -331,6 +334,12 @@ where
             stored.order_id = orders.order_id
             and (stored.story, stored.amount, stored.note, stored.changed_at) is not distinct from
             (orders.story, orders.amount, orders.note, orders.changed_at)
+    )
+    and (
+        %(whole)s
+        or orders.changed_at is null
+        or not isfinite(orders.changed_at)
+        or orders.changed_at > now() - interval '1 day'
     )
 order by orders.order_id
 limit 10

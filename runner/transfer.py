@@ -87,7 +87,6 @@ class Transfer:
                     "correct key_columns in orchestrator.pipeline_definitions",
                 ) from error
             raise
-        self._execute("resolve")
         return counts
 
     def reject(self, scope: sql.Composed, reason: str) -> Counts:
@@ -150,6 +149,8 @@ class Transfer:
             counts = self._sift(name, error)
             self._balance(rows, scope, counts)
         self._forget_stage()
+        if self.definition["key_columns"]:
+            self._execute("resolve")
         return counts
 
     def _write(self, name: str, rows: sql.Identifier, scope: sql.Composed) -> Counts:

@@ -13,6 +13,7 @@ select
 from {{ source }} as source
 where {{ scope }};
 
+-- A half of the rows is found by their numbers.
 create unique index on pg_temp.fresh (_row);
 analyze pg_temp.fresh;
 
@@ -74,10 +75,12 @@ where
     rejected.pipeline_id = {{ pipeline_id }}
     and rejected.resolved_run_id is null
     and rejected.run_id <> {{ run_id }}
-    and rejected.key in (
-        select jsonb_build_object({{ key_object }})
+    and exists (
+        select
         from {{ target }} as stored
-        where stored._run_id = {{ run_id }}
+        where
+            stored._run_id = {{ run_id }}
+            and rejected.key = jsonb_build_object({{ key_object }})
     )
 
 -- find_gone --

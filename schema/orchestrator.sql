@@ -219,7 +219,8 @@ comment on column orchestrator.runs.rows_rejected is
 'Rows set aside because they could not be stored.';
 comment on column orchestrator.runs.guarantee is
 'What is promised: exact, settled, lookback or best_effort; docs/sources.md says each in full.';
-comment on column orchestrator.runs.guarantee_note is 'What that means for this run, in a sentence.';
+comment on column orchestrator.runs.guarantee_note is
+'What that means for this run, in a sentence.';
 comment on column orchestrator.runs.horizon is
 'Oldest transaction of the source still open in the snapshot that read the rows: what a later run '
 'has to look at again was written by it or after it.';
@@ -238,8 +239,9 @@ comment on column orchestrator.runs.started_at is 'When it began.';
 comment on column orchestrator.runs.finished_at is 'When it ended; null while running.';
 comment on column orchestrator.runs.elapsed is 'How long it took.';
 
+-- Of earlier versions, without the windows that were undone.
+drop index if exists orchestrator.runs_watermark;
 -- The watermark of a pipeline is the highest of these.
-drop index if exists orchestrator.runs_watermark;  -- of earlier versions, without undone windows
 create index if not exists runs_windows on orchestrator.runs (pipeline_id, high)
 where kind = 'window' and status in ('succeeded', 'rolled_back');
 -- The last sweep of a pipeline.

@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql import factories
 
-from runner import embedded, schema
+from runner import embedded, schema, source
 from runner.database import Database
 from runner.errors import RunnerError
 from runner.manifest import load
@@ -105,6 +105,33 @@ def database(clone: psycopg.Connection[Any]) -> Database:
 def empty_database(bare_clone: psycopg.Connection[Any]) -> Database:
     """A database of the test's own with nothing in it."""
     return Database(_address(bare_clone))
+
+
+@pytest.fixture
+def no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which nobody writes beside an ingest: a row is read as soon as it is committed."""
+    real = source._clock_text
+
+    def without_margin(*arguments: Any) -> str | None:
+        text = real(*arguments)
+        return text and text.replace("interval '1 second'", "interval '0'")
+
+    monkeypatch.setattr(source, "_clock_text", without_margin)
+
+
+@pytest.fixture
+def mutable(database: Database) -> Database:
+    """A source whose rows may also change: an upsert pipeline on a cursor of its own."""
+    with database.session("test") as session:
+        session.run(
+            "alter table public.event_stream add column updated_at timestamptz not null"
+            " default now();"
+            " update orchestrator.pipeline_definitions"
+            " set write_mode = 'upsert', cursor_column = 'updated_at'"
+            " where pipeline_name = 'event_stream';"
+            " drop view warehouse.classified_events; drop table warehouse.raw_event_stream"
+        )
+    return database
 
 
 def _address(connection: psycopg.Connection[Any]) -> str:

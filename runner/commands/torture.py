@@ -165,7 +165,7 @@ def _tell_what_broke(verdict: Verdict) -> None:
             output.warn(f"{NAMES[name]}, before its sweep: {ours.unswept}")
         if not ours.deleted.is_exact:
             output.warn(f"{NAMES[name]}, after deletes and a reconcile: {ours.deleted}")
-    output.say("\nrows that were lost, and the runs whose window has them:")
+    output.say("\nrows that were lost or stale, and the runs whose window has them:")
     output.table(verdict.sample, "none at the end")
     output.say("\nrows that were promised by a run and were not there (seen meanwhile):")
     output.table(verdict.broken[:10], "none")

@@ -52,8 +52,9 @@ select
         when prepared.gid is not null
             then format('prepared transaction %s of %s', prepared.gid, prepared.owner)
         when active.pid is not null
-            then
-                format('server process %s, %s, %s', active.pid, active.application_name, active.state)
+            then format(
+                'server process %s, %s, %s', active.pid, active.application_name, active.state
+            )
     end as held_by,
     -- Without this right the start of other people's transactions is hidden, and so is what they
     -- will write. A standby knows nothing of those who write on its primary.
@@ -63,8 +64,10 @@ select
     now_here.horizon::text::numeric as horizon,
     now_here.horizon::text::numeric + age(now_here.horizon::xid) as next_xid,
     format(
-        '%s:%s',
+        '%s:%s:%s',
         (select control.system_identifier from pg_control_system() as control),
+        -- After a failover or a restore transactions may be numbered again.
+        (select checkpoints.timeline_id from pg_control_checkpoint() as checkpoints),
         (
             select databases.oid
             from pg_database as databases
@@ -79,12 +82,17 @@ left join lateral (
         prepared_xacts.owner,
         prepared_xacts.prepared
     from pg_prepared_xacts as prepared_xacts
+    -- Its locks are known by its lock on itself, before and after a restart of the server.
+    inner join pg_locks as itself
+        on itself.transactionid = prepared_xacts.transaction
+        and itself.locktype = 'transactionid'
+        and itself.pid is null
     inner join pg_locks as locks
-        on locks.virtualtransaction = '-1/' || prepared_xacts.transaction
+        on locks.virtualtransaction = itself.virtualtransaction
+        and locks.locktype = 'relation'
+        and locks.pid is null
     where
         prepared_xacts.database = current_database()
-        and locks.pid is null
-        and locks.locktype = 'relation'
         and locks.mode not in ('AccessShareLock', 'RowShareLock')
     order by prepared_xacts.prepared
     limit 1

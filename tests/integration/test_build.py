@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import pipeline
 from runner.build import CheckFailed, Summary, build, rendered
 from runner.database import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, StartError
@@ -32,13 +30,9 @@ from tests.support import (
     scalar,
 )
 
+pytestmark = pytest.mark.usefixtures("no_margin")
+
 JANUARY = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else writes here, so a row can be read as soon as it is committed."""
-    monkeypatch.setattr(pipeline, "MARGIN_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -517,23 +511,6 @@ BATCHES = st.lists(
     min_size=1,
     max_size=4,
 )
-
-
-@pytest.fixture
-def mutable(database: Database) -> Iterator[Database]:
-    """A source whose rows may also change: an upsert pipeline on a cursor of its own."""
-    query(
-        database,
-        "alter table public.event_stream add column updated_at timestamptz not null default now()",
-    )
-    query(
-        database,
-        "update orchestrator.pipeline_definitions set write_mode = 'upsert', cursor_column = 'updated_at'"
-        " where pipeline_name = 'event_stream'",
-    )
-    with database.session("test") as session:
-        session.run("drop view warehouse.classified_events; drop table warehouse.raw_event_stream")
-    yield database
 
 
 @settings(

@@ -87,6 +87,8 @@ REFUSED = [
     ("integer[]", "integer"),
     ("integer", "integer[]"),
     ("json", "jsonb"),
+    ("text", "regclass"),
+    ("macaddr8", "macaddr"),
 ]
 
 

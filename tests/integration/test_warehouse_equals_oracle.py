@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.datetime import DateLoader, TimestamptzLoader
 
-from runner import pipeline
 from runner.database import Database
 from runner.load import load as load_file
 from runner.manifest import load
@@ -38,34 +36,13 @@ from tests.support import (
     source_events,
 )
 
+pytestmark = pytest.mark.usefixtures("no_margin")
+
 UTC_MANIFEST = load(PROJECT)
 SINGAPORE = dataclasses.replace(
     UTC_MANIFEST,
     variables={**UTC_MANIFEST.variables, "reporting_timezone": "Asia/Singapore"},
 )
-
-
-@pytest.fixture(autouse=True)
-def no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else writes here, so a row can be read as soon as it is committed."""
-    monkeypatch.setattr(pipeline, "MARGIN_SECONDS", 0.0)
-
-
-@pytest.fixture
-def mutable(database: Database) -> Iterator[Database]:
-    """A source whose rows may also change: an upsert pipeline on a cursor of its own."""
-    query(
-        database,
-        "alter table public.event_stream add column updated_at timestamptz not null default now()",
-    )
-    query(
-        database,
-        "update orchestrator.pipeline_definitions set write_mode = 'upsert', cursor_column = 'updated_at'"
-        " where pipeline_name = 'event_stream'",
-    )
-    with database.session("test") as session:
-        session.run("drop view warehouse.classified_events; drop table warehouse.raw_event_stream")
-    yield database
 
 
 # --- comparison -------------------------------------------------------------------------------------

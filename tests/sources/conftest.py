@@ -142,7 +142,7 @@ def maria(mariadb_server: MariaDB) -> Iterator[MariaDB]:
     """The database shop in the MariaDB, with a table orders that the role may read."""
     mariadb_server.run(
         f"""
-        create database shop;
+        create database shop character set utf8mb4;
         create table shop.orders (
             id bigint unsigned primary key auto_increment,
             note varchar(100),

@@ -21,8 +21,9 @@ from tests.integration.test_commands import command
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
 MYSQL_FDW = Path("/usr/share/postgresql/15/extension/mysql_fdw.control")
-# Long enough to be found wherever it is, and with what an address has to escape.
-PASSWORD = "correct@horse/battery:staple'"
+# Found by its first part wherever it is; the rest has to be escaped.
+SECRET = "Wq7fTzK"
+PASSWORD = f"{SECRET}@/:'"
 ROLE = "milepost_reader"
 PATIENCE = 60
 
@@ -53,7 +54,15 @@ class Client:
 
     def __init__(self, address: list[str], database: str) -> None:
         self.process = subprocess.Popen(
-            ["mariadb", *address, "--batch", "--unbuffered", "--skip-column-names", "-n", database],
+            [
+                "mariadb",
+                *address,
+                "--batch",
+                "--force",
+                "--unbuffered",
+                "--skip-column-names",
+                database,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -102,7 +111,11 @@ class MariaDB:
             client.close()
 
     def address(self) -> list[str]:
-        return ["--no-defaults", f"--socket={self.folder}/socket"]
+        return [
+            "--no-defaults",
+            f"--socket={self.folder}/socket",
+            "--default-character-set=utf8mb4",
+        ]
 
     def run(self, text: str) -> None:
         """A script."""

@@ -128,12 +128,12 @@ def test_the_next_steps_begin_where_the_person_is(
 
 
 def test_a_file_of_the_projects_own_wins_and_what_is_not_shared_is_not_lent(tmp_path: Path) -> None:
-    upsert, source = Path("sql/ingest/upsert.sql"), Path("schema/source.sql")
-    assert find(tmp_path, upsert) == HOME / upsert
+    merge, source = Path("sql/ingest/merge.sql"), Path("schema/source.sql")
+    assert find(tmp_path, merge) == HOME / merge
     assert not find(tmp_path, source).exists()
-    (tmp_path / upsert).parent.mkdir(parents=True)
-    (tmp_path / upsert).write_text("select 1")
-    assert find(tmp_path, upsert) == tmp_path / upsert
+    (tmp_path / merge).parent.mkdir(parents=True)
+    (tmp_path / merge).write_text("select 1")
+    assert find(tmp_path, merge) == tmp_path / merge
     assert find(tmp_path, Path("sql/ingest/append.sql")) == HOME / "sql/ingest/append.sql"
 
 
