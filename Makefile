@@ -10,7 +10,7 @@ DEV := $(VENV)/.dev
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run ingest build psql test lint reference clean clean-data
+.PHONY: help run ingest build psql test test-all lint reference clean clean-data
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ psql: $(RUNTIME) ## open psql on the warehouse
 	@$(RUNNER) db psql
 
 test: $(DEV) ## run the tests on a server of their own (ARGS="-k retention": some of them)
+	@$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-all: $(DEV) ## run the slow tests too, half an hour of them (ARGS="-m slow": them alone)
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(DEV) ## check the Python, the SQL and the manifest

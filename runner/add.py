@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner import foreign
+from runner import foreign, preflight
 from runner.database import Session
 from runner.errors import UsageError
-from runner.foreign import Origin
+from runner.origin import PASSWORD, Origin, origin
 from runner.queries import queries
-from runner.source import Source, look, read_clock
-
-PASSWORD = "MILEPOST_SOURCE_PASSWORD"
+from runner.source import look, read_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def read(
         raise UsageError("--type is COLUMN=TYPE")
     return Wanted(
         {**row, "source_relation": source_relation, "key_columns": list(key_columns)},
-        foreign.origin(address, os.environ.get(PASSWORD) or None) if address else None,
+        origin(address, os.environ.get(PASSWORD) or None) if address else None,
         timezone,
         {name: type_name for name, _, type_name in pairs},
     )
@@ -90,7 +88,7 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     foreign.complete(session, pipeline_id, clock, types, wanted.timezone or "UTC")
     definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
     source = look(session, definition, project)
-    warnings += _doubts(session, source)
+    warnings += preflight.findings(session, source)
     if source.is_naive:
         warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
     shown = session.rows(queries("look.sql")["pipeline"], {"name": row["name"]})[0]
@@ -101,20 +99,6 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     promise = source.promise(read_clock(session, source, definition["watermark"]))
     shown["guarantee"] = f"{promise.word}: {promise.sentence}"
     return Added(made, shown, warnings)
-
-
-def _doubts(session: Session, source: Source) -> list[str]:
-    """What is not as good as it could be about a source."""
-    cursor, doubts = source.cursor, []
-    has_key = bool(source.definition["key_columns"])
-    if not has_key:
-        doubts.append("without a key nobody would notice a row that comes twice")
-    if not has_key and not cursor.is_required:
-        doubts.append(f"{cursor.name} may be null, and without a key such rows are never read")
-    values = {"relation": source.relation.as_string(), "column": cursor.name}
-    if source.kind == "table" and not session.rows(queries("pipeline.sql")["indexed"], values):
-        doubts.append(f"no index begins with {cursor.name}: every window reads the whole source")
-    return doubts
 
 
 def _doubts_of_zone(cursor: str, timezone: str | None, has_zone: bool) -> list[str]:

@@ -42,12 +42,6 @@ exception
 end;
 $$
 
--- relation_kind --
--- What a name stands for, if for anything.
-select relations.relkind::text as kind
-from pg_class as relations
-where relations.oid = to_regclass(%(relation)s)
-
 -- explain --
 -- How a window would be read.
 explain (verbose, format json)

@@ -4,6 +4,7 @@ and a connection each.
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -39,6 +40,9 @@ NAIVE = ("after_max", "from_max")
 # The end of a server process is told as such, or as a connection that is gone.
 KILLED = ("57P01", "08")
 
+# The driver talks of connections that die under it. So they should.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -71,7 +75,7 @@ class Havoc:
         self.stop = threading.Event()
         self.kills = 0
         self.audits = 0
-        self.broken: list[Row] = []
+        self.broken: dict[tuple[str, int], Row] = {}  # as first seen
         self.errors: Counter[str] = Counter()
 
     def pipeline(self, name: str) -> IngestionPipeline:
@@ -81,7 +85,7 @@ class Havoc:
         return IngestionPipeline(pipeline_id, self.database, self.project)
 
     def run(self, tell: Callable[[Progress], None]) -> None:
-        """Until the time is over, or one of them cannot go on."""
+        """Until the time is over, or one of them cannot go on; the last that is told is the end."""
         jobs: list[Callable[[], None]] = [
             *(partial(self._write, self._chance("writer", n)) for n in range(self.plan.writers)),
             *(partial(self._ingest, self._chance("runner", n)) for n in range(self.plan.runners)),
@@ -105,6 +109,7 @@ class Havoc:
                 self.stop.set()
         for job in working:
             job.result()
+        tell(Progress(self.plan.seconds, **counts, kills=self.kills))
 
     def _chance(self, *who: object) -> random.Random:
         return random.Random(f"{self.plan.seed} {who}")
@@ -165,7 +170,8 @@ class Havoc:
             while not self.stop.wait(0.5):
                 for name in OURS:
                     if look(session, "has_replica", name)[0]["found"]:
-                        self.broken += look(session, "audit", name)
+                        for row in look(session, "audit", name):
+                            self.broken.setdefault((name, row["order_id"]), row)
                 self.audits += 1
 
 

@@ -154,6 +154,27 @@ def positions(session: Session, target: str) -> dict[str, Position]:
     return found
 
 
+def horizons(
+    session: Session, definition: Mapping[str, Any], chain: str, next_xid: int | None
+) -> dict[str, Any]:
+    """Where the search of a pipeline for late rows can start from, `behind` the watermark and
+    `through` the table, and whether a sweep is due.
+    """
+    values = {
+        "pipeline_id": definition["pipeline_id"],
+        "sweep_every": definition["sweep_every"],
+        "chain": chain,
+        "next_xid": next_xid,
+    }
+    return session.row(queries("ledger.sql")["horizons"], values)
+
+
+def gaps(session: Session, pipeline_id: int) -> list[tuple[str, str]]:
+    """Windows of a pipeline that were undone and not filled again, as [low, high)."""
+    found = session.rows(queries("ledger.sql")["gaps"], {"pipeline_id": pipeline_id})
+    return [(gap["low"], gap["high"]) for gap in found]
+
+
 def last_build_failed(session: Session, target: str) -> bool:
     """Whether the last build of a target did not succeed."""
     found = session.rows(queries("ledger.sql")["last_build"], {"target": target})

@@ -196,6 +196,122 @@ where
     and status = 'succeeded'
 returning run_id
 
+-- horizons --
+-- The horizons that later runs can start from: of the newest run that looked behind the watermark,
+-- and of the newest that looked through the whole table. An undo ends what was begun before it and
+-- after the run that it took back. A sweep is due when the table was never looked through in this
+-- chain, when a later one no longer counts, when a run was undone since, or when it is too long
+-- ago.
+with looked as not materialized (
+    select
+        runs.run_id,
+        runs.horizon,
+        runs.horizon_scope,
+        runs.finished_at,
+        runs.horizon_chain is not distinct from %(chain)s
+        -- A server that was restored may be at an earlier transaction than it was.
+        and coalesce(runs.horizon::text::numeric <= %(next_xid)s::numeric, true)
+        and not exists (
+            select
+            from orchestrator.runs as undos
+            where
+                undos.pipeline_id = %(pipeline_id)s
+                and undos.kind = 'undo'
+                and undos.status = 'succeeded'
+                and undos.run_id > runs.run_id
+                and undos.parent_run_id <= runs.run_id
+        ) as counts
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = %(pipeline_id)s
+        and runs.status in ('succeeded', 'rolled_back')
+        and runs.horizon_scope in ('lookback', 'table')
+),
+
+behind as (
+    select looked.horizon
+    from looked
+    where looked.counts
+    order by looked.run_id desc
+    limit 1
+),
+
+newest_sweep as (
+    select looked.run_id
+    from looked
+    where looked.horizon_scope = 'table'
+    order by looked.run_id desc
+    limit 1
+),
+
+through as (
+    select
+        looked.run_id,
+        looked.horizon,
+        looked.finished_at
+    from looked
+    where looked.counts and looked.horizon_scope = 'table'
+    order by looked.run_id desc
+    limit 1
+)
+
+select
+    (select behind.horizon from behind)::text::numeric as behind,
+    (select through.horizon from through)::text::numeric as through,
+    exists (select from behind) as has_behind,
+    exists (
+        select
+        from through
+        inner join newest_sweep on newest_sweep.run_id = through.run_id
+        where
+            not exists (
+                select
+                from orchestrator.runs as undos
+                where
+                    undos.pipeline_id = %(pipeline_id)s
+                    and undos.kind = 'undo'
+                    and undos.status = 'succeeded'
+                    and undos.run_id > through.run_id
+            )
+    ) as has_through,
+    coalesce(
+        (select through.finished_at from through) < clock_timestamp() - %(sweep_every)s::interval,
+        false
+    ) as is_due
+
+-- gaps --
+-- Windows that were undone, less what was filled again since.
+select
+    lower(gaps.gap)::text as low,
+    upper(gaps.gap)::text as high
+from (
+    select unnest(range_agg(rests.rest)) as gap
+    from (
+        select
+            tstzmultirange(tstzrange(windows.low, windows.high))
+            - coalesce(
+                (
+                    select range_agg(tstzrange(backfills.low, backfills.high))
+                    from orchestrator.runs as backfills
+                    where
+                        backfills.pipeline_id = %(pipeline_id)s
+                        and backfills.kind = 'backfill'
+                        and backfills.status = 'succeeded'
+                        and backfills.run_id > undos.run_id
+                ),
+                '{}'
+            ) as rest
+        from orchestrator.runs as undos
+        inner join orchestrator.runs as windows on windows.run_id = undos.parent_run_id
+        where
+            undos.pipeline_id = %(pipeline_id)s
+            and undos.kind = 'undo'
+            and undos.status = 'succeeded'
+            and windows.kind = 'window'
+    ) as rests
+) as gaps
+order by gaps.gap
+
 -- last_build --
 -- How the last build of a target ended.
 select builds.status

@@ -11,32 +11,18 @@ from typing import Any
 
 from psycopg import sql
 
-from runner import drift, ledger, retry
+from runner import ledger, retry
 from runner.database import PIPELINE_LOCK, REPLICA_LOCK, Database, Session, lock_number
 from runner.errors import RunnerError, UsageError
 from runner.ledger import Ledger
+from runner.move import Move
 from runner.queries import queries
-from runner.replica import ensure_replica, stored_columns
-from runner.scope import Scopes
+from runner.replica import ensure_replica
 from runner.source import NOTHING, Clock, Scope, Source, look, read_clock
-from runner.template import render
-from runner.transfer import Counts, Transfer
-from runner.windows import Pace
+from runner.transfer import Counts
+from runner.windows import Pace, Window, Windows
 
 POLL_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A half-open stretch of the cursor, [low, high), as text: the ends may be infinite.
-
-    `share` is how much of the way to the settled bound is done with it, from 0 to 1.
-    """
-
-    low: str
-    high: str
-    is_last: bool = True
-    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,91 +37,6 @@ class Loaded:
     seconds: float
     counts: Counts
     notes: list[str]
-
-
-class Move:
-    """One run inside its transaction: its snapshot, its scopes, its moves."""
-
-    def __init__(self, pipeline: IngestionPipeline, run_id: int) -> None:
-        work = pipeline.work
-        # If the server dies, the rows and the watermark are lost together.
-        work.run("set local synchronous_commit = off")
-        # The first statement takes the snapshot that all others read, here and in a foreign server.
-        self.clock = read_clock(work, pipeline.source, pipeline.watermark)
-        self.columns, self.notes = pipeline.follow_drift()
-        self.source = pipeline.source
-        self.chain = self.source.chain(self.clock, work)
-        self.horizons = pipeline.horizons(self.chain, self.clock)
-        self.scopes = Scopes(work, self.source, self.clock, pipeline.gaps())
-        self.transfer = Transfer(work, self.source, pipeline.project, run_id, self.columns)
-
-    def fresh(self, window: Window) -> Counts:
-        """The rows of a window."""
-        scope = self.scopes.window(window.low, window.high)
-        is_append = self.source.definition["write_mode"] == "append"
-        if is_append and not self.source.reads_hours_twice:
-            return self.transfer.append(scope)
-        return self.transfer.merge(scope)
-
-    def behind(self, low: str) -> Counts:
-        """What came late or changed in the lookback, and odd rows."""
-        horizon = self.horizons["behind"]
-        counts = self.transfer.merge(
-            self.scopes.written_since(self.scopes.behind(low), horizon)
-        ) + self._odd(horizon)
-        self._tell_late(counts, "in the lookback")
-        return counts
-
-    def refill(self, window: Window) -> tuple[Counts, None]:
-        """The rows of a window that was read before, or of a gap."""
-        scope = self.scopes.window(window.low, window.high)
-        fill = self.transfer.merge if self.source.has_key else self.transfer.append
-        return fill(scope), None
-
-    def deleted(self) -> Counts:
-        """What the source no longer has."""
-        rows, sample = self.transfer.find_deleted()
-        policy = self.source.definition["on_delete"]
-        if not rows:
-            return Counts()
-        done = {"report": "left", "mark": "marked", "apply": "deleted"}[policy]
-        self.notes.append(
-            f"{rows:,} rows are no longer in the source, {done}; for example {sample}"
-        )
-        if policy == "report":
-            return Counts()
-        return self.transfer.mark_deleted() if policy == "mark" else self.transfer.apply_deletes()
-
-    def below(self, high: str, is_full: bool) -> Counts:
-        """What came late or changed anywhere, and odd rows; all that differs if `is_full`."""
-        horizon = None if is_full else self.horizons["through"]
-        counts = self.transfer.merge(
-            self.scopes.written_since(self.scopes.below(high), horizon)
-        ) + self._odd(horizon)
-        self._tell_late(counts, "in the whole table")
-        return counts
-
-    def _odd(self, horizon: int | None) -> Counts:
-        scope = self.scopes.written_since(self.scopes.odd(), horizon)
-        policy = self.source.definition["odd_cursors"]
-        if policy == "include":
-            return self.transfer.merge(scope)
-        name = self.source.definition["pipeline_name"]
-        reason = f"{self.source.cursor.name} is null, infinite or over a day ahead"
-        if policy == "quarantine":
-            return self.transfer.reject(scope, reason)
-        if rows := self.transfer.count(scope):
-            raise RunnerError(
-                f"pipeline {name}: {rows:,} rows whose {reason}",
-                "mend them in the source, or choose another policy in odd_cursors",
-            )
-        return Counts()
-
-    def _tell_late(self, counts: Counts, where: str) -> None:
-        found = {"late": counts.inserted, "changed": counts.updated, "unfit": counts.rejected}
-        told = [f"{rows:,} {what}" for what, rows in found.items() if rows]
-        if told:
-            self.notes.append(f"rows found {where}: {', '.join(told)}")
 
 
 class IngestionPipeline:
@@ -169,7 +70,7 @@ class IngestionPipeline:
         """Read every gap that undone runs have left."""
 
         def fill() -> None:
-            for low, high in self.gaps():
+            for low, high in ledger.gaps(self.work, self.pipeline_id):
                 self._backfill(low, high)
 
         return self._persist(fill, tell)
@@ -178,13 +79,13 @@ class IngestionPipeline:
         """Compare the whole replica with its source: what is missing or different is mended, and
         rows that the source no longer has are dealt with as the definition says.
         """
-        return self._persist(self._reconcile, tell)
+        return self._persist(self._reconcile, tell, is_one_run=True)
 
     def undo(
         self, run_id: int, tell: Callable[[Loaded], None] = lambda loaded: None
     ) -> list[Loaded]:
         """Take back what a run did. Its window is a gap then."""
-        return self._persist(lambda: self._undo(run_id), tell)
+        return self._persist(lambda: self._undo(run_id), tell, is_one_run=True)
 
     def log(
         self, message: str, level: str = "info", run_id: int | None = None, **context: Any
@@ -192,19 +93,14 @@ class IngestionPipeline:
         """Say something in orchestrator.logs."""
         self.book.log(message, level, run_id=run_id, pipeline_id=self.pipeline_id, **context)
 
-    def follow_drift(self) -> tuple[list[str], list[str]]:
-        """Bring the replica to the columns of the source, in the transaction that is open. The
-        columns of the replica but for _run_id, and what was done, a sentence each.
-        """
-        stored = stored_columns(self.work, self.definition)
-        plan = drift.plan(self.work, self.definition, self.source.columns, stored)
-        drift.apply(self.work, plan)
-        names = [column.name for column in [*stored, *self.source.columns]]
-        return [name for name in dict.fromkeys(names) if name != drift.RUN_ID], list(plan.sentences)
-
-    def _persist(self, attempt: Callable[[], None], tell: Callable[[Loaded], None]) -> list[Loaded]:
+    def _persist(
+        self,
+        attempt: Callable[[], None],
+        tell: Callable[[Loaded], None],
+        is_one_run: bool = False,
+    ) -> list[Loaded]:
         """Attempt it until it is done, or until an error that does not pass by itself."""
-        self.tell, failures = tell, 0
+        self.tell, self.loaded, failures = tell, [], 0
         while True:
             done = len(self.loaded)
             try:
@@ -212,6 +108,8 @@ class IngestionPipeline:
                     attempt()
                 return self.loaded
             except RunnerError as error:
+                if is_one_run and self.loaded and retry.passes(error, failures):
+                    return self.loaded  # committed, before the connection was lost
                 failures = 1 if len(self.loaded) > done else failures + 1
                 if failures >= retry.ATTEMPTS or not retry.passes(error, failures - 1):
                     raise
@@ -253,7 +151,7 @@ class IngestionPipeline:
         """Look at the source; make its replica if there is none."""
         self.source: Source = look(self.work, self.definition, self.project)
         self.watermark: str = self.definition["watermark"]
-        self.origin: str | None = None  # where the first window with rows began
+        self.windows = Windows(self.work, self.source, self.pace)
         is_made = ensure_replica(self.work, self.definition, self.project)
         if is_made and not self.definition["is_new"] and not self.source.has_key:
             raise RunnerError(
@@ -267,7 +165,7 @@ class IngestionPipeline:
             settled = self._settle(wait_seconds)
         while True:
             with self._recorded("window", self.watermark):
-                window = self._next_window(self.watermark, settled)
+                window = self.windows.next(self.watermark, settled)
             self._load(window)
             self.watermark = window.high
             if window.is_last:
@@ -292,7 +190,7 @@ class IngestionPipeline:
                 " before: no new ones are read until it gets there",
                 "warning",
             )
-        while self._exists(self._scopes().window(clock.settled, now)):
+        while self._exists(self.windows.scopes.window(clock.settled, now)):
             if clock.hold_is_over and self.source.promise(clock).word == "exact":
                 self.log(f"not waited for any longer: {_holder(clock)}", "warning")
                 return clock.unheld
@@ -310,9 +208,6 @@ class IngestionPipeline:
     def _read_clock(self) -> Clock:
         return read_clock(self.work, self.source, self.watermark)
 
-    def _scopes(self) -> Scopes:
-        return Scopes(self.work, self.source, None, [])
-
     def _exists(self, scope: sql.Composed) -> bool:
         query = sql.SQL("select exists (select from {} as source where {}) as found")
         return bool(self.work.row(query.format(self.source.relation, scope).as_string())["found"])
@@ -323,50 +218,6 @@ class IngestionPipeline:
             return
         if self._exists(sql.SQL("{} is null").format(self.source.cursor_name)):
             self.log("rows without a cursor are in the source, and are not read", "warning")
-
-    def _next_window(self, low: str, settled: str) -> Window:
-        """The next window: it begins at the watermark, jumps over what is empty, and takes what
-        fits.
-        """
-        while True:
-            window = self._propose(low, settled)
-            if not self.pace.is_too_many(self._estimate(low, window.high)):
-                return window
-            self.pace.halve()
-
-    def _estimate(self, low: str, high: str) -> int:
-        """How many rows the planner expects, from its statistics."""
-        query = sql.SQL("explain (format json) select from {} as source where {}")
-        text = query.format(self.source.relation, self._scopes().window(low, high)).as_string()
-        plan = self.work.row(text)["QUERY PLAN"]
-        return int(plan[0]["Plan"]["Plan Rows"])
-
-    def _propose(self, low: str, settled: str) -> Window:
-        cursor, zone = self.source.cursor_name, self.definition["cursor_timezone"]
-        scope = self._scopes().window(low, settled)
-        if self.source.is_postgres:  # a window from -infinity has those rows too
-            scope = sql.SQL("{} and {} > '-infinity'").format(scope, cursor)
-        values = {
-            "source": self.source.relation,
-            "scope": scope,
-            "cursor": cursor,
-            "moment": sql.SQL("({} at time zone {})").format(cursor, sql.Literal(zone))
-            if self.source.is_naive
-            else cursor,
-        }
-        text = render(queries("pipeline.sql")["next_window"], values, "pipeline.sql")
-        found = self.work.row(
-            text,
-            {
-                "low": low,
-                "settled": settled,
-                "origin": self.origin,
-                "size": self.definition["window_size"],
-                "share": self.pace.share,
-            },
-        )
-        self.origin = self.origin or found["moment"]
-        return Window(low, found["high"], found["is_last"], float(found["share"]))
 
     def _load(self, window: Window) -> None:
         """A window, and what came late or changed behind it: with the last, and with the first of
@@ -390,7 +241,8 @@ class IngestionPipeline:
         """
         with self._recorded("sweep", "-infinity", self.watermark):
             clock = self._read_clock()
-            horizons = self.horizons(self.source.chain(clock, self.work), clock)
+            chain = self.source.chain(clock, self.work)
+            horizons = ledger.horizons(self.work, self.definition, chain, clock.next_xid)
         is_due = self.source.has_horizon and horizons["is_due"]
         return is_asked or is_due or not horizons["has_through"]
 
@@ -402,29 +254,29 @@ class IngestionPipeline:
 
     def _backfill(self, low: str, high: str) -> None:
         with self._recorded("backfill", low, high):
-            self._settle(0.0)
-            gaps = ",".join(f"[{low},{high})" for low, high in self.gaps())
-            values = {
-                "low": low,
-                "high": high,
-                "watermark": self.watermark,
-                "gaps": f"{{{gaps}}}",
-            }
-            edges = self.work.row(queries("pipeline.sql")["backfill"], values)
-            if edges["is_empty"]:
-                raise UsageError(
-                    f"nothing lies between {low} and {high}",
-                    f"pipeline {self.definition['pipeline_name']} is loaded up to {self.watermark}",
-                )
-            if not self.source.has_key and not edges["is_gap"]:
-                raise UsageError(
-                    f"without a key only gaps can be filled, and {low} to {high} is none",
-                    f"python -m runner pipelines show {self.definition['pipeline_name']}",
-                )
-        low, high = edges["low"], edges["high"]
+            for stretch in self._stretches(low, high):
+                self._fill(*stretch)
+
+    def _stretches(self, low: str, high: str) -> list[tuple[str, str]]:
+        """What of [low, high) can be filled: without a key only what is a gap."""
+        only = "{(,)}"
+        if not self.source.has_key:
+            gaps = ledger.gaps(self.work, self.pipeline_id)
+            only = "{" + ",".join(f"[{start},{end})" for start, end in gaps) + "}"
+        values = {"low": low, "high": high, "watermark": self.watermark, "only": only}
+        found = self.work.rows(queries("pipeline.sql")["stretches"], values)
+        if not found and not self.loaded:
+            raise UsageError(
+                f"there is nothing to fill between {low} and {high}",
+                f"pipeline {self.definition['pipeline_name']} is loaded up to {self.watermark}"
+                + ("" if self.source.has_key else ", and without a key only gaps can be filled"),
+            )
+        return [(stretch["low"], stretch["high"]) for stretch in found]
+
+    def _fill(self, low: str, high: str) -> None:
+        # What is still being written there is waited for by nobody: late rows are found later.
         while True:
-            with self._recorded("backfill", low, high):
-                window = self._next_window(low, high)
+            window = self.windows.next(low, high)
             self._refill(window)
             low = window.high
             if window.is_last:
@@ -449,6 +301,8 @@ class IngestionPipeline:
     def _undo(self, run_id: int) -> None:
         values = {"run_id": run_id, "pipeline_id": self.pipeline_id}
         found = self.work.rows(queries("pipeline.sql")["undoable"], values)
+        if not found and self.work.rows(queries("pipeline.sql")["undone"], values):
+            return  # by the try before this one, which lost its connection
         if not found:
             raise UsageError(
                 f"run {run_id} did not succeed, was undone before, or moved no rows of a source",
@@ -456,30 +310,16 @@ class IngestionPipeline:
             )
 
         def move(move: Move) -> tuple[Counts, None]:
-            counts = move.transfer.undo(run_id)
+            counts, left_alone = move.transfer.undo(run_id)
+            if left_alone:
+                move.notes.append(
+                    f"rows that later runs changed again, left to them: {left_alone:,}"
+                )
             ledger.undo(self.work, run_id)
             return counts, None
 
         window = Window(found[0]["low"], found[0]["high"])
         self._run("undo", window, move, parent_run_id=run_id)
-
-    def gaps(self) -> list[tuple[str, str]]:
-        """Windows that were undone and not filled again."""
-        values = {"pipeline_id": self.pipeline_id}
-        found = self.work.rows(queries("pipeline.sql")["gaps"], values)
-        return [(gap["low"], gap["high"]) for gap in found]
-
-    def horizons(self, chain: str, clock: Clock) -> dict[str, Any]:
-        """Where the search for late rows can start from, and whether a sweep is due."""
-        return self.work.row(
-            queries("pipeline.sql")["horizons"],
-            {
-                "pipeline_id": self.pipeline_id,
-                "chain": chain,
-                "next_xid": clock.next_xid,
-                "sweep_every": self.definition["sweep_every"],
-            },
-        )
 
     def _run(
         self,
@@ -499,7 +339,7 @@ class IngestionPipeline:
             **values,
         )
         with self._recorded(kind, window.low, window.high, run_id), self.work.transaction():
-            move = Move(self, run_id)
+            move = Move(self.work, self.source, self.project, run_id, self.watermark)
             counts, scope = do(move)
             # An undo or a backfill looks through nothing that a later run could build on.
             promise = move.source.promise(move.clock, scope) if scope else NOTHING
@@ -523,10 +363,10 @@ class IngestionPipeline:
             counts,
             move.notes,
         )
-        for note in move.notes:
-            self.log(note, "warning" if counts.rejected else "info", run_id)
         self.loaded.append(done)
         self.tell(done)
+        for note in move.notes:
+            self.log(note, "warning" if counts.rejected else "info", run_id)
         return done
 
     @contextlib.contextmanager

@@ -128,135 +128,24 @@ select
     null::numeric as next_xid,
     'unknown' as identity
 
--- horizons --
--- The horizons that later runs can start from: of the newest run that looked behind the watermark,
--- and of the newest that looked through the whole table. An undo ends what was begun before it and
--- after the run that it took back. A sweep is due when the table was never looked through in this
--- chain, when a later one no longer counts, when a run was undone since, or when it is too long
--- ago.
-with looked as not materialized (
-    select
-        runs.run_id,
-        runs.horizon,
-        runs.horizon_scope,
-        runs.finished_at,
-        runs.horizon_chain is not distinct from %(chain)s
-        -- A server that was restored may be at an earlier transaction than it was.
-        and coalesce(runs.horizon::text::numeric <= %(next_xid)s::numeric, true)
-        and not exists (
-            select
-            from orchestrator.runs as undos
-            where
-                undos.pipeline_id = %(pipeline_id)s
-                and undos.kind = 'undo'
-                and undos.status = 'succeeded'
-                and undos.run_id > runs.run_id
-                and undos.parent_run_id <= runs.run_id
-        ) as counts
-    from orchestrator.runs as runs
-    where
-        runs.pipeline_id = %(pipeline_id)s
-        and runs.status in ('succeeded', 'rolled_back')
-        and runs.horizon_scope in ('lookback', 'table')
-),
-
-behind as (
-    select looked.horizon
-    from looked
-    where looked.counts
-    order by looked.run_id desc
-    limit 1
-),
-
-newest_sweep as (
-    select looked.run_id
-    from looked
-    where looked.horizon_scope = 'table'
-    order by looked.run_id desc
-    limit 1
-),
-
-through as (
-    select
-        looked.run_id,
-        looked.horizon,
-        looked.finished_at
-    from looked
-    where looked.counts and looked.horizon_scope = 'table'
-    order by looked.run_id desc
-    limit 1
-)
-
+-- stretches --
+-- What of a stretch lies below the watermark; of `only`, where that is all that can be filled.
 select
-    (select behind.horizon from behind)::text::numeric as behind,
-    (select through.horizon from through)::text::numeric as through,
-    exists (select from behind) as has_behind,
-    exists (
-        select
-        from through
-        inner join newest_sweep on newest_sweep.run_id = through.run_id
-        where
-            not exists (
-                select
-                from orchestrator.runs as undos
-                where
-                    undos.pipeline_id = %(pipeline_id)s
-                    and undos.kind = 'undo'
-                    and undos.status = 'succeeded'
-                    and undos.run_id > through.run_id
+    lower(stretches.stretch)::text as low,
+    upper(stretches.stretch)::text as high
+from (
+    select
+        unnest(
+            tstzmultirange(
+                tstzrange(
+                    least(%(low)s::timestamptz, %(watermark)s::timestamptz),
+                    least(%(high)s::timestamptz, %(watermark)s::timestamptz)
+                )
             )
-    ) as has_through,
-    coalesce(
-        (select through.finished_at from through) < clock_timestamp() - %(sweep_every)s::interval,
-        false
-    ) as is_due
-
--- gaps --
--- Windows that were undone, less what was filled again since.
-select
-    lower(gaps.gap)::text as low,
-    upper(gaps.gap)::text as high
-from (
-    select unnest(range_agg(rests.rest)) as gap
-    from (
-        select
-            tstzmultirange(tstzrange(windows.low, windows.high))
-            - coalesce(
-                (
-                    select range_agg(tstzrange(backfills.low, backfills.high))
-                    from orchestrator.runs as backfills
-                    where
-                        backfills.pipeline_id = %(pipeline_id)s
-                        and backfills.kind = 'backfill'
-                        and backfills.status = 'succeeded'
-                        and backfills.run_id > undos.run_id
-                ),
-                '{}'
-            ) as rest
-        from orchestrator.runs as undos
-        inner join orchestrator.runs as windows on windows.run_id = undos.parent_run_id
-        where
-            undos.pipeline_id = %(pipeline_id)s
-            and undos.kind = 'undo'
-            and undos.status = 'succeeded'
-            and windows.kind = 'window'
-    ) as rests
-) as gaps
-order by gaps.gap
-
--- backfill --
--- What of a stretch lies below the watermark, and whether all of it is a gap.
-select
-    stretch.low::text as low,
-    stretch.high::text as high,
-    stretch.low >= stretch.high as is_empty,
-    stretch.low < stretch.high
-    and %(gaps)s::tstzmultirange @> tstzrange(stretch.low, stretch.high) as is_gap
-from (
-    select
-        %(low)s::timestamptz as low,
-        least(%(high)s::timestamptz, %(watermark)s::timestamptz) as high
-) as stretch
+            * %(only)s::tstzmultirange
+        ) as stretch
+) as stretches
+order by stretches.stretch
 
 -- undoable --
 -- A run that can be taken back.
@@ -269,6 +158,16 @@ where
     and runs.pipeline_id = %(pipeline_id)s
     and runs.kind in ('window', 'sweep', 'backfill', 'reconcile')
     and runs.status = 'succeeded'
+
+-- undone --
+-- Whether a run was taken back.
+select undos.run_id
+from orchestrator.runs as undos
+where
+    undos.parent_run_id = %(run_id)s
+    and undos.pipeline_id = %(pipeline_id)s
+    and undos.kind = 'undo'
+    and undos.status = 'succeeded'
 
 -- edges --
 -- Moments as the cursor has them: on the wall clock of its zone if it has none of its own. Where
@@ -320,13 +219,16 @@ from (
 cross join lateral (
     select
         greatest(%(low)s::timestamptz, %(settled)s::timestamptz) as settled,
-        greatest(
-            %(low)s::timestamptz,
-            least(
-                %(settled)s::timestamptz,
-                first.moment + %(size)s::interval * %(share)s::double precision
+        case
+            when first.moment is null
+                then greatest(%(low)s::timestamptz, %(settled)s::timestamptz)
+            else least(
+                greatest(%(low)s::timestamptz, %(settled)s::timestamptz),
+                -- The hour that comes twice in autumn may be taken for the earlier one.
+                greatest(%(low)s::timestamptz, first.moment)
+                + %(size)s::interval * %(share)s::double precision
             )
-        ) as high
+        end as high
 ) as next_window
 
 -- preflight --

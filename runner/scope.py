@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -21,13 +22,21 @@ class Scopes:
 
     session: Session
     source: Source
-    clock: Clock | None
-    gaps: list[tuple[str, str]]
+    clock: Clock | None = None
+    gaps: Sequence[tuple[str, str]] = ()
 
     def window(self, low: str, high: str) -> sql.Composed:
         """Rows of [low, high)."""
         edges = self._edges(low, high)
         return self._between(edges["low"], edges["high"])
+
+    def ahead(self, low: str, high: str) -> sql.Composed:
+        """Rows of [low, high) to look for the first of: none at -infinity, no hour twice."""
+        edges = self._edges(low, high, slack="0")
+        scope = self._between(edges["low"], edges["high"])
+        if not self.source.is_postgres:
+            return scope
+        return sql.SQL("{} and {} > '-infinity'").format(scope, self.source.cursor_name)
 
     def behind(self, low: str) -> sql.Composed:
         """Rows of the lookback before `low`, but those of gaps."""
@@ -79,8 +88,10 @@ class Scopes:
             scope = sql.SQL("({} and not {})").format(scope, gap)
         return scope
 
-    def _edges(self, low: str, high: str = "infinity") -> dict[str, str]:
+    def _edges(self, low: str, high: str = "infinity", slack: str | None = None) -> dict[str, str]:
         definition = self.source.definition
+        if slack is None:
+            slack = AUTUMN_HOUR if self.source.reads_hours_twice else "0"
         values = {
             "low": low,
             "high": high,
@@ -89,7 +100,7 @@ class Scopes:
             "lookback": definition["lookback"],
             "is_naive": self.source.is_naive,
             "zone": definition["cursor_timezone"],
-            "slack": AUTUMN_HOUR if self.source.reads_hours_twice else "0",
+            "slack": slack,
         }
         edges: dict[str, str] = self.session.row(queries("pipeline.sql")["edges"], values)["edges"]
         return edges

@@ -171,7 +171,7 @@ def torture(
         naive,
         stories,
         sample,
-        havoc.broken,
+        list(havoc.broken.values()),
         dict(havoc.errors),
         havoc.kills,
         havoc.audits,

@@ -142,7 +142,7 @@ on conflict (order_id) do update set
     changed_at = excluded.changed_at
 
 -- kill --
--- End one of the server processes that ingest: the one that works, or one that keeps a ledger.
+-- End a server process that ingests: one that works, or one that keeps a ledger.
 select pg_terminate_backend(victims.pid) as is_ended
 from (
     select activity.pid
@@ -181,7 +181,7 @@ select to_regclass('{{ replica }}') is not null as found
 -- audit --
 -- Rows that the last run which says "exact" has not got, while everybody is at work. Those that no
 -- transaction has written since the oldest one open at that run have to be in the replica as they
--- are: in its window, its lookback, or with an odd cursor. {{ replica }} is written by that pipeline.
+-- are: in its window, its lookback, or with an odd cursor. {{ replica }} is that of the pipeline.
 with promised as (
     select
         runs.run_id,
@@ -201,6 +201,7 @@ with promised as (
 )
 
 select
+    %(pipeline)s as pipeline,
     promised.run_id,
     orders.order_id,
     orders.story,
@@ -345,8 +346,8 @@ order by orders.order_id
 limit 10
 
 -- ledger --
--- What the ledger says of a pipeline: windows, those that begin inside an earlier one, those that do
--- not begin where the one before ended, and the runs that came to nothing.
+-- What the ledger says of a pipeline: windows, those that begin inside an earlier one, those that
+-- do not begin where the one before ended, and the runs that came to nothing.
 with runs_here as (
     select
         runs.run_id,

@@ -117,15 +117,16 @@ class Transfer:
         self._execute("keep_gone")
         return Counts(deleted=self._execute("delete_gone"))
 
-    def undo(self, undone_run_id: int) -> Counts:
-        """Take back what a run did."""
+    def undo(self, undone_run_id: int) -> tuple[Counts, int]:
+        """Take back what a run did; the second figure is how many rows later runs have changed."""
         self._execute("give_back_rejects", undone_run_id=undone_run_id)
         if not self.definition["key_columns"]:
-            return Counts(deleted=self._execute("delete_run", undone_run_id=undone_run_id))
+            return Counts(deleted=self._execute("delete_run", undone_run_id=undone_run_id)), 0
         file = statement(self.project, "undo")
         values = {**self.values, "undone_run_id": undone_run_id}
         found = self.work.query(render(file.read_text(encoding="utf-8"), values, file), file)[0]
-        return Counts(**found)
+        left_alone = found.pop("left_alone")
+        return Counts(**found), left_alone
 
     def _move(self, name: str, scope: sql.Composed) -> Counts:
         """Move the rows of a scope, those that can be stored."""

@@ -1,12 +1,33 @@
-"""How large the next window is: the definition's size at first, then what fits time and rows."""
+"""Which window comes next, and how large it is: the definition's size at first, then what fits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from psycopg import sql
+
+from runner.database import Session
+from runner.queries import queries
+from runner.scope import Scopes
+from runner.source import Source
+from runner.template import render
+
 TARGET_SECONDS = 10.0
 MOST_ROWS = 1_000_000
 SMALLEST, LARGEST = 2.0**-30, 2.0**10
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open stretch of the cursor, [low, high), as text: the ends may be infinite.
+
+    `share` is how much of the way to the settled bound is done with it, from 0 to 1.
+    """
+
+    low: str
+    high: str
+    is_last: bool = True
+    share: float = 1.0
 
 
 @dataclass(slots=True)
@@ -27,3 +48,55 @@ class Pace:
     def halve(self) -> None:
         """After a statement that took too long, or a window that would."""
         self.share = max(SMALLEST, self.share / 2)
+
+
+class Windows:
+    """The windows of one stretch of a source, one after the other."""
+
+    def __init__(self, work: Session, source: Source, pace: Pace) -> None:
+        self.work = work
+        self.source = source
+        self.pace = pace
+        self.scopes = Scopes(work, source)
+        self.origin: str | None = None  # where the first window with rows began
+
+    def next(self, low: str, high: str) -> Window:
+        """The next window towards `high`: it begins at `low`, jumps over what is empty, and takes
+        what fits.
+        """
+        while True:
+            window = self._propose(low, high)
+            if not self.pace.is_too_many(self._estimate(window)):
+                return window
+            self.pace.halve()
+
+    def _estimate(self, window: Window) -> int:
+        """How many rows the planner expects, from its statistics."""
+        query = sql.SQL("explain (format json) select from {} as source where {}")
+        scope = self.scopes.window(window.low, window.high)
+        plan = self.work.row(query.format(self.source.relation, scope).as_string())["QUERY PLAN"]
+        return int(plan[0]["Plan"]["Plan Rows"])
+
+    def _propose(self, low: str, high: str) -> Window:
+        cursor, zone = self.source.cursor_name, self.source.definition["cursor_timezone"]
+        moment = sql.SQL("({} at time zone {})").format(cursor, sql.Literal(zone))
+        text = render(
+            queries("pipeline.sql")["next_window"],
+            {
+                "source": self.source.relation,
+                "scope": self.scopes.ahead(low, high),
+                "cursor": cursor,
+                "moment": moment if self.source.is_naive else cursor,
+            },
+            "pipeline.sql",
+        )
+        values = {
+            "low": low,
+            "settled": high,
+            "origin": self.origin,
+            "size": self.source.definition["window_size"],
+            "share": self.pace.share,
+        }
+        found = self.work.row(text, values)
+        self.origin = self.origin or found["moment"]
+        return Window(low, found["high"], found["is_last"], float(found["share"]))

@@ -38,7 +38,7 @@ NAMES = {
     type=click.IntRange(1, 6),
     default=3,
     show_default=True,
-    help="Ingests of the same pipeline at once.",
+    help="Ingests at once.",
 )
 @click.option(
     "--seed", type=int, help="What writers do; when they do it is the machine's (default: drawn)."
@@ -73,14 +73,15 @@ def _intention(plan: Plan, name: str) -> str:
 torture: {plan.seconds} seconds, seed {plan.seed}
   database {name} is made for it, and dropped at the end
   {plan.writers} writers commit out of order, roll back, use savepoints, change rows, date them back
-  {plan.runners} runners ingest the same pipeline; a killer ends their server processes at random
+  {plan.runners} runners ingest them into two replicas at once; a killer ends their server processes
   2 naive copies read the same rows, by the highest time they have
 """
 
 
 def _show(live: Live, plan: Plan, progress: Progress) -> None:
     text = f"{progress.rows:,} rows, {progress.succeeded:,} runs, {progress.kills:,} kills"
-    live.show(text, progress.seconds, plan.seconds)
+    is_over = progress.seconds >= plan.seconds
+    live.show("comparing" if is_over else text, progress.seconds, plan.seconds)
 
 
 def _tell(verdict: Verdict) -> None:
@@ -148,8 +149,8 @@ def _sentences(verdict: Verdict) -> list[str]:
     return [
         f"milepost {what}: {verdict.written:,} rows, {windows:,} windows,"
         f" {verdict.kills:,} server processes killed, {verdict.audits:,} audits on the way",
-        f"the naive copies lost {lost} rows of those who did nothing wrong: a row is dated when its"
-        " transaction\nbegins and seen when it commits",
+        f"the naive copies lost {lost} rows of writers who did nothing wrong: a row is dated when"
+        " its\ntransaction begins, and seen when that commits",
     ]
 
 

@@ -51,7 +51,7 @@ left join (
         concat('connection ', threads.id, ', ', threads.user, ', ', threads.command) as who
     from information_schema.processlist as threads
     where
-        false
+        threads.id <> connection_id()
         and threads.command not in ('Sleep', 'Daemon', 'Binlog Dump')
     union all
     select

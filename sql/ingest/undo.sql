@@ -53,11 +53,20 @@ restored as (
                 {{ is_same_key }}
                 and stored._run_id <> {{ undone_run_id }}
         )
+        and not exists (
+            select
+            from orchestrator.replaced_rows as later
+            where
+                later.pipeline_id = {{ pipeline_id }}
+                and later.run_id > {{ undone_run_id }}
+                and later.key = former.key
+        )
     on conflict ({{ keys }}) do update set {{ restorations }}, _run_id = excluded._run_id
     returning (xmax = 0) as is_new
 )
 
 select
+    (select count(*) from former) - count(*) as left_alone,
     (select count(*) from deleted) as deleted,
     count(*) filter (where restored.is_new) as inserted,
     count(*) filter (where not restored.is_new) as updated

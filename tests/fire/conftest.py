@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -23,3 +26,12 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries follow each other at once."""
     monkeypatch.setattr(retry, "FIRST_DELAY_SECONDS", 0.002)
     monkeypatch.setattr(pipeline, "POLL_SECONDS", 0.005)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that also the user of a server may enter, if we are root."""
+    folder = Path(tempfile.mkdtemp(prefix="milepost-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)

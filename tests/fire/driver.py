@@ -27,7 +27,7 @@ def work(order: dict[str, Any]) -> int:
     )
     with watched(Boundary(order["at"], kill)):
         try:
-            getattr(pipeline, order["method"])(*order["arguments"])
+            getattr(pipeline, order["method"])(**order["arguments"])
         except RunnerError as error:
             print(error, file=sys.stderr)
             return 1

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,17 +24,25 @@ from tests.fire.death import Boundary, terminate, watched
 from tests.support import PROJECT
 
 MOST_STATEMENTS = 1000
-Order = tuple[str, list[Any]]
+# A method of IngestionPipeline and its arguments.
+Order = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Story:
-    """What is done to a source before each death, and what the runner is told to do then."""
+    """What is done to a source before each death, what the runner is told to do then, and what it
+    is told afterwards if it could not finish.
+    """
 
     definition: dict[str, Any]
     prepare: Callable[[Arena], None]
     order: Callable[[Arena], Order]
-    finish: Callable[[Arena], None] = lambda arena: None
+    finish: Callable[[Arena, Order], None] = lambda arena, order: None
+
+
+def follow(arena: Arena, order: Order) -> None:
+    method, arguments = order
+    getattr(arena.pipeline, method)(**arguments)
 
 
 def pass_an_hour(arena: Arena) -> None:
@@ -55,18 +63,31 @@ def write(arena: Arena) -> None:
         arena.change(arena.last_id - 8, f"changed in silence {arena.last_id}")
 
 
+def write_only_new(arena: Arena) -> None:
+    pass_an_hour(arena)
+    arena.insert(*[moment(arena, f"{minutes} minutes") for minutes in (50, 30, 10)])
+
+
 def run(arena: Arena) -> Order:
-    return "run", [0]
+    return "run", {"wait_seconds": 0}
+
+
+def sweep(arena: Arena) -> Order:
+    return "run", {"wait_seconds": 0, "sweep": True}
+
+
+def backfill(arena: Arena) -> Order:
+    return "backfill", {"low": "-infinity", "high": "infinity"}
+
+
+def reconcile(arena: Arena) -> Order:
+    return "reconcile", {}
 
 
 def write_long_ago(arena: Arena) -> None:
     write(arena)
     arena.insert(moment(arena, "40 days"))
     arena.all("update fire.goods set value = value || '!' where id % 5 = 1")
-
-
-def sweep(arena: Arena) -> None:
-    arena.ingest(sweep=True)
 
 
 def change_in_range(arena: Arena) -> None:
@@ -84,7 +105,12 @@ def delete_some(arena: Arena) -> None:
     )
 
 
-def ingest_and_choose(arena: Arena) -> None:
+def ingest_what_is_new(arena: Arena) -> None:
+    write_only_new(arena)
+    arena.ingest()
+
+
+def ingest_it(arena: Arena) -> None:
     write(arena)
     arena.ingest()
 
@@ -93,60 +119,232 @@ def undo(arena: Arena) -> Order:
     last = arena.one(
         "select max(run_id) from orchestrator.runs where kind = 'window' and status = 'succeeded'"
     )
-    return "undo", [last]
+    return "undo", {"run_id": last}
 
 
-def finish_undo(arena: Arena) -> None:
-    """It happened, whoever was told."""
-    method, (run_id,) = arena.order
+def finish_undo(arena: Arena, order: Order) -> None:
+    """Whoever was told that it had been done, now it is."""
+    run_id = order[1]["run_id"]
     if arena.one("select status from orchestrator.runs where run_id = %s", run_id) == "succeeded":
-        getattr(arena.pipeline, method)(run_id)
+        follow(arena, order)
+    assert len(arena.gaps()) == 1
     arena.fill_gaps()
 
 
-def backfill_gaps(arena: Arena) -> None:
-    """Two windows at least, undone, so that there is a gap of more than one."""
+def undo_two_windows(arena: Arena) -> None:
+    """A gap that takes more than one window."""
     for _ in range(2):
-        pass_an_hour(arena)
-        arena.insert(moment(arena, "50 minutes"), moment(arena, "10 minutes"))
-    for run in arena.ingest():
-        arena.pipeline.undo(run.run_id)
+        write_only_new(arena)
+    for loaded in arena.ingest():
+        arena.pipeline.undo(loaded.run_id)
 
 
-def backfill(arena: Arena) -> Order:
-    gaps = arena.gaps()
-    return "backfill", [gaps[0][0], gaps[-1][1]]
+def fill_the_gap(arena: Arena) -> Order:
+    low, high = arena.gaps()[0]
+    return "backfill", {"low": low, "high": high}
 
 
-UPSERT = {"mode": "upsert", "lookback": "1 day"}
-APPEND = {"mode": "append", "lookback": "1 day"}
+def fill_what_is_left(arena: Arena, order: Order) -> None:
+    arena.fill_gaps()
+
+
+APPEND = {"mode": "append"}
+UPSERT = {"mode": "upsert"}
 KEYLESS = {"mode": "append", "key": "{}", "window_size": "30 minutes"}
-
-
-def write_only_new(arena: Arena) -> None:
-    pass_an_hour(arena)
-    arena.insert(*[moment(arena, f"{minutes} minutes") for minutes in (50, 30, 10)])
-
 
 STORIES = {
     "append": Story(APPEND, write, run),
     "upsert": Story(UPSERT, write, run),
     "windows": Story({**APPEND, "window_size": "15 minutes"}, write, run),
     "keyless": Story(KEYLESS, write_only_new, run),
-    "sweep": Story(UPSERT, write_long_ago, lambda arena: ("run", [0, lambda _: None, True]), sweep),
-    "backfill": Story(
-        UPSERT,
-        change_in_range,
-        lambda arena: ("backfill", ["-infinity", "infinity"]),
-        lambda arena: arena.pipeline.backfill("-infinity", "infinity") and None,
-    ),
-    "reconcile": Story(
-        {**UPSERT, "on_delete": "apply"},
-        delete_some,
-        lambda arena: ("reconcile", []),
-        lambda arena: arena.pipeline.reconcile() and None,
-    ),
-    "undo": Story(UPSERT, ingest_and_choose, undo, finish_undo),
-    "keyless undo": Story(KEYLESS, ingest_keyless := None, undo, finish_undo),  # type: ignore
-    "keyless backfill": Story(KEYLESS, backfill_gaps, backfill, lambda arena: arena.fill_gaps()),
+    "sweep": Story(UPSERT, write_long_ago, sweep, follow),
+    "backfill": Story(UPSERT, change_in_range, backfill, follow),
+    "reconcile": Story({**UPSERT, "on_delete": "apply"}, delete_some, reconcile, follow),
+    "undo": Story(UPSERT, ingest_it, undo, finish_undo),
+    "keyless undo": Story(KEYLESS, ingest_what_is_new, undo, finish_undo),
+    "gap": Story(UPSERT, undo_two_windows, fill_the_gap, fill_what_is_left),
+    "keyless gap": Story(KEYLESS, undo_two_windows, fill_the_gap, fill_what_is_left),
 }
+
+
+def die_everywhere(
+    arena: Arena, story: Story, die: Callable[[Order, int], bool], step: int = 1
+) -> int:
+    """`die` follows the order, with a death before the statement of that number, and says whether
+    it came to that; so it goes on until there is no such statement. How many deaths there were.
+    """
+    arena.make(**story.definition)
+    story.prepare(arena)
+    arena.ingest()
+    deaths = 0
+    for at in range(1, MOST_STATEMENTS, step):
+        story.prepare(arena)
+        order = story.order(arena)
+        has_died = die(order, at)
+        story.finish(arena, order)
+        arena.ingest()
+        try:
+            arena.assert_exact()
+        except AssertionError as error:
+            error.add_note(f"death before statement {at} of {order}")
+            raise
+        if not has_died:
+            return deaths
+        deaths += 1
+    raise AssertionError("it never ended")
+
+
+def lose_a_session(arena: Arena, victim: str, order: Order, at: int) -> bool:
+    """The server ends one of the two sessions; the runner is not told to try again."""
+
+    def strike(boundary: Boundary) -> None:
+        if pid := getattr(boundary, victim):
+            terminate(arena.database.conninfo, pid)
+
+    boundary = Boundary(at, strike)
+    with watched(boundary):
+        try:
+            follow(arena, order)
+        except RunnerError as error:
+            error.add_note(f"death of {victim} before statement {at} of {order}")
+            raise
+    return boundary.has_struck
+
+
+@pytest.mark.usefixtures("no_patience")
+@pytest.mark.parametrize("victim", ["work", "evidence"])
+@pytest.mark.parametrize("story", ["append", "upsert", "undo", "reconcile", "keyless gap"])
+def test_a_session_that_is_lost_is_made_up_for(arena: Arena, story: str, victim: str) -> None:
+    """A sample; all of it is below."""
+    deaths = die_everywhere(
+        arena,
+        STORIES[story],
+        lambda order, at: lose_a_session(arena, victim, order, at),
+        step=7,
+    )
+    assert deaths > 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_patience")
+@pytest.mark.parametrize("victim", ["work", "evidence"])
+@pytest.mark.parametrize("story", STORIES)
+def test_a_session_that_is_lost_before_any_statement_is_made_up_for(
+    arena: Arena, story: str, victim: str
+) -> None:
+    deaths = die_everywhere(
+        arena, STORIES[story], lambda order, at: lose_a_session(arena, victim, order, at)
+    )
+    assert deaths > 25
+
+
+class Mortal:
+    """Runners in processes of their own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def follow(self, arena: Arena, order: Order, at: int) -> int:
+        """How it ended: 0, or less the number of the signal."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        method, arguments = order
+        self.process.stdin.write(
+            json.dumps(
+                {
+                    "pipeline_id": arena.pipeline_id,
+                    "conninfo": arena.database.conninfo,
+                    "project": str(arena.project),
+                    "method": method,
+                    "arguments": arguments,
+                    "at": at,
+                }
+            )
+            + "\n"
+        )
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+
+@pytest.fixture
+def mortal() -> Iterator[Mortal]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.fire.driver"],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield Mortal(process)
+
+
+def kill_the_runner(arena: Arena, mortal: Mortal, order: Order, at: int) -> bool:
+    status = mortal.follow(arena, order, at)
+    assert status in (0, -signal.SIGKILL)
+    # The kernel closes what it had open, and the server sees that a moment later.
+    query = "select count(*) from pg_stat_activity where application_name like 'milepost ingest%%'"
+    while arena.one(query + " and datname = current_database()"):
+        pass
+    return status != 0
+
+
+@pytest.mark.parametrize("story", ["append", "undo", "sweep", "keyless gap"])
+def test_a_runner_that_is_killed_leaves_nothing_half(
+    arena: Arena, mortal: Mortal, story: str
+) -> None:
+    """A sample; all of it is below."""
+    deaths = die_everywhere(
+        arena,
+        STORIES[story],
+        lambda order, at: kill_the_runner(arena, mortal, order, at),
+        step=7,
+    )
+    assert deaths > 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", STORIES)
+def test_a_runner_that_is_killed_before_any_statement_leaves_nothing_half(
+    arena: Arena, mortal: Mortal, story: str
+) -> None:
+    deaths = die_everywhere(
+        arena, STORIES[story], lambda order, at: kill_the_runner(arena, mortal, order, at)
+    )
+    assert deaths > 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", ["append", "upsert", "undo", "reconcile"])
+def test_a_server_that_stops_at_once_before_any_statement_keeps_all_of_a_run_or_nothing(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch, story: str
+) -> None:
+    """As after a power cut, but for the disk: it was told to write nothing more."""
+    monkeypatch.setattr("runner.retry.FIRST_DELAY_SECONDS", 0.05)
+    server = Server(open_folder / "data", FAST).start()
+    try:
+        load_schema(**psycopg.conninfo.conninfo_to_dict(server.uri))
+        with psycopg.connect(server.uri, autocommit=True) as connection:
+            arena = Arena(Database(server.uri), connection)
+
+            def cut(order: Order, at: int) -> bool:
+                def strike(boundary: Boundary) -> None:
+                    os.kill(server._process() or 0, signal.SIGQUIT)
+                    while server.is_running():
+                        pass
+                    server.start()
+
+                boundary = Boundary(at, strike)
+                with watched(boundary):
+                    follow(arena, order)
+                if boundary.has_struck:
+                    arena.connection.close()
+                    arena.connection = psycopg.connect(server.uri, autocommit=True)
+                    arena.run_text("set timezone = 'UTC'")
+                return boundary.has_struck
+
+            try:
+                assert die_everywhere(arena, STORIES[story], cut, step=3) > 10
+            finally:
+                arena.connection.close()
+    finally:
+        server.delete()

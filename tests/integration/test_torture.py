@@ -48,7 +48,7 @@ def project_with_clock(folder: Path, *changes: tuple[str, str]) -> Path:
 
 
 def test_our_protocol_loses_nothing_where_the_naive_ones_do(server: Database) -> None:
-    done = command("torture", "--seconds", "8", "--seed", "4", "--json", database=server)
+    done = command("torture", "--seconds", "7", "--seed", "4", "--json", database=server)
     verdict = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout
     assert verdict["is_kept"]
@@ -67,7 +67,7 @@ def test_a_horizon_that_forgets_open_transactions_is_found_out(
 ) -> None:
     broken = project_with_clock(tmp_path, (HORIZON, NO_HORIZON))
     with scratch(server) as database:
-        verdict = torture(database, broken, Plan(4, 8, 3, seed=2), lambda progress: None)
+        verdict = torture(database, broken, Plan(3, 8, 3, seed=2), lambda progress: None)
     assert not verdict.is_kept
     assert not all(ours.unswept.is_exact for ours in verdict.ours.values())
     assert verdict.broken

@@ -91,7 +91,7 @@ def mariadb_server(folder: Path) -> Iterator[MariaDB]:
         "--skip-log-bin",
     ]
     stop = WATCHDOG.replace("-INT", "-TERM")
-    with run_server(stop, server.folder, arguments, user, TZ="Europe/Berlin"):
+    with run_server(stop, server.folder, arguments, user, TZ="America/New_York"):
         wait_for(server.folder / "socket", server.folder / "log")
         server.run(
             f"create user {ROLE}@'%' identified by '{PASSWORD.replace(chr(39), chr(39) * 2)}'"

@@ -11,6 +11,8 @@ from runner.database import Database
 from tests.integration.test_commands import command
 from tests.support import ingest, query
 
+pytestmark = pytest.mark.slow
+
 HEADER = "partner_id,partner_name,rate,updated_at\n"
 ROWS = '1,Acme,0.5,2026-01-01T08:00:00Z\n2,"Miles, more",,2026-01-02T09:00:00+02:00\n'
 

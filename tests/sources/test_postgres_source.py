@@ -16,6 +16,8 @@ from tests.integration.test_commands import command
 from tests.sources.servers import PASSWORD, ROLE, SECRET, Cluster, run_source_sql
 from tests.support import PROJECT, ingest, query, scalar
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = "id, note, amount, updated_at"
 ORDERS = ("--source", "app.orders", "--cursor", "updated_at", "--key", "id", "--mode", "upsert")
 SECONDS = 8

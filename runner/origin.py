@@ -1,0 +1,88 @@
+"""Where a source in another database is: an address, read and kept without showing its password."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from runner.errors import UsageError
+
+# The variable that has the password: an address is seen by all who list processes.
+PASSWORD = "MILEPOST_SOURCE_PASSWORD"
+
+POSTGRES, MARIADB, FILE = "postgres_fdw", "mysql_fdw", "file_fdw"
+WRAPPERS = {
+    "postgresql": POSTGRES,
+    "postgres": POSTGRES,
+    "mariadb": MARIADB,
+    "mysql": MARIADB,
+}
+# A network that goes away is noticed, a query that hangs ends, rows come ten thousand at a time.
+SERVER_OPTIONS: dict[str, dict[str, str]] = {
+    POSTGRES: {
+        "port": "5432",
+        "fetch_size": "10000",
+        "connect_timeout": "10",
+        "keepalives_idle": "60",
+        "keepalives_interval": "10",
+        "keepalives_count": "6",
+        "options": "-c statement_timeout=10min -c idle_in_transaction_session_timeout=1h",
+    },
+    MARIADB: {
+        "port": "3306",
+        "fetch_size": "10000",
+        # Without it text comes as this machine speaks, and the wrapper does not look at it.
+        "character_set": "utf8mb4",
+        # What has a time zone arrives in UTC.
+        "init_command": "SET time_zone='+00:00'",
+    },
+    FILE: {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A server with its options, the database there and a user; or a file, with nobody."""
+
+    wrapper: str
+    database: str
+    options: Mapping[str, str]
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def origin(address: str, password: str | None) -> Origin:
+    """What an address means: postgresql://, mariadb:// or mysql://, or the path of a CSV file."""
+    if "://" not in address:
+        return Origin(FILE, "files", {"filename": str(Path(address).absolute())})
+    # Nothing of the address is repeated in an error: any part of it may be the password.
+    try:
+        parts = urlsplit(address)
+        port, given = parts.port, dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+    except ValueError:
+        raise UsageError(
+            "--from is no address that can be read",
+            "scheme://user@host:port/database; in a password, write @ as %40, / as %2F, : as %3A",
+        ) from None
+    wrapper, database = WRAPPERS.get(parts.scheme), unquote(parts.path.strip("/"))
+    if wrapper is None or not database or not re.fullmatch(r"[^./]+", database):
+        raise UsageError(
+            "--from names no database that can be read",
+            "postgresql://user@host/database, mariadb://user@host/database, or a CSV file",
+        )
+    if not parts.username:
+        raise UsageError("--from names nobody to be there", "scheme://user@host/database")
+    if any("password" in name for name in given):
+        raise UsageError("--from has a password behind its ?", f"leave it out, and set {PASSWORD}")
+    options = {**SERVER_OPTIONS[wrapper], **given}
+    if parts.hostname:
+        options["host"] = unquote(parts.hostname)
+    if port:
+        options["port"] = str(port)
+    if wrapper == POSTGRES:
+        options["dbname"] = database
+    inside = unquote(parts.password) if parts.password else None
+    return Origin(wrapper, database, options, unquote(parts.username), inside or password)
