@@ -50,6 +50,7 @@ class Loaded:
 
     rows: int
     rejected: int
+    is_behind: bool = False  # some arrived before the watermark: a sweep brings them
 
 
 def load(
@@ -93,7 +94,7 @@ def load(
                 f" {loading.first_reject()}",
                 f"nothing was loaded; the lines with their reasons: {LOOK}",
             )
-    return Loaded(loading.rows, loading.rejected)
+    return Loaded(loading.rows, loading.rejected, loading.is_behind)
 
 
 @contextlib.contextmanager
@@ -182,6 +183,7 @@ class _Loading:
         self.columns = columns
         self.names = sql.SQL(", ").join(map(sql.Identifier, columns))
         self.load_id = self.rows = self.rejected = 0
+        self.is_behind = False
         self.line = 2  # where the next block begins
 
     def begin(self, sha256: str, as_history: bool, again: bool) -> None:
@@ -219,7 +221,7 @@ class _Loading:
         if not self.rows + self.rejected:
             raise RunnerError(f"{self.file_name}: the file has no rows")
         if as_history:
-            self._refuse_behind_watermark()
+            self._look_behind_watermark()
         # Nothing arrives after now, whatever the clock of the device said.
         arrival = "least(staged.event_time, now())" if as_history else "now()"
         self.session.run(self._text("insert", created_at=sql.SQL(arrival)))
@@ -274,11 +276,13 @@ class _Loading:
         self.rows += len(fit)
         self.rejected += len(rejects)
 
-    def _refuse_behind_watermark(self) -> None:
+    def _look_behind_watermark(self) -> None:
+        """Older rows are found by a sweep, if they can be told from those that are there."""
         found = self.session.row(queries("load.sql")["behind"])
-        if found["is_behind"]:
+        if found["is_behind"] and not found["has_key"]:
             raise RunnerError(
                 f"{self.file_name}: its oldest event, {found['oldest']}, is behind the watermark,"
-                f" {found['watermark']}: no ingest would ever read it",
+                f" {found['watermark']}, and the pipeline has no key: no ingest would ever read it",
                 "nothing was loaded; load it without --as-history, so that it arrives now",
             )
+        self.is_behind = found["is_behind"]

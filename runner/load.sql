@@ -156,18 +156,22 @@ cross join lateral
     pg_temp.sift(starts.line_number, least(starts.line_number + 15, %(last)s)) as sifted
 
 -- behind --
--- Whether the oldest staged event is one that no ingest would read.
+-- Whether the oldest staged event is one that only a sweep would read, and whether there is a key
+-- for it.
 select
     (select min(staged.event_time)::text from pg_temp.staged as staged) as oldest,
     max(runs.high)::text as watermark,
-    (select min(staged.event_time) from pg_temp.staged as staged) <= max(runs.high) as is_behind
+    coalesce(
+        (select min(staged.event_time) from pg_temp.staged as staged) <= max(runs.high), false
+    ) as is_behind,
+    coalesce(bool_and(cardinality(pipelines.key_columns) > 0), true) as has_key
 from orchestrator.runs as runs
 inner join orchestrator.pipeline_definitions as pipelines
     on pipelines.pipeline_id = runs.pipeline_id
 where
     pipelines.source_relation = 'public.event_stream'
     and runs.kind = 'window'
-    and runs.status = 'succeeded'
+    and runs.status in ('succeeded', 'rolled_back')
 
 -- insert --
 -- In the order of arrival.

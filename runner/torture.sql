@@ -13,9 +13,11 @@ create table shop.orders (
     changed_at timestamptz default now()
 );
 
+-- Windows read by it, and so do the naive copies.
 create index on shop.orders (changed_at);
 
 create table warehouse.after_max (like shop.orders);
+-- For the highest time in it.
 create index on warehouse.after_max (changed_at);
 
 create table warehouse.from_max (like shop.orders including indexes);

@@ -38,6 +38,8 @@ def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
         )
     output.data({"rows": loaded.rows, "rejected": loaded.rejected})
     output.say(f"load: {loaded.rows:,} {'event' if loaded.rows == 1 else 'events'} from {file}")
+    if loaded.is_behind:
+        output.say(f"some of them lie behind the watermark: {output.program()} ingest --sweep")
     if loaded.rejected:
         lines = "1 line is" if loaded.rejected == 1 else f"{loaded.rejected:,} lines are"
         output.warn(f"{lines} no event and stayed out, with the reason in load_rejects", LOOK)

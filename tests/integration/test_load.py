@@ -394,8 +394,25 @@ def test_a_database_without_the_tables_is_told_what_to_do(database: Database, fi
     assert refused.value.hint == "python -m runner schema apply"
 
 
-def test_history_behind_the_watermark_is_refused(database: Database, file: Path) -> None:
+def test_history_behind_the_watermark_comes_with_a_sweep(database: Database, file: Path) -> None:
     file.write_text(HEADER + GOOD + "x\n")
+    ingest(database)
+    done = command("load", str(file), "--as-history", database=database)
+    assert "behind the watermark: python -m runner ingest --sweep" in done.stdout
+    ingest(database, "event_stream")
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 0
+    assert command("ingest", "--sweep", database=database).returncode == 0
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 1
+
+
+def test_history_behind_the_watermark_is_refused_where_there_is_no_key(
+    database: Database, file: Path
+) -> None:
+    file.write_text(HEADER + GOOD + "x\n")
+    query(
+        database,
+        "update orchestrator.pipeline_definitions set key_columns = '{}' where pipeline_id = 1",
+    )
     ingest(database)
     with pytest.raises(RunnerError, match="behind the watermark") as refused:
         load(database, file, as_history=True)

@@ -355,6 +355,25 @@ def test_the_clock_there_is_the_clock_here(warehouse: Database, readable_shop: C
     assert clock.rstrip() in printed
 
 
+def test_a_type_that_is_there_and_not_here_is_named(
+    warehouse: Database, readable_shop: Cluster
+) -> None:
+    with readable_shop.connect("shop") as connection:
+        connection.execute("create type app.mood as enum ('good', 'bad')")
+        connection.execute("alter table app.orders add column mood app.mood")
+    run_source_sql(readable_shop, "app.orders")
+    done = command(
+        *("pipelines", "add", "orders", "--from", readable_shop.url("shop"), *ORDERS, "--yes"),
+        database=warehouse,
+        MILEPOST_SOURCE_PASSWORD=PASSWORD,
+    )
+    assert done.returncode == 3
+    assert 'a type that is not here: type "app.mood" does not exist' in done.stderr
+    query(warehouse, "create schema app")
+    query(warehouse, "create type app.mood as enum ('good', 'bad')")
+    add(warehouse, readable_shop)
+
+
 # --- what goes wrong --------------------------------------------------------------------------------
 
 
@@ -390,6 +409,8 @@ def test_a_mistake_ends_in_one_line_and_leaves_nothing(
         "oracle://me:hush@127.0.0.1/shop",
         "postgresql://me:hush@127.0.0.1",
         "postgresql://me:hush@127.0.0.1/shop?hush",
+        "postgresql://me@127.0.0.1/shop?password=hush",
+        "postgresql://127.0.0.1/hush",
     ],
 )
 def test_an_address_that_cannot_be_read_is_not_repeated(warehouse: Database, address: str) -> None:
