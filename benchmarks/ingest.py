@@ -150,7 +150,8 @@ class Benchmark:
 
     def arrive(self, rows: int, after: int, until: str, span: str) -> None:
         text = EVENTS.format(columns=COLUMNS, rows=rows, after=after, until=until, span=span)
-        self.run(text, "vacuum analyze public.event_stream")
+        # What was committed asynchronously is no news to a vacuum before it has been flushed.
+        self.run(text, "checkpoint", "vacuum analyze public.event_stream")
 
     def make_bare(self) -> None:
         self.run(
@@ -167,8 +168,8 @@ class Benchmark:
         """Everything was loaded, into both tables, and the server has had time to look at it."""
         self.empty()
         self.ingest(self.rows)
-        self.run(bare, f"vacuum analyze {self.replica}", "vacuum analyze warehouse.bare")
-        self.run("analyze orchestrator.runs")
+        self.run(bare, "checkpoint", "analyze orchestrator.runs")
+        self.run(f"vacuum analyze {self.replica}", "vacuum analyze warehouse.bare")
 
     def pipeline(self) -> IngestionPipeline:
         return IngestionPipeline(self.pipeline_id, self.database, PROJECT)

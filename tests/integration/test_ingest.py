@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +14,8 @@ from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld
 from runner.errors import RunnerError, StartError
 from runner.pipeline import IngestionPipeline
 from tests.support import PROJECT, ingest, insert_events, query, scalar
+
+pytestmark = pytest.mark.usefixtures("no_margin")
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -398,37 +399,6 @@ def test_a_disabled_pipeline_is_left_out_unless_named(database: Database) -> Non
     assert scalar(database, "select count(*) from orchestrator.runs where pipeline_id = 2") == 0
     ingest(database, "utm_campaigns")
     assert scalar(database, "select count(*) from orchestrator.runs where pipeline_id = 2") == 1
-
-
-def test_writers_that_commit_out_of_order_lose_no_row(database: Database) -> None:
-    """Eight writers hold transactions open for random times while ingest runs again and again."""
-    stop = threading.Event()
-
-    def write(number: int) -> None:
-        with psycopg.connect(database.conninfo) as connection:
-            turn = 0
-            while not stop.is_set():
-                connection.execute(
-                    "insert into public.event_stream (event_time, user_id) values (now(), %s)",
-                    [f"{number}:{turn}"],
-                )
-                stop.wait(0.001 * ((number * 7 + turn * 13) % 40))
-                connection.rollback() if turn % 9 == 0 else connection.commit()
-                turn += 1
-
-    threads = [threading.Thread(target=write, args=[number]) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(25):
-            ingest_with_short_wait(database, 0.0)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    ingest(database)
-    assert scalar(database, "select count(*) from public.event_stream") > 100
-    assert_replica_is_exact(database)
 
 
 @settings(
