@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from runner.database import Session
+from runner.errors import RunnerError
 from runner.queries import queries
-from runner.source import Source, read_clock
+from runner.source import Source, look, read_clock
 
 # Defaults that never lie before the start of the transaction, or of the statement.
 NOW = re.compile(r"now\(\)|current_timestamp|(transaction|statement|clock)_timestamp\(\)", re.I)
+
+
+def of_pipeline(session: Session, pipeline_id: int, project: Path) -> list[str]:
+    """What is doubtful about the source of a pipeline, or why it cannot be read at all."""
+    definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
+    try:
+        return findings(session, look(session, definition, project))
+    except RunnerError as error:
+        return [error.message]
 
 
 def findings(session: Session, source: Source) -> list[str]:
@@ -26,7 +37,7 @@ def findings(session: Session, source: Source) -> list[str]:
     )
     name, keys = definition["source_relation"], ", ".join(definition["key_columns"])
     is_table = source.kind == "table"
-    doubts = {
+    sentences = {
         f"this role may not read {name}: grant select on it": not found["is_readable"],
         f"row security hides rows of {name} from this role": found["hides_rows"],
         "without a key nobody would notice a row that comes twice, and late rows cannot be found:"
@@ -51,4 +62,4 @@ def findings(session: Session, source: Source) -> list[str]:
             is_table and not NOW.search(found["cursor_default"] or "")
         ),
     }
-    return [sentence for sentence, applies in doubts.items() if applies]
+    return [sentence for sentence, applies in sentences.items() if applies]

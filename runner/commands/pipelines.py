@@ -44,26 +44,30 @@ def list_command(project: Path) -> None:
 @json_option
 @click.pass_obj
 def show(project: Path, name: str) -> None:
-    """Show one pipeline: its row, its watermark, what it covers and where it has gaps, its last
-    runs.
+    """Show one pipeline: its row, its watermark, what it covers and where it has gaps, what would
+    make its guarantee better, its last runs.
 
     \b
     Example: python -m runner pipelines show event_stream
     """
-    from runner import output
+    from runner import output, preflight
     from runner.coverage import coverage
     from runner.queries import queries
 
     with _database(project).session() as session:
         found = _definition(session.rows(queries("look.sql")["pipeline"], {"name": name}), name)
         stretches = coverage(session, found["id"])
+        doubts = preflight.of_pipeline(session, found["id"], project)
         runs = session.rows(queries("look.sql")["pipeline_runs"], {"name": name})
     if output.style.json:
-        output.data({**found, **output.coverage_data(name, stretches), "runs": runs})
+        covered = output.coverage_data(name, stretches)
+        output.data({**found, **covered, "doubts": doubts, "runs": runs})
         return
     output.pairs(found)
     output.coverage(name, stretches)
     output.say()
+    for doubt in doubts:
+        output.warn(doubt)
     output.table(runs, "it has not run yet", RUN_COLUMNS)
     for run in runs:
         if run["error"]:
