@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import zlib
@@ -28,6 +29,9 @@ LOAD_LOCK = 0x4D50_0004
 SETTINGS = "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning'"
 
 CONNECTION_LOST = "08006"
+
+# What it has to say of a connection that died comes to us as an error too.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 Row = dict[str, Any]
 

@@ -4,7 +4,6 @@ and a connection each.
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -39,9 +38,6 @@ OURS = ("upsert", "append")
 NAIVE = ("after_max", "from_max")
 # The end of a server process is told as such, or as a connection that is gone.
 KILLED = ("57P01", "08")
-
-# The driver talks of connections that die under it. So they should.
-logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)

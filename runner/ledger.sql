@@ -205,6 +205,7 @@ returning run_id
 with looked as not materialized (
     select
         runs.run_id,
+        runs.high,
         runs.horizon,
         runs.horizon_scope,
         runs.finished_at,
@@ -229,7 +230,9 @@ with looked as not materialized (
 ),
 
 behind as (
-    select looked.horizon
+    select
+        looked.horizon,
+        looked.high
     from looked
     where looked.counts
     order by looked.run_id desc
@@ -257,8 +260,8 @@ through as (
 
 select
     (select behind.horizon from behind)::text::numeric as behind,
+    (select behind.high from behind)::text as behind_high,
     (select through.horizon from through)::text::numeric as through,
-    exists (select from behind) as has_behind,
     exists (
         select
         from through

@@ -45,7 +45,9 @@ class Move:
         """What came late or changed in the lookback, and odd rows."""
         horizon = self.horizons["behind"]
         counts = self.transfer.merge(
-            self.scopes.written_since(self.scopes.behind(low), horizon)
+            self.scopes.written_since(
+                self.scopes.behind(low, self.horizons["behind_high"]), horizon
+            )
         ) + self._odd(horizon)
         self._tell_late(counts, "in the lookback")
         return counts

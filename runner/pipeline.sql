@@ -189,7 +189,10 @@ from (
     ('ahead', %(clock)s::timestamptz + interval '1 day', %(slack)s::interval),
     (
         'behind',
-        greatest(%(low)s::timestamptz - %(lookback)s::interval, %(start)s::timestamptz),
+        greatest(
+            least(%(low)s::timestamptz, %(since)s::timestamptz) - %(lookback)s::interval,
+            %(start)s::timestamptz
+        ),
         -%(slack)s::interval
     )
 ) as edges (name, moment, slack)

@@ -38,9 +38,11 @@ class Scopes:
             return scope
         return sql.SQL("{} and {} > '-infinity'").format(scope, self.source.cursor_name)
 
-    def behind(self, low: str) -> sql.Composed:
-        """Rows of the lookback before `low`, but those of gaps."""
-        edges = self._edges(low)
+    def behind(self, low: str, since: str | None) -> sql.Composed:
+        """Rows of the lookback before `low`, but those of gaps. The lookback begins before `since`,
+        if that is earlier: where the run ended from whose horizon on rows are looked at.
+        """
+        edges = self._edges(low, since=since)
         return self._outside_gaps(self._between(edges["behind"], edges["low"]))
 
     def below(self, high: str) -> sql.Composed:
@@ -88,13 +90,20 @@ class Scopes:
             scope = sql.SQL("({} and not {})").format(scope, gap)
         return scope
 
-    def _edges(self, low: str, high: str = "infinity", slack: str | None = None) -> dict[str, str]:
+    def _edges(
+        self,
+        low: str,
+        high: str = "infinity",
+        slack: str | None = None,
+        since: str | None = None,
+    ) -> dict[str, str]:
         definition = self.source.definition
         if slack is None:
             slack = AUTUMN_HOUR if self.source.reads_hours_twice else "0"
         values = {
             "low": low,
             "high": high,
+            "since": since,
             "start": definition["start_at"],
             "clock": self.clock.clock if self.clock else None,
             "lookback": definition["lookback"],

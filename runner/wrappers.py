@@ -13,7 +13,7 @@ from runner.errors import StartError
 from runner.replica import join, relation
 
 NO_SUCH_SCHEMA = "HV00Q"
-NO_SUCH_TYPE = "42704"
+NO_SUCH_TYPES = ("42704", "3F000")
 
 # Types of MariaDB, as they are here; what is not among them is text. Dates there may be 0000-00-00:
 # they come as text, and get their type where a row that has no real one can be set aside.
@@ -104,7 +104,7 @@ class PostgresAttachment(Attachment):
                 sql.Identifier(self.server),
             )
         except QueryFailed as error:
-            if error.sqlstate != "42704":
+            if error.sqlstate not in NO_SUCH_TYPES:
                 raise
             raise StartError(
                 f"{self.namespace}.{self.name} has a column of a type that is not here:"

@@ -73,7 +73,7 @@ def _intention(plan: Plan, name: str) -> str:
 torture: {plan.seconds} seconds, seed {plan.seed}
   database {name} is made for it, and dropped at the end
   {plan.writers} writers commit out of order, roll back, use savepoints, change rows, date them back
-  {plan.runners} runners ingest them into two replicas at once; a killer ends their server processes
+  {plan.runners} runners ingest the rows into two replicas; a killer ends their server processes
   2 naive copies read the same rows, by the highest time they have
 """
 

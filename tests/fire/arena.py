@@ -44,7 +44,7 @@ from fire.now_there as now_there
 cross join (select pg_snapshot_xmin(pg_current_snapshot()) as xmin) as xmins;
 """
 
-COLUMNS = "id, value, written"
+COLUMNS = "id, value, written::text"
 MOST_RUNS = 300
 
 

@@ -425,6 +425,25 @@ def test_any_batches_of_arrivals_end_up_in_the_replica_once(
     assert_replica_is_exact(database)
 
 
+def test_what_came_late_before_a_pause_is_found_by_the_catch_up_after_it(
+    database: Database,
+) -> None:
+    query(
+        database,
+        "update orchestrator.pipeline_definitions"
+        " set window_size = '1 hour', lookback = '1 hour', sweep_every = null",
+    )
+    insert_events(database, [event(created_at=JANUARY + timedelta(hours=hour)) for hour in (0, 1)])
+    ingest_up_to(database, JANUARY + timedelta(hours=2))
+    late = JANUARY + timedelta(minutes=110)
+    insert_events(database, [event(created_at=late, user_id="late")])
+    moments = [JANUARY + timedelta(hours=hour) for hour in range(3, 26)]
+    insert_events(database, [event(created_at=moment) for moment in moments])
+    ingest_up_to(database, JANUARY + timedelta(hours=26))
+    assert scalar(database, "select count(*) from orchestrator.runs where status = 'succeeded'") > 4
+    assert_replica_is_exact(database)
+
+
 def reset(database: Database) -> None:
     with database.session("test") as session:
         session.run(

@@ -368,7 +368,7 @@ def test_a_type_that_is_there_and_not_here_is_named(
         MILEPOST_SOURCE_PASSWORD=PASSWORD,
     )
     assert done.returncode == 3
-    assert 'a type that is not here: type "app.mood" does not exist' in done.stderr
+    assert 'a type that is not here: schema "app" does not exist' in done.stderr
     query(warehouse, "create schema app")
     query(warehouse, "create type app.mood as enum ('good', 'bad')")
     add(warehouse, readable_shop)
