@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from psycopg import sql
+
 from runner import drift, ledger
 from runner.database import Session
 from runner.errors import RunnerError
@@ -43,14 +45,8 @@ class Move:
 
     def behind(self, low: str) -> Counts:
         """What came late or changed in the lookback, and odd rows."""
-        horizon = self.horizons["behind"]
-        counts = self.transfer.merge(
-            self.scopes.written_since(
-                self.scopes.behind(low, self.horizons["behind_high"]), horizon
-            )
-        ) + self._odd(horizon)
-        self._tell_late(counts, "in the lookback")
-        return counts
+        scope = self.scopes.behind(low, self.horizons["behind_high"])
+        return self._late(scope, self.horizons["behind"], "in the lookback")
 
     def refill(self, window: Window) -> tuple[Counts, None]:
         """The rows of a window that was read before, or of a gap."""
@@ -75,17 +71,25 @@ class Move:
     def below(self, high: str, is_full: bool) -> Counts:
         """What came late or changed anywhere, and odd rows; all that differs if `is_full`."""
         horizon = None if is_full else self.horizons["through"]
-        counts = self.transfer.merge(
-            self.scopes.written_since(self.scopes.below(high), horizon)
-        ) + self._odd(horizon)
-        self._tell_late(counts, "in the whole table")
+        return self._late(self.scopes.below(high), horizon, "in the whole table")
+
+    def _late(self, scope: sql.Composed, horizon: int | None, where: str) -> Counts:
+        counts = self._merge(self.scopes.written_since(scope, horizon)) + self._odd(horizon)
+        found = {"late": counts.inserted, "changed": counts.updated, "unfit": counts.rejected}
+        told = [f"{rows:,} {what}" for what, rows in found.items() if rows]
+        if told:
+            self.notes.append(f"rows found {where}: {', '.join(told)}")
         return counts
+
+    def _merge(self, scope: sql.Composed) -> Counts:
+        """Mostly there is nothing."""
+        return self.transfer.merge(scope) if self.transfer.count(scope) else Counts()
 
     def _odd(self, horizon: int | None) -> Counts:
         scope = self.scopes.written_since(self.scopes.odd(), horizon)
         policy = self.source.definition["odd_cursors"]
         if policy == "include":
-            return self.transfer.merge(scope)
+            return self._merge(scope)
         name = self.source.definition["pipeline_name"]
         reason = f"{self.source.cursor.name} is null, infinite or over a day ahead"
         if policy == "quarantine":
@@ -96,12 +100,6 @@ class Move:
                 "mend them in the source, or choose another policy in odd_cursors",
             )
         return Counts()
-
-    def _tell_late(self, counts: Counts, where: str) -> None:
-        found = {"late": counts.inserted, "changed": counts.updated, "unfit": counts.rejected}
-        told = [f"{rows:,} {what}" for what, rows in found.items() if rows]
-        if told:
-            self.notes.append(f"rows found {where}: {', '.join(told)}")
 
     def _follow_drift(self, work: Session) -> tuple[list[str], list[str]]:
         """Bring the replica to the columns of the source. The columns of the replica but for

@@ -1,7 +1,7 @@
--- What another PostgreSQL needs to be a source: its clock, and a view of the table that tells the age
--- of each row, in transactions. `pipelines source-sql postgres` fills in the names. Run it in the
--- database of the table, as the table's owner; and again after the table's columns changed. The role
--- reads these two views and nothing else. Give it a password: \password, in psql.
+-- What another PostgreSQL needs to be a source: its clock, and a view of the table that tells the
+-- age of each row, in transactions. `pipelines source-sql postgres` fills in the names. Run it in
+-- the database of the table, as the table's owner; and again after the table's columns changed. The
+-- role reads these two views and nothing else. Give it a password: \password, in psql.
 
 begin;
 

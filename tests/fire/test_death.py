@@ -148,6 +148,38 @@ def fill_what_is_left(arena: Arena, order: Order) -> None:
     arena.fill_gaps()
 
 
+def forget_everything(arena: Arena) -> None:
+    """As on the first day."""
+    write_only_new(arena)
+    arena.run_text(
+        "drop table if exists warehouse.raw_goods; truncate orchestrator.replaced_rows,"
+        " orchestrator.rejected_rows, orchestrator.runs cascade"
+    )
+
+
+def add_a_column(arena: Arena) -> None:
+    write(arena)
+    arena.run_text(f"alter table fire.goods add column extra_{arena.last_id} integer default 5")
+
+
+def write_what_cannot_be_stored(arena: Arena) -> None:
+    write(arena)
+    arena.insert(moment(arena, "5 minutes"), moment(arena, "2 hours"), value="bad")
+    arena.run_text(
+        "create schema if not exists warehouse;"
+        " alter table if exists warehouse.raw_goods drop constraint if exists nothing_bad;"
+        " alter table if exists warehouse.raw_goods add constraint nothing_bad"
+        " check (value <> 'bad')"
+    )
+
+
+def mend(arena: Arena, order: Order) -> None:
+    arena.all("update fire.goods set value = 'mended' where value = 'bad'")
+    arena.ingest()
+    waiting = "select count(*) from orchestrator.rejected_rows where resolved_run_id is null"
+    assert arena.one(waiting) == 0
+
+
 APPEND = {"mode": "append"}
 UPSERT = {"mode": "upsert"}
 KEYLESS = {"mode": "append", "key": "{}", "window_size": "30 minutes"}
@@ -155,6 +187,9 @@ KEYLESS = {"mode": "append", "key": "{}", "window_size": "30 minutes"}
 STORIES = {
     "append": Story(APPEND, write, run),
     "upsert": Story(UPSERT, write, run),
+    "first": Story({**APPEND, "window_size": "15 minutes"}, forget_everything, run),
+    "drift": Story(APPEND, add_a_column, run),
+    "rejects": Story(APPEND, write_what_cannot_be_stored, run, mend),
     "windows": Story({**APPEND, "window_size": "15 minutes"}, write, run),
     "keyless": Story(KEYLESS, write_only_new, run),
     "sweep": Story(UPSERT, write_long_ago, sweep, follow),
@@ -174,7 +209,7 @@ def die_everywhere(
     it came to that; so it goes on until there is no such statement. How many deaths there were.
     """
     arena.make(**story.definition)
-    story.prepare(arena)
+    write_only_new(arena)
     arena.ingest()
     deaths = 0
     for at in range(1, MOST_STATEMENTS, step):
@@ -223,6 +258,27 @@ def test_a_session_that_is_lost_is_made_up_for(arena: Arena, story: str, victim:
         step=7,
     )
     assert deaths > 3
+
+
+@pytest.mark.usefixtures("no_patience")
+def test_a_statement_that_takes_too_long_halves_the_window(arena: Arena) -> None:
+    """Each row takes 10 ms, and no statement may take more than 150."""
+    arena.make("append", window_size="40 hours")
+    arena.ingest()
+    arena.run_text(
+        "create function fire.doze() returns trigger language plpgsql as"
+        " 'begin perform pg_sleep(0.01); return new; end';"
+        " create trigger doze before insert on warehouse.raw_goods"
+        " for each row execute function fire.doze()"
+    )
+    arena.set_clock("2026-01-03 00:00:00+00")
+    arena.insert(*[f"2026-01-0{day} {hour:02}:00:00+00" for day in (1, 2) for hour in range(20)])
+    database = arena.connection.info.dbname
+    arena.run_text(f"alter database {database} set statement_timeout = '150ms'")
+    arena.ingest()
+    arena.assert_exact()
+    failed = "select distinct sqlstate from orchestrator.runs where status = 'failed'"
+    assert arena.all(failed) == [("57014",)]
 
 
 @pytest.mark.slow

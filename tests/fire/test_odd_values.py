@@ -383,6 +383,45 @@ def test_an_hour_that_spring_leaves_out_is_read_like_any_other(arena: Arena, mod
     arena.assert_exact()
 
 
+def test_a_reconcile_reaches_up_to_the_watermark_of_a_wall_clock(arena: Arena) -> None:
+    arena.make("upsert", "timestamp", cursor_timezone=NEW_YORK)
+    arena.set_clock("2026-06-01 12:00:00+00")
+    arena.insert("2026-06-01 06:30", "2026-06-01 07:50", "2026-06-01 07:59:58")
+    arena.ingest()
+    arena.all("update fire.goods set value = 'in silence'")
+    arena.insert("2026-06-01 07:55")
+    arena.pipeline.reconcile()
+    arena.assert_exact()
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("interval", "1 mon", "30 days"),
+        ("numeric", "1.0", "1.00"),
+        ("float8", "0", "-0"),
+        ("char(4)", "a", "b"),
+        ("text collate fire.careless", "Ada", "ada"),
+    ],
+)
+def test_a_change_to_an_equal_value_is_a_change(
+    arena: Arena, kind: str, before: str, after: str
+) -> None:
+    arena.make("upsert")
+    arena.run_text(
+        "create collation fire.careless"
+        " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+    )
+    arena.run_text(f"alter table fire.goods add extra {kind}")
+    arena.insert("2025-12-31 12:00:00+00")
+    arena.all("update fire.goods set extra = %s", before)
+    arena.ingest()
+    arena.all("update fire.goods set extra = %s", after)
+    arena.ingest(sweep=True)
+    text = "select extra::text from "
+    assert arena.one(f"{text} warehouse.raw_goods") == arena.one(f"{text} fire.goods")
+
+
 # Transactions that are held for long, with the clock that ships.
 
 

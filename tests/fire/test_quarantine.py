@@ -122,6 +122,17 @@ def test_a_row_that_was_mended_leaves_the_quarantine(
     arena.assert_exact()
 
 
+def test_a_run_that_set_rows_aside_does_not_promise_them(arena: Arena) -> None:
+    arena.make("append")
+    arena.ingest()
+    refuse(arena)
+    arena.insert("2026-01-01 00:10:00+00", value="bad")
+    arena.set_clock("2026-01-01 01:00:00+00")
+    arena.ingest()
+    note = "select guarantee_note from orchestrator.runs where rows_rejected > 0"
+    assert "set aside" in arena.one(note)
+
+
 def test_a_row_that_was_mended_in_silence_leaves_the_quarantine(arena: Arena) -> None:
     arena.make("append")
     arena.ingest()

@@ -156,6 +156,26 @@ def test_undone_in_any_order_and_filled_it_is_exact_again(
     arena.assert_exact()
 
 
+def test_undone_one_after_the_other_the_replica_is_what_it_was_before_all(arena: Arena) -> None:
+    arena.make("upsert")
+    arena.insert("2025-12-31 01:00:00+00", "2025-12-31 02:00:00+00")
+    arena.ingest()
+    before = [image(arena)]
+    runs = []
+    for hour in range(3):
+        arena.set_clock(f"2026-01-01 0{hour + 1}:00:00+00")
+        arena.change(1, f"version {hour}", f"2026-01-01 0{hour}:30:00+00")
+        if hour:
+            arena.change(arena.last_id, f"changed {hour}")
+        arena.insert(f"2026-01-01 0{hour}:10:00+00")
+        runs.append(the_run(arena.ingest(), "window"))
+        before.append(image(arena))
+    for hour in (2, 1, 0):
+        assert image(arena) == before[hour + 1]
+        arena.pipeline.undo(runs[hour])
+    assert image(arena) == before[0]
+
+
 def test_rows_that_came_late_into_a_gap_are_found_when_it_is_filled(arena: Arena) -> None:
     arena.make("append")
     arena.insert("2025-12-31 01:00:00+00")
