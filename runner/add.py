@@ -71,6 +71,8 @@ def read(
 def add(session: Session, wanted: Wanted, project: Path) -> Added:
     """Make what is wanted, inside a transaction of the caller's."""
     row, cursor = dict(wanted.row), wanted.row["cursor_column"]
+    # How many rows another server has in a year is not known here.
+    row["window_size"] = row["window_size"] or ("30 days" if wanted.origin else "1 year")
     made: list[str] = []
     warnings: list[str] = []
     clock, types, has_zone = None, dict(wanted.types), False

@@ -506,7 +506,7 @@ where pipelines.pipeline_name = %(name)s
 -- coverage --
 -- What a pipeline has of its source, from its start to its watermark: stretches that are covered,
 -- and gaps. `begins` and `ends` say where they lie, from 0 to 1. A source that is read from minus
--- infinity is drawn from about its first row: the first window ends a window's size behind it.
+-- infinity is drawn as if its first window were no longer than all the others.
 with windows as (
     select
         pipelines.start_at,
@@ -541,7 +541,10 @@ hull as (
             when isfinite(min(windows.start_at)) then min(windows.start_at)
             else
                 least(
-                    min(windows.high - windows.window_size) filter (where isfinite(windows.high)),
+                    min(windows.high) - least(
+                        min(windows.window_size),
+                        greatest(max(windows.high) - min(windows.high), interval '1 day')
+                    ),
                     min(windows.low) filter (where isfinite(windows.low))
                 )
         end as drawn_from

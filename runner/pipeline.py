@@ -17,7 +17,7 @@ from runner.errors import RunnerError, UsageError
 from runner.ledger import Ledger
 from runner.move import Move
 from runner.queries import queries
-from runner.replica import ensure_replica
+from runner.replica import ensure_replica, stored_columns
 from runner.source import NOTHING, Clock, Scope, Source, look, read_clock
 from runner.transfer import Counts
 from runner.windows import Pace, Window, Windows
@@ -152,13 +152,14 @@ class IngestionPipeline:
         self.source: Source = look(self.work, self.definition, self.project)
         self.watermark: str = self.definition["watermark"]
         self.windows = Windows(self.work, self.source, self.pace)
-        is_made = ensure_replica(self.work, self.definition, self.project)
-        if is_made and not self.definition["is_new"] and not self.source.has_key:
+        is_known = self.definition["is_new"] or self.source.has_key
+        if not is_known and not stored_columns(self.work, self.definition):
             raise RunnerError(
                 f"pipeline {self.definition['pipeline_name']}: {self.definition['target_relation']}"
                 " was dropped, and without a key its rows cannot be found again",
                 "name key_columns, or delete the pipeline's rows in orchestrator.runs to load all",
             )
+        ensure_replica(self.work, self.definition, self.project)
 
     def _ingest(self, wait_seconds: float, sweep: bool) -> None:
         with self._recorded("window", self.watermark):
@@ -343,6 +344,8 @@ class IngestionPipeline:
             counts, scope = do(move)
             # An undo or a backfill looks through nothing that a later run could build on.
             promise = move.source.promise(move.clock, scope) if scope else NOTHING
+            if counts.rejected:
+                promise = promise.without(counts.rejected)
             ledger.succeed(
                 self.work,
                 run_id,

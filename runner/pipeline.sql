@@ -53,22 +53,9 @@ order by pipelines.pipeline_id
 select
     attributes.attname as name,
     format_type(attributes.atttypid, attributes.atttypmod) as type,
-    -- json, points, arrays of them and the like know no equality or order; as text they do.
-    types.typtype <> 'e'
-    and types.typname <> 'varchar'
-    and not exists (
-        select
-        from pg_opclass as classes
-        inner join pg_am as methods on methods.oid = classes.opcmethod
-        where
-            methods.amname = 'btree'
-            and classes.opcdefault
-            and classes.opcintype = types.oid
-    ) as has_no_equality,
     attributes.attnotnull as is_required,
     col_description(attributes.attrelid, attributes.attnum) as comment
 from pg_attribute as attributes
-inner join pg_type as types on types.oid = attributes.atttypid
 where
     attributes.attrelid = to_regclass(%(relation)s)
     and attributes.attnum > 0

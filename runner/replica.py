@@ -20,7 +20,6 @@ from runner.template import render
 class Column:
     name: str
     type: str
-    has_no_equality: bool
     is_required: bool
     comment: str | None
 

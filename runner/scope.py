@@ -47,8 +47,8 @@ class Scopes:
 
     def below(self, high: str) -> sql.Composed:
         """All rows below `high` that the pipeline reads, but those of gaps."""
-        edges = self._edges(high)
-        return self._outside_gaps(self._between(edges["start"], edges["low"]))
+        edges = self._edges("-infinity", high)
+        return self._outside_gaps(self._between(edges["start"], edges["high"]))
 
     def odd(self) -> sql.Composed:
         """Rows whose cursor is null, infinite or more than a day ahead: no window holds them, or

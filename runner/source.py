@@ -73,6 +73,11 @@ class Promise:
     word: str | None
     sentence: str | None
 
+    def without(self, rejected: int) -> Promise:
+        """The same, of all rows but some that were set aside."""
+        some = f"{rejected:,} rows that could not be stored are set aside"
+        return Promise(self.word, f"{self.sentence}; {some}" if self.sentence else some)
+
 
 NOTHING = Promise(None, None)
 

@@ -12,7 +12,7 @@ create table if not exists orchestrator.pipeline_definitions (
     cursor_column text not null,
     key_columns text[] not null default '{}',
     write_mode text not null default 'append',
-    window_size interval not null default '30 days',
+    window_size interval not null default '1 year',
     start_at timestamptz not null default '-infinity',
     is_enabled boolean not null default true,
     owner text,
@@ -80,8 +80,8 @@ comment on column orchestrator.pipeline_definitions.key_columns is
 comment on column orchestrator.pipeline_definitions.write_mode is
 'append: rows are only ever added. upsert: a row that comes again replaces its former self.';
 comment on column orchestrator.pipeline_definitions.window_size is
-'How much of the cursor the first transaction takes while catching up; the next ones adapt to time '
-'and rows.';
+'How much of the cursor the first transaction takes at most while catching up, and less if more '
+'than two million rows are expected of it; the next ones adapt to time and rows.';
 comment on column orchestrator.pipeline_definitions.start_at is
 'Rows with an older cursor are never read.';
 comment on column orchestrator.pipeline_definitions.is_enabled is

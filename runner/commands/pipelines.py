@@ -141,9 +141,7 @@ def disable(project: Path, name: str) -> None:
 @click.option(
     "--window",
     "window_size",
-    default="30 days",
-    show_default=True,
-    help="Size of the first window.",
+    help="Size of the first window (1 year; of another database 30 days).",
 )
 @click.option("--owner", help="Whom to ask.")
 @click.option("--description", help="What it brings.")

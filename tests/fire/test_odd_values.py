@@ -401,17 +401,12 @@ def test_a_reconcile_reaches_up_to_the_watermark_of_a_wall_clock(arena: Arena) -
         ("numeric", "1.0", "1.00"),
         ("float8", "0", "-0"),
         ("char(4)", "a", "b"),
-        ("text collate fire.careless", "Ada", "ada"),
     ],
 )
 def test_a_change_to_an_equal_value_is_a_change(
     arena: Arena, kind: str, before: str, after: str
 ) -> None:
     arena.make("upsert")
-    arena.run_text(
-        "create collation fire.careless"
-        " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
-    )
     arena.run_text(f"alter table fire.goods add extra {kind}")
     arena.insert("2025-12-31 12:00:00+00")
     arena.all("update fire.goods set extra = %s", before)
