@@ -85,6 +85,7 @@ class Benchmark:
     def __init__(self, server: embedded.Server, rows: int, rounds: int) -> None:
         self.uri, self.rows, self.rounds = server.uri, rows, rounds
         self.database = Database(server.uri)
+        self.environment = {**os.environ, "DATABASE_URL": server.uri}
         schema.apply(self.database, load(PROJECT), Target())
         self.run("delete from orchestrator.pipeline_definitions where pipeline_id <> 1")
         self.arrive(rows, 0, "now() - interval '1 hour'", "180 days")
@@ -93,10 +94,8 @@ class Benchmark:
     def use(self, pipeline_id: int, replica: str) -> None:
         """Work with a pipeline and its replica, and with a bare table like that."""
         self.pipeline_id, self.replica = pipeline_id, replica
-        self.run(
-            "drop table if exists warehouse.bare",
-            f"create table warehouse.bare (like {replica} including all)",
-        )
+        self.run("drop table if exists warehouse.bare")
+        self.run(f"create table warehouse.bare (like {replica} including all)")
 
     def run(self, *texts: str) -> None:
         with self.database.session("benchmark") as session:
@@ -108,11 +107,8 @@ class Benchmark:
             return next(iter(session.row(f"select {expression}").values()))
 
     def command(self, *words: str) -> str:
-        environment = {**os.environ, "DATABASE_URL": self.uri}
         command = [*RUNNER, "pipelines", *words]
-        return subprocess.run(
-            command, env=environment, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
+        return subprocess.check_output(command, env=self.environment, text=True)
 
     def arrive(self, rows: int, after: int, until: str, span: str) -> None:
         # What was committed asynchronously is no news to a vacuum before it has been flushed.
@@ -134,9 +130,6 @@ class Benchmark:
     def ingest(self, rows: int | None = None, sweep: bool = False) -> float:
         wanted = self.rows if rows is None else rows
         return self.moved(wanted, "inserted", lambda pipeline: pipeline.run(sweep=sweep))
-
-    def unchanged(self, do: Callable[[IngestionPipeline], list[Loaded]]) -> float:
-        return self.moved(self.rows, "unchanged", do)
 
     def moved(self, rows: int, what: str, do: Callable[[IngestionPipeline], list[Loaded]]) -> float:
         """Seconds of runs, which have to come to so many rows."""
@@ -208,10 +201,9 @@ class Benchmark:
 
         def timed_wait(*arguments: Any, **values: Any) -> Any:
             start = time.perf_counter()
-            try:
-                return wait(*arguments, **values)
-            finally:
-                waited.append(time.perf_counter() - start)
+            answer = wait(*arguments, **values)
+            waited.append(time.perf_counter() - start)
+            return answer
 
         with patch.object(psycopg.Connection, "wait", timed_wait):
             whole = self.ingest(0)
@@ -220,10 +212,9 @@ class Benchmark:
     def memory(self) -> None:
         """Peak of the process, never below that of the one that starts it."""
         self.empty()
-        environment = {**os.environ, "DATABASE_URL": self.uri}
         quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
         command = [*RUNNER, "ingest"]
-        process = os.posix_spawn(command[0], command, environment, file_actions=quiet)
+        process = os.posix_spawn(command[0], command, self.environment, file_actions=quiet)
         _, status, usage = os.wait4(process, 0)
         if status or self.value(f"count(*) from {self.replica}") != self.rows:
             sys.exit(f"failed: {' '.join(command)}")
@@ -238,12 +229,16 @@ class Benchmark:
         self.use(self.pipeline_id, self.replica)
         self.compare("upsert, first load", UPSERT, self.ingest, self.empty)
         self.fill(UPSERT)
+
+        def read_again(pipeline: IngestionPipeline) -> list[Loaded]:
+            return pipeline.backfill("-infinity", "infinity")
+
         checkpoint = partial(self.run, "checkpoint")
-        again = partial(self.unchanged, lambda pipeline: pipeline.backfill("-infinity", "infinity"))
+        again = partial(self.moved, self.rows, "unchanged", read_again)
         self.compare("upsert, read again unchanged", UPSERT, again, checkpoint)
         sweeps = [self.ingest(0, sweep=True) for _ in range(self.rounds)]
         say("sweep, nothing late", f"{statistics.median(sweeps):.3f} s")
-        seconds = self.unchanged(lambda pipeline: pipeline.reconcile())
+        seconds = self.moved(self.rows, "unchanged", IngestionPipeline.reconcile)
         say("reconcile, nothing differs", f"{seconds:.3f} s")
 
     def foreign(self) -> None:

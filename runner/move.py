@@ -38,7 +38,8 @@ class Move:
     def fresh(self, window: Window) -> Counts:
         """The rows of a window."""
         scope = self.scopes.window(window.low, window.high)
-        is_append = self.source.definition["write_mode"] == "append"
+        definition = self.source.definition
+        is_append = definition["write_mode"] == "append" or definition["is_new"]
         if is_append and not self.source.reads_hours_twice:
             return self.transfer.append(scope)
         return self.transfer.merge(scope)

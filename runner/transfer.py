@@ -130,8 +130,8 @@ class Transfer:
 
     def _move(self, name: str, scope: sql.Composed) -> Counts:
         """Move the rows of a scope, those that can be stored."""
-        rows = self.source.relation
-        if not self.source.is_postgres:  # it changes while it is read: it is read once
+        rows, is_staged = self.source.relation, not self.source.is_postgres
+        if is_staged:  # the source changes while it is read: it is read once
             self._stage(scope)
             rows, scope = STAGED, sql.SQL("true").format()
         try:
@@ -140,17 +140,18 @@ class Transfer:
                 self._balance(rows, scope, counts)
         except QueryFailed as error:
             is_duplicate = name == "append" and error.sqlstate == DUPLICATE_KEY
-            if is_duplicate and self.definition["key_columns"]:
-                self._forget_stage()
+            if not _is_about_data(error) or (is_duplicate and self.definition["key_columns"]):
+                if is_staged and is_duplicate:
+                    self._execute("forget")
                 raise
-            if not _is_about_data(error):
-                raise
-            if self.source.is_postgres:
+            if not is_staged:
+                is_staged = True
                 self._stage(scope)
-            counts = self._sift(name, error)
+            counts = self._sift()
             self._balance(rows, scope, counts)
-        self._forget_stage()
-        if self.definition["key_columns"]:
+        if is_staged:
+            self._execute("forget")
+        if counts.read and self.definition["key_columns"]:
             self._execute("resolve")
         return counts
 
@@ -186,11 +187,9 @@ class Transfer:
                 "show its column as text in the source, and name the type in column_types",
             ) from error
 
-    def _forget_stage(self) -> None:
-        self._execute("forget")
-
-    def _sift(self, name: str, error: QueryFailed) -> Counts:
+    def _sift(self) -> Counts:
         """Store the staged rows that can be stored and set the others aside, by halves."""
+        name = "merge" if self.definition["key_columns"] else "append"
         total = self.count(sql.SQL("true").format(), STAGED)
         allowed = int(self.definition["max_rejected_share"] * max(total, FEWEST_ROWS))
 
@@ -240,7 +239,7 @@ class Transfer:
         names = [column.name for column in self.source.columns]
         keys = definition["key_columns"]
         # As images, byte by byte: 1.0 is not 1.00, and some types know no equality at all.
-        differ = sql.SQL("row({}) *<> row({})").format(
+        differ = sql.SQL("row({})::record *<> row({})::record").format(
             *(join([_of(alias, name) for name in names]) for alias in ("stored", "fresh"))
         )
         assigned = [*names, DELETED_AT] if has_mark else names

@@ -18,7 +18,7 @@ create unique index on pg_temp.fresh (_row);
 analyze pg_temp.fresh;
 
 -- forget --
-drop table if exists pg_temp.fresh
+drop table pg_temp.fresh
 
 -- reject --
 -- Set rows aside, with their reason. What was set aside of the same key before is settled by it; a

@@ -24,7 +24,7 @@ replaced as (
         to_jsonb(stored) as old_row
     from compared as fresh
     inner join {{ target }} as stored on {{ is_same_key }}
-    where fresh._differs
+    where fresh._differs and fresh._stored_run_id is not null
 ),
 
 written as (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -167,21 +168,23 @@ class Arena:
         """Undone windows that no later backfill filled."""
         return self.all(
             """
-            select lower(gap)::text, upper(gap)::text
-            from (
-                select unnest(range_agg(tstzmultirange(tstzrange(windows.low, windows.high)) - coalesce(
-                    (
-                        select range_agg(tstzrange(fills.low, fills.high))
-                        from orchestrator.runs as fills
-                        where fills.kind = 'backfill' and fills.status = 'succeeded'
-                        and fills.pipeline_id = %s and fills.run_id > undos.run_id
-                    ), '{}'
-                ))) as gap
+            with fills as (
+                select fills.run_id, tstzrange(fills.low, fills.high) as fill
+                from orchestrator.runs as fills
+                where fills.kind = 'backfill' and fills.status = 'succeeded'
+                and fills.pipeline_id = %s
+            ),
+            rests as (
+                select tstzmultirange(tstzrange(windows.low, windows.high)) - coalesce(
+                    (select range_agg(fill) from fills where fills.run_id > undos.run_id), '{}'
+                ) as rest
                 from orchestrator.runs as windows
                 inner join orchestrator.runs as undos on undos.parent_run_id = windows.run_id
                 where windows.kind = 'window' and undos.kind = 'undo'
                 and undos.status = 'succeeded' and windows.pipeline_id = %s
-            ) as gaps
+            )
+            select lower(gap)::text, upper(gap)::text
+            from (select unnest(range_agg(rest)) as gap from rests) as gaps
             """,
             self.pipeline_id,
             self.pipeline_id,
@@ -226,7 +229,7 @@ class Arena:
         assert [run for run in runs if run[2] == "running"] == []
         done = [run for run in runs if run[2] in ("succeeded", "rolled_back")]
         windows = [run for run in done if run[1] == "window"]
-        for before, after in zip(windows, windows[1:], strict=False):
+        for before, after in pairwise(windows):
             assert before[4] == after[3], f"windows do not meet: {before} {after}"
         if not self.was_remade:
             count = self.one("select count(*) from warehouse.raw_goods")

@@ -111,13 +111,9 @@ def run_together(arena: Arena, seconds: float) -> None:
     assert_equals_rebuild(database)
 
 
-def test_ingests_beside_builds_beside_other_pipelines(arena: Arena) -> None:
-    run_together(arena, 3)
-
-
 @pytest.mark.slow
-def test_ingests_beside_builds_beside_other_pipelines_for_long(arena: Arena) -> None:
-    run_together(arena, 40)
+def test_ingests_beside_builds_beside_other_pipelines(arena: Arena) -> None:
+    run_together(arena, 30)
 
 
 def test_two_runners_at_once_again_and_again(arena: Arena) -> None:
@@ -152,7 +148,9 @@ def test_two_runners_at_once_again_and_again(arena: Arena) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("mishap", ["truncate warehouse.raw_goods", "drop table warehouse.raw_goods"])
+@pytest.mark.parametrize(
+    "mishap", ["truncate warehouse.raw_goods", "drop table warehouse.raw_goods"]
+)
 def test_a_replica_that_is_emptied_heals_by_itself(arena: Arena, mode: str, mishap: str) -> None:
     arena.make(mode, window_size="1 day")
     arena.insert("2025-01-01", "2025-06-01", "2025-12-31", None, "infinity")

@@ -16,15 +16,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from runner import ledger, move, transfer
+from runner import move, transfer
 from runner.database import Database, LockHeld, Session
 from runner.errors import RunnerError
-from runner.pipeline import IngestionPipeline
 from runner.queries import queries
 from runner.scope import Scopes
 from runner.source import Source, read_clock
 from tests.fire.arena import Arena
-from tests.fire.death import Boundary, terminate, watched
+from tests.fire.death import Boundary, watched
 from tests.support import PROJECT
 
 SECOND = "- interval '1 second'"
@@ -383,7 +382,9 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     ),
     "the bound before the snapshot": (without_the_order, commit_before_any_statement),
     "the look at prepared transactions": (
-        lambda bench: bench.file("clock", "when prepared.gid is not null then '-inf", "when false then '-inf"),
+        lambda bench: bench.file(
+            "clock", "when prepared.gid is not null then '-inf", "when false then '-inf"
+        ),
         prepared_transaction,
     ),
     "the right to see others": (
@@ -400,7 +401,10 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     ),
     "the scope of a horizon": (
         lambda bench: bench.query(
-            "ledger.sql", "horizons", "in ('lookback', 'table')", "in ('lookback', 'table', 'window')"
+            "ledger.sql",
+            "horizons",
+            "in ('lookback', 'table')",
+            "in ('lookback', 'table', 'window')",
         ),
         late_row_before_a_catch_up_that_stops_halfway,
     ),

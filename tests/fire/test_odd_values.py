@@ -17,7 +17,8 @@ from runner.errors import RunnerError
 from tests.fire.arena import Arena
 
 NEW_YORK = "America/New_York"
-MODES = ("append", "upsert")
+AUTUMN, SPRING = datetime(2026, 11, 1, 6, tzinfo=UTC), datetime(2026, 3, 8, 7, tzinfo=UTC)
+MODES = ("append", pytest.param("upsert", marks=pytest.mark.slow))
 
 
 def waiting(arena: Arena) -> list[int]:
@@ -138,7 +139,16 @@ def test_a_future_row_leaves_the_quarantine_when_its_time_comes(arena: Arena, mo
     arena.assert_exact()
 
 
-@pytest.mark.parametrize("moment", [None, "infinity", "-infinity", "2030-01-01"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        None,
+        *(
+            pytest.param(odd, marks=pytest.mark.slow)
+            for odd in ("infinity", "-infinity", "2030-01-01")
+        ),
+    ],
+)
 def test_odd_cursors_fail_the_run_until_they_are_mended(arena: Arena, moment: str | None) -> None:
     arena.make("append", odd_cursors="fail")
     arena.insert("2025-12-30")
@@ -317,22 +327,20 @@ def hour(moment: datetime) -> str:
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("around", [AUTUMN, pytest.param(SPRING, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    ("around", "minutes"),
-    [(datetime(2026, 11, 1, 6, tzinfo=UTC), 20), (datetime(2026, 3, 8, 7, tzinfo=UTC), 20)],
+    "window_size",
+    ["10 minutes", *(pytest.param(size, marks=pytest.mark.slow) for size in ("1 hour", "3 hours"))],
 )
-@pytest.mark.parametrize("window_size", ["10 minutes", "1 hour", "3 hours"])
 def test_rows_of_a_wall_clock_arrive_once_through_its_changes(
-    arena: Arena, mode: str, around: datetime, minutes: int, window_size: str
+    arena: Arena, mode: str, around: datetime, window_size: str
 ) -> None:
     """A writer in New York, an ingest after every row or two, on both sides of the change: in
     autumn 01:30 is written twice, an hour apart.
     """
     arena.make(mode, "timestamp", cursor_timezone=NEW_YORK, window_size=window_size)
-    arena.run_text("create temporary table ticks (moment timestamptz)")
-    start = around - timedelta(hours=3)
-    for step in range(6 * 60 // minutes):
-        moment = start + timedelta(minutes=step * minutes)
+    for step in range(18):
+        moment = around + timedelta(minutes=20 * step - 180)
         arena.set_clock(hour(moment + timedelta(seconds=5)))
         wall = arena.one("select (%s::timestamptz at time zone %s)::text", hour(moment), NEW_YORK)
         arena.insert(wall)

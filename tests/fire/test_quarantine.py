@@ -43,7 +43,7 @@ def test_rows_that_disappear_fail_the_run_and_nothing_is_kept(arena: Arena, mode
     arena.insert("2026-01-01 00:20:00+00", value="swallowed")
     arena.set_clock("2026-01-01 01:00:00+00")
     watermark = arena.one("select max(high) from orchestrator.runs where status = 'succeeded'")
-    with pytest.raises(RunnerError, match="2 rows of fire.goods came to 1"):
+    with pytest.raises(RunnerError, match=r"2 rows of fire\.goods came to 1"):
         arena.ingest()
     assert arena.one("select count(*) from warehouse.raw_goods") == 0
     assert watermark == arena.one(
@@ -102,7 +102,9 @@ def test_rows_that_break_a_rule_wait_with_their_reason_and_the_others_load(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("window_size", ["10 days", "10 minutes"])
+@pytest.mark.parametrize(
+    "window_size", ["10 minutes", pytest.param("10 days", marks=pytest.mark.slow)]
+)
 def test_a_row_that_was_mended_leaves_the_quarantine(
     arena: Arena, mode: str, window_size: str
 ) -> None:
@@ -172,6 +174,33 @@ def test_a_good_row_that_turns_bad_stays_as_it_was_and_waits(arena: Arena) -> No
     arena.assert_sound()
 
 
+@pytest.mark.parametrize("bad", ["2026-01-01 00:10:00+00", "2026-01-01 00:50:00+00"])
+def test_a_bad_row_beside_one_that_comes_again_is_the_only_one_that_waits(
+    arena: Arena, bad: str
+) -> None:
+    """Rows are appended, until one turns out to be there, or not to be fit for it."""
+    arena.make("append")
+    arena.insert("2025-12-31 12:00:00+00")
+    arena.ingest()
+    refuse(arena)
+    arena.insert("2026-01-01 00:05:00+00")
+    arena.insert(bad, value="bad")
+    arena.change(1, "comes again", "2026-01-01 00:30:00+00")
+    arena.set_clock("2026-01-01 01:00:00+00")
+    arena.ingest()
+    assert waiting(arena) == [3]
+    assert {row[1] for row in arena.differences()} == {3}
+
+
+def test_a_row_that_is_deleted_waits_no_longer_after_a_reconcile(arena: Arena) -> None:
+    arena.make("append", odd_cursors="quarantine", on_delete="apply")
+    arena.insert(None, "2025-12-31 12:00:00+00")
+    arena.ingest()
+    arena.all("delete from fire.goods where id = 1")
+    arena.pipeline.reconcile()
+    assert waiting(arena) == []
+
+
 def test_two_bad_rows_among_ten_thousand(arena: Arena) -> None:
     arena.make("append", max_rejected_share="0.0002")
     arena.ingest()
@@ -237,7 +266,7 @@ def test_an_undone_run_takes_its_rejects_back(arena: Arena, mode: str) -> None:
 def test_row_security_on_the_replica_fails_the_run_rather_than_hide_rows(
     arena: Arena, mode: str, tmp_path: Path
 ) -> None:
-    """For an owner who made it hold for himself: what he cannot see again was not stored for him."""
+    """Also for the owner, if he said so: what he cannot see again was not stored for him."""
     arena.make(mode)
     arena.ingest()
     name = f"fire_{arena.connection.info.dbname}_{mode}"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runner.database import Database
 from runner.pipeline import IngestionPipeline, Loaded
 from tests.fire.arena import Arena
+from tests.fire.test_odd_values import MODES
 from tests.support import (
     PROJECT,
     assert_equals_rebuild,
@@ -36,7 +40,7 @@ def the_run(runs: list[Loaded], kind: str) -> int:
 # What an undo restores.
 
 
-@pytest.mark.parametrize("mode", ["append", "upsert"])
+@pytest.mark.parametrize("mode", MODES)
 def test_an_undone_window_leaves_the_replica_as_it_was_before(arena: Arena, mode: str) -> None:
     arena.make(mode)
     arena.insert(*[f"2025-12-31 0{hour}:00:00+00" for hour in range(9)])
@@ -133,7 +137,10 @@ def test_what_later_runs_changed_stays_as_they_left_it(arena: Arena) -> None:
     arena.assert_exact()
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+@pytest.mark.parametrize(
+    "order",
+    [(1, 0, 2), *(pytest.param(each, marks=pytest.mark.slow) for each in permutations(range(3)))],
+)
 def test_undone_in_any_order_and_filled_it_is_exact_again(
     arena: Arena, order: tuple[int, ...]
 ) -> None:
@@ -246,6 +253,85 @@ def test_an_undo_restores_values_of_any_type_as_they_were(arena: Arena) -> None:
     assert arena.one(as_text).rpartition(",")[0] == before.rpartition(",")[0]
 
 
+SOURCE_STEPS = st.tuples(
+    st.sampled_from(["insert", "late", "touch", "silence", "delete"]), st.integers(1, 4)
+)
+Turn = tuple[list[tuple[str, int]], str]
+RUNS = st.sampled_from(["ingest", "sweep", "reconcile", "backfill"])
+
+
+def do_to_source(arena: Arena, what: str, row: int) -> None:
+    now = arena.one("select (clock - interval '10 minutes')::text from fire.now_there")
+    written = "2025-06-01" if what == "late" else now
+    if what in ("insert", "late"):
+        arena.all(
+            "insert into fire.goods values (%s, 'again', %s) on conflict (id) do nothing",
+            row,
+            written,
+        )
+    elif what == "delete":
+        arena.all("delete from fire.goods where id = %s", row)
+    else:
+        arena.last_id += 1
+        arena.change(row, f"value {arena.last_id}", *([now] if what == "touch" else []))
+
+
+def do_with_runner(arena: Arena, what: str) -> list[Loaded]:
+    if what == "reconcile":
+        return arena.pipeline.reconcile()
+    if what == "backfill":
+        return arena.pipeline.backfill("-infinity", "infinity")
+    return arena.ingest(sweep=what == "sweep")
+
+
+def undo_all_in_reverse(arena: Arena, turns: list[Turn]) -> None:
+    arena.run_text(
+        "truncate fire.goods, orchestrator.runs, orchestrator.replaced_rows,"
+        " orchestrator.rejected_rows cascade; drop table if exists warehouse.raw_goods"
+    )
+    arena.set_clock("2026-01-01 00:00:00+00")
+    arena.ingest()
+    done: list[tuple[int, Image]] = []
+    for changes, what in turns:
+        arena.run_text("update fire.now_there set clock = clock + interval '1 hour'")
+        for change in changes:
+            do_to_source(arena, *change)
+        # One at a time: an ingest may sweep after its window.
+        before = image(arena)
+        runs = do_with_runner(arena, what)
+        for run in runs:
+            done.append((run.run_id, before))
+    while done:
+        run_id, before = done.pop()
+        arena.pipeline.undo(run_id)
+        if not done or done[-1][1] is not before:  # all that one command did
+            assert image(arena) == before
+        arena.assert_sound()
+    arena.ingest(sweep=True)
+    arena.fill_gaps()
+    arena.pipeline.reconcile()
+    arena.assert_exact()
+
+
+@pytest.mark.usefixtures("no_patience")
+@pytest.mark.parametrize(
+    ("mode", "examples"), [("upsert", 3), pytest.param("append", 60, marks=pytest.mark.slow)]
+)
+def test_whatever_was_done_undone_in_reverse_it_never_happened(
+    arena: Arena, mode: str, examples: int
+) -> None:
+    arena.make(mode, on_delete="apply")
+
+    @settings(
+        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(st.lists(st.tuples(st.lists(SOURCE_STEPS, max_size=4), RUNS), min_size=2, max_size=6))
+    def any_turns(turns: list[Turn]) -> None:
+        undo_all_in_reverse(arena, turns)
+
+    any_turns()
+
+
 # The builds follow.
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -320,6 +406,7 @@ def test_builds_follow_undo_ingest_and_backfill(database: Database) -> None:
     assert_all_is_told(database)
 
 
+@pytest.mark.slow
 def test_builds_follow_a_sweep_a_reconcile_with_deletes_and_their_undoing(
     database: Database,
 ) -> None:
@@ -350,6 +437,7 @@ def test_builds_follow_a_sweep_a_reconcile_with_deletes_and_their_undoing(
     assert_all_is_told(database)
 
 
+@pytest.mark.slow
 def test_builds_follow_a_replica_that_was_truncated(database: Database) -> None:
     events(database, 60, JANUARY, 3)
     event_pipeline(database).run()

@@ -22,7 +22,7 @@ FAREWELL = "No longer in public.orders: null in newer rows."
 
 
 def column(name: str, type_name: str = "text", required: bool = False, comment: str = "") -> Column:
-    return Column(name, type_name, False, required, comment or None)
+    return Column(name, type_name, required, comment or None)
 
 
 SOURCE = [
