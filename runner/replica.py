@@ -10,7 +10,7 @@ from psycopg import sql
 
 from runner.database import QueryFailed, Session
 from runner.drift import DELETED_AT, ROW_AGE
-from runner.errors import RunnerError, StartError
+from runner.errors import StartError
 from runner.queries import queries
 from runner.shared import statement
 from runner.template import render
@@ -125,9 +125,8 @@ def _create_replica(
     try:
         session.run(text, file)
     except QueryFailed as error:
-        raise RunnerError(
-            f"pipeline {definition['pipeline_name']}: {error.message}", error.hint
-        ) from error
+        message = f"pipeline {definition['pipeline_name']}: {error.message}"
+        raise QueryFailed(message, error.hint, error.sqlstate) from error
 
 
 def _add_mark(session: Session, definition: dict[str, Any]) -> None:

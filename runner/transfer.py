@@ -104,6 +104,7 @@ class Transfer:
         has_marks = DELETED_AT in self.columns and self.definition["on_delete"] != "apply"
         is_not_marked = sql.SQL(f"stored.{DELETED_AT} is null" if has_marks else "true")
         self._execute("find_gone", source=self.source.relation, is_not_marked=is_not_marked)
+        self._execute("resolve_gone", source=self.source.relation)
         found = self._query("count_gone")[0]
         return found["rows"], found["sample"]
 

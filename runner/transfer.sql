@@ -108,6 +108,19 @@ select
     ) as sample
 from pg_temp.gone
 
+-- resolve_gone --
+-- What was set aside, and is no longer in the source.
+update orchestrator.rejected_rows as rejected
+set resolved_run_id = {{ run_id }}
+where
+    rejected.pipeline_id = {{ pipeline_id }}
+    and rejected.resolved_run_id is null
+    and rejected.key is not null
+    and rejected.key not in (
+        select {{ rejected_key }}
+        from {{ source }} as source
+    )
+
 -- keep_gone --
 -- What they were, kept.
 insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row)
