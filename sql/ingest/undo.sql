@@ -1,7 +1,7 @@
 -- Take back what a run did to a replica: rows that it added go, rows that it changed or deleted are
 -- what they were. A row that a later run changed is left to that run, unless that one was undone
--- before. All that is touched carries the number of the undo, and what it replaces is kept: the next
--- build follows.
+-- before. All that is touched carries the number of the undo, and what it replaces is kept: the
+-- next build follows.
 
 with recursive candidates (run_id) as (
     values ({{ undone_run_id }}::bigint)

@@ -426,6 +426,7 @@ def test_a_server_that_stops_at_once_before_any_statement_keeps_all_of_a_run_or_
                         pass
                     server.start()
 
+                arena.run_text("checkpoint")  # what was before is on the disk
                 boundary = Boundary(at, strike)
                 with watched(boundary):
                     follow(arena, order)

@@ -63,7 +63,7 @@ def test_catch_up_begins_with_the_definitions_size_grows_and_jumps_empty_stretch
     moments = [*range(45), *range(1000, 1005)]
     insert_events(database, [event(created_at=JANUARY + timedelta(hours=hour)) for hour in moments])
     windows = ingest(database, "event_stream")
-    assert [window.counts.read for window in windows] == [10, 20, 15, 5, 0][: len(windows)]
+    assert [window.counts.inserted for window in windows] == [10, 20, 15, 5, 0][: len(windows)]
     assert len(windows) <= 5
 
 
