@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import foreign, preflight
-from runner.database import Session
+from runner.database import QueryFailed, Session
 from runner.errors import UsageError
 from runner.origin import PASSWORD, Origin, origin
 from runner.queries import queries
@@ -86,7 +86,7 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
         made, warnings = [*table.made], [*table.notes]
     else:
         clock = foreign.clock_beside(session, row["source_relation"])
-    pipeline_id = session.row(queries("look.sql")["add_pipeline"], row)["pipeline_id"]
+    pipeline_id = _insert(session, row)
     foreign.complete(session, pipeline_id, clock, types, wanted.timezone or "UTC")
     definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
     source = look(session, definition, project)
@@ -101,6 +101,18 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     promise = source.promise(read_clock(session, source, definition["watermark"]))
     shown["guarantee"] = f"{promise.word}: {promise.sentence}"
     return Added(made, shown, warnings)
+
+
+def _insert(session: Session, row: dict[str, Any]) -> int:
+    try:
+        return int(session.row(queries("look.sql")["add_pipeline"], row)["pipeline_id"])
+    except QueryFailed as error:
+        if error.sqlstate != "23505":
+            raise
+        raise UsageError(
+            f"there is a pipeline {row['name']} already, or one into the same replica",
+            "choose another name, and another replica with --into SCHEMA.TABLE",
+        ) from error
 
 
 def _doubts_of_zone(cursor: str, timezone: str | None, has_zone: bool) -> list[str]:

@@ -37,14 +37,22 @@ Row = dict[str, Any]
 
 
 class QueryFailed(RunnerError):
-    """The server refused a statement. `sqlstate` is its error class, `context` where it was."""
+    """The server refused a statement. `sqlstate` is its error class, `context` where it was, and
+    `reason` the message without the file.
+    """
 
     def __init__(
-        self, message: str, hint: str | None, sqlstate: str | None, context: str = ""
+        self,
+        message: str,
+        hint: str | None,
+        sqlstate: str | None,
+        context: str = "",
+        reason: str | None = None,
     ) -> None:
         super().__init__(message, hint)
         self.sqlstate = sqlstate
         self.context = context
+        self.reason = reason or message
 
 
 class LockHeld(StartError):
@@ -268,6 +276,7 @@ def _failure(error: psycopg.Error, text: str, file: Path | str | None) -> QueryF
         message = f"{message} ({diagnosis.constraint_name})"
     if diagnosis.message_detail:
         message = f"{message}: {diagnosis.message_detail}"
+    reason = " ".join(message.split())
     if error.sqlstate:
         message = f"{message} ({error.sqlstate})"
     if file is not None:
@@ -278,7 +287,7 @@ def _failure(error: psycopg.Error, text: str, file: Path | str | None) -> QueryF
     # The driver's own errors have no class: for it the connection has gone.
     is_gone = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
     sqlstate = CONNECTION_LOST if is_gone else error.sqlstate
-    return QueryFailed(message.replace("\n", " "), hint, sqlstate, context)
+    return QueryFailed(" ".join(message.split()), hint, sqlstate, context, reason)
 
 
 def _first_line(error: BaseException) -> str:

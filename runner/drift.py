@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
+from runner import retry
 from runner.database import QueryFailed, Session
 from runner.errors import StartError
 from runner.queries import queries
@@ -85,6 +86,8 @@ def apply(session: Session, drift: Drift) -> None:
         for view in views:
             session.run(view["as_it_was"])
     except QueryFailed as error:
+        if retry.passes(error, 0):
+            raise
         names = ", ".join(view["name"] for view in views)
         raise StartError(
             f"pipeline {drift.pipeline}: {drift.target} cannot follow its source:"
@@ -207,7 +210,7 @@ class _Comparison:
 
         The comment of the column remembers it, so that it is said once.
         """
-        farewell = f"No longer in {self.source_name}: null in newer rows."
+        farewell = f"No longer in {self.source_name}: null in rows that are added."
         for column in self.stored.values():
             was_gone = (column.comment or "").endswith(farewell)
             name = sql.Identifier(column.name)
@@ -224,7 +227,7 @@ class _Comparison:
                 yield (
                     statements,
                     f"column {column.name} is no longer in {self.source_name}:"
-                    f" it stays in {self.target_name}, null in newer rows",
+                    f" it stays in {self.target_name}, null in rows that are added",
                 )
 
     def _comment_of(self, column: Column) -> str:

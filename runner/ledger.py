@@ -18,6 +18,8 @@ class Ledger:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        # What a transaction of ours holds that nobody can end is left for the next run to say.
+        session.run("set lock_timeout = '10s'")
         if session.row("select to_regclass('orchestrator.built_scripts') is null as missing")[
             "missing"
         ]:

@@ -13,7 +13,10 @@ from runner.replica import stored_columns
 from runner.scope import Scopes
 from runner.source import Source, read_clock
 from runner.transfer import Counts, Transfer
-from runner.windows import Window
+from runner.windows import Window, Windows
+
+# More deletes than this, and than what stays, look like a source that was emptied by mistake.
+FEW_ROWS = 100
 
 
 class Move:
@@ -24,6 +27,11 @@ class Move:
     ) -> None:
         # If the server dies, the rows and the watermark are lost together.
         work.run("set local synchronous_commit = off")
+        if source.kind != "foreign":
+            # Before the snapshot: a table that is being rewritten is empty to an older one.
+            work.run(
+                sql.SQL("lock table {} in access share mode").format(source.relation).as_string()
+            )
         # The first statement takes the snapshot that all others read, here and in a foreign server.
         self.clock = read_clock(work, source, watermark)
         self.source = source
@@ -31,8 +39,8 @@ class Move:
         self.chain = source.chain(self.clock, work)
         definition = source.definition
         self.horizons = ledger.horizons(work, definition, self.chain, self.clock.next_xid)
-        gaps = ledger.gaps(work, definition["pipeline_id"])
-        self.scopes = Scopes(work, source, self.clock, gaps)
+        self.gaps = ledger.gaps(work, definition["pipeline_id"])
+        self.scopes = Scopes(work, source, self.clock, self.gaps)
         self.transfer = Transfer(work, source, project, run_id, columns)
 
     def fresh(self, window: Window) -> Counts:
@@ -46,8 +54,11 @@ class Move:
 
     def behind(self, low: str) -> Counts:
         """What came late or changed in the lookback, and odd rows."""
+        horizon = self.horizons["behind"]
         scope = self.scopes.behind(low, self.horizons["behind_high"])
-        return self._late(scope, self.horizons["behind"], "in the lookback")
+        counts = self._merge(self.scopes.written_since(scope, horizon)) + self._odd(horizon)
+        self._tell_late(counts, "in the lookback")
+        return counts
 
     def refill(self, window: Window) -> tuple[Counts, None]:
         """The rows of a window that was read before, or of a gap."""
@@ -55,9 +66,9 @@ class Move:
         fill = self.transfer.merge if self.source.has_key else self.transfer.append
         return fill(scope), None
 
-    def deleted(self) -> Counts:
+    def deleted(self, is_forced: bool) -> Counts:
         """What the source no longer has."""
-        rows, sample = self.transfer.find_deleted()
+        rows, kept, sample = self.transfer.find_deleted()
         policy = self.source.definition["on_delete"]
         if not rows:
             return Counts()
@@ -67,20 +78,39 @@ class Move:
         )
         if policy == "report":
             return Counts()
+        if rows > max(kept, FEW_ROWS) and not is_forced:
+            name, target = (
+                self.source.definition[key] for key in ("pipeline_name", "target_relation")
+            )
+            raise RunnerError(
+                f"pipeline {name}: {rows:,} of {rows + kept:,} rows of {target} are no longer in"
+                f" the source; so many are not {done} by themselves",
+                f"if the source is right: python -m runner reconcile {name} --force",
+            )
         return self.transfer.mark_deleted() if policy == "mark" else self.transfer.apply_deletes()
 
-    def below(self, high: str, is_full: bool) -> Counts:
+    def below(self, high: str, windows: Windows, is_full: bool) -> Counts:
         """What came late or changed anywhere, and odd rows; all that differs if `is_full`."""
         horizon = None if is_full else self.horizons["through"]
-        return self._late(self.scopes.below(high), horizon, "in the whole table")
+        counts = self._odd(horizon)
+        low = self.source.definition["start_at"]
+        while True:  # a stretch and a statement at a time, in one snapshot
+            window = windows.next(low, high)
+            scope = self.scopes.window_but_gaps(low, window.high)
+            counts += self._merge(self.scopes.written_since(scope, horizon))
+            low = window.high
+            if window.is_last:
+                break
+        self._tell_late(counts, "in the whole table")
+        for gap in self.gaps:
+            self.notes.append("left out, since it was undone: {} to {}".format(*gap))
+        return counts
 
-    def _late(self, scope: sql.Composed, horizon: int | None, where: str) -> Counts:
-        counts = self._merge(self.scopes.written_since(scope, horizon)) + self._odd(horizon)
+    def _tell_late(self, counts: Counts, where: str) -> None:
         found = {"late": counts.inserted, "changed": counts.updated, "unfit": counts.rejected}
         told = [f"{rows:,} {what}" for what, rows in found.items() if rows]
         if told:
             self.notes.append(f"rows found {where}: {', '.join(told)}")
-        return counts
 
     def _merge(self, scope: sql.Composed) -> Counts:
         """Mostly there is nothing."""

@@ -143,6 +143,7 @@ class Live:
     task: TaskID | None = None
     results: list[Result] = field(default_factory=list)
     windows: list[Loaded] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def show(self, text: str, done: float, total: float) -> None:
         """A step of known size, for instance bytes of a file."""
@@ -207,6 +208,8 @@ def live() -> Iterator[Live]:
 
 def ingested(live: Live, what: str = "ingest") -> None:
     """What an ingest brought in: a terminal gets a line for each pipeline."""
+    for warning in live.warnings:
+        warn(warning)
     if not live.windows:
         say(f"{what}: nothing new")
         return

@@ -12,7 +12,14 @@ from typing import Any
 from psycopg import sql
 
 from runner import ledger, retry
-from runner.database import PIPELINE_LOCK, REPLICA_LOCK, Database, Session, lock_number
+from runner.database import (
+    PIPELINE_LOCK,
+    REPLICA_LOCK,
+    Database,
+    QueryFailed,
+    Session,
+    lock_number,
+)
 from runner.errors import RunnerError, UsageError
 from runner.ledger import Ledger
 from runner.move import Move
@@ -48,6 +55,7 @@ class IngestionPipeline:
         self.project = project
         self.pace = Pace()
         self.loaded: list[Loaded] = []
+        self.warnings: list[str] = []
 
     def run(
         self,
@@ -75,17 +83,25 @@ class IngestionPipeline:
 
         return self._persist(fill, tell)
 
-    def reconcile(self, tell: Callable[[Loaded], None] = lambda loaded: None) -> list[Loaded]:
+    def reconcile(
+        self, tell: Callable[[Loaded], None] = lambda loaded: None, force: bool = False
+    ) -> list[Loaded]:
         """Compare the whole replica with its source: what is missing or different is mended, and
-        rows that the source no longer has are dealt with as the definition says.
+        rows that the source no longer has are dealt with as the definition says; if they are most
+        of all rows, only by `force`.
         """
-        return self._persist(self._reconcile, tell, is_one_run=True)
+        return self._persist(lambda: self._reconcile(force), tell, is_one_run=True)
 
     def undo(
         self, run_id: int, tell: Callable[[Loaded], None] = lambda loaded: None
     ) -> list[Loaded]:
         """Take back what a run did. Its window is a gap then."""
         return self._persist(lambda: self._undo(run_id), tell, is_one_run=True)
+
+    def warn(self, message: str) -> None:
+        """Say something in orchestrator.logs that whoever watches should hear too."""
+        self.warnings.append(f"pipeline {self.definition['pipeline_name']}: {message}")
+        self.log(message, "warning")
 
     def log(
         self, message: str, level: str = "info", run_id: int | None = None, **context: Any
@@ -114,7 +130,7 @@ class IngestionPipeline:
                 if failures >= retry.ATTEMPTS or not retry.passes(error, failures - 1):
                     raise
                 if retry.is_timeout(error):
-                    self.pace.halve()
+                    self.pace.limit()
                 time.sleep(retry.delay(failures))
 
     @contextlib.contextmanager
@@ -186,20 +202,18 @@ class IngestionPipeline:
         now = clock.clock
         self._say_what_is_never_read()
         if clock.is_behind:
-            self.log(
+            self.warn(
                 f"the clock of the source says {now}, and rows up to {self.watermark} were loaded"
-                " before: no new ones are read until it gets there",
-                "warning",
+                " before: no new ones are read until it gets there"
             )
         while self._exists(self.windows.scopes.window(clock.settled, now)):
             if clock.hold_is_over and self.source.promise(clock).word == "exact":
-                self.log(f"not waited for any longer: {_holder(clock)}", "warning")
+                self.warn(f"not waited for any longer: {_holder(clock)}")
                 return clock.unheld
             if time.monotonic() - started >= wait_seconds:
-                self.log(
+                self.warn(
                     "rows that an open transaction holds back are left for the next run:"
-                    f" {_holder(clock)}",
-                    "warning",
+                    f" {_holder(clock)}"
                 )
                 break
             time.sleep(POLL_SECONDS)
@@ -218,7 +232,7 @@ class IngestionPipeline:
         if self.source.has_key or self.source.cursor.is_required:
             return
         if self._exists(sql.SQL("{} is null").format(self.source.cursor_name)):
-            self.log("rows without a cursor are in the source, and are not read", "warning")
+            self.warn("rows without a cursor are in the source, and are not read")
 
     def _load(self, window: Window) -> None:
         """A window, and what came late or changed behind it: with the last, and with the first of
@@ -249,13 +263,13 @@ class IngestionPipeline:
 
     def _sweep(self) -> None:
         def move(move: Move) -> tuple[Counts, Scope]:
-            return move.below(self.watermark, is_full=False), "table"
+            return move.below(self.watermark, self.windows, is_full=False), "table"
 
         self._run("sweep", Window("-infinity", self.watermark), move)
 
     def _backfill(self, low: str, high: str) -> None:
-        with self._recorded("backfill", low, high):
-            for stretch in self._stretches(low, high):
+        for stretch in self._stretches(low, high):
+            with self._recorded("backfill", *stretch):
                 self._fill(*stretch)
 
     def _stretches(self, low: str, high: str) -> list[tuple[str, str]]:
@@ -265,7 +279,15 @@ class IngestionPipeline:
             gaps = ledger.gaps(self.work, self.pipeline_id)
             only = "{" + ",".join(f"[{start},{end})" for start, end in gaps) + "}"
         values = {"low": low, "high": high, "watermark": self.watermark, "only": only}
-        found = self.work.rows(queries("pipeline.sql")["stretches"], values)
+        try:
+            found = self.work.rows(queries("pipeline.sql")["stretches"], values)
+        except QueryFailed as error:
+            if not (error.sqlstate or "").startswith("22"):
+                raise
+            raise UsageError(
+                f"{low} to {high} is no stretch of time",
+                "the earlier end first, as 2026-05-01 or '2026-05-01 12:00+00'",
+            ) from error
         if not found and not self.loaded:
             raise UsageError(
                 f"there is nothing to fill between {low} and {high}",
@@ -287,7 +309,7 @@ class IngestionPipeline:
         done = self._run("backfill", window, lambda move: move.refill(window))
         self.pace.adapt(done.counts.read, done.seconds)
 
-    def _reconcile(self) -> None:
+    def _reconcile(self, force: bool) -> None:
         if not self.source.has_key:
             raise UsageError(
                 f"pipeline {self.definition['pipeline_name']} has no key to compare rows by",
@@ -295,7 +317,8 @@ class IngestionPipeline:
             )
 
         def move(move: Move) -> tuple[Counts, Scope]:
-            return move.below(self.watermark, is_full=True) + move.deleted(), "table"
+            counts = move.below(self.watermark, self.windows, is_full=True)
+            return counts + move.deleted(force), "table"
 
         self._run("reconcile", Window("-infinity", self.watermark), move)
 
@@ -345,7 +368,12 @@ class IngestionPipeline:
             # An undo or a backfill looks through nothing that a later run could build on.
             promise = move.source.promise(move.clock, scope) if scope else NOTHING
             if counts.rejected:
-                promise = promise.without(counts.rejected)
+                promise = promise.but(
+                    f"{counts.rejected:,} rows that cannot be stored are set aside"
+                )
+            if scope:
+                for gap in move.gaps:
+                    promise = promise.but("what was undone is missing: {} to {}".format(*gap))
             ledger.succeed(
                 self.work,
                 run_id,
@@ -379,6 +407,8 @@ class IngestionPipeline:
         """Leave a failed run when what is inside fails; one that had no run yet gets it then."""
         try:
             yield
+        except UsageError:
+            raise  # nothing was attempted
         except BaseException as error:
             with contextlib.suppress(RunnerError):
                 if run_id is None:

@@ -62,9 +62,66 @@ where
     and not attributes.attisdropped
 order by attributes.attnum
 
--- kind --
--- What a relation is: r a table, p a partitioned one, v a view, f a foreign table, and so on.
-select relations.relkind::text as kind
+-- nature --
+-- What a relation is, as far as a guarantee goes: a table (with its partitions), a view, or foreign:
+-- rows of another server, or of a materialized view, may be written unseen from here. Whether row
+-- security hides rows of it, and whether its key is unique (null where that is not known).
+with recursive below (oid, relkind) as (
+    select
+        relations.oid,
+        relations.relkind
+    from pg_class as relations
+    where relations.oid = to_regclass(%(relation)s)
+    union
+    select
+        relations.oid,
+        relations.relkind
+    from below
+    cross join lateral (
+        select children.inhrelid as oid
+        from pg_inherits as children
+        where children.inhparent = below.oid
+        union all
+        select dependencies.refobjid as oid
+        from pg_rewrite as rules
+        inner join pg_depend as dependencies
+            on dependencies.classid = 'pg_rewrite'::regclass
+            and dependencies.objid = rules.oid
+            and dependencies.refclassid = 'pg_class'::regclass
+        where rules.ev_class = below.oid
+    ) as nested
+    inner join pg_class as relations on relations.oid = nested.oid
+)
+
+select
+    case
+        when (select bool_or(below.relkind in ('f', 'm')) from below) then 'foreign'
+        when relations.relkind in ('r', 'p') then 'table'
+        else 'view'
+    end as kind,
+    row_security_active(relations.oid) as hides_rows,
+    case
+        when relations.relkind in ('r', 'p')
+            then exists (
+                select
+                from pg_index as indexes
+                where
+                    indexes.indrelid = relations.oid
+                    and indexes.indisunique
+                    and indexes.indisvalid
+                    and indexes.indimmediate
+                    and indexes.indpred is null
+                    and indexes.indexprs is null
+                    and (
+                        select bool_and(attributes.attname::text = any(%(keys)s::text[]))
+                        from pg_attribute as attributes
+                        where
+                            attributes.attrelid = relations.oid
+                            and attributes.attnum
+                            = any((indexes.indkey::smallint[])[:indexes.indnkeyatts - 1])
+                    )
+            )
+    end as is_unique
 from pg_class as relations
 where relations.oid = to_regclass(%(relation)s)
 
@@ -225,7 +282,6 @@ cross join lateral (
 -- What decides how well a relation can be read.
 select
     has_table_privilege(relations.oid, 'select') as is_readable,
-    row_security_active(relations.oid) as hides_rows,
     exists (
         select
         from pg_index as indexes
@@ -240,25 +296,6 @@ select
             and attributes.attname = %(cursor)s
             and methods.amname = 'btree'
     ) as has_index,
-    exists (
-        select
-        from pg_index as indexes
-        where
-            indexes.indrelid = relations.oid
-            and indexes.indisunique
-            and indexes.indisvalid
-            and indexes.indpred is null
-            and (
-                select array_agg(attributes.attname::text order by attributes.attname)
-                from pg_attribute as attributes
-                where
-                    attributes.attrelid = relations.oid
-                    and attributes.attnum = any(indexes.indkey[:indexes.indnkeyatts - 1])
-            ) = (
-                select array_agg(keys.key order by keys.key)
-                from unnest(%(keys)s::text[]) as keys (key)
-            )
-    ) as has_key,
     (
         select pg_get_expr(defaults.adbin, defaults.adrelid)
         from pg_attrdef as defaults

@@ -32,18 +32,17 @@ def findings(session: Session, source: Source) -> list[str]:
         {
             "relation": source.relation.as_string(),
             "cursor": cursor.name,
-            "keys": definition["key_columns"],
         },
     )
     name, keys = definition["source_relation"], ", ".join(definition["key_columns"])
     is_table = source.kind == "table"
     sentences = {
         f"this role may not read {name}: grant select on it": not found["is_readable"],
-        f"row security hides rows of {name} from this role": found["hides_rows"],
+        f"row security hides rows of {name} from this role": source.hides_rows,
         "without a key nobody would notice a row that comes twice, and late rows cannot be found:"
         " name key_columns": not keys,
-        f"no unique index of {name} is on {keys}: rows with the same key would stop the pipeline": (
-            bool(keys) and is_table and not found["has_key"]
+        f"no unique index of {name} is on {keys}: rows with the same key would become one": (
+            source.has_key and source.is_unique is False
         ),
         "the transactions of others are hidden from this role, and so is what they will write:"
         " grant pg_read_all_stats to it": source.clock_text is not None and not clock.sees_all,

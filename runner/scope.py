@@ -45,10 +45,9 @@ class Scopes:
         edges = self._edges(low, since=since)
         return self._outside_gaps(self._between(edges["behind"], edges["low"]))
 
-    def below(self, high: str) -> sql.Composed:
-        """All rows below `high` that the pipeline reads, but those of gaps."""
-        edges = self._edges("-infinity", high)
-        return self._outside_gaps(self._between(edges["start"], edges["high"]))
+    def window_but_gaps(self, low: str, high: str) -> sql.Composed:
+        """Rows of [low, high), but those of gaps."""
+        return self._outside_gaps(self.window(low, high))
 
     def odd(self) -> sql.Composed:
         """Rows whose cursor is null, infinite or more than a day ahead: no window holds them, or

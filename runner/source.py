@@ -41,7 +41,6 @@ EXACT = {
 }
 
 Kind = Literal["table", "view", "foreign"]
-KINDS: dict[str, Kind] = {"r": "table", "p": "table", "f": "foreign"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,10 @@ class Promise:
     word: str | None
     sentence: str | None
 
-    def without(self, rejected: int) -> Promise:
-        """The same, of all rows but some that were set aside."""
-        some = f"{rejected:,} rows that could not be stored are set aside"
-        return Promise(self.word, f"{self.sentence}; {some}" if self.sentence else some)
+    def but(self, reservation: str) -> Promise:
+        """The same with a reservation."""
+        parts = [part for part in (self.sentence, reservation) if part]
+        return Promise(self.word, "; ".join(parts))
 
 
 NOTHING = Promise(None, None)
@@ -88,6 +87,8 @@ class Source:
     columns: list[Column]
     kind: Kind
     has_row_age: bool
+    hides_rows: bool
+    is_unique: bool | None
     clock_text: str | None
 
     @property
@@ -165,6 +166,8 @@ class Source:
     def promise(self, clock: Clock, scope: Scope = "lookback") -> Promise:
         """What a run may say that has looked through a scope."""
         lookback, has_key = self.definition["lookback"], self.has_key
+        if reason := self._flaw():
+            return Promise("best_effort", f"rows may be missing: {reason}")
         if self.has_horizon and clock.horizon is not None:
             return Promise("exact", EXACT[scope].format(lookback=lookback))
         if clock.sees_all and (has_key or (self.cursor.is_required and not self.repeats_hours)):
@@ -182,6 +185,14 @@ class Source:
             )
         return Promise("best_effort", f"rows that come late are missed: {self._why(clock)}")
 
+    def _flaw(self) -> str | None:
+        """What no protocol can make good."""
+        if self.hides_rows:
+            return "row security hides rows of the source from this role"
+        if self.has_key and self.is_unique is False:
+            return "no unique index is on the key, and rows of one key would become one"
+        return None
+
     def _why(self, clock: Clock) -> str:
         if not clock.sees_all and self.kind == "foreign":
             return "who writes to the source is known to its own server alone"
@@ -197,15 +208,22 @@ class Source:
 def look(session: Session, definition: dict[str, Any], project: Path) -> Source:
     """What the source of a pipeline is; StartError if it, its cursor or its key is not there."""
     columns = source_columns(session, definition)
-    values = {"relation": relation(definition["source_relation"]).as_string(None)}
-    found = session.row(queries("pipeline.sql")["kind"], values)["kind"]
-    kind = KINDS.get(found, "view")
+    found = session.row(
+        queries("pipeline.sql")["nature"],
+        {
+            "relation": relation(definition["source_relation"]).as_string(),
+            "keys": definition["key_columns"],
+        },
+    )
+    kind: Kind = found["kind"]
     names = [column.name for column in columns]
     return Source(
         definition,
         [column for column in columns if column.name != ROW_AGE],
         kind,
         kind == "table" or (kind == "foreign" and ROW_AGE in names),
+        found["hides_rows"],
+        found["is_unique"],
         _clock_text(definition, kind, project),
     )
 

@@ -99,14 +99,16 @@ class Transfer:
         found = self._query("count", source=rows or self.source.relation, scope=scope)
         return int(found[0]["rows"])
 
-    def find_deleted(self) -> tuple[int, list[Any]]:
-        """How many rows of the replica the source no longer has, with a few of their keys."""
+    def find_deleted(self) -> tuple[int, int, list[Any]]:
+        """How many rows of the replica the source no longer has, how many it has, and a few keys of
+        the first.
+        """
         has_marks = DELETED_AT in self.columns and self.definition["on_delete"] != "apply"
         is_not_marked = sql.SQL(f"stored.{DELETED_AT} is null" if has_marks else "true")
         self._execute("find_gone", source=self.source.relation, is_not_marked=is_not_marked)
         self._execute("resolve_gone", source=self.source.relation)
-        found = self._query("count_gone")[0]
-        return found["rows"], found["sample"]
+        found = self._query("count_gone", is_not_marked=is_not_marked)[0]
+        return found["rows"], found["kept"], found["sample"]
 
     def mark_deleted(self) -> Counts:
         """Mark what was found."""
@@ -210,10 +212,10 @@ class Transfer:
                 if allowed < 0:
                     raise RunnerError(
                         f"pipeline {self.definition['pipeline_name']}: more rows cannot be stored"
-                        f" than max_rejected_share allows: {error.message}",
+                        f" than max_rejected_share allows: {error.reason}",
                         "mend them in the source, or allow a larger share",
                     ) from error
-                rejected = self._reject(STAGED, part, error.message, error.sqlstate)
+                rejected = self._reject(STAGED, part, error.reason, error.sqlstate)
                 return Counts(read=rejected, rejected=rejected)
 
         return store(1, total) if total else Counts()

@@ -99,9 +99,14 @@ where
 analyze pg_temp.gone;
 
 -- count_gone --
--- How many there are, and some of them.
+-- How many there are, how many others, and some of them.
 select
     count(*) as rows,
+    (
+        select count(*)
+        from {{ target }} as stored
+        where {{ is_not_marked }}
+    ) - count(*) as kept,
     (
         select coalesce(jsonb_agg(to_jsonb(few)), '[]')
         from (select * from pg_temp.gone limit 5) as few

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @click.command("backfill", cls=Command)
 @click.argument("pipeline")
-@click.option("--from", "low", metavar="TIME", help="From here on, included (default: every gap).")
+@click.option("--from", "low", metavar="TIME", help="From here on, included.")
 @click.option("--to", "high", metavar="TIME", help="Up to here, excluded.")
 @json_option
 @click.pass_obj
 def command(project: Path, pipeline: str, low: str | None, high: str | None) -> None:
-    """Read a stretch of a source again, or the gaps that undone runs have left.
+    """Read a stretch of a source again; without --from and --to, the gaps that undone runs left.
 
     Rows that are there already stay; those that are missing or different are put right.
 
@@ -29,15 +29,11 @@ def command(project: Path, pipeline: str, low: str | None, high: str | None) -> 
     Example: python -m runner backfill event_stream --from 2026-05-01 --to 2026-06-01
     """
     from runner.commands.ingest import repair
-    from runner.errors import UsageError
-
-    if (low is None) != (high is None):
-        raise UsageError("--from and --to belong together", "without both, every gap is filled")
 
     def fill(controller: IngestionPipeline, live: Live) -> None:
-        if low is None or high is None:
+        if low is None and high is None:
             controller.fill_gaps(live.loaded)
         else:
-            controller.backfill(low, high, live.loaded)
+            controller.backfill(low or "-infinity", high or "infinity", live.loaded)
 
     repair(project, pipeline, "backfill", fill)

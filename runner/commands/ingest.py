@@ -67,13 +67,15 @@ def ingest_all(
         found = [pipeline["pipeline_id"] for pipeline in pipelines(session, name)]
     failures: list[RunnerError] = []
     for pipeline_id in found:
+        controller = IngestionPipeline(pipeline_id, database, project)
         try:
-            IngestionPipeline(pipeline_id, database, project).run(wait, live.loaded, sweep)
+            controller.run(wait, live.loaded, sweep)
         except RunnerError as error:
             if skip and isinstance(error, LockHeld):
                 skip(error, pipeline_id)
             else:
                 failures.append(error)
+        live.warnings += controller.warnings
     for failure in failures[1:]:
         output.warn(failure.message, failure.hint)
     if failures:

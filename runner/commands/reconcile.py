@@ -11,9 +11,10 @@ from runner.options import Command, json_option
 
 @click.command("reconcile", cls=Command)
 @click.argument("pipeline")
+@click.option("--force", is_flag=True, help="Even if most rows would be marked or deleted.")
 @json_option
 @click.pass_obj
-def command(project: Path, pipeline: str) -> None:
+def command(project: Path, pipeline: str, force: bool) -> None:
     """Compare a whole replica with its source, and make good what differs.
 
     Rows that the source no longer has are reported, marked or deleted: on_delete of the pipeline
@@ -28,5 +29,5 @@ def command(project: Path, pipeline: str) -> None:
         project,
         pipeline,
         "reconcile",
-        lambda controller, live: controller.reconcile(live.loaded),
+        lambda controller, live: controller.reconcile(live.loaded, force),
     )

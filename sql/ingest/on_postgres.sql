@@ -15,8 +15,42 @@ $$;
 
 create schema if not exists milepost;
 
+-- Its identity changes with the tables that are read, with partitions that come, and with a restart:
+-- after a crash transactions may be numbered again. The next run then compares everything.
 create or replace view milepost.clock as
-{{ clock }};
+select
+    now_there.clock,
+    now_there.settled,
+    now_there.held_since,
+    now_there.held_by,
+    now_there.sees_all,
+    now_there.horizon,
+    now_there.next_xid,
+    format(
+        '%s:%s:%s',
+        now_there.identity,
+        extract(epoch from pg_postmaster_start_time()),
+        (
+            select md5(coalesce(string_agg(tables.name, ',' order by tables.name), ''))
+            from (
+                select format('%s in %s', children.inhrelid, children.inhparent) as name
+                from pg_inherits as children
+                union all
+                select format('%s', dependencies.refobjid) as name
+                from pg_class as views
+                inner join pg_namespace as schemas on schemas.oid = views.relnamespace
+                inner join pg_rewrite as rules on rules.ev_class = views.oid
+                inner join pg_depend as dependencies
+                    on dependencies.classid = 'pg_rewrite'::regclass
+                    and dependencies.objid = rules.oid
+                    and dependencies.refclassid = 'pg_class'::regclass
+                where schemas.nspname = 'milepost'
+            ) as tables
+        )
+    ) as identity
+from (
+{{ clock }}
+) as now_there;
 
 drop view if exists milepost.{{ view }};
 create view milepost.{{ view }} as

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -303,17 +304,30 @@ def test_a_session_that_is_lost_before_any_statement_is_made_up_for(
 
 
 def interrupt(arena: Arena, order: Order, at: int) -> bool:
-    """Somebody at the keyboard has enough."""
+    """Somebody at the keyboard has enough, and does not wait for long. What is said then may be that
+    a transaction could not be ended in order.
+    """
+    is_stuck = threading.Event()
 
     def strike(boundary: Boundary) -> None:
         raise KeyboardInterrupt
 
+    def free() -> None:
+        is_stuck.set()
+        terminate(arena.database.conninfo, boundary.evidence)
+
     boundary = Boundary(at, strike)
+    patience = threading.Timer(20, free)
+    patience.start()
     try:
         with watched(boundary):
             follow(arena, order)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RunnerError):
+        assert not is_stuck.is_set(), f"stuck after an interrupt before statement {at} of {order}"
         return True
+    finally:
+        patience.cancel()
+        patience.join()
     assert not boundary.has_struck
     return False
 

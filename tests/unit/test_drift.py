@@ -18,7 +18,7 @@ DEFINITION: dict[str, Any] = {
     "key_columns": ["order_id"],
     "column_types": {},
 }
-FAREWELL = "No longer in public.orders: null in newer rows."
+FAREWELL = "No longer in public.orders: null in rows that are added."
 
 
 def column(name: str, type_name: str = "text", required: bool = False, comment: str = "") -> Column:
@@ -78,7 +78,7 @@ def test_a_column_that_the_source_dropped_stays_and_may_be_null_which_is_said_on
     ]
     assert drift.sentences == (
         "column note is no longer in public.orders: it stays in warehouse.raw_orders,"
-        " null in newer rows",
+        " null in rows that are added",
     )
     gone = column("note", comment=f"What they said. {FAREWELL}")
     assert compare(DEFINITION, SOURCE, [gone, *STORED], ()).sentences == ()
