@@ -86,6 +86,7 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
         made, warnings = [*table.made], [*table.notes]
     else:
         clock = foreign.clock_beside(session, row["source_relation"])
+    _check(session, types, wanted.timezone)
     pipeline_id = _insert(session, row)
     foreign.complete(session, pipeline_id, clock, types, wanted.timezone or "UTC")
     definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
@@ -101,6 +102,23 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     promise = source.promise(read_clock(session, source, definition["watermark"]))
     shown["guarantee"] = f"{promise.word}: {promise.sentence}"
     return Added(made, shown, warnings)
+
+
+def _check(session: Session, types: Mapping[str, str], timezone: str | None) -> None:
+    """That the server knows what was named."""
+    for column, type_name in types.items():
+        found = session.row(
+            "select to_regtype(%(type_name)s) is not null as found", {"type_name": type_name}
+        )
+        if not found["found"]:
+            raise UsageError(
+                f"--type {column}={type_name}: there is no such type", "for example date"
+            )
+    try:
+        with session.savepoint():
+            session.row("select now() at time zone %(zone)s::text as here", {"zone": timezone})
+    except QueryFailed as error:
+        raise UsageError(f"--timezone: {error.reason}", "a name such as Europe/Paris") from error
 
 
 def _insert(session: Session, row: dict[str, Any]) -> int:

@@ -181,7 +181,7 @@ class Attachment:
 def relation_kind(session: Session, name: str) -> str | None:
     """What a name stands for, as pg_class says it; None if for nothing."""
     values = {"relation": relation(name).as_string()}
-    found = session.rows(queries("pipeline.sql")["kind"], values)
+    found = session.rows(queries("foreign.sql")["relation_kind"], values)
     return found[0]["kind"] if found else None
 
 

@@ -19,7 +19,7 @@ class Ledger:
     def __init__(self, session: Session) -> None:
         self.session = session
         # What a transaction of ours holds that nobody can end is left for the next run to say.
-        session.run("set lock_timeout = '10s'")
+        session.run("set lock_timeout = '2s'")
         if session.row("select to_regclass('orchestrator.built_scripts') is null as missing")[
             "missing"
         ]:

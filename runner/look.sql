@@ -629,6 +629,8 @@ select
     to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SS') as started_at,
     runs.rows_inserted as inserted,
     runs.rows_updated as updated,
+    runs.rows_deleted as deleted,
+    runs.rows_rejected as rejected,
     to_char(runs.high, 'YYYY-MM-DD HH24:MI:SS') as up_to,
     runs.error
 from orchestrator.runs as runs

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -113,8 +114,15 @@ def pairs(values: dict[str, Any]) -> None:
     """One thing, a line each for what is known of it."""
     width = max(map(len, values))
     for name, value in values.items():
-        if value not in (None, ""):
-            say(f"{name.ljust(width)}  {_cell(value)}")
+        if value in (None, ""):
+            continue
+        text = f"{name.ljust(width)}  {_cell(value)}"
+        if is_terminal():
+            columns = shutil.get_terminal_size().columns
+            text = textwrap.fill(
+                text, columns, subsequent_indent=" " * (width + 2), drop_whitespace=False
+            )
+        say(text)
 
 
 def problems(found: Rows) -> None:

@@ -189,6 +189,8 @@ class IngestionPipeline:
                 break
         if self.source.has_key and self._sweep_is_due(sweep):
             self._sweep()
+        elif sweep and not self.source.has_key:
+            self.warn("nothing was swept: without a key rows cannot be found again")
 
     def _settle(self, wait_seconds: float) -> str:
         """The bound up to which rows are loaded, read before any snapshot; never before the
@@ -278,7 +280,13 @@ class IngestionPipeline:
         if not self.source.has_key:
             gaps = ledger.gaps(self.work, self.pipeline_id)
             only = "{" + ",".join(f"[{start},{end})" for start, end in gaps) + "}"
-        values = {"low": low, "high": high, "watermark": self.watermark, "only": only}
+        values = {
+            "low": low,
+            "high": high,
+            "start": self.definition["start_at"],
+            "watermark": self.watermark,
+            "only": only,
+        }
         try:
             found = self.work.rows(queries("pipeline.sql")["stretches"], values)
         except QueryFailed as error:

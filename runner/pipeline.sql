@@ -182,7 +182,10 @@ from (
         unnest(
             tstzmultirange(
                 tstzrange(
-                    least(%(low)s::timestamptz, %(watermark)s::timestamptz),
+                    least(
+                        greatest(%(low)s::timestamptz, %(start)s::timestamptz),
+                        %(watermark)s::timestamptz
+                    ),
                     least(%(high)s::timestamptz, %(watermark)s::timestamptz)
                 )
             )

@@ -90,7 +90,9 @@ def _create_replica(
     source, target = definition["source_relation"], definition["target_relation"]
     types = definition["column_types"]
     keys = [sql.Identifier(key) for key in definition["key_columns"]]
-    key_name = sql.Identifier(f"{target.partition('.')[2]}_key")
+    # A longer name would be cut to the one of the table.
+    table = target.partition(".")[2].encode()[:59].decode(errors="ignore")
+    key_name = sql.Identifier(f"{table}_key")
     comments = [
         sql.SQL("comment on column {}.{} is {};").format(
             relation(target),

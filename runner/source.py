@@ -171,11 +171,14 @@ class Source:
         if self.has_horizon and clock.horizon is not None:
             return Promise("exact", EXACT[scope].format(lookback=lookback))
         if clock.sees_all and (has_key or (self.cursor.is_required and not self.repeats_hours)):
-            reach = f"more than {lookback} " if has_key else ""
+            late = (
+                f"dated or changed more than {lookback} behind it are not seen before a sweep"
+                if has_key
+                else "dated behind it, or changed, are missed"
+            )
             return Promise(
                 "settled",
-                "no transaction was open that could still write into the window; rows that are"
-                f" dated or changed {reach}behind it are not seen before a sweep",
+                f"no transaction was open that could still write into the window; rows that are {late}",
             )
         if has_key and lookback != "00:00:00":
             return Promise(

@@ -99,6 +99,10 @@ class Transfer:
         found = self._query("count", source=rows or self.source.relation, scope=scope)
         return int(found[0]["rows"])
 
+    def count_waiting(self) -> int:
+        """How many rows are set aside, by this run or before."""
+        return int(self._query("count_waiting")[0]["rows"])
+
     def find_deleted(self) -> tuple[int, int, list[Any]]:
         """How many rows of the replica the source no longer has, how many it has, and a few keys of
         the first.

@@ -83,6 +83,14 @@ where
             and rejected.key = jsonb_build_object({{ key_object }})
     )
 
+-- count_waiting --
+-- How many rows of a pipeline are set aside.
+select count(*) as rows
+from orchestrator.rejected_rows as rejected
+where
+    rejected.pipeline_id = {{ pipeline_id }}
+    and rejected.resolved_run_id is null
+
 -- find_gone --
 -- Rows of the replica that the source no longer has, by their keys.
 create temporary table gone on commit drop as

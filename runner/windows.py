@@ -89,10 +89,10 @@ class Windows:
         text = render(
             queries("pipeline.sql")["next_window"],
             {
-                "source": self.source.relation,
-                "scope": self.scopes.ahead(low, high),
-                "cursor": cursor,
-                "moment": moment if self.source.is_naive else cursor,
+                "source": _literally(self.source.relation),
+                "scope": _literally(self.scopes.ahead(low, high)),
+                "cursor": _literally(cursor),
+                "moment": _literally(moment if self.source.is_naive else cursor),
             },
             "pipeline.sql",
         )
@@ -106,3 +106,8 @@ class Windows:
         found = self.work.row(text, values)
         self.origin = self.origin or found["moment"]
         return Window(low, found["high"], found["is_last"], float(found["share"]))
+
+
+def _literally(part: sql.Composable) -> sql.SQL:
+    """As part of a text that has parameters: there a % in a name is written twice."""
+    return sql.SQL(part.as_string().replace("%", "%%"))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runner.database import Database
 
 
-RUN_COLUMNS = ("run", "kind", "status", "started_at", "inserted", "updated", "up_to")
+RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 
 
 @click.group("pipelines", cls=Group)
@@ -68,6 +68,9 @@ def show(project: Path, name: str) -> None:
     output.say()
     for doubt in doubts:
         output.warn(doubt)
+    for run in runs:
+        rows = output.describe_rows(run["inserted"], run["updated"], run["deleted"])
+        run["rows"] = f"{rows} !{run['rejected']:,}" if run["rejected"] else rows
     output.table(runs, "it has not run yet", RUN_COLUMNS)
     for run in runs:
         if run["error"]:
