@@ -224,7 +224,7 @@ class Database:
                 f"cannot connect: {_first_line(error)}",
                 "look at DATABASE_URL or the PG* variables; without them it is the embedded server",
             ) from error
-        with connection:
+        with contextlib.closing(connection):  # whatever is open then is rolled back
             session = Session(connection)
             session.run(SETTINGS)
             with contextlib.suppress(QueryFailed):  # not on every platform

@@ -178,7 +178,8 @@ class Source:
             )
             return Promise(
                 "settled",
-                f"no transaction was open that could still write into the window; rows that are {late}",
+                "no transaction was open that could still write into the window; rows that are"
+                f" {late}",
             )
         if has_key and lookback != "00:00:00":
             return Promise(
