@@ -28,7 +28,11 @@ LOAD_LOCK = 0x4D50_0004
 # Of every session. Set by statements: `options` may be in the address already.
 SETTINGS = "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning'"
 
-CONNECTION_LOST, NO_RIGHT = "08006", "42501"
+CONNECTION_LOST = "08006"
+HINTS = {
+    "42501": "grant it to this role, or name another role in DATABASE_URL",
+    "57014": "it took too long, or somebody ended it: allow a longer statement_timeout",
+}
 
 # What it has to say of a connection that died comes to us as an error too.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
@@ -284,8 +288,7 @@ def _failure(error: psycopg.Error, text: str, file: Path | str | None) -> QueryF
         line = f":{text.count(chr(10), 0, int(position) - 1) + 1}" if position else ""
         message = f"{file}{line}: {message}"
     hint, context = diagnosis.message_hint, diagnosis.context or ""
-    if error.sqlstate == NO_RIGHT:
-        hint = hint or "grant it to this role, or name another role in DATABASE_URL"
+    hint = hint or HINTS.get(error.sqlstate or "")
     # The driver's own errors have no class: for it the connection has gone.
     is_gone = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
     sqlstate = CONNECTION_LOST if is_gone else error.sqlstate

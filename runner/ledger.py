@@ -152,7 +152,9 @@ def positions(session: Session, target: str) -> dict[str, Position]:
     found = {}
     for row in session.rows(queries("ledger.sql")["positions"], {"target": target}):
         after = row["newest"] if row["consumed"] is None else row["consumed"]
-        found[row["raw_name"]] = Position(row["pipeline_id"], after, max(after, row["newest"]))
+        found[row["raw_name"]] = Position(
+            row["pipeline_id"], after, max(after, row["newest"]), row["file"], row["is_remade"]
+        )
     return found
 
 
@@ -209,6 +211,7 @@ def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None
                 "pipeline_id": position.pipeline_id,
                 "after": position.after,
                 "through": position.through,
+                "file": position.file,
             },
         )
 

@@ -131,32 +131,51 @@ insert into orchestrator.logs (run_id, pipeline_id, level, message, context)
 values (%(run_id)s, %(pipeline_id)s, %(level)s, %(message)s, %(context)s::jsonb)
 
 -- positions --
--- For each replica: the last run that the target's last build consumed, and the last that changed
--- a row.
+-- For each replica: the last run that the target's last build consumed, the last that changed a
+-- row, and whether its rows are in another file since: then it was truncated or made anew, and what
+-- is gone with it is in no change set.
 with consumed as (
-    select
+    select distinct on (inputs.pipeline_id)
         inputs.pipeline_id,
-        max(inputs.through_run_id) as run_id
+        inputs.through_run_id as run_id,
+        inputs.replica_file
     from orchestrator.build_inputs as inputs
     inner join orchestrator.runs as builds on builds.run_id = inputs.run_id
     where
         builds.target = %(target)s
         and builds.status = 'succeeded'
-    group by inputs.pipeline_id
+    order by
+        inputs.pipeline_id,
+        inputs.run_id desc
 )
 
 select
-    substring(
+    substring(replicas.name from '[.]raw_(.*)$') as raw_name,
+    pipelines.pipeline_id,
+    consumed.run_id as consumed,
+    coalesce(newest.run_id, 0) as newest,
+    files.file,
+    coalesce(files.file <> consumed.replica_file, false) as is_remade
+from orchestrator.pipeline_definitions as pipelines
+cross join lateral (
+    select
         coalesce(
             pipelines.target_relation,
             'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
-        )
-        from '[.]raw_(.*)$'
-    ) as raw_name,
-    pipelines.pipeline_id,
-    consumed.run_id as consumed,
-    coalesce(newest.run_id, 0) as newest
-from orchestrator.pipeline_definitions as pipelines
+        ) as name
+) as replicas
+cross join lateral (
+    select
+        pg_relation_filenode(
+            to_regclass(
+                format(
+                    '%%I.%%I',
+                    split_part(replicas.name, '.', 1),
+                    split_part(replicas.name, '.', 2)
+                )
+            )
+        )::bigint as file
+) as files
 left join consumed on consumed.pipeline_id = pipelines.pipeline_id
 left join lateral (
     select runs.run_id
@@ -344,8 +363,10 @@ having built.table_oids = array_agg(to_regclass(known.table_name)::oid order by 
 
 -- consume --
 -- What the running build consumes, committed with it.
-insert into orchestrator.build_inputs (run_id, pipeline_id, after_run_id, through_run_id)
-values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s)
+insert into orchestrator.build_inputs (
+    run_id, pipeline_id, after_run_id, through_run_id, replica_file
+)
+values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s, %(file)s)
 
 -- remember_script --
 -- What a table is built from now, committed with it.

@@ -116,7 +116,7 @@ class IngestionPipeline:
         is_one_run: bool = False,
     ) -> list[Loaded]:
         """Attempt it until it is done, or until an error that does not pass by itself."""
-        self.tell, self.loaded, failures = tell, [], 0
+        self.tell, self.loaded, self.failing, failures = tell, [], "", 0
         while True:
             done = len(self.loaded)
             try:
@@ -126,7 +126,9 @@ class IngestionPipeline:
             except RunnerError as error:
                 if is_one_run and self.loaded and retry.passes(error, failures):
                     return self.loaded  # committed, before the connection was lost
-                failures = 1 if len(self.loaded) > done else failures + 1
+                moved = any(loaded.counts.changed for loaded in self.loaded[done:])
+                is_further = moved and self.failing in ("window", "backfill")
+                failures = 1 if is_further else failures + 1
                 if failures >= retry.ATTEMPTS or not retry.passes(error, failures - 1):
                     raise
                 if retry.is_timeout(error):
@@ -418,6 +420,7 @@ class IngestionPipeline:
         except UsageError:
             raise  # nothing was attempted
         except BaseException as error:
+            self.failing = kind
             with contextlib.suppress(RunnerError):
                 if run_id is None:
                     run_id = self.book.begin(

@@ -63,9 +63,10 @@ where
 order by attributes.attnum
 
 -- nature --
--- What a relation is, as far as a guarantee goes: a table (with its partitions), a view, or foreign:
--- rows of another server, or of a materialized view, may be written unseen from here. Whether row
--- security hides rows of it, and whether its key is unique (null where that is not known).
+-- What a relation is, as far as a guarantee goes: a table (with its partitions), a view, or
+-- foreign: rows of another server, or of a materialized view, may be written unseen from here.
+-- Whether row security hides rows of it, and whether its key is unique (null where that is not
+-- known).
 with recursive below (oid, relkind) as (
     select
         relations.oid,

@@ -22,12 +22,14 @@ Mode = Literal["full", "incremental", "skip"]
 @dataclass(frozen=True, slots=True)
 class Position:
     """How far the runs of a pipeline have been consumed by a target: those after `after`, up to
-    `through`.
+    `through`; in which file the rows of its replica are, and whether that is another one since.
     """
 
     pipeline_id: int
     after: int
     through: int
+    file: int | None = None
+    is_remade: bool = False
 
     @property
     def has_new(self) -> bool:
@@ -157,9 +159,12 @@ def _verdict(
     for step in upstream:
         if step.mode == "full":
             return "full", f"follows {step.script.name}"
-    for name in _raw_needs(script):
-        if name in positions and positions[name].has_new:
-            return "incremental", f"new rows in raw.{name}"
+    new = [name for name in _raw_needs(script) if name in positions and positions[name].has_new]
+    for name in new:
+        if positions[name].is_remade:
+            return "full", f"raw.{name} was emptied or made anew"
+    if new:
+        return "incremental", f"new rows in raw.{new[0]}"
     for step in upstream:
         if step.mode == "incremental":
             return "incremental", f"new rows in {step.script.name}"

@@ -266,10 +266,14 @@ create table if not exists orchestrator.build_inputs (
     pipeline_id integer not null,
     after_run_id bigint not null,
     through_run_id bigint not null,
+    replica_file bigint,
     constraint build_inputs_key primary key (run_id, pipeline_id),
     constraint build_inputs_run foreign key (run_id) references orchestrator.runs (run_id),
     constraint positions_go_forward check (after_run_id <= through_run_id)
 );
+
+-- What earlier versions did not have.
+alter table orchestrator.build_inputs add column if not exists replica_file bigint;
 
 comment on table orchestrator.build_inputs is
 'Which ingest runs a succeeded build consumed. One row per build and pipeline; committed with the '
@@ -280,6 +284,8 @@ comment on column orchestrator.build_inputs.after_run_id is
 'The last run of the pipeline that an earlier build had consumed.';
 comment on column orchestrator.build_inputs.through_run_id is
 'The last run of the pipeline that this build consumed.';
+comment on column orchestrator.build_inputs.replica_file is
+'The file that the rows of the replica were in: another one after it was truncated or made anew.';
 
 create table if not exists orchestrator.built_scripts (
     target text not null,

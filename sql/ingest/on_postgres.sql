@@ -15,8 +15,8 @@ $$;
 
 create schema if not exists milepost;
 
--- Its identity changes with the tables that are read, with partitions that come, and with a restart:
--- after a crash transactions may be numbered again. The next run then compares everything.
+-- Its identity changes with the tables that are read, with partitions that come, and with a
+-- restart: after a crash transactions may be numbered again. The next run compares everything then.
 create or replace view milepost.clock as
 select
     now_there.clock,

@@ -543,3 +543,16 @@ def test_any_events_and_updates_in_any_batches_equal_a_rebuild_and_the_oracle(
     assert_facts_equal_oracle(mutable)
     assert_reports_equal_oracle(mutable)
     assert_equals_rebuild(mutable)
+
+
+def test_a_replica_that_was_emptied_and_loaded_again_is_built_in_full(built: Database) -> None:
+    query(built, "delete from public.event_stream where event_id % 3 = 0")
+    query(built, "truncate warehouse.raw_event_stream")
+    summary = run_all(built)
+    assert "raw.event_stream was emptied or made anew" in [
+        result.step.reason for result in summary.results
+    ]
+    assert_facts_equal_oracle(built)
+    assert_reports_equal_oracle(built)
+    assert_equals_rebuild(built)
+    assert run_all(built).run_id is None

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner import retry
 from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld
 from runner.errors import RunnerError, StartError
 from runner.pipeline import IngestionPipeline
@@ -442,6 +443,31 @@ def test_what_came_late_before_a_pause_is_found_by_the_catch_up_after_it(
     ingest_up_to(database, JANUARY + timedelta(hours=26))
     assert scalar(database, "select count(*) from orchestrator.runs where status = 'succeeded'") > 4
     assert_replica_is_exact(database)
+
+
+def test_a_sweep_that_takes_too_long_ends_after_some_tries(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "FIRST_DELAY_SECONDS", 0.001)
+    insert_events(database, [event() for _ in range(3)])
+    ingest(database, "event_stream")
+    query(
+        database,
+        "create view public.slow as select events.*, pg_sleep(0.2) is null as waits"
+        " from public.event_stream as events",
+    )
+    name = scalar(database, "select current_database()")
+    query(
+        database,
+        "update orchestrator.pipeline_definitions set source_relation = 'public.slow',"
+        " target_relation = 'warehouse.raw_event_stream', lookback = '0' where pipeline_id = 1",
+    )
+    query(database, f'alter database "{name}" set statement_timeout = 100')
+    with pytest.raises(RunnerError, match="statement timeout") as refused:
+        ingest(database, "event_stream")
+    assert refused.value.hint
+    query(database, f'alter database "{name}" reset statement_timeout')
+    assert scalar(database, "select count(*) from orchestrator.runs where status = 'failed'") <= 5
 
 
 def reset(database: Database) -> None:
