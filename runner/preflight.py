@@ -45,7 +45,7 @@ def findings(session: Session, source: Source) -> list[str]:
             source.has_key and source.is_unique is False
         ),
         "the transactions of others are hidden from this role, and so is what they will write:"
-        " grant pg_read_all_stats to it": source.clock_text is not None and not clock.sees_all,
+        " grant pg_read_all_stats to it": clock.horizon is not None and not clock.sees_all,
         f"nobody tells the clock of {name}: without clock_relation rows that are committed late are"
         " found within the lookback only": source.clock_text is None,
         "a view shows no transaction of its rows: what is dated or changed behind the lookback is"

@@ -198,7 +198,9 @@ class Source:
         return None
 
     def _why(self, clock: Clock) -> str:
-        if not clock.sees_all and self.kind == "foreign":
+        if self.kind == "foreign" and self.clock_text:
+            return "its server does not show all that is still being written"
+        if self.kind == "foreign":
             return "who writes to the source is known to its own server alone"
         if self.repeats_hours:
             return (

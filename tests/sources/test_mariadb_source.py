@@ -67,7 +67,7 @@ def test_add_says_what_it_makes_and_that_the_other_side_searches(
     assert "+ foreign table from_shop.orders of shop.orders, 7 columns" in said
     assert "+ foreign table from_shop.clock: the clock of shop" in said
     assert "`shop`.`orders` WHERE ((`updated_at` >= " in said
-    assert "settled: " in said
+    assert "lookback: " in said
     assert "warning" not in said
     assert PASSWORD not in said
     [row] = query(warehouse, "select column_types from orchestrator.pipeline_definitions")
@@ -130,7 +130,7 @@ def test_nobody_at_work_means_two_seconds_ago(added: Database) -> None:
     now = datetime.now(UTC)
     assert abs(now - found["clock"]) < timedelta(seconds=2)  # type: ignore[operator]
     assert MARGIN <= now - settled(added) < MARGIN + timedelta(seconds=3)
-    assert (found["sees_all"], found["held_by"], found["horizon"]) == (True, None, None)
+    assert (found["sees_all"], found["held_by"], found["horizon"]) == (False, None, None)
 
 
 def test_an_open_transaction_holds_the_clock(added: Database, maria: MariaDB) -> None:
@@ -303,7 +303,7 @@ def test_the_bound_alone_loses_nothing_of_what_commits_out_of_order(
     assert_same_rows(warehouse, readable_maria)
     assert missed, "the naive way lost nothing: this race proves nothing"
     runs = query(warehouse, "select distinct status, guarantee from orchestrator.runs")
-    assert runs == [{"status": "succeeded", "guarantee": "settled"}]
+    assert runs == [{"status": "succeeded", "guarantee": "best_effort"}]
 
 
 def test_rows_that_change_while_they_are_read_are_read_again(

@@ -100,7 +100,7 @@ def test_mariadb(warehouse: Database, maria: MariaDB, tmp_path: Path) -> None:
             "milepost_reader@db.example.com": f"{ROLE}@127.0.0.1:{maria.port}",
         },
     )
-    assert last_guarantee(warehouse) == "settled"
+    assert last_guarantee(warehouse) == "lookback"
 
 
 def test_a_csv_file(warehouse: Database, folder: Path, tmp_path: Path) -> None:
