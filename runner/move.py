@@ -78,7 +78,9 @@ class Move:
         )
         if policy == "report":
             return Counts()
-        if rows > max(kept, FEW_ROWS) and not is_forced:
+        # A foreign table cannot be locked against its being emptied just now.
+        is_emptied = self.source.kind == "foreign" and not kept
+        if (is_emptied or rows > max(kept, FEW_ROWS)) and not is_forced:
             name, target = (
                 self.source.definition[key] for key in ("pipeline_name", "target_relation")
             )

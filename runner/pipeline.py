@@ -27,7 +27,7 @@ from runner.queries import queries
 from runner.replica import ensure_replica, stored_columns
 from runner.source import NOTHING, Clock, Scope, Source, look, read_clock
 from runner.transfer import Counts
-from runner.windows import Pace, Window, Windows
+from runner.windows import LARGEST, Pace, Window, Windows
 
 POLL_SECONDS = 0.1
 
@@ -54,6 +54,7 @@ class IngestionPipeline:
         self.database = database
         self.project = project
         self.pace = Pace()
+        self.sweep_pace = Pace(LARGEST)  # as much as goes into one statement
         self.loaded: list[Loaded] = []
         self.warnings: list[str] = []
 
@@ -132,7 +133,8 @@ class IngestionPipeline:
                 if failures >= retry.ATTEMPTS or not retry.passes(error, failures - 1):
                     raise
                 if retry.is_timeout(error):
-                    self.pace.limit()
+                    is_sweep = self.failing in ("sweep", "reconcile")
+                    (self.sweep_pace if is_sweep else self.pace).limit()
                 time.sleep(retry.delay(failures))
 
     @contextlib.contextmanager
@@ -265,9 +267,12 @@ class IngestionPipeline:
         is_due = self.source.has_horizon and horizons["is_due"]
         return is_asked or is_due or not horizons["has_through"]
 
+    def _stretches_of_sweep(self) -> Windows:
+        return Windows(self.work, self.source, self.sweep_pace)
+
     def _sweep(self) -> None:
         def move(move: Move) -> tuple[Counts, Scope]:
-            return move.below(self.watermark, self.windows, is_full=False), "table"
+            return move.below(self.watermark, self._stretches_of_sweep(), is_full=False), "table"
 
         self._run("sweep", Window("-infinity", self.watermark), move)
 
@@ -327,7 +332,7 @@ class IngestionPipeline:
             )
 
         def move(move: Move) -> tuple[Counts, Scope]:
-            counts = move.below(self.watermark, self.windows, is_full=True)
+            counts = move.below(self.watermark, self._stretches_of_sweep(), is_full=True)
             return counts + move.deleted(force), "table"
 
         self._run("reconcile", Window("-infinity", self.watermark), move)
@@ -377,11 +382,9 @@ class IngestionPipeline:
             counts, scope = do(move)
             # An undo or a backfill looks through nothing that a later run could build on.
             promise = move.source.promise(move.clock, scope) if scope else NOTHING
-            if counts.rejected:
-                promise = promise.but(
-                    f"{counts.rejected:,} rows that cannot be stored are set aside"
-                )
             if scope:
+                if waiting := move.transfer.count_waiting():
+                    promise = promise.but(f"{waiting:,} rows that cannot be stored are set aside")
                 for gap in move.gaps:
                     promise = promise.but("what was undone is missing: {} to {}".format(*gap))
             ledger.succeed(

@@ -309,14 +309,3 @@ select
     ) as cursor_default
 from pg_class as relations
 where relations.oid = to_regclass(%(relation)s)
-
--- indexed --
--- Whether an index of a relation begins with a column.
-select indexes.indexrelid
-from pg_index as indexes
-inner join pg_attribute as attributes
-    on attributes.attrelid = indexes.indrelid and attributes.attnum = indexes.indkey[0]
-where
-    indexes.indrelid = to_regclass(%(relation)s)
-    and attributes.attname = %(column)s
-limit 1

@@ -159,12 +159,13 @@ def _verdict(
     for step in upstream:
         if step.mode == "full":
             return "full", f"follows {step.script.name}"
-    new = [name for name in _raw_needs(script) if name in positions and positions[name].has_new]
-    for name in new:
+    raw = [name for name in _raw_needs(script) if name in positions]
+    for name in raw:
         if positions[name].is_remade:
             return "full", f"raw.{name} was emptied or made anew"
-    if new:
-        return "incremental", f"new rows in raw.{new[0]}"
+    for name in raw:
+        if positions[name].has_new:
+            return "incremental", f"new rows in raw.{name}"
     for step in upstream:
         if step.mode == "incremental":
             return "incremental", f"new rows in {step.script.name}"

@@ -36,7 +36,8 @@ def command(project: Path, target: str) -> None:
     output.data({"is_good": not problems, **found})
     if not output.style.json:
         if problems:
-            output.say(f"not good: {len(problems)} things need a person")
+            many = "1 thing needs" if len(problems) == 1 else f"{len(problems)} things need"
+            output.say(f"not good: {many} a person")
             output.problems(problems)
         else:
             output.say("good: the numbers are complete, checked and fresh")

@@ -27,8 +27,8 @@ select
     end as settled,
     concat(date_format(oldest.started, '%Y-%m-%d %H:%i:%s'), '+00') as held_since,
     oldest.who as held_by,
-    -- Not all: see above. And rows that a replica or a cluster takes over bear the time of where they
-    -- were written.
+    -- Not all: see above. And rows that a replica or a cluster takes over bear the time of where
+    -- they were written.
     false as sees_all,
     cast(null as decimal(20)) as horizon,
     cast(null as decimal(20)) as next_xid,

@@ -31,12 +31,8 @@ select
         now_there.identity,
         extract(epoch from pg_postmaster_start_time()),
         (
-            select md5(coalesce(string_agg(tables.name, ',' order by tables.name), ''))
-            from (
-                select format('%s in %s', children.inhrelid, children.inhparent) as name
-                from pg_inherits as children
-                union all
-                select format('%s', dependencies.refobjid) as name
+            with recursive tables as (
+                select dependencies.refobjid as oid
                 from pg_class as views
                 inner join pg_namespace as schemas on schemas.oid = views.relnamespace
                 inner join pg_rewrite as rules on rules.ev_class = views.oid
@@ -45,7 +41,14 @@ select
                     and dependencies.objid = rules.oid
                     and dependencies.refclassid = 'pg_class'::regclass
                 where schemas.nspname = 'milepost'
-            ) as tables
+                union
+                select children.inhrelid as oid
+                from tables
+                inner join pg_inherits as children on children.inhparent = tables.oid
+            )
+
+            select md5(string_agg(tables.oid::text, ',' order by tables.oid))
+            from tables
         )
     ) as identity
 from (

@@ -133,6 +133,10 @@ def test_a_run_that_set_rows_aside_does_not_promise_them(arena: Arena) -> None:
     arena.ingest()
     note = "select guarantee_note from orchestrator.runs where rows_rejected > 0"
     assert "set aside" in arena.one(note)
+    arena.set_clock("2026-01-01 02:00:00+00")
+    arena.ingest()
+    later = "select guarantee_note from orchestrator.runs order by run_id desc limit 1"
+    assert "1 rows that cannot be stored are set aside" in arena.one(later)
 
 
 def test_a_row_that_was_mended_in_silence_leaves_the_quarantine(arena: Arena) -> None:
