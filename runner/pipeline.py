@@ -278,8 +278,7 @@ class IngestionPipeline:
 
     def _backfill(self, low: str, high: str) -> None:
         for stretch in self._stretches(low, high):
-            with self._recorded("backfill", *stretch):
-                self._fill(*stretch)
+            self._fill(*stretch)
 
     def _stretches(self, low: str, high: str) -> list[tuple[str, str]]:
         """What of [low, high) can be filled: without a key only what is a gap."""
@@ -314,7 +313,8 @@ class IngestionPipeline:
     def _fill(self, low: str, high: str) -> None:
         # What is still being written there is waited for by nobody: late rows are found later.
         while True:
-            window = self.windows.next(low, high)
+            with self._recorded("backfill", low, high):
+                window = self.windows.next(low, high)
             self._refill(window)
             low = window.high
             if window.is_last:
