@@ -20,7 +20,7 @@ from runner.database import (
     Session,
     lock_number,
 )
-from runner.errors import RunnerError, UsageError
+from runner.errors import RunnerError, UsageError, was_interrupted
 from runner.ledger import Ledger
 from runner.move import Move
 from runner.queries import queries
@@ -125,6 +125,8 @@ class IngestionPipeline:
                     attempt()
                 return self.loaded
             except RunnerError as error:
+                if was_interrupted(error):
+                    raise
                 if is_one_run and self.loaded and retry.passes(error, failures):
                     return self.loaded  # committed, before the connection was lost
                 moved = any(loaded.counts.changed for loaded in self.loaded[done:])

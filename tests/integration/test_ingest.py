@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner import retry
-from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld
+from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld, QueryFailed
 from runner.errors import RunnerError, StartError
 from runner.pipeline import IngestionPipeline
 from tests.support import PROJECT, ingest, insert_events, query, scalar
@@ -468,6 +468,24 @@ def test_a_sweep_that_takes_too_long_ends_after_some_tries(
     assert refused.value.hint
     query(database, f'alter database "{name}" reset statement_timeout')
     assert scalar(database, "select count(*) from orchestrator.runs where status = 'failed'") <= 5
+
+
+def test_a_signal_is_not_tried_again_even_where_cleaning_up_behind_it_fails(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def interrupted(*arguments: object) -> None:
+        tries.append(arguments)
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise QueryFailed("canceling statement due to user request", None, "57014")
+
+    monkeypatch.setattr(IngestionPipeline, "_ingest", interrupted)
+    with pytest.raises(QueryFailed):
+        ingest(database, "event_stream")
+    assert len(tries) == 1
 
 
 def reset(database: Database) -> None:
