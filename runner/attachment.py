@@ -6,6 +6,7 @@ All is made in a transaction of the caller's. A password goes into the user mapp
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -38,7 +39,7 @@ class Table:
     notes: tuple[str, ...]
 
 
-class Attachment:
+class Attachment(ABC):
     """The steps that all wrappers share, and what they have made so far. The schema of the foreign
     tables is called like their server.
     """
@@ -81,8 +82,9 @@ class Attachment:
             tuple(self.notes),
         )
 
+    @abstractmethod
     def _make_tables(self) -> None:
-        raise NotImplementedError
+        """The foreign tables, as this kind of server wants them."""
 
     def _make_extension(self) -> None:
         name = self.origin.wrapper

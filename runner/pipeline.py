@@ -117,7 +117,7 @@ class IngestionPipeline:
         is_one_run: bool = False,
     ) -> list[Loaded]:
         """Attempt it until it is done, or until an error that does not pass by itself."""
-        self.tell, self.loaded, self.failing, failures = tell, [], "", 0
+        self.tell, self.loaded, self.failing, self.failures = tell, [], "", 0
         while True:
             done = len(self.loaded)
             try:
@@ -127,17 +127,17 @@ class IngestionPipeline:
             except RunnerError as error:
                 if was_interrupted(error):
                     raise
-                if is_one_run and self.loaded and retry.passes(error, failures):
+                if is_one_run and self.loaded and retry.passes(error, self.failures):
                     return self.loaded  # committed, before the connection was lost
                 moved = any(loaded.counts.changed for loaded in self.loaded[done:])
                 is_further = moved and self.failing in ("window", "backfill")
-                failures = 1 if is_further else failures + 1
-                if failures >= retry.ATTEMPTS or not retry.passes(error, failures - 1):
+                self.failures = 1 if is_further else self.failures + 1
+                if self.failures >= retry.ATTEMPTS or not retry.passes(error, self.failures - 1):
                     raise
                 if retry.is_timeout(error):
                     is_sweep = self.failing in ("sweep", "reconcile")
                     (self.sweep_pace if is_sweep else self.pace).limit()
-                time.sleep(retry.delay(failures))
+                time.sleep(retry.delay(self.failures))
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -342,9 +342,9 @@ class IngestionPipeline:
     def _undo(self, run_id: int) -> None:
         values = {"run_id": run_id, "pipeline_id": self.pipeline_id}
         found = self.work.rows(queries("pipeline.sql")["undoable"], values)
-        if not found and self.work.rows(queries("pipeline.sql")["undone"], values):
-            return  # by the try before this one, which lost its connection
         if not found:
+            if self.failures and self.work.rows(queries("pipeline.sql")["undone"], values):
+                return  # by the try before this one, which lost its connection
             raise UsageError(
                 f"run {run_id} did not succeed, was undone before, or moved no rows of a source",
                 "python -m runner runs lists them",

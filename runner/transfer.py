@@ -281,20 +281,17 @@ class Transfer:
             )
             if keys
             else sql.SQL("false"),
-            "assignments": join(
-                [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in assigned]
-            ),
-            "restorations": join(
-                [
-                    sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))
-                    for name in self.columns
-                ]
-            ),
+            "assignments": _assignments(assigned),
+            "restorations": _assignments(self.columns),
         }
 
 
 def _of(alias: str, name: str, cast: str = "") -> sql.Composed:
     return sql.SQL("{}.{}" + cast).format(sql.Identifier(alias), sql.Identifier(name))
+
+
+def _assignments(names: list[str]) -> sql.Composed:
+    return join([sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names])
 
 
 def _object(alias: str, keys: list[str]) -> sql.Composed:
