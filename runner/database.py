@@ -115,9 +115,12 @@ class Session:
         return self.rows(query, values)[0]
 
     def query(self, text: str, file: Path | None) -> list[Row]:
-        """Like `rows`, for the text of a file without parameters."""
+        """Like `rows`, for the text of a file without parameters: what its last statement gives."""
         with _translated(text, file):
-            return self.connection.execute(sql.SQL(text)).fetchall()
+            cursor = self.connection.execute(sql.SQL(text))
+            while cursor.nextset():
+                pass
+            return cursor.fetchall()
 
     def copy(self, statement: str, content: Iterable[bytes]) -> int:
         """Send content to a `copy ... from stdin`, block by block; returns its rows."""

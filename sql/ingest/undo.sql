@@ -3,6 +3,8 @@
 -- before. All that is touched carries the number of the undo, and what it replaces is kept: the
 -- next build follows.
 
+-- Whose work a row is: what an undo gave back is the work of the run that had made it.
+create temporary table owned on commit drop as
 with recursive candidates (run_id) as (
     values ({{ undone_run_id }}::bigint)
     union all
@@ -15,7 +17,6 @@ with recursive candidates (run_id) as (
         and undos.run_id > {{ undone_run_id }}
 ),
 
--- Whose work a row is: what an undo gave back is the work of the run that had made it.
 owners (key, run_id) as (
     select
         jsonb_build_object({{ key_object }}) as key,
@@ -33,33 +34,32 @@ owners (key, run_id) as (
         on images.pipeline_id = {{ pipeline_id }}
         and images.run_id = undos.parent_run_id
         and images.key = owners.key
-),
+)
 
-owned as materialized (
-    select owners.key
-    from owners
-    where owners.run_id = {{ undone_run_id }}
-),
+select owners.key
+from owners
+where owners.run_id = {{ undone_run_id }};
 
-former as materialized (
-    select distinct on (replaced.key)
-        replaced.key,
-        replaced.old_row,
-        exists (
-            select
-            from owned
-            where owned.key = replaced.key
-        ) as is_owned
-    from orchestrator.replaced_rows as replaced
-    where
-        replaced.pipeline_id = {{ pipeline_id }}
-        and replaced.run_id = {{ undone_run_id }}
-    order by
-        replaced.key,
-        replaced.replaced_row_id
-),
+analyze pg_temp.owned;
 
-kept as (
+-- What they were before the run.
+create temporary table former on commit drop as
+select distinct on (replaced.key)
+    replaced.key,
+    replaced.old_row,
+    owned.key is not null as is_owned
+from orchestrator.replaced_rows as replaced
+left join pg_temp.owned as owned on owned.key = replaced.key
+where
+    replaced.pipeline_id = {{ pipeline_id }}
+    and replaced.run_id = {{ undone_run_id }}
+order by
+    replaced.key,
+    replaced.replaced_row_id;
+
+analyze pg_temp.former;
+
+with kept as (
     insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row)
     select
         {{ run_id }} as run_id,
@@ -67,19 +67,17 @@ kept as (
         owned.key,
         to_jsonb(stored) as old_row
     from {{ target }} as stored
-    inner join owned on owned.key = jsonb_build_object({{ key_object }})
-    where stored._run_id in (select candidates.run_id from candidates)
+    inner join pg_temp.owned as owned on owned.key = jsonb_build_object({{ key_object }})
 ),
 
 deleted as (
     delete from {{ target }} as stored
-    using owned
+    using pg_temp.owned as owned
     where
-        stored._run_id in (select candidates.run_id from candidates)
-        and owned.key = jsonb_build_object({{ key_object }})
+        owned.key = jsonb_build_object({{ key_object }})
         and not exists (
             select
-            from former
+            from pg_temp.former as former
             where former.key = owned.key
         )
     returning 1 as one
@@ -90,7 +88,7 @@ restored as (
     select
         {{ restored_columns }},
         {{ run_id }} as _run_id
-    from former
+    from pg_temp.former as former
     cross join lateral jsonb_populate_record(null::{{ target }}, former.old_row) as fresh
     where
         former.is_owned
@@ -118,7 +116,7 @@ restored as (
 )
 
 select
-    (select count(*) from former) - count(*) as left_alone,
+    (select count(*) from pg_temp.former) - count(*) as left_alone,
     (select count(*) from deleted) as deleted,
     count(*) filter (where restored.is_new) as inserted,
     count(*) filter (where not restored.is_new) as updated

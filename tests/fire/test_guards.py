@@ -6,7 +6,10 @@ A guard that nobody would miss is no guard, and a test that does not miss it is 
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,13 +18,17 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
-from runner import move, transfer
+from runner import move, schema, transfer
 from runner.database import Database, LockHeld, Session
+from runner.embedded import TEST, Server
 from runner.errors import RunnerError
+from runner.manifest import load
 from runner.queries import queries
 from runner.scope import Scopes
 from runner.source import Source, read_clock
+from runner.target import Target
 from tests.fire.arena import Arena
 from tests.fire.death import Boundary, watched
 from tests.support import PROJECT
@@ -463,6 +470,30 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
         mended_row,
     ),
 }
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    """A server that nobody else writes to: an open transaction of another test, also in another
+    database, holds every horizon back, and would stand in for a guard that is gone.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="milepost-"))
+    folder.chmod(0o755)
+    server = Server(folder / "data", TEST).child()
+    yield server
+    server.close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(own_server: Server) -> Iterator[Database]:
+    name = f"guards_{uuid.uuid4().hex}"
+    with psycopg.connect(own_server.uri, autocommit=True) as connection:
+        connection.execute(sql.SQL(f"create database {name}"))
+        database = Database(make_conninfo(own_server.uri, dbname=name))
+        schema.apply(database, load(PROJECT), Target())
+        yield database
+        connection.execute(sql.SQL(f"drop database {name} with (force)"))
 
 
 @pytest.fixture
