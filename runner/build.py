@@ -90,7 +90,7 @@ def build(
             try:
                 with work.transaction():
                     attempt.hold(replicas)
-                    attempt.run(patterns)
+                    attempt.run(*look(work, manifest, target, patterns))
             except BaseException as error:
                 book.fail(run_id, error)
                 book.roll_back_scripts(target.name)
@@ -122,9 +122,9 @@ class Attempt:
                 sql.SQL("lock table {} in access share mode").format(names).as_string(None)
             )
 
-    def run(self, patterns: list[str]) -> None:
+    def run(self, positions: dict[str, Position], steps: list[Step]) -> None:
+        """Take the steps, and consume what is new in the replicas up to the positions."""
         self.work.run(PRELUDE)
-        positions, steps = look(self.work, self.manifest, self.target, patterns)
         composer = Composer(self.manifest, self.target, positions)
         self._define_schemas(composer)
         due = [step for step in steps if step.mode != "skip"]
