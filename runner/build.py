@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from runner.database import BUILD_LOCK, Changes, Database, QueryFailed, Session,
 from runner.errors import RunnerError, StartError
 from runner.ledger import Ledger
 from runner.manifest import LAYERS, Manifest, Script
-from runner.plan import Mode, Position, Step, decide, fingerprint, select
-from runner.shape import refuse_other_shape
+from runner.plan import Mode, Position, Step, decide, fingerprint, followers, select
+from runner.publication import Publication
+from runner.shape import reshaped
 from runner.target import RAW_SCHEMA, Target
 
 
@@ -42,6 +43,8 @@ class Summary:
     results: list[Result] = field(default_factory=list)
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    restated: dict[str, int] = field(default_factory=dict)  # days of each table, but for the last
+    notes: list[str] = field(default_factory=list)
 
 
 def look(
@@ -70,32 +73,61 @@ def build(
     `patterns` are forced, with all that follows. `starting` hears of each script before it runs,
     with its number from 0 and their count, `tell` of each that has run.
     """
-    started = time.monotonic()
-    patterns = list(patterns)
     with (
         database.session("milepost build") as work,
         database.session("milepost build, evidence") as evidence,
     ):
         database.refuse_pooler(work, evidence)
         book = Ledger(evidence)
-        with work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"):
-            book.abandon_builds(target.name)
-            steps = look(work, manifest, target, patterns)[1]
-            # After a failure that was mended a build says so, even if it has nothing else to do.
-            if not _has_work(steps) and not ledger.last_build_failed(work, target.name):
-                return Summary()
-            run_id = book.begin("build", work, target=target.name)
-            attempt = Attempt(manifest, target, work, book, run_id, tell, starting)
-            replicas = ledger.replicas(work)
-            try:
-                with work.transaction():
-                    attempt.hold(replicas)
-                    attempt.run(*look(work, manifest, target, patterns))
-            except BaseException as error:
-                book.fail(run_id, error)
-                book.roll_back_scripts(target.name)
-                raise
-    return Summary(run_id, attempt.results, time.monotonic() - started, attempt.warnings)
+        with alone(work, book, target):
+            return bring_up_to_date(work, book, manifest, target, list(patterns), tell, starting)
+
+
+@contextlib.contextmanager
+def alone(work: Session, book: Ledger, target: Target) -> Iterator[None]:
+    """Hold a target's lock; what a build or rebuild that died has left is cleared away."""
+    with work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"):
+        book.abandon_builds(target.name)
+        clear(work, target.beside)
+        yield
+
+
+def clear(work: Session, beside: Target) -> None:
+    """Drop the tables beside a target, unless sessions that fill them are only just ending."""
+    schemas = [f"{beside.prefix}{layer}" for layer in reversed(LAYERS)]
+    found = work.row(
+        "select exists (select from pg_namespace where nspname = any(%(names)s)) as found",
+        {"names": schemas},
+    )
+    if found["found"]:
+        with work.lock(BUILD_LOCK, lock_number(beside.name), f"a rebuild into {beside.name}"):
+            for schema in schemas:
+                work.run(f"drop schema if exists {schema} cascade")
+
+
+def bring_up_to_date(
+    work: Session,
+    book: Ledger,
+    manifest: Manifest,
+    target: Target,
+    patterns: list[str],
+    tell: Callable[[Result], None],
+    starting: Callable[[Step, int, int], None],
+) -> Summary:
+    """Build what is due, if anything is; the target's lock is held."""
+    started = time.monotonic()
+    steps = look(work, manifest, target, patterns)[1]
+    # After a failure that was mended a build says so, even if it has nothing else to do.
+    if not _has_work(steps) and not ledger.last_build_failed(work, target.name):
+        return Summary()
+    run_id = book.begin("build", work, target=target.name)
+    attempt = Attempt(manifest, target, work, book, run_id, tell, starting)
+    with attempt.recorded():
+        replicas = ledger.replicas(work)
+        with work.transaction():
+            attempt.hold(replicas)
+            attempt.run(*look(work, manifest, target, patterns))
+    return attempt.summary(time.monotonic() - started)
 
 
 @dataclass(slots=True)
@@ -111,6 +143,21 @@ class Attempt:
     starting: Callable[[Step, int, int], None]
     results: list[Result] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    restated: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def summary(self, seconds: float) -> Summary:
+        return Summary(self.run_id, self.results, seconds, self.warnings, self.restated, self.notes)
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Leave a failed run, its scripts rolled back, when what is inside fails."""
+        try:
+            yield
+        except BaseException as error:
+            self.book.fail(self.run_id, error)
+            self.book.roll_back_scripts(self.target.name)
+            raise
 
     def hold(self, replicas: list[str]) -> None:
         """Keep the types of replicas as they are, from before the snapshot: to an older one a table
@@ -125,15 +172,33 @@ class Attempt:
     def run(self, positions: dict[str, Position], steps: list[Step]) -> None:
         """Take the steps, and consume what is new in the replicas up to the positions."""
         self.work.run(PRELUDE)
-        composer = Composer(self.manifest, self.target, positions)
-        self._define_schemas(composer)
+        composer = Composer(self.manifest, self.target, positions, self.run_id)
+        self.define_schemas(composer)
         due = [step for step in steps if step.mode != "skip"]
+        keys = self.reshaped(composer, due)
+        beside = Composer(self.manifest, self.target.beside, positions)
+        if keys:
+            self.define_schemas(beside)
+        filled = []
         for index, step in enumerate(due):
             self.starting(step, index, len(due))
-            self._run_step(composer, step)
+            if step.script.key in keys:
+                self._show_needs(composer, beside, step.script, keys)
+                filled.append((step, self.fill(beside, step)))
+            else:
+                self._run_step(composer, step)
+        if keys:
+            changed = {step.script.key for step in due if step.is_changed}
+            self.publish(Publication(self.work, composer, beside), filled, changed)
+            self.drop(self.target.beside)
+        self.finish(positions)
+
+    def finish(self, positions: dict[str, Position]) -> None:
+        """Succeed, with what was consumed and changed."""
         changes = Changes()
         for result in self.results:
             changes += result.changes
+        self.restated = ledger.restated(self.work, self.run_id)
         ledger.consume(self.work, self.run_id, positions)
         ledger.succeed(
             self.work,
@@ -143,41 +208,100 @@ class Attempt:
             deleted=changes.deleted,
         )
 
-    def _define_schemas(self, composer: Composer) -> None:
+    def define_schemas(self, composer: Composer) -> None:
         """A target's schemas come with its builds; the live ones with `schema apply`."""
-        if not self.target.is_live:
+        if not composer.target.is_live:
             for layer in LAYERS:
                 for piece in composer.layer(layer):
                     self.work.run(piece.text, piece.file)
 
-    def _define(self, composer: Composer, script: Script) -> None:
-        """Make what is not there yet; what is there has to be as it would be made."""
-        for piece in composer.definitions(script):
-            self.work.run(piece.text, piece.file)
-        if not script.is_view:
-            refuse_other_shape(self.work, composer, script)
+    def drop(self, target: Target) -> None:
+        """Take away what was filled beside."""
+        for layer in reversed(LAYERS):
+            self.work.run(f"drop schema if exists {target.prefix}{layer} cascade")
+
+    def reshaped(self, composer: Composer, due: list[Step]) -> set[str]:
+        """The scripts whose table or view gets another shape, and all that follow from them."""
+        changed = [step.script for step in due if self._gets_another_shape(composer, step)]
+        if changed:
+            Publication(self.work, composer, composer).refuse_dependents(changed)
+        return followers(self.manifest, {script.key for script in changed})
+
+    def _gets_another_shape(self, composer: Composer, step: Step) -> bool:
+        if step.mode != "full":
+            return False
+        if step.script.is_view:
+            # While it is defined anew nobody can read it, and others follow from it.
+            return step.is_changed
+        return bool(reshaped(self.work, composer, step.script))
+
+    def _show_needs(
+        self, composer: Composer, beside: Composer, script: Script, keys: set[str]
+    ) -> None:
+        """What a script reads that is not made anew is read from where it is."""
+        fillers = self.manifest.fillers()
+        for need in script.needs:
+            if need in fillers and fillers[need].key not in keys:
+                layer, _, name = need.partition(".")
+                self.work.run(
+                    f"create or replace view {beside.target.table(layer, name)} as"
+                    f" select * from {composer.target.table(layer, name)}"
+                )
+
+    def fill(self, composer: Composer, step: Step) -> float:
+        """Fill the tables of a script where nobody reads them, and check them; returns seconds."""
+        script = step.script
+        started = time.monotonic()
+        with self._evidence(script, started):
+            for piece in composer.definitions(script):
+                self.work.run(piece.text, piece.file)
+            for piece in composer.load(script, self.work):
+                self.work.run(piece.text, piece.file or script.path)
+            self._look_at(composer, script, "full")
+        return time.monotonic() - started
+
+    def publish(
+        self,
+        publication: Publication,
+        filled: list[tuple[Step, float]],
+        changed: Collection[str],
+    ) -> None:
+        """Bring what was filled beside to the readers of the target; `changed` are the keys of
+        scripts that say another thing than they did.
+        """
+        results = []
+        for step, seconds in filled:
+            started = time.monotonic()
+            with self._evidence(step.script, started):
+                changes = publication.differ(step.script)
+            results.append(Result(step, changes, seconds + time.monotonic() - started))
+        publication.swap([step.script for step, _ in filled], changed)
+        self.notes += publication.notes
+        for result in results:
+            self._remember(result.step.script)
+            self._tell(result)
 
     def _run_step(self, composer: Composer, step: Step) -> None:
         script = step.script
         table = self.target.table(script.layer, script.name)
         started = time.monotonic()
-        try:
+        with self._evidence(script, started):
             if step.mode == "full":
-                self._define(composer, script)
+                for piece in composer.definitions(script):
+                    self.work.run(piece.text, piece.file)
             before = self.work.changes(table)
             for piece in composer.body(script, step.mode, self.work):
                 self.work.run(piece.text, piece.file or script.path)
             changes = self.work.changes(table) - before
-            for check in script.checks:
-                self._check(composer, script, check, step.mode)
-            ledger.remember(
-                self.work,
-                self.run_id,
-                self.target.name,
-                script.key,
-                fingerprint(self.manifest, script),
-                self.target.tables(script),
-            )
+            self._look_at(composer, script, step.mode)
+            self._remember(script)
+        self._tell(Result(step, changes, time.monotonic() - started))
+
+    @contextlib.contextmanager
+    def _evidence(self, script: Script, started: float) -> Iterator[None]:
+        """A script that fails leaves its row."""
+        try:
+            yield
         except BaseException as error:
             seconds = time.monotonic() - started
             with contextlib.suppress(RunnerError):
@@ -185,12 +309,30 @@ class Attempt:
                     self.run_id, self.work, self.target.name, script.key, seconds, error=error
                 )
             raise
-        result = Result(step, changes, time.monotonic() - started)
+
+    def _remember(self, script: Script) -> None:
+        ledger.remember(
+            self.work,
+            self.run_id,
+            self.target.name,
+            script.key,
+            fingerprint(self.manifest, script),
+            self.target.tables(script),
+        )
+
+    def _tell(self, result: Result) -> None:
+        key = result.step.script.key
         self.book.script_done(
-            self.run_id, self.work, self.target.name, script.key, result.seconds, changes
+            self.run_id, self.work, self.target.name, key, result.seconds, result.changes
         )
         self.results.append(result)
         self.tell(result)
+
+    def _look_at(self, composer: Composer, script: Script, mode: Mode) -> None:
+        for check in script.checks:
+            self._check(composer, script, check, mode)
+        for observation in script.observations:
+            self._observe(composer, script, observation, mode)
 
     def _check(self, composer: Composer, script: Script, check: Path, mode: Mode) -> None:
         piece = composer.check(check, mode)
@@ -213,6 +355,16 @@ class Attempt:
             )
         if status == "warned":
             self.warnings.append(message)
+
+    def _observe(self, composer: Composer, script: Script, observation: Path, mode: Mode) -> None:
+        piece = composer.check(observation, mode)
+        rows = self.work.query(
+            f"with observed as ({piece.text}\n) select observed.label::text as label,"
+            " observed.value::numeric as value from observed",
+            observation,
+        )
+        name = observation.name.removesuffix(".observe.sql")
+        self.book.observed(self.run_id, script.key, name, rows)
 
 
 def _has_work(steps: list[Step]) -> bool:

@@ -15,9 +15,10 @@ from psycopg import sql
 
 from runner import shared
 from runner.database import Session
-from runner.manifest import Manifest, Script
+from runner.manifest import Manifest, Script, deletes
 from runner.plan import Mode, Position
 from runner.queries import queries
+from runner.restate import restatement
 from runner.target import Target
 from runner.template import FULL, INCREMENTAL, plain, render
 
@@ -45,6 +46,7 @@ class Composer:
     manifest: Manifest
     target: Target
     positions: Mapping[str, Position]
+    run_id: int | None = None  # of a build: what it restates is kept under it
 
     def layer(self, name: str) -> list[Piece]:
         """The schema of a layer and what all of its tables share; nothing if a project has none."""
@@ -73,8 +75,8 @@ class Composer:
             return []
         tables = {name: self.target.table(script.layer, name) for name in script.tables}
         is_whole = not deletes(self.manifest.read(script.path))
-        filled = [name for name, table in tables.items() if not _is_empty(session, table)]
-        if not is_whole and (mode == "incremental" or not filled):
+        filled = [name for name, table in tables.items() if not is_empty(session, table)]
+        if not filled or (mode == "incremental" and not is_whole):
             direct = self.script(script, mode, tables)
             analyze = [Piece(f"analyze {table};\n") for table in tables.values() if mode == "full"]
             return [direct, *analyze]
@@ -84,11 +86,33 @@ class Composer:
         for name, table in tables.items():
             if mode == "full":
                 pieces.append(Piece(f"analyze {fresh[name]};\n"))
-            pieces.append(Piece(_publish(session, table, fresh[name])))
+            if script.is_restated and name == script.name and self.run_id is not None:
+                kept = restatement(session, self.run_id, script.key, table, fresh[name])
+                pieces.append(Piece(kept))
+            pieces.append(Piece(difference(session, table, fresh[name])))
             if mode == "full":
                 pieces.append(Piece(f"analyze {table};\n"))
             pieces.append(Piece(f"drop table {fresh[name]};\n"))
         return pieces
+
+    def load(self, script: Script, session: Session) -> list[Piece]:
+        """Fill the tables of a script in full. They are new and nobody reads them yet, so their
+        indexes are made when the rows are in, but for those that the script itself merges by.
+        """
+        if script.is_view:
+            return []
+        tables = {name: self.target.table(script.layer, name) for name in script.tables}
+        merged = merges(self.manifest.read(script.path))
+        names = {"this": tables[script.name], "state": tables.get(script.state or "")}
+        bare = [name for key, name in names.items() if name and key not in merged]
+        keys = session.rows(queries("shape.sql")["keys"], {"tables": bare})
+        return [
+            *(Piece(f"{key['drop']};\n") for key in keys),
+            self.script(script, "full", tables),
+            *(Piece(f"{key['make']};\n") for key in keys if key["make"]),
+            *self.definitions(script),  # the other indexes, and comments
+            *(Piece(f"analyze {table};\n") for table in tables.values()),
+        ]
 
     def script(self, script: Script, mode: Mode, tables: Mapping[str, str]) -> Piece:
         """The text of a script, filling the tables given."""
@@ -98,7 +122,7 @@ class Composer:
         return Piece(self._render(script.path, values), script.path)
 
     def check(self, check: Path, mode: Mode) -> Piece:
-        """The query of a check: it returns the bad rows."""
+        """The query of a check, which returns the bad rows, or of an observation."""
         return Piece(self._render(check, self._values(mode)).rstrip().rstrip(";"), check)
 
     def _values(self, mode: Mode) -> dict[str, Any]:
@@ -120,12 +144,15 @@ class Composer:
         return render(self.manifest.read(path), {**self.manifest.variables, **values}, path)
 
 
-def deletes(text: str) -> bool:
-    """Whether a script takes rows out of its table itself, rather than filling it whole."""
-    return re.search(r"delete from \{\{ this \}\}", text) is not None
+def merges(text: str) -> set[str]:
+    """Which of its tables, `this` and `state`, a script inserts into by key."""
+    parts = re.split(r"insert into \{\{ (this|state) \}\}", text)
+    return {
+        name for name, rest in zip(parts[1::2], parts[2::2], strict=True) if "on conflict" in rest
+    }
 
 
-def _is_empty(session: Session, table: str) -> bool:
+def is_empty(session: Session, table: str) -> bool:
     return bool(session.row(f"select not exists (select from {table}) as is_empty")["is_empty"])
 
 
@@ -136,7 +163,8 @@ def _scratch(name: str, table: str) -> str:
     )
 
 
-def _publish(session: Session, table: str, fresh: str) -> str:
+def difference(session: Session, table: str, fresh: str) -> str:
+    """What brings a table that readers use to the rows of another one with its columns."""
     shape = session.rows(queries("ledger.sql")["table_shape"], {"table": table})
     columns = [plain(column["column_name"]) for column in shape]
     keys = [plain(column["column_name"]) for column in shape if column["is_key"]]

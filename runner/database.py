@@ -154,20 +154,25 @@ class Session:
         with _translated("", None), self.connection.transaction():
             yield
 
+    def cancel(self) -> None:
+        """End what runs over this connection, from another thread."""
+        with contextlib.suppress(psycopg.Error):
+            self.connection.cancel_safe(timeout=5)
+
     @contextmanager
-    def lock(self, kind: int, number: int, what: str) -> Iterator[None]:
-        """Hold an advisory lock, taken before any snapshot; LockHeld says who has it."""
+    def lock(self, kind: int, number: int, what: str, mode: str = "") -> Iterator[None]:
+        """Hold an advisory lock, taken before any snapshot; LockHeld says who has it. In mode
+        `_shared` several may hold it, and nobody then alone.
+        """
         keys = {"kind": kind, "number": number}
-        taken = self.row("select pg_try_advisory_lock(%(kind)s, %(number)s) as taken", keys)[
-            "taken"
-        ]
-        if not taken:
+        take = f"select pg_try_advisory_lock{mode}(%(kind)s, %(number)s) as taken"
+        if not self.row(take, keys)["taken"]:
             raise LockHeld(f"{what} is already running{self._holder(keys)}", "wait for it to end")
         try:
             yield
         finally:
             if not self.connection.closed:
-                self.rows("select pg_advisory_unlock(%(kind)s, %(number)s)", keys)
+                self.rows(f"select pg_advisory_unlock{mode}(%(kind)s, %(number)s)", keys)
 
     def _holder(self, keys: Mapping[str, int]) -> str:
         holders = self.rows(

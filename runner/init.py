@@ -11,8 +11,8 @@ from pathlib import Path
 from runner.errors import RunnerError, UsageError
 
 EXAMPLE = Path(__file__).with_name("project")
-# Only the example makes its own source.
-EXAMPLE_SOURCE = Path("schema", "source.sql")
+# Only the example makes its own source, and knows what its rows look like.
+EXAMPLE_ALONE = (Path("schema", "source.sql"), Path("tests", "sql", "warehouse"))
 # A folder with nothing but these is as good as empty.
 HARMLESS = (".git", ".venv")
 # Leaves room for the names that are made of it; PostgreSQL cuts them at 63.
@@ -79,7 +79,7 @@ def write(folder: Path, source: Source, *, is_example: bool) -> list[Path]:
     try:
         for template in sorted(path for path in EXAMPLE.rglob("*") if path.is_file()):
             path = template.relative_to(EXAMPLE)
-            if is_example or path != EXAMPLE_SOURCE:
+            if is_example or not any(map(path.is_relative_to, EXAMPLE_ALONE)):
                 files.append(_write(folder, path, template.read_text(encoding="utf-8"), source))
     except OSError as error:
         raise RunnerError(f"{error.filename}: {error.strerror}") from error
@@ -123,11 +123,12 @@ def _refuse_filled(folder: Path) -> None:
 
 
 def _write(folder: Path, path: Path, text: str, source: Source) -> Path:
-    name = ".gitignore" if path.name == "gitignore" else _renamed(path.name, source)
-    file = folder / path.parent / name
+    name = ".gitignore" if path.name == "gitignore" else path.name
+    written = Path(*(_renamed(part, source) for part in (*path.parent.parts, name)))
+    file = folder / written
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(_renamed(text, source), encoding="utf-8")
-    return path.parent / name
+    return written
 
 
 def _renamed(text: str, source: Source) -> str:

@@ -7,10 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.database import Changes, QueryFailed, Session, host
+from runner.database import Changes, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, StartError
 from runner.plan import Position
 from runner.queries import queries
+
+# Of schema/orchestrator.sql: who has it has all the others.
+NEWEST_TABLE = "orchestrator.restatements"
 
 
 class Ledger:
@@ -20,11 +23,14 @@ class Ledger:
         self.session = session
         # What a transaction of ours holds that nobody can end is left for the next run to say.
         session.run("set lock_timeout = '2s'")
-        if session.row("select to_regclass('orchestrator.built_scripts') is null as missing")[
-            "missing"
-        ]:
+        tables = session.row(
+            "select to_regclass('orchestrator.runs') is not null as has_any,"
+            f" to_regclass('{NEWEST_TABLE}') is not null as has_newest"
+        )
+        if not tables["has_newest"]:
+            state = "an older" if tables["has_any"] else "no"
             raise StartError(
-                "this database has no orchestrator schema", "python -m runner schema apply"
+                f"this database has {state} orchestrator schema", "python -m runner schema apply"
             )
 
     def begin(self, kind: str, work: Session, **values: Any) -> int:
@@ -93,6 +99,16 @@ class Ledger:
             status=status,
             bad_rows=bad_rows,
             sample=json.dumps(sample),
+        )
+
+    def observed(self, build_id: int, script: str, name: str, rows: Sequence[Row]) -> None:
+        self._run(
+            "observed",
+            run_id=build_id,
+            script=script,
+            observation_name=name,
+            labels=[row["label"] for row in rows],
+            values=[row["value"] for row in rows],
         )
 
     def log(
@@ -185,6 +201,17 @@ def last_build_failed(session: Session, target: str) -> bool:
     return bool(found) and found[0]["status"] != "succeeded"
 
 
+def is_built(session: Session, target: str) -> bool:
+    """Whether a target was ever built."""
+    return bool(session.row(queries("ledger.sql")["is_built"], {"target": target})["is_built"])
+
+
+def script_seconds(session: Session, target: str) -> dict[str, float]:
+    """How long the scripts of a target have taken lately, by key."""
+    rows = session.rows(queries("ledger.sql")["script_seconds"], {"target": target})
+    return {row["script"]: row["seconds"] for row in rows}
+
+
 def built_scripts(
     session: Session, target: str, tables: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
@@ -199,6 +226,14 @@ def built_scripts(
         },
     )
     return {row["script"]: row["fingerprint"] for row in rows}
+
+
+def restated(work: Session, build_id: int) -> dict[str, int]:
+    """Of each table, how many days that were published before, and not as the last, a build has
+    changed, in its transaction.
+    """
+    found = work.rows(queries("ledger.sql")["restated"], {"run_id": build_id})
+    return {row["table_name"]: row["days"] for row in found}
 
 
 def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None:

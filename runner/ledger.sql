@@ -72,7 +72,7 @@ where
     scripts.parent_run_id = builds.run_id
     and scripts.kind = 'script'
     and scripts.status = 'succeeded'
-    and builds.kind = 'build'
+    and builds.kind in ('build', 'rebuild', 'verify')
     and builds.target = %(target)s
     and builds.status not in ('succeeded', 'running')
 
@@ -83,7 +83,7 @@ set
     status = 'abandoned',
     finished_at = clock_timestamp()
 where
-    kind in ('build', 'script')
+    kind in ('build', 'script', 'rebuild', 'verify')
     and target = %(target)s
     and status = 'running'
 
@@ -124,6 +124,39 @@ values (
 -- A check of the running build ended.
 insert into orchestrator.check_results (run_id, script, check_name, status, bad_rows, sample)
 values (%(run_id)s, %(script)s, %(check_name)s, %(status)s, %(bad_rows)s, %(sample)s::jsonb)
+
+-- observed --
+-- What an observation of the running build says; said again, it is the last that counts.
+insert into orchestrator.observations (
+    run_id, script, observation_name, position, label, value
+)
+select
+    %(run_id)s,
+    %(script)s,
+    %(observation_name)s,
+    rows.position,
+    rows.label,
+    rows.value
+from unnest(%(labels)s::text[], %(values)s::numeric[])
+    with ordinality as rows (label, value, position)
+on conflict (run_id, script, observation_name, position) do update set
+    label = excluded.label,
+    value = excluded.value,
+    observed_at = excluded.observed_at
+
+-- restated --
+-- Days of each table that were published before, not the last of them, and that the running build
+-- has changed.
+select
+    restatements.table_name,
+    count(distinct restatements.day) as days
+from orchestrator.restatements as restatements
+where
+    restatements.run_id = %(run_id)s
+    and not restatements.is_last_day
+group by restatements.table_name
+having count(restatements.day) > 0
+order by restatements.table_name
 
 -- log --
 -- What a run has to say.
@@ -339,7 +372,7 @@ order by gaps.gap
 select builds.status
 from orchestrator.runs as builds
 where
-    builds.kind = 'build'
+    builds.kind in ('build', 'rebuild')
     and builds.target = %(target)s
     and builds.status not in ('skipped', 'running')
 order by builds.run_id desc
@@ -400,7 +433,8 @@ with keys as (
 select
     quote_ident(attributes.attname) as column_name,
     attributes.attnum = any(keys.conkey) as is_key,
-    attributes.attnotnull as is_required
+    attributes.attnotnull as is_required,
+    attributes.atttypid = 'date'::regtype as is_date
 from pg_attribute as attributes
 cross join keys
 where
@@ -409,14 +443,30 @@ where
     and not attributes.attisdropped
 order by attributes.attnum
 
--- table_columns --
--- Columns of a table with their types.
+-- is_built --
+-- Whether anything of a target was ever built.
 select
-    attributes.attname as name,
-    format_type(attributes.atttypid, attributes.atttypmod)
-    || case when attributes.attnotnull then ' not null' else '' end as definition
-from pg_attribute as attributes
-where
-    attributes.attrelid = %(table)s::regclass
-    and attributes.attnum > 0
-    and not attributes.attisdropped
+    exists (
+        select
+        from orchestrator.built_scripts as built
+        where built.target = %(target)s
+    ) as is_built
+
+-- script_seconds --
+-- How long each script has taken at most, lately.
+select
+    scripts.script,
+    max(extract(epoch from scripts.elapsed))::float8 as seconds
+from (
+    select
+        runs.script,
+        runs.elapsed
+    from orchestrator.runs as runs
+    where
+        runs.kind = 'script'
+        and runs.target = %(target)s
+        and runs.status = 'succeeded'
+    order by runs.run_id desc
+    limit 500
+) as scripts
+group by scripts.script

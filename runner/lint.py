@@ -38,7 +38,9 @@ def lint(manifest: Manifest, keys: Collection[str] | None = None) -> list[str]:
 
 
 def tables_read(manifest: Manifest, script: Script) -> set[str]:
-    """The tables that a script and its checks read, by their names in the manifest."""
+    """The tables that a script, its checks and its observations read, by their names in the
+    manifest.
+    """
     names = {
         need.removeprefix("raw.") for other in manifest.scripts.values() for need in other.needs
     }
@@ -48,7 +50,8 @@ def tables_read(manifest: Manifest, script: Script) -> set[str]:
     texts = [(script.path, composer.script(script, "incremental", own).text)]
     if script.is_view:
         texts = [(script.path, composer.definitions(script)[0].text)]
-    texts += [(check, composer.check(check, "incremental").text) for check in script.checks]
+    for path in (*script.checks, *script.observations):
+        texts.append((path, composer.check(path, "incremental").text))
     read = {name for path, text in texts for name in _tables(path, text)}
     return read - (set() if script.is_view else set(own.values()))
 

@@ -47,10 +47,25 @@ last_build as (
         builds.error
     from orchestrator.runs as builds
     where
-        builds.kind = 'build'
+        builds.kind in ('build', 'rebuild')
         and builds.target = %(target)s
         and builds.status <> 'skipped'
     order by builds.run_id desc
+    limit 1
+),
+
+last_verdict as (
+    select
+        verdicts.run_id,
+        verdicts.kind,
+        verdicts.status,
+        verdicts.error
+    from orchestrator.runs as verdicts
+    where
+        verdicts.kind in ('rebuild', 'verify')
+        and verdicts.target = %(target)s
+        and verdicts.status in ('succeeded', 'failed')
+    order by verdicts.run_id desc
     limit 1
 ),
 
@@ -136,6 +151,15 @@ select
     'mend the cause, run build' as remedy
 from last_build
 where last_build.status in ('failed', 'abandoned')
+union all
+select
+    'verify ' || last_verdict.run_id as what,
+    'the tables are not known to be right: ' || last_verdict.error as problem,
+    'run verify --repair' as remedy
+from last_verdict
+where
+    last_verdict.kind = 'verify'
+    and last_verdict.status = 'failed'
 union all
 select
     'tables' as what,
@@ -230,7 +254,7 @@ select
     builds.rows_inserted + builds.rows_updated + builds.rows_deleted as rows_changed
 from orchestrator.runs as builds
 where
-    builds.kind = 'build'
+    builds.kind in ('build', 'rebuild')
     and builds.target = %(target)s
     and builds.status <> 'skipped'
     and builds.run_id >= coalesce(
@@ -238,7 +262,7 @@ where
             select max(succeeded.run_id)
             from orchestrator.runs as succeeded
             where
-                succeeded.kind = 'build'
+                succeeded.kind in ('build', 'rebuild')
                 and succeeded.target = %(target)s
                 and succeeded.status = 'succeeded'
         ),
@@ -368,6 +392,91 @@ select
 from orchestrator.check_results as results
 where results.run_id = %(run_id)s
 order by results.check_result_id
+
+-- run_observations --
+-- What a build observed.
+select
+    observations.script,
+    observations.observation_name as observation,
+    observations.label,
+    observations.value
+from orchestrator.observations as observations
+where observations.run_id = %(run_id)s
+order by
+    min(observations.observed_at) over (
+        partition by observations.script, observations.observation_name
+    ),
+    observations.observation_name,
+    observations.position
+
+-- run_restatements --
+-- What readers had seen and a build changed, row by row.
+select
+    restatements.table_name as table,
+    restatements.key,
+    restatements.day::text as day,
+    restatements.is_last_day,
+    restatements.before,
+    restatements.after
+from orchestrator.restatements as restatements
+where restatements.run_id = %(run_id)s
+order by
+    restatements.table_name,
+    restatements.day,
+    restatements.restatement_id
+
+-- run_restated_days --
+-- The same by day, the one that changed most first: how many rows, and of these the one in which
+-- the numbers moved most, which is that of all where there are slices.
+select
+    days.table_name as table,
+    days.key,
+    days.day,
+    days.is_last_day,
+    days.rows,
+    days.before,
+    days.after
+from (
+    select distinct on (restatements.table_name, places.place)
+        restatements.table_name,
+        restatements.key,
+        restatements.day::text as day,
+        restatements.is_last_day,
+        count(*) over (partition by restatements.table_name, places.place) as rows,
+        restatements.before,
+        restatements.after,
+        moves.share
+    from orchestrator.restatements as restatements
+    cross join lateral (
+        select coalesce(restatements.day::text, restatements.key::text) as place
+    ) as places
+    cross join lateral (
+        select
+            sum(abs(coalesce(pairs.new, 0) - coalesce(pairs.old, 0))) as size,
+            max(
+                abs(coalesce(pairs.new, 0) - coalesce(pairs.old, 0))
+                / nullif(greatest(abs(pairs.old), abs(pairs.new)), 0)
+            ) as share
+        from (
+            select
+                case jsonb_typeof(old.value) when 'number' then old.value::numeric end as old,
+                case jsonb_typeof(new.value) when 'number' then new.value::numeric end as new
+            from jsonb_each(restatements.before) as old (name, value)
+            left join jsonb_each(restatements.after) as new (name, value) on new.name = old.name
+        ) as pairs
+    ) as moves
+    where restatements.run_id = %(run_id)s
+    order by
+        restatements.table_name,
+        places.place,
+        moves.size desc nulls last,
+        restatements.key::text
+) as days
+order by
+    days.table_name,
+    days.is_last_day,
+    days.share desc nulls last,
+    days.day desc
 
 -- run_logs --
 -- What a run had to say.

@@ -17,6 +17,8 @@ MANIFEST = "sql/manifest.toml"
 # by runs.
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
+# What an entry may say.
+KEYS = ("needs", "state", "view", "restated")
 
 Value = str | int | float | bool
 
@@ -31,6 +33,8 @@ class Script:
     state: str | None
     is_view: bool
     checks: tuple[Path, ...]
+    observations: tuple[Path, ...] = ()
+    is_restated: bool = False
 
     @property
     def key(self) -> str:
@@ -98,6 +102,7 @@ def load(project: Path) -> Manifest:
     manifest = Manifest(project, variables, scripts)
     _check_needs(manifest)
     _check_files(manifest)
+    _check_restated(manifest)
     return manifest
 
 
@@ -120,19 +125,31 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
     if not _is_plain(name):
         raise StartError(f"{MANIFEST}: {where} is not a plain lower-case name")
     for key in entry:
-        if key not in ("needs", "state", "view"):
-            raise _unknown(f"{where} {key}", key, ("needs", "state", "view"))
+        if key not in KEYS:
+            raise _unknown(f"{where} {key}", key, KEYS)
     needs = entry.get("needs")
     if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
         raise StartError(
             f"{MANIFEST}: {where} has no list of needs", 'needs = ["raw.event_stream"]'
         )
-    state, is_view = entry.get("state"), entry.get("view", False)
+    state, is_view, is_restated = (
+        entry.get("state"),
+        entry.get("view", False),
+        entry.get("restated", False),
+    )
     if state is not None and not _is_plain(state):
         raise StartError(f"{MANIFEST}: {where} state is not a plain lower-case name")
     if not isinstance(is_view, bool):
         raise StartError(f"{MANIFEST}: {where} view is neither true nor false")
+    if not isinstance(is_restated, bool):
+        raise StartError(f"{MANIFEST}: {where} restated is neither true nor false")
+    if is_restated and is_view:
+        raise StartError(
+            f"{MANIFEST}: {where} is a view, which stores nothing that could be restated",
+            "take restated out, or say it of a table",
+        )
     checks = sorted((project / "sql" / layer).glob(f"{name}.*check.sql"))
+    observations = sorted((project / "sql" / layer).glob(f"{name}.*.observe.sql"))
     return Script(
         layer=layer,
         name=name,
@@ -140,7 +157,14 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
         state=state,
         is_view=is_view,
         checks=tuple(check.relative_to(project) for check in checks),
+        observations=tuple(path.relative_to(project) for path in observations),
+        is_restated=is_restated,
     )
+
+
+def deletes(text: str) -> bool:
+    """Whether a script takes rows out of its table itself, rather than filling it whole."""
+    return re.search(r"delete from \{\{ this \}\}", text) is not None
 
 
 def _is_plain(name: Any) -> bool:
@@ -175,7 +199,7 @@ def _check_needs(manifest: Manifest) -> None:
 def _check_files(manifest: Manifest) -> None:
     expected = set()
     for script in manifest.scripts.values():
-        expected |= {script.path, *script.definitions, *script.checks}
+        expected |= {script.path, *script.definitions, *script.checks, *script.observations}
     for path in sorted(expected):
         if not (manifest.project / path).is_file():
             raise StartError(
@@ -186,9 +210,20 @@ def _check_files(manifest: Manifest) -> None:
             for file in sorted((manifest.project / folder / layer).glob("*.sql")):
                 path = file.relative_to(manifest.project)
                 if path not in expected:
-                    raise StartError(
-                        f"{path} is not in {MANIFEST}", f"declare it: [{layer}.{path.stem}]"
-                    )
+                    hint = f"declare it: [{layer}.{path.stem}]"
+                    if "." in path.stem:
+                        hint = "a script's others are <script>.check.sql, <script>.x.observe.sql"
+                    raise StartError(f"{path} is not in {MANIFEST}", hint)
+
+
+def _check_restated(manifest: Manifest) -> None:
+    for script in manifest.scripts.values():
+        if script.is_restated and deletes(manifest.read(script.path)):
+            raise StartError(
+                f"{MANIFEST}: [{script.key}] is restated, but {script.path} replaces rows itself,"
+                " so that no version of its table could be held against the last",
+                "take restated out, or fill the table whole",
+            )
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:

@@ -75,6 +75,19 @@ def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def jobs_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """-j: how many scripts run at once."""
+    return click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Scripts at once, each over a connection of its own.",
+    )(function)
+
+
 def wait_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--wait: how long an ingest waits for transactions that were open when it began."""
     return click.option(

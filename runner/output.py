@@ -22,12 +22,15 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from runner.bench import Difference
     from runner.build import Result, Summary
     from runner.coverage import Stretch
     from runner.database import Changes
+    from runner.diff import Difference as TableDifference
     from runner.pipeline import Loaded
     from runner.plan import Step
     from runner.transfer import Counts
+    from runner.trial import Verdict
 
 GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"
 COLOURS = {
@@ -50,6 +53,12 @@ COLOURS = {
 }
 
 Rows = Sequence[dict[str, Any]]
+
+# Restated days that are shown to a person.
+SHOWN_DAYS = 20
+
+# Rows of a difference that are shown to a person.
+SHOWN_ROWS = 10
 
 
 @dataclass(slots=True)
@@ -242,7 +251,7 @@ def ingested(live: Live, what: str = "ingest") -> None:
                 say(f"run {window.run_id}: {note}")
 
 
-def summary(done: Summary, live: Live) -> None:
+def summary(done: Summary, live: Live, what: str = "build") -> None:
     """What a build did: a terminal gets the table of its scripts."""
     for warning in done.warnings:
         warn(warning)
@@ -268,9 +277,58 @@ def summary(done: Summary, live: Live) -> None:
     )
     checks = "with warnings" if done.warnings else "all checks passed"
     say(
-        f"build {done.run_id}: {len(done.results)} scripts, {changed:,} rows changed, {checks},"
+        f"{what} {done.run_id}: {len(done.results)} scripts, {changed:,} rows changed, {checks},"
         f" {done.seconds:.1f}s"
     )
+    for note in done.notes:
+        say(note)
+    if done.restated:
+        days = ", ".join(
+            f"{count:,} published {'day' if count == 1 else 'days'} of {name}"
+            for name, count in done.restated.items()
+        )
+        say(f"restated: {days}; look: {program()} runs show {done.run_id}")
+
+
+def differences(found: Sequence[TableDifference], left: str, right: str) -> None:
+    """Tables that differ between two targets, then a few rows of each."""
+    if not found:
+        return
+    rows = [
+        {
+            "table": each.table,
+            f"only {left}": each.only_left,
+            f"only {right}": each.only_right,
+            "changed": each.changed,
+            "columns": each.problem
+            or ", ".join(f"{name} {count:,}" for name, count in each.columns.items()),
+        }
+        for each in found
+    ]
+    if not style.json:
+        table(rows, "")
+    for each in found:
+        if each.sample:
+            say()
+            say(each.table)
+        for row in each.sample:
+            say(f"  {_difference(row, left, right)}")
+    say()
+
+
+def _difference(row: dict[str, Any], left: str, right: str) -> str:
+    """A row that differs, in a line: `2026-05-01 all: dau 812 -> 815`."""
+    key = " ".join(str(value) for value in row["key"].values())
+    one, other = row["left"], row["right"]
+    if one is None or other is None:
+        return f"{key}: only in {right if one is None else left}"
+    changes = [f"{name} {one[name]} -> {other[name]}" for name in one if one[name] != other[name]]
+    return f"{key}: {', '.join(changes)}"
+
+
+def differences_data(found: Sequence[TableDifference]) -> list[dict[str, Any]]:
+    """The same for a program."""
+    return [asdict(each) for each in found]
 
 
 def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
@@ -288,6 +346,42 @@ def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
         table([{"gap from": gap.low, "to": gap.high, "why": gap.why} for gap in gaps], "")
         for gap in gaps:
             say(f"fill it: {program()} {fill(pipeline, gap.low, gap.high)}")
+
+
+def observations(rows: Rows) -> None:
+    """What a build observed: each with a bar for each of its values."""
+    from itertools import groupby
+
+    from runner.observations import histogram
+
+    width = shutil.get_terminal_size().columns
+    for name, group in groupby(rows, key=lambda row: row["observation"]):
+        say()
+        say(f"observed: {name}")
+        for line in histogram(list(group), width, "█" if _can_write("█") else "#"):
+            say(line)
+
+
+def restated(days: Rows) -> None:
+    """What readers had seen and a build has changed, a line for a day; the last day apart."""
+    from itertools import groupby
+
+    from runner.observations import restated as line
+
+    width = shutil.get_terminal_size((120, 24)).columns
+    for (name, is_last), group in groupby(days, key=lambda row: (row["table"], row["is_last_day"])):
+        rows = list(group)
+        say()
+        if is_last:
+            say(f"the last day published before, which was still filling: {name}")
+        else:
+            what = "days" if rows[0]["day"] else "rows"
+            say(f"published {what} that changed, the biggest change first: {name}")
+        for row in rows[:SHOWN_DAYS]:
+            say(line(row, width))
+        if len(rows) > SHOWN_DAYS:
+            rest = f"{len(rows) - SHOWN_DAYS:,} more"
+            say(f"and {rest}: --json has them, and orchestrator.restatements")
 
 
 def coverage_data(pipeline: str, stretches: Sequence[Stretch]) -> dict[str, Any]:
@@ -337,6 +431,7 @@ def build_data(done: Summary) -> dict[str, Any]:
         "run": done.run_id,
         "seconds": round(done.seconds, 3),
         "warnings": done.warnings,
+        "restated": done.restated,
         "scripts": [
             {
                 "script": result.step.script.key,
@@ -350,6 +445,51 @@ def build_data(done: Summary) -> dict[str, Any]:
             for result in done.results
         ],
     }
+
+
+def verdict(done: Verdict) -> None:
+    """What became of a fixture case: a line, and below it what differs if it failed."""
+    if done.has_passed:
+        say(f"ok      {done.case.name:<76} {done.seconds:6.2f}s")
+        return
+    if style.json:
+        return
+    answer(f"failed  {done.case.name:<76} {done.seconds:6.2f}s")
+    answer(f"    after {done.after}{': ' if done.error else ''}{done.error}")
+    for difference in done.differences:
+        answer(f"    {difference.table}")
+        for line in _difference_lines(difference):
+            answer(f"    {line}")
+
+
+def verdict_data(done: Verdict) -> dict[str, Any]:
+    """The same for a program."""
+    return {
+        "case": done.case.name,
+        "status": "passed" if done.has_passed else "failed",
+        "after": done.after or None,
+        "error": done.error or None,
+        "differences": [asdict(difference) for difference in done.differences],
+        "seconds": round(done.seconds, 3),
+    }
+
+
+def _difference_lines(difference: Difference) -> list[str]:
+    lines = [["", *difference.columns]]
+    left = []
+    for sign, rows in (("-", difference.missing), ("+", difference.unexpected)):
+        lines += [
+            [sign, *('""' if value == "" else _cell(value) for value in row.values())]
+            for row in rows[:SHOWN_ROWS]
+        ]
+        if len(rows) > SHOWN_ROWS:
+            left.append(f"{sign} {len(rows) - SHOWN_ROWS:,} more")
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return [*texts, *left]
 
 
 def describe(changes: Changes) -> str:

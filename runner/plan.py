@@ -9,9 +9,9 @@ import hashlib
 import heapq
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from runner.errors import StartError, UsageError
 from runner.manifest import LEAVES, MANIFEST, Manifest, Script
@@ -43,6 +43,7 @@ class Step:
     script: Script
     mode: Mode
     reason: str
+    is_changed: bool = False  # since its tables were built
 
 
 def order(manifest: Manifest) -> list[Script]:
@@ -99,17 +100,37 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
 
 
 def fingerprint(manifest: Manifest, script: Script) -> str:
-    """Hash of what decides the content of a script's tables: SQL, DDL, checks, and the variables in
-    them.
+    """Hashes of what decides the content of a script's tables: SQL, DDL, checks, and the variables
+    in them, each under its name.
 
     A line that is only a comment decides nothing, and may change without a rebuild.
     """
-    paths = (script.path, *script.definitions, *script.checks)
-    texts = [_without_comments(manifest.read(path)) for path in paths]
-    used = {name for text in texts for name in re.findall(r"\w+", text)} & manifest.variables.keys()
-    variables = {name: manifest.variables[name] for name in sorted(used)}
-    content = json.dumps([[str(path) for path in paths], texts, variables])
-    return hashlib.sha256(content.encode()).hexdigest()
+    parts = {
+        "its SQL": (script.path,),
+        "its table in schema/": script.definitions,
+        "its check": script.checks,
+    }
+    texts = {
+        what: [[str(path), _without_comments(manifest.read(path))] for path in paths]
+        for what, paths in parts.items()
+    }
+    words = set(re.findall(r"\w+", json.dumps(texts)))
+    used = {name: manifest.variables[name] for name in sorted(words & manifest.variables.keys())}
+    hashes = {what: _hash(content) for what, content in texts.items()}
+    for name, value in used.items():
+        hashes[f"variable {name}"] = _hash(value)
+    return json.dumps(hashes)
+
+
+def changed_since(old: str, new: str) -> str:
+    """What differs between two fingerprints, in words."""
+    before = json.loads(old) if old.startswith("{") else {}  # one hash, before they had names
+    after = json.loads(new)
+    return ", ".join(what for what in {**before, **after} if before.get(what) != after.get(what))
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def _is_comment(line: str) -> bool:
@@ -136,40 +157,45 @@ def decide(
     steps: dict[str, Step] = {}
     for script in order(manifest):
         upstream = [steps[fillers[need].key] for need in script.needs if need in fillers]
-        steps[script.key] = Step(
-            script, *_verdict(manifest, script, upstream, built, positions, forced)
-        )
+        steps[script.key] = _step(manifest, script, upstream, built, positions, forced)
     return list(steps.values())
 
 
-def _verdict(
+def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
+    """The scripts of these keys, and all that follow from them."""
+    return set(keys) | _reach(set(keys), _neighbours(manifest)[1])
+
+
+def _step(
     manifest: Manifest,
     script: Script,
     upstream: list[Step],
     built: Mapping[str, str],
     positions: Mapping[str, Position],
     forced: frozenset[str],
-) -> tuple[Mode, str]:
-    if script.key in forced:
-        return "full", "forced"
+) -> Step:
     if script.key not in built:
-        return "full", "never built"
-    if built[script.key] != fingerprint(manifest, script):
-        return "full", "its SQL or a variable changed"
+        return Step(script, "full", "forced" if script.key in forced else "never built")
+    current = fingerprint(manifest, script)
+    if built[script.key] != current:
+        what = changed_since(built[script.key], current)
+        return Step(script, "full", f"{what} changed", is_changed=True)
+    if script.key in forced:
+        return Step(script, "full", "forced")
     for step in upstream:
         if step.mode == "full":
-            return "full", f"follows {step.script.name}"
+            return Step(script, "full", f"follows {step.script.name}")
     raw = [name for name in _raw_needs(script) if name in positions]
     for name in raw:
         if positions[name].is_remade:
-            return "full", f"raw.{name} was emptied or made anew"
+            return Step(script, "full", f"raw.{name} was emptied or made anew")
     for name in raw:
         if positions[name].has_new:
-            return "incremental", f"new rows in raw.{name}"
+            return Step(script, "incremental", f"new rows in raw.{name}")
     for step in upstream:
         if step.mode == "incremental":
-            return "incremental", f"new rows in {step.script.name}"
-    return "skip", "nothing new"
+            return Step(script, "incremental", f"new rows in {step.script.name}")
+    return Step(script, "skip", "nothing new")
 
 
 def _raw_needs(script: Script) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
@@ -11,7 +11,7 @@ from runner.errors import UsageError
 from runner.manifest import Script
 from runner.template import plain
 
-# Replicas are shared by all targets.
+# Replicas are shared by all targets; fixture tests alone bring their own.
 RAW_SCHEMA = "warehouse"
 
 
@@ -20,9 +20,10 @@ class Target:
     """`live` is what readers see; `dev` builds into dev_warehouse and dev_reporting."""
 
     name: str = "live"
+    raw_schema: str = RAW_SCHEMA
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", self.name):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}(_scratch)?", self.name):
             raise UsageError(
                 f"{self.name} is not a name for a target", "use lower-case letters, digits and _"
             )
@@ -30,6 +31,11 @@ class Target:
     @property
     def is_live(self) -> bool:
         return self.name == "live"
+
+    @property
+    def beside(self) -> Target:
+        """Where its tables are filled when nobody may see them yet."""
+        return replace(self, name=f"{self.name}_scratch")
 
     @property
     def prefix(self) -> str:
@@ -47,6 +53,6 @@ class Target:
         return {
             "warehouse": plain(f"{self.prefix}warehouse"),
             "reporting": plain(f"{self.prefix}reporting"),
-            "raw": plain(RAW_SCHEMA),
+            "raw": plain(self.raw_schema),
             "target": self.name,
         }

@@ -9,7 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError
+from jinja2 import (
+    Environment,
+    StrictUndefined,
+    Template,
+    TemplateSyntaxError,
+    Undefined,
+    UndefinedError,
+)
 from psycopg import sql
 
 from runner.errors import RunnerError
@@ -29,7 +36,7 @@ def plain(*names: str) -> sql.SQL:
 def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
     """Fill in the values; RunnerError names file and line of a template that cannot be rendered."""
     try:
-        return _environment().from_string(text).render(values)
+        return _compiled(text).render(values)
     except TemplateSyntaxError as error:
         raise RunnerError(f"{file}:{error.lineno}: {error.message}") from error
     except UndefinedError as error:
@@ -38,6 +45,11 @@ def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
             f"{file}:{_line_of(error)}: {name} is not defined",
             "variables are declared under [variables] in sql/manifest.toml",
         ) from error
+
+
+@cache
+def _compiled(text: str) -> Template:
+    return _environment().from_string(text)
 
 
 @cache

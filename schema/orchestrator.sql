@@ -2,7 +2,8 @@
 -- file.
 
 create schema if not exists orchestrator;
-comment on schema orchestrator is 'Pipeline definitions, runs, logs and check results.';
+comment on schema orchestrator is
+'Pipeline definitions, runs, logs, check results and observations.';
 
 create table if not exists orchestrator.pipeline_definitions (
     pipeline_id integer generated always as identity,
@@ -214,7 +215,9 @@ comment on column orchestrator.runs.rows_read is 'Rows of the source in the wind
 comment on column orchestrator.runs.rows_inserted is 'Rows added.';
 comment on column orchestrator.runs.rows_updated is 'Rows replaced by a different one.';
 comment on column orchestrator.runs.rows_unchanged is 'Rows that came again as they were.';
-comment on column orchestrator.runs.rows_deleted is 'Rows taken out.';
+comment on column orchestrator.runs.rows_deleted is
+'Rows taken out. A script that replaces the rows of changed keys takes out, and adds, also those '
+'that come back as they were.';
 comment on column orchestrator.runs.rows_rejected is
 'Rows set aside because they could not be stored.';
 comment on column orchestrator.runs.guarantee is
@@ -254,7 +257,7 @@ create index if not exists runs_by_parent on orchestrator.runs (parent_run_id)
 where parent_run_id is not null;
 -- The last build of a target.
 create index if not exists runs_by_target on orchestrator.runs (target, run_id)
-where kind = 'build';
+where kind in ('build', 'rebuild', 'verify');
 -- Runs that were taken back, to know which horizons still count.
 create index if not exists runs_undone on orchestrator.runs (pipeline_id, run_id)
 where kind = 'undo';
@@ -420,3 +423,58 @@ comment on column orchestrator.check_results.checked_at is 'When it was checked.
 
 -- The checks of one build.
 create index if not exists check_results_by_run on orchestrator.check_results (run_id);
+
+create table if not exists orchestrator.observations (
+    run_id bigint not null,
+    script text not null,
+    observation_name text not null,
+    position integer not null,
+    label text not null,
+    value numeric,
+    observed_at timestamptz not null default clock_timestamp(),
+    constraint observations_key primary key (run_id, script, observation_name, position)
+);
+
+comment on table orchestrator.observations is
+'What builds saw beside their checks, such as how late rows arrived. One row per build, '
+'observation and label; kept also when the build fails.';
+comment on column orchestrator.observations.run_id is 'The build.';
+comment on column orchestrator.observations.script is 'layer.script that it was observed behind.';
+comment on column orchestrator.observations.observation_name is
+'Name of the observation: its file without .observe.sql.';
+comment on column orchestrator.observations.position is 'Place among its rows, from 1.';
+comment on column orchestrator.observations.label is 'What was counted.';
+comment on column orchestrator.observations.value is 'How much of it.';
+comment on column orchestrator.observations.observed_at is 'When it was observed.';
+
+create table if not exists orchestrator.restatements (
+    restatement_id bigint generated always as identity,
+    run_id bigint not null,
+    table_name text not null,
+    key jsonb not null,
+    day date,
+    is_last_day boolean not null,
+    before jsonb not null,
+    after jsonb,
+    constraint restatements_key primary key (restatement_id)
+);
+
+comment on table orchestrator.restatements is
+'Rows that readers had seen and that a build changed or took out, of the tables whose script is '
+'restated. One row per row; committed with the build.';
+comment on column orchestrator.restatements.restatement_id is 'Key, given by the database.';
+comment on column orchestrator.restatements.run_id is 'The build.';
+comment on column orchestrator.restatements.table_name is
+'layer.table; which target it was built in, the run says.';
+comment on column orchestrator.restatements.key is 'Key columns and their values.';
+comment on column orchestrator.restatements.day is
+'The first date among them; null where the key has none.';
+comment on column orchestrator.restatements.is_last_day is
+'Whether no later day was published before: such a day was still filling.';
+comment on column orchestrator.restatements.before is
+'What readers had seen, in the columns that changed.';
+comment on column orchestrator.restatements.after is
+'The same columns now; null where the row is gone.';
+
+-- What one build restated.
+create index if not exists restatements_by_run on orchestrator.restatements (run_id);

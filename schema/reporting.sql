@@ -71,7 +71,7 @@ built as (
     select max(runs.finished_at) as built_at
     from orchestrator.runs as runs
     where
-        runs.kind = 'build'
+        runs.kind in ('build', 'rebuild', 'verify')
         and runs.status = 'succeeded'
         and runs.target = {{ target }}
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,37 @@ REPORTS = (
     "acquisition",
 )
 SLICED = ("engagement_daily",)
+
+
+JANUARY = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def event(
+    day: int, user: str | None = "u_1", event_type: str | None = "like", **values: object
+) -> dict[str, object]:
+    return {
+        "event_time": JANUARY + timedelta(days=day),
+        "user_id": user,
+        "event_type": event_type,
+        "platform": "ios",
+        "country": "SG",
+        **values,
+    }
+
+
+def earn(day: int, user: str, miles: int) -> dict[str, object]:
+    return event(day, user, "miles_earned", miles_amount=miles, transaction_category="dining")
+
+
+def modes(summary: Summary) -> dict[str, str]:
+    return {result.step.script.name: result.step.mode for result in summary.results}
+
+
+def edit(project: Path, file: str, old: str, new: str) -> Manifest:
+    text = (project / file).read_text()
+    assert old in text
+    (project / file).write_text(text.replace(old, new, 1))
+    return load(project)
 
 
 def query(database: Database, text: str, **values: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import click
 
 from runner.options import Group, json_option, last_option
 
+TABLES = ("run_scripts", "run_inputs", "run_checks", "run_logs")
 COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 
 
@@ -46,7 +47,8 @@ def command(context: click.Context, last: int, scripts: bool, run_status: str | 
 @json_option
 @click.pass_obj
 def show(project: Path, run_id: int) -> None:
-    """Tell the whole story of a run: its window or its scripts, rows, checks, messages, errors.
+    """Tell the whole story of a run: its window or its scripts, rows, checks, messages, errors,
+    what was observed, and which published days have changed.
 
     \b
     Example: python -m runner runs show 12
@@ -58,17 +60,20 @@ def show(project: Path, run_id: int) -> None:
     found = _rows(project, "run", values)
     if not found:
         raise UsageError(f"there is no run {run_id}", "python -m runner runs lists them")
-    parts = {
-        name: _rows(project, name, values)
-        for name in ("run_scripts", "run_inputs", "run_checks", "run_logs")
-    }
-    output.data({**found[0], **parts})
-    if not output.style.json:
-        output.pairs(found[0])
-        for rows in parts.values():
-            if rows:
-                output.say()
-                output.table(rows, "")
+    parts = {name: _rows(project, name, values) for name in TABLES}
+    observed = _rows(project, "run_observations", values)
+    if output.style.json:
+        restated = _rows(project, "run_restatements", values)
+        more = {"run_observations": observed, "run_restatements": restated}
+        output.data({**found[0], **parts, **more})
+        return
+    output.pairs(found[0])
+    for rows in parts.values():
+        if rows:
+            output.say()
+            output.table(rows, "")
+    output.observations(observed)
+    output.restated(_rows(project, "run_restated_days", values))
 
 
 @command.command("undo")

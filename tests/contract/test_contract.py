@@ -46,7 +46,9 @@ SQL_FILES = sorted(
     for folder in ("sql", "schema", "runner")
     for path in (PROJECT / folder).rglob("*.sql")
 )
-SCRIPT_FILES = [path for script in SCRIPTS for path in (script.path, *script.checks)]
+SCRIPT_FILES = [
+    path for script in SCRIPTS for path in (script.path, *script.checks, *script.observations)
+]
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def test_each_script_has_its_entry_and_each_entry_its_script() -> None:
         f"{layer}.{path.stem}"
         for layer in LAYERS
         for path in (PROJECT / "sql" / layer).rglob("*.sql")
-        if not path.name.endswith(".check.sql")
+        if not path.name.endswith((".check.sql", ".observe.sql"))
     }
     assert files == {script.key for script in SCRIPTS}
 
@@ -90,6 +92,11 @@ def test_each_script_has_its_entry_and_each_entry_its_script() -> None:
 def test_each_check_stands_beside_a_script() -> None:
     files = {path.relative_to(PROJECT) for path in (PROJECT / "sql").rglob("*.check.sql")}
     assert files == {check for script in SCRIPTS for check in script.checks}
+
+
+def test_each_observation_stands_beside_a_script() -> None:
+    files = {path.relative_to(PROJECT) for path in (PROJECT / "sql").rglob("*.observe.sql")}
+    assert files == {path for script in SCRIPTS for path in script.observations}
 
 
 def test_each_table_and_view_of_the_manifest_has_its_ddl_and_each_ddl_its_entry() -> None:
@@ -596,15 +603,16 @@ def _replicas() -> set[str]:
 
 
 def _parsed(manifest: Manifest, path: Path) -> Iterator[exp.Expr]:
-    """The statements of a script or check, with each table under its own name."""
-    script = next(script for script in SCRIPTS if path in (script.path, *script.checks))
+    """The statements of a script, check or observation, with each table under its own name."""
+    script = next(
+        script for script in SCRIPTS if path in (script.path, *script.checks, *script.observations)
+    )
     composer = Composer(manifest, Target(), dict.fromkeys(_positions(), Position(0, 0, 0)))
     own = {table: f"{script.layer}.{table}" for table in script.tables}
-    is_check = path in script.checks
     piece = (
-        composer.check(path, "incremental")
-        if is_check
-        else composer.script(script, "incremental", own)
+        composer.script(script, "incremental", own)
+        if path == script.path
+        else composer.check(path, "incremental")
     )
     for statement in sqlglot.parse(piece.text, dialect="postgres"):
         if statement is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,19 +10,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.build import CheckFailed, Summary, build, rendered
+from runner.build import CheckFailed, build, rendered
 from runner.database import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, StartError
-from runner.manifest import Manifest, load
+from runner.manifest import load
 from runner.target import Target
 from tests.support import (
+    JANUARY,
     PROJECT,
     assert_equals_rebuild,
     assert_facts_equal_oracle,
     assert_reports_equal_oracle,
     differences,
+    earn,
+    edit,
+    event,
     ingest,
     insert_events,
+    modes,
     query,
     rebuild,
     run_all,
@@ -31,53 +35,6 @@ from tests.support import (
 )
 
 pytestmark = pytest.mark.usefixtures("no_margin")
-
-JANUARY = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of the project, to be broken."""
-    for folder in ("sql", "schema"):
-        shutil.copytree(PROJECT / folder, tmp_path / folder)
-    return tmp_path
-
-
-@pytest.fixture
-def built(database: Database) -> Database:
-    """Thirty days of three users, ingested and built."""
-    insert_events(database, [earn(day, f"u_{day % 3}", miles=10 * day) for day in range(30)])
-    run_all(database)
-    return database
-
-
-def event(
-    day: int, user: str | None = "u_1", event_type: str | None = "like", **values: object
-) -> dict[str, object]:
-    return {
-        "event_time": JANUARY + timedelta(days=day),
-        "user_id": user,
-        "event_type": event_type,
-        "platform": "ios",
-        "country": "SG",
-        **values,
-    }
-
-
-def earn(day: int, user: str, miles: int) -> dict[str, object]:
-    return event(day, user, "miles_earned", miles_amount=miles, transaction_category="dining")
-
-
-def modes(summary: Summary) -> dict[str, str]:
-    return {result.step.script.name: result.step.mode for result in summary.results}
-
-
-def edit(project: Path, file: str, old: str, new: str) -> Manifest:
-    text = (project / file).read_text()
-    assert old in text
-    (project / file).write_text(text.replace(old, new, 1))
-    return load(project)
-
 
 def version(database: Database) -> list[dict[str, object]]:
     """All that a reader can see of a build."""

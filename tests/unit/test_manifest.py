@@ -81,6 +81,47 @@ def test_checks_beside_a_script_need_no_entry(tmp_path: Path) -> None:
     assert [path.as_posix() for path in script.checks] == checks
 
 
+def test_observations_beside_a_script_need_no_entry(tmp_path: Path) -> None:
+    files = ["sql/warehouse/dim_users.age.observe.sql", "sql/warehouse/dim_users.size.observe.sql"]
+    manifest = load(make_project(tmp_path, SMALL, add=files))
+    script = manifest.scripts["warehouse.dim_users"]
+    assert [path.as_posix() for path in script.observations] == files
+    assert script.checks == ()
+    assert manifest.scripts["reporting.growth"].observations == ()
+
+
+def test_script_is_restated_when_its_entry_says_so(tmp_path: Path) -> None:
+    scripts = load(make_project(tmp_path, SMALL + "restated = true\n")).scripts
+    assert {key for key, script in scripts.items() if script.is_restated} == {"reporting.growth"}
+
+
+@pytest.mark.parametrize("value", ["1", '"yes"', "[]"])
+def test_restated_is_true_or_false(tmp_path: Path, value: str) -> None:
+    error = refusal(make_project(tmp_path, f"{SMALL}restated = {value}\n"))
+    assert error.message == f"{MANIFEST}: [reporting.growth] restated is neither true nor false"
+
+
+def test_misspelt_restated_is_named_with_the_nearest(tmp_path: Path) -> None:
+    error = refusal(make_project(tmp_path, SMALL + "restate = true\n"))
+    assert error.message == f"{MANIFEST}: [reporting.growth] restate is not known"
+    assert error.hint == "did you mean restated?"
+
+
+def test_view_is_not_restated(tmp_path: Path) -> None:
+    text = "[warehouse.classified]\nview = true\nrestated = true\nneeds = []\n"
+    error = refusal(make_project(tmp_path, text))
+    assert error.message.startswith(f"{MANIFEST}: [warehouse.classified] is a view")
+
+
+def test_script_that_replaces_rows_itself_is_not_restated(tmp_path: Path) -> None:
+    project = make_project(tmp_path, SMALL + "restated = true\n")
+    (project / "sql/reporting/growth.sql").write_text("delete from {{ this }} where true;\n")
+    error = refusal(project)
+    assert error.message.startswith(
+        f"{MANIFEST}: [reporting.growth] is restated, but sql/reporting/growth.sql replaces rows"
+    )
+
+
 def test_state_table_is_defined_beside_the_table_and_found_behind_its_script(
     tmp_path: Path,
 ) -> None:
@@ -285,6 +326,21 @@ def test_undeclared_file_is_named_with_its_entry(tmp_path: Path, file: str, entr
 def test_check_of_no_script_is_undeclared(tmp_path: Path) -> None:
     error = refusal(make_project(tmp_path, SMALL, add=["sql/warehouse/dim_user.check.sql"]))
     assert error.message == f"sql/warehouse/dim_user.check.sql is not in {MANIFEST}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dim_user.keys.observe",  # of no script
+        "dim_users.observe",  # without a name
+        "dim_users.keys.observation",
+        "dim_users.keys.observes",
+    ],
+)
+def test_observation_of_no_script_or_another_form_is_undeclared(tmp_path: Path, name: str) -> None:
+    error = refusal(make_project(tmp_path, SMALL, add=[f"sql/warehouse/{name}.sql"]))
+    assert error.message == f"sql/warehouse/{name}.sql is not in {MANIFEST}"
+    assert error.hint == "a script's others are <script>.check.sql, <script>.x.observe.sql"
 
 
 def test_view_with_a_script_too_is_undeclared(tmp_path: Path) -> None:

@@ -247,16 +247,22 @@ def test_what_follows_from_a_new_script_is_built_in_full(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file",
-    ["sql/warehouse/fact.sql", "schema/warehouse/fact.sql", "sql/warehouse/fact.check.sql"],
+    ("file", "what"),
+    [
+        ("sql/warehouse/fact.sql", "its SQL"),
+        ("schema/warehouse/fact.sql", "its table in schema/"),
+        ("sql/warehouse/fact.check.sql", "its check"),
+    ],
 )
-def test_changed_file_builds_its_script_and_what_follows_in_full(project: Path, file: str) -> None:
+def test_changed_file_builds_its_script_and_what_follows_in_full(
+    project: Path, file: str, what: str
+) -> None:
     manifest = declare(NEEDS, project)
     built = fingerprints(manifest)
     write(project, Path(file), "select 2;\n")
     assert verdicts(decide(manifest, built, {"events": NEW})) == {
         "changed": ("incremental", "new rows in raw.events"),
-        "fact": ("full", "its SQL or a variable changed"),
+        "fact": ("full", f"{what} changed"),
         "dim": ("skip", "nothing new"),
         "growth": ("full", "follows fact"),
         "costs": ("full", "follows fact"),
@@ -307,7 +313,7 @@ def test_variable_of_a_check_and_of_a_definition_counts(project: Path) -> None:
     for changed, script in (("limit_a", "fact"), ("limit_b", "dim")):
         after = declare(NEEDS, project, variables={"limit_a": 1, "limit_b": 1, changed: 2})
         steps = verdicts(decide(after, fingerprints(before), {}))
-        assert steps[script] == ("full", "its SQL or a variable changed")
+        assert steps[script] == ("full", f"variable {changed} changed")
 
 
 def test_variable_of_another_type_is_another_value(project: Path) -> None:

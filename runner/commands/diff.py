@@ -1,0 +1,53 @@
+"""`diff`: two targets, table by table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from runner.options import Command, json_option, select_option
+
+
+@click.command("diff", cls=Command)
+@click.argument("left", metavar="A")
+@click.argument("right", metavar="B")
+@select_option("Only")
+@json_option
+@click.pass_obj
+def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> None:
+    """Compare the tables of two targets row by row: what a change of the SQL does to the figures.
+
+    Exits 1 if they differ.
+
+    \b
+    Example: python -m runner build --target dev
+             python -m runner diff live dev
+    """
+    from runner import output, server
+    from runner.database import Database
+    from runner.diff import diff
+    from runner.manifest import load
+    from runner.target import Target
+
+    manifest = load(project)
+    database = Database(server.find(project).conninfo)
+    compared = diff(database, manifest, Target(left), Target(right), patterns)
+    for warning in compared.warnings:
+        output.warn(warning)
+    found = [difference for difference in compared.tables if not difference.is_same]
+    output.differences(found, left, right)
+    output.data(
+        {
+            "left": left,
+            "right": right,
+            "tables": len(compared.tables),
+            "warnings": compared.warnings,
+            "differences": output.differences_data(found),
+        }
+    )
+    if found:
+        output.say(f"diff: {len(found)} of {len(compared.tables)} tables differ")
+        sys.exit(1)
+    output.say(f"diff: {len(compared.tables)} tables, no difference")

@@ -1,0 +1,41 @@
+"""`test`: the cases in tests/sql, tried on the SQL of the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.options import Command, json_option, select_option
+
+
+@click.command("test", cls=Command)
+@select_option("Only the cases of")
+@click.argument("names", nargs=-1, metavar="[CASE]...")
+@json_option
+@click.pass_obj
+def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """Try the cases in tests/sql: rows given, rows expected, through the real build. Each is built
+    in full, twice, and bit by bit. Nothing is left behind, no table of yours is touched.
+
+    \b
+    Example: python -m runner test -s growth_accounting
+    """
+    from runner import output, server
+    from runner.database import Database
+    from runner.errors import RunnerError
+    from runner.fixtures import choose, collect
+    from runner.manifest import load
+    from runner.trial import run
+
+    manifest = load(project)
+    cases = choose(manifest, collect(manifest), patterns, names)
+    verdicts = run(Database(server.find(project).conninfo), manifest, cases, output.verdict)
+    output.data([output.verdict_data(verdict) for verdict in verdicts])
+    failed = sum(not verdict.has_passed for verdict in verdicts)
+    if failed:
+        raise RunnerError(
+            f"{failed} of {len(verdicts)} cases failed", "- is missing, + is too many"
+        )
+    seconds = sum(verdict.seconds for verdict in verdicts)
+    output.say(f"test: {len(verdicts)} cases passed, {seconds:.1f}s")

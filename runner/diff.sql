@@ -1,0 +1,113 @@
+-- key --
+-- The columns of the primary key that two tables share; none if either has no such key.
+select attributes.attname as name
+from pg_index as keys
+inner join pg_attribute as attributes
+    on attributes.attrelid = keys.indrelid and attributes.attnum = any(keys.indkey)
+where
+    keys.indrelid = any(%(tables)s::regclass[])
+    and keys.indisunique
+    and keys.indimmediate
+group by attributes.attname
+having count(*) = cardinality(%(tables)s::regclass[])
+order by min(attributes.attnum)
+
+-- stage --
+-- The rows that only one of two tables has, with how many more of them: positive if the left one.
+create temporary table difference on commit drop as
+select
+    {{ columns }},
+    sum(sides.side)::bigint as _side
+from (
+    select
+        {{ columns }},
+        1 as side
+    from {{ left }}
+    union all
+    select
+        {{ columns }},
+        -1 as side
+    from {{ right }}
+) as sides
+group by {{ columns }}
+having sum(sides.side) <> 0
+
+-- rows --
+-- How many rows each table has.
+select
+    (select count(*) from {{ left }}) as left_rows,
+    (select count(*) from {{ right }}) as right_rows
+
+-- look --
+-- What was staged: rows of one side only, rows of one key that differ, in which columns, and a few
+-- of all.
+with sides as (
+    select
+        jsonb_build_object({{ key_object }}) as key,
+        to_jsonb(difference) - '_side' as content,
+        difference._side as side
+    from pg_temp.difference as difference
+),
+
+paired as (
+    select
+        coalesce(only_left.key, only_right.key) as key,
+        only_left.content as left_row,
+        only_right.content as right_row,
+        only_left.side as left_count,
+        -only_right.side as right_count
+    from (
+        select *
+        from sides
+        where sides.side > 0
+    ) as only_left
+    full join (
+        select *
+        from sides
+        where sides.side < 0
+    ) as only_right
+        on only_right.key = only_left.key
+),
+
+differing as (
+    select
+        columns.name,
+        count(*) as rows
+    from paired
+    cross join lateral jsonb_object_keys(paired.left_row) as columns (name)
+    where (paired.left_row -> columns.name) <> (paired.right_row -> columns.name)
+    group by columns.name
+),
+
+few as (
+    select
+        paired.key,
+        paired.left_row,
+        paired.right_row
+    from paired
+    order by paired.key
+    limit 5
+)
+
+select
+    coalesce(sum(paired.left_count) filter (where paired.right_row is null), 0) as only_left,
+    coalesce(sum(paired.right_count) filter (where paired.left_row is null), 0) as only_right,
+    count(*) filter (where paired.left_row is not null and paired.right_row is not null) as changed,
+    (
+        select coalesce(jsonb_object_agg(differing.name, differing.rows), '{}')
+        from differing
+    ) as columns,
+    (
+        select
+            coalesce(
+                jsonb_agg(
+                    jsonb_build_object(
+                        'key', few.key, 'left', few.left_row, 'right', few.right_row
+                    )
+                    order by few.key
+                ),
+                '[]'
+            )
+        from few
+    ) as sample
+from paired

@@ -1,0 +1,300 @@
+"""Fixture cases: rows that are given and rows that are expected, as files. Reads them and holds
+them against the manifest; knows no database.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import fnmatch
+import io
+import re
+import tomllib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.errors import StartError, UsageError
+from runner.manifest import Manifest, Script, Value
+from runner.plan import order, select
+
+ROOT = Path("tests", "sql")
+RAW = "raw"
+PARTS = ("given", "expected", "variables.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A file of rows: `given/raw.event_stream.csv` has rows of raw.event_stream."""
+
+    table: str
+    path: Path
+    columns: tuple[str, ...]
+    header: bytes
+    records: tuple[bytes, ...]
+
+    @property
+    def is_raw(self) -> bool:
+        return self.table.startswith(f"{RAW}.")
+
+    def slice(self, first: int, last: int | None) -> Rows:
+        """Some of the rows, under the same header."""
+        return replace(self, records=self.records[first:last])
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One story about a script: what is given, what is expected, and the variables it is told in.
+
+    `scripts` are those that have to run, in order: what the script and the expected tables need,
+    up to the tables that are given.
+    """
+
+    script: Script
+    path: Path
+    given: tuple[Rows, ...]
+    expected: tuple[Rows, ...]
+    variables: dict[str, Value]
+    scripts: tuple[Script, ...]
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(ROOT).as_posix()
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether rows are given in raw tables only: then they can also arrive bit by bit."""
+        return all(rows.is_raw for rows in self.given)
+
+
+def collect(manifest: Manifest) -> list[Case]:
+    """All cases of a project, by name; StartError names the first file that is wrong."""
+    cases = []
+    root = manifest.project / ROOT
+    for layer in _folders(root):
+        for folder in _folders(layer):
+            script = manifest.scripts.get(f"{layer.name}.{folder.name}")
+            if script is None:
+                raise _unknown(
+                    f"{ROOT / layer.name / folder.name}: there is no script",
+                    f"{layer.name}.{folder.name}",
+                    manifest.scripts,
+                )
+            cases += [_read(manifest, script, case) for case in _folders(folder)]
+    return cases
+
+
+def choose(
+    manifest: Manifest, cases: list[Case], patterns: Collection[str], names: Collection[str]
+) -> list[Case]:
+    """The cases of the scripts that match a pattern, and of these the ones that are named: by their
+    folder, the end of its path, or a glob. UsageError if there are none.
+    """
+    if not cases:
+        raise UsageError(
+            f"there are no cases in {ROOT}",
+            f"a case is a folder {ROOT}/LAYER/SCRIPT/CASE with given/ and expected/",
+        )
+    if patterns:
+        keys = select(manifest, patterns)
+        cases = [case for case in cases if case.script.key in keys]
+        if not cases:
+            raise UsageError(f"no case for {', '.join(patterns)}", "without -s all cases are run")
+    chosen = []
+    for name in names:
+        wanted = name.rstrip("/").removeprefix("./").removeprefix(f"{ROOT.as_posix()}/")
+        found = [
+            case
+            for case in cases
+            if fnmatch.fnmatchcase(case.name, wanted)
+            or fnmatch.fnmatchcase(case.name, f"*/{wanted}")
+            or case.name.startswith(f"{wanted}/")
+        ]
+        if not found:
+            tails = {case.path.name: case.name for case in cases}
+            near = difflib.get_close_matches(wanted.rpartition("/")[2], tails, n=1)
+            hint = f"did you mean {tails[near[0]]}?" if near else None
+            raise UsageError(f"no case is called {name}", hint)
+        chosen += [case for case in found if case not in chosen]
+    return chosen or cases
+
+
+def change_sets(manifest: Manifest) -> set[str]:
+    """The tables that hold what is new, also in a full build: those of scripts that ask for the
+    position of a pipeline, and of those that follow from them alone.
+    """
+    found: set[str] = set()
+    for script in order(manifest):
+        if script.is_view:
+            continue
+        text = "\n".join(
+            line
+            for line in manifest.read(script.path).splitlines()
+            if not re.match(r"\s*(--|\{\{ incremental \}\})", line)
+        )
+        reads = {".".join(names) for names in re.findall(r"\{\{ (\w+) \}\}[.](\w+)", text)}
+        asks = re.search(r"\{\{ (after|through)\b", text)
+        if asks or (reads and reads <= found):
+            found |= {f"{script.layer}.{table}" for table in script.tables}
+    return found
+
+
+def _folders(path: Path) -> list[Path]:
+    """The folders in a folder; a file there is a mistake."""
+    if not path.is_dir():
+        return []
+    found = _entries(path)
+    for entry in found:
+        if not entry.is_dir():
+            raise StartError(f"{entry} is a file", f"a case is a folder {ROOT}/LAYER/SCRIPT/CASE")
+    return found
+
+
+def _entries(path: Path) -> list[Path]:
+    return sorted(
+        entry
+        for entry in path.iterdir()
+        if not entry.name.startswith(".") and entry.suffix != ".md"
+    )
+
+
+def _read(manifest: Manifest, script: Script, folder: Path) -> Case:
+    path = folder.relative_to(manifest.project)
+    for entry in _entries(folder):
+        if entry.name not in PARTS:
+            raise _unknown(f"{path / entry.name} is not a part of a case", entry.name, PARTS)
+    given = tuple(_rows(manifest, path, "given"))
+    expected = tuple(_rows(manifest, path, "expected"))
+    if not expected:
+        raise StartError(
+            f"{path} expects nothing", f"write {path}/expected/{script.key}.csv with the rows"
+        )
+    both = {rows.table for rows in given} & {rows.table for rows in expected}
+    for table in sorted(both):
+        raise StartError(f"{path}: {table} is given, and expected too", "take one of them away")
+    return Case(
+        script=script,
+        path=path,
+        given=given,
+        expected=expected,
+        variables=_variables(manifest, path / "variables.toml"),
+        scripts=_needed(manifest, script, path, given, expected),
+    )
+
+
+def _variables(manifest: Manifest, path: Path) -> dict[str, Value]:
+    try:
+        text = (manifest.project / path).read_text(encoding="utf-8")
+        entries = tomllib.loads(text)
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartError(f"{path}: {error}", 'write NAME = "VALUE"') from error
+    for name, value in entries.items():
+        if name not in manifest.variables:
+            raise _unknown(f"{path}: {name} is not a variable", name, manifest.variables)
+        if not isinstance(value, Value):
+            raise StartError(
+                f"{path}: {name} is a {type(value).__name__}",
+                "a variable is a string, a number or a boolean",
+            )
+    return entries
+
+
+def _rows(manifest: Manifest, case: Path, part: str) -> Iterable[Rows]:
+    folder = manifest.project / case / part
+    for file in _entries(folder) if folder.is_dir() else ():
+        path = file.relative_to(manifest.project)
+        if file.suffix != ".csv":
+            raise StartError(f"{path} is not a CSV file", f"{part}/LAYER.TABLE.csv")
+        _check_table(manifest, path, file.stem, part)
+        try:
+            text = file.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise StartError(f"{path}: {error}", "write it in UTF-8") from error
+        header, *records = _records(path, text) or [""]
+        columns = tuple(next(csv.reader([header]), ()))
+        if not columns:
+            raise StartError(f"{path} is empty", "its first line names columns; no rows is fine")
+        for column in columns:
+            if columns.count(column) > 1:
+                raise StartError(f"{path}:1: column {column} is there twice", "take one out")
+        yield Rows(
+            table=file.stem,
+            path=path,
+            columns=columns,
+            header=header.encode(),
+            records=tuple(record.encode() for record in records),
+        )
+
+
+def _records(path: Path, text: str) -> list[str]:
+    """The records of a CSV file, each with the end of its line; one may be several lines long."""
+    lines = list(io.StringIO(text, newline=""))
+    if lines and not lines[-1].endswith(("\n", "\r")):
+        lines[-1] += "\n"
+    reader = csv.reader(lines, strict=True)
+    records, before = [], 0
+    try:
+        for _ in reader:
+            records.append("".join(lines[before : reader.line_num]))
+            before = reader.line_num
+    except csv.Error as error:
+        raise StartError(
+            f"{path}:{before + 1}: {error}", "a quote within quotes is written twice"
+        ) from error
+    return records
+
+
+def _check_table(manifest: Manifest, path: Path, table: str, part: str) -> None:
+    tables = manifest.fillers()
+    raw = _raw_tables(manifest.scripts.values())
+    known = {*tables, *raw} if part == "given" else set(tables)
+    if table in raw and part == "expected":
+        raise StartError(f"{path}: no script fills {table}", "expect a table that a script fills")
+    if table not in known:
+        raise _unknown(f"{path}: there is no table {table}", table, known)
+    if part == "given" and table in tables and tables[table].is_view:
+        raise StartError(f"{path}: {table} is a view", "give the tables that it reads")
+
+
+def _needed(
+    manifest: Manifest, script: Script, path: Path, given: Iterable[Rows], expected: Iterable[Rows]
+) -> tuple[Script, ...]:
+    fillers = manifest.fillers()
+    are_given = {rows.table for rows in given}
+    frontier = [script, *(fillers[rows.table] for rows in expected)]
+    needed: dict[str, Script] = {}
+    while frontier:
+        found = frontier.pop()
+        if found.key not in needed:
+            needed[found.key] = found
+            frontier += [
+                fillers[need] for need in found.needs if need in fillers and need not in are_given
+            ]
+    for found in needed.values():
+        for table in (f"{found.layer}.{name}" for name in found.tables):
+            if table in are_given:
+                raise StartError(
+                    f"{path}: {table} is given, but {found.path} has to run and fills it",
+                    "give what that script reads"
+                    if found is script
+                    else f"give all of its tables: {', '.join(found.tables)}",
+                )
+    return tuple(each for each in order(manifest) if each.key in needed)
+
+
+def _raw_tables(scripts: Iterable[Script]) -> set[str]:
+    """The raw tables that scripts read."""
+    return {need for script in scripts for need in script.needs if need.startswith(f"{RAW}.")}
+
+
+def raw_names(manifest: Manifest) -> list[str]:
+    """Names of all raw tables of a project, without `raw.`."""
+    return sorted(table.partition(".")[2] for table in _raw_tables(manifest.scripts.values()))
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return StartError(what, f"did you mean {near[0]}?" if near else f"one of {', '.join(names)}")

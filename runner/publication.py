@@ -1,0 +1,167 @@
+"""Brings tables that were filled beside a target to its readers."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from psycopg import sql
+
+from runner.compose import Composer, difference, is_empty
+from runner.database import Changes, QueryFailed, Session
+from runner.errors import RunnerError
+from runner.manifest import Script
+from runner.queries import queries
+from runner.restate import restatement
+from runner.shape import differences
+
+# A strong lock makes new readers wait behind it for as long as it is waited for itself.
+LOCK_TIMEOUT = "50ms"
+LOCK_NOT_AVAILABLE = "55P03"
+ATTEMPTS = 40
+LONGEST_DELAY_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Publication:
+    """From the tables of a target beside, to those of a target that people read.
+
+    A table that has its columns already gets what differs, which no reader waits for. One that is
+    empty, or has other columns, is put out of the way for the new one: that wants a strong lock,
+    taken at the very end and for a moment.
+    """
+
+    session: Session
+    composer: Composer
+    beside: Composer
+    swaps: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def refuse_dependents(self, scripts: Sequence[Script]) -> None:
+        """RunnerError if somebody's view reads a table that would have to go."""
+        target = self.composer.target
+        tables = [table for script in scripts for table in target.tables(script)]
+        ours = {
+            target.table(script.layer, script.name)
+            for script in self.composer.manifest.scripts.values()
+            if script.is_view
+        }
+        for found in self._dependents(tables):
+            if found["view_name"] not in ours:
+                raise RunnerError(
+                    f"{found['table_name']} gets other columns, and view {found['view_name']}"
+                    " reads it",
+                    "drop the view, build, and make it again",
+                )
+
+    def differ(self, script: Script) -> Changes:
+        """Publish what differs, or keep a table for the swap; returns what changes for readers."""
+        changes = Changes()
+        for name in () if script.is_view else script.tables:
+            fresh = self.beside.target.table(script.layer, name)
+            table = self.composer.target.table(script.layer, name)
+            if self._is_new_shape(table, fresh) or self._fills(table, fresh):
+                self.swaps.append((table, fresh))
+                changes += Changes(inserted=self._count(fresh), deleted=self._count(table))
+            else:
+                before = self.session.changes(table)
+                if script.is_restated and name == script.name:
+                    assert self.composer.run_id is not None
+                    kept = restatement(self.session, self.composer.run_id, script.key, table, fresh)
+                    self.session.run(kept, "restate.sql")
+                self.session.run(difference(self.session, table, fresh), "publish.sql")
+                self.session.run(f"analyze {table}")
+                changes += self.session.changes(table) - before
+        return changes
+
+    def swap(self, scripts: Sequence[Script], changed: Collection[str]) -> None:
+        """Put the new tables in the place of the old, and views over them; `changed` are the keys
+        of scripts that say another thing than they did.
+        """
+        views = self._views_to_define(scripts, changed)
+        names = [self.composer.target.table(view.layer, view.name) for view in views]
+        tables = [table for table, _ in self.swaps if self._exists(table)]
+        self._lock([*tables, *(name for name in names if self._exists(name))])
+        for name in reversed(names):
+            self.session.run(f"drop view if exists {name}")
+        for table, fresh in self.swaps:
+            rights = self.session.rows(queries("shape.sql")["grants"], {"of": table, "to": fresh})
+            for right in rights:
+                self.session.run(right["text"])
+            self.session.run(f"drop table if exists {table}")
+            self.session.run(f"alter table {fresh} set schema {table.partition('.')[0]}")
+        for view in views:
+            for piece in self.composer.definitions(view):
+                self.session.run(piece.text, piece.file)
+
+    def _views_to_define(self, scripts: Sequence[Script], changed: Collection[str]) -> list[Script]:
+        swapped = {table for table, _ in self.swaps}
+        target = self.composer.target
+        views = []
+        for view in (script for script in scripts if script.is_view):
+            name = target.table(view.layer, view.name)
+            reads = {target.table(*need.split(".")) for need in view.needs}
+            if view.key in changed or reads & swapped or not self._exists(name):
+                views.append(view)
+                swapped.add(name)
+        return views
+
+    def _lock(self, tables: list[str]) -> None:
+        """Lock all or none; a reader's transaction is waited for, but never with readers behind."""
+        if not tables:
+            return
+        names = sql.SQL(", ").join(sql.Identifier(*table.split(".", 1)) for table in tables)
+        text = sql.SQL("lock table {} in access exclusive mode").format(names).as_string(None)
+        for attempt in range(ATTEMPTS):
+            try:
+                with self.session.savepoint():
+                    self.session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+                    self.session.run(text)
+                    self.session.run("set local lock_timeout to default")
+                return
+            except QueryFailed as error:
+                if error.sqlstate != LOCK_NOT_AVAILABLE:
+                    raise
+            time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
+        holders = self.session.rows(queries("shape.sql")["holders"], {"tables": tables})
+        who = ", ".join(
+            "{application_name} (server process {pid}, {state})".format(**h) for h in holders
+        )
+        raise RunnerError(
+            f"{', '.join(tables)}: in use for too long to be replaced, by {who or 'somebody'}",
+            "let it end, or end it, and build again",
+        )
+
+    def _fills(self, table: str, fresh: str) -> bool:
+        """Whether a table can come whole: the other is empty, and no view reads it."""
+        return (
+            is_empty(self.session, table)
+            and not is_empty(self.session, fresh)
+            and not self._dependents([table])
+        )
+
+    def _is_new_shape(self, table: str, fresh: str) -> bool:
+        if not self._exists(table):
+            return True
+        differing = differences(self.session, table, fresh)
+        if differing:
+            self.notes.append(
+                f"{table} was replaced, as it has another shape ({', '.join(differing)}): a"
+                " transaction that was open before and had not read it yet finds it empty"
+            )
+        return bool(differing)
+
+    def _dependents(self, tables: list[str]) -> list[dict[str, str]]:
+        known = [table for table in tables if self._exists(table)]
+        return self.session.rows(queries("shape.sql")["dependents"], {"tables": known})
+
+    def _exists(self, table: str) -> bool:
+        found = self.session.row("select to_regclass(%(table)s) as oid", {"table": table})
+        return found["oid"] is not None
+
+    def _count(self, table: str) -> int:
+        if not self._exists(table):
+            return 0
+        return int(self.session.row(f"select count(*) as rows from {table}")["rows"])

@@ -1,0 +1,224 @@
+"""Fills a target anew beside itself, several scripts at once; publishes or compares the result."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
+
+from runner import ledger
+from runner.build import Attempt, Result, Summary, alone, bring_up_to_date, clear, look
+from runner.compose import PRELUDE, Composer
+from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
+from runner.diff import Difference, compare
+from runner.errors import RunnerError
+from runner.ledger import Ledger
+from runner.manifest import Manifest
+from runner.pipeline import pipelines
+from runner.plan import Step, order
+from runner.publication import Publication
+from runner.target import Target
+
+Tell = Callable[[Result], None]
+Starting = Callable[[Step, int, int], None]
+Filled = list[tuple[Step, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison with a rebuild has found; `repair` is what was published to mend it."""
+
+    run_id: int
+    tables: int
+    differences: list[Difference]
+    repair: Summary | None
+    seconds: float
+
+
+def rebuild(
+    database: Database,
+    manifest: Manifest,
+    target: Target,
+    jobs: int = 1,
+    tell: Tell = lambda result: None,
+    starting: Starting = lambda step, index, count: None,
+) -> Summary:
+    """Fill all tables anew beside the target, `jobs` at a time, check them, and publish what
+    differs in one transaction. Nothing is ingested meanwhile.
+    """
+    started = time.monotonic()
+    with _held(database, manifest, target, "rebuild") as (work, book):
+        attempt = _attempt("rebuild", manifest, target, work, book, tell, starting)
+        with attempt.recorded(), _filled(database, attempt, jobs) as (beside, filled):
+            _publish(attempt, beside, filled)
+    return attempt.summary(time.monotonic() - started)
+
+
+def verify(
+    database: Database,
+    manifest: Manifest,
+    target: Target,
+    jobs: int = 1,
+    repair: bool = False,
+    tell: Tell = lambda result: None,
+    starting: Starting = lambda step, index, count: None,
+) -> Verdict:
+    """Build what is due, fill all tables anew beside the target, and compare them row by row.
+    `repair` publishes what differs.
+    """
+    with _held(database, manifest, target, "verify") as (work, book):
+        bring_up_to_date(work, book, manifest, target, [], tell, starting)
+        started = time.monotonic()
+        attempt = _attempt("verify", manifest, target, work, book, tell, starting)
+        with attempt.recorded(), _filled(database, attempt, jobs) as (beside, filled):
+            with work.transaction():
+                work.run(PRELUDE)
+                compared = compare(work, manifest, target, beside.target)
+            found = [difference for difference in compared if not difference.is_same]
+            if not found:
+                ledger.succeed(work, attempt.run_id)
+            elif repair:
+                _publish(attempt, beside, filled)
+            else:
+                tables = ", ".join(difference.table for difference in found)
+                book.fail(attempt.run_id, RunnerError(f"not what a rebuild gives: {tables}"))
+    seconds = time.monotonic() - started
+    mended = attempt.summary(seconds) if found and repair else None
+    return Verdict(attempt.run_id, len(compared), found, mended, seconds)
+
+
+@contextlib.contextmanager
+def _held(
+    database: Database, manifest: Manifest, target: Target, name: str
+) -> Iterator[tuple[Session, Ledger]]:
+    """Hold the locks of the target and of all pipelines: the replicas stay as they are."""
+    with (
+        database.session(f"milepost {name}") as work,
+        database.session(f"milepost {name}, evidence") as evidence,
+        ExitStack() as locks,
+    ):
+        database.refuse_pooler(work, evidence)
+        book = Ledger(evidence)
+        locks.enter_context(alone(work, book, target))
+        for pipeline in pipelines(work):
+            what = f"an ingest of {pipeline['pipeline_name']}"
+            locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
+        yield work, book
+
+
+def _attempt(
+    kind: str,
+    manifest: Manifest,
+    target: Target,
+    work: Session,
+    book: Ledger,
+    tell: Tell,
+    starting: Starting,
+) -> Attempt:
+    steps = look(work, manifest, target)[1]  # what cannot be built is told before anything runs
+    attempt = Attempt(manifest, target, work, book, 0, tell, starting)
+    with work.transaction():
+        attempt.reshaped(Composer(manifest, target, {}), [replace(s, mode="full") for s in steps])
+    attempt.run_id = book.begin(kind, work, target=target.name)
+    return attempt
+
+
+@contextlib.contextmanager
+def _filled(database: Database, attempt: Attempt, jobs: int) -> Iterator[tuple[Composer, Filled]]:
+    """All tables of the target beside, filled and checked; they are gone in the end."""
+    manifest, beside = attempt.manifest, attempt.target.beside
+    composer = Composer(manifest, beside, ledger.positions(attempt.work, beside.name))
+    try:
+        attempt.define_schemas(composer)
+        with ExitStack() as stack:
+            sessions = [stack.enter_context(_worker(database, beside)) for _ in range(jobs)]
+            filled = _fill(attempt, composer, sessions)
+        yield composer, filled
+    finally:
+        with contextlib.suppress(RunnerError):
+            clear(attempt.work, beside)
+
+
+@contextlib.contextmanager
+def _worker(database: Database, beside: Target) -> Iterator[Session]:
+    """A session that fills tables; while one lives, nobody else clears them away."""
+    with (
+        database.session("milepost rebuild, worker") as session,
+        session.lock(
+            BUILD_LOCK, lock_number(beside.name), f"a rebuild into {beside.name}", "_shared"
+        ),
+    ):
+        yield session
+
+
+def _fill(attempt: Attempt, composer: Composer, sessions: list[Session]) -> Filled:
+    """Run all scripts, each when what it needs is there, the longest way to the end first."""
+    scripts = order(attempt.manifest)
+    steps = {script.key: Step(script, "full", "rebuilt") for script in scripts}
+    needs = _needs(attempt.manifest)
+    left = _seconds_left(needs, ledger.script_seconds(attempt.work, attempt.target.name))
+    seconds: dict[str, float] = {}
+
+    def fill(key: str, session: Session) -> float:
+        with session.transaction():
+            session.run(PRELUDE)
+            return replace(attempt, work=session).fill(composer, steps[key])
+
+    sorter: TopologicalSorter[str] = TopologicalSorter(needs)
+    sorter.prepare()
+    ready: list[tuple[float, str]] = []
+    idle = list(sessions)
+    running: dict[Future[float], tuple[str, Session]] = {}
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        try:
+            while sorter.is_active():
+                for key in sorter.get_ready():
+                    heapq.heappush(ready, (-left[key], key))
+                while ready and idle:
+                    key, session = heapq.heappop(ready)[1], idle.pop()
+                    attempt.starting(steps[key], len(seconds) + len(running), len(steps))
+                    running[pool.submit(fill, key, session)] = key, session
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    key, session = running.pop(future)
+                    seconds[key] = future.result()
+                    idle.append(session)
+                    sorter.done(key)
+        except BaseException:
+            for session in sessions:
+                session.cancel()
+            raise
+    return [(steps[script.key], seconds[script.key]) for script in scripts]
+
+
+def _needs(manifest: Manifest) -> dict[str, set[str]]:
+    fillers = manifest.fillers()
+    return {
+        script.key: {fillers[need].key for need in script.needs if need in fillers}
+        for script in manifest.scripts.values()
+    }
+
+
+def _seconds_left(needs: Mapping[str, set[str]], seconds: Mapping[str, float]) -> dict[str, float]:
+    """For each script, how long it and the slowest way from it to the end will take."""
+    left: dict[str, float] = {}
+    for key in reversed(list(TopologicalSorter(needs).static_order())):
+        following = [left[other] for other, its_needs in needs.items() if key in its_needs]
+        left[key] = seconds.get(key, 0.0) + max(following, default=0.0)
+    return left
+
+
+def _publish(attempt: Attempt, beside: Composer, filled: Filled) -> None:
+    """In one transaction, with what the target has consumed then."""
+    with attempt.work.transaction():
+        attempt.work.run(PRELUDE)
+        positions, steps = look(attempt.work, attempt.manifest, attempt.target)
+        changed = {step.script.key for step in steps if step.is_changed}
+        composer = Composer(attempt.manifest, attempt.target, positions, attempt.run_id)
+        attempt.define_schemas(composer)
+        attempt.publish(Publication(attempt.work, composer, beside), filled, changed)
+        attempt.finish(positions)

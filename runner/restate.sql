@@ -1,0 +1,35 @@
+-- Restate: rows that readers have seen, and that {{ fresh }} has with other values or not at all,
+-- are kept with what is different. It runs before {{ fresh }} is published, and commits with it.
+insert into orchestrator.restatements (run_id, table_name, key, day, is_last_day, before, after)
+select
+    {{ run_id }} as run_id,
+    {{ table_name }} as table_name,
+    keys.key,
+    {{ stored_day }} as day,
+    coalesce({{ stored_day }} = published.last_day, false) as is_last_day,
+    coalesce(changes.before, '{}') as before,
+    changes.after
+from (
+    select {{ columns }} from {{ live }}
+    except
+    select {{ columns }} from {{ fresh }}
+) as stored
+cross join (select max({{ day }}) as last_day from {{ live }}) as published
+left join {{ fresh }} as fresh on {{ is_same_key }}
+cross join lateral (
+    select to_jsonb(names) as key
+    from (select {{ stored_keys }}) as names
+) as keys
+cross join lateral (
+    select
+        jsonb_object_agg(old.name, old.value) as before,
+        -- A row that is gone has no values, not even nulls.
+        jsonb_object_agg(old.name, new.value) filter (where new.name is not null) as after
+    from jsonb_each(to_jsonb(stored)) as old (name, value)
+    left join jsonb_each(to_jsonb(fresh)) as new (name, value) on new.name = old.name
+    where not keys.key ? old.name and old.value is distinct from new.value
+) as changes
+-- Equal values may be written differently: 1.0 and 1.00.
+where
+    changes.before is not null
+    or to_jsonb(fresh) is null;

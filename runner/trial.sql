@@ -1,0 +1,24 @@
+-- columns --
+-- The columns of a table, in order: which are its key, and which want a value and have none by
+-- themselves.
+select
+    attributes.attname as name,
+    attributes.attnotnull
+    and not attributes.atthasdef
+    and attributes.attidentity = '' as is_required,
+    coalesce(attributes.attnum = any(keys.conkey), false) as is_key
+from pg_attribute as attributes
+left join lateral (
+    select constraints.conkey
+    from pg_constraint as constraints
+    where
+        constraints.conrelid = attributes.attrelid
+        and constraints.contype in ('p', 'u')
+    order by constraints.contype
+    limit 1
+) as keys on true
+where
+    attributes.attrelid = %(table)s::regclass
+    and attributes.attnum > 0
+    and not attributes.attisdropped
+order by attributes.attnum

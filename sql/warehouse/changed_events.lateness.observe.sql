@@ -1,0 +1,46 @@
+-- How late the events of this build arrived: created_at - event_time. Rows that came or changed
+-- count, the places that they have left do not; in a full build it is all rows.
+
+with arrived as (
+    select
+        -- 0: before it happened; 1 to 6: by how much later; null: a time that says nothing.
+        case
+            when
+                events.event_time between '2000-01-01 00:00+00' and '9999-12-30 00:00+00'
+                and events.created_at between '2000-01-01 00:00+00' and '9999-12-30 00:00+00'
+                then
+                    width_bucket(
+                        events.created_at - events.event_time,
+                        array['0', '1 hour', '1 day', '2 days', '7 days', '30 days']::interval[]
+                    )
+        end as bucket
+    from {{ raw }}.raw_event_stream as events
+    {{ incremental }} where
+    {{ incremental }}     events._run_id > {{ after.event_stream }}
+    {{ incremental }}     and events._run_id <= {{ through.event_stream }}
+),
+
+counted as (
+    select
+        arrived.bucket,
+        count(*) as events
+    from arrived
+    group by arrived.bucket
+)
+
+select
+    labels.label,
+    coalesce(counted.events, 0) as value
+from (
+    values
+    (1, 1, 'under 1 hour'),
+    (2, 2, '1 hour to 1 day'),
+    (3, 3, '1 to 2 days'),
+    (4, 4, '2 to 7 days'),
+    (5, 5, '7 to 30 days'),
+    (6, 6, '30 days or more'),
+    (7, 0, 'ahead of the clock'),
+    (8, null, 'no sane time')
+) as labels (position, bucket, label)
+left join counted on counted.bucket is not distinct from labels.bucket
+order by labels.position;

@@ -1,0 +1,280 @@
+"""A table whose DDL has changed: its readers go from the old shape to the new in one moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from runner import publication
+from runner.build import CheckFailed, build
+from runner.database import Database, Session
+from runner.errors import RunnerError
+from runner.manifest import Manifest, load
+from runner.plan import Step
+from runner.target import Target
+from tests.support import (
+    assert_equals_rebuild,
+    assert_reports_equal_oracle,
+    earn,
+    edit,
+    event,
+    ingest,
+    insert_events,
+    modes,
+    query,
+    rebuild,
+    scalar,
+)
+
+KPI = "schema/reporting/kpi_daily.sql"
+
+
+@pytest.fixture
+def with_mood(project: Path) -> Manifest:
+    """The project, with one more column in kpi_daily."""
+    return edit(project, KPI, "    burn_rate numeric,", "    burn_rate numeric,\n    mood text,")
+
+
+@pytest.fixture
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publication, "ATTEMPTS", 3)
+
+
+def columns(database: Database, table: str) -> dict[str, str]:
+    rows = query(
+        database,
+        "select attname, format_type(atttypid, atttypmod) as type from pg_attribute"
+        " where attrelid = %(table)s::regclass and attnum > 0 and not attisdropped",
+        table=table,
+    )
+    return {row["attname"]: row["type"] for row in rows}
+
+
+def left_behind(database: Database) -> list[str]:
+    rows = query(database, "select nspname from pg_namespace where nspname ~ 'scratch|shape'")
+    return [row["nspname"] for row in rows]
+
+
+# What reaches the live tables.
+
+
+def test_a_new_column_is_there_after_the_build_which_tells_its_caveat(
+    built: Database, with_mood: Manifest
+) -> None:
+    done = rebuild(built, manifest=with_mood)
+    assert modes(done) == {"kpi_daily": "full"}
+    assert "mood" in columns(built, "reporting.kpi_daily")
+    (note,) = done.notes
+    assert "reporting.kpi_daily was replaced" in note
+    assert "finds it empty" in note
+    assert left_behind(built) == []
+    assert_equals_rebuild(built, with_mood)
+    assert rebuild(built, manifest=with_mood).run_id is None
+
+
+def test_a_dropped_column_is_gone(built: Database, with_mood: Manifest, project: Path) -> None:
+    rebuild(built, manifest=with_mood)
+    without = edit(project, KPI, "    mood text,\n", "")
+    rebuild(built, manifest=without)
+    assert "mood" not in columns(built, "reporting.kpi_daily")
+    assert_reports_equal_oracle(built)
+    assert_equals_rebuild(built, without)
+
+
+def test_a_column_gets_another_type_and_all_that_follows_stays_as_it_was(
+    built: Database, project: Path
+) -> None:
+    retyped = edit(project, "schema/warehouse/dim_users.sql", "user_id text", "user_id varchar")
+    done = rebuild(built, manifest=retyped)
+    assert columns(built, "warehouse.dim_users")["user_id"] == "character varying"
+    assert {name for name, mode in modes(done).items() if mode == "full"} == {
+        "dim_users",
+        "acquisition",
+    }
+    changed = {r.step.script.name for r in done.results if r.changes.inserted or r.changes.deleted}
+    assert changed == {"dim_users"}
+    assert_equals_rebuild(built, retyped)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        (
+            "schema/warehouse/fact_miles_earned.sql",
+            "primary key (user_id, event_date, event_id)",
+            "primary key (user_id, event_id, event_date)",
+        ),
+        (
+            "schema/warehouse/agg_period_activity.sql",
+            "active_users bigint",
+            "active_users numeric",
+        ),
+    ],
+)
+def test_a_changed_key_or_state_table_takes_its_followers_along(
+    built: Database, project: Path, file: str, old: str, new: str
+) -> None:
+    changed = edit(project, file, old, new)
+    insert_events(built, [earn(3, "u_1", 5), event(40, "u_9", "share")])
+    ingest(built)
+    done = rebuild(built, manifest=changed)
+    assert len(done.notes) == 1
+    assert_reports_equal_oracle(built)
+    assert_equals_rebuild(built, changed)
+
+
+def test_rows_that_are_new_come_in_the_same_build(built: Database, with_mood: Manifest) -> None:
+    insert_events(built, [earn(2, "u_0", 7), earn(41, "u_8", 70)])
+    ingest(built)
+    done = rebuild(built, manifest=with_mood)
+    assert modes(done)["fact_miles_earned"] == "incremental"
+    assert modes(done)["kpi_daily"] == "full"
+    assert_equals_rebuild(built, with_mood)
+
+
+def rights(session: Session) -> list[dict[str, Any]]:
+    """Of kpi_daily: owner, and who may do what, columns included."""
+    return session.rows(
+        """
+        select relowner::regrole::text as who, 'owner' as what, null as column_name
+        from pg_class where oid = 'reporting.kpi_daily'::regclass
+        union all
+        select rights.grantee::regrole::text, rights.privilege_type || rights.is_grantable, null
+        from pg_class cross join lateral aclexplode(relacl) as rights
+        where oid = 'reporting.kpi_daily'::regclass
+        union all
+        select rights.grantee::regrole::text, rights.privilege_type, attname
+        from pg_attribute cross join lateral aclexplode(attacl) as rights
+        where attrelid = 'reporting.kpi_daily'::regclass
+        order by 1, 2, 3
+        """
+    )
+
+
+def test_rights_and_owner_are_those_of_the_old_table(built: Database, with_mood: Manifest) -> None:
+    name = f"analyst_{scalar(built, 'select current_database()')}"
+    with built.session("test") as session:
+        session.run(f"create role {name}; create role {name}_owner")
+        try:
+            session.run(
+                f"grant select on reporting.kpi_daily to {name} with grant option;"
+                f" grant update (dau) on reporting.kpi_daily to {name};"
+                f" grant create, usage on schema reporting to {name}_owner;"
+                f" grant select on reporting.kpi_daily to public;"
+                f" alter table reporting.kpi_daily owner to {name}_owner"
+            )
+            before = rights(session)
+            assert len(before) > 3
+            rebuild(built, manifest=with_mood)
+            assert rights(session) == before
+        finally:
+            session.run(f"drop owned by {name}, {name}_owner; drop role {name}, {name}_owner")
+
+
+def test_an_index_that_somebody_has_added_is_no_other_shape(built: Database, project: Path) -> None:
+    query(built, "create index mine on reporting.kpi_daily (dau)")
+    changed = edit(project, "sql/reporting/kpi_daily.sql", "as days_7d", "as days_7d ")
+    assert rebuild(built, manifest=changed).notes == []
+    assert scalar(built, "select to_regclass('reporting.mine') is not null")
+
+
+# Readers.
+
+
+def test_the_view_of_the_events_is_never_held_while_it_gets_another_text(
+    built: Database, project: Path
+) -> None:
+    """Everything follows from it, so its build is long."""
+    moved = edit(
+        project,
+        "sql/manifest.toml",
+        'reporting_timezone = "UTC"',
+        'reporting_timezone = "Asia/Singapore"',
+    )
+    read = 0
+
+    def look(*values: Any) -> None:
+        nonlocal read
+        with psycopg.connect(built.conninfo) as reader:
+            reader.execute("set lock_timeout = '100ms'")
+            for table in ("warehouse.classified_events", "reporting.kpi_daily"):
+                reader.execute(f"select count(*) from {table}".encode())
+        read += 1
+
+    done = build(built, moved, Target(), starting=look)
+    assert read == len(done.results) > 20
+    assert_reports_equal_oracle(built, timezone="Asia/Singapore")
+
+
+def while_somebody_reads(built: Database, run: Callable[[], object]) -> None:
+    with psycopg.connect(built.conninfo, application_name="a long report") as reader:
+        reader.execute("select count(*) from reporting.kpi_daily")
+        run()
+
+
+@pytest.mark.usefixtures("in_a_hurry")
+def test_a_reader_who_does_not_end_keeps_the_old_table_and_is_named(
+    built: Database, with_mood: Manifest
+) -> None:
+    def attempt() -> None:
+        with pytest.raises(RunnerError, match=r"kpi_daily: in use .* by a long report \(server"):
+            rebuild(built, manifest=with_mood)
+
+    while_somebody_reads(built, attempt)
+    assert "mood" not in columns(built, "reporting.kpi_daily")
+    assert left_behind(built) == []
+    runs = query(built, "select kind, status, error from orchestrator.runs order by run_id desc")
+    assert (runs[0]["kind"], runs[0]["status"]) == ("build", "failed")
+    rebuild(built, manifest=with_mood)
+    assert "mood" in columns(built, "reporting.kpi_daily")
+
+
+def test_a_reader_who_ends_is_waited_for_and_nobody_waits_behind(
+    built: Database, with_mood: Manifest
+) -> None:
+    reader = psycopg.connect(built.conninfo)
+    reader.execute("select count(*) from reporting.kpi_daily")
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(rebuild(built, manifest=with_mood)))
+    thread.start()
+    with psycopg.connect(built.conninfo, autocommit=True) as other:
+        other.execute("set lock_timeout = '100ms'")
+        for _ in range(50):
+            other.execute("select count(*) from reporting.kpi_daily")
+    reader.close()
+    thread.join()
+    assert done
+    assert "mood" in columns(built, "reporting.kpi_daily")
+
+
+def test_a_view_that_somebody_has_on_the_table_is_named_before_any_work(
+    built: Database, with_mood: Manifest
+) -> None:
+    query(built, "create view public.mine as select day, dau from reporting.kpi_daily")
+    started: list[Step] = []
+    with pytest.raises(RunnerError, match=r"kpi_daily gets other columns, and view mine reads it"):
+        build(built, with_mood, Target(), starting=lambda step, *_: started.append(step))
+    assert started == []
+    query(built, "drop view public.mine")
+    rebuild(built, manifest=with_mood)
+
+
+def test_a_check_that_fails_leaves_the_old_shape(
+    built: Database, with_mood: Manifest, project: Path
+) -> None:
+    (project / "sql/reporting/kpi_daily.check.sql").write_text(
+        "select day from {{ reporting }}.kpi_daily\n"
+    )
+    with pytest.raises(CheckFailed, match="kpi_daily"):
+        rebuild(built, manifest=load(project))
+    assert "mood" not in columns(built, "reporting.kpi_daily")
+    assert left_behind(built) == []
+    found = query(
+        built, "select status, script from orchestrator.check_results order by checked_at"
+    )
+    assert found[-1] == {"status": "failed", "script": "reporting.kpi_daily"}
