@@ -200,13 +200,12 @@ class Bench:
             )
         except QueryFailed as error:
             place = re.search(r", line (\d+)(?:, column ([^:]+))?", error.context)
-            if place is None:
-                raise
-            column = f"column {place[2]}: " if place[2] else ""
+            line = f":{place[1]}" if place else ""
+            column = f"column {place[2]}: " if place and place[2] else ""
             reason = error.reason.replace(f"{self.target.name}_", "")
             raise StartError(
-                f"{rows.path}:{place[1]}: {column}{reason}",
-                error.hint or f"it has to be a row of {rows.table}",
+                f"{rows.path}{line}: {column}{reason}",
+                error.hint or f"each line has to be a row of {rows.table}",
             ) from error
 
     def _check_columns(self, rows: Rows) -> None:

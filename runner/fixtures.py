@@ -120,21 +120,21 @@ def choose(
 
 
 def change_sets(manifest: Manifest) -> set[str]:
-    """The tables that hold what is new, also in a full build: those of scripts that ask for the
-    position of a pipeline, and of those that follow from them alone.
+    """The tables that hold what is new, also after a full build: each build empties them, and fills
+    them from the position of a pipeline or from such tables alone.
     """
     found: set[str] = set()
     for script in order(manifest):
-        if script.is_view:
-            continue
-        text = "\n".join(
+        text = "" if script.is_view else manifest.read(script.path)
+        in_full = "\n".join(
             line
-            for line in manifest.read(script.path).splitlines()
+            for line in text.splitlines()
             if not re.match(r"\s*(--|\{\{ incremental \}\})", line)
         )
-        reads = {".".join(names) for names in re.findall(r"\{\{ (\w+) \}\}[.](\w+)", text)}
-        asks = re.search(r"\{\{ (after|through)\b", text)
-        if asks or (reads and reads <= found):
+        empties = re.search(r"delete from \{\{ this \}\}( as \w+)?\s*;", text)
+        asks = re.search(r"\{\{ (after|through)\b", in_full)
+        reads = {".".join(names) for names in re.findall(r"\{\{ (\w+) \}\}[.](\w+)", in_full)}
+        if empties and (asks or reads <= found):
             found |= {f"{script.layer}.{table}" for table in script.tables}
     return found
 

@@ -64,6 +64,13 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def _refuse_scratch(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    """These names are for tables that nobody may see yet, and every build clears them away."""
+    if name.endswith("_scratch"):
+        raise click.BadParameter("names that end in _scratch are taken")
+    return name
+
+
 def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--target: the live tables, or those of a target beside them."""
     return click.option(
@@ -71,6 +78,7 @@ def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
         default="live",
         show_default=True,
         metavar="NAME",
+        callback=_refuse_scratch,
         help="live, or a target whose schemas are NAME_warehouse and NAME_reporting.",
     )(function)
 

@@ -22,8 +22,8 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from runner.attempt import Result, Summary
     from runner.bench import Difference
-    from runner.build import Result, Summary
     from runner.coverage import Stretch
     from runner.database import Changes
     from runner.diff import Difference as TableDifference
@@ -368,7 +368,7 @@ def restated(days: Rows) -> None:
 
     from runner.observations import restated as line
 
-    width = shutil.get_terminal_size((120, 24)).columns
+    width = shutil.get_terminal_size((100, 24)).columns
     for (name, is_last), group in groupby(days, key=lambda row: (row["table"], row["is_last_day"])):
         rows = list(group)
         say()

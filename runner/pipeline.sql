@@ -48,6 +48,14 @@ where
     end
 order by pipelines.pipeline_id
 
+-- all_pipelines --
+-- Every pipeline, enabled or not.
+select
+    pipelines.pipeline_id,
+    pipelines.pipeline_name
+from orchestrator.pipeline_definitions as pipelines
+order by pipelines.pipeline_id
+
 -- columns --
 -- Columns of a relation, in order.
 select

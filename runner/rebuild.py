@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
 from runner import ledger
-from runner.build import Attempt, Result, Summary, alone, bring_up_to_date, clear, look
+from runner.attempt import Attempt, Result, Summary
+from runner.build import alone, bring_up_to_date, clear, look
 from runner.compose import PRELUDE, Composer
 from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
 from runner.diff import Difference, compare
 from runner.errors import RunnerError
 from runner.ledger import Ledger
 from runner.manifest import Manifest
-from runner.pipeline import pipelines
 from runner.plan import Step, order
 from runner.publication import Publication
+from runner.queries import queries
 from runner.target import Target
 
 Tell = Callable[[Result], None]
@@ -105,7 +106,7 @@ def _held(
         database.refuse_pooler(work, evidence)
         book = Ledger(evidence)
         locks.enter_context(alone(work, book, target))
-        for pipeline in pipelines(work):
+        for pipeline in work.rows(queries("pipeline.sql")["all_pipelines"]):
             what = f"an ingest of {pipeline['pipeline_name']}"
             locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
         yield work, book

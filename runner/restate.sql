@@ -4,7 +4,7 @@ insert into orchestrator.restatements (run_id, table_name, key, day, is_last_day
 select
     {{ run_id }} as run_id,
     {{ table_name }} as table_name,
-    keys.key,
+    texts.key,
     {{ stored_day }} as day,
     coalesce({{ stored_day }} = published.last_day, false) as is_last_day,
     coalesce(changes.before, '{}') as before,
@@ -17,19 +17,25 @@ from (
 cross join (select max({{ day }}) as last_day from {{ live }}) as published
 left join {{ fresh }} as fresh on {{ is_same_key }}
 cross join lateral (
-    select to_jsonb(names) as key
+    select
+        to_jsonb(names) as key,
+        to_jsonb(stored) as old,
+        to_jsonb(fresh) as new
     from (select {{ stored_keys }}) as names
-) as keys
+    offset 0  -- made once, not for each column
+) as texts
 cross join lateral (
     select
-        jsonb_object_agg(old.name, old.value) as before,
+        jsonb_object_agg(columns.name, columns.old) as before,
         -- A row that is gone has no values, not even nulls.
-        jsonb_object_agg(old.name, new.value) filter (where new.name is not null) as after
-    from jsonb_each(to_jsonb(stored)) as old (name, value)
-    left join jsonb_each(to_jsonb(fresh)) as new (name, value) on new.name = old.name
-    where not keys.key ? old.name and old.value is distinct from new.value
+        jsonb_object_agg(columns.name, texts.new -> columns.name)
+            filter (where texts.new is not null) as after
+    from jsonb_each(texts.old) as columns (name, old)
+    where
+        not texts.key ? columns.name
+        and columns.old is distinct from texts.new -> columns.name
 ) as changes
 -- Equal values may be written differently: 1.0 and 1.00.
 where
     changes.before is not null
-    or to_jsonb(fresh) is null;
+    or texts.new is null;

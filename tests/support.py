@@ -10,7 +10,8 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.build import Summary, build
+from runner.attempt import Summary
+from runner.build import build
 from runner.database import Database
 from runner.ledger import Ledger
 from runner.manifest import Manifest, load

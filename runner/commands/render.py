@@ -21,9 +21,9 @@ def command(project: Path, scripts: tuple[str, ...], full: bool, target: str) ->
     Example: python -m runner render fact_miles_earned
     """
     from runner import output, server
-    from runner.build import rendered
     from runner.database import Database
     from runner.manifest import load
+    from runner.rendering import rendered
     from runner.target import Target
 
     manifest = load(project)

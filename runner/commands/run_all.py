@@ -10,7 +10,7 @@ import click
 from runner.options import Command, json_option, wait_option
 
 if TYPE_CHECKING:
-    from runner.build import Summary
+    from runner.attempt import Summary
     from runner.errors import RunnerError
 
 
@@ -43,7 +43,8 @@ def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
     all that would follow.
     """
     from runner import loop, output, server
-    from runner.build import Summary, build
+    from runner.attempt import Summary
+    from runner.build import build
     from runner.commands.ingest import ingest_all
     from runner.database import Database, LockHeld
     from runner.manifest import load

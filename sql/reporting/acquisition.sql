@@ -21,6 +21,19 @@ with data as (
     from {{ warehouse }}.dim_dates as dates
 ),
 
+-- Who was there a week and four weeks after the first one.
+weeks as (
+    select
+        periods.user_id,
+        count(*) filter (where periods.period_start - periods.first_period = 7) as week_1,
+        count(*) filter (where periods.period_start - periods.first_period = 28) as week_4
+    from {{ warehouse }}.agg_user_periods as periods
+    where
+        periods.grain = 'week'
+        and periods.period_start - periods.first_period in (7, 28)
+    group by periods.user_id
+),
+
 cohorts as (
     select
         users.first_utm_source as utm_source,
@@ -30,23 +43,14 @@ cohorts as (
         count(*) filter (
             where engagement.first_earned_at <= users.first_seen_at + interval '168 hours'
         ) as activated_users,
-        count(week_1.user_id) as week_1_retained,
-        count(week_4.user_id) as week_4_retained,
+        coalesce(sum(weeks.week_1), 0) as week_1_retained,
+        coalesce(sum(weeks.week_4), 0) as week_4_retained,
         sum(engagement.miles_earned_lifetime) as miles_earned,
         count(*) filter (where engagement.redeemed_count_lifetime > 0) as redeemers
     from {{ warehouse }}.dim_users as users
     inner join {{ warehouse }}.agg_user_engagement as engagement
         on engagement.user_id = users.user_id
-    left join {{ warehouse }}.agg_user_periods as week_1
-        on
-            week_1.user_id = users.user_id
-            and week_1.grain = 'week'
-            and week_1.period_start = users.first_week + 7
-    left join {{ warehouse }}.agg_user_periods as week_4
-        on
-            week_4.user_id = users.user_id
-            and week_4.grain = 'week'
-            and week_4.period_start = users.first_week + 28
+    left join weeks on weeks.user_id = users.user_id
     group by
         users.first_utm_source,
         users.first_month

@@ -3,8 +3,7 @@
 -- Rerun: difference; takes the changed days of users out, puts them back as they are now, and moves
 --        warehouse.agg_category_periods by what differs between the two: nothing, the second time.
 -- Why:   the atom of category metrics. A user counts once in a week or month, so the other days of
---        the
---        weeks and months of a changed user are looked at too.
+--        the weeks and months of a changed user are looked at too.
 
 with events as (
     select
@@ -91,10 +90,64 @@ come as (
     returning *
 ),
 
+signed as (
+    select
+        -1 as sign,
+        gone.*
+    from gone
+    union all
+    select
+        1 as sign,
+        come.*
+    from come
+),
+
+-- A user has one row per day and category, so the rows of a day are its users.
+days as (
+    select
+        signed.event_date,
+        signed.transaction_category,
+        sum(signed.sign) as users,
+        coalesce(sum(signed.sign) filter (where signed.earned_count > 0), 0) as earning_users,
+        coalesce(sum(signed.sign) filter (where signed.redeemed_count > 0), 0) as redeeming_users,
+        sum(signed.sign * signed.earned_count) as earned_count,
+        sum(signed.sign * signed.redeemed_count) as redeemed_count,
+        sum(signed.sign * signed.search_count) as search_count,
+        sum(signed.sign * signed.miles_earned) as miles_earned,
+        sum(signed.sign * signed.miles_redeemed) as miles_redeemed
+    from signed
+    group by
+        signed.event_date,
+        signed.transaction_category
+),
+
+-- In a week or month a user counts once, however many of its days have changed.
+user_periods as (
+    select
+        signed.sign,
+        signed.user_id,
+        periods.grain,
+        periods.period_start,
+        signed.transaction_category,
+        bool_or(signed.earned_count > 0) as has_earned,
+        bool_or(signed.redeemed_count > 0) as has_redeemed
+    from signed
+    cross join lateral (
+        values
+        ('week', date_trunc('week', signed.event_date::timestamp)::date),
+        ('month', date_trunc('month', signed.event_date::timestamp)::date)
+    ) as periods (grain, period_start)
+    group by
+        signed.sign,
+        signed.user_id,
+        periods.grain,
+        periods.period_start,
+        signed.transaction_category
+),
+
 -- What changed users did on their other days of the same weeks and months: whoever was active in a
--- category
--- then is counted in that week or month already, before and after. Nobody in a full build, where no
--- user changed.
+-- category then is counted there already, before and after. Nobody in a full build, where no user
+-- changed.
 kept as (
     select
         daily.user_id,
@@ -125,43 +178,61 @@ kept as (
         daily.transaction_category
 ),
 
-signed as (
+user_counts as (
     select
-        -1 as sign,
-        gone.*
-    from gone
+        user_periods.grain,
+        user_periods.period_start,
+        user_periods.transaction_category,
+        coalesce(sum(user_periods.sign) filter (where kept.user_id is null), 0) as users,
+        coalesce(
+            sum(user_periods.sign)
+                filter (where user_periods.has_earned and kept.has_earned is not true),
+            0
+        ) as earning_users,
+        coalesce(
+            sum(user_periods.sign)
+                filter (where user_periods.has_redeemed and kept.has_redeemed is not true),
+            0
+        ) as redeeming_users
+    from user_periods
+    left join kept using (user_id, grain, period_start, transaction_category)
+    group by
+        user_periods.grain,
+        user_periods.period_start,
+        user_periods.transaction_category
     union all
     select
-        1 as sign,
-        come.*
-    from come
+        'day' as grain,
+        days.event_date as period_start,
+        days.transaction_category,
+        days.users,
+        days.earning_users,
+        days.redeeming_users
+    from days
 ),
 
-user_periods as (
+-- Events only add up, so what all users did is added up before it is put into periods.
+event_counts as (
     select
-        signed.sign,
-        signed.user_id,
         periods.grain,
         periods.period_start,
-        signed.transaction_category,
-        sum(signed.earned_count) as earned_count,
-        sum(signed.redeemed_count) as redeemed_count,
-        sum(signed.search_count) as search_count,
-        sum(signed.miles_earned) as miles_earned,
-        sum(signed.miles_redeemed) as miles_redeemed
-    from signed
+        days.transaction_category,
+        sum(days.earned_count) as earned_count,
+        sum(days.redeemed_count) as redeemed_count,
+        sum(days.search_count) as search_count,
+        sum(days.miles_earned) as miles_earned,
+        sum(days.miles_redeemed) as miles_redeemed
+    from days
     cross join lateral (
         values
-        ('day', signed.event_date),
-        ('week', date_trunc('week', signed.event_date::timestamp)::date),
-        ('month', date_trunc('month', signed.event_date::timestamp)::date)
+        ('day', days.event_date),
+        ('week', date_trunc('week', days.event_date::timestamp)::date),
+        ('month', date_trunc('month', days.event_date::timestamp)::date)
     ) as periods (grain, period_start)
     group by
-        signed.sign,
-        signed.user_id,
         periods.grain,
         periods.period_start,
-        signed.transaction_category
+        days.transaction_category
 )
 
 insert into {{ state }} as categories (
@@ -179,35 +250,20 @@ insert into {{ state }} as categories (
     miles_redeemed
 )
 select
-    user_periods.grain,
-    user_periods.period_start,
-    user_periods.transaction_category,
-    coalesce(sum(user_periods.sign) filter (where kept.user_id is null), 0) as users,
-    sum(
-        user_periods.sign
-        * (user_periods.earned_count + user_periods.redeemed_count + user_periods.search_count)
-    ) as events,
-    coalesce(
-        sum(user_periods.sign)
-            filter (where user_periods.earned_count > 0 and kept.has_earned is not true),
-        0
-    ) as earning_users,
-    sum(user_periods.sign * user_periods.earned_count) as earned_count,
-    coalesce(
-        sum(user_periods.sign)
-            filter (where user_periods.redeemed_count > 0 and kept.has_redeemed is not true),
-        0
-    ) as redeeming_users,
-    sum(user_periods.sign * user_periods.redeemed_count) as redeemed_count,
-    sum(user_periods.sign * user_periods.search_count) as search_count,
-    sum(user_periods.sign * user_periods.miles_earned) as miles_earned,
-    sum(user_periods.sign * user_periods.miles_redeemed) as miles_redeemed
-from user_periods
-left join kept using (user_id, grain, period_start, transaction_category)
-group by
-    user_periods.grain,
-    user_periods.period_start,
-    user_periods.transaction_category
+    grain,
+    period_start,
+    transaction_category,
+    user_counts.users,
+    event_counts.earned_count + event_counts.redeemed_count + event_counts.search_count as events,
+    user_counts.earning_users,
+    event_counts.earned_count,
+    user_counts.redeeming_users,
+    event_counts.redeemed_count,
+    event_counts.search_count,
+    event_counts.miles_earned,
+    event_counts.miles_redeemed
+from user_counts
+inner join event_counts using (grain, period_start, transaction_category)
 on conflict (grain, period_start, transaction_category) do update set
     users = categories.users + excluded.users,
     events = categories.events + excluded.events,

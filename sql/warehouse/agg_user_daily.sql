@@ -156,6 +156,18 @@ come as (
     returning *
 ),
 
+signed as (
+    select
+        -1 as sign,
+        gone.*
+    from gone
+    union all
+    select
+        1 as sign,
+        come.*
+    from come
+),
+
 -- A user counts once in each slice value of a day, however many rows the day has.
 user_days as (
     select
@@ -163,25 +175,12 @@ user_days as (
         slices.slice,
         slices.slice_value,
         signed.event_date,
-        sum(signed.earned_count) as earned_count,
-        sum(signed.redeemed_count) as redeemed_count,
-        sum(signed.search_count) as search_count,
-        sum(signed.share_count) as share_count,
-        sum(signed.like_count) as like_count,
-        sum(signed.unclassified_count) as unclassified_count,
-        sum(signed.miles_earned) as miles_earned,
-        sum(signed.miles_redeemed) as miles_redeemed
-    from (
-        select
-            -1 as sign,
-            gone.*
-        from gone
-        union all
-        select
-            1 as sign,
-            come.*
-        from come
-    ) as signed
+        bool_or(signed.earned_count > 0) as has_earned,
+        bool_or(signed.redeemed_count > 0) as has_redeemed,
+        bool_or(signed.search_count > 0) as has_searched,
+        bool_or(signed.share_count > 0) as has_shared,
+        bool_or(signed.like_count > 0) as has_liked
+    from signed
     cross join lateral (
         values
         ('all', 'all'),
@@ -195,6 +194,77 @@ user_days as (
         slices.slice,
         slices.slice_value,
         signed.event_date
+),
+
+user_counts as (
+    select
+        user_days.slice,
+        user_days.slice_value,
+        user_days.event_date,
+        sum(user_days.sign) as users,
+        coalesce(sum(user_days.sign) filter (where user_days.has_earned), 0) as earning_users,
+        coalesce(sum(user_days.sign) filter (where user_days.has_redeemed), 0) as redeeming_users,
+        coalesce(sum(user_days.sign) filter (where user_days.has_searched), 0) as searching_users,
+        coalesce(sum(user_days.sign) filter (where user_days.has_shared), 0) as sharing_users,
+        coalesce(sum(user_days.sign) filter (where user_days.has_liked), 0) as liking_users
+    from user_days
+    group by
+        user_days.slice,
+        user_days.slice_value,
+        user_days.event_date
+),
+
+-- Events only add up, so what all users did is added up before it is sliced.
+days as (
+    select
+        signed.event_date,
+        signed.platform,
+        signed.utm_source,
+        signed.country,
+        sum(signed.sign * signed.earned_count) as earned_count,
+        sum(signed.sign * signed.redeemed_count) as redeemed_count,
+        sum(signed.sign * signed.search_count) as search_count,
+        sum(signed.sign * signed.share_count) as share_count,
+        sum(signed.sign * signed.like_count) as like_count,
+        sum(signed.sign * signed.unclassified_count) as unclassified_count,
+        sum(signed.sign * signed.miles_earned) as miles_earned,
+        sum(signed.sign * signed.miles_redeemed) as miles_redeemed
+    from signed
+    group by
+        signed.event_date,
+        signed.platform,
+        signed.utm_source,
+        signed.country
+),
+
+event_counts as (
+    select
+        slices.slice,
+        slices.slice_value,
+        days.event_date,
+        sum(days.earned_count) as earned_count,
+        sum(days.redeemed_count) as redeemed_count,
+        sum(days.search_count) as search_count,
+        sum(days.share_count) as share_count,
+        sum(days.like_count) as like_count,
+        sum(
+            days.earned_count + days.redeemed_count + days.search_count
+            + days.share_count + days.like_count + days.unclassified_count
+        ) as events,
+        sum(days.miles_earned) as miles_earned,
+        sum(days.miles_redeemed) as miles_redeemed
+    from days
+    cross join lateral (
+        values
+        ('all', 'all'),
+        ('country', days.country),
+        ('platform', days.platform),
+        ('utm_source', days.utm_source)
+    ) as slices (slice, slice_value)
+    group by
+        slices.slice,
+        slices.slice_value,
+        days.event_date
 )
 
 insert into {{ state }} as engagement (
@@ -217,33 +287,25 @@ insert into {{ state }} as engagement (
     miles_redeemed
 )
 select
-    user_days.slice,
-    user_days.slice_value,
-    user_days.event_date,
-    sum(user_days.sign) as users,
-    sum(
-        user_days.sign * (
-            user_days.earned_count + user_days.redeemed_count + user_days.search_count
-            + user_days.share_count + user_days.like_count + user_days.unclassified_count
-        )
-    ) as events,
-    coalesce(sum(user_days.sign) filter (where user_days.earned_count > 0), 0) as earning_users,
-    sum(user_days.sign * user_days.earned_count) as earned_count,
-    coalesce(sum(user_days.sign) filter (where user_days.redeemed_count > 0), 0) as redeeming_users,
-    sum(user_days.sign * user_days.redeemed_count) as redeemed_count,
-    coalesce(sum(user_days.sign) filter (where user_days.search_count > 0), 0) as searching_users,
-    sum(user_days.sign * user_days.search_count) as search_count,
-    coalesce(sum(user_days.sign) filter (where user_days.share_count > 0), 0) as sharing_users,
-    sum(user_days.sign * user_days.share_count) as share_count,
-    coalesce(sum(user_days.sign) filter (where user_days.like_count > 0), 0) as liking_users,
-    sum(user_days.sign * user_days.like_count) as like_count,
-    sum(user_days.sign * user_days.miles_earned) as miles_earned,
-    sum(user_days.sign * user_days.miles_redeemed) as miles_redeemed
-from user_days
-group by
-    user_days.slice,
-    user_days.slice_value,
-    user_days.event_date
+    slice,
+    slice_value,
+    event_date,
+    user_counts.users,
+    event_counts.events,
+    user_counts.earning_users,
+    event_counts.earned_count,
+    user_counts.redeeming_users,
+    event_counts.redeemed_count,
+    user_counts.searching_users,
+    event_counts.search_count,
+    user_counts.sharing_users,
+    event_counts.share_count,
+    user_counts.liking_users,
+    event_counts.like_count,
+    event_counts.miles_earned,
+    event_counts.miles_redeemed
+from user_counts
+inner join event_counts using (slice, slice_value, event_date)
 on conflict (slice, slice_value, event_date) do update set
     users = engagement.users + excluded.users,
     events = engagement.events + excluded.events,

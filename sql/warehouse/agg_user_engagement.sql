@@ -99,19 +99,25 @@ users as (
 
 categories as (
     select
-        users.user_id,
+        daily.user_id,
         daily.transaction_category,
-        sum(daily.earned_count + daily.redeemed_count + daily.search_count) as event_count_lifetime,
-        sum(daily.earned_count + daily.redeemed_count + daily.search_count)
-            filter (where daily.event_date > users.last_active_day - 7) as event_count_7d,
-        sum(daily.earned_count + daily.redeemed_count + daily.search_count)
-            filter (where daily.event_date > users.last_active_day - 28) as event_count_28d,
-        sum(daily.earned_count + daily.redeemed_count + daily.search_count)
-            filter (where daily.event_date > users.last_active_day - 90) as event_count_90d
-    from users
-    inner join {{ warehouse }}.agg_user_category_daily as daily on daily.user_id = users.user_id
+        sum(daily.event_count) as event_count_lifetime,
+        sum(daily.event_count) filter (where daily.days_before_last < 7) as event_count_7d,
+        sum(daily.event_count) filter (where daily.days_before_last < 28) as event_count_28d,
+        sum(daily.event_count) filter (where daily.days_before_last < 90) as event_count_90d
+    from (
+        select
+            daily.user_id,
+            daily.transaction_category,
+            users.last_active_day - daily.event_date as days_before_last,
+            daily.earned_count + daily.redeemed_count + daily.search_count as event_count
+        from {{ warehouse }}.agg_user_category_daily as daily
+        {{ incremental }} inner join {{ warehouse }}.changed_users as changed
+        {{ incremental }}     on changed.user_id = daily.user_id
+        inner join users on users.user_id = daily.user_id
+    ) as daily
     group by
-        users.user_id,
+        daily.user_id,
         daily.transaction_category
 ),
 

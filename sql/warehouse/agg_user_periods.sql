@@ -1,37 +1,51 @@
 -- warehouse.agg_user_periods
 -- Grain: one row per user, grain and period (user_id, grain, period_start).
--- Rerun: difference; recomputes the changed users, writes the rows that differ, and moves
---        warehouse.agg_period_activity by what differs: nothing, the second time.
+-- Rerun: difference; recomputes changed users from the last period before the change on, writes the
+--        rows that differ, and moves warehouse.agg_period_activity by what differs: nothing, the
+--        second time.
 -- Why:   whether a user is new, retained, resurrected or churned is a matter of the periods beside
 --        it, so each row carries its neighbours; distinct users of any window are then sums of
 --        small counts.
 
-with active as (
+-- The periods from which on a changed user can differ: those of the last active day that is older
+-- than every change, as others may follow them now. Without such a day everything can differ. In a
+-- full build no user has changed.
+with stretches as (
+    select
+        changed.user_id,
+        grains.grain,
+        date_trunc(grains.grain, latest.event_date::timestamp)::date as period_start
+    from (
+        select
+            days.user_id,
+            min(days.event_date) as event_date
+        from {{ warehouse }}.changed_user_days as days
+        group by days.user_id
+    ) as changed
+    cross join lateral (
+        select coalesce(max(daily.event_date), '-infinity') as event_date
+        from {{ warehouse }}.agg_user_daily as daily
+        where daily.user_id = changed.user_id and daily.event_date < changed.event_date
+    ) as latest
+    cross join (values ('day'), ('week'), ('month')) as grains (grain)
+),
+
+active as (
     select distinct
         daily.user_id,
         periods.grain,
         periods.period_start
     from {{ warehouse }}.agg_user_daily as daily
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
-    {{ incremental }}     on changed.user_id = daily.user_id
+    {{ incremental }} inner join stretches
+    {{ incremental }}     on stretches.user_id = daily.user_id
+    {{ incremental }}     and stretches.grain = 'day'
+    {{ incremental }}     and stretches.period_start <= daily.event_date
     cross join lateral (
         values
         ('day', daily.event_date),
         ('week', date_trunc('week', daily.event_date::timestamp)::date),
         ('month', date_trunc('month', daily.event_date::timestamp)::date)
     ) as periods (grain, period_start)
-),
-
-fresh as materialized (
-    select
-        active.user_id,
-        active.grain,
-        active.period_start,
-        first_value(active.period_start) over periods as first_period,
-        lag(active.period_start) over periods as previous_period,
-        lead(active.period_start) over periods as next_period
-    from active
-    window periods as (partition by active.user_id, active.grain order by active.period_start)
 ),
 
 stored as materialized (
@@ -43,8 +57,37 @@ stored as materialized (
         periods.previous_period,
         periods.next_period
     from {{ this }} as periods
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
-    {{ incremental }}     on changed.user_id = periods.user_id
+    {{ incremental }} inner join stretches
+    {{ incremental }}     on stretches.user_id = periods.user_id
+    {{ incremental }}     and stretches.grain = periods.grain
+    {{ incremental }}     and stretches.period_start <= periods.period_start
+),
+
+-- Where a stretch begins: what was before it stays, and is known from here.
+anchors as (
+    select
+        stored.user_id,
+        stored.grain,
+        stored.period_start,
+        stored.first_period,
+        stored.previous_period
+    from stored
+    inner join stretches using (user_id, grain, period_start)
+),
+
+fresh as materialized (
+    select
+        active.user_id,
+        active.grain,
+        active.period_start,
+        first_value(coalesce(anchors.first_period, active.period_start)) over periods
+            as first_period,
+        coalesce(anchors.previous_period, lag(active.period_start) over periods)
+            as previous_period,
+        lead(active.period_start) over periods as next_period
+    from active
+    left join anchors using (user_id, grain, period_start)
+    window periods as (partition by active.user_id, active.grain order by active.period_start)
 ),
 
 outdated as (
@@ -80,25 +123,58 @@ come as (
     returning *
 ),
 
-signed as (
+-- Users who are alike in all that counts are counted together.
+alike as (
     select
-        -1 as sign,
-        gone.*,
-        (gone.period_start - ('1 ' || gone.grain)::interval)::date as preceding_period,
-        (gone.period_start + ('1 ' || gone.grain)::interval)::date as following_period
-    from gone
-    union all
-    select
-        1 as sign,
-        come.*,
-        (come.period_start - ('1 ' || come.grain)::interval)::date as preceding_period,
-        (come.period_start + ('1 ' || come.grain)::interval)::date as following_period
-    from come
+        changes.grain,
+        case when changes.grain = 'day' then '-infinity' else changes.first_period end
+            as cohort_start,
+        changes.period_start,
+        (changes.previous_period is null)::integer as is_new,
+        coalesce(changes.previous_period = changes.period_start - grains.length, false)::integer
+            as is_retained,
+        case
+            when coalesce(changes.next_period <> changes.period_start + grains.length, true)
+                then (changes.period_start + grains.length)::date
+        end as churned_on,
+        case
+            when changes.grain = 'day' then least(changes.period_start + 7, changes.next_period)
+        end as left_7_on,
+        case
+            when changes.grain = 'day' then least(changes.period_start + 28, changes.next_period)
+        end as left_28_on,
+        sum(changes.sign) as users
+    from (
+        select
+            -1 as sign,
+            gone.*
+        from gone
+        union all
+        select
+            1 as sign,
+            come.*
+        from come
+    ) as changes
+    inner join (
+        values
+        ('day', interval '1 day'),
+        ('week', interval '1 week'),
+        ('month', interval '1 month')
+    ) as grains (grain, length)
+        on grains.grain = changes.grain
+    group by
+        changes.grain,
+        cohort_start,
+        changes.period_start,
+        is_new,
+        is_retained,
+        churned_on,
+        left_7_on,
+        left_28_on
 )
 
 -- One active period counts in up to four places: in itself, as churn in the calendar period after
--- it, and on
--- the two days on which it leaves the trailing windows.
+-- it, and on the two days on which it leaves the trailing windows, which are of days only.
 insert into {{ state }} as activity (
     grain,
     cohort_start,
@@ -112,61 +188,31 @@ insert into {{ state }} as activity (
     trailing_28_day_change
 )
 select
-    signed.grain,
-    case when signed.grain = 'day' then '-infinity' else signed.first_period end as cohort_start,
-    counts.period_start,
-    sum(signed.sign * counts.active) as active_users,
-    sum(signed.sign * counts.new) as new_users,
-    sum(signed.sign * counts.retained) as retained_users,
-    sum(signed.sign * counts.resurrected) as resurrected_users,
-    sum(signed.sign * counts.churned) as churned_users,
-    sum(signed.sign * counts.trailing_7) as trailing_7_day_change,
-    sum(signed.sign * counts.trailing_28) as trailing_28_day_change
-from signed
+    alike.grain,
+    alike.cohort_start,
+    places.period_start,
+    sum(alike.users * places.active) as active_users,
+    sum(alike.users * places.active * alike.is_new) as new_users,
+    sum(alike.users * places.active * alike.is_retained) as retained_users,
+    sum(
+        alike.users * places.active * (1 - alike.is_new - alike.is_retained)
+    ) as resurrected_users,
+    sum(alike.users * places.churned) as churned_users,
+    sum(alike.users * places.trailing_7) as trailing_7_day_change,
+    sum(alike.users * places.trailing_28) as trailing_28_day_change
+from alike
 cross join lateral (
     values
-    (
-        signed.period_start,
-        1,
-        (signed.previous_period is null)::integer,
-        coalesce(signed.previous_period = signed.preceding_period, false)::integer,
-        coalesce(signed.previous_period < signed.preceding_period, false)::integer,
-        0,
-        (signed.grain = 'day')::integer,
-        (signed.grain = 'day')::integer
-    ),
-    (
-        signed.following_period,
-        0,
-        0,
-        0,
-        0,
-        (signed.next_period is distinct from signed.following_period)::integer,
-        0,
-        0
-    ),
-    (
-        least(signed.period_start + 7, signed.next_period),
-        0,
-        0,
-        0,
-        0,
-        0,
-        -(signed.grain = 'day')::integer,
-        0
-    ),
-    (
-        least(signed.period_start + 28, signed.next_period),
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        -(signed.grain = 'day')::integer
-    )
-) as counts (period_start, active, new, retained, resurrected, churned, trailing_7, trailing_28)
-group by 1, 2, 3
+    (alike.period_start, 1, 0, (alike.grain = 'day')::integer, (alike.grain = 'day')::integer),
+    (alike.churned_on, 0, 1, 0, 0),
+    (alike.left_7_on, 0, 0, -1, 0),
+    (alike.left_28_on, 0, 0, 0, -1)
+) as places (period_start, active, churned, trailing_7, trailing_28)
+where places.period_start is not null
+group by
+    alike.grain,
+    alike.cohort_start,
+    places.period_start
 on conflict (grain, cohort_start, period_start) do update set
     active_users = activity.active_users + excluded.active_users,
     new_users = activity.new_users + excluded.new_users,

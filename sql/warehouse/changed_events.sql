@@ -2,7 +2,8 @@
 -- Grain: one row per event and place, new or former (user_id, event_date, event_id).
 -- Rerun: whole; the same runs of the pipeline give the same rows.
 -- Why:   everything downstream recomputes what these events touch, and nothing else. A place that
---        an event has left matters as much as the one it has now: its old numbers have to go.
+--        an event has left matters as much as the one it has now: its old numbers have to go. In
+--        the order of the facts' keys, so that what is looked up next lies beside it.
 
 delete from {{ this }};
 
@@ -37,6 +38,7 @@ from orchestrator.replaced_rows as replaced
 where
     replaced.pipeline_id = {{ pipeline.event_stream }}
     and replaced.run_id > {{ after.event_stream }}
-    and replaced.run_id <= {{ through.event_stream }};
+    and replaced.run_id <= {{ through.event_stream }}
+order by user_id, event_date, event_id;
 
 analyze {{ this }};

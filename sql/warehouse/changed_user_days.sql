@@ -9,6 +9,7 @@ insert into {{ this }} (user_id, event_date)
 select distinct
     changed.user_id,
     changed.event_date
-from {{ warehouse }}.changed_events as changed;
+from {{ warehouse }}.changed_events as changed
+order by changed.user_id, changed.event_date;
 
 analyze {{ this }};

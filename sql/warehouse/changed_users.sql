@@ -31,6 +31,7 @@ select
         else '-infinity'
     end as span_end
 from {{ warehouse }}.changed_user_days as changed
-group by changed.user_id;
+group by changed.user_id
+order by changed.user_id;
 
 analyze {{ this }};

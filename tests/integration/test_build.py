@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.build import CheckFailed, build, rendered
+from runner.attempt import CheckFailed
+from runner.build import build
 from runner.database import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, StartError
 from runner.manifest import load
+from runner.rendering import rendered
 from runner.target import Target
 from tests.support import (
     JANUARY,
@@ -282,23 +284,6 @@ def test_a_state_table_that_was_dropped_is_filled_again_with_what_follows(built:
     assert "fact_miles_earned" not in found
     assert_reports_equal_oracle(built)
     assert_equals_rebuild(built)
-
-
-def test_a_table_whose_columns_are_not_those_of_its_ddl_is_named(
-    built: Database, project: Path
-) -> None:
-    changed = edit(
-        project,
-        "schema/reporting/kpi_daily.sql",
-        "    burn_rate numeric,",
-        "    burn_rate numeric,\n    mood text,",
-    )
-    with pytest.raises(
-        RunnerError, match=r"reporting\.kpi_daily has other columns: mood"
-    ) as refused:
-        rebuild(built, manifest=changed)
-    assert refused.value.hint == "drop table reporting.kpi_daily; the next build fills it anew"
-    assert scalar(built, "select to_regnamespace('milepost_shape_reporting') is null")
 
 
 def test_a_time_zone_that_does_not_exist_is_refused_before_the_build(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner import schema
-from runner.build import CheckFailed
+from runner.attempt import CheckFailed
 from runner.database import Database
 from runner.init import ORDERS, WORDS_OF_SQL, Source, write
 from runner.manifest import load
@@ -120,6 +120,7 @@ def test_a_new_project_works_at_once_and_follows_its_source(
     assert "sql/manifest.toml" in said
     assert "cd shop" in said
     assert "run-all" in said
+    assert "test: 2 cases passed" in installed.run(shop, "test")
     installed.run(shop, "schema", "apply", "--yes")
     assert installed.run(shop, "schema", "apply", "--yes") == "schema: up to date\n"
     assert "lint: 3 scripts" in installed.run(shop, "lint")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner import schema
-from runner.build import CheckFailed
+from runner.attempt import CheckFailed
 from runner.database import Database
 from runner.errors import RunnerError, StartError
 from runner.ledger import Ledger
@@ -420,6 +420,27 @@ def test_rows_are_known_by_keys_that_may_be_null_or_have_no_date(database: Datab
     ]
 
 
+def test_a_row_of_nothing_but_its_key_can_go_too(database: Database) -> None:
+    with database.session("test") as session:
+        session.run(
+            "create table public.seen (kind text, on_day date, since date,"
+            " primary key (kind, on_day, since));"
+            " create table public.fresh (like public.seen);"
+            " insert into public.seen values ('a', '2026-01-02', '2026-01-09'),"
+            " ('b', '2026-01-03', '2026-01-01'), ('c', '2026-01-03', '2026-01-01');"
+            " insert into public.fresh values ('c', '2026-01-03', '2026-01-01')"
+        )
+        session.run(restatement(session, 7, "reporting.seen", "public.seen", "public.fresh"))
+        rows = session.rows(
+            "select key ->> 'kind' as kind, day::text, is_last_day, before, after"
+            " from orchestrator.restatements order by 1"
+        )
+    assert [tuple(row.values()) for row in rows] == [
+        ("a", "2026-01-02", False, {}, None),
+        ("b", "2026-01-03", True, {}, None),
+    ]
+
+
 def test_a_restated_table_without_a_key_is_named(database: Database) -> None:
     with database.session("test") as session:
         session.run("create table public.seen (amount numeric)")
@@ -451,7 +472,7 @@ def test_runs_show_draws_what_was_observed_and_lists_the_days_that_changed(
     assert f"\nand {days - 20} more: --json has them" in text
     apart = text.split("the last day published before, which was still filling")[1]
     assert apart.splitlines()[1].startswith("2026-01-30  all  ")
-    assert max(len(line) for line in text.splitlines()) <= 120
+    assert max(len(line) for line in text.splitlines()) <= 100
 
     told = json.loads(command("runs", "show", str(run_id), "--json", database=built).stdout)
     assert sum(row["value"] for row in told["run_observations"]) == 5

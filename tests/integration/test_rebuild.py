@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner.build import CheckFailed, build
+from runner.attempt import CheckFailed
+from runner.build import build
 from runner.database import Database, LockHeld
 from runner.diff import Comparison, diff
 from runner.errors import UsageError

@@ -11,11 +11,13 @@ import psycopg
 import pytest
 
 from runner import publication
-from runner.build import CheckFailed, build
+from runner.attempt import CheckFailed
+from runner.build import build
 from runner.database import Database, Session
 from runner.errors import RunnerError
 from runner.manifest import Manifest, load
 from runner.plan import Step
+from runner.rendering import rendered
 from runner.target import Target
 from tests.support import (
     assert_equals_rebuild,
@@ -278,3 +280,10 @@ def test_a_check_that_fails_leaves_the_old_shape(
         built, "select status, script from orchestrator.check_results order by checked_at"
     )
     assert found[-1] == {"status": "failed", "script": "reporting.kpi_daily"}
+
+
+def test_a_change_of_columns_cannot_be_rendered_and_says_so(
+    built: Database, with_mood: Manifest
+) -> None:
+    with pytest.raises(RunnerError, match=r"kpi_daily gets another shape \(kpi_daily\.mood\)"):
+        rendered(built, with_mood, Target(), None, full=False)

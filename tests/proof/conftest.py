@@ -12,11 +12,14 @@ from tests.proof.world import (
     created,
     earn,
     event,
+    name_of,
     new_name,
+    opened,
     prepare,
     redeem,
     search,
 )
+from tests.support import PROJECT
 
 # Two months of three users, with a gap or two in each.
 HISTORY = (
@@ -40,7 +43,41 @@ def mould(server_uri: str) -> Iterator[str]:
     """The name of a database with a history that is built, to be cloned."""
     with created(server_uri, new_name("mould")) as database:
         prepare(database, *HISTORY)
-        yield database.conninfo.split("dbname=")[1].split()[0]
+        yield name_of(database)
+
+
+@pytest.fixture(scope="session")
+def large_mould(server_uri: str, mould: str) -> Iterator[str]:
+    """The same with some thousand events, of which ingests wait for no reader."""
+    with created(server_uri, new_name("mould"), mould) as database:
+        with opened(database, PROJECT) as world:
+            world.all("update orchestrator.pipeline_definitions set max_hold = '0 s'")
+            world.all(
+                """
+                insert into public.event_stream (
+                    event_time, user_id, event_type, transaction_category, miles_amount, platform,
+                    utm_source, country, created_at, updated_at
+                )
+                select
+                    timestamptz '2025-12-01 00:00+00' + number * interval '47 minutes',
+                    'user ' || number * 7919 % 97,
+                    (array['miles_earned', 'miles_redeemed', 'reward_search', 'share', 'like'])[
+                        number % 5 + 1
+                    ],
+                    case when number % 5 < 3 then 'category ' || number % 11 end,
+                    case when number % 5 < 2 then number % 100 end,
+                    'ios', 'google', 'SG', now() - interval '1 minute', now() - interval '1 minute'
+                from generate_series(1, 2000) as numbers (number)
+                """
+            )
+            world.run_all()
+        yield name_of(database)
+
+
+@pytest.fixture
+def busy(server_uri: str, large_mould: str) -> Iterator[World]:
+    with cloned(server_uri, large_mould) as world:
+        yield world
 
 
 @pytest.fixture

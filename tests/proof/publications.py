@@ -1,12 +1,15 @@
-"""The ways in which a new version of the warehouse is published, each with new rows in it."""
+"""New rows, and the ways in which a version of the warehouse with them in it is published."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
 
+from runner.rebuild import rebuild, verify
+from runner.target import Target
 from tests.proof.world import World, earn, event, redeem
 
+Publish = Callable[[World], None]
 _numbers = count(1)
 
 
@@ -25,39 +28,103 @@ def bring_rows(world: World) -> None:
     world.pipeline().reconcile()
 
 
-def incremental(world: World) -> None:
-    bring_rows(world)
-    world.build()
+def add_line(world: World, *files: str) -> None:
+    """Nothing to PostgreSQL, and another text to the runner."""
+    for file in files:
+        with (world.project / file).open("a", encoding="utf-8") as text:
+            text.write("\n")
 
 
-def forced(world: World) -> None:
-    bring_rows(world)
-    world.build("agg_user_daily")
+def build(*forced: str) -> Publish:
+    def publish(world: World) -> None:
+        world.build(*forced)
 
-
-def forced_whole(world: World) -> None:
-    bring_rows(world)
-    world.build("*")
+    return publish
 
 
 def edited(world: World) -> None:
-    bring_rows(world)
-    for file in ("sql/warehouse/fact_miles_earned.sql", "schema/reporting/kpi_daily.sql"):
-        with (world.project / file).open("a", encoding="utf-8") as text:
-            text.write("\n")
+    add_line(world, "sql/warehouse/fact_miles_earned.sql", "schema/reporting/kpi_daily.sql")
     world.build()
 
 
+def rebuilt(jobs: int) -> Publish:
+    def publish(world: World) -> None:
+        rebuild(world.database, world.manifest, Target(), jobs)
+
+    return publish
+
+
+def repaired(world: World) -> None:
+    """Somebody has spoilt a table, and no build would mend it."""
+    world.build()
+    world.all("update warehouse.agg_user_engagement set depth_7d = depth_7d + 1")
+    world.all("delete from reporting.growth_accounting where grain = 'week'")
+    verdict = verify(world.database, world.manifest, Target(), repair=True)
+    assert {difference.table for difference in verdict.differences} == {
+        "warehouse.agg_user_engagement",
+        "reporting.growth_accounting",
+    }
+
+
 def moved(world: World) -> None:
-    bring_rows(world)
     world.timezone = "UTC" if world.timezone != "UTC" else "Asia/Singapore"
     world.build()
 
 
-PUBLICATIONS: dict[str, Callable[[World], None]] = {
-    "new rows": incremental,
-    "a forced script": forced,
-    "all scripts forced": forced_whole,
+# A column more: in the table's definition and in the script that fills it.
+COLUMN = (
+    (
+        "schema/warehouse/dim_platforms.sql",
+        "    first_seen_date date not null,\n",
+        "    first_seen_date date not null,\n    last_seen_date date not null,\n",
+    ),
+    (
+        "sql/warehouse/dim_platforms.sql",
+        "    first_seen_date\n)",
+        "    first_seen_date,\n    last_seen_date\n)",
+    ),
+    (
+        "sql/warehouse/dim_platforms.sql",
+        "    min(engagement.event_date) as first_seen_date\n",
+        "    min(engagement.event_date) as first_seen_date,\n"
+        "    max(engagement.event_date) as last_seen_date\n",
+    ),
+)
+# Another type for one: nobody's text has to change.
+TYPE = (
+    (
+        "schema/warehouse/agg_engagement_daily.sql",
+        "    events bigint not null,\n",
+        "    events numeric not null,\n",
+    ),
+    (
+        "schema/reporting/kpi_daily.sql",
+        "    events bigint not null,\n",
+        "    events numeric not null,\n",
+    ),
+)
+
+
+def reshape(world: World, edits: tuple[tuple[str, str, str], ...]) -> None:
+    """Make the edits, or take them back if they were made before."""
+    for file, old, new in edits:
+        text = (world.project / file).read_text(encoding="utf-8")
+        world.edit(file, *((new, old) if new in text else (old, new)))
+
+
+def reshaped(world: World) -> None:
+    reshape(world, COLUMN)
+    reshape(world, TYPE)
+    world.build()
+
+
+# Those that no reader has to know of, and those that put something in the place of another.
+PLAIN: dict[str, Publish] = {
+    "new rows": build(),
+    "a forced script": build("agg_user_daily"),
+    "all scripts forced": build("*"),
     "edited scripts": edited,
-    "another time zone": moved,
+    "a rebuild": rebuilt(1),
+    "a rebuild by two": rebuilt(2),
 }
+SWAPPING: dict[str, Publish] = {"another time zone": moved, "other columns": reshaped}

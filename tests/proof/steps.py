@@ -10,8 +10,11 @@ from typing import Any, Protocol
 from hypothesis import strategies as st
 
 from runner.errors import RunnerError
+from runner.rebuild import rebuild, verify
+from runner.target import Target
 from tests.fire.death import terminate, watched
 from tests.proof.death import BuildBoundary
+from tests.proof.publications import COLUMN, TYPE, add_line, reshape
 from tests.proof.world import FEBRUARY, World
 
 
@@ -166,7 +169,7 @@ class Empty:
 
 # --- in the project ---------------------------------------------------------------------------------
 
-# A line more at the end of a file means nothing to PostgreSQL, and is another text to the runner.
+SHAPES = {"a column": COLUMN, "a type": TYPE}
 FILES = (
     "sql/warehouse/changed_events.sql",
     "sql/warehouse/fact_miles_earned.sql",
@@ -187,8 +190,17 @@ class Edit:
     file: str
 
     def do(self, world: World) -> None:
-        with (world.project / self.file).open("a", encoding="utf-8") as text:
-            text.write("\n")
+        add_line(world, self.file)
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """Tables get other columns, or the ones that they had."""
+
+    shape: str
+
+    def do(self, world: World) -> None:
+        reshape(world, SHAPES[self.shape])
 
 
 @dataclass(frozen=True)
@@ -266,6 +278,19 @@ class Build:
         return any(build["status"] == "succeeded" for build in builds)
 
 
+@dataclass(frozen=True)
+class Rebuild:
+    """All tables anew beside the others, and then what differs; a comparison finds nothing."""
+
+    jobs: int
+
+    def do(self, world: World) -> None:
+        rebuild(world.database, world.manifest, Target(), self.jobs)
+        world.assert_exact()
+        assert world.build().run_id is None
+        assert verify(world.database, world.manifest, Target(), self.jobs).differences == []
+
+
 # --- drawn ------------------------------------------------------------------------------------------
 
 PIPELINES = ("event_stream", "utm_campaigns")
@@ -335,6 +360,7 @@ on_the_way_in: st.SearchStrategy[Step] = st.one_of(
 )
 in_the_project: st.SearchStrategy[Step] = st.one_of(
     st.builds(Edit, st.sampled_from(FILES)),
+    st.builds(Reshape, st.sampled_from(sorted(SHAPES))),
     st.builds(Move, st.sampled_from(ZONES)),
     st.builds(Drop, st.sampled_from(TABLES)),
     st.builds(Empty, st.sampled_from(PIPELINES)),
@@ -351,6 +377,14 @@ builds: st.SearchStrategy[Step] = st.builds(
         st.none(), st.tuples(st.sampled_from(["work", "work", "evidence"]), st.integers(1, 260))
     ),
 )
+rebuilds: st.SearchStrategy[Step] = st.builds(Rebuild, st.integers(1, 2))
 steps: st.SearchStrategy[Step] = st.one_of(
-    in_the_source, in_the_source, on_the_way_in, on_the_way_in, in_the_project, builds
+    in_the_source,
+    in_the_source,
+    on_the_way_in,
+    on_the_way_in,
+    in_the_project,
+    builds,
+    builds,
+    rebuilds,
 )

@@ -17,11 +17,12 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from runner import schema
-from runner.build import Summary, build
+from runner.attempt import Summary
+from runner.build import build
 from runner.database import Database
 from runner.manifest import Manifest, load
 from runner.pipeline import IngestionPipeline, pipelines
@@ -348,6 +349,10 @@ def _counted(rows: Iterable[Mapping[str, Any]]) -> Counter[frozenset[tuple[str, 
 
 def new_name(what: str) -> str:
     return f"milepost_test_{what}_{uuid.uuid4().hex[:12]}"
+
+
+def name_of(database: Database) -> str:
+    return str(conninfo_to_dict(database.conninfo)["dbname"])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,284 @@
+"""One attempt at a build, inside its transaction: scripts, checks, observations, publication."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from psycopg import sql
+
+from runner import ledger
+from runner.compose import PRELUDE, Composer
+from runner.database import Changes, Session
+from runner.errors import RunnerError
+from runner.ledger import Ledger
+from runner.manifest import LAYERS, Manifest, Script
+from runner.plan import Mode, Position, Step, fingerprint, followers
+from runner.publication import Publication
+from runner.shape import reshaped
+from runner.target import Target
+
+
+class CheckFailed(RunnerError):
+    """A blocking check returned rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A script that has run: what it changed in its own table, in rows, and how long it took."""
+
+    step: Step
+    changes: Changes
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A build that is done. Without a run_id there was nothing to do."""
+
+    run_id: int | None = None
+    results: list[Result] = field(default_factory=list)
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    restated: dict[str, int] = field(default_factory=dict)  # days of each table, but for the last
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at a build, inside its transaction."""
+
+    manifest: Manifest
+    target: Target
+    work: Session
+    book: Ledger
+    run_id: int
+    tell: Callable[[Result], None]
+    starting: Callable[[Step, int, int], None]
+    results: list[Result] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    restated: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def summary(self, seconds: float) -> Summary:
+        return Summary(self.run_id, self.results, seconds, self.warnings, self.restated, self.notes)
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Leave a failed run, its scripts rolled back, when what is inside fails."""
+        try:
+            yield
+        except BaseException as error:
+            self.book.fail(self.run_id, error)
+            self.book.roll_back_scripts(self.target.name)
+            raise
+
+    def hold(self, replicas: list[str]) -> None:
+        """Keep the types of replicas as they are, from before the snapshot: to an older one a table
+        whose column got another type is empty.
+        """
+        if replicas:
+            names = sql.SQL(", ").join(sql.Identifier(*name.split(".", 1)) for name in replicas)
+            self.work.run(
+                sql.SQL("lock table {} in access share mode").format(names).as_string(None)
+            )
+
+    def run(self, positions: dict[str, Position], steps: list[Step]) -> None:
+        """Take the steps, and consume what is new in the replicas up to the positions."""
+        self.work.run(PRELUDE)
+        composer = Composer(self.manifest, self.target, positions, self.run_id)
+        self.define_schemas(composer)
+        due = [step for step in steps if step.mode != "skip"]
+        keys = self.reshaped(composer, due)
+        beside = Composer(self.manifest, self.target.beside, positions)
+        if keys:
+            self.define_schemas(beside)
+        filled = []
+        for index, step in enumerate(due):
+            self.starting(step, index, len(due))
+            if step.script.key in keys:
+                self._show_needs(composer, beside, step.script, keys)
+                filled.append((step, self.fill(beside, step)))
+            else:
+                self._run_step(composer, step)
+        if keys:
+            changed = {step.script.key for step in due if step.is_changed}
+            self.publish(Publication(self.work, composer, beside), filled, changed)
+            self.drop(self.target.beside)
+        self.finish(positions)
+
+    def finish(self, positions: dict[str, Position]) -> None:
+        """Succeed, with what was consumed and changed."""
+        changes = Changes()
+        for result in self.results:
+            changes += result.changes
+        self.restated = ledger.restated(self.work, self.run_id)
+        ledger.consume(self.work, self.run_id, positions)
+        ledger.succeed(
+            self.work,
+            self.run_id,
+            inserted=changes.inserted,
+            updated=changes.updated,
+            deleted=changes.deleted,
+        )
+
+    def define_schemas(self, composer: Composer) -> None:
+        """A target's schemas come with its builds; the live ones with `schema apply`."""
+        if not composer.target.is_live:
+            for layer in LAYERS:
+                for piece in composer.layer(layer):
+                    self.work.run(piece.text, piece.file)
+
+    def drop(self, target: Target) -> None:
+        """Take away what was filled beside."""
+        for layer in reversed(LAYERS):
+            self.work.run(f"drop schema if exists {target.prefix}{layer} cascade")
+
+    def reshaped(self, composer: Composer, due: list[Step]) -> set[str]:
+        """The scripts whose table or view gets another shape, and all that follow from them."""
+        changed = [step.script for step in due if self._gets_another_shape(composer, step)]
+        if changed:
+            Publication(self.work, composer, composer).refuse_dependents(changed)
+        return followers(self.manifest, {script.key for script in changed})
+
+    def _gets_another_shape(self, composer: Composer, step: Step) -> bool:
+        if step.mode != "full":
+            return False
+        if step.script.is_view:
+            # While it is defined anew nobody can read it, and others follow from it.
+            return step.is_changed
+        return bool(reshaped(self.work, composer, step.script))
+
+    def _show_needs(
+        self, composer: Composer, beside: Composer, script: Script, keys: set[str]
+    ) -> None:
+        """What a script reads that is not made anew is read from where it is."""
+        fillers = self.manifest.fillers()
+        for need in script.needs:
+            if need in fillers and fillers[need].key not in keys:
+                layer, _, name = need.partition(".")
+                self.work.run(
+                    f"create or replace view {beside.target.table(layer, name)} as"
+                    f" select * from {composer.target.table(layer, name)}"
+                )
+
+    def fill(self, composer: Composer, step: Step) -> float:
+        """Fill the tables of a script where nobody reads them, and check them; returns seconds."""
+        script = step.script
+        started = time.monotonic()
+        with self._evidence(script, started):
+            for piece in composer.definitions(script):
+                self.work.run(piece.text, piece.file)
+            for piece in composer.load(script, self.work):
+                self.work.run(piece.text, piece.file or script.path)
+            self._look_at(composer, script, "full")
+        return time.monotonic() - started
+
+    def publish(
+        self,
+        publication: Publication,
+        filled: list[tuple[Step, float]],
+        changed: Collection[str],
+    ) -> None:
+        """Bring what was filled beside to the readers of the target; `changed` are the keys of
+        scripts that say another thing than they did.
+        """
+        results = []
+        for step, seconds in filled:
+            started = time.monotonic()
+            with self._evidence(step.script, started):
+                changes = publication.differ(step.script)
+            results.append(Result(step, changes, seconds + time.monotonic() - started))
+        publication.swap([step.script for step, _ in filled], changed)
+        self.notes += publication.notes
+        for result in results:
+            self._remember(result.step.script)
+            self._tell(result)
+
+    def _run_step(self, composer: Composer, step: Step) -> None:
+        script = step.script
+        table = self.target.table(script.layer, script.name)
+        started = time.monotonic()
+        with self._evidence(script, started):
+            if step.mode == "full":
+                for piece in composer.definitions(script):
+                    self.work.run(piece.text, piece.file)
+            before = self.work.changes(table)
+            for piece in composer.body(script, step.mode, self.work):
+                self.work.run(piece.text, piece.file or script.path)
+            changes = self.work.changes(table) - before
+            self._look_at(composer, script, step.mode)
+            self._remember(script)
+        self._tell(Result(step, changes, time.monotonic() - started))
+
+    @contextlib.contextmanager
+    def _evidence(self, script: Script, started: float) -> Iterator[None]:
+        """A script that fails leaves its row."""
+        try:
+            yield
+        except BaseException as error:
+            seconds = time.monotonic() - started
+            with contextlib.suppress(RunnerError):
+                self.book.script_done(
+                    self.run_id, self.work, self.target.name, script.key, seconds, error=error
+                )
+            raise
+
+    def _remember(self, script: Script) -> None:
+        ledger.remember(
+            self.work,
+            self.run_id,
+            self.target.name,
+            script.key,
+            fingerprint(self.manifest, script),
+            self.target.tables(script),
+        )
+
+    def _tell(self, result: Result) -> None:
+        key = result.step.script.key
+        self.book.script_done(
+            self.run_id, self.work, self.target.name, key, result.seconds, result.changes
+        )
+        self.results.append(result)
+        self.tell(result)
+
+    def _look_at(self, composer: Composer, script: Script, mode: Mode) -> None:
+        for check in script.checks:
+            self._check(composer, script, check, mode)
+        for observation in script.observations:
+            self._observe(composer, script, observation, mode)
+
+    def _check(self, composer: Composer, script: Script, check: Path, mode: Mode) -> None:
+        piece = composer.check(check, mode)
+        # On one line with the query's first, so that the line of an error is the line of the file.
+        found = self.work.query(
+            f"with bad as ({piece.text}\n) select (select count(*) from bad) as bad_rows,"
+            " (select coalesce(jsonb_agg(to_jsonb(first)), '[]')"
+            " from (select * from bad limit 5) as first) as sample",
+            check,
+        )[0]
+        warns = "-- Level: warn" in self.manifest.read(check)
+        bad_rows = found["bad_rows"]
+        status = "passed" if not bad_rows else "warned" if warns else "failed"
+        name = check.name.removesuffix(".check.sql")
+        self.book.check_done(self.run_id, script.key, name, status, bad_rows, found["sample"])
+        message = f"{check}: {bad_rows} bad rows, the first: {found['sample'][:1]}"
+        if status == "failed":
+            raise CheckFailed(
+                message, "nothing was published; python -m runner runs shows the build"
+            )
+        if status == "warned":
+            self.warnings.append(message)
+
+    def _observe(self, composer: Composer, script: Script, observation: Path, mode: Mode) -> None:
+        piece = composer.check(observation, mode)
+        rows = self.work.query(
+            f"with observed as ({piece.text}\n) select observed.label::text as label,"
+            " observed.value::numeric as value from observed",
+            observation,
+        )
+        name = observation.name.removesuffix(".observe.sql")
+        self.book.observed(self.run_id, script.key, name, rows)
