@@ -86,7 +86,10 @@ order by view_name
 
 -- grants --
 -- Statements that give one table the owner and the rights of another.
-select format('alter table %%s owner to %%I', %(to)s::text, pg_get_userbyid(classes.relowner)) as text
+select
+    format(
+        'alter table %%s owner to %%I', %(to)s::text, pg_get_userbyid(classes.relowner)
+    ) as text
 from pg_class as classes
 where classes.oid = to_regclass(%(of)s)
 union all

@@ -19,11 +19,10 @@ from runner.options import Command, json_option, select_option
 def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> None:
     """Compare the tables of two targets row by row: what a change of the SQL does to the figures.
 
-    Exits 1 if they differ.
+    Exits 1 if they differ. `build --target dev` makes the one to compare with.
 
     \b
-    Example: python -m runner build --target dev
-             python -m runner diff live dev
+    Example: python -m runner diff live dev
     """
     from runner import output, server
     from runner.database import Database
