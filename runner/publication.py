@@ -84,17 +84,24 @@ class Publication:
         names = [self.composer.target.table(view.layer, view.name) for view in views]
         tables = [table for table, _ in self.swaps if self._exists(table)]
         self._lock([*tables, *(name for name in names if self._exists(name))])
+        kept = {name: self._rights(name, name) for name in names}
         for name in reversed(names):
             self.session.run(f"drop view if exists {name}")
         for table, fresh in self.swaps:
-            rights = self.session.rows(queries("shape.sql")["grants"], {"of": table, "to": fresh})
-            for right in rights:
-                self.session.run(right["text"])
+            for right in self._rights(table, fresh):
+                self.session.run(right)
             self.session.run(f"drop table if exists {table}")
             self.session.run(f"alter table {fresh} set schema {table.partition('.')[0]}")
-        for view in views:
+        for view, name in zip(views, names, strict=True):
             for piece in self.composer.definitions(view):
                 self.session.run(piece.text, piece.file)
+            for right in kept[name]:
+                self.session.run(right)
+
+    def _rights(self, old: str, new: str) -> list[str]:
+        """Statements that give one relation the owner and the grants of another."""
+        found = self.session.rows(queries("shape.sql")["rights"], {"of": old, "to": new})
+        return [row["text"] for row in found]
 
     def _views_to_define(self, scripts: Sequence[Script], changed: Collection[str]) -> list[Script]:
         swapped = {table for table, _ in self.swaps}

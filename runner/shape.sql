@@ -84,8 +84,8 @@ where
     rules.ev_class <> tables.relation
 order by view_name
 
--- grants --
--- Statements that give one table the owner and the rights of another.
+-- rights --
+-- Statements that give one table the owner and the grants of another.
 select
     format(
         'alter table %%s owner to %%I', %(to)s::text, pg_get_userbyid(classes.relowner)

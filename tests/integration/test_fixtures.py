@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from runner.database import BUILD_LOCK, Database
-from runner.fixtures import change_sets, collect
+from runner.fixtures import change_sets, choose, collect
 from runner.init import ORDERS, write
 from runner.manifest import load
+from runner.trial import Verdict, run
 from tests.integration.test_build import earn
 from tests.integration.test_commands import assert_refused, command
-from tests.support import PROJECT, insert_events, query, run_all, scalar
+from tests.support import PROJECT, insert_events, query, rebuild, run_all, scalar
 
 FACT = "tests/sql/warehouse/fact_orders/an_evening_in_utc_is_the_next_day_in_singapore"
 REPORT = "tests/sql/reporting/orders_daily/a_row_counts_on_the_day_of_its_last_change"
@@ -107,6 +109,24 @@ def test_the_rows_of_the_live_tables_are_neither_read_nor_touched(database: Data
         scalar(database, "select count(*) from pg_locks where classid = %(kind)s", kind=BUILD_LOCK)
         == 0
     )
+
+
+@pytest.mark.usefixtures("no_margin")
+def test_neither_an_ingest_nor_a_build_waits_for_a_test(database: Database) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    run_all(database)
+    insert_events(database, [earn(day, "u_2", 5) for day in range(3)])
+    beside = Database(make_conninfo(database.conninfo, options="-c lock_timeout=5s"))
+    seen = []
+
+    def look(verdict: Verdict) -> None:
+        run_all(beside)
+        rebuild(beside, select=["kpi_daily"])
+        seen.append(scalar(beside, "select count(*) from warehouse.fact_miles_earned"))
+
+    manifest = load(PROJECT)
+    run(database, manifest, choose(manifest, collect(manifest), ["kpi_daily"], []), look)
+    assert seen == [6, 6]
 
 
 # --- what people see ------------------------------------------------------------------------------

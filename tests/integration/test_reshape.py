@@ -178,6 +178,21 @@ def test_rights_and_owner_are_those_of_the_old_table(built: Database, with_mood:
             session.run(f"drop owned by {name}, {name}_owner; drop role {name}, {name}_owner")
 
 
+def test_who_may_read_a_view_may_read_it_when_its_text_has_changed(
+    built: Database, project: Path
+) -> None:
+    name = f"analyst_{scalar(built, 'select current_database()')}"
+    may_read = f"select has_table_privilege('{name}', 'warehouse.classified_events', 'select')"
+    with built.session("test") as session:
+        session.run(f"create role {name}; grant select on warehouse.classified_events to {name}")
+        try:
+            moved = edit(project, "sql/manifest.toml", '"UTC"', '"Asia/Singapore"')
+            rebuild(built, manifest=moved)
+            assert scalar(built, may_read)
+        finally:
+            session.run(f"drop owned by {name}; drop role {name}")
+
+
 def test_an_index_that_somebody_has_added_is_no_other_shape(built: Database, project: Path) -> None:
     query(built, "create index mine on reporting.kpi_daily (dau)")
     changed = edit(project, "sql/reporting/kpi_daily.sql", "as days_7d", "as days_7d ")
