@@ -19,3 +19,9 @@ comment on column {{ warehouse }}.agg_user_periods.previous_period is
 'The active period before this one; null in the first.';
 comment on column {{ warehouse }}.agg_user_periods.next_period is
 'The active period after this one; null in the last so far.';
+
+-- Who came back a week and four weeks after the first one; few rows of many.
+create index if not exists agg_user_periods_of_first_weeks on {{ warehouse }}.agg_user_periods (
+    user_id, period_start, first_period
+)
+where grain = 'week' and period_start - first_period in (7, 28);

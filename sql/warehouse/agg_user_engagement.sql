@@ -112,6 +112,7 @@ categories as (
             users.last_active_day - daily.event_date as days_before_last,
             daily.earned_count + daily.redeemed_count + daily.search_count as event_count
         from {{ warehouse }}.agg_user_category_daily as daily
+        -- Named again because its size is known, unlike that of users: so keys are looked up.
         {{ incremental }} inner join {{ warehouse }}.changed_users as changed
         {{ incremental }}     on changed.user_id = daily.user_id
         inner join users on users.user_id = daily.user_id

@@ -48,10 +48,9 @@ def mould(server_uri: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def large_mould(server_uri: str, mould: str) -> Iterator[str]:
-    """The same with some thousand events, of which ingests wait for no reader."""
+    """The same with some thousand events."""
     with created(server_uri, new_name("mould"), mould) as database:
         with opened(database, PROJECT) as world:
-            world.all("update orchestrator.pipeline_definitions set max_hold = '0 s'")
             world.all(
                 """
                 insert into public.event_stream (

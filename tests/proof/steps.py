@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.errors import RunnerError
 from runner.rebuild import rebuild, verify
 from runner.target import Target
-from tests.fire.death import terminate, watched
+from tests.fire.death import Boundary, terminate, watched
 from tests.proof.death import BuildBoundary
 from tests.proof.publications import COLUMN, TYPE, add_line, reshape
 from tests.proof.world import FEBRUARY, World
@@ -257,7 +257,7 @@ class Build:
         """Whether this build has changed what readers see."""
         known = len(world.builds())
 
-        def strike(boundary: BuildBoundary) -> None:
+        def strike(boundary: Boundary) -> None:
             assert self.death is not None
             if pid := getattr(boundary, self.death[0]):
                 terminate(world.database.conninfo, pid)
@@ -339,7 +339,7 @@ ATTRIBUTES: dict[str, st.SearchStrategy[Any]] = {
 }
 events = st.fixed_dictionaries(ATTRIBUTES)
 one_attribute = st.one_of(
-    [values.map(lambda value, name=name: {name: value}) for name, values in ATTRIBUTES.items()]
+    [st.fixed_dictionaries({name: values}) for name, values in ATTRIBUTES.items()]
 )
 
 in_the_source: st.SearchStrategy[Step] = st.one_of(

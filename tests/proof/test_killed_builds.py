@@ -19,7 +19,7 @@ import pytest
 
 from runner.embedded import FAST, Server
 from runner.errors import RunnerError
-from tests.fire.death import terminate, watched
+from tests.fire.death import Boundary, terminate, watched
 from tests.proof.conftest import HISTORY
 from tests.proof.death import BuildBoundary
 from tests.proof.publications import bring_rows, reshaped
@@ -45,7 +45,6 @@ class Pending:
 def pending(server_uri: str, mould: str) -> Iterator[dict[str, Pending]]:
     with created(server_uri, new_name("pending"), mould) as database:
         with opened(database, PROJECT) as world:
-            world.all("update orchestrator.pipeline_definitions set max_hold = '0 s'")
             bring_rows(world)
             world.set_campaign("google", 70)
             world.ingest()
@@ -64,9 +63,7 @@ def shown(world: World) -> dict[str, str]:
     return {name: hash for name, hash in world.version().items() if "orchestrator" not in name}
 
 
-def die_before_a_script(
-    server_uri: str, pending: Pending, kind: str, at: int, kill: Kill
-) -> None:
+def die_before_a_script(server_uri: str, pending: Pending, kind: str, at: int, kill: Kill) -> None:
     with cloned(server_uri, pending.mould) as world:
         known = len(world.builds())
         has_died = kill(world, at, KINDS[kind])
@@ -185,7 +182,7 @@ def test_a_reshaping_build_that_dies_before_any_statement_leaves_one_version_or_
     while has_struck:
         with cloned(server_uri, pending["incremental"].mould) as world:
 
-            def strike(boundary: BuildBoundary, world: World = world) -> None:
+            def strike(boundary: Boundary, world: World = world) -> None:
                 if pid := getattr(boundary, victim):
                     terminate(world.database.conninfo, pid)
 
@@ -214,7 +211,7 @@ def test_a_server_that_stops_at_once_leaves_the_old_version() -> None:
             with created(server.uri, new_name("power")) as database:
                 prepare(database, *HISTORY)
                 with opened(database, PROJECT) as world:
-                    for at in (0, 5, 16, 31):
+                    for at in (0, 5, 16, 25):
                         cut_the_power(server, world, at)
         finally:
             server.delete()
@@ -239,5 +236,7 @@ def cut_the_power(server: Server, world: World, at: int) -> None:
         assert after_it.version() == before
         after_it.build()
         after_it.assert_exact()
-        statuses = [build["status"] for build in after_it.builds()[-2:]]
-        assert statuses == ["abandoned", "succeeded"]
+        # This server may forget the last half second: perhaps that the build had begun.
+        statuses = [build["status"] for build in after_it.builds()]
+        assert set(statuses) <= {"abandoned", "succeeded"}
+        assert statuses[-1] == "succeeded"
