@@ -17,6 +17,7 @@ from runner import shared
 from runner.database import Session
 from runner.manifest import Manifest, Script, deletes
 from runner.plan import Mode, Position
+from runner.publish import differing, publish
 from runner.queries import queries
 from runner.restate import restatement
 from runner.target import Target
@@ -81,15 +82,27 @@ class Composer:
             analyze = [Piece(f"analyze {table};\n") for table in tables.values() if mode == "full"]
             return [direct, *analyze]
         fresh = {name: f"pg_temp.{name}" for name in tables}
-        pieces = [Piece(_scratch(name, table)) for name, table in tables.items()]
+        merged = self._merged(script)
+        pieces = [
+            Piece(_scratch(name, table, " including indexes" if name in merged else ""))
+            for name, table in tables.items()
+        ]
         pieces.append(self.script(script, mode, fresh))
         for name, table in tables.items():
+            if name not in merged:
+                keys = session.rows(queries("shape.sql")["keys"], {"tables": [table]})
+                pieces += [
+                    Piece(f"alter table {fresh[name]} add {key['definition']};\n")
+                    for key in keys
+                    if key["definition"]
+                ]
             if mode == "full":
                 pieces.append(Piece(f"analyze {fresh[name]};\n"))
             if script.is_restated and name == script.name and self.run_id is not None:
                 kept = restatement(session, self.run_id, script.key, table, fresh[name])
                 pieces.append(Piece(kept))
-            pieces.append(Piece(difference(session, table, fresh[name])))
+            rows = differing(session, table, fresh[name])
+            pieces.append(Piece(publish(session, table, rows)))
             if mode == "full":
                 pieces.append(Piece(f"analyze {table};\n"))
             pieces.append(Piece(f"drop table {fresh[name]};\n"))
@@ -102,9 +115,8 @@ class Composer:
         if script.is_view:
             return []
         tables = {name: self.target.table(script.layer, name) for name in script.tables}
-        merged = merges(self.manifest.read(script.path))
-        names = {"this": tables[script.name], "state": tables.get(script.state or "")}
-        bare = [name for key, name in names.items() if name and key not in merged]
+        merged = self._merged(script)
+        bare = [table for name, table in tables.items() if name not in merged]
         keys = session.rows(queries("shape.sql")["keys"], {"tables": bare})
         return [
             *(Piece(f"{key['drop']};\n") for key in keys),
@@ -113,6 +125,11 @@ class Composer:
             *self.definitions(script),  # the other indexes, and comments
             *(Piece(f"analyze {table};\n") for table in tables.values()),
         ]
+
+    def _merged(self, script: Script) -> set[str]:
+        """The tables that a script inserts into by key, which they have to have before."""
+        names = {"this": script.name, "state": script.state}
+        return {name for key in merges(self.manifest.read(script.path)) if (name := names[key])}
 
     def script(self, script: Script, mode: Mode, tables: Mapping[str, str]) -> Piece:
         """The text of a script, filling the tables given."""
@@ -156,40 +173,9 @@ def is_empty(session: Session, table: str) -> bool:
     return bool(session.row(f"select not exists (select from {table}) as is_empty")["is_empty"])
 
 
-def _scratch(name: str, table: str) -> str:
+def _scratch(name: str, table: str, including: str) -> str:
+    """A temporary table as another is."""
     return (
-        f"create temporary table {name} (like {table} including indexes including constraints)"
+        f"create temporary table {name} (like {table} including constraints{including})"
         " on commit drop;\n"
-    )
-
-
-def difference(session: Session, table: str, fresh: str) -> str:
-    """What brings a table that readers use to the rows of another one with its columns."""
-    shape = session.rows(queries("ledger.sql")["table_shape"], {"table": table})
-    columns = [plain(column["column_name"]) for column in shape]
-    keys = [plain(column["column_name"]) for column in shape if column["is_key"]]
-    # Hash joins know `=` only; a key column may be null too, as the cohort of an average is.
-    same_key = []
-    for column in shape:
-        if column["is_key"]:
-            same = "stored.{0} = gone.{0}"
-            if not column["is_required"]:
-                same = "stored.{0} is not distinct from gone.{0}"
-            same_key.append(sql.SQL(same).format(plain(column["column_name"])))
-    assignments = [
-        sql.SQL("{0} = excluded.{0}").format(column) for column in columns if column not in keys
-    ]
-    return render(
-        Path(__file__).with_name("publish.sql").read_text(encoding="utf-8"),
-        {
-            "live": plain(table),
-            "fresh": plain(fresh),
-            "columns": sql.SQL(", ").join(columns),
-            "keys": sql.SQL(", ").join(keys),
-            "is_same_key": sql.SQL(" and ").join(same_key),
-            "action": sql.SQL("update set {}").format(sql.SQL(", ").join(assignments))
-            if assignments
-            else sql.SQL("nothing"),
-        },
-        "publish.sql",
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg import sql
 
-from runner.compose import Composer, difference, is_empty
+from runner.compose import Composer, is_empty
 from runner.database import Changes, QueryFailed, Session
 from runner.errors import RunnerError
 from runner.manifest import Script
+from runner.publish import Rows, differing, publish
 from runner.queries import queries
 from runner.restate import restatement
 from runner.shape import differences
@@ -36,6 +37,7 @@ class Publication:
     session: Session
     composer: Composer
     beside: Composer
+    staged: Mapping[str, Rows] = field(default_factory=dict)
     swaps: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -71,7 +73,8 @@ class Publication:
                     assert self.composer.run_id is not None
                     kept = restatement(self.session, self.composer.run_id, script.key, table, fresh)
                     self.session.run(kept, "restate.sql")
-                self.session.run(difference(self.session, table, fresh), "publish.sql")
+                rows = self.staged.get(table) or differing(self.session, table, fresh)
+                self.session.run(publish(self.session, table, rows), "publish.sql")
                 self.session.run(f"analyze {table}")
                 changes += self.session.changes(table) - before
         return changes

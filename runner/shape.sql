@@ -42,6 +42,7 @@ where
 -- keys --
 -- What takes the keys and indexes of tables away, and what makes the keys again.
 select
+    pg_get_constraintdef(constraints.oid) as definition,
     format(
         'alter table %%s drop constraint %%I', constraints.conrelid::regclass, constraints.conname
     ) as drop,
@@ -57,6 +58,7 @@ where
     and constraints.contype in ('p', 'u', 'x')
 union all
 select
+    null as definition,
     format('drop index %%s', indexes.indexrelid::regclass) as drop,
     null as make
 from pg_index as indexes
