@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from runner.database import Changes, Session
 from runner.errors import RunnerError
 from runner.ledger import Ledger
 from runner.manifest import LAYERS, Manifest, Script
-from runner.plan import Mode, Position, Step, fingerprint, followers
+from runner.plan import NEVER_BUILT, Mode, Position, Step, fingerprint, followers, functions_of
 from runner.publication import Publication
 from runner.shape import reshaped
 from runner.target import Target
@@ -90,12 +90,13 @@ class Attempt:
         """Take the steps, and consume what is new in the replicas up to the positions."""
         self.work.run(PRELUDE)
         composer = Composer(self.manifest, self.target, positions, self.run_id)
-        self.define_schemas(composer)
         due = [step for step in steps if step.mode != "skip"]
+        self.define_schemas(composer, due)
         keys = self.reshaped(composer, due)
         beside = Composer(self.manifest, self.target.beside, positions)
         if keys:
             self.define_schemas(beside)
+        publication = Publication(self.work, composer, beside)
         filled = []
         for index, step in enumerate(due):
             self.starting(step, index, len(due))
@@ -104,14 +105,11 @@ class Attempt:
                 filled.append((step, self.fill(beside, step)))
             else:
                 self._run_step(composer, step)
-        if keys:
-            changed = {step.script.key for step in due if step.is_changed}
-            self.publish(Publication(self.work, composer, beside), filled, changed)
-            self.drop(self.target.beside)
-        self.finish(positions)
+        self.publish(publication, filled, {step.script.key for step in due if step.changed})
+        self.finish(positions, publication)
 
-    def finish(self, positions: dict[str, Position]) -> None:
-        """Succeed, with what was consumed and changed."""
+    def finish(self, positions: dict[str, Position], publication: Publication) -> None:
+        """Succeed, with what was consumed and changed; a strong lock is taken last."""
         changes = Changes()
         for result in self.results:
             changes += result.changes
@@ -124,18 +122,19 @@ class Attempt:
             updated=changes.updated,
             deleted=changes.deleted,
         )
+        self.notes += publication.notes
+        for script in publication.swap():
+            self._remember(script)
 
-    def define_schemas(self, composer: Composer) -> None:
-        """A target's schemas come with its builds; the live ones with `schema apply`."""
-        if not composer.target.is_live:
-            for layer in LAYERS:
+    def define_schemas(self, composer: Composer, due: Sequence[Step] = ()) -> None:
+        """A target's schemas come with its builds; the live ones with `schema apply`, but for
+        functions that are others than those that the tables were built with.
+        """
+        for layer in LAYERS:
+            is_other = any(functions_of(layer) in step.changed for step in due)
+            if is_other or not composer.target.is_live:
                 for piece in composer.layer(layer):
                     self.work.run(piece.text, piece.file)
-
-    def drop(self, target: Target) -> None:
-        """Take away what was filled beside."""
-        for layer in reversed(LAYERS):
-            self.work.run(f"drop schema if exists {target.prefix}{layer} cascade")
 
     def reshaped(self, composer: Composer, due: list[Step]) -> set[str]:
         """The scripts whose table or view gets another shape, and all that follow from them."""
@@ -149,7 +148,7 @@ class Attempt:
             return False
         if step.script.is_view:
             # While it is defined anew nobody can read it, and others follow from it.
-            return step.is_changed
+            return bool(step.changed)
         return bool(reshaped(self.work, composer, step.script))
 
     def _show_needs(
@@ -186,24 +185,20 @@ class Attempt:
         """Bring what was filled beside to the readers of the target; `changed` are the keys of
         scripts that say another thing than they did.
         """
-        results = []
         for step, seconds in filled:
             started = time.monotonic()
             with self._evidence(step.script, started):
-                changes = publication.differ(step.script)
-            results.append(Result(step, changes, seconds + time.monotonic() - started))
-        publication.swap([step.script for step, _ in filled], changed)
-        self.notes += publication.notes
-        for result in results:
-            self._remember(result.step.script)
-            self._tell(result)
+                changes = publication.differ(step.script, step.script.key in changed)
+                self._remember(step.script)
+            self._tell(Result(step, changes, seconds + time.monotonic() - started))
 
     def _run_step(self, composer: Composer, step: Step) -> None:
         script = step.script
         table = self.target.table(script.layer, script.name)
         started = time.monotonic()
         with self._evidence(script, started):
-            if step.mode == "full":
+            # A view that stays is left alone: to define it once more would lock its readers out.
+            if step.mode == "full" and not (script.is_view and step.reason != NEVER_BUILT):
                 for piece in composer.definitions(script):
                     self.work.run(piece.text, piece.file)
             before = self.work.changes(table)

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 
 from runner import ledger
 from runner.attempt import Attempt, Result, Summary
-from runner.database import BUILD_LOCK, Database, QueryFailed, Session, lock_number
+from runner.database import (
+    BUILD_LOCK,
+    LOCK_NOT_AVAILABLE,
+    Database,
+    LockHeld,
+    QueryFailed,
+    Session,
+    lock_number,
+)
 from runner.errors import StartError
 from runner.ledger import Ledger
 from runner.manifest import LAYERS, Manifest
@@ -57,21 +65,36 @@ def alone(work: Session, book: Ledger, target: Target) -> Iterator[None]:
     """Hold a target's lock; what a build or rebuild that died has left is cleared away."""
     with work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"):
         book.abandon_builds(target.name)
-        clear(work, target.beside)
+        with contextlib.suppress(LockHeld):
+            clear(work, target.beside)
         yield
 
 
 def clear(work: Session, beside: Target) -> None:
-    """Drop the tables beside a target, unless sessions that fill them are only just ending."""
+    """Drop the tables beside a target; LockHeld if sessions that fill them are only just ending, or
+    if somebody reads them, as a dump of the whole database does.
+    """
     schemas = [f"{beside.prefix}{layer}" for layer in reversed(LAYERS)]
     found = work.row(
         "select exists (select from pg_namespace where nspname = any(%(names)s)) as found",
         {"names": schemas},
     )
-    if found["found"]:
-        with work.lock(BUILD_LOCK, lock_number(beside.name), f"a rebuild into {beside.name}"):
+    if not found["found"]:
+        return
+    with work.lock(BUILD_LOCK, lock_number(beside.name), f"a rebuild into {beside.name}"):
+        work.run("set lock_timeout = '1s'")
+        try:
             for schema in schemas:
                 work.run(f"drop schema if exists {schema} cascade")
+        except QueryFailed as error:
+            if error.sqlstate != LOCK_NOT_AVAILABLE:
+                raise
+            raise LockHeld(
+                f"the tables of {schema}, which a rebuild has left, are being read",
+                "pg_dump does without them: --exclude-schema='*_scratch_*'",
+            ) from error
+        finally:
+            work.run("reset lock_timeout")
 
 
 def bring_up_to_date(
@@ -96,6 +119,8 @@ def bring_up_to_date(
         with work.transaction():
             attempt.hold(replicas)
             attempt.run(*look(work, manifest, target, patterns))
+    with contextlib.suppress(LockHeld):
+        clear(work, target.beside)
     return attempt.summary(time.monotonic() - started)
 
 

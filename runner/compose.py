@@ -11,8 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from psycopg import sql
-
 from runner import shared
 from runner.database import Session
 from runner.manifest import Manifest, Script, deletes

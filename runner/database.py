@@ -29,6 +29,7 @@ LOAD_LOCK = 0x4D50_0004
 SETTINGS = "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning'"
 
 CONNECTION_LOST = "08006"
+LOCK_NOT_AVAILABLE = "55P03"
 HINTS = {
     "42501": "grant it to this role, or name another role in DATABASE_URL",
     "57014": "it took too long, or somebody ended it: allow a longer statement_timeout",

@@ -11,10 +11,15 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
+from runner import shared
 from runner.errors import StartError, UsageError
-from runner.manifest import LEAVES, MANIFEST, Manifest, Script
+from runner.manifest import LAYERS, LEAVES, MANIFEST, Manifest, Script
+
+NEVER_BUILT = "never built"
+FUNCTION = r"create or replace function \{\{ \w+ \}\}\.(\w+)"
 
 Mode = Literal["full", "incremental", "skip"]
 
@@ -43,7 +48,7 @@ class Step:
     script: Script
     mode: Mode
     reason: str
-    is_changed: bool = False  # since its tables were built
+    changed: tuple[str, ...] = ()  # what of it is another than its tables were built from
 
 
 def order(manifest: Manifest) -> list[Script]:
@@ -100,8 +105,8 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
 
 
 def fingerprint(manifest: Manifest, script: Script) -> str:
-    """Hashes of what decides the content of a script's tables: SQL, DDL, checks, and the variables
-    in them, each under its name.
+    """Hashes of what decides the content of a script's tables: SQL, DDL, checks, the variables and
+    functions in them, each under its name.
 
     A line that is only a comment decides nothing, and may change without a rebuild.
     """
@@ -114,19 +119,35 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
         what: [[str(path), _without_comments(manifest.read(path))] for path in paths]
         for what, paths in parts.items()
     }
-    words = set(re.findall(r"\w+", json.dumps(texts)))
+    words = {
+        word for pieces in texts.values() for _, text in pieces for word in re.findall(r"\w+", text)
+    }
     used = {name: manifest.variables[name] for name in sorted(words & manifest.variables.keys())}
     hashes = {what: _hash(content) for what, content in texts.items()}
     for name, value in used.items():
         hashes[f"variable {name}"] = _hash(value)
+    for layer in LAYERS:
+        text = _without_comments(_shared_by(manifest, layer))
+        if words & set(re.findall(FUNCTION, text)):
+            hashes[functions_of(layer)] = _hash(text)
     return json.dumps(hashes)
 
 
-def changed_since(old: str, new: str) -> str:
-    """What differs between two fingerprints, in words."""
+def functions_of(layer: str) -> str:
+    """What a fingerprint calls the functions that the scripts of all layers may use."""
+    return f"a function in schema/{layer}.sql"
+
+
+def _shared_by(manifest: Manifest, layer: str) -> str:
+    file = shared.find(manifest.project, Path("schema", f"{layer}.sql"))
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def changed_since(old: str, new: str) -> tuple[str, ...]:
+    """What differs between two fingerprints."""
     before = json.loads(old) if old.startswith("{") else {}  # one hash, before they had names
     after = json.loads(new)
-    return ", ".join(what for what in {**before, **after} if before.get(what) != after.get(what))
+    return tuple(what for what in {**before, **after} if before.get(what) != after.get(what))
 
 
 def _hash(content: Any) -> str:
@@ -175,11 +196,11 @@ def _step(
     forced: frozenset[str],
 ) -> Step:
     if script.key not in built:
-        return Step(script, "full", "forced" if script.key in forced else "never built")
+        return Step(script, "full", NEVER_BUILT)
     current = fingerprint(manifest, script)
     if built[script.key] != current:
-        what = changed_since(built[script.key], current)
-        return Step(script, "full", f"{what} changed", is_changed=True)
+        changed = changed_since(built[script.key], current)
+        return Step(script, "full", f"{', '.join(changed)} changed", changed)
     if script.key in forced:
         return Step(script, "full", "forced")
     for step in upstream:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg import sql
 
-from runner.compose import Composer, is_empty
-from runner.database import Changes, QueryFailed, Session
+from runner.compose import Composer
+from runner.database import LOCK_NOT_AVAILABLE, Changes, QueryFailed, Session
 from runner.errors import RunnerError
 from runner.manifest import Script
 from runner.publish import Rows, differing, publish
 from runner.queries import queries
 from runner.restate import restatement
-from runner.shape import differences
+from runner.shape import columns, differences
 
 # A strong lock makes new readers wait behind it for as long as it is waited for itself.
 LOCK_TIMEOUT = "50ms"
-LOCK_NOT_AVAILABLE = "55P03"
 ATTEMPTS = 40
 LONGEST_DELAY_SECONDS = 2.0
 
@@ -29,16 +28,17 @@ LONGEST_DELAY_SECONDS = 2.0
 class Publication:
     """From the tables of a target beside, to those of a target that people read.
 
-    A table that has its columns already gets what differs, which no reader waits for. One that is
-    empty, or has other columns, is put out of the way for the new one: that wants a strong lock,
-    taken at the very end and for a moment.
+    A table that has its shape already gets what differs, which no reader waits for. One that has
+    another is put out of the way for the new one: that wants a strong lock, taken at the very end
+    and for a moment.
     """
 
     session: Session
     composer: Composer
     beside: Composer
     staged: Mapping[str, Rows] = field(default_factory=dict)
-    swaps: list[tuple[str, str]] = field(default_factory=list)
+    swaps: list[tuple[Script, str, str]] = field(default_factory=list)
+    views: list[tuple[Script, str, bool]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def refuse_dependents(self, scripts: Sequence[Script]) -> None:
@@ -58,14 +58,19 @@ class Publication:
                     "drop the view, build, and make it again",
                 )
 
-    def differ(self, script: Script) -> Changes:
-        """Publish what differs, or keep a table for the swap; returns what changes for readers."""
+    def differ(self, script: Script, is_changed: bool) -> Changes:
+        """Publish what differs; what has another shape is kept for the swap, and so is a view that
+        says another thing than it did. Returns what changes for readers.
+        """
+        if script.is_view:
+            self._keep_view(script, is_changed)
+            return Changes()
         changes = Changes()
-        for name in () if script.is_view else script.tables:
+        for name in script.tables:
             fresh = self.beside.target.table(script.layer, name)
             table = self.composer.target.table(script.layer, name)
-            if self._is_new_shape(table, fresh) or self._fills(table, fresh):
-                self.swaps.append((table, fresh))
+            if self._is_new_shape(table, fresh):
+                self.swaps.append((script, table, fresh))
                 changes += Changes(inserted=self._count(fresh), deleted=self._count(table))
             else:
                 before = self.session.changes(table)
@@ -79,44 +84,43 @@ class Publication:
                 changes += self.session.changes(table) - before
         return changes
 
-    def swap(self, scripts: Sequence[Script], changed: Collection[str]) -> None:
-        """Put the new tables in the place of the old, and views over them; `changed` are the keys
-        of scripts that say another thing than they did.
-        """
-        views = self._views_to_define(scripts, changed)
-        names = [self.composer.target.table(view.layer, view.name) for view in views]
-        tables = [table for table, _ in self.swaps if self._exists(table)]
-        self._lock([*tables, *(name for name in names if self._exists(name))])
-        kept = {name: self._rights(name, name) for name in names}
-        for name in reversed(names):
-            self.session.run(f"drop view if exists {name}")
-        for table, fresh in self.swaps:
+    def _keep_view(self, script: Script, is_changed: bool) -> None:
+        """A view that stays is left alone. One whose columns stay is replaced where it is."""
+        target = self.composer.target
+        name = target.table(script.layer, script.name)
+        reads = {target.table(*need.split(".")) for need in script.needs}
+        gone = {table for _, table, _ in self.swaps}
+        gone |= {view for _, view, is_new in self.views if is_new}
+        old = list(columns(self.session, name).items())
+        new = columns(self.session, self.beside.target.table(script.layer, script.name))
+        is_new_shape = bool(reads & gone) or old != list(new.items())[: len(old)]
+        if is_changed or is_new_shape or not old:
+            self.views.append((script, name, is_new_shape and bool(old)))
+
+    def swap(self) -> list[Script]:
+        """Put new tables in the place of the old, and views over them; returns whose they are."""
+        tables = [table for _, table, _ in self.swaps if self._exists(table)]
+        self._lock([*tables, *(name for _, name, _ in self.views if self._exists(name))])
+        new_views = [name for _, name, is_new in self.views if is_new]
+        rights = {name: self._rights(name, name) for name in new_views}
+        for name in reversed(new_views):
+            self.session.run(f"drop view {name}")
+        for _, table, fresh in self.swaps:
             for right in self._rights(table, fresh):
                 self.session.run(right)
             self.session.run(f"drop table if exists {table}")
             self.session.run(f"alter table {fresh} set schema {table.partition('.')[0]}")
-        for view, name in zip(views, names, strict=True):
+        for view, name, _ in self.views:
             for piece in self.composer.definitions(view):
                 self.session.run(piece.text, piece.file)
-            for right in kept[name]:
+            for right in rights.get(name, ()):
                 self.session.run(right)
+        return [script for script, _, _ in (*self.swaps, *self.views)]
 
     def _rights(self, old: str, new: str) -> list[str]:
         """Statements that give one relation the owner and the grants of another."""
         found = self.session.rows(queries("shape.sql")["rights"], {"of": old, "to": new})
         return [row["text"] for row in found]
-
-    def _views_to_define(self, scripts: Sequence[Script], changed: Collection[str]) -> list[Script]:
-        swapped = {table for table, _ in self.swaps}
-        target = self.composer.target
-        views = []
-        for view in (script for script in scripts if script.is_view):
-            name = target.table(view.layer, view.name)
-            reads = {target.table(*need.split(".")) for need in view.needs}
-            if view.key in changed or reads & swapped or not self._exists(name):
-                views.append(view)
-                swapped.add(name)
-        return views
 
     def _lock(self, tables: list[str]) -> None:
         """Lock all or none; a reader's transaction is waited for, but never with readers behind."""
@@ -142,14 +146,6 @@ class Publication:
         raise RunnerError(
             f"{', '.join(tables)}: in use for too long to be replaced, by {who or 'somebody'}",
             "let it end, or end it, and build again",
-        )
-
-    def _fills(self, table: str, fresh: str) -> bool:
-        """Whether a table can come whole: the other is empty, and no view reads it."""
-        return (
-            is_empty(self.session, table)
-            and not is_empty(self.session, fresh)
-            and not self._dependents([table])
         )
 
     def _is_new_shape(self, table: str, fresh: str) -> bool:

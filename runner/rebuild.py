@@ -19,14 +19,17 @@ from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_n
 from runner.diff import Difference, compare
 from runner.errors import RunnerError
 from runner.ledger import Ledger
-from runner.manifest import Manifest
+from runner.manifest import Manifest, Script
 from runner.plan import Step, order
 from runner.publication import Publication
+from runner.publish import Rows, differing
 from runner.queries import queries
+from runner.shape import columns, differences
 from runner.target import Target
 
 Tell = Callable[[Result], None]
 Starting = Callable[[Step, int, int], None]
+Then = Callable[[Session, Script], None]
 Filled = list[tuple[Step, float]]
 
 
@@ -55,8 +58,16 @@ def rebuild(
     started = time.monotonic()
     with _held(database, manifest, target, "rebuild") as (work, book):
         attempt = _attempt("rebuild", manifest, target, work, book, tell, starting)
-        with attempt.recorded(), _filled(database, attempt, jobs) as (beside, filled):
-            _publish(attempt, beside, filled)
+        staged: dict[str, Rows] = {}
+
+        def stage(session: Session, script: Script) -> None:
+            for name in script.tables if not script.is_view else ():
+                table, fresh = (each.table(script.layer, name) for each in (target, target.beside))
+                if columns(session, table) and not differences(session, table, fresh):
+                    staged[table] = _stage(session, table, fresh)
+
+        with attempt.recorded(), _filled(database, attempt, jobs, stage) as (beside, filled):
+            _publish(attempt, beside, filled, staged)
     return attempt.summary(time.monotonic() - started)
 
 
@@ -76,21 +87,24 @@ def verify(
         bring_up_to_date(work, book, manifest, target, [], tell, starting)
         started = time.monotonic()
         attempt = _attempt("verify", manifest, target, work, book, tell, starting)
-        with attempt.recorded(), _filled(database, attempt, jobs) as (beside, filled):
-            with work.transaction():
-                work.run(PRELUDE)
-                compared = compare(work, manifest, target, beside.target)
-            found = [difference for difference in compared if not difference.is_same]
+        compared: dict[str, list[Difference]] = {}
+
+        def hold_against(session: Session, script: Script) -> None:
+            compared[script.key] = compare(session, manifest, target, target.beside, [script.key])
+
+        with attempt.recorded(), _filled(database, attempt, jobs, hold_against) as (beside, filled):
+            tables = [each for step, _ in filled for each in compared[step.script.key]]
+            found = [difference for difference in tables if not difference.is_same]
             if not found:
                 ledger.succeed(work, attempt.run_id)
             elif repair:
-                _publish(attempt, beside, filled)
+                _publish(attempt, beside, filled, {})
             else:
-                tables = ", ".join(difference.table for difference in found)
-                book.fail(attempt.run_id, RunnerError(f"not what a rebuild gives: {tables}"))
+                names = ", ".join(difference.table for difference in found)
+                book.fail(attempt.run_id, RunnerError(f"not what a rebuild gives: {names}"))
     seconds = time.monotonic() - started
     mended = attempt.summary(seconds) if found and repair else None
-    return Verdict(attempt.run_id, len(compared), found, mended, seconds)
+    return Verdict(attempt.run_id, len(tables), found, mended, seconds)
 
 
 @contextlib.contextmanager
@@ -130,15 +144,20 @@ def _attempt(
 
 
 @contextlib.contextmanager
-def _filled(database: Database, attempt: Attempt, jobs: int) -> Iterator[tuple[Composer, Filled]]:
-    """All tables of the target beside, filled and checked; they are gone in the end."""
+def _filled(
+    database: Database, attempt: Attempt, jobs: int, then: Then
+) -> Iterator[tuple[Composer, Filled]]:
+    """All tables of the target beside, filled and checked, and what was to be done with each; they
+    are gone in the end.
+    """
     manifest, beside = attempt.manifest, attempt.target.beside
     composer = Composer(manifest, beside, ledger.positions(attempt.work, beside.name))
     try:
+        clear(attempt.work, beside)
         attempt.define_schemas(composer)
         with ExitStack() as stack:
             sessions = [stack.enter_context(_worker(database, beside)) for _ in range(jobs)]
-            filled = _fill(attempt, composer, sessions)
+            filled = _fill(attempt, composer, sessions, then)
         yield composer, filled
     finally:
         with contextlib.suppress(RunnerError):
@@ -157,38 +176,51 @@ def _worker(database: Database, beside: Target) -> Iterator[Session]:
         yield session
 
 
-def _fill(attempt: Attempt, composer: Composer, sessions: list[Session]) -> Filled:
-    """Run all scripts, each when what it needs is there, the longest way to the end first."""
+def _fill(attempt: Attempt, composer: Composer, sessions: list[Session], then: Then) -> Filled:
+    """Run all scripts, each when what it needs is there, the longest way to the end first; what is
+    then to be done with a table has time until nothing else is ready.
+    """
     scripts = order(attempt.manifest)
     steps = {script.key: Step(script, "full", "rebuilt") for script in scripts}
     needs = _needs(attempt.manifest)
     left = _seconds_left(needs, ledger.script_seconds(attempt.work, attempt.target.name))
-    seconds: dict[str, float] = {}
+    seconds = dict.fromkeys(steps, 0.0)
 
-    def fill(key: str, session: Session) -> float:
+    def work(key: str, is_filled: bool, session: Session) -> float:
+        started = time.monotonic()
         with session.transaction():
             session.run(PRELUDE)
-            return replace(attempt, work=session).fill(composer, steps[key])
+            if is_filled:
+                then(session, steps[key].script)
+            else:
+                replace(attempt, work=session).fill(composer, steps[key])
+        return time.monotonic() - started
 
     sorter: TopologicalSorter[str] = TopologicalSorter(needs)
     sorter.prepare()
-    ready: list[tuple[float, str]] = []
+    ready: list[tuple[bool, float, str]] = []
     idle = list(sessions)
-    running: dict[Future[float], tuple[str, Session]] = {}
+    running: dict[Future[float], tuple[str, bool, Session]] = {}
+    started = 0
     with ThreadPoolExecutor(len(sessions)) as pool:
         try:
-            while sorter.is_active():
-                for key in sorter.get_ready():
-                    heapq.heappush(ready, (-left[key], key))
+            while sorter.is_active() or ready or running:
+                for key in sorter.get_ready() if sorter.is_active() else ():
+                    heapq.heappush(ready, (False, -left[key], key))
                 while ready and idle:
-                    key, session = heapq.heappop(ready)[1], idle.pop()
-                    attempt.starting(steps[key], len(seconds) + len(running), len(steps))
-                    running[pool.submit(fill, key, session)] = key, session
+                    (is_filled, _, key), session = heapq.heappop(ready), idle.pop()
+                    if not is_filled:
+                        attempt.starting(steps[key], started, len(steps))
+                        started += 1
+                    future = pool.submit(work, key, is_filled, session)
+                    running[future] = key, is_filled, session
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    key, session = running.pop(future)
-                    seconds[key] = future.result()
+                    key, is_filled, session = running.pop(future)
+                    seconds[key] += future.result()
                     idle.append(session)
-                    sorter.done(key)
+                    if not is_filled:
+                        sorter.done(key)
+                        heapq.heappush(ready, (True, -left[key], key))
         except BaseException:
             for session in sessions:
                 session.cancel()
@@ -213,13 +245,25 @@ def _seconds_left(needs: Mapping[str, set[str]], seconds: Mapping[str, float]) -
     return left
 
 
-def _publish(attempt: Attempt, beside: Composer, filled: Filled) -> None:
+def _stage(session: Session, table: str, fresh: str) -> Rows:
+    """What publishing will make of a table, worked out while others are still being filled."""
+    rows = differing(session, table, fresh)
+    schema, _, name = fresh.partition(".")
+    staged = Rows(f"{schema}._gone_{name}", f"{schema}._come_{name}")
+    for query, kept in ((rows.gone, staged.gone), (rows.come, staged.come)):
+        session.run(f"create table {kept} as select * from {query} as rows; analyze {kept}")
+    return staged
+
+
+def _publish(
+    attempt: Attempt, beside: Composer, filled: Filled, staged: Mapping[str, Rows]
+) -> None:
     """In one transaction, with what the target has consumed then."""
     with attempt.work.transaction():
         attempt.work.run(PRELUDE)
         positions, steps = look(attempt.work, attempt.manifest, attempt.target)
-        changed = {step.script.key for step in steps if step.is_changed}
         composer = Composer(attempt.manifest, attempt.target, positions, attempt.run_id)
-        attempt.define_schemas(composer)
-        attempt.publish(Publication(attempt.work, composer, beside), filled, changed)
-        attempt.finish(positions)
+        attempt.define_schemas(composer, steps)
+        publication = Publication(attempt.work, composer, beside, staged)
+        attempt.publish(publication, filled, {s.script.key for s in steps if s.changed})
+        attempt.finish(positions, publication)

@@ -104,23 +104,17 @@ def test_a_rebuild_takes_what_is_ingested_and_leaves_nothing_to_build(built: Dat
     assert_equals_rebuild(built)
 
 
-def test_empty_tables_are_filled_by_taking_the_place_of_the_new_ones(database: Database) -> None:
+def test_empty_tables_are_filled_where_they_are(database: Database) -> None:
     insert_events(database, [earn(day, f"u_{day % 3}", 5) for day in range(10)])
     ingest(database)
     oid = "select 'warehouse.fact_miles_earned'::regclass::oid"
     before = scalar(database, oid)
     done = rebuild(database, SHIPPED, LIVE, 2)
-    assert scalar(database, oid) != before
+    assert scalar(database, oid) == before
     assert done.notes == []
     assert_reports_equal_oracle(database)
     assert_equals_rebuild(database)
     assert build_again(database).run_id is None
-    comments = (
-        "select count(*) from pg_description where objoid = 'warehouse.fact_miles_earned'::regclass"
-    )
-    assert scalar(database, comments) > 5
-    key = "select count(*) from pg_index where indrelid = 'warehouse.fact_miles_earned'::regclass"
-    assert scalar(database, key) == 1
 
 
 def test_another_target_is_rebuilt_in_its_own_schemas(built: Database) -> None:
