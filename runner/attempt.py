@@ -115,6 +115,7 @@ class Attempt:
             changes += result.changes
         self.restated = ledger.restated(self.work, self.run_id)
         ledger.consume(self.work, self.run_id, positions)
+        ledger.forget(self.work, self.target.name, self.manifest.scripts)
         ledger.succeed(
             self.work,
             self.run_id,
@@ -138,18 +139,15 @@ class Attempt:
 
     def reshaped(self, composer: Composer, due: list[Step]) -> set[str]:
         """The scripts whose table or view gets another shape, and all that follow from them."""
-        changed = [step.script for step in due if self._gets_another_shape(composer, step)]
-        if changed:
-            Publication(self.work, composer, composer).refuse_dependents(changed)
-        return followers(self.manifest, {script.key for script in changed})
-
-    def _gets_another_shape(self, composer: Composer, step: Step) -> bool:
-        if step.mode != "full":
-            return False
-        if step.script.is_view:
-            # While it is defined anew nobody can read it, and others follow from it.
-            return bool(step.changed)
-        return bool(reshaped(self.work, composer, step.script))
+        full = [step.script for step in due if step.mode == "full"]
+        publication = Publication(self.work, composer, composer)
+        publication.refuse_other_kinds(full)
+        changed = set(reshaped(self.work, composer, [each for each in full if not each.is_view]))
+        # While a view is defined anew nobody can read it, and others follow from it.
+        changed |= {step.script.key for step in due if step.script.is_view and step.changed}
+        scripts = [script for script in full if script.key in changed]
+        publication.refuse_obstacles(scripts)
+        return followers(self.manifest, changed)
 
     def _show_needs(
         self, composer: Composer, beside: Composer, script: Script, keys: set[str]
@@ -250,9 +248,9 @@ class Attempt:
         piece = composer.check(check, mode)
         # On one line with the query's first, so that the line of an error is the line of the file.
         found = self.work.query(
-            f"with bad as ({piece.text}\n) select (select count(*) from bad) as bad_rows,"
-            " (select coalesce(jsonb_agg(to_jsonb(first)), '[]')"
-            " from (select * from bad limit 5) as first) as sample",
+            f"with _bad as ({piece.text}\n) select (select count(*) from _bad) as bad_rows,"
+            " (select coalesce(jsonb_agg(to_jsonb(few.*)), '[]')"
+            " from (select * from _bad limit 5) as few) as sample",
             check,
         )[0]
         warns = "-- Level: warn" in self.manifest.read(check)
@@ -271,9 +269,11 @@ class Attempt:
     def _observe(self, composer: Composer, script: Script, observation: Path, mode: Mode) -> None:
         piece = composer.check(observation, mode)
         rows = self.work.query(
-            f"with observed as ({piece.text}\n) select observed.label::text as label,"
-            " observed.value::numeric as value from observed",
+            f"with _observed as ({piece.text}\n) select _observed.label::text as label,"
+            " _observed.value::numeric as value from _observed",
             observation,
         )
+        if any(row["label"] is None for row in rows):
+            raise RunnerError(f"{observation}: a label is null", "give each row a label")
         name = observation.name.removesuffix(".observe.sql")
         self.book.observed(self.run_id, script.key, name, rows)

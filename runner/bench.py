@@ -128,7 +128,7 @@ class Bench:
             found[side] = [
                 _decoded(row["content"])
                 for row in self.session.rows(
-                    f"select to_jsonb(surplus)::text as content from (select {columns} from {one}"
+                    f"select to_jsonb(surplus.*)::text as content from (select {columns} from {one}"
                     f" except all select {columns} from {other}) as surplus order by 1"
                 )
             ]
@@ -148,7 +148,7 @@ class Bench:
         found: dict[str, Bag] = {table: Counter() for table in tables}
         rows = self.session.rows(
             " union all ".join(
-                f"select '{table}' as name, (to_jsonb(held) - '{RUN}')::text as content"
+                f"select '{table}' as name, (to_jsonb(held.*) - '{RUN}')::text as content"
                 f" from {self._table(table)} as held"
                 for table in tables
             )

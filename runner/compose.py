@@ -54,7 +54,7 @@ class Composer:
         if not file.is_file():
             return []
         values = {**self.manifest.variables, **self.target.values()}
-        return [Piece(render(file.read_text(encoding="utf-8"), values, path), path)]
+        return [Piece(render(self.manifest.read(file), values, path), path)]
 
     def definitions(self, script: Script) -> list[Piece]:
         """The DDL of a script's tables, or of a view."""
@@ -174,6 +174,7 @@ def is_empty(session: Session, table: str) -> bool:
 def _scratch(name: str, table: str, including: str) -> str:
     """A temporary table as another is."""
     return (
-        f"create temporary table {name} (like {table} including constraints{including})"
+        f"create temporary table {name} (like {table} including constraints including defaults"
+        f" including generated including identity{including})"
         " on commit drop;\n"
     )

@@ -26,10 +26,14 @@ BUILD_LOCK = 0x4D50_0003
 LOAD_LOCK = 0x4D50_0004
 
 # Of every session. Set by statements: `options` may be in the address already.
-SETTINGS = "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning'"
+SETTINGS = (
+    "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning';"
+    " set idle_session_timeout = 0"  # one holds the locks while another works
+)
 
 CONNECTION_LOST = "08006"
 LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
 HINTS = {
     "42501": "grant it to this role, or name another role in DATABASE_URL",
     "57014": "it took too long, or somebody ended it: allow a longer statement_timeout",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,26 +10,25 @@ from typing import Any
 from psycopg import sql
 
 from runner import ledger
+from runner.change_sets import change_sets
 from runner.compose import PRELUDE
 from runner.database import Database, Session
 from runner.errors import UsageError
 from runner.ledger import Ledger
-from runner.manifest import Manifest
+from runner.manifest import LAYERS, Manifest
 from runner.plan import order, select
 from runner.queries import queries
 from runner.replica import join
-from runner.shape import columns
+from runner.shape import columns, differences
 from runner.target import Target
 from runner.template import plain, render
-
-# The change set is of the last build of each, and no result.
-CHANGE_SET = "changed_"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A table in two targets: its rows, those that only one has, those whose columns differ, with a
-    few of them. `problem` is why they could not be compared, or not in full.
+    """A table or view in two targets: its rows, those that only one has, those whose columns
+    differ, with a few of them. `problem` is what differs beside rows, or why they could not be
+    compared.
     """
 
     table: str
@@ -91,39 +91,60 @@ def compare(
     right: Target,
     keys: Collection[str] | None = None,
 ) -> list[Difference]:
-    """Each table of the scripts (`keys`: of these), in the order of a build, in one snapshot of the
-    caller's. Columns are known by name.
+    """Each table and view of the scripts (`keys`: of these), in the order of a build, in one
+    snapshot of the caller's. Columns are known by name.
     """
+    session.run("set local search_path = pg_catalog")  # so that views name every schema
+    not_results = change_sets(manifest)
     return [
-        _compare_table(session, f"{script.layer}.{name}", left, right)
+        (_compare_view if script.is_view else _compare_table)(session, name, left, right)
         for script in order(manifest)
-        if not script.is_view
-        and not script.name.startswith(CHANGE_SET)
-        and (keys is None or script.key in keys)
-        for name in script.tables
+        if keys is None or script.key in keys
+        for name in (f"{script.layer}.{table}" for table in script.tables)
+        if name not in not_results
     ]
+
+
+def _compare_view(session: Session, name: str, left: Target, right: Target) -> Difference:
+    views = [target.table(*name.split(".")) for target in (left, right)]
+    texts = [session.rows(queries("diff.sql")["view"], {"view": view}) for view in views]
+    missing = [view for view, text in zip(views, texts, strict=True) if not text]
+    if missing:
+        return _missing(name, missing)
+    one, other = (
+        _without_prefix(text[0]["text"], target)
+        for text, target in zip(texts, (left, right), strict=True)
+    )
+    return Difference(name, problem=None if one == other else "the view has another text")
+
+
+def _without_prefix(text: str | None, target: Target) -> str | None:
+    """The text of a view as if its target were the live one; None of what is no view."""
+    layers = "|".join(LAYERS)
+    return text and re.sub(rf"\b{target.prefix}({layers})\.", r"\1.", text)
 
 
 def _compare_table(session: Session, name: str, left: Target, right: Target) -> Difference:
     tables = [target.table(*name.split(".")) for target in (left, right)]
-    shapes = [columns(session, table) for table in tables]
-    missing = [table for table, shape in zip(tables, shapes, strict=True) if not shape]
+    one, other = (columns(session, table) for table in tables)
+    missing = [table for table, shape in zip(tables, (one, other), strict=True) if not shape]
     if missing:
-        return Difference(name, problem=f"there is no {' and no '.join(missing)}")
-    one, other = shapes
+        return _missing(name, missing)
+    odd = _other_parts(session, *tables)
     both = [column for column in one if column in other]
-    odd = [column for column in {**one, **other} if one.get(column) != other.get(column)]
-    key = session.rows(queries("diff.sql")["key"], {"tables": tables})
-    names = [row["name"] for row in key] or both
+    if not both:
+        return Difference(name, problem="no column in common")
+    names = [sql.Identifier(column) for column in both]
+    # What is not declared alike may have types that cannot be compared but as JSON.
+    forms = ("{0}" if one[column] == other[column] else "to_jsonb({0}) as {0}" for column in both)
+    keys = [_key(session, table) for table in tables]
     values = {
         "left": plain(tables[0]),
         "right": plain(tables[1]),
-        "columns": join([sql.Identifier(column) for column in both]),
-        "key_object": join(
-            [
-                sql.SQL("{}, difference.{}").format(sql.Literal(column), sql.Identifier(column))
-                for column in names
-            ]
+        "columns": join(names),
+        "values": join([sql.SQL(form).format(n) for form, n in zip(forms, names, strict=True)]),
+        "keys": join(
+            [sql.SQL("staged.") + column for column in (keys[0] if keys[0] == keys[1] else names)]
         ),
     }
 
@@ -133,5 +154,27 @@ def _compare_table(session: Session, name: str, left: Target, right: Target) -> 
     session.run(text("stage"))
     found = {**session.rows(text("rows"))[0], **session.rows(text("look"))[0]}
     session.run("drop table pg_temp.difference")
-    problem = f"other columns or types: {', '.join(odd)}" if odd else None
+    problem = f"other columns or constraints: {', '.join(odd)}" if odd else None
     return Difference(name, problem=problem, **found)
+
+
+def _missing(name: str, missing: list[str]) -> Difference:
+    return Difference(name, problem=f"there is no {' and no '.join(missing)}")
+
+
+def _other_parts(session: Session, left: str, right: str) -> list[str]:
+    """Columns, constraints and indexes in which they differ. An index that only the left one has is
+    no difference: somebody has added it.
+    """
+    one, other = (
+        [row["name"] for row in session.rows(queries("shape.sql")["indexes"], {"table": table})]
+        for table in (left, right)
+    )
+    found = [*differences(session, left, right), *(name for name in other if name not in one)]
+    return list(dict.fromkeys(found))
+
+
+def _key(session: Session, table: str) -> list[sql.SQL]:
+    """The columns of its key; none if it has no key."""
+    shape = session.rows(queries("ledger.sql")["table_shape"], {"table": table})
+    return [plain(column["column_name"]) for column in shape if column["is_key"]]

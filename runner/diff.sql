@@ -1,36 +1,28 @@
--- key --
--- The columns of the primary key that two tables share; none if either has no such key.
-select attributes.attname as name
-from pg_index as keys
-inner join pg_attribute as attributes
-    on attributes.attrelid = keys.indrelid and attributes.attnum = any(keys.indkey)
-where
-    keys.indrelid = any(%(tables)s::regclass[])
-    and keys.indisunique
-    and keys.indimmediate
-group by attributes.attname
-having count(*) = cardinality(%(tables)s::regclass[])
-order by min(attributes.attnum)
+-- view --
+-- The text of a view; null if something else has its name.
+select case when classes.relkind = 'v' then pg_get_viewdef(classes.oid) end as text
+from pg_class as classes
+where classes.oid = to_regclass(%(view)s)
 
 -- stage --
 -- The rows that only one of two tables has, with how many more of them: positive if the left one.
 create temporary table difference on commit drop as
 select
     {{ columns }},
-    sum(sides.side)::bigint as _side
+    sum(sides._milepost_side)::bigint as _milepost_side
 from (
     select
-        {{ columns }},
-        1 as side
+        {{ values }},
+        1 as _milepost_side
     from {{ left }}
     union all
     select
-        {{ columns }},
-        -1 as side
+        {{ values }},
+        -1 as _milepost_side
     from {{ right }}
 ) as sides
 group by {{ columns }}
-having sum(sides.side) <> 0
+having sum(sides._milepost_side) <> 0
 
 -- rows --
 -- How many rows each table has.
@@ -43,10 +35,11 @@ select
 -- of all.
 with sides as (
     select
-        jsonb_build_object({{ key_object }}) as key,
-        to_jsonb(difference) - '_side' as content,
-        difference._side as side
-    from pg_temp.difference as difference
+        to_jsonb(keys.*) as key,
+        to_jsonb(staged.*) - '_milepost_side' as content,
+        staged._milepost_side as side
+    from pg_temp.difference as staged
+    cross join lateral (select {{ keys }}) as keys
 ),
 
 paired as (

@@ -48,6 +48,7 @@ Settings = Mapping[str, str | float]
 # (synchronous_commit), but never leaves half of one. Nothing replicates from here (wal_level).
 FAST: Settings = {
     "max_connections": 50,
+    "max_locks_per_transaction": 256,  # a build touches every table, and may make each anew
     "shared_buffers": "256MB",
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",

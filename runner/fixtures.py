@@ -8,7 +8,6 @@ import csv
 import difflib
 import fnmatch
 import io
-import re
 import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -117,26 +116,6 @@ def choose(
             raise UsageError(f"no case is called {name}", hint)
         chosen += [case for case in found if case not in chosen]
     return chosen or cases
-
-
-def change_sets(manifest: Manifest) -> set[str]:
-    """The tables that hold what is new, also after a full build: each build empties them, and fills
-    them from the position of a pipeline or from such tables alone.
-    """
-    found: set[str] = set()
-    for script in order(manifest):
-        text = "" if script.is_view else manifest.read(script.path)
-        in_full = "\n".join(
-            line
-            for line in text.splitlines()
-            if not re.match(r"\s*(--|\{\{ incremental \}\})", line)
-        )
-        empties = re.search(r"delete from \{\{ this \}\}( as \w+)?\s*;", text)
-        asks = re.search(r"\{\{ (after|through)\b", in_full)
-        reads = {".".join(names) for names in re.findall(r"\{\{ (\w+) \}\}[.](\w+)", in_full)}
-        if empties and (asks or reads <= found):
-            found |= {f"{script.layer}.{table}" for table in script.tables}
-    return found
 
 
 def _folders(path: Path) -> list[Path]:

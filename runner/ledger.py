@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from runner.database import Changes, QueryFailed, Row, Session, host
@@ -270,6 +270,13 @@ def remember(
             "tables": list(tables),
         },
     )
+
+
+def forget(work: Session, target: str, scripts: Collection[str]) -> None:
+    """A script that is not in the manifest misses what this build consumes: if it comes back, its
+    tables are built anew.
+    """
+    work.rows(queries("ledger.sql")["forget"], {"target": target, "scripts": list(scripts)})
 
 
 def _reason(error: BaseException | None) -> dict[str, str | None]:

@@ -417,6 +417,13 @@ on conflict (target, script) do update set
     table_oids = excluded.table_oids,
     built_at = excluded.built_at
 
+-- forget --
+-- What tables were built from, whose scripts are no longer there.
+delete from orchestrator.built_scripts as built
+where
+    built.target = %(target)s
+    and built.script <> all(%(scripts)s)
+
 -- table_shape --
 -- Columns and key of a table, in order and quoted where they have to be; the key is its primary key
 -- or, without one, its unique constraint.
@@ -441,6 +448,7 @@ where
     attributes.attrelid = %(table)s::regclass
     and attributes.attnum > 0
     and not attributes.attisdropped
+    and attributes.attgenerated = ''
 order by attributes.attnum
 
 -- is_built --

@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class Manifest:
     project: Path
     variables: dict[str, Value]
     scripts: dict[str, Script]
+    texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
 
     def fillers(self) -> dict[str, Script]:
         """The script behind each table, state tables included: `warehouse.agg_user_daily` ->
@@ -76,7 +77,10 @@ class Manifest:
         }
 
     def read(self, path: Path) -> str:
-        return (self.project / path).read_text(encoding="utf-8")
+        """The text of a file of the project; asked again, the same, whoever has edited it since."""
+        if path not in self.texts:
+            self.texts[path] = (self.project / path).read_text(encoding="utf-8")
+        return self.texts[path]
 
 
 def load(project: Path) -> Manifest:

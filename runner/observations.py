@@ -13,13 +13,13 @@ WIDEST_BAR = 40
 
 def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:
     """A line for each row of one observation: its label, its value, and a bar where bars can be
-    drawn. The smallest value that is not zero is seen.
+    drawn. The smallest value that is not zero is seen; what is not finite has no bar.
     """
     labels = [row["label"] for row in rows]
     numbers = [_text(row["value"]) for row in rows]
     left, right = max(map(len, labels)), max(map(len, numbers))
     room = min(width - left - right - 4, WIDEST_BAR)
-    values = [row["value"] or 0 for row in rows]
+    values = [row["value"] if _is_number(row["value"]) else 0 for row in rows]
     top = max(values)
     has_bars = room > 0 and 0 <= min(values) < top
     lines = []
@@ -90,4 +90,6 @@ def _percent(old: Any, new: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    """Something to compute with: no truth value, nothing infinite, and what is a number at all."""
+    is_numeric = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return is_numeric and Decimal(value).is_finite()

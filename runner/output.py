@@ -297,11 +297,11 @@ def differences(found: Sequence[TableDifference], left: str, right: str) -> None
     rows = [
         {
             "table": each.table,
+            "rows": _both(each.left_rows, each.right_rows),
             f"only {left}": each.only_left,
             f"only {right}": each.only_right,
             "changed": each.changed,
-            "columns": each.problem
-            or ", ".join(f"{name} {count:,}" for name, count in each.columns.items()),
+            "columns": "; ".join(filter(None, (_changed(each.columns), each.problem))),
         }
         for each in found
     ]
@@ -314,6 +314,15 @@ def differences(found: Sequence[TableDifference], left: str, right: str) -> None
         for row in each.sample:
             say(f"  {_difference(row, left, right)}")
     say()
+
+
+def _both(one: int, other: int) -> str:
+    """How many rows each has; nothing where rows are not counted."""
+    return f"{one:,} -> {other:,}" if one != other else f"{one:,}" if one else ""
+
+
+def _changed(columns: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in columns.items())
 
 
 def _difference(row: dict[str, Any], left: str, right: str) -> str:
@@ -557,6 +566,8 @@ def _cell(value: Any) -> str:
 
 def _encode(value: Any) -> Any:
     if isinstance(value, Decimal):
+        if not value.is_finite():
+            return str(value)
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, datetime | date):
         return value.isoformat()

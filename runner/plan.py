@@ -140,13 +140,14 @@ def functions_of(layer: str) -> str:
 
 def _shared_by(manifest: Manifest, layer: str) -> str:
     file = shared.find(manifest.project, Path("schema", f"{layer}.sql"))
-    return file.read_text(encoding="utf-8") if file.is_file() else ""
+    return manifest.read(file) if file.is_file() else ""
 
 
 def changed_since(old: str, new: str) -> tuple[str, ...]:
     """What differs between two fingerprints."""
-    before = json.loads(old) if old.startswith("{") else {}  # one hash, before they had names
-    after = json.loads(new)
+    if not old.startswith("{"):
+        return ("the form of fingerprints",)
+    before, after = json.loads(old), json.loads(new)
     return tuple(what for what in {**before, **after} if before.get(what) != after.get(what))
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from psycopg import sql
 
 from runner.compose import Composer
-from runner.database import LOCK_NOT_AVAILABLE, Changes, QueryFailed, Session
+from runner.database import LOCK_NOT_AVAILABLE, QUERY_CANCELED, Changes, QueryFailed, Session
 from runner.errors import RunnerError
-from runner.manifest import Script
+from runner.manifest import LAYERS, Script
 from runner.publish import Rows, differing, publish
 from runner.queries import queries
 from runner.restate import restatement
@@ -41,22 +41,37 @@ class Publication:
     views: list[tuple[Script, str, bool]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def refuse_dependents(self, scripts: Sequence[Script]) -> None:
-        """RunnerError if somebody's view reads a table that would have to go."""
+    def refuse_obstacles(self, scripts: Sequence[Script]) -> None:
+        """RunnerError if something of somebody's hangs on a table that would have to go."""
         target = self.composer.target
-        tables = [table for script in scripts for table in target.tables(script)]
-        ours = {
+        views = {
             target.table(script.layer, script.name)
             for script in self.composer.manifest.scripts.values()
             if script.is_view
         }
-        for found in self._dependents(tables):
-            if found["view_name"] not in ours:
-                raise RunnerError(
-                    f"{found['table_name']} gets other columns, and view {found['view_name']}"
-                    " reads it",
-                    "drop the view, build, and make it again",
-                )
+        tables = [table for script in scripts for table in target.tables(script)]
+        found = self.session.rows(
+            queries("shape.sql")["obstacles"],
+            {"tables": [table for table in tables if self._exists(table)], "ours": list(views)},
+        )
+        if found:
+            what = ", ".join(row["what"] for row in found)
+            raise RunnerError(
+                f"{found[0]['table_name']} gets another shape, and this hangs on it: {what}",
+                "drop it, build, and make it again",
+            )
+
+    def refuse_other_kinds(self, scripts: Sequence[Script]) -> None:
+        """RunnerError if a view stands where a script fills a table, or the other way round."""
+        for script in scripts:
+            for table in self.composer.target.tables(script):
+                found = self.session.rows(queries("shape.sql")["kind"], {"name": table})
+                if found and (found[0]["kind"] == "v") != script.is_view:
+                    what = "a view" if found[0]["kind"] == "v" else "a table"
+                    raise RunnerError(
+                        f"{table} is {what}, and its script makes another thing of it",
+                        f"drop {what.split()[1]} {table}; the next build makes it anew",
+                    )
 
     def differ(self, script: Script, is_changed: bool) -> Changes:
         """Publish what differs; what has another shape is kept for the swap, and so is a view that
@@ -73,6 +88,8 @@ class Publication:
                 self.swaps.append((script, table, fresh))
                 changes += Changes(inserted=self._count(fresh), deleted=self._count(table))
             else:
+                for piece in self.composer.definitions(script):  # an index, a comment
+                    self.session.run(piece.text, piece.file)
                 before = self.session.changes(table)
                 if script.is_restated and name == script.name:
                     assert self.composer.run_id is not None
@@ -99,28 +116,46 @@ class Publication:
 
     def swap(self) -> list[Script]:
         """Put new tables in the place of the old, and views over them; returns whose they are."""
-        tables = [table for _, table, _ in self.swaps if self._exists(table)]
-        self._lock([*tables, *(name for _, name, _ in self.views if self._exists(name))])
+        names = [name for _, name, _ in (*self.swaps, *self.views) if self._exists(name)]
+        self._lock([*names, *(fresh for _, _, fresh in self.swaps)])
         new_views = [name for _, name, is_new in self.views if is_new]
-        rights = {name: self._rights(name, name) for name in new_views}
+        rights = {name: self._rights(name, name, name) for name in new_views}
         for name in reversed(new_views):
             self.session.run(f"drop view {name}")
         for _, table, fresh in self.swaps:
-            for right in self._rights(table, fresh):
-                self.session.run(right)
+            rights[table] = self._rights(table, fresh, table)
             self.session.run(f"drop table if exists {table}")
             self.session.run(f"alter table {fresh} set schema {table.partition('.')[0]}")
+            self._run_all(rights[table])
+        self._refuse_strangers([table for _, table, _ in self.swaps])
         for view, name, _ in self.views:
             for piece in self.composer.definitions(view):
                 self.session.run(piece.text, piece.file)
-            for right in rights.get(name, ()):
-                self.session.run(right)
+            self._run_all(rights.get(name, []))
+        self.session.run("set local lock_timeout to default")
         return [script for script, _, _ in (*self.swaps, *self.views)]
 
-    def _rights(self, old: str, new: str) -> list[str]:
-        """Statements that give one relation the owner and the grants of another."""
-        found = self.session.rows(queries("shape.sql")["rights"], {"of": old, "to": new})
-        return [row["text"] for row in found]
+    def _run_all(self, texts: list[str]) -> None:
+        for text in texts:
+            self.session.run(text)
+
+    def _rights(self, old: str, new: str, to: str) -> list[str]:
+        """Statements that give `new`, when it is called `to`, the owner and the grants of `old`."""
+        values = {"old": old, "new": new, "to": to}
+        return [row["text"] for row in self.session.rows(queries("shape.sql")["rights"], values)]
+
+    def _refuse_strangers(self, tables: list[str]) -> None:
+        """A type or function that was made beside would be dropped with all that uses it."""
+        schemas = [f"{self.beside.target.prefix}{layer}" for layer in LAYERS]
+        values = {"tables": tables, "schemas": schemas}
+        found = self.session.rows(queries("shape.sql")["strangers"], values)
+        if found:
+            names = ", ".join(row["name"] for row in found)
+            raise RunnerError(
+                f"{', '.join(tables)}: {names} of the same schema is used by it, so it cannot be"
+                " put in the place of the old one",
+                "keep types and functions that columns need in a schema of their own",
+            )
 
     def _lock(self, tables: list[str]) -> None:
         """Lock all or none; a reader's transaction is waited for, but never with readers behind."""
@@ -131,12 +166,15 @@ class Publication:
         for attempt in range(ATTEMPTS):
             try:
                 with self.session.savepoint():
+                    # Until the swap is done: what it still waits for, readers wait for too. The
+                    # first is for each lock, the second for all of them.
                     self.session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+                    self.session.run(f"set local statement_timeout = '{LOCK_TIMEOUT}'")
                     self.session.run(text)
-                    self.session.run("set local lock_timeout to default")
+                    self.session.run("set local statement_timeout to default")
                 return
             except QueryFailed as error:
-                if error.sqlstate != LOCK_NOT_AVAILABLE:
+                if error.sqlstate not in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
                     raise
             time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
         holders = self.session.rows(queries("shape.sql")["holders"], {"tables": tables})
@@ -158,10 +196,6 @@ class Publication:
                 " transaction that was open before and had not read it yet finds it empty"
             )
         return bool(differing)
-
-    def _dependents(self, tables: list[str]) -> list[dict[str, str]]:
-        known = [table for table in tables if self._exists(table)]
-        return self.session.rows(queries("shape.sql")["dependents"], {"tables": known})
 
     def _exists(self, table: str) -> bool:
         found = self.session.row("select to_regclass(%(table)s) as oid", {"table": table})

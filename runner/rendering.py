@@ -29,13 +29,13 @@ def rendered(
                     session, manifest, target, patterns or ["*"] if full else []
                 )
                 composer = Composer(manifest, target, positions)
+                anew = [step.script for step in steps if step.mode == "full"]
+                _refuse_reshaped(session, composer, [each for each in anew if not each.is_view])
                 for step in steps:
                     if chosen is None and step.mode == "skip":
                         continue
                     mode: Mode = "incremental" if step.mode == "skip" else step.mode
                     definitions = composer.definitions(step.script)
-                    if mode == "full" and not step.script.is_view:
-                        _refuse_reshaped(session, composer, step.script)
                     for piece in definitions if mode == "full" else []:
                         session.run(
                             piece.text, piece.file
@@ -54,11 +54,10 @@ def rendered(
     return f"begin isolation level repeatable read;\n\n{body}\ncommit;\n"
 
 
-def _refuse_reshaped(session: Session, composer: Composer, script: Script) -> None:
-    parts = reshaped(session, composer, script)
-    if parts:
+def _refuse_reshaped(session: Session, composer: Composer, scripts: list[Script]) -> None:
+    for key, parts in reshaped(session, composer, scripts).items():
         raise RunnerError(
-            f"{script.key} gets another shape ({', '.join(parts)}): that takes more than a script",
+            f"{key} gets another shape ({', '.join(parts)}): that takes more than a script",
             "python -m runner build does it",
         )
 

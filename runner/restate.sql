@@ -18,9 +18,9 @@ cross join (select max({{ day }}) as last_day from {{ live }}) as published
 left join {{ fresh }} as fresh on {{ is_same_key }}
 cross join lateral (
     select
-        to_jsonb(names) as key,
-        to_jsonb(stored) as old,
-        to_jsonb(fresh) as new
+        to_jsonb(names.*) as key,
+        to_jsonb(stored.*) as old,
+        to_jsonb(fresh.*) as new
     from (select {{ stored_keys }}) as names
     offset 0  -- made once, not for each column
 ) as texts

@@ -2,9 +2,22 @@
 -- Columns of a table with their types.
 select
     attributes.attname as name,
-    format_type(attributes.atttypid, attributes.atttypmod)
-    || case when attributes.attnotnull then ' not null' else '' end as definition
+    concat_ws(
+        ' ',
+        format_type(attributes.atttypid, attributes.atttypmod),
+        case when attributes.attnotnull then 'not null' end,
+        case
+            when attributes.attcollation <> types.typcollation
+                then 'collate ' || attributes.attcollation::regcollation::text
+        end,
+        case attributes.attgenerated when '' then 'default' else 'generated' end
+        || ' ' || pg_get_expr(defaults.adbin, defaults.adrelid),
+        'identity ' || nullif(attributes.attidentity::text, '')
+    ) as definition
 from pg_attribute as attributes
+inner join pg_type as types on types.oid = attributes.atttypid
+left join pg_attrdef as defaults
+    on defaults.adrelid = attributes.attrelid and defaults.adnum = attributes.attnum
 where
     attributes.attrelid = to_regclass(%(table)s)
     and attributes.attnum > 0
@@ -70,70 +83,161 @@ where
         where constraints.conindid = indexes.indexrelid
     )
 
--- dependents --
--- Views that read one of the tables.
-select distinct
-    tables.relation::text as table_name,
-    rules.ev_class::regclass::text as view_name
+-- obstacles --
+-- What hangs on a table and would be lost with it, or keep it.
+select
+    format('%%I.%%I', classes.relnamespace::regnamespace::text, classes.relname) as table_name,
+    obstacles.what
 from unnest(%(tables)s::regclass[]) as tables (relation)
-inner join pg_depend as dependencies
-    on
+inner join pg_class as classes on classes.oid = tables.relation
+cross join lateral (
+    select
+        'view '
+        || format('%%I.%%I', views.relnamespace::regnamespace::text, views.relname) as what
+    from pg_depend as dependencies
+    inner join pg_rewrite as rules on rules.oid = dependencies.objid
+    inner join pg_class as views on views.oid = rules.ev_class
+    where
         dependencies.refclassid = 'pg_class'::regclass
-        and dependencies.refobjid = tables.relation
+        and dependencies.refobjid = classes.oid
         and dependencies.classid = 'pg_rewrite'::regclass
-inner join pg_rewrite as rules on rules.oid = dependencies.objid
+        and views.oid <> classes.oid
+        and format('%%I.%%I', views.relnamespace::regnamespace::text, views.relname)
+        <> all(%(ours)s)
+    union
+    select 'function ' || dependencies.objid::regprocedure::text as what
+    from pg_depend as dependencies
+    where
+        dependencies.refobjid in (classes.oid, classes.reltype)
+        and dependencies.classid = 'pg_proc'::regclass
+    union
+    select 'foreign key ' || keys.conname as what
+    from pg_constraint as keys
+    where
+        keys.confrelid = classes.oid
+        and keys.conrelid <> classes.oid
+    union
+    select 'policy ' || policies.polname as what
+    from pg_policy as policies
+    where policies.polrelid = classes.oid
+    union
+    select 'trigger ' || triggers.tgname as what
+    from pg_trigger as triggers
+    where
+        triggers.tgrelid = classes.oid
+        and not triggers.tgisinternal
+    union
+    select 'publication ' || publications.pubname as what
+    from pg_publication_rel as members
+    inner join pg_publication as publications on publications.oid = members.prpubid
+    where members.prrelid = classes.oid
+    union
+    select 'statistics ' || extended.stxname as what
+    from pg_statistic_ext as extended
+    where extended.stxrelid = classes.oid
+    union
+    select 'child ' || children.inhrelid::regclass::text as what
+    from pg_inherits as children
+    where children.inhparent = classes.oid
+) as obstacles
+order by
+    table_name,
+    obstacles.what
+
+-- strangers --
+-- Types and functions of the given schemas that a table elsewhere has come to use.
+select distinct
+    coalesce(types.typname, functions.proname)::text as name
+from pg_depend as dependencies
+left join pg_attrdef as defaults
+    on dependencies.classid = 'pg_attrdef'::regclass and defaults.oid = dependencies.objid
+left join pg_constraint as rules
+    on dependencies.classid = 'pg_constraint'::regclass and rules.oid = dependencies.objid
+left join pg_type as types
+    on dependencies.refclassid = 'pg_type'::regclass and types.oid = dependencies.refobjid
+left join pg_proc as functions
+    on dependencies.refclassid = 'pg_proc'::regclass and functions.oid = dependencies.refobjid
 where
-    rules.ev_class <> tables.relation
-order by view_name
+    case dependencies.classid
+        when 'pg_class'::regclass then dependencies.objid
+        when 'pg_attrdef'::regclass then defaults.adrelid
+        when 'pg_constraint'::regclass then rules.conrelid
+    end = any(%(tables)s::regclass[])
+    and coalesce(types.typnamespace, functions.pronamespace)::regnamespace::text = any(%(schemas)s)
+
+-- kind --
+-- What a relation is.
+select classes.relkind::text as kind
+from pg_class as classes
+where classes.oid = to_regclass(%(name)s)
 
 -- rights --
--- Statements that give one table the owner and the grants of another.
-select
-    format(
-        'alter table %%s owner to %%I', %(to)s::text, pg_get_userbyid(classes.relowner)
-    ) as text
-from pg_class as classes
-where classes.oid = to_regclass(%(of)s)
-union all
-select
-    format(
-        'grant %%s on %%s to %%s%%s',
-        rights.privilege_type,
-        %(to)s::text,
-        case
-            when rights.grantee = 0 then 'public'
-            else quote_ident(pg_get_userbyid(rights.grantee))
-        end,
-        case when rights.is_grantable then ' with grant option' else '' end
-    ) as text
-from pg_class as classes
-cross join lateral aclexplode(classes.relacl) as rights
-where classes.oid = to_regclass(%(of)s)
-union all
-select
-    format(
-        'grant %%s (%%I) on %%s to %%s',
-        rights.privilege_type,
-        attributes.attname,
-        %(to)s::text,
-        case
-            when rights.grantee = 0 then 'public'
-            else quote_ident(pg_get_userbyid(rights.grantee))
-        end
-    ) as text
-from pg_attribute as attributes
-cross join lateral aclexplode(attributes.attacl) as rights
-where
-    attributes.attrelid = to_regclass(%(of)s)
-    and not attributes.attisdropped
-    and exists (
+-- Statements that give a relation, by the name that it will have, the owner and the grants of
+-- another, and no others.
+select rights.text
+from (
+    select
+        1 as place,
+        format('alter table %%s owner to %%I', %(to)s::text, pg_get_userbyid(classes.relowner))
+            as text
+    from pg_class as classes
+    where classes.oid = to_regclass(%(old)s)
+    union all
+    select
+        2 as place,
+        format('revoke all on %%s from %%s', %(to)s::text, grantees.name) as text
+    from pg_class as classes
+    cross join lateral aclexplode(classes.relacl) as granted
+    cross join lateral (
         select
-        from pg_attribute as others
+            case
+                when granted.grantee = 0 then 'public'
+                else quote_ident(pg_get_userbyid(granted.grantee))
+            end as name
+    ) as grantees
+    where
+        classes.oid = to_regclass(%(new)s)
+        and granted.grantee <> classes.relowner
+    union all
+    select
+        3 as place,
+        format(
+            'grant %%s%%s on %%s to %%s%%s',
+            granted.privilege_type,
+            ' (' || quote_ident(granted.column_name) || ')',
+            %(to)s::text,
+            case
+                when granted.grantee = 0 then 'public'
+                else quote_ident(pg_get_userbyid(granted.grantee))
+            end,
+            case when granted.is_grantable then ' with grant option' else '' end
+        ) as text
+    from (
+        select
+            null as column_name,
+            grants.*
+        from pg_class as classes
+        cross join lateral aclexplode(classes.relacl) as grants
+        where classes.oid = to_regclass(%(old)s)
+        union all
+        select
+            attributes.attname as column_name,
+            grants.*
+        from pg_attribute as attributes
+        cross join lateral aclexplode(attributes.attacl) as grants
+        inner join pg_attribute as others
+            on
+                others.attrelid = to_regclass(%(new)s)
+                and others.attname = attributes.attname
+                and not others.attisdropped
         where
-            others.attrelid = to_regclass(%(to)s)
-            and others.attname = attributes.attname
-            and not others.attisdropped
-    )
+            attributes.attrelid = to_regclass(%(old)s)
+            and not attributes.attisdropped
+    ) as granted
+) as rights
+order by
+    rights.place,
+    rights.text
 
 -- holders --
 -- Who holds tables back.

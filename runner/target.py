@@ -23,7 +23,7 @@ class Target:
     raw_schema: str = RAW_SCHEMA
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}(_scratch)?", self.name):
+        if not re.fullmatch(r"(?!pg_)[a-z][a-z0-9_]{0,30}(_scratch)?", self.name):
             raise UsageError(
                 f"{self.name} is not a name for a target", "use lower-case letters, digits and _"
             )

@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.attempt import Attempt, CheckFailed
 from runner.bench import Bench, Contents, Difference
+from runner.change_sets import change_sets
 from runner.compose import Composer
 from runner.database import (
     BUILD_LOCK,
@@ -22,7 +23,7 @@ from runner.database import (
     lock_number,
 )
 from runner.errors import RunnerError, StartError
-from runner.fixtures import Case, Rows, change_sets
+from runner.fixtures import Case, Rows
 from runner.ledger import Ledger
 from runner.manifest import Manifest, Script
 from runner.plan import Mode, Position, Step, order

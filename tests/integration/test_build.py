@@ -38,6 +38,7 @@ from tests.support import (
 
 pytestmark = pytest.mark.usefixtures("no_margin")
 
+
 def version(database: Database) -> list[dict[str, object]]:
     """All that a reader can see of a build."""
     return query(
@@ -176,6 +177,18 @@ def test_a_failing_check_blocks_the_build_and_leaves_its_evidence(
     assert version(built) == before
     result = query(built, "select * from reporting.data_checks where check_name = 'kpi_daily'")[0]
     assert (result["status"], result["bad_rows"], len(result["sample"])) == ("failed", 30, 5)
+
+
+def test_a_check_may_call_its_columns_as_the_runner_calls_its_own(
+    built: Database, project: Path
+) -> None:
+    (project / "sql/reporting/kpi_daily.check.sql").write_text(
+        "select 1 as first, 2 as bad, 3 as _bad, 4 as few, 5 as sample\n"
+    )
+    with pytest.raises(CheckFailed, match="kpi_daily.check.sql: 1 bad rows"):
+        rebuild(built, manifest=load(project))
+    result = query(built, "select * from reporting.data_checks where check_name = 'kpi_daily'")[0]
+    assert result["sample"] == [{"first": 1, "bad": 2, "_bad": 3, "few": 4, "sample": 5}]
 
 
 def test_a_warning_check_does_not_block_the_build(built: Database, project: Path) -> None:
@@ -498,3 +511,37 @@ def test_a_replica_that_was_emptied_and_loaded_again_is_built_in_full(built: Dat
     assert_reports_equal_oracle(built)
     assert_equals_rebuild(built)
     assert run_all(built).run_id is None
+
+
+def test_a_script_that_was_away_for_a_build_is_built_anew_when_it_is_back(
+    built: Database, project: Path
+) -> None:
+    """As when somebody looks at another branch."""
+    manifest = (project / "sql/manifest.toml").read_text()
+    report, _, rest = manifest.partition("[reporting.miles_by_category]")
+    (project / "sql/manifest.toml").write_text(report + "[" + rest.partition("\n[")[2])
+    for folder in ("sql", "schema"):
+        (project / folder / "reporting/miles_by_category.sql").rename(project / f"{folder}.away")
+    insert_events(built, [earn(33, "u_1", 9)])
+    ingest(built)
+    rebuild(built, manifest=load(project))
+    (project / "sql/manifest.toml").write_text(manifest)
+    for folder in ("sql", "schema"):
+        (project / f"{folder}.away").rename(project / folder / "reporting/miles_by_category.sql")
+    assert modes(rebuild(built, manifest=load(project))) == {"miles_by_category": "full"}
+    assert_reports_equal_oracle(built)
+
+
+def test_a_table_without_a_key_is_told_when_it_would_be_published(
+    built: Database, project: Path
+) -> None:
+    keyless = edit(
+        project,
+        "schema/reporting/acquisition.sql",
+        "    constraint acquisition_key",
+        "    check (new_users > 0)\n--    constraint acquisition_key",
+    )
+    rebuild(built, manifest=keyless)
+    with pytest.raises(RunnerError, match=r"reporting\.acquisition has no key") as refused:
+        rebuild(built, manifest=keyless, select=["acquisition"])
+    assert refused.value.hint == "give it a primary key in schema/"

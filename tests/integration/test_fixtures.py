@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from runner.change_sets import change_sets
 from runner.database import BUILD_LOCK, Database
-from runner.fixtures import change_sets, choose, collect
+from runner.fixtures import choose, collect
 from runner.init import ORDERS, write
 from runner.manifest import load
 from runner.trial import Verdict, run
@@ -154,6 +155,26 @@ def test_a_case_that_fails_shows_the_rows_that_differ(shop: Path, test: Callable
         "    +  2026-01-05  2",
         "    +  2026-01-06  1",
     ]
+
+
+def test_columns_may_be_called_as_the_queries_of_a_test_call_their_own(
+    shop: Path, test: Callable[..., Any]
+) -> None:
+    edit(
+        shop,
+        "schema/reporting/orders_daily.sql",
+        "day date not null,",
+        "day date not null, held integer default 1, surplus integer default 1, name text,",
+    )
+    put(
+        shop,
+        f"{REPORT}/expected/reporting.orders_daily.csv",
+        "day,held,surplus\n2026-01-05,1,1\n2026-01-06,1,1\n",
+    )
+    done = test()
+    assert done.returncode == 0, done.stdout
+    put(shop, f"{REPORT}/expected/reporting.orders_daily.csv", "day,held,surplus\n2026-01-05,2,1\n")
+    assert "    -  2026-01-05  2     1" in test().stdout
 
 
 def test_a_program_gets_the_differences_as_json(shop: Path, test: Callable[..., Any]) -> None:

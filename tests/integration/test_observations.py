@@ -420,6 +420,28 @@ def test_rows_are_known_by_keys_that_may_be_null_or_have_no_date(database: Datab
     ]
 
 
+def test_columns_of_a_restated_table_may_have_any_name(database: Database) -> None:
+    names = ("stored", "fresh", "names", "texts", "columns", "published", "changes", "day")
+    with database.session("test") as session:
+        columns = ", ".join(f"{name} integer" for name in names)
+        session.run(
+            f"create table public.seen (id integer primary key, {columns});"
+            " create table public.fresh (like public.seen);"
+            " insert into public.seen values (1, 1, 1, 1, 1, 1, 1, 1, 1);"
+            " insert into public.seen (id, stored) values (2, null), (3, 5);"
+            " insert into public.fresh values (1, 2, 2, 2, 2, 2, 2, 2, 2);"
+            " insert into public.fresh (id) values (2)"
+        )
+        session.run(restatement(session, 7, "reporting.seen", "public.seen", "public.fresh"))
+        rows = session.rows(
+            "select key, before, after from orchestrator.restatements order by key ->> 'id'"
+        )
+    assert [tuple(row.values()) for row in rows] == [
+        ({"id": 1}, dict.fromkeys(names, 1), dict.fromkeys(names, 2)),
+        ({"id": 3}, {**dict.fromkeys(names), "stored": 5}, None),
+    ]
+
+
 def test_a_row_of_nothing_but_its_key_can_go_too(database: Database) -> None:
     with database.session("test") as session:
         session.run(
@@ -504,6 +526,40 @@ def test_bars_are_drawn_to_scale_and_the_smallest_is_seen() -> None:
         "x  none",
         "y  -1.5",
     ]
+
+
+def test_what_is_not_finite_has_no_bar() -> None:
+    values = [Decimal("NaN"), Decimal("Infinity"), Decimal("-Infinity"), Decimal(2), Decimal(1)]
+    rows = [{"label": str(index), "value": value} for index, value in enumerate(values)]
+    assert histogram(rows, 30, "#") == [
+        "0        NaN",
+        "1   Infinity",
+        "2  -Infinity",
+        "3          2  ################",
+        "4          1  ########",
+    ]
+
+
+def test_runs_show_tells_of_values_that_are_not_finite(built: Database, project: Path) -> None:
+    (project / OBSERVATION).write_text(
+        "select values.label, values.value from (values ('a', 'NaN'::numeric),"
+        " ('b', 'Infinity'), ('c', 5)) as values (label, value)\n"
+    )
+    rebuild(built, manifest=load(project), select=["changed_events"])
+    run_id = last_build(built)
+    shown = command("runs", "show", str(run_id), database=built)
+    assert shown.returncode == 0, shown.stderr
+    assert "\na       NaN\nb  Infinity\nc         5  " in shown.stdout
+    told = json.loads(command("runs", "show", str(run_id), "--json", database=built).stdout)
+    assert [row["value"] for row in told["run_observations"]] == ["NaN", "Infinity", 5]
+
+
+def test_a_label_that_is_null_is_told_with_its_file(built: Database, project: Path) -> None:
+    (project / OBSERVATION).write_text("select null as label, 1 as value\n")
+    with pytest.raises(
+        RunnerError, match=r"changed_events\.lateness\.observe\.sql: a label is null"
+    ):
+        rebuild(built, manifest=load(project), select=["changed_events"])
 
 
 def test_a_restated_row_is_one_line_with_its_biggest_change_first() -> None:

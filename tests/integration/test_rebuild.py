@@ -353,7 +353,7 @@ def test_tables_and_columns_that_only_one_target_has_are_named(
     build(built, changed, Target("dev"))
     query(built, "drop table dev_reporting.retention")
     found = {each.table: each.problem for each in compared(built, "live", "dev").tables}
-    assert found["reporting.kpi_daily"] == "other columns or types: mood"
+    assert found["reporting.kpi_daily"] == "other columns or constraints: mood"
     assert found["reporting.retention"] == "there is no dev_reporting.retention"
     assert run(built, "diff", "live", "dev").returncode == 1
 
@@ -375,6 +375,123 @@ def test_rows_that_are_there_twice_count_twice(built: Database) -> None:
         )
     (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
     assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 1, 0)
+
+
+def test_rows_are_paired_by_the_key_whatever_else_is_unique(built: Database) -> None:
+    build_again(built, target="dev")
+    for schema in ("reporting", "dev_reporting"):
+        query(built, f"create unique index on {schema}.kpi_daily (day, slice, slice_value, dau)")
+    query(built, "update dev_reporting.kpi_daily set dau = dau + 5 where day = '2026-01-05'")
+    (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
+    assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 0, 1)
+    assert kpi.sample[0]["key"] == {"day": "2026-01-05", "slice": "all", "slice_value": "all"}
+
+
+# What a query of the runner might call its own tables and columns.
+NAMES = ("difference", "side", "_side", "sides", "staged", "keys", "key", "content", "left_row")
+
+
+def test_columns_may_be_called_as_the_query_calls_its_own(built: Database) -> None:
+    build_again(built, target="dev")
+    for schema in ("reporting", "dev_reporting"):
+        for name in NAMES:
+            query(built, f"alter table {schema}.kpi_daily add column {name} integer default 1")
+    query(built, "update dev_reporting.kpi_daily set difference = 2, _side = 2, keys = null"
+                 " where day = '2026-01-05'")  # fmt: skip
+    (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
+    assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 0, 1)
+    assert kpi.columns == {"difference": 1, "_side": 1, "keys": 1}
+    assert kpi.sample[0]["left"]["difference"] == 1
+    assert kpi.problem is None
+
+
+def test_a_column_of_another_type_is_told_and_compared(built: Database) -> None:
+    build_again(built, target="dev")
+    query(built, "alter table dev_reporting.kpi_daily alter dau type numeric, alter wau type text")
+    query(built, "update dev_reporting.kpi_daily set dau = dau + 5 where day = '2026-01-05'")
+    (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
+    assert kpi.problem == "other columns or constraints: dau, wau"
+    assert (kpi.changed, kpi.columns) == (30, {"dau": 1, "wau": 30})
+
+
+def test_a_report_about_what_has_changed_is_a_result(built: Database, project: Path) -> None:
+    name = "reporting.changed_countries"
+    (project / "schema/reporting/changed_countries.sql").write_text(
+        "create table if not exists {{ reporting }}.changed_countries (country text primary key);\n"
+    )
+    (project / "sql/reporting/changed_countries.sql").write_text(
+        "insert into {{ this }} (country) select country from {{ warehouse }}.dim_countries;\n"
+    )
+    with (project / "sql/manifest.toml").open("a") as file:
+        file.write(f'\n[{name}]\nneeds = ["warehouse.dim_countries"]\n')
+    manifest = load(project)
+    build(built, manifest, LIVE)
+    build(built, manifest, Target("dev"))
+    query(built, "delete from reporting.changed_countries")
+    (found,) = diff(built, manifest, LIVE, Target("dev"), ["changed_countries"]).tables
+    assert (found.table, found.only_right) == (name, 1)
+    assert [each.table for each in verify(built, manifest, LIVE).differences] == [name]
+
+
+INDEX = "agg_user_periods_of_first_weeks"
+
+
+def test_verify_sees_a_lost_key_and_a_lost_index_and_mends_them(built: Database) -> None:
+    query(built, "alter table reporting.kpi_daily drop constraint kpi_daily_key")
+    query(built, f"drop index warehouse.{INDEX}")
+    query(built, "create index mine on reporting.retention (grain)")
+    found = {each.table: each for each in verify(built, SHIPPED, LIVE).differences}
+    assert {name: each.problem for name, each in found.items()} == {
+        "reporting.kpi_daily": "other columns or constraints: kpi_daily_key",
+        "warehouse.agg_user_periods": f"other columns or constraints: {INDEX}",
+    }
+    told = run(built, "verify")
+    assert "kpi_daily_key" in told.stdout
+    verify(built, SHIPPED, LIVE, repair=True)
+    assert verify(built, SHIPPED, LIVE).differences == []
+    (key,) = query(built, "select conname from pg_constraint where contype = 'p'"
+                          " and conrelid = 'reporting.kpi_daily'::regclass")  # fmt: skip
+    assert key == {"conname": "kpi_daily_key"}
+    assert_reports_equal_oracle(built)
+
+
+def test_a_view_that_was_replaced_by_hand_is_seen(built: Database) -> None:
+    view = "warehouse.classified_events"
+    build_again(built, target="dev")
+    assert all(each.is_same for each in compared(built, "live", "dev").tables)
+    (found,) = query(built, f"select pg_get_viewdef('{view}'::regclass) as text")
+    text = found["text"].rstrip("; ")
+    query(built, f"create or replace view {view} as select * from ({text}) as mine where true")
+    for differing in (
+        verify(built, SHIPPED, LIVE).differences,
+        compared(built, "live", "dev", "classified_events").tables,
+    ):
+        assert [(each.table, each.problem) for each in differing] == [
+            (view, "the view has another text")
+        ]
+    query(built, "drop view dev_warehouse.classified_events")
+    (gone,) = compared(built, "live", "dev", "classified_events").tables
+    assert gone.problem == "there is no dev_warehouse.classified_events"
+
+
+def test_views_are_the_same_whatever_the_search_path_of_the_role(built: Database) -> None:
+    build_again(built, target="dev")
+    name = scalar(built, "select quote_ident(current_database())")
+    query(built, f"alter database {name} set search_path = warehouse")
+    assert all(each.is_same for each in compared(built, "live", "dev").tables)
+
+
+def test_the_rows_of_each_side_are_shown(built: Database) -> None:
+    build_again(built, target="dev")
+    query(built, "delete from dev_reporting.kpi_daily where day > '2026-01-20'")
+    query(
+        built,
+        "update dev_reporting.retention set active_users = active_users + 1, cohort_size = cohort_size + 1",
+    )
+    told = run(built, "diff", "live", "dev")
+    rows = {line.split("  ")[0]: line for line in told.stdout.splitlines()}
+    assert "  30 -> 20  " in rows["reporting.kpi_daily"]
+    assert max(len(line) for line in told.stdout.split("\n\n")[0].splitlines()) <= 100
 
 
 def test_starting_hears_of_every_script_once(built: Database) -> None:

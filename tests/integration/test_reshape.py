@@ -76,9 +76,7 @@ def test_a_new_column_is_there_after_the_build_which_tells_its_caveat(
     assert "finds it empty" in note
     assert left_behind(built) == []
     assert_equals_rebuild(built, with_mood)
-    described = (
-        "select count(*) from pg_description where objoid = 'reporting.kpi_daily'::regclass"
-    )
+    described = "select count(*) from pg_description where objoid = 'reporting.kpi_daily'::regclass"
     assert scalar(built, described) > 10
     assert rebuild(built, manifest=with_mood).run_id is None
 
@@ -204,6 +202,124 @@ def test_an_index_that_somebody_has_added_is_no_other_shape(built: Database, pro
     assert scalar(built, "select to_regclass('reporting.mine') is not null")
 
 
+def test_a_new_index_is_made_where_the_table_is(built: Database, project: Path) -> None:
+    query(built, "create view public.mine as select day, dau from reporting.kpi_daily")
+    file = project / KPI
+    index = "create index if not exists kpi_by_dau on {{ reporting }}.kpi_daily (dau);\n"
+    file.write_text(file.read_text() + index)
+    assert rebuild(built, manifest=load(project)).notes == []
+    assert scalar(built, "select to_regclass('reporting.kpi_by_dau') is not null")
+
+
+def test_a_default_is_the_same_in_every_kind_of_build(built: Database, project: Path) -> None:
+    changed = edit(
+        project,
+        KPI,
+        "    burn_rate numeric,",
+        "    burn_rate numeric,\n    mood text not null default 'calm',\n"
+        "    twice bigint generated always as (dau * 2) stored,",
+    )
+    moods = "select array_agg(distinct mood || (twice = 2 * dau)) from reporting.kpi_daily"
+    rebuild(built, manifest=changed)
+    assert scalar(built, moods) == ["calmtrue"]
+    rebuild(built, manifest=changed, select=["kpi_daily"])
+    assert scalar(built, moods) == ["calmtrue"]
+    insert_events(built, [earn(44, "u_1", 5)])
+    ingest(built)
+    rebuild(built, manifest=changed)
+    assert scalar(built, moods) == ["calmtrue"]
+    assert_equals_rebuild(built, changed)
+    other = edit(project, KPI, "default 'calm'", "default 'wild'")
+    rebuild(built, manifest=other)
+    assert scalar(built, moods) == ["wildtrue"]
+
+
+def test_a_type_that_the_layer_makes_is_no_other_shape_until_it_is_one(
+    built: Database, project: Path
+) -> None:
+    """What a column needs must not be dropped with the schema in which its table was filled."""
+    layer = project / "schema/reporting.sql"
+    layer.write_text(
+        layer.read_text() + "do $$ begin create type {{ reporting }}.mood as enum ('calm');"
+        " exception when duplicate_object then null; end $$;\n"
+    )
+    query(built, "create type reporting.mood as enum ('calm')")
+    changed = edit(
+        project,
+        KPI,
+        "    burn_rate numeric,",
+        "    burn_rate numeric,\n    mood {{ reporting }}.mood,",
+    )
+    with pytest.raises(RunnerError, match="mood of the same schema is used by it"):
+        rebuild(built, manifest=changed)
+    assert "mood" not in columns(built, "reporting.kpi_daily")
+    query(built, "alter table reporting.kpi_daily add column mood reporting.mood")
+    assert rebuild(built, manifest=changed).notes == []
+
+
+# What hangs on a table.
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("view public.mine", "create view public.mine as select dau from reporting.kpi_daily"),
+        (
+            "view public.mine",
+            "create materialized view public.mine as select dau from reporting.kpi_daily",
+        ),
+        ("policy mine", "create policy mine on reporting.kpi_daily using (true)"),
+        (
+            "trigger mine",
+            "create trigger mine before update on reporting.kpi_daily for each row"
+            " execute function suppress_redundant_updates_trigger()",
+        ),
+        ("publication mine", "create publication mine for table reporting.kpi_daily"),
+        ("statistics mine", "create statistics mine on dau, wau from reporting.kpi_daily"),
+        ("child mine", "create table public.mine () inherits (reporting.kpi_daily)"),
+        (
+            "foreign key mine",
+            "create table public.notes (day date, slice text, slice_value text,"
+            " constraint mine foreign key (day, slice, slice_value)"
+            " references reporting.kpi_daily)",
+        ),
+        (
+            "function mine()",
+            "create function public.mine() returns bigint begin atomic"
+            " select max(dau) from reporting.kpi_daily; end",
+        ),
+    ],
+)
+def test_what_would_be_lost_with_a_table_is_named_before_any_work(
+    built: Database, with_mood: Manifest, what: str, text: str
+) -> None:
+    query(built, text)
+    started: list[Step] = []
+    with pytest.raises(RunnerError) as refused:
+        build(built, with_mood, Target(), starting=lambda step, *_: started.append(step))
+    assert refused.value.message == (
+        f"reporting.kpi_daily gets another shape, and this hangs on it: {what}"
+    )
+    assert started == []
+
+
+@pytest.mark.parametrize("kind", ["view", "table"])
+def test_a_script_that_makes_another_kind_of_thing_is_told(
+    built: Database, project: Path, kind: str
+) -> None:
+    if kind == "view":
+        query(built, "drop table reporting.acquisition")
+        query(built, "create view reporting.acquisition as select 1 as new_users")
+        wanted, name = "reporting.acquisition is a view", "acquisition"
+    else:
+        query(built, "drop view warehouse.classified_events")
+        query(built, "create table warehouse.classified_events (user_id text)")
+        wanted, name = "warehouse.classified_events is a table", "classified_events"
+    with pytest.raises(RunnerError, match=wanted) as refused:
+        rebuild(built, select=[name])
+    assert refused.value.hint == f"drop {kind} {wanted.split()[0]}; the next build makes it anew"
+
+
 # Readers.
 
 
@@ -273,18 +389,6 @@ def test_a_reader_who_ends_is_waited_for_and_nobody_waits_behind(
     thread.join()
     assert done
     assert "mood" in columns(built, "reporting.kpi_daily")
-
-
-def test_a_view_that_somebody_has_on_the_table_is_named_before_any_work(
-    built: Database, with_mood: Manifest
-) -> None:
-    query(built, "create view public.mine as select day, dau from reporting.kpi_daily")
-    started: list[Step] = []
-    with pytest.raises(RunnerError, match=r"kpi_daily gets other columns, and view mine reads it"):
-        build(built, with_mood, Target(), starting=lambda step, *_: started.append(step))
-    assert started == []
-    query(built, "drop view public.mine")
-    rebuild(built, manifest=with_mood)
 
 
 def test_a_check_that_fails_leaves_the_old_shape(

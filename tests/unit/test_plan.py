@@ -260,7 +260,7 @@ def test_changed_file_builds_its_script_and_what_follows_in_full(
     manifest = declare(NEEDS, project)
     built = fingerprints(manifest)
     write(project, Path(file), "select 2;\n")
-    assert verdicts(decide(manifest, built, {"events": NEW})) == {
+    assert verdicts(decide(declare(NEEDS, project), built, {"events": NEW})) == {
         "changed": ("incremental", "new rows in raw.events"),
         "fact": ("full", f"{what} changed"),
         "dim": ("skip", "nothing new"),
@@ -273,7 +273,7 @@ def test_changed_comment_builds_nothing(project: Path) -> None:
     manifest = declare(NEEDS, project)
     built = fingerprints(manifest)
     write(project, Path("sql/warehouse/fact.sql"), "-- Grain: other words.\nselect 1;\n")
-    assert set(modes(decide(manifest, built, {})).values()) == {"skip"}
+    assert set(modes(decide(declare(NEEDS, project), built, {})).values()) == {"skip"}
 
 
 def test_changed_line_of_the_change_set_is_no_comment(project: Path) -> None:
@@ -281,7 +281,7 @@ def test_changed_line_of_the_change_set_is_no_comment(project: Path) -> None:
     write(project, Path("sql/warehouse/fact.sql"), "select 1\n{{ incremental }} where true;\n")
     built = fingerprints(manifest)
     write(project, Path("sql/warehouse/fact.sql"), "select 1\n{{ incremental }} where false;\n")
-    assert modes(decide(manifest, built, {}))["fact"] == "full"
+    assert modes(decide(declare(NEEDS, project), built, {}))["fact"] == "full"
 
 
 def test_new_check_builds_its_script_in_full(project: Path) -> None:
@@ -295,7 +295,8 @@ def test_changed_definition_of_a_state_table_builds_its_script_in_full(project: 
     manifest = declare(NEEDS, project, states={"warehouse.fact": "totals"})
     built = fingerprints(manifest)
     write(project, Path("schema/warehouse/totals.sql"), "create table b;\n")
-    assert modes(decide(manifest, built, {}))["fact"] == "full"
+    again = declare(NEEDS, project, states={"warehouse.fact": "totals"})
+    assert modes(decide(again, built, {}))["fact"] == "full"
 
 
 def test_changed_variable_builds_in_full_what_uses_it(project: Path) -> None:
@@ -389,3 +390,11 @@ def test_rows_of_a_replica_that_nobody_reads_change_nothing(project: Path) -> No
     manifest = declare(NEEDS, project)
     steps = decide(manifest, fingerprints(manifest), {"orders": NEW})
     assert set(modes(steps).values()) == {"skip"}
+
+
+def test_what_is_edited_while_a_build_runs_is_for_the_next_one(project: Path) -> None:
+    manifest = declare(NEEDS, project)
+    built = fingerprints(manifest)
+    write(project, Path("sql/warehouse/fact.sql"), "select 2;\n")
+    assert fingerprints(manifest) == built
+    assert fingerprints(declare(NEEDS, project)) != built
