@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
-from runner.rebuild import rebuild, verify
+from runner.rebuild import rebuild
 from runner.target import Target
 from tests.proof.world import World, earn, event, redeem
 
@@ -52,18 +52,6 @@ def rebuilt(jobs: int) -> Publish:
         rebuild(world.database, world.manifest, Target(), jobs)
 
     return publish
-
-
-def repaired(world: World) -> None:
-    """Somebody has spoilt a table, and no build would mend it."""
-    world.build()
-    world.all("update warehouse.agg_user_engagement set depth_7d = depth_7d + 1")
-    world.all("delete from reporting.growth_accounting where grain = 'week'")
-    verdict = verify(world.database, world.manifest, Target(), repair=True)
-    assert {difference.table for difference in verdict.differences} == {
-        "warehouse.agg_user_engagement",
-        "reporting.growth_accounting",
-    }
 
 
 def moved(world: World) -> None:

@@ -159,7 +159,8 @@ def test_a_build_that_is_killed_leaves_the_old_version(
 def test_a_build_that_loses_a_session_before_any_script_leaves_the_old_version(
     server_uri: str, pending: dict[str, Pending], kind: str, victim: str
 ) -> None:
-    for at in range(pending[kind].scripts):
+    # One session every other time, the other between: each boundary is met in both kinds.
+    for at in range(victim == "evidence", pending[kind].scripts, 2):
         die_before_a_script(server_uri, pending[kind], kind, at, lose(victim))
 
 
@@ -168,7 +169,7 @@ def test_a_build_that_loses_a_session_before_any_script_leaves_the_old_version(
 def test_a_build_that_is_killed_before_any_script_leaves_the_old_version(
     server_uri: str, pending: dict[str, Pending], murder: Kill, kind: str
 ) -> None:
-    for at in range(pending[kind].scripts):
+    for at in range(kind == KINDS[0], pending[kind].scripts, 2):
         die_before_a_script(server_uri, pending[kind], kind, at, murder)
 
 
