@@ -33,6 +33,7 @@ COMMANDS = (
     "pipelines",
     "render",
     "lint",
+    "lineage",
     "init",
     "schema",
     "seed",
