@@ -34,6 +34,7 @@ COMMANDS = (
     "render",
     "lint",
     "lineage",
+    "docs",
     "init",
     "schema",
     "seed",

@@ -1,4 +1,4 @@
-"""The pages in docs/ say what is true: figures and columns."""
+"""The pages in docs/ say what is true: figures, columns, and the tables of the catalogue."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 
 from runner.database import Database
+from runner.docs import documents
 from runner.manifest import load
 from tests import oracle
 from tests.oracle import EARN, REDEEM, SEARCH, Campaign, Counted, Event, Row
@@ -203,3 +204,15 @@ def _recommendations(events: list[Counted]) -> Iterator[dict[str, str]]:
                     "support": str(len(uses[reason].keys() & uses[category].keys())),
                     "reason": reason,
                 }
+
+
+# --- docs/schema.* --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["docs/schema.dbml", "docs/schema.svg"])
+def test_the_drawing_and_the_diagram_are_those_of_the_catalogue(
+    name: str, database: Database
+) -> None:
+    file = PROJECT / name
+    made = documents(database, load(PROJECT), [file])[file]
+    assert file.read_text(encoding="utf-8") == made, "bring it up to date: make docs"
