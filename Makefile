@@ -10,7 +10,7 @@ DEV := $(VENV)/.dev
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run ingest build psql test test-all lint reference clean clean-data
+.PHONY: help run ingest build psql test test-all lint docs reference clean clean-data
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(BIN)/python -m mypy
 	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting
 	@$(RUNNER) lint
+
+docs: $(RUNTIME) ## write the offline page docs.html, docs/schema.dbml and docs/schema.svg
+	@$(RUNNER) docs -o docs.html -o docs/schema.dbml -o docs/schema.svg
 
 # The embedded server runs from the virtual environment, so it stops before its binaries go.
 reference: $(RUNTIME) ## write the commands into README.md

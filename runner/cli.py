@@ -33,6 +33,8 @@ COMMANDS = (
     "pipelines",
     "render",
     "lint",
+    "lineage",
+    "docs",
     "init",
     "schema",
     "seed",

@@ -1,0 +1,51 @@
+"""Writes what the catalogue says of the tables: a page, a drawing, or dbdiagram's language."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runner.catalogue import Catalogue, read
+from runner.database import Database
+from runner.diagram import dbml, svg
+from runner.errors import RunnerError, UsageError
+from runner.ledger import Ledger
+from runner.manifest import Manifest
+from runner.page import page
+
+FORMS = (".html", ".svg", ".dbml")
+
+
+def documents(database: Database, manifest: Manifest, files: Sequence[Path]) -> Mapping[Path, str]:
+    """The text of each file; its ending says what it is. All are of one snapshot."""
+    for file in files:
+        if file.suffix not in FORMS:
+            raise UsageError(f"{file} ends in none of {', '.join(FORMS)}", "docs -o docs.html")
+    with database.session("milepost docs") as session, session.transaction():
+        Ledger(session)
+        session.run("set transaction read only")
+        found = read(session, manifest)
+    return {file: _text(manifest, found, file.suffix) for file in files}
+
+
+def _text(manifest: Manifest, found: Catalogue, form: str) -> str:
+    if form == ".html":
+        return page(manifest, found)
+    draw = svg if form == ".svg" else dbml
+    return draw(found.tables, found.references)
+
+
+def write(file: Path, text: str) -> None:
+    """Put a file in its place when all of it is written."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+        ) as fresh:
+            fresh.write(text)
+        os.chmod(fresh.name, 0o644)
+        os.replace(fresh.name, file)
+    except OSError as error:
+        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

@@ -1,0 +1,231 @@
+"""Renders the page of `docs`: all that the catalogue, the manifest and the runs say of the tables,
+in one file that asks nobody for anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from runner.catalogue import Catalogue
+from runner.database import Row
+from runner.diagram import family
+from runner.layout import draw
+from runner.lineage import Lineage, lineage, reduced
+from runner.manifest import Manifest, Script
+from runner.markup import fill, static
+
+METRICS = Path("docs", "metrics.md")
+# In the order in which data flow: title, what they are, and the families of tables in it.
+LAYERS = (
+    ("Sources", "What applications write, and what is loaded from files.", ("source",)),
+    ("Replicas", "Exact copies of the sources, and the run that brought each row.", ("replica",)),
+    (
+        "Warehouse",
+        "Events, members and aggregates, in the order of their names.",
+        ("aggregate", "event", "dimension", "fact"),
+    ),
+    ("Reporting", "What people look at: pre-aggregated, no user ids.", ("report",)),
+    ("Orchestrator", "The memory: what was defined, what ran, what it found.", ("memory",)),
+)
+CHARACTER = 7.3
+PADDING = 14.0
+LONGEST_LINE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A text beside a script: what it is for, and what it is."""
+
+    name: str
+    path: Path
+    purpose: str
+    text: str
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What there is to say of the script behind a table."""
+
+    path: Path
+    header: Mapping[str, str]
+    text: str
+    checks: Sequence[Query]
+    observations: Sequence[Query]
+
+
+def page(manifest: Manifest, found: Catalogue) -> str:
+    """The whole page. The same content gives the same bytes."""
+    flow = lineage(manifest, [(row["source"], row["replica"]) for row in found.pipelines])
+    style, script = static("page.css"), static("page.js")
+    metrics = _metrics(manifest.project / METRICS)
+    leads: dict[str, dict[str, str]] = {table.name: {} for table in found.tables}
+    for reference in found.references:
+        leads[reference.table][reference.columns[0]] = reference.to
+    return fill(
+        "page.html",
+        database=found.database,
+        style=Markup(style),
+        script=Markup(script),
+        policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}';"
+        " base-uri 'none'; form-action 'none'",
+        layers=[
+            (title, purpose, [table for table in found.tables if family(table.name) in families])
+            for title, purpose, families in LAYERS
+        ],
+        leads=leads,
+        scripts=manifest.scripts,
+        fillers=manifest.fillers(),
+        stories={
+            key: _story(manifest, script, found.checks) for key, script in manifest.scripts.items()
+        },
+        flow=flow,
+        drawing=_drawing(flow),
+        pipelines=found.pipelines,
+        replicas={row["replica"]: row for row in found.pipelines},
+        built=found.built,
+        last=max(
+            found.built.values(), key=lambda row: (row["build"], row["built_at"]), default=None
+        ),
+        metrics=metrics,
+        explained=set(re.findall(r'id="metrics-([a-z0-9_]+)"', metrics)),
+        anchor=anchor,
+        family=family,
+    )
+
+
+def anchor(table: str) -> str:
+    """The id of a table on the page: its name where that is plain."""
+    if re.fullmatch(r"[\w.]+", table, flags=re.ASCII):
+        return table
+    return "table-" + hashlib.sha256(table.encode()).hexdigest()[:12]
+
+
+def header(text: str) -> dict[str, str]:
+    """The paragraphs of a script's header by their first word (Grain, Rerun, Why), or all of the
+    comment that it begins with, under no word.
+    """
+    lines = _first_comment(text)
+    paragraphs: dict[str, str] = {}
+    for line in lines:
+        begin = re.match(r"(\w+): +(.+)$", line)
+        if begin:
+            paragraphs[begin.group(1)] = begin.group(2)
+        elif paragraphs:
+            last = list(paragraphs)[-1]
+            paragraphs[last] += f" {line.strip()}"
+    return paragraphs or {"": " ".join(lines)} if lines else {}
+
+
+def _first_comment(text: str) -> list[str]:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").removeprefix(" "))
+    return lines
+
+
+def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> Story:
+    checks = []
+    for path in script.checks:
+        text, name = manifest.read(path), path.name.removesuffix(".check.sql")
+        last = results.get(name)
+        checks.append(
+            Query(
+                name,
+                path,
+                _purpose(text),
+                text,
+                f"{'warns' if '-- Level: warn' in text else 'stops the build'}; "
+                + (f"last result: {last['status']}" if last else "has not run yet"),
+            )
+        )
+    observations = [
+        Query(path.name.removesuffix(".observe.sql"), path, _purpose(text), text)
+        for path in script.observations
+        for text in (manifest.read(path),)
+    ]
+    text = manifest.read(script.path)
+    return Story(script.path, header(text), text, checks, observations)
+
+
+def _purpose(text: str) -> str:
+    lines = [line for line in _first_comment(text) if not line.startswith("Level:")]
+    return " ".join(lines).strip()
+
+
+def _drawing(flow: Lineage) -> dict[str, object]:
+    """The lineage as the template draws it; only edges that no longer way implies."""
+    labels = {table: _lines(table.partition(".")[2]) for table in flow.needs}
+    widths = {table: max(map(len, lines)) * CHARACTER + PADDING for table, lines in labels.items()}
+    drawing = draw(widths, reduced(flow.edges))
+    return {
+        "boxes": drawing.boxes,
+        "paths": drawing.paths,
+        "width": drawing.width,
+        "height": drawing.height,
+        "labels": labels,
+    }
+
+
+def _lines(name: str) -> list[str]:
+    """A name on two lines, if it is long: cut at the word nearest to its middle."""
+    cuts = [found.end() for found in re.finditer("_", name)]
+    if len(name) <= LONGEST_LINE or not cuts:
+        return [name]
+    cut = min(cuts, key=lambda place: abs(2 * place - len(name)))
+    return [name[:cut], name[cut:]]
+
+
+def _metrics(file: Path) -> Markup:
+    """What a project says of its metrics, in Markdown. Its HTML is not trusted, its pictures are
+    left out: they would be requests.
+    """
+    if not file.is_file():
+        return Markup("")
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    tokens = markdown.parse(file.read_text(encoding="utf-8"))
+    if tokens and tokens[0].tag == "h1":  # the page has a title for it
+        del tokens[:3]
+    for token, content in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.type == "heading_open" and content:
+            token.attrSet("id", f"metrics-{_slug(content.content)}")
+        if token.type.startswith("heading_"):
+            token.tag = f"h{min(int(token.tag[1:]) + 1, 6)}"
+        for link in token.children or []:
+            _keep_on_the_page(link)
+    html = markdown.renderer.render(tokens, markdown.options, {})
+    return Markup(
+        html.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace(
+            "</table>", "</table></div>"
+        )
+    )
+
+
+def _keep_on_the_page(token: Token) -> None:
+    """A link to a heading leads to it on this page, one to another file nowhere."""
+    target = str(token.attrGet("href") or "")
+    if token.type == "link_open" and target.startswith("#"):
+        token.attrSet("href", f"#metrics-{target[1:]}")
+    elif token.type == "link_open" and not re.match("https?:", target):
+        del token.attrs["href"]
+
+
+def _slug(heading: str) -> str:
+    """As GitHub names its headings."""
+    return re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
+
+
+def _digest(text: str) -> str:
+    """How a policy names the one text that may run."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

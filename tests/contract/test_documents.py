@@ -1,0 +1,218 @@
+"""The pages in docs/ say what is true: figures, columns, and the tables of the catalogue."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from runner.database import Database
+from runner.docs import documents
+from runner.manifest import load
+from tests import oracle
+from tests.oracle import EARN, REDEEM, SEARCH, Campaign, Counted, Event, Row
+from tests.support import PROJECT, query
+
+METRICS = (PROJECT / "docs/metrics.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", METRICS, flags=re.MULTILINE | re.DOTALL))
+REPORTS = [script.name for script in load(PROJECT).scripts.values() if script.layer == "reporting"]
+LEDGER_VIEWS = "pipeline_runs, freshness, data_checks"
+SHARED = "What all reports share"
+# Said in the text, not in the table of events.
+GOOGLE = Campaign("google", None, None, True, Decimal(300))
+
+each_report = pytest.mark.parametrize("name", REPORTS)
+
+
+# --- docs/metrics.md ------------------------------------------------------------------------------
+
+
+@each_report
+def test_each_report_has_a_section_that_names_each_column(name: str, database: Database) -> None:
+    said = SECTIONS[name] + SECTIONS[SHARED]
+    assert [column for column in _columns(database, name) if f"`{column}`" not in said] == []
+
+
+@pytest.mark.parametrize("name", LEDGER_VIEWS.split(", "))
+def test_each_view_over_the_runs_is_explained(name: str, database: Database) -> None:
+    said = SECTIONS[LEDGER_VIEWS]
+    assert [column for column in _columns(database, name) if f"`{column}`" not in said] == []
+
+
+def test_each_section_that_is_no_report_is_known() -> None:
+    # Reports that a project may not have yet are explained already.
+    assert set(REPORTS) <= set(SECTIONS)
+    for name in SECTIONS:
+        assert re.fullmatch(r"[a-z_]+", name) or name in (LEDGER_VIEWS, SHARED, "The example")
+
+
+@pytest.mark.parametrize("name", [name for name in SECTIONS if name in oracle.TABLES])
+def test_each_figure_is_the_one_that_plain_python_computes(name: str) -> None:
+    rows = oracle.all_reports(_events(), [GOOGLE])[name]
+    shown = [row for table in _tables(SECTIONS[name]) if "column" not in table[0] for row in table]
+    assert shown, "no example"
+    for row in shown:
+        wanted = {"slice": "all", **row} if "slice" in rows[0] else row
+        found = [one for one in rows if all(_cell(one[key]) == wanted[key] for key in wanted)]
+        assert len(found) == 1, f"{name}: {row} is none of {_near(rows, wanted)}"
+
+
+def test_each_segment_is_the_one_that_plain_python_finds() -> None:
+    shown = [table for table in _tables(SECTIONS["user_segments"]) if "user_id" in table[0]]
+    assert shown == [list(_segments(_counted()))]
+
+
+def test_each_recommendation_is_the_one_that_plain_python_finds() -> None:
+    tables = _tables(SECTIONS["category_recommendations"])
+    shown = [table for table in tables if "user_id" in table[0]]
+    assert shown == [list(_recommendations(_counted()))]
+
+
+def test_no_text_has_a_figure_that_no_test_sees() -> None:
+    """In sentences only what defines a figure may stand: lengths of windows, limits, an example."""
+    known = {"0", "1", "3", "7", "12", "14", "27", "28", "42", "90", "168", "300", "2000"}
+    known |= {"0.1", "0.25", "2026-01-05", "2026-01-01"}
+    for name, text in SECTIONS.items():
+        sentences = "\n".join(line for line in text.splitlines() if not line.startswith("|"))
+        figures = set(re.findall(r"(?<![\w_])\d[\d.-]*\d|(?<![\w_])\d", sentences))
+        assert figures <= known, f"{name}: {figures - known}"
+
+
+def _columns(database: Database, name: str) -> list[str]:
+    rows = query(
+        database,
+        "select attname::text as name from pg_attribute"
+        " where attrelid = %(table)s::regclass and attnum > 0 and not attisdropped",
+        table=f"reporting.{name}",
+    )
+    return [row["name"] for row in rows]
+
+
+def _tables(text: str) -> list[list[dict[str, str]]]:
+    """The tables of a text: rows by the names of their columns, without the reasons."""
+    tables = []
+    for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        header, _, *lines = (
+            [cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()
+        )
+        rows = [dict(zip(header, line, strict=True)) for line in lines]
+        tables.append([{k: row[k] for k in row if k != "why"} for row in rows])
+    return tables
+
+
+def _events() -> list[Event]:
+    (table,) = _tables(SECTIONS["The example"])
+    events = []
+    for row in table:
+        values = {name: value or None for name, value in row.items()}
+        miles = values.pop("miles_amount")
+        at = datetime.fromisoformat(row["event_time"]).replace(tzinfo=UTC)
+        arrived = max(at, datetime(2026, 1, 1, tzinfo=UTC))
+        values |= {
+            "event_id": int(row["event_id"]),
+            "event_time": at,
+            "miles_amount": Decimal(miles) if miles else None,
+            "created_at": arrived,
+        }
+        events.append(Event(**values))
+    return events
+
+
+def _counted() -> list[Counted]:
+    return oracle.counted_events(_events(), "UTC")
+
+
+def _cell(value: oracle.Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _near(rows: Iterable[Row], wanted: dict[str, str]) -> list[Row]:
+    """Rows of the same period, for a person to compare with."""
+    first = next(key for key in wanted if key not in ("slice", "grain"))
+    return [row for row in rows if _cell(row[first]) == wanted[first]][:5]
+
+
+def _segments(events: list[Counted]) -> Iterator[dict[str, str]]:
+    last = max(event.day for event in events)
+    people = oracle.grouped(events, lambda event: event.user)
+    miles = {
+        user: sum(
+            event.miles
+            for event in of_user
+            if event.event_type == EARN and (last - event.day).days < 90
+        )
+        for user, of_user in people.items()
+    }
+    earners = sorted((amount for amount in miles.values() if amount > 0), reverse=True)
+    least = earners[math.ceil(Decimal("0.2") * len(earners)) - 1]
+    for user, of_user in sorted(people.items()):
+        days = {(last - event.day).days for event in of_user}
+        recency, frequency = min(days), sum(day < 28 for day in days)
+        is_busy = sum(day < 90 for day in days) >= 12
+        rules = {
+            "new": max(days) <= 14,
+            "champion": recency <= 7 and frequency >= 12 and miles[user] >= least,
+            "loyal": recency <= 14 and frequency >= 6,
+            "promising": recency <= 14,
+            "at risk": recency <= 42 and is_busy,
+            "hibernating": recency <= 90,
+            "lost": True,
+        }
+        yield {"user_id": user, "segment": next(name for name in rules if rules[name])}
+
+
+def _recommendations(events: list[Counted]) -> Iterator[dict[str, str]]:
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for event in events:
+        if event.event_type in (EARN, REDEEM, SEARCH):
+            counts[event.category][event.user] += 1
+    uses = {
+        category: {user: math.log(1 + count) for user, count in of_category.items()}
+        for category, of_category in counts.items()
+    }
+
+    def similarity(one: str, other: str) -> float:
+        product = sum(use * uses[other].get(user, 0) for user, use in uses[one].items())
+        return (
+            product
+            / math.dist(uses[one].values(), [0] * len(uses[one]))
+            / math.dist(uses[other].values(), [0] * len(uses[other]))
+        )
+
+    for user in sorted({event.user for event in events}):
+        for category in sorted(category for category in uses if user not in uses[category]):
+            parts = {
+                used: similarity(used, category) * uses[used][user]
+                for used in sorted(uses)
+                if user in uses[used]
+            }
+            if sum(parts.values()) > 0:
+                reason = max(parts, key=parts.__getitem__)
+                yield {
+                    "user_id": user,
+                    "transaction_category": category,
+                    "score": f"{sum(parts.values()):.6f}",
+                    "support": str(len(uses[reason].keys() & uses[category].keys())),
+                    "reason": reason,
+                }
+
+
+# --- docs/schema.* --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["docs/schema.dbml", "docs/schema.svg"])
+def test_the_drawing_and_the_diagram_are_those_of_the_catalogue(
+    name: str, database: Database
+) -> None:
+    file = PROJECT / name
+    made = documents(database, load(PROJECT), [file])[file]
+    assert file.read_text(encoding="utf-8") == made, "bring it up to date: make docs"
