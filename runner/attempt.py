@@ -269,8 +269,8 @@ class Attempt:
     def _observe(self, composer: Composer, script: Script, observation: Path, mode: Mode) -> None:
         piece = composer.check(observation, mode)
         rows = self.work.query(
-            f"with _observed as ({piece.text}\n) select _observed.label::text as label,"
-            " _observed.value::numeric as value from _observed",
+            f"with observed as ({piece.text}\n) select observed.label::text as label,"
+            " observed.value::numeric as value from observed",
             observation,
         )
         if any(row["label"] is None for row in rows):

@@ -35,7 +35,7 @@ Contents = Mapping[str, Bag]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Mismatch:
     """Rows that a table lacks, and rows that it should not have, by the columns that identify them
     or tell them apart.
     """
@@ -114,7 +114,7 @@ class Bench:
             self.session.run(f"alter table {table} {', '.join(changes)}")
         self._copy(rows, table)
 
-    def expect(self, rows: Rows) -> Difference | None:
+    def expect(self, rows: Rows) -> Mismatch | None:
         """Hold a table against a file, in the columns of the file; the database says what is the
         same.
         """
@@ -135,7 +135,7 @@ class Bench:
         self.session.run(f"drop table {expected}")
         if not found["missing"] and not found["unexpected"]:
             return None
-        return self._difference(rows.table, rows.columns, found["missing"], found["unexpected"])
+        return self._mismatch(rows.table, rows.columns, found["missing"], found["unexpected"])
 
     def contents(self, scripts: Iterable[Script]) -> Contents:
         """What the tables of scripts hold."""
@@ -159,10 +159,10 @@ class Bench:
 
     def compare(
         self, before: Contents, after: Contents, but: Collection[str] = ()
-    ) -> list[Difference]:
+    ) -> list[Mismatch]:
         """The tables that hold something else than before."""
         return [
-            self._difference(
+            self._mismatch(
                 table,
                 [name for name in self._columns_of(table) if name != RUN],
                 _sorted(before[table] - after[table]),
@@ -172,9 +172,9 @@ class Bench:
             if table not in but and before[table] != after[table]
         ]
 
-    def _difference(
+    def _mismatch(
         self, table: str, columns: Sequence[str], missing: list[Row], unexpected: list[Row]
-    ) -> Difference:
+    ) -> Mismatch:
         known = self._columns_of(table)
         shown = [
             name
@@ -184,7 +184,7 @@ class Bench:
             or known[name]["is_key"]
             or Counter(row[name] for row in missing) != Counter(row[name] for row in unexpected)
         ]
-        return Difference(
+        return Mismatch(
             table,
             shown,
             [{name: row[name] for name in shown} for row in missing],

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from runner.attempt import Result, Summary
-    from runner.bench import Difference
+    from runner.bench import Mismatch
     from runner.coverage import Stretch
     from runner.database import Changes
-    from runner.diff import Difference as TableDifference
+    from runner.diff import Difference
     from runner.pipeline import Loaded
     from runner.plan import Step
     from runner.transfer import Counts
-    from runner.trial import Verdict
+    from runner.trial import Tried
 
 GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"
 COLOURS = {
@@ -290,7 +290,7 @@ def summary(done: Summary, live: Live, what: str = "build") -> None:
         say(f"restated: {days}; look: {program()} runs show {done.run_id}")
 
 
-def differences(found: Sequence[TableDifference], left: str, right: str) -> None:
+def differences(found: Sequence[Difference], left: str, right: str) -> None:
     """Tables that differ between two targets, then a few rows of each."""
     if not found:
         return
@@ -335,7 +335,7 @@ def _difference(row: dict[str, Any], left: str, right: str) -> str:
     return f"{key}: {', '.join(changes)}"
 
 
-def differences_data(found: Sequence[TableDifference]) -> list[dict[str, Any]]:
+def differences_data(found: Sequence[Difference]) -> list[dict[str, Any]]:
     """The same for a program."""
     return [asdict(each) for each in found]
 
@@ -456,7 +456,7 @@ def build_data(done: Summary) -> dict[str, Any]:
     }
 
 
-def verdict(done: Verdict) -> None:
+def tried(done: Tried) -> None:
     """What became of a fixture case: a line, and below it what differs if it failed."""
     if done.has_passed:
         say(f"ok      {done.case.name:<76} {done.seconds:6.2f}s")
@@ -465,28 +465,28 @@ def verdict(done: Verdict) -> None:
         return
     answer(f"failed  {done.case.name:<76} {done.seconds:6.2f}s")
     answer(f"    after {done.after}{': ' if done.error else ''}{done.error}")
-    for difference in done.differences:
-        answer(f"    {difference.table}")
-        for line in _difference_lines(difference):
+    for mismatch in done.mismatches:
+        answer(f"    {mismatch.table}")
+        for line in _mismatch_lines(mismatch):
             answer(f"    {line}")
 
 
-def verdict_data(done: Verdict) -> dict[str, Any]:
+def tried_data(done: Tried) -> dict[str, Any]:
     """The same for a program."""
     return {
         "case": done.case.name,
         "status": "passed" if done.has_passed else "failed",
         "after": done.after or None,
         "error": done.error or None,
-        "differences": [asdict(difference) for difference in done.differences],
+        "differences": [asdict(mismatch) for mismatch in done.mismatches],
         "seconds": round(done.seconds, 3),
     }
 
 
-def _difference_lines(difference: Difference) -> list[str]:
-    lines = [["", *difference.columns]]
+def _mismatch_lines(mismatch: Mismatch) -> list[str]:
+    lines = [["", *mismatch.columns]]
     left = []
-    for sign, rows in (("-", difference.missing), ("+", difference.unexpected)):
+    for sign, rows in (("-", mismatch.missing), ("+", mismatch.unexpected)):
         lines += [
             [sign, *('""' if value == "" else _cell(value) for value in row.values())]
             for row in rows[:SHOWN_ROWS]

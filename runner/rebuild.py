@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -98,10 +98,11 @@ def verify(
             if not found:
                 ledger.succeed(work, attempt.run_id)
             elif repair:
-                _publish(attempt, beside, filled, {})
+                names = [difference.table for difference in found]
+                _publish(attempt, beside, filled, unlike=names)
             else:
-                names = ", ".join(difference.table for difference in found)
-                book.fail(attempt.run_id, RunnerError(f"not what a rebuild gives: {names}"))
+                listed = ", ".join(difference.table for difference in found)
+                book.fail(attempt.run_id, RunnerError(f"not what a rebuild gives: {listed}"))
     seconds = time.monotonic() - started
     mended = attempt.summary(seconds) if found and repair else None
     return Verdict(attempt.run_id, len(tables), found, mended, seconds)
@@ -256,14 +257,21 @@ def _stage(session: Session, table: str, fresh: str) -> Rows:
 
 
 def _publish(
-    attempt: Attempt, beside: Composer, filled: Filled, staged: Mapping[str, Rows]
+    attempt: Attempt,
+    beside: Composer,
+    filled: Filled,
+    staged: Mapping[str, Rows] | None = None,
+    unlike: Collection[str] = (),
 ) -> None:
-    """In one transaction, with what the target has consumed then."""
+    """In one transaction, with what the target has consumed then. Views are defined anew where
+    their script has changed, or where they are among the `unlike`.
+    """
     with attempt.work.transaction():
         attempt.work.run(PRELUDE)
         positions, steps = look(attempt.work, attempt.manifest, attempt.target)
         composer = Composer(attempt.manifest, attempt.target, positions, attempt.run_id)
         attempt.define_schemas(composer, steps)
-        publication = Publication(attempt.work, composer, beside, staged)
-        attempt.publish(publication, filled, {s.script.key for s in steps if s.changed})
+        publication = Publication(attempt.work, composer, beside, staged or {})
+        changed = {step.script.key for step in steps if step.changed}
+        attempt.publish(publication, filled, changed | set(unlike))
         attempt.finish(positions, publication)

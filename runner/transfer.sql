@@ -26,7 +26,7 @@ drop table pg_temp.fresh
 with fresh as materialized (
     select
         {{ rejected_key }} as key,
-        to_jsonb(source) - array['_row', '_row_age'] as source_row
+        to_jsonb(source.*) - array['_row', '_row_age'] as source_row
     from {{ source }} as source
     where {{ scope }}
 ),
@@ -116,7 +116,7 @@ select
         where {{ is_not_marked }}
     ) - count(*) as kept,
     (
-        select coalesce(jsonb_agg(to_jsonb(few)), '[]')
+        select coalesce(jsonb_agg(to_jsonb(few.*)), '[]')
         from (select * from pg_temp.gone limit 5) as few
     ) as sample
 from pg_temp.gone
@@ -141,7 +141,7 @@ select
     {{ run_id }} as run_id,
     {{ pipeline_id }} as pipeline_id,
     jsonb_build_object({{ key_object }}) as key,
-    to_jsonb(stored) as old_row
+    to_jsonb(stored.*) as old_row
 from {{ target }} as stored
 inner join pg_temp.gone as fresh on {{ is_same_key }}
 

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from runner.attempt import Attempt, CheckFailed
-from runner.bench import Bench, Contents, Difference
+from runner.bench import Bench, Contents, Mismatch
 from runner.change_sets import change_sets
 from runner.compose import Composer
 from runner.database import (
@@ -26,7 +26,7 @@ from runner.errors import RunnerError, StartError
 from runner.fixtures import Case, Rows
 from runner.ledger import Ledger
 from runner.manifest import Manifest, Script
-from runner.plan import Mode, Position, Step, order
+from runner.plan import NEVER_BUILT, Mode, Position, Step, order
 from runner.queries import queries
 from runner.target import Target
 
@@ -39,14 +39,14 @@ LATE = "two incremental builds, the second of the first rows, which come late"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Tried:
     """What became of a case: after which build it failed, and why."""
 
     case: Case
     seconds: float
     after: str = ""
     error: str = ""
-    differences: list[Difference] = field(default_factory=list)
+    mismatches: list[Mismatch] = field(default_factory=list)
 
     @property
     def has_passed(self) -> bool:
@@ -56,9 +56,9 @@ class Verdict:
 class _Failed(Exception):
     """A build of a case does not do what it should."""
 
-    def __init__(self, after: str, error: str, differences: list[Difference]) -> None:
+    def __init__(self, after: str, error: str, mismatches: list[Mismatch]) -> None:
         super().__init__(after)
-        self.after, self.error, self.differences = after, error, differences
+        self.after, self.error, self.mismatches = after, error, mismatches
 
 
 class _Done(Exception):
@@ -69,16 +69,16 @@ def run(
     database: Database,
     manifest: Manifest,
     cases: Sequence[Case],
-    tell: Callable[[Verdict], None] = lambda verdict: None,
-) -> list[Verdict]:
+    tell: Callable[[Tried], None] = lambda tried: None,
+) -> list[Tried]:
     """Try the cases, and tell of each; nothing is left behind. StartError names a file of rows that
     the database does not take.
     """
-    verdicts: list[Verdict] = []
+    tried: list[Tried] = []
 
-    def note(verdict: Verdict) -> None:
-        verdicts.append(verdict)
-        tell(verdict)
+    def note(one: Tried) -> None:
+        tried.append(one)
+        tell(one)
 
     with database.session("milepost test") as work:
         name = f"test_{work.backend_pid}"
@@ -97,7 +97,7 @@ def run(
                 trial = _Trial(replace(manifest, variables=variables), bench, book)
                 trial.run(together, note)
             raise _Done
-    return verdicts
+    return tried
 
 
 class _Attempt(Attempt):
@@ -147,7 +147,7 @@ class _Trial:
     bench: Bench
     book: Ledger
 
-    def run(self, cases: Sequence[Case], tell: Callable[[Verdict], None]) -> None:
+    def run(self, cases: Sequence[Case], tell: Callable[[Tried], None]) -> None:
         needed = {script.key for case in cases for script in case.scripts}
         scripts = [script for script in order(self.manifest) if script.key in needed]
         fillers = self.manifest.fillers()
@@ -161,7 +161,7 @@ class _Trial:
                     self._build(EMPTY, scripts, "full", 0, 0)
             except _Failed as failed:
                 if len(cases) == 1:
-                    tell(_verdict(cases[0], started, failed))
+                    tell(_tried(cases[0], started, failed))
                     return
             else:
                 for case in cases:
@@ -170,15 +170,15 @@ class _Trial:
         for case in cases:  # a script of one of them fails; the others can still be tried
             self.run([case], tell)
 
-    def _try(self, case: Case) -> Verdict:
+    def _try(self, case: Case) -> Tried:
         started = time.monotonic()
         try:
             built = self._rebuild(case)
             if case.is_raw:
                 self._arrive(case, built)
         except _Failed as failed:
-            return _verdict(case, started, failed)
-        return Verdict(case, time.monotonic() - started)
+            return _tried(case, started, failed)
+        return Tried(case, time.monotonic() - started)
 
     def _rebuild(self, case: Case) -> Contents:
         """Build in full, twice; returns what the tables hold."""
@@ -235,7 +235,7 @@ class _Trial:
                 run_id=self.book.begin("build", session, target=target.name),
                 tell=lambda result: None,
                 starting=lambda step, index, count: None,
-            ).run(positions, [Step(script, mode, what) for script in scripts])
+            ).run(positions, [Step(script, mode, NEVER_BUILT) for script in scripts])
 
     @contextmanager
     def _failing(self, after: str) -> Iterator[None]:
@@ -273,12 +273,12 @@ def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[li
     yield LATE, [last, first]
 
 
-def _raise_for(after: str, found: Sequence[Difference | None]) -> None:
-    differences = [difference for difference in found if difference]
-    if differences:
-        raise _Failed(after, "", differences)
+def _raise_for(after: str, found: Sequence[Mismatch | None]) -> None:
+    mismatches = [mismatch for mismatch in found if mismatch]
+    if mismatches:
+        raise _Failed(after, "", mismatches)
 
 
-def _verdict(case: Case, started: float, failed: _Failed) -> Verdict:
+def _tried(case: Case, started: float, failed: _Failed) -> Tried:
     seconds = time.monotonic() - started
-    return Verdict(case, seconds, failed.after, failed.error, failed.differences)
+    return Tried(case, seconds, failed.after, failed.error, failed.mismatches)

@@ -30,12 +30,10 @@ def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) ->
 
     manifest = load(project)
     cases = choose(manifest, collect(manifest), patterns, names)
-    verdicts = run(Database(server.find(project).conninfo), manifest, cases, output.verdict)
-    output.data([output.verdict_data(verdict) for verdict in verdicts])
-    failed = sum(not verdict.has_passed for verdict in verdicts)
+    tried = run(Database(server.find(project).conninfo), manifest, cases, output.tried)
+    output.data([output.tried_data(each) for each in tried])
+    failed = sum(not each.has_passed for each in tried)
     if failed:
-        raise RunnerError(
-            f"{failed} of {len(verdicts)} cases failed", "- is missing, + is too many"
-        )
-    seconds = sum(verdict.seconds for verdict in verdicts)
-    output.say(f"test: {len(verdicts)} cases passed, {seconds:.1f}s")
+        raise RunnerError(f"{failed} of {len(tried)} cases failed", "- is missing, + is too many")
+    seconds = sum(each.seconds for each in tried)
+    output.say(f"test: {len(tried)} cases passed, {seconds:.1f}s")

@@ -21,7 +21,7 @@ replaced as (
         {{ run_id }} as run_id,
         {{ pipeline_id }} as pipeline_id,
         jsonb_build_object({{ key_object }}) as key,
-        to_jsonb(stored) as old_row
+        to_jsonb(stored.*) as old_row
     from compared as fresh
     inner join {{ target }} as stored on {{ is_same_key }}
     where fresh._differs and fresh._stored_run_id is not null

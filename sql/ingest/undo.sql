@@ -65,7 +65,7 @@ with kept as (
         {{ run_id }} as run_id,
         {{ pipeline_id }} as pipeline_id,
         owned.key,
-        to_jsonb(stored) as old_row
+        to_jsonb(stored.*) as old_row
     from {{ target }} as stored
     inner join pg_temp.owned as owned on owned.key = jsonb_build_object({{ key_object }})
 ),

@@ -101,6 +101,24 @@ def test_rows_that_break_a_rule_wait_with_their_reason_and_the_others_load(
     arena.assert_sound()
 
 
+def test_columns_of_a_source_may_be_called_as_the_runner_calls_its_own(arena: Arena) -> None:
+    arena.make("upsert", on_delete="apply")
+    arena.run_text(
+        "alter table fire.goods add source text default 's', add stored text, add few text"
+    )
+    arena.ingest()
+    refuse(arena)
+    arena.insert("2026-01-01 00:10:00+00", "2026-01-01 00:20:00+00")
+    bad = arena.insert("2026-01-01 00:20:00+00", value="bad")
+    arena.set_clock("2026-01-01 01:00:00+00")
+    arena.ingest()
+    assert waiting(arena) == bad
+    assert arena.one("select source_row ->> 'source' from orchestrator.rejected_rows") == "s"
+    arena.run_text("delete from fire.goods where id = 1")
+    arena.pipeline.reconcile()
+    assert arena.one("select old_row ->> 'source' from orchestrator.replaced_rows") == "s"
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "window_size", ["10 minutes", pytest.param("10 days", marks=pytest.mark.slow)]

@@ -185,7 +185,7 @@ def test_a_check_may_call_its_columns_as_the_runner_calls_its_own(
     (project / "sql/reporting/kpi_daily.check.sql").write_text(
         "select 1 as first, 2 as bad, 3 as _bad, 4 as few, 5 as sample\n"
     )
-    with pytest.raises(CheckFailed, match="kpi_daily.check.sql: 1 bad rows"):
+    with pytest.raises(CheckFailed, match=r"kpi_daily\.check\.sql: 1 bad rows"):
         rebuild(built, manifest=load(project))
     result = query(built, "select * from reporting.data_checks where check_name = 'kpi_daily'")[0]
     assert result["sample"] == [{"first": 1, "bad": 2, "_bad": 3, "few": 4, "sample": 5}]

@@ -16,7 +16,7 @@ from runner.database import BUILD_LOCK, Database
 from runner.fixtures import choose, collect
 from runner.init import ORDERS, write
 from runner.manifest import load
-from runner.trial import Verdict, run
+from runner.trial import Tried, run
 from tests.integration.test_build import earn
 from tests.integration.test_commands import assert_refused, command
 from tests.support import PROJECT, insert_events, query, rebuild, run_all, scalar
@@ -106,10 +106,11 @@ def test_the_rows_of_the_live_tables_are_neither_read_nor_touched(database: Data
     assert done.returncode == 0, done.stdout + done.stderr
     assert [query(database, text) for text in seen] == before
     assert catalogue(database) == names
-    assert (
-        scalar(database, "select count(*) from pg_locks where classid = %(kind)s", kind=BUILD_LOCK)
-        == 0
+    locks = (
+        "select count(*) from pg_locks inner join pg_database on pg_database.oid = database"
+        " where classid = %(kind)s and datname = current_database()"
     )
+    assert scalar(database, locks, kind=BUILD_LOCK) == 0
 
 
 @pytest.mark.usefixtures("no_margin")
@@ -120,7 +121,7 @@ def test_neither_an_ingest_nor_a_build_waits_for_a_test(database: Database) -> N
     beside = Database(make_conninfo(database.conninfo, options="-c lock_timeout=5s"))
     seen = []
 
-    def look(verdict: Verdict) -> None:
+    def look(tried: Tried) -> None:
         run_all(beside)
         rebuild(beside, select=["kpi_daily"])
         seen.append(scalar(beside, "select count(*) from warehouse.fact_miles_earned"))

@@ -455,7 +455,7 @@ def test_verify_sees_a_lost_key_and_a_lost_index_and_mends_them(built: Database)
     assert_reports_equal_oracle(built)
 
 
-def test_a_view_that_was_replaced_by_hand_is_seen(built: Database) -> None:
+def test_a_view_that_was_replaced_by_hand_is_seen_and_repaired(built: Database) -> None:
     view = "warehouse.classified_events"
     build_again(built, target="dev")
     assert all(each.is_same for each in compared(built, "live", "dev").tables)
@@ -472,6 +472,8 @@ def test_a_view_that_was_replaced_by_hand_is_seen(built: Database) -> None:
     query(built, "drop view dev_warehouse.classified_events")
     (gone,) = compared(built, "live", "dev", "classified_events").tables
     assert gone.problem == "there is no dev_warehouse.classified_events"
+    assert verify(built, SHIPPED, LIVE, repair=True).repair is not None
+    assert verify(built, SHIPPED, LIVE).differences == []
 
 
 def test_views_are_the_same_whatever_the_search_path_of_the_role(built: Database) -> None:
@@ -484,14 +486,24 @@ def test_views_are_the_same_whatever_the_search_path_of_the_role(built: Database
 def test_the_rows_of_each_side_are_shown(built: Database) -> None:
     build_again(built, target="dev")
     query(built, "delete from dev_reporting.kpi_daily where day > '2026-01-20'")
-    query(
-        built,
-        "update dev_reporting.retention set active_users = active_users + 1, cohort_size = cohort_size + 1",
-    )
+    query(built, "update dev_reporting.retention set active_users = active_users + 1")
     told = run(built, "diff", "live", "dev")
-    rows = {line.split("  ")[0]: line for line in told.stdout.splitlines()}
-    assert "  30 -> 20  " in rows["reporting.kpi_daily"]
-    assert max(len(line) for line in told.stdout.split("\n\n")[0].splitlines()) <= 100
+    lines = told.stdout.split("\n\n")[0].splitlines()
+    assert lines[0].split() == [
+        "table",
+        "rows",
+        "only",
+        "live",
+        "only",
+        "dev",
+        "changed",
+        "columns",
+    ]
+    (kpi,) = [line for line in lines if line.startswith("reporting.kpi_daily")]
+    assert kpi.split() == ["reporting.kpi_daily", "30", "->", "20", "10", "0", "0"]
+    (retention,) = [line for line in lines if line.startswith("reporting.retention")]
+    assert " -> " not in retention
+    assert max(map(len, lines)) <= 100
 
 
 def test_starting_hears_of_every_script_once(built: Database) -> None:
