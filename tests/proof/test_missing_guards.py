@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner import attempt, compose, ledger, plan, publication
+from runner import attempt, ledger, plan, publication, publish
 from runner.database import Database, LockHeld, Session
 from runner.errors import RunnerError
 from runner.queries import queries
@@ -531,7 +531,7 @@ GUARDS: dict[str, Guard] = {
         failed_build,
     ),
     "rows that are gone": (
-        lambda bench: bench.text_of(compose, "publish.sql", "where {{ is_same_key }}", "where false"),
+        lambda bench: bench.text_of(publish, "publish.sql", "where {{ is_same_key }}", "where false"),
         events_that_are_deleted,
     ),
     "the difference rather than a new table": (
