@@ -169,7 +169,7 @@ def test_a_build_that_loses_a_session_before_any_script_leaves_the_old_version(
 def test_a_build_that_is_killed_before_any_script_leaves_the_old_version(
     server_uri: str, pending: dict[str, Pending], murder: Kill, kind: str
 ) -> None:
-    for at in range(kind == KINDS[0], pending[kind].scripts, 2):
+    for at in range(kind == "full", pending[kind].scripts, 2):
         die_before_a_script(server_uri, pending[kind], kind, at, murder)
 
 
@@ -178,7 +178,7 @@ def test_a_build_that_is_killed_before_any_script_leaves_the_old_version(
 def test_a_reshaping_build_that_dies_before_any_statement_leaves_one_version_or_the_other(
     server_uri: str, pending: dict[str, Pending], victim: str
 ) -> None:
-    """Every ninth statement: some are before the swap, some in it and some behind."""
+    """Some statements: before the swap, in it and behind."""
     at, has_struck = 1, True
     while has_struck:
         with cloned(server_uri, pending["incremental"].mould) as world:
@@ -199,7 +199,7 @@ def test_a_reshaping_build_that_dies_before_any_statement_leaves_one_version_or_
             world.build()
             world.assert_exact()
             assert world.builds()[-1]["status"] == "succeeded"
-        at += 9
+        at += 29
 
 
 @pytest.mark.slow
