@@ -67,7 +67,9 @@ def spoil(database: Database) -> None:
 # rebuild.
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 5])
+@pytest.mark.parametrize(
+    "jobs", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)]
+)
 def test_a_rebuild_of_sound_tables_changes_nothing(built: Database, jobs: int) -> None:
     done = rebuild(built, SHIPPED, LIVE, jobs)
     assert len(done.results) == len(SHIPPED.scripts)
@@ -184,7 +186,9 @@ rebuild(Database(sys.argv[1]), load(Path(sys.argv[2])), Target(), 2, starting=st
 """
 
 
-@pytest.mark.parametrize("at", [1, 15, 27])
+@pytest.mark.parametrize(
+    "at", [15, pytest.param(1, marks=pytest.mark.slow), pytest.param(27, marks=pytest.mark.slow)]
+)
 def test_a_rebuild_that_is_killed_is_cleared_away_by_the_next_build(
     built: Database, at: int
 ) -> None:

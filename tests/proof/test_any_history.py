@@ -13,7 +13,7 @@ from tests.proof.steps import PIPELINES, Build, FillGaps, Ingest, Reconcile, Ste
 from tests.proof.world import cloned
 
 A_FEW = settings(
-    max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False
+    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False
 )
 MANY = settings(A_FEW, max_examples=30)
 histories = st.lists(steps, min_size=3, max_size=9)

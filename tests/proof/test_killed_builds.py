@@ -138,7 +138,7 @@ def wait_for_its_sessions(world: World) -> None:
 
 
 @pytest.mark.parametrize("victim", ["work", "evidence"])
-@pytest.mark.parametrize("at", [1, 17])
+@pytest.mark.parametrize("at", [17])
 def test_a_build_that_loses_a_session_leaves_the_old_version(
     server_uri: str, pending: dict[str, Pending], victim: str, at: int
 ) -> None:
@@ -146,7 +146,7 @@ def test_a_build_that_loses_a_session_leaves_the_old_version(
     die_before_a_script(server_uri, pending["incremental"], "incremental", at, lose(victim))
 
 
-@pytest.mark.parametrize("at", [2, 25])
+@pytest.mark.parametrize("at", [25])
 def test_a_build_that_is_killed_leaves_the_old_version(
     server_uri: str, pending: dict[str, Pending], murder: Kill, at: int
 ) -> None:
