@@ -143,10 +143,9 @@ class Attempt:
         publication = Publication(self.work, composer, composer)
         publication.refuse_other_kinds(full)
         changed = set(reshaped(self.work, composer, [each for each in full if not each.is_view]))
+        publication.refuse_obstacles([script for script in full if script.key in changed])
         # While a view is defined anew nobody can read it, and others follow from it.
         changed |= {step.script.key for step in due if step.script.is_view and step.changed}
-        scripts = [script for script in full if script.key in changed]
-        publication.refuse_obstacles(scripts)
         return followers(self.manifest, changed)
 
     def _show_needs(

@@ -81,15 +81,16 @@ class Publication:
             self._keep_view(script, is_changed)
             return Changes()
         changes = Changes()
-        for name in script.tables:
+        definitions = self.composer.definitions(script)
+        for name, definition in zip(script.tables, definitions, strict=True):
             fresh = self.beside.target.table(script.layer, name)
             table = self.composer.target.table(script.layer, name)
             if self._is_new_shape(table, fresh):
                 self.swaps.append((script, table, fresh))
                 changes += Changes(inserted=self._count(fresh), deleted=self._count(table))
             else:
-                for piece in self.composer.definitions(script):  # an index, a comment
-                    self.session.run(piece.text, piece.file)
+                # An index, a comment; of this table alone, as the other may still lack a column.
+                self.session.run(definition.text, definition.file)
                 before = self.session.changes(table)
                 if script.is_restated and name == script.name:
                     assert self.composer.run_id is not None
@@ -111,6 +112,8 @@ class Publication:
         old = list(columns(self.session, name).items())
         new = columns(self.session, self.beside.target.table(script.layer, script.name))
         is_new_shape = bool(reads & gone) or old != list(new.items())[: len(old)]
+        if is_new_shape:
+            self.refuse_obstacles([script])
         if is_changed or is_new_shape or not old:
             self.views.append((script, name, is_new_shape and bool(old)))
 
@@ -123,10 +126,10 @@ class Publication:
         for name in reversed(new_views):
             self.session.run(f"drop view {name}")
         for _, table, fresh in self.swaps:
-            rights[table] = self._rights(table, fresh, table)
+            of_the_old = self._rights(table, fresh, table)
             self.session.run(f"drop table if exists {table}")
             self.session.run(f"alter table {fresh} set schema {table.partition('.')[0]}")
-            self._run_all(rights[table])
+            self._run_all(of_the_old)
         self._refuse_strangers([table for _, table, _ in self.swaps])
         for view, name, _ in self.views:
             for piece in self.composer.definitions(view):

@@ -132,6 +132,38 @@ def test_a_changed_key_or_state_table_takes_its_followers_along(
     assert_equals_rebuild(built, changed)
 
 
+def test_a_described_column_comes_to_a_table_that_keeps_counts_beside_it(
+    built: Database, project: Path
+) -> None:
+    """While the counts stay as they are, and get what differs."""
+    file = "schema/warehouse/agg_user_daily.sql"
+    edit(
+        project,
+        file,
+        "    first_earned_at timestamptz,",
+        "    first_earned_at timestamptz,\n    mood text,",
+    )
+    text = (project / file).read_text()
+    (project / file).write_text(
+        text + "comment on column {{ warehouse }}.agg_user_daily.mood is 'How it felt.';\n"
+    )
+    changed = load(project)
+    rebuild(built, manifest=changed)
+    assert "mood" in columns(built, "warehouse.agg_user_daily")
+    assert_reports_equal_oracle(built)
+    assert_equals_rebuild(built, changed)
+
+
+def test_a_view_on_a_view_does_not_keep_it_from_another_text(
+    built: Database, project: Path
+) -> None:
+    query(built, "create view public.mine as select user_id from warehouse.classified_events")
+    moved = edit(project, "sql/manifest.toml", '"UTC"', '"Asia/Singapore"')
+    rebuild(built, manifest=moved)
+    assert scalar(built, "select count(*) from public.mine") == 30
+    assert_reports_equal_oracle(built, timezone="Asia/Singapore")
+
+
 def test_rows_that_are_new_come_in_the_same_build(built: Database, with_mood: Manifest) -> None:
     insert_events(built, [earn(2, "u_0", 7), earn(41, "u_8", 70)])
     ingest(built)
