@@ -79,7 +79,7 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
     """Keys of the scripts that match: `name`, `layer.name`, a glob, a layer; `+x` with all x needs,
     `x+` with all that needs x.
     """
-    needs, needed_by = _neighbours(manifest)
+    needs, needed_by = neighbours(manifest)
     selected: set[str] = set()
     for pattern in patterns:
         core = pattern.strip("+")
@@ -185,7 +185,7 @@ def decide(
 
 def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
     """The scripts of these keys, and all that follow from them."""
-    return set(keys) | _reach(set(keys), _neighbours(manifest)[1])
+    return set(keys) | _reach(set(keys), neighbours(manifest)[1])
 
 
 def _step(
@@ -224,7 +224,8 @@ def _raw_needs(script: Script) -> list[str]:
     return [need.partition(".")[2] for need in script.needs if need.partition(".")[0] == LEAVES[0]]
 
 
-def _neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """What each script needs, and what needs it, by key."""
     fillers = manifest.fillers()
     needs: dict[str, set[str]] = {key: set() for key in manifest.scripts}
     needed_by: dict[str, set[str]] = {key: set() for key in manifest.scripts}

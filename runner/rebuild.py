@@ -20,7 +20,7 @@ from runner.diff import Difference, compare
 from runner.errors import RunnerError
 from runner.ledger import Ledger
 from runner.manifest import Manifest, Script
-from runner.plan import Step, order
+from runner.plan import Step, neighbours, order
 from runner.publication import Publication
 from runner.publish import Rows, differing
 from runner.queries import queries
@@ -183,7 +183,7 @@ def _fill(attempt: Attempt, composer: Composer, sessions: list[Session], then: T
     """
     scripts = order(attempt.manifest)
     steps = {script.key: Step(script, "full", "rebuilt") for script in scripts}
-    needs = _needs(attempt.manifest)
+    needs, _ = neighbours(attempt.manifest)
     left = _seconds_left(needs, ledger.script_seconds(attempt.work, attempt.target.name))
     seconds = dict.fromkeys(steps, 0.0)
 
@@ -227,14 +227,6 @@ def _fill(attempt: Attempt, composer: Composer, sessions: list[Session], then: T
                 session.cancel()
             raise
     return [(steps[script.key], seconds[script.key]) for script in scripts]
-
-
-def _needs(manifest: Manifest) -> dict[str, set[str]]:
-    fillers = manifest.fillers()
-    return {
-        script.key: {fillers[need].key for need in script.needs if need in fillers}
-        for script in manifest.scripts.values()
-    }
 
 
 def _seconds_left(needs: Mapping[str, set[str]], seconds: Mapping[str, float]) -> dict[str, float]:
