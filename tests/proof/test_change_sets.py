@@ -35,18 +35,21 @@ def touched(world: World) -> Rows:
     return rows(world, "select user_id, event_date from warehouse.changed_user_days")
 
 
-KPIS = "select day, dau, events, miles_earned, miles_redeemed from reporting.kpi_daily"
+KPIS = (
+    "select day, dau, events, miles_earned, miles_redeemed from reporting.kpi_daily"
+    " where slice = 'all'"
+)
 GROWTH = (
     "select grain, period_start, new_users, retained_users, resurrected_users, churned_users"
-    " from reporting.growth_accounting"
+    " from reporting.growth_accounting where slice = 'all'"
 )
 COHORTS = (
     "select grain, cohort_start, period_number, active_users from reporting.retention"
-    " where cohort_start is not null"
+    " where slice = 'all' and cohort_start is not null"
 )
 CATEGORIES = (
     "select transaction_category, events, miles_earned, miles_redeemed"
-    " from warehouse.agg_category_periods where grain = 'month'"
+    " from warehouse.agg_category_periods where slice = 'all' and grain = 'month'"
 )
 
 
@@ -245,7 +248,7 @@ def test_an_older_first_event_moves_a_user_to_another_cohort_with_all_later_peri
 def test_an_event_is_in_the_trailing_windows_of_as_many_days_and_no_more(world: World) -> None:
     world.insert(event(60, "bob"))
     world.run_all()
-    text = "select day, dau, wau, mau from reporting.active_users_daily"
+    text = "select day, dau, wau, mau from reporting.active_users_daily where slice = 'all'"
 
     def change(*events: Any) -> dict[date, tuple[int, ...]]:
         gone, come = effect(world, lambda: world.insert(*events), text)
