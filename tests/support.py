@@ -31,8 +31,11 @@ REPORTS = (
     "engagement_daily",
     "miles_by_category",
     "acquisition",
+    "engagement_funnel",
+    "miles_balance_daily",
+    "category_performance",
 )
-SLICED = ("engagement_daily",)
+SLICED = ("engagement_daily", "engagement_funnel", "miles_balance_daily")
 
 
 JANUARY = datetime(2026, 1, 1, 12, tzinfo=UTC)
