@@ -18,7 +18,8 @@ comment on table {{ reporting }}.engagement_funnel is
 'From search to earn to redeem. One row per month of the first event and slice value.';
 comment on column {{ reporting }}.engagement_funnel.cohort_start is
 'First day of the month of the first event of these users.';
-comment on column {{ reporting }}.engagement_funnel.slice is 'all, country, platform or utm_source.';
+comment on column {{ reporting }}.engagement_funnel.slice is
+'all, country, platform or utm_source.';
 comment on column {{ reporting }}.engagement_funnel.slice_value is
 'Member of the slice; all in slice all.';
 comment on column {{ reporting }}.engagement_funnel.users is 'Users of the cohort.';

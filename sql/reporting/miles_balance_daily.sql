@@ -25,20 +25,36 @@ with slices as (
         engagement.slice_value
 ),
 
+-- A day of nothing is put beside each day, so that quiet ones are there too.
 days as (
     select
-        dates.calendar_date as day,
-        slices.slice,
-        slices.slice_value,
-        coalesce(engagement.miles_earned, 0) as miles_earned,
-        coalesce(engagement.miles_redeemed, 0) as miles_redeemed
-    from slices
-    inner join {{ warehouse }}.dim_dates as dates on dates.calendar_date >= slices.first_day
-    left join {{ warehouse }}.agg_engagement_daily as engagement
-        on
-            engagement.slice = slices.slice
-            and engagement.slice_value = slices.slice_value
-            and engagement.event_date = dates.calendar_date
+        entries.day,
+        entries.slice,
+        entries.slice_value,
+        sum(entries.miles_earned) as miles_earned,
+        sum(entries.miles_redeemed) as miles_redeemed
+    from (
+        select
+            engagement.event_date as day,
+            engagement.slice,
+            engagement.slice_value,
+            engagement.miles_earned,
+            engagement.miles_redeemed
+        from {{ warehouse }}.agg_engagement_daily as engagement
+        union all
+        select
+            dates.calendar_date as day,
+            slices.slice,
+            slices.slice_value,
+            0 as miles_earned,
+            0 as miles_redeemed
+        from slices
+        inner join {{ warehouse }}.dim_dates as dates on dates.calendar_date >= slices.first_day
+    ) as entries
+    group by
+        entries.day,
+        entries.slice,
+        entries.slice_value
 )
 
 select

@@ -1,6 +1,7 @@
 -- warehouse.agg_user_funnels
 -- Grain: one row per user and slice value with an event (user_id, slice, slice_value).
--- Rerun: changed keys; replaces what changed users had not finished before their oldest changed day.
+-- Rerun: changed keys; replaces the funnels of changed users that were not finished before their
+--        oldest changed day.
 -- Why:   each step is the first such event after the step before, so what lies behind the oldest
 --        change stays: a funnel that was finished by then can not change, and another one goes on
 --        from its last step. A look-up by the key of a fact finds the next, whatever the history.
