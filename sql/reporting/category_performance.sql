@@ -42,4 +42,6 @@ left join {{ warehouse }}.agg_category_periods as before
         before.grain = categories.grain
         and before.period_start
         = (categories.period_start - ('1 ' || categories.grain)::interval)::date
-        and before.transaction_category = categories.transaction_category;
+        and before.transaction_category = categories.transaction_category
+        and before.slice = categories.slice
+where categories.slice = 'all';

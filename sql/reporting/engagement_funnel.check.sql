@@ -10,7 +10,6 @@ with cohorts as (
     from {{ reporting }}.growth_accounting as growth
     where
         growth.grain = 'month'
-        and growth.slice = 'all'
         and growth.new_users > 0
 ),
 
@@ -42,7 +41,7 @@ select
 from cohorts
 full join funnels using (cohort_start, slice, slice_value)
 where
-    (cohorts.new_users is distinct from funnels.users and slice = 'all')
+    cohorts.new_users is distinct from funnels.users
     or funnels.searched > funnels.users
     or funnels.earned > funnels.searched
     or funnels.redeemed > funnels.earned

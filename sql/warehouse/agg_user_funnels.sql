@@ -35,40 +35,12 @@ stored as (
 
 active as (
     select
-        days.user_id,
-        days.slice,
-        days.slice_value,
-        min(days.event_date) as first_day
-    from (
-        select
-            daily.user_id,
-            slices.slice,
-            slices.slice_value,
-            daily.event_date
-        from {{ warehouse }}.agg_user_daily as daily
-        {{ incremental }} inner join changed
-        {{ incremental }}     on changed.user_id = daily.user_id
-        {{ incremental }}     and changed.since <= daily.event_date
-        cross join lateral (
-            values
-            ('all', 'all'),
-            ('country', daily.country),
-            ('platform', daily.platform),
-            ('utm_source', daily.utm_source)
-        ) as slices (slice, slice_value)
-        union all
-        select
-            stored.user_id,
-            stored.slice,
-            stored.slice_value,
-            stored.first_day as event_date
-        from stored
-        where stored.first_day < stored.since
-    ) as days
-    group by
-        days.user_id,
-        days.slice,
-        days.slice_value
+        activity.user_id,
+        activity.slice,
+        activity.slice_value,
+        activity.active_days[1] as first_day
+    from {{ warehouse }}.agg_user_activity as activity
+    {{ incremental }} inner join changed on changed.user_id = activity.user_id
 ),
 
 fresh as (
