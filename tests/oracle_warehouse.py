@@ -499,6 +499,23 @@ def favourite_category(events: list[Counted]) -> str | None:
     return min(counts, key=lambda category: (-counts[category], category), default=None)
 
 
+def agg_user_funnels(source: Source) -> list[Row]:
+    rows: list[Row] = []
+    for part in source.data.slices:
+        for user, events in grouped(part.events, lambda event: event.user).items():
+            journey = oracle.journey_of(oracle.History(in_time_order(events)))
+            row: Row = {"user_id": user, **part.key, "first_day": first_day(events)}
+            for day, at, step in (
+                ("search_date", "searched_at", journey.search),
+                ("earn_date", "earned_at", journey.earn),
+                ("redeem_date", "redeemed_at", journey.redeem),
+            ):
+                row[day] = step.day if step else None
+                row[at] = step.at if step else None
+            rows.append(row)
+    return rows
+
+
 # Groups
 
 
@@ -554,6 +571,7 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "agg_user_periods": agg_user_periods,
     "agg_period_activity": agg_period_activity,
     "agg_user_engagement": agg_user_engagement,
+    "agg_user_funnels": agg_user_funnels,
 }
 
 
