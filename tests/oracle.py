@@ -2,8 +2,8 @@
 
 Owns the definitions of the metrics page a second time, written from that page alone and never from
 the SQL, so that a mistake has to be made twice to go unseen. Favours the obvious over the fast. It
-knows nothing of databases, of ingestion or of builds; user_segments, category_recommendations and
-the views over the orchestrator are not here.
+knows nothing of databases, of ingestion or of builds; user_segments and the views over the
+orchestrator are not here.
 
 Where the page leaves a choice, the most literal reading is taken:
 
@@ -27,6 +27,12 @@ Where the page leaves a choice, the most literal reading is taken:
 - In the funnel the search may be the user's very first event; a step at the same moment as the one
   before it counts when its event_id is larger. A day is 24 hours. All of a slice's users are in it.
 - The average line of retention has period_number 0 too.
+- Affinities and similarities are rounded to 6 digits; a score is computed from the rounded ones, and
+  rounded too, and so the best of a user and its reason are found. A score that is 0 then is no row.
+- The category `unknown` is neither recommended nor a reason, so nothing is similar to it. Ties of
+  recommendations and reasons go to the first name in the order of characters' codes.
+- Segments and categories are small by the users who have a recommendation. Without a group left to
+  join it, `other` stays as small as it is. A category that is really named `other` is in it.
 """
 
 from __future__ import annotations
@@ -34,10 +40,12 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache
+from itertools import combinations
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -59,6 +67,7 @@ UNCLASSIFIED = "fact_unclassified_events"
 NO_USER, INSANE_TIME, UNKNOWN_TYPE = "no user_id", "insane time", "unknown event type"
 
 GRAINS = ("day", "week", "month")
+OTHER, MIN_CELL = "other", 5
 ONE_DAY = timedelta(days=1)
 ACTIVATION = timedelta(hours=168)
 LONGEST_NAME = 200
@@ -805,6 +814,140 @@ def waits(steps: Iterable[tuple[Counted | None, Counted | None]]) -> list[timede
     ]
 
 
+# Recommendations
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A category that a user never used, and what speaks for it most."""
+
+    user: str
+    category: str
+    rank: int
+    reason: str
+    support: int
+    score: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """How alike two categories are, and how many users used both."""
+
+    cosine: Decimal
+    users: int
+
+
+@cache
+def affinity(events: int) -> Decimal:
+    return DIVISION.ln(Decimal(1 + events)).quantize(SIX_DIGITS, context=DIVISION)
+
+
+def affinities(events: Iterable[Counted]) -> dict[str, dict[str, Decimal]]:
+    """Return how much each user uses each category, by category and user; `unknown` is none."""
+    uses = Counter(
+        (event.category, event.user)
+        for event in events
+        if event.event_type in (EARN, REDEEM, SEARCH) and event.category != UNKNOWN
+    )
+    by_category: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    for (category, user), count in uses.items():
+        by_category[category][user] = affinity(count)
+    return dict(by_category)
+
+
+def similarities(
+    by_category: dict[str, dict[str, Decimal]],
+) -> dict[str, dict[str, Similarity]]:
+    """Return what is similar to each category: those that share a user with it."""
+    squares = {
+        category: total(use * use for use in uses.values())
+        for category, uses in by_category.items()
+    }
+    found: dict[str, dict[str, Similarity]] = {category: {} for category in by_category}
+    for one, other in combinations(by_category, 2):
+        both = by_category[one].keys() & by_category[other].keys()
+        if both:
+            product = total(by_category[one][user] * by_category[other][user] for user in both)
+            length = DIVISION.sqrt(EXACT.multiply(squares[one], squares[other]))
+            cosine = DIVISION.divide(product, length).quantize(SIX_DIGITS, context=DIVISION)
+            found[one][other] = found[other][one] = Similarity(cosine, len(both))
+    return found
+
+
+def recommendations(events: Iterable[Counted]) -> list[Recommendation]:
+    by_category = affinities(events)
+    similar = similarities(by_category)
+    by_user: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    for category, uses in by_category.items():
+        for user, use in uses.items():
+            by_user[user][category] = use
+    return [
+        recommendation
+        for user, used in by_user.items()
+        for recommendation in recommendations_for(user, used, similar)
+    ]
+
+
+def recommendations_for(
+    user: str, used: dict[str, Decimal], similar: dict[str, dict[str, Similarity]]
+) -> Iterator[Recommendation]:
+    found: list[tuple[Decimal, str, str]] = []
+    for category in similar.keys() - used.keys():
+        parts = {
+            one: similar[category][one].cosine * use
+            for one, use in used.items()
+            if one in similar[category]
+        }
+        score = total(parts.values()).quantize(SIX_DIGITS, context=DIVISION)
+        if score > 0:
+            reason = min(parts, key=lambda one: (-parts[one], one))
+            found.append((score, category, reason))
+    for rank, (score, category, reason) in enumerate(
+        sorted(found, key=lambda one: (-one[0], one[1])), start=1
+    ):
+        yield Recommendation(user, category, rank, reason, similar[category][reason].users, score)
+
+
+def category_recommendations(data: Data) -> list[Row]:
+    segments = segments_by_rule(data)
+    best = [one for one in recommendations(data.events) if one.rank == 1]
+    names = folded(Counter(segments[one.user] for one in best))
+    by_segment: dict[str, list[Recommendation]] = defaultdict(list)
+    for one in best:
+        by_segment[names[segments[one.user]]].append(one)
+    return [
+        row
+        for segment, rows in by_segment.items()
+        for row in recommendations_of_segment(segment, rows)
+    ]
+
+
+def recommendations_of_segment(segment: str, best: list[Recommendation]) -> Iterator[Row]:
+    names = folded(Counter(one.category for one in best))
+    by_category: dict[str, list[Recommendation]] = defaultdict(list)
+    for one in best:
+        by_category[names[one.category]].append(one)
+    for category, rows in by_category.items():
+        yield {
+            "segment": segment,
+            "transaction_category": category,
+            "users": len(rows),
+            "score": ratio(total(one.score for one in rows), len(rows)),
+            "support": ratio(sum(one.support for one in rows), len(rows)),
+        }
+
+
+def folded(sizes: Mapping[str, int]) -> dict[str, str]:
+    """Return the name that each group is shown under: small ones are `other`, and as long as these
+    are too few, the next smallest is too.
+    """
+    others = [name for name, size in sizes.items() if size < MIN_CELL or name == OTHER]
+    large = sorted(sizes.keys() - set(others), key=lambda name: (sizes[name], name))
+    while others and large and sum(sizes[name] for name in others) < MIN_CELL:
+        others.append(large.pop(0))
+    return {name: OTHER if name in others else name for name in sizes}
+
+
 # All of them
 
 TABLES: dict[str, Callable[[Data], list[Row]]] = {
@@ -818,6 +961,7 @@ TABLES: dict[str, Callable[[Data], list[Row]]] = {
     "miles_balance_daily": miles_balance_daily,
     "category_performance": category_performance,
     "engagement_funnel": engagement_funnel,
+    "category_recommendations": category_recommendations,
 }
 
 

@@ -31,6 +31,7 @@ REPORTS = (
     "engagement_daily",
     "miles_by_category",
     "acquisition",
+    "category_recommendations",
 )
 
 
