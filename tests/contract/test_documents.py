@@ -78,6 +78,14 @@ def test_each_recommendation_is_the_one_that_plain_python_finds() -> None:
     assert shown == [list(_recommendations(_counted()))]
 
 
+def test_each_limit_of_categories_is_the_one_in_the_manifest() -> None:
+    said = re.findall(r"`(category_[a-z_]+)` ([\d.]+)", SECTIONS["agg_category_profiles"])
+    variables = load(PROJECT).variables
+    assert dict(said) == {
+        name: str(value) for name, value in variables.items() if name.startswith("category_")
+    }
+
+
 def test_no_text_has_a_figure_that_no_test_sees() -> None:
     """In sentences only what defines a figure may stand: lengths of windows, limits, an example."""
     known = {"0", "1", "3", "7", "12", "14", "27", "28", "42", "90", "168", "300", "2000"}
