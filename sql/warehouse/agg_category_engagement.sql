@@ -35,6 +35,11 @@ with lifetime as (
     group by categories.transaction_category
 ),
 
+data as (
+    select max(dates.calendar_date) as last_day
+    from {{ warehouse }}.dim_dates as dates
+),
+
 windows as (
     select
         daily.transaction_category,
@@ -45,10 +50,7 @@ windows as (
             sum(daily.events) filter (where daily.event_date <= data.last_day - 28), 0
         ) as events_28d_before
     from {{ warehouse }}.agg_category_daily as daily
-    cross join (
-        select max(dates.calendar_date) as last_day
-        from {{ warehouse }}.dim_dates as dates
-    ) as data
+    cross join data
     where daily.event_date > data.last_day - 56
     group by daily.transaction_category
 )

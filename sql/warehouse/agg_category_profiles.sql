@@ -49,9 +49,6 @@ profiles as (
             case when engagement.redeemed_count > 0 then 'redeem' end,
             case when engagement.search_count > 0 then 'search' end
         ) as roles,
-        row_number() over (
-            order by engagement.users desc, engagement.transaction_category collate "C" asc
-        ) as rank,
         engagement.users,
         round(engagement.users::numeric / data.users, 6) as reach,
         round(users.repeating_users::numeric / engagement.users, 6) as repeat_rate,
@@ -89,7 +86,9 @@ select
         else 'steady'
     end as segment,
     profiles.roles,
-    profiles.rank,
+    row_number() over (
+        order by profiles.users desc, profiles.transaction_category collate "C" asc
+    ) as rank,
     profiles.users,
     profiles.reach,
     profiles.repeat_rate,

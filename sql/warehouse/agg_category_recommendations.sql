@@ -30,12 +30,22 @@ similar_pairs as (
     from {{ warehouse }}.agg_category_similarities as similarities
 ),
 
+users as (
+    select distinct used.user_id
+    from used
+),
+
+categories as (
+    select distinct similar_pairs.transaction_category
+    from similar_pairs
+),
+
 unused as (
     select
         users.user_id,
         categories.transaction_category
-    from (select distinct used.user_id from used) as users
-    cross join (select distinct similar_pairs.transaction_category from similar_pairs) as categories
+    from users
+    cross join categories
     except
     select
         used.user_id,
@@ -71,10 +81,10 @@ scores as (
 names as (
     select
         array_agg(
-            distinct similar_pairs.transaction_category collate "C"
-            order by similar_pairs.transaction_category collate "C"
-        ) as categories
-    from similar_pairs
+            categories.transaction_category
+            order by categories.transaction_category collate "C"
+        ) as in_order
+    from categories
 )
 
 select
@@ -84,7 +94,7 @@ select
         partition by scores.user_id
         order by scores.score desc, scores.transaction_category collate "C" asc
     ) as rank,
-    (select names.categories from names)[-scores.largest_part[2]] as reason,
+    (select names.in_order from names)[-scores.largest_part[2]] as reason,
     scores.largest_part[3] as support,
     scores.score
 from scores

@@ -26,6 +26,7 @@ with categories as (
     select
         daily.user_id,
         daily.transaction_category,
+        sum(daily.earned_count + daily.redeemed_count + daily.search_count) as events,
         sum(daily.earned_count) as earned_count,
         sum(daily.redeemed_count) as redeemed_count,
         sum(daily.search_count) as search_count,
@@ -44,19 +45,16 @@ with categories as (
 select
     categories.user_id,
     categories.transaction_category,
-    events.events,
+    categories.events,
     categories.earned_count,
     categories.redeemed_count,
     categories.search_count,
     categories.miles_earned,
     categories.miles_redeemed,
-    round(ln((1 + events.events)::numeric), 6) as affinity,
+    round(ln((1 + categories.events)::numeric), 6) as affinity,
     categories.first_event_date,
     categories.last_event_date
 from categories
-cross join lateral (
-    select categories.earned_count + categories.redeemed_count + categories.search_count as events
-) as events
 order by
     categories.user_id,
     categories.transaction_category;
