@@ -470,7 +470,12 @@ def agg_user_engagement(source: Source) -> list[Row]:
         last_active_day = max(event.day for event in events)
         row: Row = {
             "user_id": user,
+            "earned_count_lifetime": len(of_type(events, EARN)),
             "redeemed_count_lifetime": len(of_type(events, REDEEM)),
+            "search_count_lifetime": len(of_type(events, SEARCH)),
+            "share_count_lifetime": len(of_type(events, "share")),
+            "like_count_lifetime": len(of_type(events, "like")),
+            "category_count_lifetime": len({event.category for event in transactions(events)}),
             "last_active_day": last_active_day,
             "first_earned_at": first_time(events, EARN),
         }
