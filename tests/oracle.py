@@ -911,7 +911,7 @@ def recommendations_for(
 def category_recommendations(data: Data) -> list[Row]:
     segments = segments_by_rule(data)
     best = [one for one in recommendations(data.events) if one.rank == 1]
-    names = folded(Counter(segments[one.user] for one in best))
+    names = shown_names(Counter(segments[one.user] for one in best))
     by_segment: dict[str, list[Recommendation]] = defaultdict(list)
     for one in best:
         by_segment[names[segments[one.user]]].append(one)
@@ -923,7 +923,7 @@ def category_recommendations(data: Data) -> list[Row]:
 
 
 def recommendations_of_segment(segment: str, best: list[Recommendation]) -> Iterator[Row]:
-    names = folded(Counter(one.category for one in best))
+    names = shown_names(Counter(one.category for one in best))
     by_category: dict[str, list[Recommendation]] = defaultdict(list)
     for one in best:
         by_category[names[one.category]].append(one)
@@ -937,7 +937,7 @@ def recommendations_of_segment(segment: str, best: list[Recommendation]) -> Iter
         }
 
 
-def folded(sizes: Mapping[str, int]) -> dict[str, str]:
+def shown_names(sizes: Mapping[str, int]) -> dict[str, str]:
     """Return the name that each group is shown under: small ones are `other`, and as long as these
     are too few, the next smallest is too.
     """

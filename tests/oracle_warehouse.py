@@ -518,6 +518,7 @@ def agg_user_categories(source: Source) -> list[Row]:
             "transaction_category": category,
             **figures_of_category(events),
             "affinity": oracle.affinity(len(events)),
+            "last_event_at": max(event.at for event in events),
         }
         for (user, category), events in groups.items()
     ]

@@ -10,6 +10,7 @@ create table if not exists {{ warehouse }}.agg_user_categories (
     affinity numeric not null,
     first_event_date date not null,
     last_event_date date not null,
+    last_event_at timestamptz not null,
     constraint agg_user_categories_key primary key (user_id, transaction_category)
 );
 
@@ -32,3 +33,5 @@ comment on column {{ warehouse }}.agg_user_categories.first_event_date is
 'Day of the oldest of these events.';
 comment on column {{ warehouse }}.agg_user_categories.last_event_date is
 'Day of the newest of these events.';
+comment on column {{ warehouse }}.agg_user_categories.last_event_at is
+'Time of the newest of these events.';

@@ -20,7 +20,8 @@ insert into {{ this }} (
     miles_redeemed,
     affinity,
     first_event_date,
-    last_event_date
+    last_event_date,
+    last_event_at
 )
 with categories as (
     select
@@ -33,7 +34,8 @@ with categories as (
         sum(daily.miles_earned) as miles_earned,
         sum(daily.miles_redeemed) as miles_redeemed,
         min(daily.event_date) as first_event_date,
-        max(daily.event_date) as last_event_date
+        max(daily.event_date) as last_event_date,
+        max(daily.last_event_at) as last_event_at
     from {{ warehouse }}.agg_user_category_daily as daily
     {{ incremental }} inner join {{ warehouse }}.changed_users as changed
     {{ incremental }}     on changed.user_id = daily.user_id
@@ -53,7 +55,8 @@ select
     categories.miles_redeemed,
     round(ln((1 + categories.events)::numeric), 6) as affinity,
     categories.first_event_date,
-    categories.last_event_date
+    categories.last_event_date,
+    categories.last_event_at
 from categories
 order by
     categories.user_id,
