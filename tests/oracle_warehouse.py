@@ -507,6 +507,70 @@ def favourite_category(events: list[Counted]) -> str | None:
     return min(counts, key=lambda category: (-counts[category], category), default=None)
 
 
+# Profiles of users
+
+FEATURES = (
+    "recency",
+    "active_days",
+    "earned_count",
+    "redeemed_count",
+    "search_count",
+    "share_count",
+    "like_count",
+    "miles_earned",
+    "miles_redeemed",
+    "category_count",
+)
+
+
+def agg_user_features(source: Source) -> list[Row]:
+    return [
+        {
+            "user_id": user,
+            **{
+                name: Decimal(value).scaleb(-9) for name, value in zip(FEATURES, place, strict=True)
+            },
+        }
+        for user, place in oracle.features(source.data).items()
+    ]
+
+
+def agg_user_clusters(source: Source) -> list[Row]:
+    in_use = oracle.clusters(source.data)
+    count = min(oracle.CLUSTER_COUNT, len(set(oracle.features(source.data).values())))
+    trials = [(False, count, in_use)] if in_use else []
+    trials += [(True, *trial) for trial in oracle.tried_clusters(source.data).items()]
+    return [
+        {
+            "is_sample": is_sample,
+            "cluster_count": cluster_count,
+            "user_id": user,
+            "cluster": one.cluster,
+            "squared_distance": one.squared_distance,
+            "next_squared_distance": one.next_squared_distance,
+        }
+        for is_sample, cluster_count, members in trials
+        for user, one in members.items()
+    ]
+
+
+def agg_user_profiles(source: Source) -> list[Row]:
+    return [
+        {
+            "user_id": one.user,
+            "segment": one.segment,
+            "cluster": one.cluster,
+            "first_day": one.first_day,
+            "last_active_day": one.last_active_day,
+            "active_days_28d": one.active_days_28d,
+            "active_days_90d": one.active_days_90d,
+            "miles_earned_90d": one.miles_earned_90d,
+            "has_top_miles": one.has_top_miles,
+        }
+        for one in oracle.profiles(source.data)
+    ]
+
+
 # Aggregates of categories
 
 
@@ -703,6 +767,9 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "agg_user_periods": agg_user_periods,
     "agg_period_activity": agg_period_activity,
     "agg_user_engagement": agg_user_engagement,
+    "agg_user_features": agg_user_features,
+    "agg_user_clusters": agg_user_clusters,
+    "agg_user_profiles": agg_user_profiles,
     "agg_user_categories": agg_user_categories,
     "agg_category_engagement": agg_category_engagement,
     "agg_category_profiles": agg_category_profiles,

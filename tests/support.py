@@ -31,6 +31,8 @@ REPORTS = (
     "engagement_daily",
     "miles_by_category",
     "acquisition",
+    "user_segments",
+    "cluster_quality",
     "category_recommendations",
 )
 
