@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from runner.database import Database
+from runner.load import load
 from runner.seed import Demo, seed
-from tests.support import PROJECT, event, insert_events, query, run_all
+from tests.integration.test_reports_equal_oracle import real_file
+from tests.support import PROJECT, REAL_FILE, event, insert_events, query, run_all
 
 pytestmark = pytest.mark.usefixtures("no_margin")
 
@@ -60,6 +62,24 @@ def test_observation_says_for_how_many_users_something_is_left(database: Databas
         "have used every category": 0,
         "nothing similar is left": 3,
     }
+
+
+@real_file
+def test_real_file_has_hardly_anything_left_and_says_so(database: Database) -> None:
+    load(database, REAL_FILE, as_history=True)
+    run_all(database)
+    assert _left(database) == {
+        "users with something left": 3,
+        "have used no category yet": 0,
+        "have used every category": 97,
+        "nothing similar is left": 0,
+    }
+    # Fewer than may be shown by segment and category.
+    found = query(
+        database,
+        "select segment, transaction_category, users from reporting.category_recommendations",
+    )
+    assert found == [{"segment": "other", "transaction_category": "other", "users": 3}]
 
 
 def _hide_the_category_that_each_user_came_to_last(database: Database) -> None:
