@@ -34,6 +34,9 @@ REPORTS = (
     "engagement_funnel",
     "miles_balance_daily",
     "category_performance",
+    "user_segments",
+    "cluster_quality",
+    "category_recommendations",
 )
 
 
