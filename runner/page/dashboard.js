@@ -209,7 +209,7 @@ const LEFT = 46;
 const config = () => ({
   background: "transparent",
   font: getComputedStyle(document.body).fontFamily,
-  padding: { left: 0, right: 4, top: 4, bottom: 0 },
+  padding: { left: 0, right: 0, top: 4, bottom: 0 },
   view: { stroke: null },
   legend: { disable: true },
   header: { title: null, labelColor: colour("--ink"), labelFontSize: 12, labelFontWeight: 500 },
@@ -251,26 +251,33 @@ const chart = (card, rows, body) => {
   const place = make("div", { class: "chart", role: "img", "aria-label": `${card.title}. The button Table shows the same as a table.` });
   const legend = make("ul", { class: "legend" });
   body.replaceChildren(legend, place);
-  const right = card.spec.padding?.right ?? 4;
-  const width = Math.max(120, place.clientWidth - LEFT - right);
-  const spec = fitted(card.spec, width);
+  // padding.right is room for labels beside the last point; the labels themselves then fill it.
+  const { padding, ...rest } = card.spec;
+  const spec = fitted(rest, Math.max(120, place.clientWidth - LEFT - (padding?.right ?? 8)));
   spec.params = [{ name: "grain", value: rows[0].grain ?? null }, { name: "dates", value: dates(rows) }, ...(spec.params ?? [])];
   const parsed = charts.runtime(spec, config());
   card.view = charts.draw(parsed, place, rows.map((row) => ({ ...row })), (handler, event, item, value) => tip(card, event, value));
-  const scale = colours(card.view);
-  legend.replaceChildren(...(scale ? scale.domain().map((name) => {
-    const mark = make("i");
-    mark.style.background = scale(name);
-    return make("li", {}, mark, labelled(card, name));
-  }) : []));
+  // A scale of numbers is explained by its axis or header.
+  card.colours = coloursOf(card.view);
+  legend.replaceChildren(...[...card.colours].filter(([name]) => typeof name === "string").map(([name, value]) =>
+    make("li", {}, swatch(value), labelled(card, name))));
 };
 
-const colours = (view) => {
-  try {
-    return view.scale("color");
-  } catch {
-    return null;
+// The colour of each series, over all layers of a chart.
+const coloursOf = (view) => {
+  const found = new Map();
+  for (const layer of ["", "layer_0_", "layer_1_", "layer_2_", "concat_0_", "concat_1_"]) {
+    let scale;
+    try { scale = view.scale(`${layer}color`); } catch { continue; }
+    for (const name of scale.domain()) found.set(name, scale(name));
   }
+  return found;
+};
+
+const swatch = (value) => {
+  const mark = make("i");
+  mark.style.background = value ?? "transparent";
+  return mark;
 };
 
 const labelled = (card, name) => card.columns.find((column) => column.name === name)?.label ?? String(name);
@@ -279,15 +286,10 @@ const tip = (card, event, value) => {
   const box = find("tip");
   box.hidden = !value;
   if (!value) return;
-  const scale = colours(card.view);
-  const known = new Set(scale ? scale.domain() : []);
   const [first, ...others] = card.columns.filter((column) => column.name in value);
-  const line = (column) => {
-    const key = known.has(column.name) ? column.name : known.has(value[column.name]) ? value[column.name] : null;
-    const mark = make("i");
-    mark.style.background = key === null ? "transparent" : scale(key);
-    return make("tr", {}, make("th", { scope: "row" }, mark, column.label), make("td", {}, text(value[column.name], column.form)));
-  };
+  const line = ({ name, label, form }) => make("tr", {},
+    make("th", { scope: "row" }, swatch(card.colours.get(name) ?? card.colours.get(value[name])), label),
+    make("td", {}, text(value[name], form)));
   box.replaceChildren(
     make("p", {}, text(value[first.name], first.form) + (value.is_complete === false ? " (in progress)" : "")),
     make("table", {}, ...others.filter((column) => column.look !== "line").map(line)),
