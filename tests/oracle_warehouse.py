@@ -158,7 +158,7 @@ def dim_dates(source: Source) -> list[Row]:
 
 def dim_users(source: Source) -> list[Row]:
     rows: list[Row] = []
-    for user, events in by_user(source).items():
+    for user, events in by_user(source.counted).items():
         oldest, newest = in_time_order(events)[0], in_time_order(events)[-1]
         rows.append(
             {
@@ -185,7 +185,7 @@ def dim_transaction_categories(source: Source) -> list[Row]:
             "is_searched": bool(of_type(events, SEARCH)),
             "first_seen_date": first_day(events),
         }
-        for category, events in by_category(source).items()
+        for category, events in by_category(source.counted).items()
     ]
 
 
@@ -298,27 +298,39 @@ def agg_engagement_daily(source: Source) -> list[Row]:
 
 def agg_user_category_daily(source: Source) -> list[Row]:
     groups = grouped(
-        transactions(source.counted), lambda event: (event.user, event.day, event.category)
+        transactions(source.counted),
+        lambda event: (
+            event.user,
+            event.day,
+            event.category,
+            event.platform,
+            event.utm_source,
+            event.country,
+        ),
     )
     return [
         {
             "user_id": user,
             "event_date": day,
             "transaction_category": category,
+            "platform": platform,
+            "utm_source": utm_source,
+            "country": country,
             "earned_count": len(of_type(events, EARN)),
             "redeemed_count": len(of_type(events, REDEEM)),
             "search_count": len(of_type(events, SEARCH)),
             "miles_earned": miles(events, EARN),
             "miles_redeemed": miles(events, REDEEM),
+            "last_event_at": max(event.at for event in events),
         }
-        for (user, day, category), events in groups.items()
+        for (user, day, category, platform, utm_source, country), events in groups.items()
     ]
 
 
 def agg_category_daily(source: Source) -> list[Row]:
     of_day = Counter(event.day for event in transactions(source.counted))
     rows: list[Row] = []
-    for category, events in by_category(source).items():
+    for category, events in by_category(source.counted).items():
         by_day = grouped(events, lambda event: event.day)
         for day, today in by_day.items():
             this_week = sum(len(by_day.get(one, ())) for one in window(day, 7))
@@ -344,32 +356,40 @@ def agg_category_daily(source: Source) -> list[Row]:
 
 
 def agg_category_periods(source: Source) -> list[Row]:
-    rows: list[Row] = []
-    for grain in GRAINS:
-        for category, of_category in by_category(source).items():
-            for start, events in by_period(of_category, grain).items():
-                rows.append(
-                    {
-                        "grain": grain,
-                        "period_start": start,
-                        "transaction_category": category,
-                        "users": len(users(events)),
-                        "events": len(events),
-                        "earning_users": len(users(of_type(events, EARN))),
-                        "earned_count": len(of_type(events, EARN)),
-                        "redeeming_users": len(users(of_type(events, REDEEM))),
-                        "redeemed_count": len(of_type(events, REDEEM)),
-                        "search_count": len(of_type(events, SEARCH)),
-                        "miles_earned": miles(events, EARN),
-                        "miles_redeemed": miles(events, REDEEM),
-                    }
-                )
-    return rows
+    return [
+        {
+            **part.key,
+            "grain": grain,
+            "period_start": start,
+            "transaction_category": category,
+            "users": len(users(events)),
+            "events": len(events),
+            "earning_users": len(users(of_type(events, EARN))),
+            "earned_count": len(of_type(events, EARN)),
+            "redeeming_users": len(users(of_type(events, REDEEM))),
+            "redeemed_count": len(of_type(events, REDEEM)),
+            "search_count": len(of_type(events, SEARCH)),
+            "miles_earned": miles(events, EARN),
+            "miles_redeemed": miles(events, REDEEM),
+        }
+        for part in source.data.slices
+        for category, of_category in by_category(part.events).items()
+        for grain in GRAINS
+        for start, events in by_period(of_category, grain).items()
+    ]
+
+
+def agg_user_activity(source: Source) -> list[Row]:
+    return [
+        {"user_id": user, **part.key, "active_days": sorted({event.day for event in events})}
+        for part in source.data.slices
+        for user, events in by_user(part.events).items()
+    ]
 
 
 def agg_user_periods(source: Source) -> list[Row]:
     rows: list[Row] = []
-    for user, events in by_user(source).items():
+    for user, events in by_user(source.counted).items():
         for grain in GRAINS:
             starts = sorted(by_period(events, grain))
             for number, start in enumerate(starts):
@@ -388,19 +408,20 @@ def agg_user_periods(source: Source) -> list[Row]:
 
 def agg_period_activity(source: Source) -> list[Row]:
     return [
-        row
+        {**part.key, **row}
+        for part in source.data.slices
         for grain in GRAINS
-        for cohort_start, cohort in cohorts(source, grain).items()
+        for cohort_start, cohort in cohorts(part.events, grain).items()
         for row in activity_of_cohort(grain, cohort_start, cohort)
         if any(isinstance(figure, int) and figure != 0 for figure in row.values())
     ]
 
 
-def cohorts(source: Source, grain: str) -> dict[date | str, list[Counted]]:
+def cohorts(events: list[Counted], grain: str) -> dict[date | str, list[Counted]]:
     """Return the events of each cohort; of days there is only one."""
-    first_periods = oracle.first_periods(source.counted, grain)
+    first_periods = oracle.first_periods(events, grain)
     groups: dict[date | str, list[Counted]] = defaultdict(list)
-    for event in source.counted:
+    for event in events:
         groups[NO_DAY if grain == "day" else first_periods[event.user]].append(event)
     return groups
 
@@ -442,7 +463,7 @@ def activity_of_cohort(
 
 def agg_user_engagement(source: Source) -> list[Row]:
     rows: list[Row] = []
-    for user, events in by_user(source).items():
+    for user, events in by_user(source.counted).items():
         last_active_day = max(event.day for event in events)
         row: Row = {
             "user_id": user,
@@ -489,12 +510,12 @@ def transactions(events: Iterable[Counted]) -> list[Counted]:
     return [event for event in events if event.event_type in TRANSACTIONS]
 
 
-def by_user(source: Source) -> dict[str, list[Counted]]:
-    return grouped(source.counted, lambda event: event.user)
+def by_user(events: Iterable[Counted]) -> dict[str, list[Counted]]:
+    return grouped(events, lambda event: event.user)
 
 
-def by_category(source: Source) -> dict[str, list[Counted]]:
-    return grouped(transactions(source.counted), lambda event: event.category)
+def by_category(events: Iterable[Counted]) -> dict[str, list[Counted]]:
+    return grouped(transactions(events), lambda event: event.category)
 
 
 def by_period(events: Iterable[Counted], grain: str) -> dict[date, list[Counted]]:
@@ -529,6 +550,7 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "agg_user_category_daily": agg_user_category_daily,
     "agg_category_daily": agg_category_daily,
     "agg_category_periods": agg_category_periods,
+    "agg_user_activity": agg_user_activity,
     "agg_user_periods": agg_user_periods,
     "agg_period_activity": agg_period_activity,
     "agg_user_engagement": agg_user_engagement,

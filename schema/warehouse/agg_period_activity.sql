@@ -1,4 +1,6 @@
 create table if not exists {{ warehouse }}.agg_period_activity (
+    slice text not null,
+    slice_value text not null,
     grain text not null,
     cohort_start date not null,
     period_start date not null,
@@ -9,11 +11,17 @@ create table if not exists {{ warehouse }}.agg_period_activity (
     churned_users bigint not null,
     trailing_7_day_change bigint not null,
     trailing_28_day_change bigint not null,
-    constraint agg_period_activity_key primary key (grain, cohort_start, period_start)
+    constraint agg_period_activity_key primary key (
+        slice, slice_value, grain, cohort_start, period_start
+    )
 );
 
 comment on table {{ warehouse }}.agg_period_activity is
-'How many users were active, came, left or came back in a period. Kept by agg_user_periods.';
+'How many users were active, came, left or came back in a period, per slice. '
+'Kept by agg_user_activity.';
+comment on column {{ warehouse }}.agg_period_activity.slice is
+'all, country, platform or utm_source.';
+comment on column {{ warehouse }}.agg_period_activity.slice_value is 'Member of the slice.';
 comment on column {{ warehouse }}.agg_period_activity.grain is 'day, week (ISO) or month.';
 comment on column {{ warehouse }}.agg_period_activity.cohort_start is
 'First active period of these users; -infinity for days, whose cohorts nobody asks for.';

@@ -21,17 +21,18 @@ with data as (
     from {{ warehouse }}.dim_dates as dates
 ),
 
--- Who was there a week and four weeks after the first one.
+-- Who was there a week and four weeks after the first one: more days are in the list by the end of
+-- that week than before it.
 weeks as (
     select
-        periods.user_id,
-        count(*) filter (where periods.period_start - periods.first_period = 7) as week_1,
-        count(*) filter (where periods.period_start - periods.first_period = 28) as week_4
-    from {{ warehouse }}.agg_user_periods as periods
-    where
-        periods.grain = 'week'
-        and periods.period_start - periods.first_period in (7, 28)
-    group by periods.user_id
+        users.user_id,
+        width_bucket(users.first_week + 13, activity.active_days)
+        > width_bucket(users.first_week + 6, activity.active_days) as is_week_1,
+        width_bucket(users.first_week + 34, activity.active_days)
+        > width_bucket(users.first_week + 27, activity.active_days) as is_week_4
+    from {{ warehouse }}.dim_users as users
+    inner join {{ warehouse }}.agg_user_activity as activity
+        on activity.user_id = users.user_id and activity.slice = 'all'
 ),
 
 cohorts as (
@@ -43,14 +44,14 @@ cohorts as (
         count(*) filter (
             where engagement.first_earned_at <= users.first_seen_at + interval '168 hours'
         ) as activated_users,
-        coalesce(sum(weeks.week_1), 0) as week_1_retained,
-        coalesce(sum(weeks.week_4), 0) as week_4_retained,
+        count(*) filter (where weeks.is_week_1) as week_1_retained,
+        count(*) filter (where weeks.is_week_4) as week_4_retained,
         sum(engagement.miles_earned_lifetime) as miles_earned,
         count(*) filter (where engagement.redeemed_count_lifetime > 0) as redeemers
     from {{ warehouse }}.dim_users as users
     inner join {{ warehouse }}.agg_user_engagement as engagement
         on engagement.user_id = users.user_id
-    left join weeks on weeks.user_id = users.user_id
+    inner join weeks on weeks.user_id = users.user_id
     group by
         users.first_utm_source,
         users.first_month

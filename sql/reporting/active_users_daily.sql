@@ -1,6 +1,6 @@
 -- reporting.active_users_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
--- Rerun: whole; as many rows as days.
+-- Rerun: whole; as many rows as days and slice values.
 -- Why:   how many users come, and how many of them come back. Distinct users of a trailing window
 --        are the running sum of who enters it less who leaves it, so no window is counted again.
 
@@ -14,23 +14,55 @@ insert into {{ this }} (
     stickiness,
     is_window_full
 )
-with days as (
+with activity as (
+    select
+        activity.slice,
+        activity.slice_value,
+        activity.period_start as day,
+        activity.active_users,
+        activity.trailing_7_day_change,
+        activity.trailing_28_day_change
+    from {{ warehouse }}.agg_period_activity as activity
+    where activity.grain = 'day'
+),
+
+slices as (
+    select
+        activity.slice,
+        activity.slice_value,
+        min(activity.day) as first_day
+    from activity
+    group by
+        activity.slice,
+        activity.slice_value
+),
+
+days as (
     select
         dates.calendar_date as day,
+        slices.slice,
+        slices.slice_value,
         coalesce(activity.active_users, 0) as dau,
         sum(activity.trailing_7_day_change) over to_day as wau,
         sum(activity.trailing_28_day_change) over to_day as mau,
-        dates.calendar_date >= min(dates.calendar_date) over () + 27 as is_window_full
-    from {{ warehouse }}.dim_dates as dates
-    left join {{ warehouse }}.agg_period_activity as activity
-        on activity.grain = 'day' and activity.period_start = dates.calendar_date
-    window to_day as (order by dates.calendar_date)
+        dates.calendar_date >= slices.first_day + 27 as is_window_full
+    from slices
+    inner join {{ warehouse }}.dim_dates as dates on dates.calendar_date >= slices.first_day
+    left join activity
+        on
+            activity.slice = slices.slice
+            and activity.slice_value = slices.slice_value
+            and activity.day = dates.calendar_date
+    window to_day as (
+        partition by slices.slice, slices.slice_value
+        order by dates.calendar_date
+    )
 )
 
 select
     days.day,
-    'all' as slice,
-    'all' as slice_value,
+    days.slice,
+    days.slice_value,
     days.dau,
     days.wau,
     days.mau,

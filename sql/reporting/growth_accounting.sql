@@ -1,6 +1,6 @@
 -- reporting.growth_accounting
 -- Grain: one row per grain, period and slice value (grain, period_start, slice, slice_value).
--- Rerun: whole; as many rows as periods.
+-- Rerun: whole; as many rows as periods and slice values.
 -- Why:   new, retained and resurrected users add up to the active ones; retained and churned to
 --        those of the period before (checked). While a period runs nobody can be said to have
 --        churned.
@@ -49,6 +49,8 @@ periods as (
 
 activity as (
     select
+        activity.slice,
+        activity.slice_value,
         activity.grain,
         activity.period_start,
         sum(activity.active_users) as active_users,
@@ -58,34 +60,57 @@ activity as (
         sum(activity.churned_users) as churned_users
     from {{ warehouse }}.agg_period_activity as activity
     group by
+        activity.slice,
+        activity.slice_value,
         activity.grain,
         activity.period_start
+),
+
+slices as (
+    select
+        activity.slice,
+        activity.slice_value,
+        activity.grain,
+        min(activity.period_start) as first_period
+    from activity
+    group by
+        activity.slice,
+        activity.slice_value,
+        activity.grain
 ),
 
 accounts as (
     select
         periods.grain,
         periods.period_start,
+        slices.slice,
+        slices.slice_value,
         coalesce(activity.active_users, 0) as active_users,
         coalesce(activity.new_users, 0) as new_users,
         coalesce(activity.retained_users, 0) as retained_users,
         coalesce(activity.resurrected_users, 0) as resurrected_users,
         case when periods.is_complete then coalesce(activity.churned_users, 0) end as churned_users,
         lag(coalesce(activity.active_users, 0)) over (
-            partition by periods.grain
+            partition by slices.slice, slices.slice_value, periods.grain
             order by periods.period_start
         ) as users_before,
         periods.is_complete
-    from periods
+    from slices
+    inner join periods
+        on periods.grain = slices.grain and periods.period_start >= slices.first_period
     left join activity
-        on activity.grain = periods.grain and activity.period_start = periods.period_start
+        on
+            activity.slice = slices.slice
+            and activity.slice_value = slices.slice_value
+            and activity.grain = periods.grain
+            and activity.period_start = periods.period_start
 )
 
 select
     accounts.grain,
     accounts.period_start,
-    'all' as slice,
-    'all' as slice_value,
+    accounts.slice,
+    accounts.slice_value,
     accounts.active_users,
     accounts.new_users,
     accounts.retained_users,

@@ -1,6 +1,6 @@
 -- reporting.kpi_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
--- Rerun: whole; as many rows as days.
+-- Rerun: whole; as many rows as days and slice values.
 -- Why:   the headline numbers of a day in one row. Users come from active_users_daily, so that the
 --        two can not disagree.
 
@@ -39,7 +39,9 @@ with days as (
     from {{ reporting }}.active_users_daily as users
     left join {{ warehouse }}.agg_period_activity as activity
         on
-            activity.grain = 'day'
+            activity.slice = users.slice
+            and activity.slice_value = users.slice_value
+            and activity.grain = 'day'
             and activity.period_start = users.day
     left join {{ warehouse }}.agg_engagement_daily as engagement
         on

@@ -1,8 +1,53 @@
 -- reporting.miles_by_category
 -- Grain: one row per grain, period, direction, category and slice value with a transaction
 --        (grain, period_start, direction, transaction_category, slice, slice_value).
--- Rerun: whole; as many rows as periods and categories.
--- Why:   where miles come from and what they are spent on.
+-- Rerun: changed keys; replaces the periods that a change lies in, and those that are complete now
+--        and were not, or the other way round.
+-- Why:   where miles come from and what they are spent on. Of many categories in many slices the
+--        rows are too many for all of them to be written in each build.
+
+with data as (
+    select max(dates.calendar_date) as last_day
+    from {{ warehouse }}.dim_dates as dates
+),
+
+reported as (
+    select distinct
+        report.grain,
+        report.period_start,
+        report.is_complete
+    from {{ this }} as report
+),
+
+changed as (
+    select
+        periods.grain,
+        periods.period_start
+    from {{ warehouse }}.changed_user_days as days
+    cross join lateral (
+        values
+        ('day', days.event_date),
+        ('week', date_trunc('week', days.event_date::timestamp)::date),
+        ('month', date_trunc('month', days.event_date::timestamp)::date)
+    ) as periods (grain, period_start)
+    union
+    select
+        reported.grain,
+        reported.period_start
+    from reported
+    cross join data
+    where
+        reported.is_complete is distinct from
+        (reported.period_start + ('1 ' || reported.grain)::interval)::date <= data.last_day
+),
+
+gone as (
+    delete from {{ this }} as report
+    {{ incremental }} using changed
+    {{ incremental }} where report.grain = changed.grain
+    {{ incremental }}     and report.period_start = changed.period_start
+    returning report.grain
+)
 
 insert into {{ this }} (
     grain,
@@ -17,18 +62,13 @@ insert into {{ this }} (
     miles_per_transaction,
     is_complete
 )
-with data as (
-    select max(dates.calendar_date) as last_day
-    from {{ warehouse }}.dim_dates as dates
-)
-
 select
     categories.grain,
     categories.period_start,
     directions.direction,
     categories.transaction_category,
-    'all' as slice,
-    'all' as slice_value,
+    categories.slice,
+    categories.slice_value,
     directions.miles,
     directions.transactions,
     directions.users,
@@ -36,10 +76,16 @@ select
     (categories.period_start + ('1 ' || categories.grain)::interval)::date
     <= data.last_day as is_complete
 from {{ warehouse }}.agg_category_periods as categories
+{{ incremental }} inner join changed
+{{ incremental }}     on changed.grain = categories.grain
+{{ incremental }}     and changed.period_start = categories.period_start
 cross join data
 cross join lateral (
     values
     ('earned', categories.miles_earned, categories.earned_count, categories.earning_users),
     ('redeemed', categories.miles_redeemed, categories.redeemed_count, categories.redeeming_users)
 ) as directions (direction, miles, transactions, users)
-where directions.transactions > 0;
+where
+    directions.transactions > 0
+    -- The old rows must be out before the new ones go in: counting them makes it so.
+    and (select count(*) from gone) >= 0;

@@ -1,7 +1,7 @@
 -- reporting.retention
 -- Grain: one row per grain, cohort, period number and slice value
 --        (grain, cohort_start, period_number, slice, slice_value).
--- Rerun: whole; as many rows as cohorts times periods.
+-- Rerun: whole; as many rows as cohorts times periods, in each slice value.
 -- Why:   of the users who came in a week or month, how many are there later. The rows without a
 --        cohort are the average over complete cells, weighted by the size of the cohorts.
 
@@ -18,6 +18,8 @@ insert into {{ this }} (
 )
 with cohorts as (
     select
+        activity.slice,
+        activity.slice_value,
         activity.grain,
         activity.cohort_start,
         activity.active_users as cohort_size
@@ -43,6 +45,8 @@ periods as (
 
 cells as (
     select
+        cohorts.slice,
+        cohorts.slice_value,
         cohorts.grain,
         cohorts.cohort_start,
         case
@@ -61,13 +65,17 @@ cells as (
         on periods.grain = cohorts.grain and periods.period_start >= cohorts.cohort_start
     left join {{ warehouse }}.agg_period_activity as activity
         on
-            activity.grain = cohorts.grain
+            activity.slice = cohorts.slice
+            and activity.slice_value = cohorts.slice_value
+            and activity.grain = cohorts.grain
             and activity.cohort_start = cohorts.cohort_start
             and activity.period_start = periods.period_start
 ),
 
 averages as (
     select
+        cells.slice,
+        cells.slice_value,
         cells.grain,
         cells.period_number,
         sum(cells.cohort_size) as cohort_size,
@@ -75,6 +83,8 @@ averages as (
     from cells
     where cells.is_complete
     group by
+        cells.slice,
+        cells.slice_value,
         cells.grain,
         cells.period_number
 )
@@ -83,8 +93,8 @@ select
     cells.grain,
     cells.cohort_start,
     cells.period_number,
-    'all' as slice,
-    'all' as slice_value,
+    cells.slice,
+    cells.slice_value,
     cells.cohort_size,
     cells.active_users,
     round(cells.active_users::numeric / cells.cohort_size, 6) as retention_rate,
@@ -95,8 +105,8 @@ select
     averages.grain,
     null as cohort_start,
     averages.period_number,
-    'all' as slice,
-    'all' as slice_value,
+    averages.slice,
+    averages.slice_value,
     averages.cohort_size,
     averages.active_users,
     round(averages.active_users / averages.cohort_size, 6) as retention_rate,

@@ -33,7 +33,7 @@ with days as (
             range between interval '13 days' preceding and interval '7 days' preceding
         ) as events_7d_before
     from {{ warehouse }}.agg_category_periods as categories
-    where categories.grain = 'day'
+    where categories.slice = 'all' and categories.grain = 'day'
 )
 
 select

@@ -17,5 +17,5 @@ select
     sum(categories.search_count) > 0 as is_searched,
     min(categories.period_start) as first_seen_date
 from {{ warehouse }}.agg_category_periods as categories
-where categories.grain = 'day'
+where categories.slice = 'all' and categories.grain = 'day'
 group by categories.transaction_category;

@@ -237,16 +237,16 @@ def test_the_check_of_growth_accounting_sees_each_broken_identity(
 def test_a_changed_script_is_built_in_full_with_all_that_follows(
     built: Database, project: Path
 ) -> None:
-    changed = edit(project, "sql/warehouse/agg_user_periods.sql", "as materialized", "as")
+    changed = edit(project, "sql/warehouse/agg_user_activity.sql", "as materialized", "as")
     found = modes(rebuild(built, manifest=changed))
-    assert found["agg_user_periods"] == "full"
+    assert found["agg_user_activity"] == "full"
     assert {"retention", "growth_accounting", "kpi_daily"} <= found.keys()
     assert "fact_miles_earned" not in found
     assert "miles_by_category" not in found
 
 
 def test_a_changed_comment_is_no_reason_to_build(built: Database, project: Path) -> None:
-    changed = edit(project, "sql/warehouse/agg_user_periods.sql", "-- Why:", "-- Why so:")
+    changed = edit(project, "sql/warehouse/agg_user_activity.sql", "-- Why:", "-- Why so:")
     assert rebuild(built, manifest=changed).run_id is None
 
 

@@ -108,7 +108,7 @@ def test_a_table_tells_its_script_its_neighbours_and_its_last_build(built: Datab
     said = squeezed(Page(render(built)).texts["reporting.growth_accounting"])
     for text in (
         "Grain one row per grain, period and slice value (grain, period_start, slice, slice_value).",
-        "Rerun whole; as many rows as periods.",
+        "Rerun whole; as many rows as periods and slice values.",
         "Needs warehouse.agg_period_activity, warehouse.dim_dates",
         "growth_accounting (stops the build; last result: passed): Both identities",
         "sql/reporting/growth_accounting.sql",
@@ -123,7 +123,7 @@ def test_a_table_tells_its_script_its_neighbours_and_its_last_build(built: Datab
 
 def test_a_table_that_a_script_keeps_beside_its_own_says_whose_it_is(built: Database) -> None:
     said = squeezed(Page(render(built)).texts["warehouse.agg_period_activity"])
-    assert "Kept by warehouse.agg_user_periods" in said
+    assert "Kept by warehouse.agg_user_activity" in said
     assert "Needed by reporting.active_users_daily" in said
 
 
@@ -296,7 +296,7 @@ def test_docs_wants_the_tables(empty_database: Database, tmp_path: Path) -> None
 def test_lineage_shows_what_a_table_needs_and_what_needs_it() -> None:
     done = command("lineage", "agg_period_activity")
     assert done.stdout.startswith(
-        "warehouse.agg_period_activity\nneeds:\n  warehouse.agg_user_periods\n"
+        "warehouse.agg_period_activity\nneeds:\n  warehouse.agg_user_activity\n"
     )
     assert done.stdout.endswith(
         "needed by:\n  reporting.active_users_daily\n    reporting.kpi_daily\n"

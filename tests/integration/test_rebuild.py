@@ -437,22 +437,27 @@ def test_a_report_about_what_has_changed_is_a_result(built: Database, project: P
     assert [each.table for each in verify(built, manifest, LIVE).differences] == [name]
 
 
-INDEX = "agg_user_periods_of_first_weeks"
-
-
-def test_verify_sees_a_lost_key_and_a_lost_index_and_mends_them(built: Database) -> None:
+def test_verify_sees_a_lost_key_and_a_lost_index_and_mends_them(
+    built: Database, project: Path
+) -> None:
+    with (project / "schema/warehouse/dim_users.sql").open("a") as file:
+        file.write(
+            "create index if not exists first_days on {{ warehouse }}.dim_users (first_day);"
+        )
+    manifest = load(project)
+    build_again(built, manifest=manifest)
     query(built, "alter table reporting.kpi_daily drop constraint kpi_daily_key")
-    query(built, f"drop index warehouse.{INDEX}")
+    query(built, "drop index warehouse.first_days")
     query(built, "create index mine on reporting.retention (grain)")
-    found = {each.table: each for each in verify(built, SHIPPED, LIVE).differences}
+    found = {each.table: each for each in verify(built, manifest, LIVE).differences}
     assert {name: each.problem for name, each in found.items()} == {
         "reporting.kpi_daily": "other columns or constraints: kpi_daily_key",
-        "warehouse.agg_user_periods": f"other columns or constraints: {INDEX}",
+        "warehouse.dim_users": "other columns or constraints: first_days",
     }
     told = run(built, "verify")
     assert "kpi_daily_key" in told.stdout
-    verify(built, SHIPPED, LIVE, repair=True)
-    assert verify(built, SHIPPED, LIVE).differences == []
+    verify(built, manifest, LIVE, repair=True)
+    assert verify(built, manifest, LIVE).differences == []
     (key,) = query(built, "select conname from pg_constraint where contype = 'p'"
                           " and conrelid = 'reporting.kpi_daily'::regclass")  # fmt: skip
     assert key == {"conname": "kpi_daily_key"}

@@ -27,6 +27,7 @@ from tests.support import (
     assert_equals_rebuild,
     assert_reports_equal_oracle,
     campaigns,
+    frozen,
     ingest,
     insert_events,
     query,
@@ -77,8 +78,8 @@ def assert_warehouse_equals_oracle(database: Database, timezone: str = "UTC") ->
         connection.adapters.register_loader("timestamptz", InfiniteTime)
         for table, rows in expected.items():
             stored = connection.execute(f"select * from warehouse.{table}".encode()).fetchall()
-            wanted = {frozenset(row.items()) for row in rows}
-            found = {frozenset(row.items()) for row in stored}
+            wanted = {frozen(row) for row in rows}
+            found = {frozen(row) for row in stored}
             assert len(wanted) == len(rows)
             missing, surplus = wanted - found, found - wanted
             assert not missing and not surplus, (

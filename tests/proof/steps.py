@@ -175,7 +175,7 @@ FILES = (
     "sql/warehouse/fact_miles_earned.sql",
     "sql/warehouse/fact_unclassified_events.check.sql",
     "sql/warehouse/agg_user_daily.sql",
-    "sql/warehouse/agg_user_periods.sql",
+    "sql/warehouse/agg_user_activity.sql",
     "sql/warehouse/dim_utm_sources.sql",
     "sql/reporting/kpi_daily.sql",
     "schema/warehouse/classified_events.sql",
@@ -309,7 +309,7 @@ FORCED = (
     "fact_miles_earned",
     "agg_user_daily",
     "agg_user_category_daily",
-    "agg_user_periods",
+    "agg_user_activity",
     "dim_users",
     "kpi_daily",
 )

@@ -280,6 +280,22 @@ def two_days_of_a_week(world: World) -> None:
     built(world)
 
 
+def two_platforms_of_a_day(world: World) -> None:
+    """A user counts once in all, and once on each platform."""
+    spa = {"transaction_category": "spa", "miles_amount": 1}
+    for platform in ("ios", "web"):
+        world.insert(event(2, "eve", "miles_earned", **spa, platform=platform))
+    built(world)
+
+
+def month_that_ends(world: World) -> None:
+    """What is complete changes with the last day, in months that nobody touched."""
+    world.insert(earn(1, "eve", "spa"))
+    built(world)
+    world.insert(event(40, "eve"))
+    built(world)
+
+
 def failed_build(world: World) -> None:
     """What it did was taken back, and its scripts say so."""
     world.insert(earn(1, "eve"))
@@ -478,7 +494,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "the difference in counts of periods": (
         lambda bench: bench.script(
-            "warehouse/agg_user_periods", MINUS, NOTHING
+            "warehouse/agg_user_activity", "(-1, lists.old_days)", "(0, lists.old_days)"
         ),
         late_event_between_two_others,
     ),
@@ -496,17 +512,31 @@ GUARDS: dict[str, Guard] = {
     ),
     "who is counted already": (
         lambda bench: bench.script(
-            "warehouse/agg_user_category_daily", "left join kept using", "left join (select * from kept where false) as kept using"
+            "warehouse/agg_user_category_daily", "0 as sign", "1 as sign"
         ),
         two_days_of_a_week,
     ),
     "the period before a change": (
         lambda bench: bench.script(
-            "warehouse/agg_user_periods",
-            "daily.event_date < changed.event_date",
-            "daily.event_date <= changed.event_date",
+            "warehouse/agg_user_activity",
+            "greatest(stored.kept_days, 1)",
+            "stored.kept_days + 1",
         ),
         late_event_between_two_others,
+    ),
+    "several places of a user": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_category_daily", "count(*) over (", "1 + 0 * count(*) over ("
+        ),
+        two_platforms_of_a_day,
+    ),
+    "periods that are over by now": (
+        lambda bench: bench.script(
+            "reporting/miles_by_category",
+            "reported.is_complete is distinct from",
+            "false and reported.is_complete is distinct from",
+        ),
+        month_that_ends,
     ),
     "what follows from a text": (without_followers, another_text_upstream),
     "variables": (without_variables, another_time_zone),

@@ -1,0 +1,17 @@
+create table if not exists {{ warehouse }}.agg_user_activity (
+    user_id text not null,
+    slice text not null,
+    slice_value text not null,
+    active_days date[] not null,
+    constraint agg_user_activity_key primary key (user_id, slice, slice_value)
+);
+
+comment on table {{ warehouse }}.agg_user_activity is
+'On which days a user was active, in all and in each slice value. One row per user and slice '
+'value.';
+comment on column {{ warehouse }}.agg_user_activity.user_id is 'The user.';
+comment on column {{ warehouse }}.agg_user_activity.slice is
+'all, country, platform or utm_source.';
+comment on column {{ warehouse }}.agg_user_activity.slice_value is 'Member of the slice.';
+comment on column {{ warehouse }}.agg_user_activity.active_days is
+'Days with an event that counts, each once, in order; the first is active_days[1].';
