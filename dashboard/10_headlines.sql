@@ -79,7 +79,8 @@ select
     min(daily.value) filter (where daily.age = 0) as value,
     daily.form,
     min(daily.value) filter (where daily.age = 28) as previous,
-    '28 days before' as compared_with,
+    case when count(*) filter (where daily.age = 28) = 1 then '28 days before' else '' end
+        as compared_with,
     daily.better,
     array_agg(daily.value order by daily.age desc) as trend
 from daily
@@ -94,7 +95,8 @@ select
     min(weekly.quick_ratio) filter (where weekly.age = 1) as value,
     'decimal' as form,
     min(weekly.quick_ratio) filter (where weekly.age = 2) as previous,
-    'the week before' as compared_with,
+    case when count(weekly.quick_ratio) = 0 then 'nobody was lost yet' else 'the week before' end
+        as compared_with,
     'up' as better,
     array_agg(weekly.quick_ratio order by weekly.age desc) filter (where weekly.age <= 13) as trend
 from weekly

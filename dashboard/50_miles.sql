@@ -8,7 +8,6 @@
 --     period_start: From
 --     series: Category
 --     miles: Miles, number
---     direction_miles: All in this direction, number
 
 with ranked as (
     select
@@ -18,7 +17,10 @@ with ranked as (
             partition by miles.direction
             order by sum(miles.miles) desc, miles.transaction_category collate "C"
         ) as place,
-        count(*) over (partition by miles.direction) as categories
+        row_number() over (
+            partition by miles.direction
+            order by sum(miles.miles) desc, miles.transaction_category collate "C"
+        ) <= case miles.direction when 'earned' then 5 else 3 end as is_large
     from reporting.miles_by_category as miles
     where miles.grain = 'month' and miles.slice = 'all'
     group by miles.direction, miles.transaction_category
@@ -28,11 +30,9 @@ named as (
     select
         ranked.direction,
         ranked.transaction_category,
-        case when ranked.place <= 3 or ranked.categories = 4 then ranked.place else 9 end as place,
-        case
-            when ranked.place <= 3 or ranked.categories = 4 then ranked.transaction_category
-            else 'other'
-        end || ', ' || ranked.direction as series
+        case when ranked.is_large then ranked.place else 9 end as place,
+        case when ranked.is_large then ranked.transaction_category else 'other' end
+        || ', ' || ranked.direction as series
     from ranked
 ),
 
@@ -51,10 +51,6 @@ select
     named.place,
     named.series,
     sum(miles.miles) as miles,
-    sum(sum(miles.miles)) over (
-        partition by
-            miles.slice, miles.slice_value, miles.grain, miles.period_start, miles.direction
-    ) as direction_miles,
     miles.is_complete
 from reporting.miles_by_category as miles
 inner join named

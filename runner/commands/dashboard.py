@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from runner.options import Command
+
+if TYPE_CHECKING:
+    from runner.database import Database
 
 
 @click.command("dashboard", cls=Command)
@@ -43,9 +47,7 @@ def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> N
 
     database = Database(server.find(project).conninfo)
     if check:
-        from runner.dashboard.check import check as problems_of
-
-        _tell(problems_of(database, project))
+        _check(database, project)
     elif serve:
         from runner.dashboard.serve import serve as serve_pages
 
@@ -55,3 +57,15 @@ def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> N
 
         write(database, project, file)
         output.say(f"dashboard: {file.absolute().as_uri()}")
+
+
+def _check(database: Database, project: Path) -> None:
+    from runner import output
+    from runner.dashboard.check import check
+    from runner.errors import RunnerError
+
+    count, problems = check(database, project)
+    if problems:
+        output.table([{"problem": problem} for problem in problems], "")
+        raise RunnerError(f"{len(problems)} problems", "docs/dashboard.md says what cards may hold")
+    output.say(f"dashboard: {count} cards show what they say")

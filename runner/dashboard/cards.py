@@ -1,4 +1,4 @@
-"""Reads the cards of a project: dashboard/NN_name.sql, and beside it NN_name.vl.json for a chart."""
+"""Reads the cards of a project: dashboard/NN_name.sql, for a chart with NN_name.vl.json beside."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _read(file: Path, path: Path) -> str:
 
 def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
     """The title, and the paragraphs of the header by their word; Columns keep their lines."""
-    lines = [line for line in sql.splitlines()[: _length(sql)]]
+    lines = sql.splitlines()[: _length(sql)]
     title = lines[0].removeprefix("--").strip() if lines else ""
     if not title:
         raise StartError(f"{path}:1: no title", HEADER_HINT)
@@ -176,7 +176,8 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
         found = re.fullmatch(r"([a-z_][a-z0-9_]*): ([^,]+)((?:, [a-z]+)*)", line)
         if not found:
             raise StartError(
-                f"{path}: Columns: {line!r} cannot be read", "one a line: share: Share, percent, bar"
+                f"{path}: Columns: {line!r} cannot be read",
+                "one a line: share: Share, percent, bar",
             )
         words = found[3].split(", ")[1:]
         forms = [word for word in words if word in FORMS]

@@ -67,9 +67,7 @@ def read(database: Database, project: Path) -> Snapshot:
 
 
 def begin(session: Session) -> None:
-    session.run(
-        f"set transaction read only; set local statement_timeout = '{STATEMENT_TIMEOUT}'"
-    )
+    session.run(f"set transaction read only; set local statement_timeout = '{STATEMENT_TIMEOUT}'")
 
 
 def run(session: Session, card: Card) -> Result:

@@ -52,7 +52,9 @@ def page(found: Snapshot, generated_at: datetime) -> str:
         first=view.first_day(found.results),
         last=last,
         generated=plain(generated_at),
-        health=next((r.card for r in found.results if "reporting.data_checks" in r.card.tables), None),
+        health=next(
+            (r.card for r in found.results if "reporting.data_checks" in r.card.tables), None
+        ),
         text=view.text,
         change=view.change,
         points=view.points,
@@ -126,4 +128,3 @@ def _opening(result: Result, last: str | None) -> Mapping[str, Any]:
 def _scripts(result: Result) -> list[str]:
     """The SQL behind its tables, by the convention that a path is a name."""
     return [f"sql/{table.replace('.', '/')}.sql" for table in result.card.tables]
-

@@ -20,8 +20,9 @@ GRAINS = ("day", "week", "month")
 GRAIN, RANGE = "week", "90"
 DATES = ("day", "period_start", "cohort_start")
 CONTROLS = (*SLICE, "grain", "range", "is_complete")
+NUMBERS = ("number", "decimal", "percent")
 NOTHING = "\N{EN DASH}"
-MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,21 @@ class Cell:
 class Table:
     heads: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
-    is_wide: bool = False
+    across: str = ""
+    steps: int = 0
 
 
 def last_day(results: Sequence[Result]) -> str | None:
     """The newest day of all cards."""
-    return max((row["day"] for found in results for row in found.rows if row.get("day")), default=None)
+    return max(
+        (row["day"] for found in results for row in found.rows if row.get("day")), default=None
+    )
 
 
 def first_day(results: Sequence[Result]) -> str | None:
-    return min((row["day"] for found in results for row in found.rows if row.get("day")), default=None)
+    return min(
+        (row["day"] for found in results for row in found.rows if row.get("day")), default=None
+    )
 
 
 def chosen(rows: Sequence[Row], last: str | None) -> list[Row]:
@@ -124,12 +130,15 @@ def _triangle(shown: Sequence[Column], rows: Sequence[Row]) -> Table:
         by_step = {row[across.name]: row for row in line}
         cells = [cell(line[0][column.name], column) for column in heads]
         for step in steps:
-            row = by_step.get(step)
+            found = by_step.get(step)
             cells.append(
-                cell(row[value.name], value, 1, _is_running(row)) if row else Cell("", "blank")
+                cell(found[value.name], value, 1, _is_running(found))
+                if found
+                else Cell("", "blank")
             )
         body.append(cells)
-    return Table([*heads, *(Column(str(step), str(step)) for step in steps)], body, is_wide=True)
+    shown = [*heads, *(Column(str(step), str(step)) for step in steps)]
+    return Table(shown, body, across.label, len(steps))
 
 
 def _is_running(row: Mapping[str, Any]) -> bool:
@@ -143,10 +152,15 @@ def cell(value: Any, column: Column, longest: float | None = None, running: bool
     if column.look in ("bar", "heat") and value is not None:
         most = 1 if column.form == "percent" else longest
         share = round(min(abs(value) / most, 1), 4) if most else 0
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return Cell(
-        text(value, column.form), column.look or "", share, "", running, is_number or value is None
+        text(value, column.form), column.look or "", share, "", running, _is_number(value, column)
     )
+
+
+def _is_number(value: Any, column: Column) -> bool:
+    if column.form is not None:
+        return column.form in NUMBERS
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def points(values: Sequence[float | None]) -> str:
@@ -190,7 +204,7 @@ def _moment(value: str) -> str:
     found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d:\d\d):\d\dZ)?", value)
     if not found:
         return value
-    day = f"{int(found[3])} {MONTHS[int(found[2]) - 1]} {found[1]}"
+    day = f"{int(found[3])} {MONTHS.split()[int(found[2]) - 1]} {found[1]}"
     return f"{day}, {found[4]}" if found[4] else day
 
 
@@ -213,8 +227,18 @@ def change(row: Row) -> dict[str, str]:
     else:
         words = f"{fixed(abs(difference) / before * 100, 1)}%"
     is_same = not any(digit in "123456789" for digit in words)
-    arrow = "=" if is_same else "\N{BLACK UP-POINTING TRIANGLE}" if difference > 0 else "\N{BLACK DOWN-POINTING TRIANGLE}"
+    arrow = (
+        "="
+        if is_same
+        else "\N{BLACK UP-POINTING TRIANGLE}"
+        if difference > 0
+        else "\N{BLACK DOWN-POINTING TRIANGLE}"
+    )
     tone = "" if is_same else "good" if (difference > 0) == (row["better"] == "up") else "bad"
     if row["better"] not in ("up", "down"):
         tone = ""
-    return {"text": f"{arrow} {words}", "tone": tone, "beside": f"from {text(before, form)}, {row['compared_with']}"}
+    return {
+        "text": f"{arrow} {words}",
+        "tone": tone,
+        "beside": f"from {text(before, form)}, {row['compared_with']}",
+    }

@@ -7,6 +7,7 @@ const root = document.documentElement;
 const SEGMENTS = { all: "All", country: "Country", platform: "Platform", utm_source: "Source" };
 const GRAINS = ["day", "week", "month"];
 const DATES = ["day", "period_start", "cohort_start"];
+const NUMBERS = ["number", "decimal", "percent"];
 const OPENING = { segment: "all", member: "all", range: "90", grain: "week" };
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const DAY = 864e5;
@@ -128,7 +129,7 @@ const spark = (values) => {
 
 const cell = (tag, value, column, longest, row) => {
   if (column.look === "line") return make(tag, { class: "line" }, spark(value ?? []));
-  const isNumber = typeof value === "number" || value === null;
+  const isNumber = column.form ? NUMBERS.includes(column.form) : typeof value === "number";
   const element = make(tag, {
     scope: tag === "th" && "row",
     class: [column.look, isNumber && "number", row?.is_complete === false && "running"]
@@ -176,12 +177,16 @@ const list = (columns, rows) => {
 };
 
 const table = (card, rows) => {
-  const isWide = card.columns.some((column) => column.look === "across");
+  const across = card.columns.findIndex((column) => column.look === "across");
+  const isWide = across >= 0;
   const [heads, body] = (isWide ? triangle : list)(card.columns, rows);
   const isNumber = (place) => body[0][place].classList.contains("number") || (isWide && place > 0);
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": card.title },
     make("table", { class: isWide && "wide" },
-      make("thead", {}, make("tr", {}, ...heads.map((head, place) =>
+      make("thead", {}, ...(isWide ? [make("tr", {},
+        make("th", { colspan: across }),
+        make("th", { class: "across", colspan: heads.length - across }, card.columns[across].label))] : []),
+      make("tr", {}, ...heads.map((head, place) =>
         make("th", { scope: "col", class: isNumber(place) && "number" }, String(head))))),
       make("tbody", {}, ...body.map((cells) => make("tr", {}, ...cells)))));
 };
@@ -206,6 +211,8 @@ const colour = (name) => {
 };
 
 const LEFT = 46;
+// Below zero is counted as above: what lies there was lost or spent.
+const UP = "abs(datum.value)";
 const config = () => ({
   background: "transparent",
   font: getComputedStyle(document.body).fontFamily,
@@ -224,7 +231,8 @@ const config = () => ({
   axisY: { minExtent: LEFT, maxExtent: LEFT },
   axisYQuantitative: {
     grid: true, tickCount: 5,
-    labelExpr: "abs(datum.value) >= 1e6 ? format(datum.value / 1e6, ',~r') + 'M' : datum.label",
+    labelExpr: `abs(datum.value) >= 1e6 ? format(${UP} / 1e6, ',~r') + 'M'` +
+      ` : abs(datum.value) >= 1e5 ? format(${UP} / 1e3, ',~r') + 'k' : replace(datum.label, '\u2212', '')`,
   },
   text: { fontSize: 11, color: colour("--soft") },
   line: { strokeWidth: 2, strokeJoin: "round" },
