@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -84,9 +85,9 @@ def run(session: Session, card: Card) -> Result:
 
 def plain(value: Any) -> Any:
     """A value as JSON has it; numbers that JSON does not know are none."""
+    if isinstance(value, Decimal | float) and not math.isfinite(value):
+        return None
     if isinstance(value, Decimal):
-        if not value.is_finite():
-            return None
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -211,7 +211,7 @@ def _moment(value: str) -> str:
 def fixed(value: float, digits: int) -> str:
     """Rounded half up, as JavaScript does it, with commas."""
     rounded = Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
-    return f"{rounded:,}".replace("-", "\N{MINUS SIGN}")
+    return ("\N{MINUS SIGN}" if rounded < 0 else "") + f"{abs(rounded):,}"
 
 
 def change(row: Row) -> dict[str, str]:
