@@ -44,7 +44,7 @@ lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
-	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting
+	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting dashboard
 	@$(RUNNER) lint
 
 docs: $(RUNTIME) ## write the offline page docs.html, docs/schema.dbml and docs/schema.svg

@@ -88,32 +88,44 @@ group by
     daily.slice, daily.slice_value, daily.place, daily.figure, daily.form, daily.better
 union all
 select
-    weekly.slice,
-    weekly.slice_value,
+    last_days.slice,
+    last_days.slice_value,
     5 as place,
     'Quick ratio, last week' as figure,
     min(weekly.quick_ratio) filter (where weekly.age = 1) as value,
     'decimal' as form,
     min(weekly.quick_ratio) filter (where weekly.age = 2) as previous,
-    case when count(weekly.quick_ratio) = 0 then 'nobody was lost yet' else 'the week before' end
-        as compared_with,
+    case
+        when count(weekly.age) = 0 then 'no full week yet'
+        when count(weekly.quick_ratio) filter (where weekly.age = 1) = 0 then 'nobody was lost'
+        else 'the week before'
+    end as compared_with,
     'up' as better,
     array_agg(weekly.quick_ratio order by weekly.age desc) filter (where weekly.age <= 13) as trend
-from weekly
-group by weekly.slice, weekly.slice_value
+from last_days
+left join weekly
+    on weekly.slice = last_days.slice and weekly.slice_value = last_days.slice_value
+group by last_days.slice, last_days.slice_value
 union all
 select
-    fourth_weeks.slice,
-    fourth_weeks.slice_value,
+    last_days.slice,
+    last_days.slice_value,
     6 as place,
     'Week-4 retention' as figure,
     min(fourth_weeks.retention_rate) filter (where fourth_weeks.cohort_start is null) as value,
     'percent' as form,
     null as previous,
-    'all cohorts; line: each cohort' as compared_with,
+    case
+        when count(fourth_weeks.retention_rate) = 0 then 'no cohort is that old'
+        else 'all cohorts; line: each cohort'
+    end as compared_with,
     'up' as better,
     array_agg(fourth_weeks.retention_rate order by fourth_weeks.cohort_start)
         filter (where fourth_weeks.cohort_start is not null) as trend
-from fourth_weeks
-group by fourth_weeks.slice, fourth_weeks.slice_value
+from last_days
+left join fourth_weeks
+    on
+        fourth_weeks.slice = last_days.slice
+        and fourth_weeks.slice_value = last_days.slice_value
+group by last_days.slice, last_days.slice_value
 order by slice, slice_value, place;

@@ -16,15 +16,17 @@
 --     miles_per_user: Miles per user, number, bar
 --     cost_per_activated_user: Cost per activated, decimal
 
-with ranges as (
+with newest as (
+    select max(kpi.day) as day
+    from reporting.kpi_daily as kpi
+),
+
+ranges as (
     select
         ranges.range,
         newest.day - ranges.days as after
     from (values ('30', 30), ('90', 90), ('all', 1000000)) as ranges (range, days)
-    cross join (
-        select max(kpi.day) as day
-        from reporting.kpi_daily as kpi
-    ) as newest
+    cross join newest
 ),
 
 summed as (

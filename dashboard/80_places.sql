@@ -51,26 +51,35 @@ summed as (
     inner join large on large.slice = kpi.slice and large.slice_value = kpi.slice_value
     cross join ranges
     group by ranges.range, kpi.slice, kpi.slice_value
+),
+
+compared as (
+    select
+        summed.range,
+        summed.slice as dimension,
+        summed.slice_value as member,
+        summed.users,
+        round(summed.users::numeric / nullif(before.mau, 0) - 1, 6) as change,
+        summed.stickiness,
+        summed.events,
+        summed.trend
+    from summed
+    cross join newest
+    left join reporting.kpi_daily as before
+        on
+            before.slice = summed.slice
+            and before.slice_value = summed.slice_value
+            and before.day = newest.day - 28
 )
 
 select
-    summed.range,
-    summed.slice as dimension,
-    summed.slice_value as member,
-    summed.users,
-    round(summed.users::numeric / nullif(before.mau, 0) - 1, 6) as change,
-    summed.stickiness,
-    summed.events,
-    summed.trend
-from summed
-cross join newest
-left join reporting.kpi_daily as before
-    on
-        before.slice = summed.slice
-        and before.slice_value = summed.slice_value
-        and before.day = newest.day - 28
-order by
-    summed.range,
-    summed.slice,
-    summed.users desc,
-    summed.slice_value collate "C";
+    compared.range,
+    compared.dimension,
+    compared.member,
+    compared.users,
+    compared.change,
+    compared.stickiness,
+    compared.events,
+    compared.trend
+from compared
+order by compared.range, compared.dimension, compared.users desc, compared.member collate "C";

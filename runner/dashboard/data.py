@@ -78,6 +78,7 @@ def run(session: Session, card: Card) -> Result:
             found = session.query(card.sql, card.path)
     except QueryFailed as error:
         if error.sqlstate not in MISSING:
+            error.hint = error.hint or "python -m runner dashboard --check tries every card"
             raise
         return Result(card, [], error.reason)
     return Result(card, [{name: plain(value) for name, value in row.items()} for row in found])

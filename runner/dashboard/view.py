@@ -218,7 +218,7 @@ def change(row: Row) -> dict[str, str]:
     """How a figure differs from what it was: words, and whether that is good."""
     now, before, form = row["value"], row["previous"], row["form"]
     if now is None or before is None or (form == "number" and not before):
-        return {"text": "", "tone": "", "beside": row["compared_with"] if before is None else ""}
+        return {"text": "", "tone": "", "beside": row["compared_with"]}
     difference = now - before
     if form == "percent":
         words = f"{fixed(abs(difference) * 100, 1)} pts"

@@ -96,7 +96,7 @@ const text = (value, form) => {
 const change = (row) => {
   const { value, previous, form } = row;
   if (value === null || previous === null || (form === "number" && !previous))
-    return { text: "", tone: "", beside: previous === null ? row.compared_with : "" };
+    return { text: "", tone: "", beside: row.compared_with };
   const difference = value - previous;
   const words = form === "percent" ? `${fixed(Math.abs(difference) * 100, 1)} pts`
     : form === "decimal" ? fixed(Math.abs(difference), 2)
