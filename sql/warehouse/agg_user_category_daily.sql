@@ -3,8 +3,8 @@
 --        (user_id, event_date, transaction_category, platform, utm_source, country).
 -- Rerun: difference; takes the changed days of users out, puts them back as they are now, and moves
 --        warehouse.agg_category_periods by what differs between the two: nothing, the second time.
--- Why:   the atom of category metrics, in every slice. A user counts once in a week or month, so the
---        other days of the weeks and months of a changed user are looked at too.
+-- Why:   the atom of category metrics, in every slice. A user counts once in a week or month, so
+--        the other days of the weeks and months of a changed user are looked at too.
 
 with events as (
     select

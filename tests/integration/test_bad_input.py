@@ -170,7 +170,7 @@ def test_an_undefined_variable_names_file_and_line(built: Database, project: Pat
 def test_a_failing_check_names_itself_and_a_bad_row(built: Database, project: Path) -> None:
     check = project / "sql/reporting/kpi_daily.check.sql"
     check.write_text(
-        "-- Nobody is active.\nselect kpis.day from {{ reporting }}.kpi_daily as kpis\n"
+        "-- Nobody is active.\nselect kpis.day from {{ reporting }}.kpi_daily as kpis where slice = 'all'\n"
     )
     done = command("build", project=project, database=built)
     assert_refused(done, 1, "sql/reporting/kpi_daily.check.sql: 4 bad rows", "2026-01-01")

@@ -69,7 +69,10 @@ def test_a_late_event_changes_the_day_and_the_user_it_belongs_to(built: Database
     insert_events(built, [event(4, "u_2", "share")])
     summary = run_all(built)
     assert modes(summary)["agg_user_daily"] == "incremental"
-    day = query(built, "select dau from reporting.active_users_daily where day = '2026-01-05'")
+    day = query(
+        built,
+        "select dau from reporting.active_users_daily where day = '2026-01-05' and slice = 'all'",
+    )
     assert day == [{"dau": 2}]
     after = query(built, "select * from reporting.active_users_daily where day <> '2026-01-05'")
     assert [row for row in after if row["day"] < date(2026, 1, 5)] == [
@@ -170,7 +173,7 @@ def test_a_failing_check_blocks_the_build_and_leaves_its_evidence(
 ) -> None:
     before = version(built)
     (project / "sql/reporting/kpi_daily.check.sql").write_text(
-        "-- Nobody is ever active.\nselect kpis.day, kpis.dau from {{ reporting }}.kpi_daily as kpis where kpis.dau > 0\n"
+        "-- Nobody is ever active.\nselect kpis.day, kpis.dau from {{ reporting }}.kpi_daily as kpis where kpis.slice = 'all' and kpis.dau > 0\n"
     )
     with pytest.raises(CheckFailed, match=r"kpi_daily.check.sql: 30 bad rows"):
         rebuild(built, manifest=load(project))

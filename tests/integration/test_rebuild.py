@@ -56,7 +56,10 @@ def last_run(database: Database) -> dict[str, Any]:
 
 def spoil(database: Database) -> None:
     """What no build would notice."""
-    query(database, "update reporting.kpi_daily set dau = 99 where day = '2026-01-05'")
+    query(
+        database,
+        "update reporting.kpi_daily set dau = 99 where day = '2026-01-05' and slice = 'all'",
+    )
     query(database, "delete from warehouse.fact_miles_earned where event_id = 7")
     query(
         database,
@@ -153,7 +156,12 @@ def test_a_check_that_fails_in_a_rebuild_publishes_nothing(built: Database, proj
     )
     with pytest.raises(CheckFailed, match="retention"):
         rebuild(built, load(project), LIVE, 2)
-    assert scalar(built, "select dau from reporting.kpi_daily where day = '2026-01-05'") == 99
+    assert (
+        scalar(
+            built, "select dau from reporting.kpi_daily where day = '2026-01-05' and slice = 'all'"
+        )
+        == 99
+    )
     assert (last_run(built)["kind"], last_run(built)["status"]) == ("rebuild", "failed")
     assert scratch_schemas(built) == 0
     evidence = query(built, "select script, status from orchestrator.check_results")
@@ -322,8 +330,8 @@ def test_a_change_of_the_sql_is_seen_before_it_goes_live(built: Database, projec
     found = compared(built, "live", "dev")
     assert found.warnings == []
     (kpi,) = [each for each in found.tables if not each.is_same]
-    assert (kpi.table, kpi.left_rows, kpi.changed) == ("reporting.kpi_daily", 30, 30)
-    assert kpi.columns == {"events": 30}
+    assert (kpi.table, kpi.left_rows, kpi.changed) == ("reporting.kpi_daily", 120, 120)
+    assert kpi.columns == {"events": 120}
     assert len(kpi.sample) == 5
     told = run(built, "diff", "live", "dev", "-s", "kpi_daily")
     assert told.returncode == 1
@@ -375,7 +383,7 @@ def test_rows_that_are_there_twice_count_twice(built: Database) -> None:
         connection.execute(
             "alter table dev_reporting.kpi_daily drop constraint kpi_daily_key;"
             " insert into dev_reporting.kpi_daily select * from dev_reporting.kpi_daily"
-            " where day = '2026-01-02'"
+            " where day = '2026-01-02' and slice = 'all'"
         )
     (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
     assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 1, 0)
@@ -385,7 +393,10 @@ def test_rows_are_paired_by_the_key_whatever_else_is_unique(built: Database) -> 
     build_again(built, target="dev")
     for schema in ("reporting", "dev_reporting"):
         query(built, f"create unique index on {schema}.kpi_daily (day, slice, slice_value, dau)")
-    query(built, "update dev_reporting.kpi_daily set dau = dau + 5 where day = '2026-01-05'")
+    query(
+        built,
+        "update dev_reporting.kpi_daily set dau = dau + 5 where day = '2026-01-05' and slice = 'all'",
+    )
     (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
     assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 0, 1)
     assert kpi.sample[0]["key"] == {"day": "2026-01-05", "slice": "all", "slice_value": "all"}
@@ -401,7 +412,7 @@ def test_columns_may_be_called_as_the_query_calls_its_own(built: Database) -> No
         for name in NAMES:
             query(built, f"alter table {schema}.kpi_daily add column {name} integer default 1")
     query(built, "update dev_reporting.kpi_daily set difference = 2, _side = 2, keys = null"
-                 " where day = '2026-01-05'")  # fmt: skip
+                 " where day = '2026-01-05' and slice = 'all'")  # fmt: skip
     (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
     assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 0, 1)
     assert kpi.columns == {"difference": 1, "_side": 1, "keys": 1}
@@ -412,10 +423,13 @@ def test_columns_may_be_called_as_the_query_calls_its_own(built: Database) -> No
 def test_a_column_of_another_type_is_told_and_compared(built: Database) -> None:
     build_again(built, target="dev")
     query(built, "alter table dev_reporting.kpi_daily alter dau type numeric, alter wau type text")
-    query(built, "update dev_reporting.kpi_daily set dau = dau + 5 where day = '2026-01-05'")
+    query(
+        built,
+        "update dev_reporting.kpi_daily set dau = dau + 5 where day = '2026-01-05' and slice = 'all'",
+    )
     (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
     assert kpi.problem == "other columns or constraints: dau, wau"
-    assert (kpi.changed, kpi.columns) == (30, {"dau": 1, "wau": 30})
+    assert (kpi.changed, kpi.columns) == (120, {"dau": 1, "wau": 120})
 
 
 def test_a_report_about_what_has_changed_is_a_result(built: Database, project: Path) -> None:
@@ -509,7 +523,7 @@ def test_the_rows_of_each_side_are_shown(built: Database) -> None:
         "columns",
     ]
     (kpi,) = [line for line in lines if line.startswith("reporting.kpi_daily")]
-    assert kpi.split() == ["reporting.kpi_daily", "30", "->", "20", "10", "0", "0"]
+    assert kpi.split() == ["reporting.kpi_daily", "120", "->", "80", "40", "0", "0"]
     (retention,) = [line for line in lines if line.startswith("reporting.retention")]
     assert " -> " not in retention
     assert max(map(len, lines)) <= 100

@@ -35,18 +35,21 @@ def touched(world: World) -> Rows:
     return rows(world, "select user_id, event_date from warehouse.changed_user_days")
 
 
-KPIS = "select day, dau, events, miles_earned, miles_redeemed from reporting.kpi_daily"
+KPIS = (
+    "select day, dau, events, miles_earned, miles_redeemed from reporting.kpi_daily"
+    " where slice = 'all'"
+)
 GROWTH = (
     "select grain, period_start, new_users, retained_users, resurrected_users, churned_users"
-    " from reporting.growth_accounting"
+    " from reporting.growth_accounting where slice = 'all'"
 )
 COHORTS = (
     "select grain, cohort_start, period_number, active_users from reporting.retention"
-    " where cohort_start is not null"
+    " where slice = 'all' and cohort_start is not null"
 )
 CATEGORIES = (
     "select transaction_category, events, miles_earned, miles_redeemed"
-    " from warehouse.agg_category_periods where grain = 'month'"
+    " from warehouse.agg_category_periods where slice = 'all' and grain = 'month'"
 )
 
 
@@ -209,7 +212,7 @@ def test_a_late_event_makes_a_user_retained_who_had_been_resurrected(world: Worl
     world.insert(event(-20, "eve"), event(-6, "eve"))
     world.run_all()
     gone, come = effect(
-        world, lambda: world.insert(event(-13, "eve")), f"{GROWTH} where grain = 'week'"
+        world, lambda: world.insert(event(-13, "eve")), f"{GROWTH} and grain = 'week'"
     )
     before = {row[1]: row[2:] for row in gone}
     after = {row[1]: row[2:] for row in come}
@@ -245,7 +248,7 @@ def test_an_older_first_event_moves_a_user_to_another_cohort_with_all_later_peri
 def test_an_event_is_in_the_trailing_windows_of_as_many_days_and_no_more(world: World) -> None:
     world.insert(event(60, "bob"))
     world.run_all()
-    text = "select day, dau, wau, mau from reporting.active_users_daily"
+    text = "select day, dau, wau, mau from reporting.active_users_daily where slice = 'all'"
 
     def change(*events: Any) -> dict[date, tuple[int, ...]]:
         gone, come = effect(world, lambda: world.insert(*events), text)
@@ -283,7 +286,8 @@ def test_a_late_event_touches_no_report_of_a_day_outside_its_windows(world: Worl
     world.assert_exact()
     changes = {result.step.script.name: result.changes for result in summary.results}
     # ann was there on 2 February, so in the windows of 7 days until the 8th and in those of 28 until
-    # 1 March. New are the day itself, four days of 7, four of 28, and nothing goes.
+    # 1 March. New are the day itself, four days of 7, four of 28, and nothing goes; in all, and in the
+    # country, the platform and the source of both.
     daily = changes["active_users_daily"]
-    assert (daily.inserted + daily.updated, daily.deleted) == (1 + 4 + 4, 0)
+    assert (daily.inserted + daily.updated, daily.deleted) == (4 * (1 + 4 + 4), 0)
     assert {row[0] for row in touched(world)} == {"ann"}

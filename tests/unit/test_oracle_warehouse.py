@@ -24,7 +24,7 @@ def test_day_of_a_user_who_comes_twice_and_leaves() -> None:
     days = [event(1, "2025-03-03 08:00"), event(2, "2025-03-05 08:00")]
     changes = {
         row["period_start"]: [row["trailing_7_day_change"], row["trailing_28_day_change"]]
-        for row in rows_of("agg_period_activity", days, grain="day")
+        for row in rows_of("agg_period_activity", days, slice="all", slice_value="all", grain="day")
     }
     assert changes == {
         date(2025, 3, 3): [1, 1],
@@ -34,7 +34,7 @@ def test_day_of_a_user_who_comes_twice_and_leaves() -> None:
         date(2025, 3, 12): [-1, 0],
         date(2025, 4, 2): [0, -1],
     }
-    assert rows_of("agg_period_activity", days, grain="week") == [
+    assert rows_of("agg_period_activity", days, slice="all", slice_value="all", grain="week") == [
         {
             "cohort_start": date(2025, 3, 3),
             "period_start": date(2025, 3, day),
