@@ -10,21 +10,26 @@ DEV := $(VENV)/.dev
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run ingest build psql test test-all lint docs reference clean clean-data
+.PHONY: help run ingest build dashboard psql test test-all lint docs charts reference clean clean-data
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: $(RUNTIME) ## do everything, from the server to the reports (DEMO=1: demo data also on your own server)
+run: $(RUNTIME) ## do everything, from the server to the dashboard (DEMO=1: demo data also on your own server)
 	@$(RUNNER) schema apply
 	@$(RUNNER) seed --if-empty $(if $(DEMO),--demo)
 	@$(RUNNER) run-all
+	@$(RUNNER) dashboard || { echo "the build is good; only its dashboard was not written" >&2; exit 1; }
+	@echo "psql: make psql"
 
 ingest: $(RUNTIME) ## bring new source rows into the warehouse
 	@$(RUNNER) ingest
 
 build: $(RUNTIME) ## bring dimensions, facts, aggregates and reports up to date
 	@$(RUNNER) build
+
+dashboard: $(RUNTIME) ## write the reports as one page, dashboard.html
+	@$(RUNNER) dashboard
 
 psql: $(RUNTIME) ## open psql on the warehouse
 	@$(RUNNER) db psql
@@ -39,11 +44,14 @@ lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
-	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting
+	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting dashboard
 	@$(RUNNER) lint
 
 docs: $(RUNTIME) ## write the offline page docs.html, docs/schema.dbml and docs/schema.svg
 	@$(RUNNER) docs -o docs.html -o docs/schema.dbml -o docs/schema.svg
+
+charts: ## build the library that the dashboard draws with, from its lock file (needs npm)
+	@cd runner/charts && npm ci --no-fund --no-audit && npm run build
 
 # The embedded server runs from the virtual environment, so it stops before its binaries go.
 reference: $(RUNTIME) ## write the commands into README.md

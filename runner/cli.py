@@ -35,6 +35,7 @@ COMMANDS = (
     "lint",
     "lineage",
     "docs",
+    "dashboard",
     "init",
     "schema",
     "seed",

@@ -127,6 +127,11 @@ class Session:
                 pass
             return cursor.fetchall()
 
+    def columns(self, text: str, file: Path | None) -> list[str]:
+        """The columns that a query without parameters gives, as it runs."""
+        with _translated(text, file):
+            return [each.name for each in self.connection.execute(sql.SQL(text)).description or ()]
+
     def copy(self, statement: str, content: Iterable[bytes]) -> int:
         """Send content to a `copy ... from stdin`, block by block; returns its rows."""
         with _translated("", None), self.connection.cursor() as cursor:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.catalogue import Catalogue, read
 from runner.database import Database
 from runner.diagram import dbml, svg
-from runner.errors import RunnerError, UsageError
+from runner.errors import UsageError
 from runner.ledger import Ledger
 from runner.manifest import Manifest
 from runner.page import page
@@ -35,17 +33,3 @@ def _text(manifest: Manifest, found: Catalogue, form: str) -> str:
         return page(manifest, found)
     draw = svg if form == ".svg" else dbml
     return draw(found.tables, found.references)
-
-
-def write(file: Path, text: str) -> None:
-    """Put a file in its place when all of it is written."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
-        ) as fresh:
-            fresh.write(text)
-        os.chmod(fresh.name, 0o644)
-        os.replace(fresh.name, file)
-    except OSError as error:
-        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

@@ -4,7 +4,6 @@ in one file that asks nobody for anything.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from runner.diagram import family
 from runner.layout import draw
 from runner.lineage import Lineage, lineage, reduced
 from runner.manifest import Manifest, Script
-from runner.markup import fill, static
+from runner.markup import digest, fill, static
 
 METRICS = Path("docs", "metrics.md")
 # In the order in which data flow: title, what they are, and the families of tables in it.
@@ -76,7 +75,7 @@ def page(manifest: Manifest, found: Catalogue) -> str:
         database=found.database,
         style=Markup(style),
         script=Markup(script),
-        policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}';"
+        policy=f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}';"
         " base-uri 'none'; form-action 'none'",
         layers=[
             (title, purpose, [table for table in found.tables if family(table.name) in families])
@@ -224,8 +223,3 @@ def _keep_on_the_page(token: Token) -> None:
 def _slug(heading: str) -> str:
     """As GitHub names its headings."""
     return re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
-
-
-def _digest(text: str) -> str:
-    """How a policy names the one text that may run."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

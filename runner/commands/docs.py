@@ -32,10 +32,11 @@ def command(project: Path, files: tuple[Path, ...]) -> None:
     """
     from runner import output, server
     from runner.database import Database
-    from runner.docs import documents, write
+    from runner.docs import documents
+    from runner.files import put
     from runner.manifest import load
 
     manifest = load(project)
     for file, text in documents(Database(server.find(project).conninfo), manifest, files).items():
-        write(file, text)
+        put(file, text)
         output.say(f"docs: {file}")

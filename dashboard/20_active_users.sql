@@ -1,0 +1,25 @@
+-- Active users
+-- Question: How many come, and how many come back?
+-- Meaning:  Different users with an event that counts: on the day (daily), in the 7 days ending with
+--           it (weekly) and in the 28 days (monthly). Stickiness is daily / monthly users. Until
+--           28 days lie behind, the monthly window is still filling, and the curve rises with it.
+-- Width:    half
+-- Columns:
+--     day: Day
+--     mau: Monthly, number
+--     wau: Weekly, number
+--     dau: Daily, number
+--     stickiness: Stickiness, percent
+--     window: 28-day window, text
+
+select
+    activity.slice,
+    activity.slice_value,
+    activity.day,
+    activity.dau,
+    activity.wau,
+    activity.mau,
+    activity.stickiness,
+    case when activity.is_window_full then 'full' else 'filling' end as "window"
+from reporting.active_users_daily as activity
+order by activity.slice, activity.slice_value, activity.day;

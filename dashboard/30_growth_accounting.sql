@@ -1,0 +1,35 @@
+-- Growth accounting
+-- Question: Are users won, kept, won back or lost?
+-- Meaning:  New: active for the first time. Retained: active in this and the last period.
+--           Resurrected: back after a period away or more. Churned: active in the last period, not
+--           in this one; unknown until the period is over. Net change is new + resurrected -
+--           churned. Quick ratio: (new + resurrected) / churned; none where nobody churned. In the
+--           first period everybody is new.
+-- Width:    half
+-- Columns:
+--     period_start: From
+--     new_users: New, number
+--     resurrected_users: Resurrected, number
+--     retained_users: Retained, number
+--     churned_users: Churned, number
+--     active_users: Active, number
+--     net_users: Net change, number
+--     quick_ratio: Quick ratio, decimal
+--     retention_rate: Kept of the last, percent
+
+select
+    growth.slice,
+    growth.slice_value,
+    growth.grain,
+    growth.period_start,
+    growth.new_users,
+    growth.resurrected_users,
+    growth.retained_users,
+    growth.churned_users,
+    growth.active_users,
+    growth.new_users + growth.resurrected_users - growth.churned_users as net_users,
+    growth.quick_ratio,
+    growth.retention_rate,
+    growth.is_complete
+from reporting.growth_accounting as growth
+order by growth.slice, growth.slice_value, growth.grain, growth.period_start;

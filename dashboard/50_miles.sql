@@ -1,0 +1,78 @@
+-- Miles earned and redeemed
+-- Question: Where do miles come from, and what are they spent on?
+-- Meaning:  Miles of the period by category: earned above zero, redeemed below. The largest
+--           categories have a colour of their own, the others are added up. By day, the members of
+--           a segment go back 90 days.
+-- Width:    half
+-- Columns:
+--     period_start: From
+--     series: Category
+--     miles: Miles, number
+
+with ranked as (
+    select
+        miles.direction,
+        miles.transaction_category,
+        row_number() over (
+            partition by miles.direction
+            order by sum(miles.miles) desc, miles.transaction_category collate "C"
+        ) as place,
+        row_number() over (
+            partition by miles.direction
+            order by sum(miles.miles) desc, miles.transaction_category collate "C"
+        ) <= case miles.direction when 'earned' then 5 else 3 end as is_large
+    from reporting.miles_by_category as miles
+    where miles.grain = 'month' and miles.slice = 'all'
+    group by miles.direction, miles.transaction_category
+),
+
+named as (
+    select
+        ranked.direction,
+        ranked.transaction_category,
+        case when ranked.is_large then ranked.place else 9 end as place,
+        case when ranked.is_large then ranked.transaction_category else 'other' end
+        || ', ' || ranked.direction as series
+    from ranked
+),
+
+newest as (
+    select max(miles.period_start) as day
+    from reporting.miles_by_category as miles
+    where miles.grain = 'day'
+)
+
+select
+    miles.slice,
+    miles.slice_value,
+    miles.grain,
+    miles.period_start,
+    miles.direction,
+    named.place,
+    named.series,
+    sum(miles.miles) as miles,
+    miles.is_complete
+from reporting.miles_by_category as miles
+inner join named
+    on
+        named.direction = miles.direction
+        and named.transaction_category = miles.transaction_category
+cross join newest
+where miles.slice = 'all' or miles.grain != 'day' or miles.period_start > newest.day - 90
+group by
+    miles.slice,
+    miles.slice_value,
+    miles.grain,
+    miles.period_start,
+    miles.direction,
+    named.place,
+    named.series,
+    miles.is_complete
+order by
+    miles.slice,
+    miles.slice_value,
+    miles.grain,
+    miles.direction,
+    named.place,
+    named.series,
+    miles.period_start;

@@ -1,0 +1,23 @@
+-- Miles balance
+-- Question: What does the programme owe, and how fast is it spent?
+-- Meaning:  Outstanding miles are all miles earned so far less all redeemed: what the programme
+--           owes. Burn rate is miles redeemed for each mile earned over the 28 days ending on the
+--           day; there is none while none were earned.
+-- Width:    half
+-- Columns:
+--     day: Day
+--     outstanding_miles: Outstanding, number
+--     miles_earned: Earned, number
+--     miles_redeemed: Redeemed, number
+--     burn_rate: Burn rate, percent
+
+select
+    balance.slice,
+    balance.slice_value,
+    balance.day,
+    balance.outstanding_miles,
+    balance.miles_earned,
+    balance.miles_redeemed,
+    balance.burn_rate
+from reporting.miles_balance_daily as balance
+order by balance.slice, balance.slice_value, balance.day;

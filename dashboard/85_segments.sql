@@ -1,0 +1,29 @@
+-- Segments
+-- Question: Who are the users, and how many of each kind?
+-- Meaning:  By rule: champions come on 12 days of the last 28 and are in the top fifth of miles;
+--           loyal come on 6; promising came within two weeks; at risk were frequent and have been
+--           away for more than two weeks; hibernating came within 90 days; lost have not. Clusters
+--           are found by k-means on the behaviour alone. Recency is days since the last active
+--           day. Groups of fewer than five users are in other.
+-- Width:    half
+-- Columns:
+--     kind: By
+--     name: Segment, text
+--     users: Users, number
+--     share: Share, percent, bar
+--     median_recency_days: Recency, number
+--     median_active_days: Active days, number
+--     median_miles_earned: Earned, number
+--     median_miles_redeemed: Redeemed, number
+
+select
+    segments.kind,
+    segments.name,
+    segments.users,
+    segments.share,
+    segments.median_recency_days,
+    segments.median_active_days,
+    segments.median_miles_earned,
+    segments.median_miles_redeemed
+from reporting.user_segments as segments
+order by segments.kind desc, segments.users desc, segments.name collate "C";

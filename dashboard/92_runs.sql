@@ -1,0 +1,29 @@
+-- Runs
+-- Question: What ran last, and how did it end?
+-- Meaning:  The last twenty windows of ingestion and builds; a build's scripts are in its time and
+--           rows. What failed or was rolled back has changed nothing that readers see.
+-- Columns:
+--     run_id: Run
+--     kind: Kind, text
+--     pipeline_name: Pipeline, text
+--     status: Status, text
+--     started_at: Started (UTC), time
+--     elapsed_seconds: Seconds, decimal, bar
+--     rows_written: Rows written, number
+--     error: Error, text
+
+select
+    runs.run_id,
+    runs.kind,
+    runs.pipeline_name,
+    runs.status,
+    runs.started_at,
+    runs.elapsed_seconds,
+    coalesce(runs.rows_inserted, 0)
+    + coalesce(runs.rows_updated, 0)
+    + coalesce(runs.rows_deleted, 0) as rows_written,
+    left(runs.error, 160) as error
+from reporting.pipeline_runs as runs
+where runs.kind != 'script' and runs.status != 'running'
+order by runs.run_id desc
+limit 20;

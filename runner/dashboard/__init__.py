@@ -1,0 +1,1 @@
+"""The dashboard: cards of a project, drawn from the reporting schema into one file."""

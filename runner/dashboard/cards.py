@@ -1,0 +1,202 @@
+"""Reads the cards of a project: dashboard/NN_name.sql, for a chart with NN_name.vl.json beside."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.errors import StartError
+
+FOLDER = Path("dashboard")
+# Says of the page itself: its title, and the members of slices that it may show.
+PAGE = "page"
+WORDS = ("Question", "Meaning", "Show", "Width", "Columns")
+SHOWS = ("table", "figures")
+WIDTHS = ("full", "half")
+FORMS = ("text", "number", "decimal", "percent", "date", "time")
+LOOKS = ("bar", "heat", "line", "across")
+# A row of `Show: figures`: a number with what it was before, and which way is good.
+FIGURES = ("figure", "value", "form", "previous", "compared_with", "better", "trend")
+HEADER_HINT = "a header is a title, then Question:, Meaning: and what docs/dashboard.md lists"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a column is shown: the words after its label."""
+
+    name: str
+    label: str
+    form: str | None = None
+    look: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A query, what it answers, and how its rows are shown."""
+
+    name: str
+    path: Path
+    sql: str
+    title: str
+    question: str
+    meaning: str
+    show: str
+    width: str
+    columns: Mapping[str, Column]
+    spec: Mapping[str, Any] | None = None
+
+    @property
+    def spec_path(self) -> Path:
+        return self.path.with_suffix(".vl.json")
+
+    @property
+    def tables(self) -> list[str]:
+        """The reporting tables that it names, for a reader."""
+        text = re.sub(r"--.*", "", self.sql)
+        return sorted(set(re.findall(r"\breporting\.[a-z_][a-z0-9_]*\b", text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """What the folder holds. Without a page file the database gives the title, and every member of
+    a slice is shown.
+    """
+
+    page: Card | None
+    cards: tuple[Card, ...]
+
+
+def load(project: Path) -> Dashboard:
+    """Read and check the files; StartError names the first thing that is wrong."""
+    folder = project / FOLDER
+    page = folder / f"{PAGE}.sql"
+    files = sorted(path for path in folder.glob("*.sql") if path != page)
+    if not files:
+        raise StartError(
+            f"{FOLDER} has no cards", f"write one: {FOLDER}/10_name.sql, docs/dashboard.md says how"
+        )
+    cards = [_card(project, path) for path in files]
+    names: dict[str, Card] = {}
+    for card in cards:
+        other = names.setdefault(card.name, card)
+        if other is not card:
+            raise StartError(f"{card.path} and {other.path} are both named {card.name}")
+    used = {project / card.spec_path for card in cards}
+    for path in sorted(folder.glob("*.vl.json")):
+        if path not in used:
+            raise StartError(
+                f"{path.relative_to(project)} has no query",
+                f"write {path.name.removesuffix('.vl.json')}.sql beside it",
+            )
+    return Dashboard(_card(project, page) if page.is_file() else None, tuple(cards))
+
+
+def _card(project: Path, file: Path) -> Card:
+    path = file.relative_to(project)
+    found = re.fullmatch(r"(?:\d+_)?([a-z][a-z0-9_]*)", path.stem)
+    if not found:
+        raise StartError(f"{path} is not a name for a card", "10_name.sql, in lower-case letters")
+    sql = _read(file, path)
+    title, said = _header(sql, path)
+    spec_file = file.with_suffix(".vl.json")
+    spec = _spec(spec_file, path.with_suffix(".vl.json")) if spec_file.is_file() else None
+    if spec is not None and "Show" in said:
+        raise StartError(f"{path}: a card with a chart has no Show:", "take the line out")
+    return Card(
+        name=found[1],
+        path=path,
+        sql=sql,
+        title=title,
+        question=said.get("Question", ""),
+        meaning=said.get("Meaning", ""),
+        show="chart" if spec is not None else _one_of(said, "Show", SHOWS, path),
+        width=_one_of(said, "Width", WIDTHS, path),
+        columns=dict(_columns(said.get("Columns", ""), path)),
+        spec=spec,
+    )
+
+
+def _read(file: Path, path: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{path} cannot be read: {error}") from error
+
+
+def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
+    """The title, and the paragraphs of the header by their word; Columns keep their lines."""
+    lines = sql.splitlines()[: _length(sql)]
+    title = lines[0].removeprefix("--").strip() if lines else ""
+    if not title:
+        raise StartError(f"{path}:1: no title", HEADER_HINT)
+    said: dict[str, str] = {}
+    word = ""
+    for number, line in enumerate(lines[1:], 2):
+        text = line.removeprefix("--").strip()
+        begin = re.match(r"-- ([A-Z]\w*):(?: +|$)(.*)", line)
+        if begin:
+            word, text = begin[1], begin[2].strip()
+            if word not in WORDS or word in said:
+                fault = "twice" if word in said else f"not one of {', '.join(WORDS)}"
+                raise StartError(f"{path}:{number}: {word}: is {fault}", HEADER_HINT)
+            said[word] = text
+        elif not word:
+            raise StartError(f"{path}:{number}: {text!r} belongs to no word", HEADER_HINT)
+        elif text:
+            joint = "\n" if word == "Columns" else " "
+            said[word] = f"{said[word]}{joint}{text}".strip()
+    for word in ("Question", "Meaning"):
+        if not said.get(word):
+            raise StartError(f"{path}:1: no {word}:", HEADER_HINT)
+    return title, said
+
+
+def _length(sql: str) -> int:
+    """Lines of the comment that a text begins with."""
+    for number, line in enumerate(sql.splitlines()):
+        if not line.startswith("--"):
+            return number
+    return len(sql.splitlines())
+
+
+def _one_of(said: Mapping[str, str], word: str, known: tuple[str, ...], path: Path) -> str:
+    value = said.get(word, known[0])
+    if value not in known:
+        raise StartError(f"{path}: {word}: {value} is not known", f"{word}: {' or '.join(known)}")
+    return value
+
+
+def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
+    """`name: Label, form, look`, one a line."""
+    for line in text.splitlines():
+        found = re.fullmatch(r"([a-z_][a-z0-9_]*): ([^,]+)((?:, [a-z]+)*)", line)
+        if not found:
+            raise StartError(
+                f"{path}: Columns: {line!r} cannot be read",
+                "one a line: share: Share, percent, bar",
+            )
+        words = found[3].split(", ")[1:]
+        forms = [word for word in words if word in FORMS]
+        looks = [word for word in words if word in LOOKS]
+        if len(forms) > 1 or len(looks) > 1 or len(forms) + len(looks) < len(words):
+            raise StartError(
+                f"{path}: Columns: {line!r}: one of {', '.join(FORMS)} and one of"
+                f" {', '.join(LOOKS)} at most"
+            )
+        yield found[1], Column(found[1], found[2], *(forms or [None]), *(looks or [None]))
+
+
+def _spec(file: Path, path: Path) -> Mapping[str, Any]:
+    try:
+        spec = json.loads(_read(file, path))
+    except json.JSONDecodeError as error:
+        raise StartError(f"{path}:{error.lineno}: {error.msg}") from error
+    if not isinstance(spec, dict) or spec.get("data") != {"name": "rows"}:
+        raise StartError(
+            f'{path}: the data of a chart are the rows of its query: "data": {{"name": "rows"}}'
+        )
+    return spec

@@ -1,0 +1,89 @@
+"""Tries every card: its query runs and reads reports alone, and its columns are those that its
+header and its chart use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+
+from runner.dashboard.cards import FIGURES, Card, load
+from runner.dashboard.data import MISSING, SLICE, begin
+from runner.dashboard.spec import problems as problems_of_spec
+from runner.database import Database, QueryFailed, Session
+
+
+def check(database: Database, project: Path) -> tuple[int, list[str]]:
+    """How many cards there are, and one line per problem."""
+    found = load(project)
+    cards = [*([found.page] if found.page else []), *found.cards]
+    problems: list[str] = []
+    with database.session("milepost dashboard") as session, session.transaction():
+        begin(session)
+        for card in cards:
+            problems += _problems(session, card)
+        if found.page and not problems:
+            problems += _of_page(session, found.page)
+    return len(found.cards), problems
+
+
+def _problems(session: Session, card: Card) -> Iterator[str]:
+    unfit = list(_of_text(card))
+    yield from unfit
+    if unfit:
+        return
+    try:
+        with session.savepoint():
+            columns = session.columns(card.sql, card.path)
+    except QueryFailed as error:
+        made = ", ".join(f"sql/{table.replace('.', '/')}.sql" for table in card.tables)
+        yield error.message + (f"; made by {made}" if error.sqlstate in MISSING else "")
+        return
+    yield from _of_columns(card, columns)
+    if card.spec is not None:
+        for problem in problems_of_spec(card.spec, columns):
+            yield f"{card.spec_path}: {problem}"
+
+
+def _of_text(card: Card) -> Iterator[str]:
+    """One query, of reports."""
+    try:
+        statements = sqlglot.parse(card.sql, dialect="postgres")
+    except sqlglot.errors.ParseError as error:
+        place = error.errors[0]
+        yield f"{card.path}:{place['line']}: {place['description']}"
+        return
+    queries = [statement for statement in statements if statement is not None]
+    if len(queries) != 1 or not isinstance(queries[0], exp.Query):
+        yield f"{card.path}: is not one query: a card selects, and does nothing else"
+        return
+    known = {cte.alias for cte in queries[0].find_all(exp.CTE)}
+    for table in queries[0].find_all(exp.Table):
+        if table.name and table.db != "reporting" and (table.db or table.name not in known):
+            name = f"{table.db}.{table.name}" if table.db else table.name
+            yield f"{card.path}: reads {name}: cards read reporting alone"
+
+
+def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
+    for name in card.columns:
+        if name not in columns:
+            yield f"{card.path}: Columns: {name} is no column of the query"
+    if len(set(columns)) < len(columns):
+        yield f"{card.path}: two columns have the same name"
+    if card.show == "figures":
+        for name in FIGURES:
+            if name not in columns:
+                yield f"{card.path}: Show: figures wants a column {name}"
+    if len({*SLICE} & {*columns}) == 1:
+        yield f"{card.path}: slice and slice_value belong together"
+    looks = [column.look for column in card.columns.values()]
+    if "across" in looks and (looks[0] == "across" or looks[-1] == "across"):
+        yield f"{card.path}: Columns: a column across stands between the row's and the value's"
+
+
+def _of_page(session: Session, page: Card) -> Iterator[str]:
+    if not set(SLICE) <= set(session.columns(page.sql, page.path)):
+        yield f"{page.path}: gives slice and slice_value, the members that may be shown"

@@ -1,0 +1,177 @@
+"""Reads what the page shows: the rows of each card and how the data stand, all of one snapshot."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from runner.dashboard.cards import Card, Dashboard, load
+from runner.database import Database, QueryFailed, Row, Session
+from runner.ledger import Ledger
+from runner.markup import showable
+
+STATEMENT_TIMEOUT = "60s"
+MISSING = ("42P01", "3F000")  # no such table, no such schema
+# Rows of a slice and of a grain are chosen on the page; here they are looked at for the page file.
+SLICE = ("slice", "slice_value")
+EVERYTHING = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The rows of a card, or why there are none."""
+
+    card: Card
+    rows: Sequence[Row]
+    missing: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.rows[0]) if self.rows else []
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of the reports."""
+
+    dashboard: Dashboard
+    database: str
+    results: Sequence[Result]
+    loaded_through: str | None
+    built_at: str | None
+    last_status: str | None
+    failed_checks: Sequence[str] = field(default_factory=list)
+
+
+def read(database: Database, project: Path) -> Snapshot:
+    """Run all queries in one read-only transaction."""
+    dashboard = load(project)
+    with database.session("milepost dashboard") as session, session.transaction():
+        Ledger(session)
+        begin(session)
+        shown = None
+        if dashboard.page:
+            found = run(session, dashboard.page)
+            shown = {tuple(row[name] for name in SLICE) for row in found.rows}
+        return Snapshot(
+            dashboard=dashboard,
+            database=session.row("select current_database()::text as name")["name"],
+            results=[_shown(run(session, card), shown) for card in dashboard.cards],
+            **_standing(session),
+        )
+
+
+def begin(session: Session) -> None:
+    session.run(f"set transaction read only; set local statement_timeout = '{STATEMENT_TIMEOUT}'")
+
+
+def run(session: Session, card: Card) -> Result:
+    """The rows of a card; a table that is not there is told on the page."""
+    try:
+        with session.savepoint():
+            found = session.query(card.sql, card.path)
+    except QueryFailed as error:
+        if error.sqlstate not in MISSING:
+            error.hint = error.hint or "python -m runner dashboard --check tries every card"
+            raise
+        return Result(card, [], error.reason)
+    return Result(card, [{name: plain(value) for name, value in row.items()} for row in found])
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it; numbers that JSON does not know are none."""
+    if isinstance(value, Decimal | float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return showable(str(value))
+
+
+def _shown(result: Result, shown: set[tuple[Any, ...]] | None) -> Result:
+    """Without the members of slices that the page file leaves out."""
+    if shown is None or not set(SLICE) <= set(result.columns):
+        return result
+    rows = [
+        row
+        for row in result.rows
+        if row["slice"] == EVERYTHING or tuple(row[name] for name in SLICE) in shown
+    ]
+    return Result(result.card, rows)
+
+
+def _standing(session: Session) -> dict[str, Any]:
+    """How far the data go, and how the last build ended."""
+    row = session.row(
+        """
+        select
+            (select min(freshness.loaded_through) from reporting.freshness) as loaded_through,
+            (select max(freshness.built_at) from reporting.freshness) as built_at,
+            (
+                select runs.status
+                from reporting.pipeline_runs as runs
+                where runs.kind in ('build', 'rebuild') and runs.status != 'running'
+                order by runs.run_id desc
+                limit 1
+            ) as last_status,
+            (
+                select coalesce(array_agg(checks.check_name order by checks.check_name), '{}')
+                from reporting.data_checks as checks
+                where checks.status = 'failed'
+            ) as failed_checks
+        """
+    )
+    return {name: plain(value) for name, value in row.items()}
+
+
+def encoded(rows: Sequence[Row]) -> dict[str, Any]:
+    """Rows by column: texts as numbers into a list of the different ones, and what repeats itself
+    as runs.
+    """
+    columns: dict[str, Any] = {}
+    for name in rows[0] if rows else ():
+        values: list[Any] = [row[name] for row in rows]
+        column: dict[str, Any] = {}
+        if any(isinstance(value, str) for value in values):
+            words = {value: None for value in values}
+            places = {value: place for place, value in enumerate(words)}
+            column["words"] = list(words)
+            values = [places[value] for value in values]
+        runs = _runs(values)
+        if len(runs) * 3 < len(values):
+            column["runs"] = [count for _, count in runs]
+            values = [value for value, _ in runs]
+        column["values"] = values
+        columns[name] = column if len(column) > 1 else values
+    return columns
+
+
+def _runs(values: Sequence[Any]) -> list[tuple[Any, int]]:
+    runs: list[tuple[Any, int]] = []
+    for value in values:
+        if runs and runs[-1][0] == value and type(runs[-1][0]) is type(value):
+            runs[-1] = (value, runs[-1][1] + 1)
+        else:
+            runs.append((value, 1))
+    return runs
+
+
+def script_json(value: Any) -> str:
+    """JSON that no HTML parser takes for markup, wherever it stands."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

@@ -1,0 +1,130 @@
+"""Renders a snapshot into one file that asks nobody for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from runner.dashboard import view
+from runner.dashboard.data import SLICE, Result, Snapshot, encoded, plain, read, script_json
+from runner.database import Database
+from runner.errors import RunnerError
+from runner.files import put
+from runner.markup import digest, fill, static
+
+CHARTS = Path(__file__).parents[1] / "charts" / "charts.js"
+LARGEST_BYTES = 5_000_000
+
+
+def policy(script: str, *, served: bool = False) -> str:
+    """What the page may do; a header can also forbid others to frame it."""
+    framing = "; frame-ancestors 'none'" if served else ""
+    return (
+        f"default-src 'none'; script-src '{digest(script)}'; style-src 'unsafe-inline';"
+        f" img-src data: blob:; base-uri 'none'; form-action 'none'{framing}"
+    )
+
+
+def script() -> str:
+    """What runs on the page: the library and what calls it, closed to all others."""
+    return f"(() => {{\n{CHARTS.read_text(encoding='utf-8')}\n{static('dashboard.js')}}})();"
+
+
+def page(found: Snapshot, generated_at: datetime) -> str:
+    """The whole page. The same snapshot gives the same bytes, but for the time."""
+    last = view.last_day(found.results)
+    body = script()
+    text = fill(
+        "dashboard.html",
+        title=found.dashboard.page.title if found.dashboard.page else found.database,
+        about=found.dashboard.page,
+        policy=Markup(policy(body)),
+        style=Markup(static("dashboard.css")),
+        script=Markup(body),
+        data=Markup(script_json(_data(found, last))),
+        cards=[_opening(result, last) for result in found.results],
+        found=found,
+        first=view.first_day(found.results),
+        last=last,
+        generated=plain(generated_at),
+        health=next(
+            (r.card for r in found.results if "reporting.data_checks" in r.card.tables), None
+        ),
+        text=view.text,
+        change=view.change,
+        points=view.points,
+    )
+    size = len(text.encode())
+    if size > LARGEST_BYTES:
+        largest = max(found.results, key=lambda result: len(script_json(encoded(result.rows))))
+        raise RunnerError(
+            f"the page would have {size:,} bytes, and {LARGEST_BYTES:,} is the most",
+            f"let {largest.card.path} give fewer rows: it has {len(largest.rows):,}",
+        )
+    return text
+
+
+def render(database: Database, project: Path) -> str:
+    """The page of this moment."""
+    return page(read(database, project), datetime.now(UTC))
+
+
+def write(database: Database, project: Path, file: Path) -> None:
+    """Put the page in its place; it has figures, so not everybody may read it."""
+    put(file, render(database, project), mode=0o640)
+
+
+def _data(found: Snapshot, last: str | None) -> Mapping[str, Any]:
+    return {
+        "last": last,
+        "cards": {result.card.name: _described(result) for result in found.results},
+    }
+
+
+def _described(result: Result) -> Mapping[str, Any]:
+    card = result.card
+    return {
+        "title": card.title,
+        "show": card.show,
+        "columns": [
+            {name: value for name, value in asdict(column).items() if value is not None}
+            for column in view.columns(card, result.rows)
+        ],
+        "spec": card.spec,
+        "rows": len(result.rows),
+        "data": encoded(result.rows),
+    }
+
+
+def _opening(result: Result, last: str | None) -> Mapping[str, Any]:
+    """What the template shows of a card."""
+    card, rows = result.card, view.chosen(result.rows, last)
+    columns = set(result.columns)
+    follows = [
+        name
+        for name, has in (
+            ("segment", set(SLICE) <= columns),
+            ("range", "range" in columns or bool(columns & set(view.DATES))),
+            ("grain", "grain" in columns),
+        )
+        if has
+    ]
+    return {
+        "card": card,
+        "rows": rows,
+        "follows": follows,
+        "missing": result.missing,
+        "state": "missing" if result.missing else "ready" if rows else "empty",
+        "table": view.table(card, rows) if rows and card.show != "figures" else None,
+        "scripts": _scripts(result),
+    }
+
+
+def _scripts(result: Result) -> list[str]:
+    """The SQL behind its tables, by the convention that a path is a name."""
+    return [f"sql/{table.replace('.', '/')}.sql" for table in result.card.tables]

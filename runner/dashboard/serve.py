@@ -1,0 +1,103 @@
+"""Shows the page on this machine alone, and renews it after each build that succeeded."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from runner.dashboard.page import policy, render, script
+from runner.database import Database
+from runner.errors import RunnerError, StartError
+
+HOST = "127.0.0.1"
+PATHS = ("/", "/index.html")
+
+
+class Pages:
+    """The page of the newest build. One request at a time looks whether it is still that."""
+
+    def __init__(self, database: Database, project: Path) -> None:
+        self._database = database
+        self._project = project
+        self._lock = threading.Lock()
+        self._build = self._newest()
+        self._page = render(database, project).encode()
+
+    def current(self) -> bytes:
+        """The page; the one before, which tells its age, while there can be no newer one."""
+        with self._lock:
+            with contextlib.suppress(RunnerError):
+                build = self._newest()
+                if build != self._build:
+                    self._page = render(self._database, self._project).encode()
+                    self._build = build
+            return self._page
+
+    def _newest(self) -> int:
+        with self._database.session("milepost dashboard") as session:
+            return int(
+                session.row(
+                    "select coalesce(max(runs.run_id), 0) as build from orchestrator.runs as runs"
+                    " where runs.kind in ('build', 'rebuild') and runs.status = 'succeeded'"
+                )["build"]
+            )
+
+
+def serve(database: Database, project: Path, port: int, tell: Callable[[str], object]) -> None:
+    """Serve until a signal."""
+    server = listen(Pages(database, project), port)
+    tell(f"dashboard: http://{HOST}:{server.server_port}/ (Ctrl-C ends it)")
+    with server, contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
+def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
+    """A server that waits for requests to a port of this machine."""
+    rules = policy(script(), served=True)
+
+    class Handler(BaseHTTPRequestHandler):
+        server_version = "milepost"
+        sys_version = ""
+        timeout = 30
+
+        def do_GET(self) -> None:
+            if self.headers.get("Host", "") not in _names(server.server_port):
+                self.send_error(403, "Not this host")
+            elif self.path.partition("?")[0] not in PATHS:
+                self.send_error(404, "There is one page, at /")
+            else:
+                self._send(pages.current())
+
+        def _send(self, page: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def end_headers(self) -> None:
+            """On every answer, errors too."""
+            self.send_header("Content-Security-Policy", rules)
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("Referrer-Policy", "no-referrer")
+            self.send_header("Cache-Control", "no-store")
+            super().end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Requests are nobody's business."""
+
+    try:
+        server = ThreadingHTTPServer((HOST, port), Handler)
+    except OSError as error:
+        raise StartError(
+            f"{HOST}:{port}: {error.strerror}", "name another port, or 0 for a free one: --port 0"
+        ) from error
+    return server
+
+
+def _names(port: int) -> tuple[str, ...]:
+    """How a browser on this machine names us; another name is a foreign page that points here."""
+    return (f"{HOST}:{port}", f"localhost:{port}")
