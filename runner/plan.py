@@ -122,7 +122,15 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
     words = {
         word for pieces in texts.values() for _, text in pieces for word in re.findall(r"\w+", text)
     }
-    used = {name: manifest.variables[name] for name in sorted(words & manifest.variables.keys())}
+    # A column may have the name of a variable; only what is filled in is one.
+    named = {
+        word
+        for pieces in texts.values()
+        for _, text in pieces
+        for place in re.findall(r"\{[{%].*?[%}]\}", text, re.DOTALL)
+        for word in re.findall(r"\w+", place)
+    }
+    used = {name: manifest.variables[name] for name in sorted(named & manifest.variables.keys())}
     hashes = {what: _hash(content) for what, content in texts.items()}
     for name, value in used.items():
         hashes[f"variable {name}"] = _hash(value)
