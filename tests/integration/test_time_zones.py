@@ -173,14 +173,15 @@ def test_figures_follow_the_time_zone_there_and_back(
     ingest(mutable)
     assert set(modes(rebuild(mutable, manifest=in_zone(NEW_YORK))).values()) == {"full"}
     assert_everything_equals_oracle(mutable, NEW_YORK)
-    move(mutable, -1, 0)
+    # Its former place is on another day in UTC.
+    move(mutable, 1, 59)
     ingest(mutable)
     assert "full" not in modes(rebuild(mutable, manifest=in_zone(NEW_YORK))).values()
     assert_everything_equals_oracle(mutable, NEW_YORK)
     assert_equals_rebuild(mutable, in_zone(NEW_YORK))
     rebuild(mutable, manifest=in_zone(SINGAPORE))
     assert_everything_equals_oracle(mutable, SINGAPORE)
-    move(mutable, 1, 59)
+    move(mutable, -1, 0)
     ingest(mutable)
     rebuild(mutable, manifest=in_zone(SINGAPORE))
     assert_everything_equals_oracle(mutable, SINGAPORE)
