@@ -45,7 +45,11 @@ GROWTH_LIMIT = 1.3  # x the same delta at the first number of rows
 FULL_LIMIT, TWO_LIMIT = 1.1, 0.7  # x psql
 NOTHING_LIMIT = 0.5  # s of CPU
 # Recomputed whole and linear in users: budgeted apart.
-APART = ("reporting.acquisition",)
+APART = (
+    "reporting.acquisition",
+    "reporting.engagement_funnel",
+    "warehouse.agg_user_funnels",
+)
 NEW_DAY = "10,000 new events, 1 % late"
 QUIET = "set client_min_messages = warning;"
 LIVE, TRIAL = Target(), Target("trial")

@@ -16,7 +16,16 @@ from runner.database import Changes, Session
 from runner.errors import RunnerError
 from runner.ledger import Ledger
 from runner.manifest import LAYERS, Manifest, Script
-from runner.plan import NEVER_BUILT, Mode, Position, Step, fingerprint, followers, functions_of
+from runner.plan import (
+    NEVER_BUILT,
+    Mode,
+    Position,
+    Step,
+    fingerprint,
+    followers,
+    functions_of,
+    layer_files,
+)
 from runner.publication import Publication
 from runner.shape import reshaped
 from runner.target import Target
@@ -129,10 +138,14 @@ class Attempt:
 
     def define_schemas(self, composer: Composer, due: Sequence[Step] = ()) -> None:
         """A target's schemas come with its builds; the live ones with `schema apply`, but for
-        functions that are others than those that the tables were built with.
+        functions that are others than those that the tables were built with, or that a new
+        script may be the first to use.
         """
         for layer in LAYERS:
-            is_other = any(functions_of(layer) in step.changed for step in due)
+            functions = {functions_of(path) for path in layer_files(self.manifest, layer)}
+            is_other = any(
+                step.reason == NEVER_BUILT or functions & set(step.changed) for step in due
+            )
             if is_other or not composer.target.is_live:
                 for piece in composer.layer(layer):
                     self.work.run(piece.text, piece.file)

@@ -14,7 +14,7 @@ from typing import Any
 from runner import shared
 from runner.database import Session
 from runner.manifest import Manifest, Script, deletes
-from runner.plan import Mode, Position
+from runner.plan import Mode, Position, layer_files
 from runner.publish import differing, publish
 from runner.queries import queries
 from runner.restate import restatement
@@ -49,12 +49,14 @@ class Composer:
 
     def layer(self, name: str) -> list[Piece]:
         """The schema of a layer and what all of its tables share; nothing if a project has none."""
-        path = Path("schema", f"{name}.sql")
-        file = shared.find(self.manifest.project, path)
-        if not file.is_file():
-            return []
         values = {**self.manifest.variables, **self.target.values()}
-        return [Piece(render(self.manifest.read(file), values, path), path)]
+        return [
+            Piece(
+                render(self.manifest.read(shared.find(self.manifest.project, path)), values, path),
+                path,
+            )
+            for path in layer_files(self.manifest, name)
+        ]
 
     def definitions(self, script: Script) -> list[Piece]:
         """The DDL of a script's tables, or of a view."""

@@ -122,25 +122,42 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
     words = {
         word for pieces in texts.values() for _, text in pieces for word in re.findall(r"\w+", text)
     }
-    used = {name: manifest.variables[name] for name in sorted(words & manifest.variables.keys())}
+    # A column may have the name of a variable; only what is filled in is one.
+    named = {
+        word
+        for pieces in texts.values()
+        for _, text in pieces
+        for place in re.findall(r"\{[{%].*?[%}]\}", text, re.DOTALL)
+        for word in re.findall(r"\w+", place)
+    }
+    used = {name: manifest.variables[name] for name in sorted(named & manifest.variables.keys())}
     hashes = {what: _hash(content) for what, content in texts.items()}
     for name, value in used.items():
         hashes[f"variable {name}"] = _hash(value)
-    for layer in LAYERS:
-        text = _without_comments(_shared_by(manifest, layer))
+    for path in (path for layer in LAYERS for path in layer_files(manifest, layer)):
+        text = _without_comments(manifest.read(shared.find(manifest.project, path)))
         if words & set(re.findall(FUNCTION, text)):
-            hashes[functions_of(layer)] = _hash(text)
+            hashes[functions_of(path)] = _hash(text)
     return json.dumps(hashes)
 
 
-def functions_of(layer: str) -> str:
-    """What a fingerprint calls the functions that the scripts of all layers may use."""
-    return f"a function in schema/{layer}.sql"
+def functions_of(path: Path) -> str:
+    """What a fingerprint calls the functions of a file that the scripts of all layers may use."""
+    return f"a function in {path}"
 
 
-def _shared_by(manifest: Manifest, layer: str) -> str:
-    file = shared.find(manifest.project, Path("schema", f"{layer}.sql"))
-    return manifest.read(file) if file.is_file() else ""
+def layer_files(manifest: Manifest, layer: str) -> list[Path]:
+    """What all tables of a layer share: schema/<layer>.sql, and beside it files of functions, such
+    as schema/<layer>.k_means.sql.
+    """
+    path = Path("schema", f"{layer}.sql")
+    return [
+        *([path] if shared.find(manifest.project, path).is_file() else []),
+        *(
+            file.relative_to(manifest.project)
+            for file in sorted((manifest.project / "schema").glob(f"{layer}.*.sql"))
+        ),
+    ]
 
 
 def changed_since(old: str, new: str) -> tuple[str, ...]:

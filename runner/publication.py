@@ -85,7 +85,12 @@ class Publication:
         for name, definition in zip(script.tables, definitions, strict=True):
             fresh = self.beside.target.table(script.layer, name)
             table = self.composer.target.table(script.layer, name)
-            if self._is_new_shape(table, fresh):
+            is_missing = not self._exists(table)
+            if is_missing:
+                # What is made in a schema has the grants that it gives to new tables, what is moved
+                # there has not. So an empty one is made, for the new one to take its place.
+                self.session.run(definition.text, definition.file)
+            if is_missing or self._is_new_shape(table, fresh):
                 self.swaps.append((script, table, fresh))
                 changes += Changes(inserted=self._count(fresh), deleted=self._count(table))
             else:
@@ -190,8 +195,6 @@ class Publication:
         )
 
     def _is_new_shape(self, table: str, fresh: str) -> bool:
-        if not self._exists(table):
-            return True
         differing = differences(self.session, table, fresh)
         if differing:
             self.notes.append(

@@ -24,33 +24,40 @@ class _Rehearsed(Exception):
     """Ends a transaction that was only to see what would happen."""
 
 
-def rehearse(database: Database, manifest: Manifest, target: Target) -> list[str]:
-    """What `apply` would create or change, a line each; nothing is left behind."""
+def rehearse(
+    database: Database, manifest: Manifest, target: Target, roles: bool = False
+) -> list[str]:
+    """What `apply` would create, change or grant, a line each; nothing is left behind."""
     changes: list[str] = []
     with database.session("milepost schema") as session:
         try:
             with session.transaction():
                 before = _catalogue(session)
-                _run(session, manifest, target)
+                granted = _rights(session, target) if roles else []
+                _run(session, manifest, target, roles)
                 after = _catalogue(session)
                 for name, state in after.items():
                     if name not in before:
                         changes.append(f"create {name}")
                     elif before[name] != state:
                         changes.append(f"replace {name}")
+                if roles:
+                    changes += [right for right in _rights(session, target) if right not in granted]
                 raise _Rehearsed
         except _Rehearsed:
             pass
     return changes
 
 
-def apply(database: Database, manifest: Manifest, target: Target) -> None:
-    """Create what does not exist yet. Run twice, the second time changes nothing."""
+def apply(database: Database, manifest: Manifest, target: Target, roles: bool = False) -> None:
+    """Create what does not exist yet; with `roles`, also who may read the reports. Run twice, the
+    second time changes nothing.
+    """
     with database.session("milepost schema") as session, session.transaction():
-        _run(session, manifest, target)
+        _run(session, manifest, target, roles)
 
 
-def _run(session: Session, manifest: Manifest, target: Target) -> None:
+def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> None:
     composer = Composer(manifest, target, {})
     for name in FIRST:
         if not _belongs_to_others(session, manifest, name):
@@ -63,6 +70,8 @@ def _run(session: Session, manifest: Manifest, target: Target) -> None:
         for script in scripts:
             if script.layer == layer:
                 _run_pieces(session, composer.definitions(script))
+    if roles:
+        _run_pieces(session, composer.layer("roles"))
 
 
 def _run_pieces(session: Session, pieces: list[Piece]) -> None:
@@ -95,3 +104,9 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
 def _catalogue(session: Session) -> dict[str, str]:
     rows = session.rows(queries("schema.sql")["catalogue"])
     return {row["name"]: row["state"] for row in rows}
+
+
+def _rights(session: Session, target: Target) -> list[str]:
+    """Roles, and grants in the reporting schema, as the statements that give them."""
+    values = {"schema": f"{target.prefix}reporting"}
+    return [row["right"] for row in session.rows(queries("schema.sql")["rights"], values)]

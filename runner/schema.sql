@@ -43,3 +43,57 @@ order by rank, name
 select coalesce(bool_or(not pg_has_role(relations.relowner, 'usage')), false) as found
 from unnest(%(tables)s::text[]) as names (name)
 inner join pg_class as relations on relations.oid = to_regclass(names.name)
+
+-- rights --
+-- Roles, and what is granted on a schema, in it, and on what is yet to come into it.
+select 'create role ' || quote_ident(roles.rolname) as right, 1 as rank
+from pg_roles as roles
+union all
+select
+    format(
+        'grant %%s on schema %%I to %%I',
+        lower(granted.privilege_type),
+        schemas.nspname,
+        roles.rolname
+    ) as right,
+    2 as rank
+from pg_namespace as schemas
+cross join lateral aclexplode(schemas.nspacl) as granted
+inner join pg_roles as roles on roles.oid = granted.grantee
+where
+    schemas.nspname = %(schema)s
+    and granted.grantee <> schemas.nspowner
+union all
+select
+    format(
+        'grant %%s on %%I.%%I to %%I',
+        lower(granted.privilege_type),
+        schemas.nspname,
+        relations.relname,
+        roles.rolname
+    ) as right,
+    3 as rank
+from pg_class as relations
+inner join pg_namespace as schemas on schemas.oid = relations.relnamespace
+cross join lateral aclexplode(relations.relacl) as granted
+inner join pg_roles as roles on roles.oid = granted.grantee
+where
+    schemas.nspname = %(schema)s
+    and granted.grantee <> relations.relowner
+union all
+select
+    format(
+        'grant %%s on what %%I will create in %%I to %%I',
+        lower(granted.privilege_type),
+        makers.rolname,
+        schemas.nspname,
+        roles.rolname
+    ) as right,
+    4 as rank
+from pg_default_acl as defaults
+inner join pg_namespace as schemas on schemas.oid = defaults.defaclnamespace
+inner join pg_roles as makers on makers.oid = defaults.defaclrole
+cross join lateral aclexplode(defaults.defaclacl) as granted
+inner join pg_roles as roles on roles.oid = granted.grantee
+where schemas.nspname = %(schema)s
+order by rank, "right"

@@ -14,6 +14,7 @@ SHARED = frozenset(
         (
             "schema/orchestrator.sql",
             "schema/reporting.sql",
+            "schema/roles.sql",
             "schema/warehouse.sql",
             "sql/ingest/append.sql",
             "sql/ingest/clock.sql",

@@ -2,8 +2,8 @@
 
 Owns the definitions of the metrics page a second time, written from that page alone and never from
 the SQL, so that a mistake has to be made twice to go unseen. Favours the obvious over the fast. It
-knows nothing of databases, of ingestion or of builds; user_segments, category_recommendations and
-the views over the orchestrator are not here.
+knows nothing of databases, of ingestion or of builds; the views over the orchestrator are not here.
+tests/oracle_clusters.py has the k-means.
 
 Where the page leaves a choice, the most literal reading is taken:
 
@@ -27,19 +27,36 @@ Where the page leaves a choice, the most literal reading is taken:
 - In the funnel the search may be the user's very first event; a step at the same moment as the one
   before it counts when its event_id is larger. A day is 24 hours. All of a slice's users are in it.
 - The average line of retention has period_number 0 too.
+- "Within 14 days": the first or last active day is 14 days or less before the last day.
+- Ranks of miles are shared: who has as many miles as the last of the top fifth is in it.
+- Medians of user_segments are of what users did in all. Groups of the same size are folded by name.
+- If all users together are fewer than min_cell, `other` is them.
+- The sample of cluster_quality are the cluster_sample users with the smallest md5(user_id).
+- A silhouette is 1 - distance to the own middle / distance to the nearest other; 0 if that is 0.
+- Affinities and similarities are rounded to 6 digits; a score is computed from the rounded ones, and
+  rounded too, and so the best of a user and its reason are found. A score that is 0 then is no row.
+- The category `unknown` is neither recommended nor a reason, so nothing is similar to it. Ties of
+  recommendations and reasons go to the first name in the order of characters' codes.
+- Segments and categories are small by the users who have a recommendation. Without a group left to
+  join it, `other` stays as small as it is. A category that is really named `other` is in it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache
+from itertools import combinations
 from typing import TypeVar
 from zoneinfo import ZoneInfo
+
+from tests import oracle_clusters
 
 Value = date | Decimal | int | str | bool | None
 Row = dict[str, Value]
@@ -62,6 +79,12 @@ GRAINS = ("day", "week", "month")
 ONE_DAY = timedelta(days=1)
 ACTIVATION = timedelta(hours=168)
 LONGEST_NAME = 200
+OTHER, MIN_CELL = "other", 5
+CHAMPION_MILES_SHARE = Decimal("0.2")
+CLUSTER_COUNT = 5
+CLUSTER_SAMPLE = 300
+COUNTS_TRIED = range(2, 9)
+STARTS, STARTS_OF_SAMPLE = 20, 5
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 # The default context would round sums to 28 digits and rates to even.
@@ -805,6 +828,321 @@ def waits(steps: Iterable[tuple[Counted | None, Counted | None]]) -> list[timede
     ]
 
 
+# Users
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who a user is, and what the reports say of such users."""
+
+    user: str
+    first_day: date
+    last_active_day: date
+    active_days: int
+    active_days_28d: int
+    active_days_90d: int
+    miles_earned: Decimal
+    miles_redeemed: Decimal
+    miles_earned_90d: Decimal
+    has_top_miles: bool
+    segment: str
+    cluster: int
+
+
+def features(data: Data) -> dict[str, oracle_clusters.Place]:
+    """Return the place of each user, by which clusters are made."""
+    return oracle_clusters.standardised(
+        {
+            user: [
+                Decimal((data.last_day - max(event.day for event in events)).days),
+                Decimal(len({event.day for event in events})),
+                *(
+                    Decimal(sum(event.event_type == event_type for event in events))
+                    for event_type in (EARN, REDEEM, SEARCH, "share", "like")
+                ),
+                miles(events, EARN),
+                miles(events, REDEEM),
+                Decimal(
+                    len(
+                        {
+                            event.category
+                            for event in events
+                            if event.event_type in (EARN, REDEEM, SEARCH)
+                        }
+                    )
+                ),
+            ]
+            for user, events in sorted(grouped(data.events, lambda event: event.user).items())
+        }
+    )
+
+
+def clusters(data: Data) -> dict[str, oracle_clusters.Membership]:
+    return oracle_clusters.clusters(features(data), CLUSTER_COUNT, STARTS)
+
+
+def tried_clusters(data: Data) -> dict[int, dict[str, oracle_clusters.Membership]]:
+    """Return the clusters of the sample for each number of them that is compared."""
+    places = features(data)
+    chosen = sorted(places, key=lambda user: (oracle_clusters.md5(user), user))[:CLUSTER_SAMPLE]
+    sample = {user: places[user] for user in sorted(chosen)}
+    most = len(set(sample.values()))
+    return {
+        count: oracle_clusters.clusters(sample, count, STARTS_OF_SAMPLE)
+        for count in sorted({min(count, most) for count in (*COUNTS_TRIED, CLUSTER_COUNT)})
+        if sample
+    }
+
+
+def profiles(data: Data) -> list[Profile]:
+    people = grouped(data.events, lambda event: event.user)
+    recent_miles = {
+        user: miles((event for event in events if is_within(event, 90, data)), EARN)
+        for user, events in people.items()
+    }
+    earners = sorted((amount for amount in recent_miles.values() if amount > 0), reverse=True)
+    places = math.ceil(CHAMPION_MILES_SHARE * len(earners))
+    cluster_of = clusters(data)
+    found = []
+    for user, events in sorted(people.items()):
+        days = {event.day for event in events}
+        active_days_28d = len({event.day for event in events if is_within(event, 28, data)})
+        active_days_90d = len({event.day for event in events if is_within(event, 90, data)})
+        has_top_miles = places > 0 and recent_miles[user] >= earners[places - 1]
+        recency = (data.last_day - max(days)).days
+        rules = {
+            "new": (data.last_day - min(days)).days <= 14,
+            "champion": recency <= 7 and active_days_28d >= 12 and has_top_miles,
+            "loyal": recency <= 14 and active_days_28d >= 6,
+            "promising": recency <= 14,
+            "at risk": recency <= 42 and active_days_90d >= 12,
+            "hibernating": recency <= 90,
+            "lost": True,
+        }
+        found.append(
+            Profile(
+                user=user,
+                first_day=min(days),
+                last_active_day=max(days),
+                active_days=len(days),
+                active_days_28d=active_days_28d,
+                active_days_90d=active_days_90d,
+                miles_earned=miles(events, EARN),
+                miles_redeemed=miles(events, REDEEM),
+                miles_earned_90d=recent_miles[user],
+                has_top_miles=has_top_miles,
+                segment=next(name for name, fits in rules.items() if fits),
+                cluster=cluster_of[user].cluster,
+            )
+        )
+    return found
+
+
+def is_within(event: Counted, days: int, data: Data) -> bool:
+    """Whether an event is in the window of so many days that ends on the last day."""
+    return (data.last_day - event.day).days < days
+
+
+def user_segments(data: Data) -> list[Row]:
+    people = profiles(data)
+    rows: list[Row] = []
+    for kind in ("rule", "cluster"):
+        groups: dict[str, list[Profile]] = defaultdict(list)
+        for person in people:
+            groups[person.segment if kind == "rule" else str(person.cluster)].append(person)
+        rows.extend(
+            segment_row(kind, name, group, data) for name, group in folded(groups, MIN_CELL).items()
+        )
+    return rows
+
+
+def folded(groups: dict[str, list[Profile]], least: int) -> dict[str, list[Profile]]:
+    """Put groups that are too small to show into one."""
+    by_size = sorted(groups, key=lambda name: (len(groups[name]), name))
+    small = [name for name in by_size if len(groups[name]) < least]
+    other = [person for name in small for person in groups[name]]
+    rest = by_size[len(small) :]
+    if other and len(other) < least and rest:
+        other += groups[rest.pop(0)]
+    return {name: groups[name] for name in rest} | ({"other": other} if other else {})
+
+
+def segment_row(kind: str, name: str, group: list[Profile], data: Data) -> Row:
+    return {
+        "kind": kind,
+        "name": name,
+        "users": len(group),
+        "share": ratio(len(group), len(users(data.events))),
+        "median_recency_days": median(
+            [Decimal((data.last_day - person.last_active_day).days) for person in group]
+        ),
+        "median_active_days": median([Decimal(person.active_days) for person in group]),
+        "median_miles_earned": median([person.miles_earned for person in group]),
+        "median_miles_redeemed": median([person.miles_redeemed for person in group]),
+    }
+
+
+def median(values: list[Decimal]) -> Decimal | None:
+    return ratio(total([statistics.median_low(values), statistics.median_high(values)]), 2)
+
+
+def cluster_quality(data: Data) -> list[Row]:
+    in_use = min(CLUSTER_COUNT, len(set(features(data).values())))
+    return [
+        {
+            "cluster_count": count,
+            "users": len(members),
+            "inertia": ratio(total(one.squared_distance for one in members.values()), 1),
+            "silhouette": ratio(total(map(silhouette, members.values())), len(members))
+            if count > 1
+            else None,
+            "smallest_cluster": min(Counter(one.cluster for one in members.values()).values()),
+            "is_chosen": count == in_use,
+        }
+        for count, members in tried_clusters(data).items()
+    ]
+
+
+def silhouette(one: oracle_clusters.Membership) -> Decimal:
+    if not one.next_squared_distance:
+        return Decimal(0)
+    return 1 - DIVISION.sqrt(DIVISION.divide(one.squared_distance, one.next_squared_distance))
+
+
+# Recommendations
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A category that a user never used, and what speaks for it most."""
+
+    user: str
+    category: str
+    rank: int
+    reason: str
+    support: int
+    score: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """How alike two categories are, and how many users used both."""
+
+    cosine: Decimal
+    users: int
+
+
+@cache
+def affinity(events: int) -> Decimal:
+    return DIVISION.ln(Decimal(1 + events)).quantize(SIX_DIGITS, context=DIVISION)
+
+
+def affinities(events: Iterable[Counted]) -> dict[str, dict[str, Decimal]]:
+    """Return how much each user uses each category, by category and user; `unknown` is none."""
+    uses = Counter(
+        (event.category, event.user)
+        for event in events
+        if event.event_type in (EARN, REDEEM, SEARCH) and event.category != UNKNOWN
+    )
+    by_category: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    for (category, user), count in uses.items():
+        by_category[category][user] = affinity(count)
+    return dict(by_category)
+
+
+def similarities(
+    by_category: dict[str, dict[str, Decimal]],
+) -> dict[str, dict[str, Similarity]]:
+    """Return what is similar to each category: those that share a user with it."""
+    squares = {
+        category: total(use * use for use in uses.values())
+        for category, uses in by_category.items()
+    }
+    found: dict[str, dict[str, Similarity]] = {category: {} for category in by_category}
+    for one, other in combinations(by_category, 2):
+        both = by_category[one].keys() & by_category[other].keys()
+        if both:
+            product = total(by_category[one][user] * by_category[other][user] for user in both)
+            length = DIVISION.sqrt(EXACT.multiply(squares[one], squares[other]))
+            cosine = DIVISION.divide(product, length).quantize(SIX_DIGITS, context=DIVISION)
+            found[one][other] = found[other][one] = Similarity(cosine, len(both))
+    return found
+
+
+def recommendations(events: Iterable[Counted]) -> list[Recommendation]:
+    by_category = affinities(events)
+    similar = similarities(by_category)
+    by_user: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    for category, uses in by_category.items():
+        for user, use in uses.items():
+            by_user[user][category] = use
+    return [
+        recommendation
+        for user, used in by_user.items()
+        for recommendation in recommendations_for(user, used, similar)
+    ]
+
+
+def recommendations_for(
+    user: str, used: dict[str, Decimal], similar: dict[str, dict[str, Similarity]]
+) -> Iterator[Recommendation]:
+    found: list[tuple[Decimal, str, str]] = []
+    for category in similar.keys() - used.keys():
+        parts = {
+            one: similar[category][one].cosine * use
+            for one, use in used.items()
+            if one in similar[category]
+        }
+        score = total(parts.values()).quantize(SIX_DIGITS, context=DIVISION)
+        if score > 0:
+            reason = min(parts, key=lambda one: (-parts[one], one))
+            found.append((score, category, reason))
+    for rank, (score, category, reason) in enumerate(
+        sorted(found, key=lambda one: (-one[0], one[1])), start=1
+    ):
+        yield Recommendation(user, category, rank, reason, similar[category][reason].users, score)
+
+
+def category_recommendations(data: Data) -> list[Row]:
+    segments = {person.user: person.segment for person in profiles(data)}
+    best = [one for one in recommendations(data.events) if one.rank == 1]
+    names = shown_names(Counter(segments[one.user] for one in best))
+    by_segment: dict[str, list[Recommendation]] = defaultdict(list)
+    for one in best:
+        by_segment[names[segments[one.user]]].append(one)
+    return [
+        row
+        for segment, rows in by_segment.items()
+        for row in recommendations_of_segment(segment, rows)
+    ]
+
+
+def recommendations_of_segment(segment: str, best: list[Recommendation]) -> Iterator[Row]:
+    names = shown_names(Counter(one.category for one in best))
+    by_category: dict[str, list[Recommendation]] = defaultdict(list)
+    for one in best:
+        by_category[names[one.category]].append(one)
+    for category, rows in by_category.items():
+        yield {
+            "segment": segment,
+            "transaction_category": category,
+            "users": len(rows),
+            "score": ratio(total(one.score for one in rows), len(rows)),
+            "support": ratio(sum(one.support for one in rows), len(rows)),
+        }
+
+
+def shown_names(sizes: Mapping[str, int]) -> dict[str, str]:
+    """Return the name that each group is shown under: small ones are `other`, and as long as these
+    are too few, the next smallest is too.
+    """
+    others = [name for name, size in sizes.items() if size < MIN_CELL or name == OTHER]
+    large = sorted(sizes.keys() - set(others), key=lambda name: (sizes[name], name))
+    while others and large and sum(sizes[name] for name in others) < MIN_CELL:
+        others.append(large.pop(0))
+    return {name: OTHER if name in others else name for name in sizes}
+
+
 # All of them
 
 TABLES: dict[str, Callable[[Data], list[Row]]] = {
@@ -818,6 +1156,9 @@ TABLES: dict[str, Callable[[Data], list[Row]]] = {
     "miles_balance_daily": miles_balance_daily,
     "category_performance": category_performance,
     "engagement_funnel": engagement_funnel,
+    "user_segments": user_segments,
+    "cluster_quality": cluster_quality,
+    "category_recommendations": category_recommendations,
 }
 
 

@@ -19,10 +19,13 @@ Where a comment leaves a choice, the most literal reading is taken:
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests import oracle
@@ -467,7 +470,12 @@ def agg_user_engagement(source: Source) -> list[Row]:
         last_active_day = max(event.day for event in events)
         row: Row = {
             "user_id": user,
+            "earned_count_lifetime": len(of_type(events, EARN)),
             "redeemed_count_lifetime": len(of_type(events, REDEEM)),
+            "search_count_lifetime": len(of_type(events, SEARCH)),
+            "share_count_lifetime": len(of_type(events, "share")),
+            "like_count_lifetime": len(of_type(events, "like")),
+            "category_count_lifetime": len({event.category for event in transactions(events)}),
             "last_active_day": last_active_day,
             "first_earned_at": first_time(events, EARN),
         }
@@ -497,6 +505,228 @@ def engagement_of(events: list[Counted]) -> Row:
 def favourite_category(events: list[Counted]) -> str | None:
     counts = Counter(event.category for event in transactions(events))
     return min(counts, key=lambda category: (-counts[category], category), default=None)
+
+
+def agg_user_funnels(source: Source) -> list[Row]:
+    rows: list[Row] = []
+    for part in source.data.slices:
+        for user, events in grouped(part.events, lambda event: event.user).items():
+            journey = oracle.journey_of(oracle.History(in_time_order(events)))
+            row: Row = {"user_id": user, **part.key, "first_day": first_day(events)}
+            for day, at, step in (
+                ("search_date", "searched_at", journey.search),
+                ("earn_date", "earned_at", journey.earn),
+                ("redeem_date", "redeemed_at", journey.redeem),
+            ):
+                row[day] = step.day if step else None
+                row[at] = step.at if step else None
+            rows.append(row)
+    return rows
+
+
+# Profiles of users
+
+FEATURES = (
+    "recency",
+    "active_days",
+    "earned_count",
+    "redeemed_count",
+    "search_count",
+    "share_count",
+    "like_count",
+    "miles_earned",
+    "miles_redeemed",
+    "category_count",
+)
+
+
+def agg_user_features(source: Source) -> list[Row]:
+    return [
+        {
+            "user_id": user,
+            **{
+                name: Decimal(value).scaleb(-9) for name, value in zip(FEATURES, place, strict=True)
+            },
+        }
+        for user, place in oracle.features(source.data).items()
+    ]
+
+
+def agg_user_clusters(source: Source) -> list[Row]:
+    in_use = oracle.clusters(source.data)
+    count = min(oracle.CLUSTER_COUNT, len(set(oracle.features(source.data).values())))
+    trials = [(False, count, in_use)] if in_use else []
+    trials += [(True, *trial) for trial in oracle.tried_clusters(source.data).items()]
+    return [
+        {
+            "is_sample": is_sample,
+            "cluster_count": cluster_count,
+            "user_id": user,
+            "cluster": one.cluster,
+            "squared_distance": one.squared_distance,
+            "next_squared_distance": one.next_squared_distance,
+        }
+        for is_sample, cluster_count, members in trials
+        for user, one in members.items()
+    ]
+
+
+def agg_user_profiles(source: Source) -> list[Row]:
+    return [
+        {
+            "user_id": one.user,
+            "segment": one.segment,
+            "cluster": one.cluster,
+            "first_day": one.first_day,
+            "last_active_day": one.last_active_day,
+            "active_days_28d": one.active_days_28d,
+            "active_days_90d": one.active_days_90d,
+            "miles_earned_90d": one.miles_earned_90d,
+            "has_top_miles": one.has_top_miles,
+        }
+        for one in oracle.profiles(source.data)
+    ]
+
+
+# Aggregates of categories
+
+
+def agg_user_categories(source: Source) -> list[Row]:
+    groups = grouped(transactions(source.counted), lambda event: (event.user, event.category))
+    return [
+        {
+            "user_id": user,
+            "transaction_category": category,
+            **figures_of_category(events),
+            "affinity": oracle.affinity(len(events)),
+            "last_event_at": max(event.at for event in events),
+        }
+        for (user, category), events in groups.items()
+    ]
+
+
+def agg_category_engagement(source: Source) -> list[Row]:
+    categorised = transactions(source.counted)
+    recent, before = last_windows(source)
+    rows: list[Row] = []
+    for category, events in by_category(source.counted).items():
+        events_28d = sum(event.day in recent for event in events)
+        events_28d_before = sum(event.day in before for event in events)
+        rows.append(
+            {
+                "transaction_category": category,
+                **figures_of_category(events),
+                "users": len(users(events)),
+                "share_of_events": ratio(len(events), len(categorised)),
+                "events_28d": events_28d,
+                "events_28d_before": events_28d_before,
+                "trend_28d": ratio(events_28d - events_28d_before, events_28d_before),
+            }
+        )
+    return rows
+
+
+def figures_of_category(events: list[Counted]) -> Row:
+    return {
+        "events": len(events),
+        "earned_count": len(of_type(events, EARN)),
+        "redeemed_count": len(of_type(events, REDEEM)),
+        "search_count": len(of_type(events, SEARCH)),
+        "miles_earned": miles(events, EARN),
+        "miles_redeemed": miles(events, REDEEM),
+        "first_event_date": first_day(events),
+        "last_event_date": max(event.day for event in events),
+    }
+
+
+def last_windows(source: Source) -> tuple[set[date], set[date]]:
+    """Return the last 28 days of the data, and the 28 days before them."""
+    last_day = source.data.last_day
+    if not source.counted:
+        return set(), set()
+    return set(window(last_day, 28)), set(window(last_day - timedelta(days=28), 28))
+
+
+def agg_category_profiles(source: Source) -> list[Row]:
+    recent, before = last_windows(source)
+    in_all = [
+        sum(event.day in days for event in transactions(source.counted))
+        for days in (recent, before)
+    ]
+    categories = by_category(source.counted)
+    order = sorted(categories, key=lambda name: (-len(users(categories[name])), name))
+    rows: list[Row] = []
+    for rank, category in enumerate(order, start=1):
+        events = categories[category]
+        of_users = Counter(event.user for event in events)
+        now, then = (sum(event.day in days for event in events) for days in (recent, before))
+        row: Row = {
+            "transaction_category": category,
+            "roles": ", ".join(
+                name
+                for name, event_type in (("earn", EARN), ("redeem", REDEEM), ("search", SEARCH))
+                if of_type(events, event_type)
+            ),
+            "rank": rank,
+            "users": len(of_users),
+            "reach": ratio(len(of_users), len(users(source.counted))),
+            "repeat_rate": ratio(sum(count > 1 for count in of_users.values()), len(of_users)),
+            "median_events_per_user": ratio(
+                statistics.median_low(of_users.values())
+                + statistics.median_high(of_users.values()),
+                2,
+            ),
+            "events_28d": now,
+            "events_28d_before": then,
+            "share_trend_28d": ratio(now * in_all[1] - then * in_all[0], then * in_all[0]),
+            "first_event_date": first_day(events),
+            "last_event_date": max(event.day for event in events),
+        }
+        rows.append({**row, "segment": category_segment(row, is_new=first_day(events) in recent)})
+    return rows
+
+
+def category_segment(row: Any, *, is_new: bool) -> str:
+    trend = row["share_trend_28d"]
+    if trend is None or row["events_28d"] + row["events_28d_before"] < 50:
+        trend = 0
+    rules = {
+        "new": is_new,
+        "fading": row["events_28d"] == 0 or trend <= Decimal("-0.25"),
+        "rising": trend >= Decimal("0.25"),
+        "staple": row["reach"] >= Decimal("0.2") and row["repeat_rate"] >= Decimal("0.5"),
+        "niche": row["reach"] < Decimal("0.1"),
+        "steady": True,
+    }
+    return next(name for name, fits in rules.items() if fits)
+
+
+def agg_category_similarities(source: Source) -> list[Row]:
+    similar = oracle.similarities(oracle.affinities(source.counted))
+    return [
+        {
+            "transaction_category": one,
+            "similar_category": other,
+            "users": similarity.users,
+            "similarity": similarity.cosine,
+        }
+        for one, others in similar.items()
+        for other, similarity in others.items()
+    ]
+
+
+def agg_category_recommendations(source: Source) -> list[Row]:
+    return [
+        {
+            "user_id": one.user,
+            "transaction_category": one.category,
+            "rank": one.rank,
+            "reason": one.reason,
+            "support": one.support,
+            "score": one.score,
+        }
+        for one in oracle.recommendations(source.counted)
+    ]
 
 
 # Groups
@@ -554,6 +784,15 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "agg_user_periods": agg_user_periods,
     "agg_period_activity": agg_period_activity,
     "agg_user_engagement": agg_user_engagement,
+    "agg_user_funnels": agg_user_funnels,
+    "agg_user_features": agg_user_features,
+    "agg_user_clusters": agg_user_clusters,
+    "agg_user_profiles": agg_user_profiles,
+    "agg_user_categories": agg_user_categories,
+    "agg_category_engagement": agg_category_engagement,
+    "agg_category_profiles": agg_category_profiles,
+    "agg_category_similarities": agg_category_similarities,
+    "agg_category_recommendations": agg_category_recommendations,
 }
 
 

@@ -31,6 +31,12 @@ REPORTS = (
     "engagement_daily",
     "miles_by_category",
     "acquisition",
+    "engagement_funnel",
+    "miles_balance_daily",
+    "category_performance",
+    "user_segments",
+    "cluster_quality",
+    "category_recommendations",
 )
 
 

@@ -18,12 +18,14 @@ def command() -> None:
 @command.command("apply")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--target", default="live", show_default=True, help="Whose derived tables.")
+@click.option("--roles", is_flag=True, help="Also a role that may read the reports, nothing else.")
 @click.pass_obj
-def apply_command(project: Path, yes: bool, target: str) -> None:
+def apply_command(project: Path, yes: bool, target: str, roles: bool) -> None:
     """Say what would be created, ask, and create it. On the embedded server it does not ask.
 
     \b
     Example: python -m runner schema apply --yes
+    python -m runner schema apply --roles
     """
     from runner import output, schema, server
     from runner.database import Database
@@ -34,18 +36,21 @@ def apply_command(project: Path, yes: bool, target: str) -> None:
     manifest = load(project)
     address = server.find(project)
     database = Database(address.conninfo)
-    changes = schema.rehearse(database, manifest, Target(target))
+    changes = schema.rehearse(database, manifest, Target(target), roles)
     if not changes:
         output.say("schema: up to date")
         return
-    if address.is_embedded:
+    if address.is_embedded and not roles:
         output.say(f"schema: {len(changes)} schemas, tables, views and indexes")
     else:
         for change in changes:
             output.say(change)
-        if not yes and not sys.stdin.isatty():
-            raise UsageError("nobody is there to ask", "python -m runner schema apply --yes")
-        if not yes:
-            click.confirm(f"do these {len(changes)} things?", abort=True)
-    schema.apply(database, manifest, Target(target))
+    if not address.is_embedded and not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "nobody is there to ask",
+                f"python -m runner schema apply {'--roles ' if roles else ''}--yes",
+            )
+        click.confirm(f"do these {len(changes)} things?", abort=True)
+    schema.apply(database, manifest, Target(target), roles)
     output.say("schema: applied")

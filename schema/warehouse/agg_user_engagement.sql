@@ -24,7 +24,12 @@ create table if not exists {{ warehouse }}.agg_user_engagement (
     miles_redeemed_90d numeric not null,
     depth_90d integer not null,
     favourite_category_90d text,
+    earned_count_lifetime bigint not null,
     redeemed_count_lifetime bigint not null,
+    search_count_lifetime bigint not null,
+    share_count_lifetime bigint not null,
+    like_count_lifetime bigint not null,
+    category_count_lifetime bigint not null,
     last_active_day date not null,
     first_earned_at timestamptz,
     constraint agg_user_engagement_key primary key (user_id)
@@ -84,8 +89,16 @@ comment on column {{ warehouse }}.agg_user_engagement.depth_90d is
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_90d is
 'Category with the most events, in the 90 days that end on last_active_day; ties by name; null '
 'without one.';
+comment on column {{ warehouse }}.agg_user_engagement.earned_count_lifetime is
+'Events that earned miles, in all.';
 comment on column {{ warehouse }}.agg_user_engagement.redeemed_count_lifetime is
 'Events that redeemed miles, in all.';
+comment on column {{ warehouse }}.agg_user_engagement.search_count_lifetime is
+'Searches for rewards, in all.';
+comment on column {{ warehouse }}.agg_user_engagement.share_count_lifetime is 'Shares, in all.';
+comment on column {{ warehouse }}.agg_user_engagement.like_count_lifetime is 'Likes, in all.';
+comment on column {{ warehouse }}.agg_user_engagement.category_count_lifetime is
+'Categories with an event of the user, in all.';
 comment on column {{ warehouse }}.agg_user_engagement.last_active_day is 'Day of the newest event.';
 comment on column {{ warehouse }}.agg_user_engagement.first_earned_at is
 'Time of the first event that earned miles; null without one.';

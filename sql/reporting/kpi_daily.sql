@@ -1,8 +1,8 @@
 -- reporting.kpi_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
 -- Rerun: whole; as many rows as days and slice values.
--- Why:   the headline numbers of a day in one row. Users come from active_users_daily, so that the
---        two can not disagree.
+-- Why:   the headline numbers of a day in one row. Users come from active_users_daily and miles
+--        from miles_balance_daily, so that no two can disagree.
 
 insert into {{ this }} (
     day,
@@ -32,11 +32,15 @@ with days as (
         users.stickiness,
         coalesce(activity.new_users, 0) as new_users,
         coalesce(engagement.events, 0) as events,
-        coalesce(engagement.miles_earned, 0) as miles_earned,
-        coalesce(engagement.miles_redeemed, 0) as miles_redeemed,
-        sum(engagement.miles_earned) over last_28_days as miles_earned_28d,
-        sum(engagement.miles_redeemed) over last_28_days as miles_redeemed_28d
+        balance.miles_earned,
+        balance.miles_redeemed,
+        balance.burn_rate
     from {{ reporting }}.active_users_daily as users
+    inner join {{ reporting }}.miles_balance_daily as balance
+        on
+            balance.slice = users.slice
+            and balance.slice_value = users.slice_value
+            and balance.day = users.day
     left join {{ warehouse }}.agg_period_activity as activity
         on
             activity.slice = users.slice
@@ -48,17 +52,11 @@ with days as (
             engagement.slice = users.slice
             and engagement.slice_value = users.slice_value
             and engagement.event_date = users.day
-    window
-        last_7_days as (
-            partition by users.slice, users.slice_value
-            order by users.day
-            rows between 6 preceding and current row
-        ),
-        last_28_days as (
-            partition by users.slice, users.slice_value
-            order by users.day
-            rows between 27 preceding and current row
-        )
+    window last_7_days as (
+        partition by users.slice, users.slice_value
+        order by users.day
+        rows between 6 preceding and current row
+    )
 )
 
 select
@@ -74,5 +72,5 @@ select
     days.events,
     days.miles_earned,
     days.miles_redeemed,
-    round(days.miles_redeemed_28d / nullif(days.miles_earned_28d, 0), 6) as burn_rate
+    days.burn_rate
 from days;

@@ -80,9 +80,9 @@ lists as materialized (
         user_id,
         slice,
         slice_value,
-        coalesce(stored.active_days, '{}') as old_days,
+        coalesce(stored.active_days, '{}') as days_before,
         coalesce(stored.active_days[:stored.kept_days], '{}')
-        || coalesce(later.active_days, '{}') as new_days,
+        || coalesce(later.active_days, '{}') as days_now,
         -- The last day that stays is the first that can have another day after it.
         greatest(stored.kept_days, 1) as first_place
     from stored
@@ -96,7 +96,7 @@ gone as (
         activity.user_id = lists.user_id
         and activity.slice = lists.slice
         and activity.slice_value = lists.slice_value
-        and lists.new_days = '{}'
+        and lists.days_now = '{}'
 ),
 
 come as (
@@ -110,11 +110,11 @@ come as (
         lists.user_id,
         lists.slice,
         lists.slice_value,
-        lists.new_days as active_days
+        lists.days_now as active_days
     from lists
     where
-        lists.new_days <> '{}'
-        and lists.new_days <> lists.old_days
+        lists.days_now <> '{}'
+        and lists.days_now <> lists.days_before
     order by
         lists.user_id,
         lists.slice,
@@ -136,8 +136,8 @@ days as (
     from lists
     cross join lateral (
         values
-        (-1, lists.old_days),
-        (1, lists.new_days)
+        (-1, lists.days_before),
+        (1, lists.days_now)
     ) as versions (sign, active_days)
     cross join lateral unnest(
         (null::date || versions.active_days)[lists.first_place:],
@@ -145,7 +145,7 @@ days as (
         versions.active_days[lists.first_place + 1:]
     ) as days (previous_day, active_day, next_day)
     where
-        lists.new_days <> lists.old_days
+        lists.days_now <> lists.days_before
         and days.active_day is not null
 ),
 

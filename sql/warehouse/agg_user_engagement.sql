@@ -35,7 +35,12 @@ insert into {{ this }} (
     miles_redeemed_90d,
     depth_90d,
     favourite_category_90d,
+    earned_count_lifetime,
     redeemed_count_lifetime,
+    search_count_lifetime,
+    share_count_lifetime,
+    like_count_lifetime,
+    category_count_lifetime,
     last_active_day,
     first_earned_at
 )
@@ -47,7 +52,11 @@ with days as (
         - daily.event_date as days_before_last,
         daily.earned_count + daily.redeemed_count + daily.search_count
         + daily.share_count + daily.like_count + daily.unclassified_count as event_count,
+        daily.earned_count,
         daily.redeemed_count,
+        daily.search_count,
+        daily.share_count,
+        daily.like_count,
         daily.miles_earned,
         daily.miles_redeemed,
         case
@@ -90,7 +99,11 @@ users as (
         sum(days.miles_earned) filter (where days.days_before_last < 90) as miles_earned_90d,
         sum(days.miles_redeemed) filter (where days.days_before_last < 90) as miles_redeemed_90d,
         max(days.depth) filter (where days.days_before_last < 90) as depth_90d,
+        sum(days.earned_count) as earned_count_lifetime,
         sum(days.redeemed_count) as redeemed_count_lifetime,
+        sum(days.search_count) as search_count_lifetime,
+        sum(days.share_count) as share_count_lifetime,
+        sum(days.like_count) as like_count_lifetime,
         max(days.event_date) as last_active_day,
         min(days.first_earned_at) as first_earned_at
     from days
@@ -125,6 +138,7 @@ categories as (
 favourites as (
     select
         categories.user_id,
+        count(*) as category_count_lifetime,
         (
             array_agg(
                 categories.transaction_category
@@ -190,7 +204,12 @@ select
     users.miles_redeemed_90d,
     users.depth_90d,
     favourites.favourite_category_90d,
+    users.earned_count_lifetime,
     users.redeemed_count_lifetime,
+    users.search_count_lifetime,
+    users.share_count_lifetime,
+    users.like_count_lifetime,
+    coalesce(favourites.category_count_lifetime, 0) as category_count_lifetime,
     users.last_active_day,
     users.first_earned_at
 from users

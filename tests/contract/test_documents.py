@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,7 +14,7 @@ from runner.database import Database
 from runner.docs import documents
 from runner.manifest import load
 from tests import oracle
-from tests.oracle import EARN, REDEEM, SEARCH, Campaign, Counted, Event, Row
+from tests.oracle import EARN, Campaign, Counted, Event, Row
 from tests.support import PROJECT, query
 
 METRICS = (PROJECT / "docs/metrics.md").read_text(encoding="utf-8")
@@ -54,7 +53,13 @@ def test_each_section_that_is_no_report_is_known() -> None:
 @pytest.mark.parametrize("name", [name for name in SECTIONS if name in oracle.TABLES])
 def test_each_figure_is_the_one_that_plain_python_computes(name: str) -> None:
     rows = oracle.all_reports(_events(), [GOOGLE])[name]
-    shown = [row for table in _tables(SECTIONS[name]) if "column" not in table[0] for row in table]
+    shown = [
+        row
+        for table in _tables(SECTIONS[name])
+        # What the columns are, and rows of another table, about people.
+        if not table[0].keys() & {"column", "user_id"}
+        for row in table
+    ]
     assert shown, "no example"
     for row in shown:
         wanted = {"slice": "all", **row} if "slice" in rows[0] else row
@@ -71,6 +76,14 @@ def test_each_recommendation_is_the_one_that_plain_python_finds() -> None:
     tables = _tables(SECTIONS["category_recommendations"])
     shown = [table for table in tables if "user_id" in table[0]]
     assert shown == [list(_recommendations(_counted()))]
+
+
+def test_each_limit_of_categories_is_the_one_in_the_manifest() -> None:
+    said = re.findall(r"`(category_[a-z_]+)` ([\d.]+)", SECTIONS["agg_category_profiles"])
+    variables = load(PROJECT).variables
+    assert dict(said) == {
+        name: str(value) for name, value in variables.items() if name.startswith("category_")
+    }
 
 
 def test_no_text_has_a_figure_that_no_test_sees() -> None:
@@ -171,39 +184,15 @@ def _segments(events: list[Counted]) -> Iterator[dict[str, str]]:
 
 
 def _recommendations(events: list[Counted]) -> Iterator[dict[str, str]]:
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for event in events:
-        if event.event_type in (EARN, REDEEM, SEARCH):
-            counts[event.category][event.user] += 1
-    uses = {
-        category: {user: math.log(1 + count) for user, count in of_category.items()}
-        for category, of_category in counts.items()
-    }
-
-    def similarity(one: str, other: str) -> float:
-        product = sum(use * uses[other].get(user, 0) for user, use in uses[one].items())
-        return (
-            product
-            / math.dist(uses[one].values(), [0] * len(uses[one]))
-            / math.dist(uses[other].values(), [0] * len(uses[other]))
-        )
-
-    for user in sorted({event.user for event in events}):
-        for category in sorted(category for category in uses if user not in uses[category]):
-            parts = {
-                used: similarity(used, category) * uses[used][user]
-                for used in sorted(uses)
-                if user in uses[used]
-            }
-            if sum(parts.values()) > 0:
-                reason = max(parts, key=parts.__getitem__)
-                yield {
-                    "user_id": user,
-                    "transaction_category": category,
-                    "score": f"{sum(parts.values()):.6f}",
-                    "support": str(len(uses[reason].keys() & uses[category].keys())),
-                    "reason": reason,
-                }
+    for one in sorted(oracle.recommendations(events), key=lambda one: (one.user, one.rank)):
+        yield {
+            "user_id": one.user,
+            "transaction_category": one.category,
+            "rank": str(one.rank),
+            "score": _cell(one.score),
+            "support": str(one.support),
+            "reason": one.reason,
+        }
 
 
 # --- docs/schema.* --------------------------------------------------------------------------------

@@ -291,3 +291,55 @@ def test_a_late_event_touches_no_report_of_a_day_outside_its_windows(world: Worl
     daily = changes["active_users_daily"]
     assert (daily.inserted + daily.updated, daily.deleted) == (4 * (1 + 4 + 4), 0)
     assert {row[0] for row in touched(world)} == {"ann"}
+
+
+def steps_of(user: str) -> str:
+    """Where a user is in the funnel of a slice: the days of the first event and of the steps."""
+    return (
+        "select slice_value, first_day, search_date, earn_date, redeem_date"
+        f" from warehouse.agg_user_funnels where user_id = '{user}' and slice = 'platform'"
+    )
+
+
+def test_a_funnel_goes_on_from_its_last_step_and_is_finished_once(world: World) -> None:
+    world.insert(search(10, "eve"), earn(12, "eve"))
+    world.run_all()
+    gone, come = effect(
+        world,
+        lambda: world.insert(search(13, "eve"), earn(14, "eve"), redeem(15, "eve")),
+        steps_of("eve"),
+    )
+    assert gone == {("ios", day(10), day(10), day(12), None)}
+    assert come == {("ios", day(10), day(10), day(12), day(15))}
+    assert effect(
+        world, lambda: world.insert(earn(16, "eve"), redeem(17, "eve")), steps_of("eve")
+    ) == (set(), set())
+
+
+def test_a_funnel_starts_again_from_what_changes_before_its_end(world: World) -> None:
+    _, first_earn, *_ = world.insert(
+        search(10, "eve"), earn(12, "eve"), redeem(14, "eve"), earn(15, "eve"), redeem(16, "eve")
+    )
+    world.run_all()
+    # Hours before the redemption, on its day.
+    redeemed_at = "select redeemed_at from warehouse.agg_user_funnels where user_id = 'eve'"
+    gone, come = effect(world, lambda: world.insert(redeem(13.8, "eve")), redeemed_at)
+    assert gone == {(FEBRUARY + timedelta(days=14),)}
+    assert come == {(FEBRUARY + timedelta(days=13.8),)}
+    _, come = effect(world, lambda: world.update(first_earn, event_type="like"), steps_of("eve"))
+    assert come == {("ios", day(10), day(10), day(15), day(16))}
+    _, come = effect(
+        world, lambda: world.insert(search(-40, "eve"), earn(-41, "eve")), steps_of("eve")
+    )
+    assert come == {("ios", day(-41), day(-40), day(15), day(16))}
+
+
+def test_an_event_of_another_platform_leaves_the_funnel_of_its_old_one(world: World) -> None:
+    one, other = world.insert(search(10, "eve"), earn(12, "eve"))
+    world.run_all()
+    gone, come = effect(world, lambda: world.update(other, platform="web"), steps_of("eve"))
+    assert gone == {("ios", day(10), day(10), day(12), None)}
+    assert come == {("ios", day(10), day(10), None, None), ("web", day(12), None, None, None)}
+    gone, come = effect(world, lambda: world.update(one, platform="web"), steps_of("eve"))
+    assert gone == {("ios", day(10), day(10), None, None), ("web", day(12), None, None, None)}
+    assert come == {("web", day(10), day(10), day(12), None)}

@@ -494,7 +494,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "the difference in counts of periods": (
         lambda bench: bench.script(
-            "warehouse/agg_user_activity", "(-1, lists.old_days)", "(0, lists.old_days)"
+            "warehouse/agg_user_activity", "(-1, lists.days_before)", "(0, lists.days_before)"
         ),
         late_event_between_two_others,
     ),

@@ -395,6 +395,48 @@ def test_funnel_takes_the_first_step_after_the_previous_step() -> None:
     ]
 
 
+def test_recommendation_is_because_of_the_category_that_adds_most() -> None:
+    uses = [
+        ("ann", ("air", "spa")),
+        ("ben", ("bar", "spa")),
+        ("cat", ("bar", "spa")),
+        ("dan", ("air", "bar")),
+        # No reason for anything, and nothing to recommend.
+        ("eve", ("bar", "unknown")),
+        ("fay", ("zoo",)),
+    ]
+    events = [
+        event(number, "2025-03-03 10:00", user, "reward_search", category=category)
+        for number, (user, category) in enumerate(
+            (user, category) for user, categories in uses for category in categories
+        )
+    ]
+    counted = oracle.counted_events(events, "UTC")
+    found = {
+        (one.user, one.rank): (one.category, one.reason, one.support, one.score)
+        for one in oracle.recommendations(counted)
+    }
+    # Cosines: bar and spa 2 / sqrt(4 * 3), air and spa 1 / sqrt(2 * 3), air and bar 1 / sqrt(2 * 4).
+    bar_spa, air_spa, air_bar, ln_2 = map(Decimal, ("0.577350", "0.408248", "0.353553", "0.693147"))
+    assert found == {
+        ("ann", 1): ("bar", "spa", 2, round((air_bar + bar_spa) * ln_2, 6)),
+        ("ben", 1): ("air", "spa", 1, round((air_bar + air_spa) * ln_2, 6)),
+        ("cat", 1): ("air", "spa", 1, round((air_bar + air_spa) * ln_2, 6)),
+        ("dan", 1): ("spa", "bar", 2, round((air_spa + bar_spa) * ln_2, 6)),
+        ("eve", 1): ("spa", "bar", 2, round(bar_spa * ln_2, 6)),
+        ("eve", 2): ("air", "bar", 1, round(air_bar * ln_2, 6)),
+    }
+
+
+def test_small_groups_are_other_with_the_next_smallest_if_they_are_too_few() -> None:
+    shown = oracle.shown_names({"a": 2, "b": 6, "c": 5, "d": 9})
+    assert shown == {"a": "other", "b": "b", "c": "other", "d": "d"}
+    shown = oracle.shown_names({"a": 2, "b": 3, "c": 5})
+    assert shown == {"a": "other", "b": "other", "c": "c"}
+    assert oracle.shown_names({"a": 2, "b": 1}) == {"a": "other", "b": "other"}
+    assert oracle.shown_names({"other": 1, "b": 5}) == {"other": "other", "b": "other"}
+
+
 def test_day_is_the_day_of_the_reporting_timezone() -> None:
     # 16:30 in UTC is half past midnight of the next day in Singapore.
     tables = oracle.all_reports(

@@ -317,6 +317,13 @@ def test_variable_of_a_check_and_of_a_definition_counts(project: Path) -> None:
         assert steps[script] == ("full", f"variable {changed} changed")
 
 
+def test_column_with_the_name_of_a_variable_is_no_use_of_it(project: Path) -> None:
+    write(project, Path("sql/reporting/growth.sql"), "select {{ zone }} as new_days;\n")
+    before = declare(NEEDS, project, variables={"zone": "UTC", "new_days": 14})
+    after = declare(NEEDS, project, variables={"zone": "UTC", "new_days": 7})
+    assert modes(decide(after, fingerprints(before), {}))["growth"] == "skip"
+
+
 def test_variable_of_another_type_is_another_value(project: Path) -> None:
     write(project, Path("sql/warehouse/dim.sql"), "select {{ days }};\n")
     before = declare(NEEDS, project, variables={"days": 1})

@@ -1,0 +1,31 @@
+create table if not exists {{ warehouse }}.agg_user_profiles (
+    user_id text not null,
+    segment text not null,
+    cluster integer not null,
+    first_day date not null,
+    last_active_day date not null,
+    active_days_28d integer not null,
+    active_days_90d integer not null,
+    miles_earned_90d numeric not null,
+    has_top_miles boolean not null,
+    constraint agg_user_profiles_key primary key (user_id)
+);
+
+comment on table {{ warehouse }}.agg_user_profiles is
+'Who a user is: segment by rule, cluster, and what decided on the segment. One row per user.';
+comment on column {{ warehouse }}.agg_user_profiles.user_id is 'The user.';
+comment on column {{ warehouse }}.agg_user_profiles.segment is
+'new, champion, loyal, promising, at risk, hibernating or lost: the first whose rule fits.';
+comment on column {{ warehouse }}.agg_user_profiles.cluster is
+'Number of the cluster that k-means finds, from the largest.';
+comment on column {{ warehouse }}.agg_user_profiles.first_day is 'Day of the oldest event.';
+comment on column {{ warehouse }}.agg_user_profiles.last_active_day is 'Day of the newest event.';
+comment on column {{ warehouse }}.agg_user_profiles.active_days_28d is
+'Days with an event, in the 28 days that end on the last day of the data.';
+comment on column {{ warehouse }}.agg_user_profiles.active_days_90d is
+'Days with an event, in the 90 days that end on the last day of the data.';
+comment on column {{ warehouse }}.agg_user_profiles.miles_earned_90d is
+'Miles earned, in the 90 days that end on the last day of the data.';
+comment on column {{ warehouse }}.agg_user_profiles.has_top_miles is
+'Whether miles_earned_90d are among the highest: a share champion_miles_share of those who earned, '
+'rounded up, and who has as many as the last of them.';

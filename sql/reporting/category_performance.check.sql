@@ -1,0 +1,53 @@
+-- A category has no more users than the period, and no more than events. In each grain the
+-- categories together have every transaction and search, and every mile.
+
+with reported as (
+    select
+        categories.grain,
+        sum(categories.events) as events,
+        sum(categories.miles_earned) as miles_earned,
+        sum(categories.miles_redeemed) as miles_redeemed
+    from {{ reporting }}.category_performance as categories
+    group by categories.grain
+),
+
+stored as (
+    select
+        grains.grain,
+        sum(
+            engagement.earned_count + engagement.redeemed_count + engagement.search_count
+        ) as events,
+        sum(engagement.miles_earned) as miles_earned,
+        sum(engagement.miles_redeemed) as miles_redeemed
+    from {{ warehouse }}.agg_engagement_daily as engagement
+    cross join (values ('day'), ('week'), ('month')) as grains (grain)
+    where engagement.slice = 'all'
+    group by grains.grain
+)
+
+select
+    categories.grain,
+    categories.period_start,
+    categories.transaction_category,
+    categories.users,
+    categories.events,
+    categories.share_of_users
+from {{ reporting }}.category_performance as categories
+where
+    categories.users not between 1 and categories.events
+    or categories.share_of_users > 1
+    or categories.growth < -1
+union all
+select
+    stored.grain,
+    null as period_start,
+    null as transaction_category,
+    null as users,
+    reported.events,
+    null as share_of_users
+from stored
+left join reported on reported.grain = stored.grain
+where
+    coalesce(reported.events, 0) <> stored.events
+    or coalesce(reported.miles_earned, 0) <> stored.miles_earned
+    or coalesce(reported.miles_redeemed, 0) <> stored.miles_redeemed

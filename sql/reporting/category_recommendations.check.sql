@@ -1,0 +1,25 @@
+-- Everybody with a recommendation is in one row, and no row is about a handful of people, unless
+-- there are no more.
+
+with reported as (
+    select
+        coalesce(sum(report.users), 0) as users,
+        min(report.users) as smallest_row,
+        count(*) as rows
+    from {{ reporting }}.category_recommendations as report
+),
+
+recommended as (
+    select count(distinct recommendations.user_id) as users
+    from {{ warehouse }}.agg_category_recommendations as recommendations
+)
+
+select
+    reported.users as reported_users,
+    recommended.users as recommended_users,
+    reported.smallest_row
+from reported
+cross join recommended
+where
+    reported.users <> recommended.users
+    or (reported.rows > 1 and reported.smallest_row < {{ min_cell }})

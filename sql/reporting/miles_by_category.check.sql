@@ -1,0 +1,46 @@
+-- The miles and transactions of a day's categories are those of the day, in every slice. An
+-- incremental build looks at the days that have changed.
+
+with reported as (
+    select
+        report.period_start as day,
+        report.slice,
+        report.slice_value,
+        sum(report.miles) filter (where report.direction = 'earned') as miles_earned,
+        sum(report.miles) filter (where report.direction = 'redeemed') as miles_redeemed,
+        sum(report.transactions) as transactions
+    from {{ reporting }}.miles_by_category as report
+    where report.grain = 'day'
+    group by
+        report.period_start,
+        report.slice,
+        report.slice_value
+)
+
+select
+    engagement.event_date as day,
+    engagement.slice,
+    engagement.slice_value,
+    reported.miles_earned as reported_miles_earned,
+    engagement.miles_earned,
+    reported.miles_redeemed as reported_miles_redeemed,
+    engagement.miles_redeemed,
+    reported.transactions as reported_transactions,
+    engagement.earned_count + engagement.redeemed_count as transactions
+from {{ warehouse }}.agg_engagement_daily as engagement
+left join reported
+    on
+        reported.day = engagement.event_date
+        and reported.slice = engagement.slice
+        and reported.slice_value = engagement.slice_value
+where
+    (
+        coalesce(reported.miles_earned, 0) <> engagement.miles_earned
+        or coalesce(reported.miles_redeemed, 0) <> engagement.miles_redeemed
+        or coalesce(reported.transactions, 0)
+        <> engagement.earned_count + engagement.redeemed_count
+    )
+    {{ incremental }} and engagement.event_date in (
+    {{ incremental }}     select changed.event_date
+    {{ incremental }}     from {{ warehouse }}.changed_user_days as changed
+    {{ incremental }} )

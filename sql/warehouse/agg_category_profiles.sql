@@ -1,0 +1,101 @@
+-- warehouse.agg_category_profiles
+-- Grain: one row per category (transaction_category).
+-- Rerun: whole; linear in users.
+-- Why:   what kind of category it is, by rules that a person can argue with. There are no clusters
+--        as there are of users: groups found among a few dozen categories would be noise. The trend
+--        is that of the share, as all categories grow while the app does.
+
+insert into {{ this }} (
+    transaction_category,
+    segment,
+    roles,
+    rank,
+    users,
+    reach,
+    repeat_rate,
+    median_events_per_user,
+    events_28d,
+    events_28d_before,
+    share_trend_28d,
+    first_event_date,
+    last_event_date
+)
+with data as (
+    select
+        max(dates.calendar_date) as last_day,
+        (select count(*) from {{ warehouse }}.dim_users) as users
+    from {{ warehouse }}.dim_dates as dates
+),
+
+-- The median is the mean of the two middle values, or of one that is counted from both ends.
+users as (
+    select
+        categories.transaction_category,
+        count(*) filter (where categories.events >= 2) as repeating_users,
+        (
+            percentile_disc(0.5) within group (order by categories.events asc)
+            + percentile_disc(0.5) within group (order by categories.events desc)
+        ) / 2.0 as median_events_per_user
+    from {{ warehouse }}.agg_user_categories as categories
+    group by categories.transaction_category
+),
+
+profiles as (
+    select
+        engagement.transaction_category,
+        concat_ws(
+            ', ',
+            case when engagement.earned_count > 0 then 'earn' end,
+            case when engagement.redeemed_count > 0 then 'redeem' end,
+            case when engagement.search_count > 0 then 'search' end
+        ) as roles,
+        engagement.users,
+        round(engagement.users::numeric / data.users, 6) as reach,
+        round(users.repeating_users::numeric / engagement.users, 6) as repeat_rate,
+        round(users.median_events_per_user, 6) as median_events_per_user,
+        engagement.events_28d,
+        engagement.events_28d_before,
+        round(
+            engagement.events_28d * sum(engagement.events_28d_before) over ()
+            / nullif(engagement.events_28d_before * sum(engagement.events_28d) over (), 0) - 1,
+            6
+        ) as share_trend_28d,
+        engagement.first_event_date,
+        engagement.last_event_date,
+        engagement.first_event_date > data.last_day - 28 as is_new,
+        engagement.events_28d + engagement.events_28d_before
+        >= {{ category_trend_events }} as has_trend
+    from {{ warehouse }}.agg_category_engagement as engagement
+    inner join users on users.transaction_category = engagement.transaction_category
+    cross join data
+)
+
+select
+    profiles.transaction_category,
+    -- The first rule that fits decides.
+    case
+        when profiles.is_new then 'new'
+        when profiles.events_28d = 0 then 'fading'
+        when profiles.has_trend and profiles.share_trend_28d <= -{{ category_fading }} then 'fading'
+        when profiles.has_trend and profiles.share_trend_28d >= {{ category_rising }} then 'rising'
+        when
+            profiles.reach >= {{ category_staple_reach }}
+            and profiles.repeat_rate >= {{ category_staple_repeat_rate }}
+            then 'staple'
+        when profiles.reach < {{ category_niche_reach }} then 'niche'
+        else 'steady'
+    end as segment,
+    profiles.roles,
+    row_number() over (
+        order by profiles.users desc, profiles.transaction_category collate "C" asc
+    ) as rank,
+    profiles.users,
+    profiles.reach,
+    profiles.repeat_rate,
+    profiles.median_events_per_user,
+    profiles.events_28d,
+    profiles.events_28d_before,
+    profiles.share_trend_28d,
+    profiles.first_event_date,
+    profiles.last_event_date
+from profiles;

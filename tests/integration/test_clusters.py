@@ -1,0 +1,171 @@
+"""K-means in SQL: the clusters that the oracle finds, and as good as those of scikit-learn."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from sklearn.cluster import KMeans
+
+from runner.database import Database
+from runner.load import load
+from runner.seed import Demo, seed
+from tests import oracle, oracle_clusters
+from tests.oracle_clusters import BILLION, Membership, Place
+from tests.support import (
+    PROJECT,
+    REAL_FILE,
+    event,
+    insert_events,
+    query,
+    run_all,
+    scalar,
+)
+
+END = datetime(2026, 3, 1, tzinfo=UTC)
+
+Found = dict[int, dict[str, Membership]]
+
+
+# --- the clusters of the definition -----------------------------------------------------------------
+
+
+def test_clusters_are_those_of_plain_python(database: Database) -> None:
+    """On places of a coarse grid, so that ties, users at the same place and empty centres are many."""
+    chance = random.Random(17)
+    for _ in range(25):
+        places = _grid(chance, users=chance.randint(1, 25), steps=chance.randint(1, 4))
+        counts = sorted({chance.randint(1, 7) for _ in range(3)})
+        starts = chance.randint(1, 6)
+        assert _k_means(database, places, counts, starts) == _expected(places, counts, starts)
+
+
+def test_clusters_of_users_all_over_the_place_are_those_of_plain_python(database: Database) -> None:
+    chance = random.Random(18)
+    places = {
+        f"u_{user:03}": tuple(round(chance.gauss(user % 3, 1) * BILLION) for _ in range(10))
+        for user in range(150)
+    }
+    assert _k_means(database, places, [3, 6], 8) == _expected(places, [3, 6], 8)
+
+
+def test_order_of_users_does_not_matter(database: Database) -> None:
+    chance = random.Random(19)
+    places = _grid(chance, users=30, steps=5)
+    shuffled = dict(chance.sample(list(places.items()), len(places)))
+    assert _k_means(database, shuffled, [4], 5) == _k_means(database, places, [4], 5)
+
+
+def test_nobody_is_in_no_cluster(database: Database) -> None:
+    assert query(database, "select * from warehouse.k_means(null, null, '{2}', 1)") == []
+
+
+def _grid(chance: random.Random, users: int, steps: int) -> dict[str, Place]:
+    return {
+        f"u_{user:02}": tuple(
+            chance.randint(0, steps) * BILLION * (feature < 2) for feature in range(10)
+        )
+        for user in range(users)
+    }
+
+
+def _k_means(
+    database: Database, places: dict[str, Place], counts: Iterable[int], starts: int
+) -> Found:
+    rows = query(
+        database,
+        "select * from warehouse.k_means(%(users)s, %(places)s::bigint[], %(counts)s, %(starts)s)",
+        users=list(places),
+        places=[list(place) for place in places.values()],
+        counts=list(counts),
+        starts=starts,
+    )
+    found: Found = {}
+    for row in rows:
+        found.setdefault(row["cluster_count"], {})[row["user_id"]] = Membership(
+            row["cluster"], row["squared_distance"], row["next_squared_distance"]
+        )
+    return found
+
+
+def _expected(places: dict[str, Place], counts: Iterable[int], starts: int) -> Found:
+    most = len(set(places.values()))
+    return {
+        count: oracle_clusters.clusters(places, count, starts)
+        for count in {min(count, most) for count in counts}
+    }
+
+
+# --- as good as they get ----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not REAL_FILE.is_file(), reason=f"the real file is not here: {REAL_FILE}")
+def test_clusters_of_the_real_file_are_as_good_as_those_of_scikit_learn(database: Database) -> None:
+    load(database, REAL_FILE, as_history=True)
+    run_all(database)
+    _assert_as_good_as_scikit_learn(database)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_clusters_of_demo_data_are_as_good_as_those_of_scikit_learn(
+    database: Database, number: int
+) -> None:
+    seed(database, PROJECT, Demo(4_000, 200, 90, seed=number, end=END, append=False))
+    run_all(database)
+    _assert_as_good_as_scikit_learn(database)
+
+
+def _assert_as_good_as_scikit_learn(database: Database) -> None:
+    rows = query(database, "select * from warehouse.agg_user_features order by user_id")
+    features = [[float(value) for key, value in row.items() if key != "user_id"] for row in rows]
+    theirs = KMeans(n_clusters=oracle.CLUSTER_COUNT, n_init=10, random_state=0).fit(features)
+    ours = scalar(
+        database,
+        "select sum(squared_distance) from warehouse.agg_user_clusters where not is_sample",
+    )
+    assert float(ours) <= 1.1 * theirs.inertia_
+
+
+# --- few users --------------------------------------------------------------------------------------
+
+
+def test_fewer_users_than_clusters_have_one_each(database: Database, no_margin: None) -> None:
+    insert_events(database, [event(0, "ann"), event(1, "ben"), event(1, "ben"), event(5, "cat")])
+    run_all(database)
+    assert _clusters(database) == {"ann": 1, "ben": 2, "cat": 3}
+    assert _quality(database) == [(2, 3, False), (3, 3, True)]
+
+
+def test_users_in_whom_nothing_differs_are_one_cluster(database: Database, no_margin: None) -> None:
+    insert_events(database, [event(0, "ann"), event(0, "ben"), event(0, "cat")])
+    run_all(database)
+    assert _clusters(database) == {"ann": 1, "ben": 1, "cat": 1}
+    assert _quality(database) == [(1, 3, True)]
+    features = query(database, "select * from warehouse.agg_user_features where user_id = 'ann'")
+    assert {value for key, value in features[0].items() if key != "user_id"} == {Decimal(0)}
+
+
+def test_one_user_is_a_cluster(database: Database, no_margin: None) -> None:
+    insert_events(database, [event(0, "ann")])
+    run_all(database)
+    assert _clusters(database) == {"ann": 1}
+    assert _quality(database) == [(1, 1, True)]
+
+
+def test_without_users_there_are_no_clusters(database: Database) -> None:
+    run_all(database)
+    assert _clusters(database) == {}
+    assert _quality(database) == []
+
+
+def _clusters(database: Database) -> dict[str, int]:
+    rows = query(database, "select user_id, cluster from warehouse.agg_user_profiles")
+    return {row["user_id"]: row["cluster"] for row in rows}
+
+
+def _quality(database: Database) -> list[tuple[int, int, bool]]:
+    rows = query(database, "select * from reporting.cluster_quality order by cluster_count")
+    return [(row["cluster_count"], row["users"], row["is_chosen"]) for row in rows]
