@@ -82,7 +82,7 @@ def test_it_is_whole_and_asks_nobody_for_anything(built: Database) -> None:
     text = page(read(built, PROJECT), NOON)
     found = Page(text)
     assert "Weekly users" in found.texts["card-headlines"]
-    for name in ("active_users", "growth_accounting", "retention", "freshness"):
+    for name in ("active_users", "growth_accounting", "retention"):
         assert re.search(r"\d (Dec|Jan) 202\d", found.texts[f"card-{name}"]), name
     assert not set(found.values("src")) and not [
         link for link in found.values("href") if not link.startswith("#")

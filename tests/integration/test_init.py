@@ -96,7 +96,7 @@ def test_the_wheel_has_all_of_the_package_and_of_the_rest_only_what_is_shared(wh
     expected = {
         path.relative_to(PROJECT).as_posix()
         for path in (PROJECT / "runner").rglob("*")
-        if path.is_file() and not {"__pycache__", ".pgdata"} & set(path.parts)
+        if path.is_file() and not {"__pycache__", ".pgdata", "node_modules"} & set(path.parts)
     }
     assert packed == expected | {f"runner/shipped/{path.as_posix()}" for path in SHARED}
 
