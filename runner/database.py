@@ -34,6 +34,8 @@ SETTINGS = (
 CONNECTION_LOST = "08006"
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
+UNDEFINED_COLUMN = "42703"
+OTHER_KIND = "42809"  # a view where a table was meant, or the other way round
 HINTS = {
     "42501": "grant it to this role, or name another role in DATABASE_URL",
     "57014": "it took too long, or somebody ended it: allow a longer statement_timeout",

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from runner import shared
 from runner.compose import Composer, Piece
-from runner.database import Database, Session
-from runner.manifest import LAYERS, Manifest
+from runner.database import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
+from runner.manifest import LAYERS, Manifest, Script
 from runner.pipeline import pipelines
 from runner.plan import order
 from runner.queries import queries
 from runner.replica import ensure_replica
+from runner.shape import columns
 from runner.target import Target
 
 # In this order, before the tables of the layers. A project may lack the first and the third; the
@@ -69,9 +70,20 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
             _run_pieces(session, composer.layer(layer))
         for script in scripts:
             if script.layer == layer:
-                _run_pieces(session, composer.definitions(script))
+                _define(session, composer, script)
     if roles:
         _run_pieces(session, composer.layer("roles"))
+
+
+def _define(session: Session, composer: Composer, script: Script) -> None:
+    """What exists in another shape is left as it is: the next build brings it into the new one."""
+    try:
+        with session.savepoint():
+            _run_pieces(session, composer.definitions(script))
+    except QueryFailed as error:
+        known = [table for table in composer.target.tables(script) if columns(session, table)]
+        if error.sqlstate not in (UNDEFINED_COLUMN, OTHER_KIND) or not (known or script.is_view):
+            raise
 
 
 def _run_pieces(session: Session, pieces: list[Piece]) -> None:
