@@ -20,6 +20,8 @@ create or replace function {{ warehouse }}.k_means(
     next_squared_distance numeric
 )
 language plpgsql
+-- A plan for each statement, not one for each content of the arrays.
+set plan_cache_mode = force_generic_plan
 as $function$
 #variable_conflict use_column
 declare
@@ -28,7 +30,7 @@ declare
     seen record;
     nearest integer[];            -- per user: the centre that is nearest
     reach double precision[];     -- per user: how far the own centre may travel on its way
-    travelled double precision[]; -- per centre: its way, and that of the fastest, added up
+    travelled double precision[]; -- per centre: its way and that of the fastest other, added up
     found record;                 -- of one start: inertia, and arrays per user
     best record;
     best_inertia numeric;
@@ -75,7 +77,7 @@ begin
     loop
         best_inertia := 'infinity';
         for start in 1..starts loop
-            truncate pg_temp.k_means_centres;
+            delete from pg_temp.k_means_centres;
             insert into pg_temp.k_means_centres
             select
                 row_number() over (order by firsts.rank) as centre,
@@ -103,11 +105,11 @@ begin
                     -- so that the largest one names the nearest centre, and of equals the lowest.
                     select
                         point,
-                        old_centre,
-                        half_square / 1e18 as half_square,
+                        max(old_centre) as old_centre,
+                        max(half_square) / 1e9 as half_square,
                         127 - (max(nearness) & 127)::integer as centre,
-                        (max(nearness) >> 7) / 1e9 as nearness,
-                        (max(nearness) filter (where centre <> old_centre) >> 7) / 1e9
+                        (max(nearness) >> 7)::double precision as nearness,
+                        (max(nearness) filter (where centre <> old_centre) >> 7)::double precision
                             as next_nearness
                     from (
                         select
@@ -130,12 +132,12 @@ begin
                         where (travelled[nearest[points.point]] < reach[points.point]) is not true
                         offset 0
                     ) as compared
-                    group by point, old_centre, half_square
+                    group by point
                 loop
                     if seen.centre = seen.old_centre then
                         reach[seen.point] := travelled[seen.centre] - 0.001
-                            + sqrt(greatest(2 * (seen.half_square - seen.next_nearness), 0))
-                            - sqrt(greatest(2 * (seen.half_square - seen.nearness), 0));
+                            + sqrt(greatest(seen.half_square - seen.next_nearness, 0) / 5e8)
+                            - sqrt(greatest(seen.half_square - seen.nearness, 0) / 5e8);
                     else
                         nearest[seen.point] := seen.centre;
                         reach[seen.point] := 0;
@@ -187,7 +189,9 @@ begin
                 select
                     array_agg(
                         travelled[centres.centre] + coalesce(moved.way, 0)
-                        + (select max(way) from moved)
+                        + coalesce(
+                            (select max(way) from moved where centre <> centres.centre), 0
+                        )
                         order by centres.centre
                     )
                 into travelled
@@ -236,6 +240,7 @@ begin
                 best := found;
                 best_inertia := found.inertia;
             end if;
+            exit when best_inertia = 0;
         end loop;
 
         return query
@@ -263,5 +268,5 @@ end
 $function$;
 
 comment on function {{ warehouse }}.k_means(text[], bigint[], integer[], integer) is
-'Clusters of users by k-means, for each number of clusters wanted: the best of some starts, numbered '
-'from the largest. Places are ten coordinates each, in whole billionths.';
+'Clusters of users by k-means, for each number of clusters wanted: the best of some starts. Places '
+'are ten coordinates each, in whole billionths; clusters are numbered from the largest.';

@@ -2,7 +2,7 @@
 
 with stored as (
     select count(*) as users
-    from {{ warehouse }}.dim_users as users
+    from {{ warehouse }}.dim_users
 ),
 
 kinds as (
