@@ -1,28 +1,39 @@
 -- Headlines
--- Question: How do we stand on the last day of the data?
--- Meaning:  Each figure is of the last day, its change against the same figure 28 days earlier. The
---           quick ratio is of the last full week: users won (new or back) for each user lost; its
---           change is against the week before. Week-4 retention is over all cohorts that are
+-- Question: How do we stand on the last full day?
+-- Meaning:  Each figure is of the last day that is over, its change against the same figure 28 days
+--           earlier: the last day of the data still runs, and its figures would look like a fall.
+--           The quick ratio is of the last full week: users won (new or back) for each user lost;
+--           its change is against the week before. Week-4 retention is over all cohorts that are
 --           four full weeks old. Burn rate is miles redeemed for each mile earned, over 28 days.
 -- Show:     figures
 
-with last_days as (
+with newest as (
+    select max(kpi.day) as day
+    from reporting.kpi_daily as kpi
+),
+
+-- Who is seen on the running day for the first time has no other.
+last_days as (
     select
         kpi.slice,
         kpi.slice_value,
-        max(kpi.day) as day
+        coalesce(max(kpi.day) filter (where kpi.day < newest.day), newest.day) as day,
+        bool_and(kpi.day = newest.day) as is_running
     from reporting.kpi_daily as kpi
-    group by kpi.slice, kpi.slice_value
+    cross join newest
+    group by kpi.slice, kpi.slice_value, newest.day
 ),
 
 days as (
     select
         kpi.*,
-        last_days.day - kpi.day as age
+        last_days.day - kpi.day as age,
+        to_char(last_days.day, 'FMDD Mon YYYY')
+        || case when last_days.is_running then ', so far' else '' end as as_of
     from reporting.kpi_daily as kpi
     inner join last_days
         on last_days.slice = kpi.slice and last_days.slice_value = kpi.slice_value
-    where last_days.day - kpi.day < 91
+    where last_days.day - kpi.day between 0 and 90
 ),
 
 daily as (
@@ -30,6 +41,7 @@ daily as (
         days.slice,
         days.slice_value,
         days.age,
+        days.as_of,
         figures.place,
         figures.figure,
         figures.value,
@@ -51,6 +63,7 @@ weekly as (
         growth.slice,
         growth.slice_value,
         growth.quick_ratio,
+        growth.period_start,
         row_number() over (
             partition by growth.slice, growth.slice_value order by growth.period_start desc
         ) as age
@@ -82,10 +95,17 @@ select
     case when count(*) filter (where daily.age = 28) = 1 then '28 days before' else '' end
         as compared_with,
     daily.better,
-    array_agg(daily.value order by daily.age desc) as trend
+    array_agg(daily.value order by daily.age desc) as trend,
+    daily.as_of
 from daily
 group by
-    daily.slice, daily.slice_value, daily.place, daily.figure, daily.form, daily.better
+    daily.slice,
+    daily.slice_value,
+    daily.place,
+    daily.figure,
+    daily.form,
+    daily.better,
+    daily.as_of
 union all
 select
     last_days.slice,
@@ -101,7 +121,9 @@ select
         else 'the week before'
     end as compared_with,
     'up' as better,
-    array_agg(weekly.quick_ratio order by weekly.age desc) filter (where weekly.age <= 13) as trend
+    array_agg(weekly.quick_ratio order by weekly.age desc) filter (where weekly.age <= 13) as trend,
+    'week of ' || to_char(min(weekly.period_start) filter (where weekly.age = 1), 'FMDD Mon YYYY')
+        as as_of
 from last_days
 left join weekly
     on weekly.slice = last_days.slice and weekly.slice_value = last_days.slice_value
@@ -121,7 +143,8 @@ select
     end as compared_with,
     'up' as better,
     array_agg(fourth_weeks.retention_rate order by fourth_weeks.cohort_start)
-        filter (where fourth_weeks.cohort_start is not null) as trend
+        filter (where fourth_weeks.cohort_start is not null) as trend,
+    null as as_of
 from last_days
 left join fourth_weeks
     on

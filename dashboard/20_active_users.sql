@@ -3,6 +3,7 @@
 -- Meaning:  Different users with an event that counts: on the day (daily), in the 7 days ending with
 --           it (weekly) and in the 28 days (monthly). Stickiness is daily / monthly users. Until
 --           28 days lie behind, the monthly window is still filling, and the curve rises with it.
+--           Dashed: the last day still runs.
 -- Width:    half
 -- Columns:
 --     day: Day
@@ -20,6 +21,7 @@ select
     activity.wau,
     activity.mau,
     activity.stickiness,
-    case when activity.is_window_full then 'full' else 'filling' end as "window"
+    case when activity.is_window_full then 'full' else 'filling' end as "window",
+    activity.day < max(activity.day) over () as is_complete
 from reporting.active_users_daily as activity
 order by activity.slice, activity.slice_value, activity.day;

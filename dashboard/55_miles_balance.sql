@@ -2,7 +2,7 @@
 -- Question: What does the programme owe, and how fast is it spent?
 -- Meaning:  Outstanding miles are all miles earned so far less all redeemed: what the programme
 --           owes. Burn rate is miles redeemed for each mile earned over the 28 days ending on the
---           day; there is none while none were earned.
+--           day; there is none while none were earned. Dashed: the last day still runs.
 -- Width:    half
 -- Columns:
 --     day: Day
@@ -18,6 +18,7 @@ select
     balance.outstanding_miles,
     balance.miles_earned,
     balance.miles_redeemed,
-    balance.burn_rate
+    balance.burn_rate,
+    balance.day < max(balance.day) over () as is_complete
 from reporting.miles_balance_daily as balance
 order by balance.slice, balance.slice_value, balance.day;

@@ -197,7 +197,8 @@ const figures = (card, rows) => make("div", { class: "figures" }, ...rows.map((r
     make("h3", {}, row.figure),
     make("p", { class: "value" }, text(row.value, row.form)),
     make("p", { class: "change" }, make("b", { class: moved.tone }, moved.text), ` ${moved.beside}`),
-    spark(row.trend ?? []));
+    spark(row.trend ?? []),
+    ...(row.as_of ? [make("p", { class: "as-of" }, row.as_of)] : []));
 }));
 
 // --- charts ---------------------------------------------------------------------------------------
