@@ -14,8 +14,8 @@ create table if not exists {{ warehouse }}.agg_user_features (
 );
 
 comment on table {{ warehouse }}.agg_user_features is
-'What users are compared by when clusters are made: logarithms of what they did in all, on scales of '
-'mean 0 and deviation 1. One row per user.';
+'What users are compared by when clusters are made: logarithms of what they did in all, on scales '
+'of mean 0 and deviation 1. One row per user.';
 comment on column {{ warehouse }}.agg_user_features.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_features.recency is
 'Days from the last active day to the last day of the data.';

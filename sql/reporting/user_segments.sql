@@ -1,8 +1,8 @@
 -- reporting.user_segments
 -- Grain: one row per kind of group and name (kind, name).
 -- Rerun: whole; linear in users.
--- Why:   who the users are, without saying it of a handful of people: small groups become one, and if
---        that is still small, the next smallest group joins it.
+-- Why:   who the users are, without saying it of a handful of people: small groups become one, and
+--        if that is still small, the next smallest group joins it.
 
 insert into {{ this }} (
     kind,

@@ -1,9 +1,9 @@
 -- warehouse.agg_user_features
 -- Grain: one row per user (user_id).
 -- Rerun: whole; linear in users.
--- Why:   what users are compared by when clusters are made. Logarithms, as ten more events mean much
---        to who had two and little to who had a thousand; then scales on which all weigh the same. A
---        feature in which nobody differs is 0 for everybody, and so decides nothing.
+-- Why:   what users are compared by when clusters are made. Logarithms, as ten more events mean
+--        much to who had two and little to who had a thousand; then scales on which all weigh the
+--        same. A feature in which nobody differs is 0 for everybody, and so decides nothing.
 
 insert into {{ this }} (
     user_id,
@@ -73,34 +73,64 @@ scales as (
 select
     logarithms.user_id,
     coalesce(
-        round((logarithms.recency - scales.recency_mean) / scales.recency_deviation, 9), 0
+        round(
+            (logarithms.recency - scales.recency_mean) / scales.recency_deviation, 9
+        ),
+        0
     ) as recency,
     coalesce(
-        round((logarithms.active_days - scales.active_days_mean) / scales.active_days_deviation, 9), 0
+        round(
+            (logarithms.active_days - scales.active_days_mean) / scales.active_days_deviation, 9
+        ),
+        0
     ) as active_days,
     coalesce(
-        round((logarithms.earned_count - scales.earned_count_mean) / scales.earned_count_deviation, 9), 0
+        round(
+            (logarithms.earned_count - scales.earned_count_mean) / scales.earned_count_deviation, 9
+        ),
+        0
     ) as earned_count,
     coalesce(
-        round((logarithms.redeemed_count - scales.redeemed_count_mean) / scales.redeemed_count_deviation, 9), 0
+        round(
+            (logarithms.redeemed_count - scales.redeemed_count_mean) / scales.redeemed_count_deviation, 9
+        ),
+        0
     ) as redeemed_count,
     coalesce(
-        round((logarithms.search_count - scales.search_count_mean) / scales.search_count_deviation, 9), 0
+        round(
+            (logarithms.search_count - scales.search_count_mean) / scales.search_count_deviation, 9
+        ),
+        0
     ) as search_count,
     coalesce(
-        round((logarithms.share_count - scales.share_count_mean) / scales.share_count_deviation, 9), 0
+        round(
+            (logarithms.share_count - scales.share_count_mean) / scales.share_count_deviation, 9
+        ),
+        0
     ) as share_count,
     coalesce(
-        round((logarithms.like_count - scales.like_count_mean) / scales.like_count_deviation, 9), 0
+        round(
+            (logarithms.like_count - scales.like_count_mean) / scales.like_count_deviation, 9
+        ),
+        0
     ) as like_count,
     coalesce(
-        round((logarithms.miles_earned - scales.miles_earned_mean) / scales.miles_earned_deviation, 9), 0
+        round(
+            (logarithms.miles_earned - scales.miles_earned_mean) / scales.miles_earned_deviation, 9
+        ),
+        0
     ) as miles_earned,
     coalesce(
-        round((logarithms.miles_redeemed - scales.miles_redeemed_mean) / scales.miles_redeemed_deviation, 9), 0
+        round(
+            (logarithms.miles_redeemed - scales.miles_redeemed_mean) / scales.miles_redeemed_deviation, 9
+        ),
+        0
     ) as miles_redeemed,
     coalesce(
-        round((logarithms.category_count - scales.category_count_mean) / scales.category_count_deviation, 9), 0
+        round(
+            (logarithms.category_count - scales.category_count_mean) / scales.category_count_deviation, 9
+        ),
+        0
     ) as category_count
 from logarithms
 cross join scales;
