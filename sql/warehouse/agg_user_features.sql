@@ -92,7 +92,9 @@ select
     ) as earned_count,
     coalesce(
         round(
-            (logarithms.redeemed_count - scales.redeemed_count_mean) / scales.redeemed_count_deviation, 9
+            (logarithms.redeemed_count - scales.redeemed_count_mean)
+            / scales.redeemed_count_deviation,
+            9
         ),
         0
     ) as redeemed_count,
@@ -122,13 +124,17 @@ select
     ) as miles_earned,
     coalesce(
         round(
-            (logarithms.miles_redeemed - scales.miles_redeemed_mean) / scales.miles_redeemed_deviation, 9
+            (logarithms.miles_redeemed - scales.miles_redeemed_mean)
+            / scales.miles_redeemed_deviation,
+            9
         ),
         0
     ) as miles_redeemed,
     coalesce(
         round(
-            (logarithms.category_count - scales.category_count_mean) / scales.category_count_deviation, 9
+            (logarithms.category_count - scales.category_count_mean)
+            / scales.category_count_deviation,
+            9
         ),
         0
     ) as category_count
