@@ -26,6 +26,7 @@ from tests.support import PROJECT
 
 SERVER = pytest.StashKey[embedded.Server]()
 FOLDER = pytest.StashKey[Path]()
+MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _forget_other_servers()
     _hear_signals()
     if not os.environ.get("TEST_DATABASE_URL") and not config.option.collectonly:
-        folder = Path(tempfile.mkdtemp(prefix="milepost-"))
+        folder = Path(tempfile.mkdtemp(prefix="milepost-", dir=_in_memory()))
         folder.chmod(0o755)  # as root, the server's user has to pass; its data folder is private
         config.stash[FOLDER] = folder
         try:
@@ -43,6 +44,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["TEST_DATABASE_URL"] = config.stash[SERVER].uri
     if os.environ.get("TEST_DATABASE_URL"):
         _point_pytest_postgresql_to(os.environ["TEST_DATABASE_URL"], config)
+
+
+def _in_memory() -> Path | None:
+    """Where a thousand databases of a thousand small files each are cloned ten times as fast; None
+    where there is no room, as in many containers.
+    """
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM and os.access(MEMORY, os.W_OK):
+        return MEMORY
+    return None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
