@@ -342,7 +342,7 @@ const show = (card) => {
   const rows = chosen(card);
   const body = card.element.querySelector(".body");
   const aside = card.element.querySelector(".aside");
-  const deaf = state.segment !== "all" && card.rows.length && !card.follows.includes("segment") && DATES.concat("range", "trend").some((name) => name in card.rows[0]);
+  const deaf = state.segment !== "all" && card.rows.length && !card.follows.includes("segment") && DATES.concat("range", "grain", "trend").some((name) => name in card.rows[0]);
   aside.hidden = !deaf;
   aside.textContent = deaf ? "Not affected by segment." : "";
   card.element.dataset.state = rows.length ? "ready" : "empty";
