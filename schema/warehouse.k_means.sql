@@ -38,6 +38,11 @@ begin
     if users is null then
         return;
     end if;
+    -- A centre and how near it is are packed into one number, with seven bits for the centre.
+    if 127 < any(cluster_counts) then
+        raise exception 'more than 127 clusters cannot be made'
+            using hint = 'cluster_count in sql/manifest.toml says how many';
+    end if;
     create temporary table k_means_centres (
         centre integer,
         x1 double precision, x2 double precision, x3 double precision, x4 double precision,

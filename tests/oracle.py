@@ -950,21 +950,17 @@ def user_segments(data: Data) -> list[Row]:
         groups: dict[str, list[Profile]] = defaultdict(list)
         for person in people:
             groups[person.segment if kind == "rule" else str(person.cluster)].append(person)
-        rows.extend(
-            segment_row(kind, name, group, data) for name, group in folded(groups, MIN_CELL).items()
-        )
+        rows.extend(segment_row(kind, name, group, data) for name, group in folded(groups).items())
     return rows
 
 
-def folded(groups: dict[str, list[Profile]], least: int) -> dict[str, list[Profile]]:
+def folded(groups: dict[str, list[Profile]]) -> dict[str, list[Profile]]:
     """Put groups that are too small to show into one."""
-    by_size = sorted(groups, key=lambda name: (len(groups[name]), name))
-    small = [name for name in by_size if len(groups[name]) < least]
-    other = [person for name in small for person in groups[name]]
-    rest = by_size[len(small) :]
-    if other and len(other) < least and rest:
-        other += groups[rest.pop(0)]
-    return {name: groups[name] for name in rest} | ({"other": other} if other else {})
+    names = shown_names({name: len(group) for name, group in groups.items()})
+    shown: dict[str, list[Profile]] = defaultdict(list)
+    for name, group in groups.items():
+        shown[names[name]] += group
+    return shown
 
 
 def segment_row(kind: str, name: str, group: list[Profile], data: Data) -> Row:

@@ -293,6 +293,8 @@ const chart = (card, rows, body) => {
   spec.params = [{ name: "grain", value: rows[0].grain ?? null }, { name: "dates", value: dates(rows) }, ...(spec.params ?? [])];
   const parsed = charts.runtime(spec, config());
   card.view = charts.draw(parsed, place, rows.map((row) => ({ ...row })), (handler, event, item, value) => tip(card, event, value));
+  // The place has a name; the hundred pieces of the drawing have none that would help.
+  place.querySelector("svg").setAttribute("aria-hidden", "true");
   // A scale of numbers is explained by its axis or header.
   card.colours = coloursOf(card.view);
   legend.replaceChildren(...[...card.colours].filter(([name]) => typeof name === "string").map(([name, value]) =>

@@ -15,8 +15,7 @@ comment on table {{ reporting }}.user_segments is
 comment on column {{ reporting }}.user_segments.kind is
 'rule: a segment by rule. cluster: a group that k-means finds.';
 comment on column {{ reporting }}.user_segments.name is
-'Segment, or number of the cluster from the largest; other for groups of fewer than min_cell '
-'users.';
+'Segment, or number of the cluster from the largest; other for groups of fewer than min_cell.';
 comment on column {{ reporting }}.user_segments.users is 'Users in the group.';
 comment on column {{ reporting }}.user_segments.share is 'users / all users.';
 comment on column {{ reporting }}.user_segments.median_recency_days is

@@ -1,9 +1,9 @@
 -- warehouse.agg_user_clusters
 -- Grain: one row per trial and user (is_sample, cluster_count, user_id).
 -- Rerun: whole; linear in users.
--- Why:   groups that nobody had to think of before. K-means of agg_user_features, by the function
---        in schema/warehouse.k_means.sql. What is in use comes from 20 starts with all users. Other
---        numbers of clusters are tried on a sample, from 5 starts: enough to compare them.
+-- Why:   groups that nobody had to think of before. schema/warehouse.k_means.sql has the k-means.
+--        What is in use comes from 20 starts with all users. Other numbers of clusters are tried on
+--        a sample and from 5 starts, which is enough to compare them.
 
 insert into {{ this }} (
     is_sample,

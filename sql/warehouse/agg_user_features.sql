@@ -74,25 +74,19 @@ select
     logarithms.user_id,
     coalesce(
         round(
-            (logarithms.recency - scales.recency_mean)
-            / scales.recency_deviation,
-            9
+            (logarithms.recency - scales.recency_mean) / scales.recency_deviation, 9
         ),
         0
     ) as recency,
     coalesce(
         round(
-            (logarithms.active_days - scales.active_days_mean)
-            / scales.active_days_deviation,
-            9
+            (logarithms.active_days - scales.active_days_mean) / scales.active_days_deviation, 9
         ),
         0
     ) as active_days,
     coalesce(
         round(
-            (logarithms.earned_count - scales.earned_count_mean)
-            / scales.earned_count_deviation,
-            9
+            (logarithms.earned_count - scales.earned_count_mean) / scales.earned_count_deviation, 9
         ),
         0
     ) as earned_count,
@@ -106,33 +100,25 @@ select
     ) as redeemed_count,
     coalesce(
         round(
-            (logarithms.search_count - scales.search_count_mean)
-            / scales.search_count_deviation,
-            9
+            (logarithms.search_count - scales.search_count_mean) / scales.search_count_deviation, 9
         ),
         0
     ) as search_count,
     coalesce(
         round(
-            (logarithms.share_count - scales.share_count_mean)
-            / scales.share_count_deviation,
-            9
+            (logarithms.share_count - scales.share_count_mean) / scales.share_count_deviation, 9
         ),
         0
     ) as share_count,
     coalesce(
         round(
-            (logarithms.like_count - scales.like_count_mean)
-            / scales.like_count_deviation,
-            9
+            (logarithms.like_count - scales.like_count_mean) / scales.like_count_deviation, 9
         ),
         0
     ) as like_count,
     coalesce(
         round(
-            (logarithms.miles_earned - scales.miles_earned_mean)
-            / scales.miles_earned_deviation,
-            9
+            (logarithms.miles_earned - scales.miles_earned_mean) / scales.miles_earned_deviation, 9
         ),
         0
     ) as miles_earned,

@@ -135,8 +135,8 @@ def test_a_failed_script_changes_nothing_that_a_reader_sees(built: Database, pro
     broken = edit(
         project,
         "sql/reporting/kpi_daily.sql",
-        "days.miles_redeemed,\n    round",
-        "1 / 0,\n    round",
+        "days.miles_redeemed,\n    days.burn_rate",
+        "1 / 0,\n    days.burn_rate",
     )
     with pytest.raises(RunnerError, match=r"sql/reporting/kpi_daily.sql.*division by zero.*22012"):
         rebuild(built, manifest=broken)
@@ -521,17 +521,17 @@ def test_a_script_that_was_away_for_a_build_is_built_anew_when_it_is_back(
 ) -> None:
     """As when somebody looks at another branch."""
     manifest = (project / "sql/manifest.toml").read_text()
-    report, _, rest = manifest.partition("[reporting.miles_by_category]")
+    report, _, rest = manifest.partition("[reporting.acquisition]")
     (project / "sql/manifest.toml").write_text(report + "[" + rest.partition("\n[")[2])
     for folder in ("sql", "schema"):
-        (project / folder / "reporting/miles_by_category.sql").rename(project / f"{folder}.away")
+        (project / folder / "reporting/acquisition.sql").rename(project / f"{folder}.away")
     insert_events(built, [earn(33, "u_1", 9)])
     ingest(built)
     rebuild(built, manifest=load(project))
     (project / "sql/manifest.toml").write_text(manifest)
     for folder in ("sql", "schema"):
-        (project / f"{folder}.away").rename(project / folder / "reporting/miles_by_category.sql")
-    assert modes(rebuild(built, manifest=load(project))) == {"miles_by_category": "full"}
+        (project / f"{folder}.away").rename(project / folder / "reporting/acquisition.sql")
+    assert modes(rebuild(built, manifest=load(project))) == {"acquisition": "full"}
     assert_reports_equal_oracle(built)
 
 

@@ -34,7 +34,7 @@ Found = dict[int, dict[str, Membership]]
 
 
 def test_clusters_are_those_of_plain_python(database: Database) -> None:
-    """On places of a coarse grid, so that ties, users at the same place and empty centres are many."""
+    """On places of a coarse grid, so that ties and users at the same place are many."""
     chance = random.Random(17)
     for _ in range(25):
         places = _grid(chance, users=chance.randint(1, 25), steps=chance.randint(1, 4))
@@ -43,13 +43,27 @@ def test_clusters_are_those_of_plain_python(database: Database) -> None:
         assert _k_means(database, places, counts, starts) == _expected(places, counts, starts)
 
 
-def test_clusters_of_users_all_over_the_place_are_those_of_plain_python(database: Database) -> None:
+def test_clusters_of_users_without_groups_are_those_of_plain_python(database: Database) -> None:
+    """So it takes many rounds, in which few users change."""
     chance = random.Random(18)
     places = {
-        f"u_{user:03}": tuple(round(chance.gauss(user % 3, 1) * BILLION) for _ in range(10))
-        for user in range(150)
+        f"u_{user:03}": tuple(
+            round(chance.gauss(0, 1 + (feature < 3)) * BILLION) for feature in range(10)
+        )
+        for user in range(300)
     }
     assert _k_means(database, places, [3, 6], 8) == _expected(places, [3, 6], 8)
+
+
+def test_centre_that_loses_all_its_users_is_no_cluster(database: Database) -> None:
+    corners = [(0, 4), (4, 1), (2, 5), (5, 3), (1, 4), (5, 1), (0, 5)]
+    places = {
+        f"u_{number:02}": (*(step * BILLION for step in corner), *[0] * 8)
+        for number, corner in enumerate(corners)
+    }
+    found = _k_means(database, places, [3], 1)
+    assert {one.cluster for one in found[3].values()} == {1, 2}
+    assert found == _expected(places, [3], 1)
 
 
 def test_order_of_users_does_not_matter(database: Database) -> None:

@@ -91,7 +91,7 @@ def test_the_show_of_the_readme_on_a_database_of_ones_own(empty_database: Databa
         "db",
         "psql",
         "-Atc",
-        "select count(*) from reporting.growth_accounting",
+        "select count(*) from reporting.growth_accounting where slice = 'all'",
         database=empty_database,
     )
     assert look.stdout.strip() == "109"

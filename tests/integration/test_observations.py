@@ -347,7 +347,8 @@ def test_the_last_day_that_fills_on_is_kept_and_set_apart(built: Database) -> No
         " where run_id = %(run_id)s",
         run_id=last_build(built),
     )
-    assert rows == [{"day": "2026-01-30", "is_last_day": True}]
+    # In all, and in the country, the platform and the source.
+    assert rows == 4 * [{"day": "2026-01-30", "is_last_day": True}]
     assert summary.restated == {}
 
 
@@ -362,7 +363,8 @@ def test_neither_a_first_build_nor_a_rebuild_nor_new_days_restate(built: Databas
 def test_a_rebuild_beside_restates_only_what_was_wrong(built: Database) -> None:
     done = rebuild_beside(built, load(PROJECT), Target(), 2)
     assert done.restated == {}
-    query(built, "update reporting.kpi_daily set dau = 99 where day = '2026-01-05'")
+    query(built, "update reporting.kpi_daily set dau = 99"
+                 " where day = '2026-01-05' and slice = 'all'")  # fmt: skip
     query(built, "delete from reporting.kpi_daily where day = '2026-01-06'")
     done = rebuild_beside(built, load(PROJECT), Target(), 2)
     assert done.restated == {"reporting.kpi_daily": 1}
@@ -377,13 +379,13 @@ def test_another_definition_restates_what_readers_had_seen(built: Database, proj
     manifest = edit(
         project,
         "sql/reporting/kpi_daily.sql",
-        "coalesce(engagement.miles_earned, 0) as",
-        "coalesce(2 * engagement.miles_earned, 0) as",
+        "coalesce(engagement.events, 0) as",
+        "2 * coalesce(engagement.events, 0) as",
     )
     rebuild(built, manifest=manifest)
     found = kept(built, last_build(built))
     assert found == compared(before, kpis(built))
-    assert found[("2026-01-01", "all", "all")] == ({"miles_earned": 10}, {"miles_earned": 20})
+    assert found[("2026-01-01", "all", "all")] == ({"events": 1}, {"events": 2})
 
 
 def test_a_failed_build_restates_nothing(built: Database, project: Path) -> None:
@@ -487,24 +489,30 @@ def test_runs_show_draws_what_was_observed_and_lists_the_days_that_changed(
     done = command("run-all", database=built)
     assert done.returncode == 0, done.stderr
     run_id = last_build(built)
-    days = scalar(built, "select count(*) from orchestrator.restatements where not is_last_day")
-    assert f"restated: {days} published days of reporting.kpi_daily; look:" in done.stdout
+    (changed,) = query(
+        built,
+        "select count(*) as rows, count(distinct day) as days from orchestrator.restatements"
+        " where not is_last_day",
+    )
+    assert (
+        f"restated: {changed['days']} published days of reporting.kpi_daily; look:" in done.stdout
+    )
 
     shown = command("runs", "show", str(run_id), database=built, PYTHONIOENCODING="utf-8")
     assert shown.returncode == 0, shown.stderr
     text = shown.stdout.split("observed: changed_events.lateness\n")[1]
     assert text.startswith("under 1 hour ")
     assert "published days that changed, the biggest change first: reporting.kpi_daily" in text
-    assert "\n2026-01-05  all  " in text
+    assert "\n2026-01-05  all and " in text
     assert " dau 1 -> 2 (+100 %)" in text
-    assert f"\nand {days - 20} more: --json has them" in text
+    assert f"\nand {changed['days'] - 20} more: --json has them" in text
     apart = text.split("the last day published before, which was still filling")[1]
-    assert apart.splitlines()[1].startswith("2026-01-30  all  ")
+    assert apart.splitlines()[1].startswith("2026-01-30  all and ")
     assert max(len(line) for line in text.splitlines()) <= 100
 
     told = json.loads(command("runs", "show", str(run_id), "--json", database=built).stdout)
     assert sum(row["value"] for row in of_lateness(told)) == 5
-    assert len(told["run_restatements"]) == days + 1
+    assert len(told["run_restatements"]) == changed["rows"] + 4
 
 
 def test_a_build_that_changes_no_published_day_says_nothing_of_it(built: Database) -> None:

@@ -98,7 +98,12 @@ def test_a_column_gets_another_type_and_all_that_follows_stays_as_it_was(
     assert columns(built, "warehouse.dim_users")["user_id"] == "character varying"
     assert {name for name, mode in modes(done).items() if mode == "full"} == {
         "dim_users",
+        "agg_category_profiles",
+        "agg_category_recommendations",
+        "agg_user_profiles",
         "acquisition",
+        "category_recommendations",
+        "user_segments",
     }
     changed = {r.step.script.name for r in done.results if r.changes.inserted or r.changes.deleted}
     assert changed == {"dim_users"}

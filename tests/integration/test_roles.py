@@ -149,7 +149,7 @@ def test_a_reader_reads_all_reports_and_nothing_else(built: Database, reader: Da
     assert [row["name"] for row in found] == reports(built)
     for name in reports(built):
         query(reader, f"select rows::text from {name} as rows")
-    assert scalar(reader, "select count(*) from reporting.kpi_daily") == 30
+    assert scalar(reader, "select count(*) from reporting.kpi_daily") == 120
     assert scalar(reader, "select min(status) from reporting.freshness") == "fresh"
     assert scalar(reader, "select count(*) from reporting.pipeline_runs") > 0
     assert scalar(reader, "select count(*) from reporting.data_checks") > 0
@@ -167,10 +167,10 @@ def test_another_target_is_read_where_it_was_asked_for(built: Database, reader: 
     with pytest.raises(QueryFailed, match="permission denied for schema dev_reporting"):
         query(reader, "select from dev_reporting.kpi_daily")
     schema.apply(built, SHIPPED, DEV, roles=True)
-    assert scalar(reader, "select count(*) from dev_reporting.kpi_daily") == 30
+    assert scalar(reader, "select count(*) from dev_reporting.kpi_daily") == 120
     query(built, "drop table dev_reporting.kpi_daily")
     build(built, target="dev", select=["kpi_daily"])
-    assert scalar(reader, "select count(*) from dev_reporting.kpi_daily") == 30
+    assert scalar(reader, "select count(*) from dev_reporting.kpi_daily") == 120
 
 
 # What the grants survive.

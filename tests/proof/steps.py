@@ -299,6 +299,8 @@ TABLES = (
     "warehouse.fact_miles_earned",
     "warehouse.agg_engagement_daily",
     "warehouse.agg_period_activity",
+    "warehouse.agg_user_funnels",
+    "warehouse.agg_user_categories",
     "warehouse.dim_users",
     "reporting.retention",
     "reporting.kpi_daily",
@@ -310,6 +312,8 @@ FORCED = (
     "agg_user_daily",
     "agg_user_category_daily",
     "agg_user_activity",
+    "agg_user_funnels",
+    "agg_user_clusters",
     "dim_users",
     "kpi_daily",
 )

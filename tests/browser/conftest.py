@@ -1,0 +1,167 @@
+"""A real browser, without a network, and pages of real warehouses for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import schema
+from runner.dashboard.page import write
+from runner.database import Database
+from runner.manifest import load
+from runner.seed import Demo, seed
+from runner.target import Target
+from tests.integration.test_docs import HOSTILE
+from tests.proof.world import created, new_name
+from tests.support import PROJECT, earn, event, insert_events, query, run_all
+
+CHROMIUM = Path("/usr/bin/chromium")
+# Nothing of it may ask a network for anything, and it runs as root in containers.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+READY = 'body[data-ready="1"]'
+
+
+@dataclass
+class Shown:
+    """A page in the browser, with all that went wrong or out in it."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def choose(self, segment: str = "all", member: str = "all", range_: str = "90",
+               grain: str = "week") -> None:  # fmt: skip
+        """With the controls, as a person does."""
+        self.page.select_option("#segment", segment)
+        if segment != "all":
+            self.page.select_option("#member", member)
+        for name, value in (("range", range_), ("grain", grain)):
+            self.page.locator(f"label:has(input[name={name}][value='{value}'])").click()
+        self.page.wait_for_selector(READY)
+
+    def card(self, name: str) -> Any:
+        return self.page.locator(f"#card-{name}")
+
+    def table(self, name: str) -> list[list[str]]:
+        """The texts of a card's table; a chart's is asked for first."""
+        card = self.card(name)
+        toggle = card.locator(".toggle")
+        if toggle.count() and toggle.get_attribute("aria-pressed") == "false":
+            toggle.click()
+        return list(
+            card.evaluate(
+                "card => [...card.querySelectorAll('tbody tr')]"
+                ".map(row => [...row.children].map(cell => cell.textContent))"
+            )
+        )
+
+
+Open = Callable[..., Shown]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.is_file():
+        pytest.skip(f"no browser: {CHROMIUM}")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def show(browser: Any) -> Iterator[Open]:
+    """Open a page in a context of its own, without a network."""
+    contexts = []
+
+    def opened(file: Path | str, hash_: str = "", **options: Any) -> Shown:
+        is_served = isinstance(file, str)
+        context = browser.new_context(offline=not is_served, **options)
+        contexts.append(context)
+        page = context.new_page()
+        shown = Shown(page)
+        page.on("console", lambda message: shown.complaints.append(message.text))
+        page.on("pageerror", lambda error: shown.complaints.append(str(error)))
+        page.on("request", lambda request: shown.requests.append(request.url))
+        page.goto((file if isinstance(file, str) else file.as_uri()) + hash_)
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector(READY)
+        return shown
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A built database and its page."""
+
+    database: Database
+    page: Path
+
+    def rows(self, text: str, **values: Any) -> list[dict[str, Any]]:
+        return query(self.database, text, **values)
+
+
+def _filled(uri: str, folder: Path, fill: Callable[[Database], None]) -> Iterator[Warehouse]:
+    with created(uri, new_name("browser")) as database:
+        schema.apply(database, load(PROJECT), Target())
+        fill(database)
+        run_all(database)
+        write(database, PROJECT, folder / "dashboard.html")
+        yield Warehouse(database, folder / "dashboard.html")
+
+
+def _grow(database: Database) -> None:
+    seed(database, PROJECT, Demo(5_000, 200, 100, seed=3, end=None, append=False))
+
+
+@pytest.fixture(scope="session")
+def grown(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    yield from _filled(server_uri, tmp_path_factory.mktemp("grown"), _grow)
+
+
+@pytest.fixture(scope="session")
+def empty(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    yield from _filled(server_uri, tmp_path_factory.mktemp("empty"), lambda database: None)
+
+
+def _one_day(database: Database) -> None:
+    insert_events(database, [earn(0, f"u_{number}", 10) for number in range(6)])
+
+
+@pytest.fixture(scope="session")
+def one_day(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    yield from _filled(server_uri, tmp_path_factory.mktemp("day"), _one_day)
+
+
+def _hostile(database: Database) -> None:
+    names = {"utm_source": HOSTILE, "country": HOSTILE, "platform": HOSTILE}
+    insert_events(
+        database,
+        [
+            event(day, f"u_{number}", "miles_earned", transaction_category=HOSTILE,
+                  miles_amount=10, **names)
+            for day in range(3)
+            for number in range(6)
+        ],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def hostile(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    yield from _filled(server_uri, tmp_path_factory.mktemp("hostile"), _hostile)

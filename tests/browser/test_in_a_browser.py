@@ -1,0 +1,489 @@
+"""The dashboard in Chromium: its figures are those of the reports, and it keeps to itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+import threading
+from collections import Counter
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.dashboard.serve import HOST, Pages, listen
+from tests.browser.conftest import READY, Open, Shown, Warehouse
+from tests.support import PROJECT, event, insert_events, query, run_all
+
+NOTHING = "\N{EN DASH}"
+NONSENSE = re.compile(r"NaN|undefined|Infinity|\[object")
+# A few days are a part of the week or the month that they lie in.
+REACH = {"day": 0, "week": 6, "month": 27}
+GROWTH = ("new_users", "resurrected_users", "retained_users", "churned_users")
+
+
+def number(value: Any) -> str:
+    """As people read it: 9,999 and then 12.3k."""
+    value = Decimal(value)
+    for least, unit, letter in ((999_950, 10**6, "M"), (Decimal("9999.5"), 1000, "k")):
+        if abs(value) >= least:
+            return rounded(value / unit, 1) + letter
+    return rounded(value, 0 if value == int(value) or abs(value) >= 100 else 1)
+
+
+def rounded(value: Decimal, digits: int) -> str:
+    step = Decimal(1).scaleb(-digits)
+    return f"{value.quantize(step, rounding=ROUND_HALF_UP):,}".replace("-", "\N{MINUS SIGN}")
+
+
+def percent(value: Any) -> str:
+    return NOTHING if value is None else f"{rounded(Decimal(value) * 100, 1)}%"
+
+
+def count(value: Any) -> str:
+    return NOTHING if value is None else number(value)
+
+
+def decimal(value: Any) -> str:
+    return NOTHING if value is None else rounded(Decimal(value), 2)
+
+
+def day(value: date) -> str:
+    return f"{value.day} {value:%b} {value.year}"
+
+
+def in_range(
+    rows: list[dict[str, Any]], name: str, range_: str, last: date
+) -> list[dict[str, Any]]:
+    """The rows that reach into the last days."""
+    if range_ == "all":
+        return rows
+    first = last - timedelta(days=int(range_))
+    return [
+        row
+        for row in rows
+        if row[name] is None or row[name] + timedelta(REACH[row.get("grain", "day")]) > first
+    ]
+
+
+def last_day(warehouse: Warehouse) -> date:
+    found: date = warehouse.rows("select max(day) as day from reporting.kpi_daily")[0]["day"]
+    return found
+
+
+def members(warehouse: Warehouse) -> list[tuple[str, str]]:
+    """One member of each slice, the busiest."""
+    rows = warehouse.rows(
+        "select distinct on (slice) slice, slice_value from reporting.kpi_daily"
+        " group by slice, slice_value order by slice, sum(dau) desc, slice_value"
+    )
+    return [(row["slice"], row["slice_value"]) for row in rows]
+
+
+def growth(warehouse: Warehouse, slice_: str, member: str, grain: str) -> list[dict[str, Any]]:
+    return warehouse.rows(
+        "select * from reporting.growth_accounting where slice = %(slice)s"
+        " and slice_value = %(member)s and grain = %(grain)s order by period_start",
+        slice=slice_,
+        member=member,
+        grain=grain,
+    )
+
+
+def assert_whole(shown: Shown) -> None:
+    assert shown.complaints == []
+    assert len(shown.requests) == 1
+    assert not NONSENSE.search(shown.page.inner_text("body"))
+    paths = shown.page.evaluate(
+        "[...document.querySelectorAll('.chart path')].map(path => path.getAttribute('d')).join()"
+    )
+    assert not NONSENSE.search(paths)
+
+
+# --- the figures ------------------------------------------------------------------------------------
+
+
+def assert_figures(warehouse: Warehouse, shown: Shown, slice_: str, member: str, grain: str,
+                   range_: str) -> None:  # fmt: skip
+    last = last_day(warehouse)
+    values = {"slice": slice_, "member": member}
+    where = "where slice = %(slice)s and slice_value = %(member)s"
+    shown.choose(slice_, member, range_, grain)
+
+    wanted = in_range(growth(warehouse, slice_, member, grain), "period_start", range_, last)
+    assert shown.table("growth_accounting") == [
+        [
+            day(row["period_start"]),
+            *(count(row[name]) for name in ("new_users", "resurrected_users", "retained_users")),
+            count(row["churned_users"]),
+            count(row["active_users"]),
+            count(
+                None
+                if row["churned_users"] is None
+                else row["new_users"] + row["resurrected_users"] - row["churned_users"]
+            ),
+            decimal(row["quick_ratio"]),
+            percent(row["retention_rate"]),
+        ]
+        for row in wanted
+    ]
+
+    rows = warehouse.rows(
+        f"select * from reporting.active_users_daily {where} order by day", **values
+    )
+    wanted = in_range(rows, "day", range_, last)
+    assert [line[:5] for line in shown.table("active_users")] == [
+        [day(row["day"]), *(count(row[name]) for name in ("mau", "wau", "dau")),
+         percent(row["stickiness"])]
+        for row in wanted
+    ]  # fmt: skip
+
+    # Retention has no days: its weeks are the nearest.
+    rows = warehouse.rows(
+        f"select * from reporting.retention {where} and grain = %(grain)s and period_number > 0"
+        " order by cohort_start nulls first, period_number",
+        **values,
+        grain="week" if grain == "day" else grain,
+    )
+    wanted = in_range(rows, "cohort_start", range_, last)
+    by_cohort = itertools.groupby(wanted, key=lambda row: row["cohort_start"])
+    assert [[cell for cell in line if cell] for line in shown.table("retention")] == [
+        [
+            "All cohorts" if cohort is None else day(cohort),
+            count((cells := list(found))[0]["cohort_size"]),
+            *(percent(cell["retention_rate"]) for cell in cells),
+        ]
+        for cohort, found in by_cohort
+    ]
+    assert_headlines(warehouse, shown, values)
+
+
+def assert_headlines(warehouse: Warehouse, shown: Shown, values: dict[str, str]) -> None:
+    """Those of the last day that is over; the running one would show a fall that is none."""
+    (kpi,) = warehouse.rows(
+        "select * from reporting.kpi_daily where slice = %(slice)s and slice_value = %(member)s"
+        " and day = (select max(day) - 1 from reporting.kpi_daily)",
+        **values,
+    )
+    value = "[data-figure^='{}'] .value"
+    for figure, text in (
+        ("Daily users", count(kpi["dau_7d_average"])),
+        ("Weekly users", count(kpi["wau"])),
+        ("Monthly users", count(kpi["mau"])),
+        ("Stickiness", percent(kpi["stickiness"])),
+        ("Burn rate", percent(kpi["burn_rate"])),
+    ):
+        assert shown.page.inner_text(value.format(figure)) == text, figure
+
+
+def test_each_figure_is_that_of_the_report(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page)
+    choices = zip(
+        members(grown), ("week", "day", "month", "week"), ("90", "30", "all", "all"), strict=True
+    )
+    for (slice_, member), grain, range_ in choices:
+        assert_figures(grown, shown, slice_, member, grain, range_)
+    assert_whole(shown)
+
+
+@pytest.mark.slow
+def test_each_figure_is_that_of_the_report_whatever_is_chosen(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page)
+    for (slice_, member), grain, range_ in itertools.product(
+        members(grown), ("day", "week", "month"), ("30", "90", "all")
+    ):
+        assert_figures(grown, shown, slice_, member, grain, range_)
+    assert_whole(shown)
+
+
+def test_bars_are_drawn_for_each_figure_that_is_not_zero(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, "#range=all")
+    rows = growth(grown, "all", "all", "week")
+    drawn = shown.card("growth_accounting").evaluate(
+        "card => [...card.querySelectorAll('.mark-rect.role-mark path')]"
+        ".filter(bar => bar.getBoundingClientRect().height >= 0.5)"
+        ".map(bar => [bar.getAttribute('fill'), bar.getBoundingClientRect().height])"
+    )
+    legend = shown.card("growth_accounting").evaluate(
+        "card => [...card.querySelectorAll('.legend li')]"
+        ".map(entry => [entry.textContent, entry.querySelector('i').style.background])"
+    )
+    fills = {label: colour for label, colour in legend}
+    counts = Counter(fill for fill, _ in drawn)
+    for name, label in zip(GROWTH, ("New", "Resurrected", "Retained", "Churned"), strict=True):
+        assert counts[fills[label]] == sum(bool(row[name]) for row in rows), name
+    # Heights are as the figures are.
+    heights = [height for fill, height in drawn if fill == fills["Retained"]]
+    retained = [row["retained_users"] for row in rows if row["retained_users"]]
+    largest = max(retained)
+    for height, users in zip(heights, retained, strict=True):
+        assert height == pytest.approx(max(heights) * users / largest, abs=1.5)
+
+
+def test_every_chart_is_drawn(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page)
+    sizes = shown.page.evaluate(
+        "[...document.querySelectorAll('.card[data-show=chart]')].map(card => {"
+        " const box = card.querySelector('.chart svg').getBoundingClientRect();"
+        " return [card.dataset.card, box.width, box.height] })"
+    )
+    assert len(sizes) >= 5
+    assert all(width > 200 and height > 80 for _, width, height in sizes), sizes
+
+
+def test_what_is_saved_is_what_is_shown(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, "#grain=month&range=all")
+    with shown.page.expect_download() as download:
+        shown.card("growth_accounting").locator(".csv").click()
+    assert download.value.suggested_filename == "growth_accounting.csv"
+    saved = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    wanted = growth(grown, "all", "all", "month")
+    assert [row["period_start"] for row in saved] == [str(row["period_start"]) for row in wanted]
+    for name in ("active_users", "new_users", "churned_users"):
+        assert [row[name] for row in saved] == [
+            "" if row[name] is None else str(row[name]) for row in wanted
+        ]
+
+
+def test_a_tooltip_tells_the_figures_of_its_period(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, "#range=all")
+    rows = growth(grown, "all", "all", "week")
+    row = rows[len(rows) // 2]
+    chart = shown.card("growth_accounting").locator(".chart svg").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    texts = []
+    for step in range(12, 100):
+        shown.page.mouse.move(box["x"] + box["width"] * step / 100, box["y"] + box["height"] / 3)
+        if shown.page.locator("#tip").is_visible():
+            texts.append(shown.page.inner_text("#tip"))
+    (found,) = {text for text in texts if text.startswith(day(row["period_start"]))}
+    told = dict(re.findall(r"^([^\n\t]+)\t(.+)$", found, re.MULTILINE))
+    assert told["New"] == count(row["new_users"])
+    assert told["Retained"] == count(row["retained_users"])
+    assert told["Churned"] == count(row["churned_users"])
+    assert told["Active"] == count(row["active_users"])
+    # Each of the periods has one, and it is its own.
+    starts = {text.splitlines()[0].removesuffix(" (in progress)") for text in texts}
+    assert starts == {day(each["period_start"]) for each in rows}
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Singapore"])
+def test_days_are_the_same_wherever_the_reader_is(grown: Warehouse, show: Open, zone: str) -> None:
+    shown = show(grown.page, "#range=all&grain=month", timezone_id=zone)
+    starts = [row["period_start"] for row in growth(grown, "all", "all", "month")]
+    assert [line[0] for line in shown.table("growth_accounting")] == [day(each) for each in starts]
+    labels = labels_of(shown, "miles")
+    assert labels == [f"{each:%b} {each.year}" for each in starts][: len(labels)]
+    assert shown.page.get_attribute("#standing time >> nth=1", "datetime") == str(last_day(grown))
+
+
+# --- what can be done -------------------------------------------------------------------------------
+
+
+def labels_of(shown: Shown, card: str) -> list[str]:
+    """The labels of the x axis, from left to right."""
+    found = shown.card(card).evaluate(
+        "card => [...card.querySelectorAll('.role-axis-label text')]"
+        ".filter(text => /[A-Z][a-z]{2}/.test(text.textContent)"
+        " && getComputedStyle(text).opacity !== '0' && text.getAttribute('opacity') !== '0')"
+        ".map(text => [text.getBoundingClientRect().x, text.textContent])"
+    )
+    return [text for _, text in sorted(found)]
+
+
+def test_the_axis_is_in_order_after_each_change_of_the_grain(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, "#range=all")
+    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    last = last_day(grown)
+
+    def when(label: str) -> date:
+        found = re.match(r"(\d+)? ?([A-Z][a-z]{2})(?: (\d+))?", label)
+        assert found, label
+        month = months.index(found[2]) + 1
+        year = int(found[3]) if found[3] else last.year - (month > last.month)
+        return date(year if year > 99 else 2000 + year, month, int(found[1] or 1))
+
+    for grain in ("day", "week", "month", "week", "day"):
+        shown.choose(range_="all", grain=grain)
+        starts = [when(label) for label in labels_of(shown, "growth_accounting")]
+        assert len(starts) > 1
+        assert starts == sorted(set(starts)), grain
+    assert shown.complaints == []
+
+
+def test_a_choice_is_in_the_address_and_reset_takes_it_back(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page)
+    page = shown.page
+    assert page.is_hidden("#reset")
+    slice_, member = members(grown)[1]
+    shown.choose(slice_, member, "30", "month")
+    page.reload()
+    page.wait_for_selector(READY)
+    assert page.input_value("#segment") == slice_
+    assert page.input_value("#member") == member
+    assert page.is_checked("input[name=range][value='30']")
+    assert page.is_checked("input[name=grain][value=month]")
+    page.click("#reset")
+    assert page.input_value("#segment") == "all"
+    assert page.is_checked("input[name=range][value='90']")
+    assert "#" not in page.url
+    assert page.is_hidden("#reset")
+
+
+def test_light_and_dark_are_two_pages(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, color_scheme="light")
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = shown.page.evaluate(background)
+    shown.page.click("#theme")
+    dark = shown.page.evaluate(background)
+    assert light != dark
+    assert show(grown.page, color_scheme="dark").page.evaluate(background) == dark
+
+
+def test_a_definition_is_one_click_away(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page)
+    about = shown.card("growth_accounting").locator(".about")
+    assert not about.locator(".source").is_visible()
+    about.locator("summary").click()
+    assert "reporting.growth_accounting" in about.locator(".source").inner_text()
+
+
+def test_who_has_no_mouse_reaches_everything(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page)
+    page = shown.page
+    wanted = page.evaluate(
+        "[...document.querySelectorAll('select, button, summary, input:checked')]"
+        ".filter(element => element.checkVisibility()).length"
+    )
+    reached, unseen = set(), []
+    for _ in range(wanted * 3):
+        page.keyboard.press("Tab")
+        found = page.evaluate(
+            "(() => { const element = document.activeElement;"
+            " if (element === document.body) return null;"
+            " const all = [...document.querySelectorAll('*')];"
+            " const seen = element.matches('input') ? element.nextElementSibling : element;"
+            " const style = getComputedStyle(seen);"
+            " return [all.indexOf(element), element.matches('select, button, summary, input'),"
+            " style.outlineStyle !== 'none' || style.boxShadow !== 'none', element.outerHTML] })()"
+        )
+        if found is None:
+            break
+        if found[1]:
+            reached.add(found[0])
+        if not found[2]:
+            unseen.append(found[3][:80])
+    assert len(reached) == wanted
+    assert unseen == []
+
+
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+def test_who_does_not_see_well_can_read_it(grown: Warehouse, show: Open, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
+    shown = show(grown.page, color_scheme=scheme, bypass_csp=True)
+    found = axe.Axe().run(shown.page).response["violations"]
+    serious = [
+        f"{each['id']}: {each['nodes'][0]['html'][:120]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+# --- what it must not do ----------------------------------------------------------------------------
+
+
+def test_a_script_that_is_not_its_own_does_not_run(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page)
+    shown.page.evaluate(
+        "(() => { const script = document.createElement('script');"
+        " script.textContent = 'window.ran = true'; document.body.append(script);"
+        " const image = document.createElement('img'); image.src = 'http://127.0.0.1:9/x';"
+        " image.setAttribute('onerror', 'window.ran = true'); document.body.append(image) })()"
+    )
+    shown.page.wait_for_timeout(200)
+    assert shown.page.evaluate("window.ran") is None
+    assert any("Content Security Policy" in complaint for complaint in shown.complaints)
+
+
+def test_names_are_text_wherever_they_stand(hostile: Warehouse, show: Open) -> None:
+    shown = show(hostile.page)
+    shown.page.on("dialog", lambda dialog: shown.complaints.append("a dialog"))
+    for slice_, member in members(hostile):
+        shown.choose(slice_, member, "all", "day")
+        for name in ("growth_accounting", "miles"):
+            box = shown.card(name).locator("svg").first.bounding_box()
+            if box:
+                shown.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert shown.page.locator("img").count() == 0
+    assert_whole(shown)
+
+
+# --- what is not there ------------------------------------------------------------------------------
+
+
+def test_an_empty_warehouse_is_a_page_without_data(empty: Warehouse, show: Open) -> None:
+    shown = show(empty.page)
+    assert "No data yet." in shown.card("active_users").inner_text()
+    assert_whole(shown)
+
+
+def test_one_day_is_a_page_that_promises_nothing(one_day: Warehouse, show: Open) -> None:
+    shown = show(one_day.page, "#grain=day")
+    ((start, new, *_),) = shown.table("growth_accounting")
+    assert (start, new) == ("1 Jan 2026", "6")
+    assert shown.page.inner_text("[data-figure^='Quick ratio'] .value") == NOTHING
+    assert_whole(shown)
+
+
+def test_without_scripts_figures_and_tables_are_there_and_are_the_same(
+    grown: Warehouse, show: Open
+) -> None:
+    """Python and the page's script write the same figures the same way."""
+    plain = show(grown.page, java_script_enabled=False).page
+    scripted = show(grown.page)
+    text = "elements => elements.map(element => element.textContent.replace(/\\s+/g, ' ').trim())"
+    for selector in (".figure h3", ".figure .value", ".figure .change"):
+        found = plain.locator(selector).evaluate_all(text)
+        assert found
+        assert found == scripted.page.locator(selector).evaluate_all(text)
+    for name in ("growth_accounting", "active_users", "retention", "acquisition", "segments"):
+        rows = plain.locator(f"#card-{name} tbody tr").evaluate_all(
+            "rows => rows.map(row => [...row.children].map(cell => cell.textContent.trim()))"
+        )
+        assert rows, name
+        assert rows == [[cell.strip() for cell in line] for line in scripted.table(name)], name
+
+
+# --- served -----------------------------------------------------------------------------------------
+
+
+def test_what_is_served_follows_the_builds(one_day: Warehouse, show: Open) -> None:
+    server = listen(Pages(one_day.database, PROJECT), 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        shown = show(f"http://{HOST}:{server.server_address[1]}/", "#grain=day")
+        assert len(shown.table("growth_accounting")) == 1
+        insert_events(one_day.database, [event(1, "u_1", "share")])
+        query(one_day.database, "select pg_sleep(1.1)")
+        run_all(one_day.database)
+        shown.page.reload()
+        shown.page.wait_for_selector(READY)
+        assert len(shown.table("growth_accounting")) == 2
+        assert shown.complaints == []
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_data_of_the_page_are_json(grown: Warehouse, show: Open) -> None:
+    found = show(grown.page).page.evaluate("document.getElementById('data').textContent")
+    assert json.loads(found)["cards"]
