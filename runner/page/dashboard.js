@@ -340,13 +340,24 @@ const tip = (card, event, value) => {
 
 // --- a card ---------------------------------------------------------------------------------------
 
+// By day, a card may give less of a member than of all: the first day of what there is, if so.
+const cutAt = (card, rows) => {
+  if (state.segment === "all" || rows[0]?.grain !== "day") return null;
+  const first = (found) => found.reduce((least, row) => row.period_start < least ? row.period_start : least, page.last);
+  const of = first(rows);
+  const whole = card.rows.filter((row) => row.slice === "all" && row.grain === "day" &&
+    (state.range === "all" || reaches(row.period_start, "day", Number(state.range))));
+  return of > first(whole) ? of : null;
+};
+
 const show = (card) => {
   const rows = chosen(card);
   const body = card.element.querySelector(".body");
   const aside = card.element.querySelector(".aside");
   const deaf = state.segment !== "all" && card.rows.length && !card.follows.includes("segment") && DATES.concat("range", "grain", "trend").some((name) => name in card.rows[0]);
-  aside.hidden = !deaf;
-  aside.textContent = deaf ? "Not affected by segment." : "";
+  const from = deaf ? null : cutAt(card, rows);
+  aside.hidden = !deaf && !from;
+  aside.textContent = deaf ? "Not affected by segment." : from ? `By day, this segment is shown from ${moment(from)} on.` : "";
   card.element.dataset.state = rows.length ? "ready" : "empty";
   card.element.dataset.rows = rows.length;
   if (!rows.length) {

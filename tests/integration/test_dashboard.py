@@ -95,6 +95,7 @@ def test_it_is_whole_and_asks_nobody_for_anything(built: Database) -> None:
     later = page(read(built, PROJECT), NOON.replace(hour=13))
     assert later.replace("13:00", "12:00") == text
     assert len(text.encode()) < 1_500_000
+    assert len(found.elements) < 3_000
 
 
 def test_names_of_others_are_text(database: Database, no_margin: None) -> None:
