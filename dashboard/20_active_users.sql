@@ -3,7 +3,7 @@
 -- Meaning:  Different users with an event that counts: on the day (daily), in the 7 days ending with
 --           it (weekly) and in the 28 days (monthly). Stickiness is daily / monthly users. Until
 --           28 days lie behind, the monthly window is still filling, and the curve rises with it.
---           Dashed: the last day still runs.
+--           Open dots: the last day still runs.
 -- Width:    half
 -- Columns:
 --     day: Day

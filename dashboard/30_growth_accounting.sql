@@ -4,7 +4,7 @@
 --           Resurrected: back after a period away or more. Churned: active in the last period, not
 --           in this one; unknown until the period is over. Net change is new + resurrected -
 --           churned. Quick ratio: (new + resurrected) / churned; none where nobody churned. In the
---           first period everybody is new.
+--           first period everybody is new. By day, the members of a segment go back 90 days.
 -- Width:    half
 -- Columns:
 --     period_start: From
@@ -16,6 +16,12 @@
 --     net_users: Net change, number
 --     quick_ratio: Quick ratio, decimal
 --     retention_rate: Kept of the last, percent
+
+with newest as (
+    select max(growth.period_start) as day
+    from reporting.growth_accounting as growth
+    where growth.grain = 'day'
+)
 
 select
     growth.slice,
@@ -32,4 +38,6 @@ select
     growth.retention_rate,
     growth.is_complete
 from reporting.growth_accounting as growth
+cross join newest
+where growth.slice = 'all' or growth.grain != 'day' or growth.period_start > newest.day - 90
 order by growth.slice, growth.slice_value, growth.grain, growth.period_start;

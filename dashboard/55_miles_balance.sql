@@ -2,7 +2,7 @@
 -- Question: What does the programme owe, and how fast is it spent?
 -- Meaning:  Outstanding miles are all miles earned so far less all redeemed: what the programme
 --           owes. Burn rate is miles redeemed for each mile earned over the 28 days ending on the
---           day; there is none while none were earned. Dashed: the last day still runs.
+--           day; there is none while none were earned. Open dots: the last day still runs.
 -- Width:    half
 -- Columns:
 --     day: Day

@@ -2,7 +2,8 @@
 -- Question: How many go from searching to earning to redeeming?
 -- Meaning:  Of the users whose first event was in the month, those who searched, who then earned,
 --           and who then redeemed. Each rate is of the step before it. Days are the median from
---           that search to the earning, and from that earning to the redemption.
+--           that search to the earning, and from that earning to the redemption. A young month has had
+--           less time: its rates still rise.
 -- Width:    half
 -- Columns:
 --     cohort_start: Joined from

@@ -94,4 +94,8 @@ select
     compared.events,
     compared.trend
 from compared
-order by compared.range, compared.dimension, compared.users desc, compared.member collate "C";
+order by
+    compared.range,
+    compared.dimension,
+    compared.users desc nulls last,
+    compared.member collate "C";

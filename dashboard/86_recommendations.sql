@@ -2,9 +2,11 @@
 -- Question: Which category should each segment be offered next?
 -- Meaning:  Users of a segment by the category, not used yet, that similar users like best. Score
 --           is how strongly their habits point to it, support how many users share both
---           categories. Groups of fewer than five users are in other. The first five per segment.
+--           categories. Groups of fewer than five users are in other. The five first choices of each
+--           segment, the very first ones on top.
 -- Width:    half
 -- Columns:
+--     place: Choice
 --     segment: Segment, text
 --     transaction_category: Offer, text
 --     users: Users, number, bar
@@ -26,6 +28,7 @@ with ranked as (
 )
 
 select
+    ranked.place,
     ranked.segment,
     ranked.transaction_category,
     ranked.users,
@@ -33,4 +36,4 @@ select
     ranked.support
 from ranked
 where ranked.place <= 5
-order by ranked.segment collate "C", ranked.place;
+order by ranked.place, ranked.segment collate "C";

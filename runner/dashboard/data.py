@@ -138,35 +138,40 @@ def _standing(session: Session) -> dict[str, Any]:
 
 
 def encoded(rows: Sequence[Row]) -> dict[str, Any]:
-    """Rows by column: texts as numbers into a list of the different ones, and what repeats itself
-    as runs.
+    """Rows by column: texts as numbers into a list of the different ones; what repeats itself as
+    runs, and what counts up by one, as days do, as climbs.
     """
     columns: dict[str, Any] = {}
     for name in rows[0] if rows else ():
         values: list[Any] = [row[name] for row in rows]
         column: dict[str, Any] = {}
         if any(isinstance(value, str) for value in values):
-            words = {value: None for value in values}
+            words = sorted(set(values), key=lambda word: (word is not None, word))
             places = {value: place for place, value in enumerate(words)}
-            column["words"] = list(words)
+            column["words"] = words
             values = [places[value] for value in values]
-        runs = _runs(values)
-        if len(runs) * 3 < len(values):
-            column["runs"] = [count for _, count in runs]
-            values = [value for value, _ in runs]
+        found = {"runs": _stretches(values, 0), "climbs": _stretches(values, 1)}
+        shape = min(found, key=lambda shape: len(found[shape]))
+        if len(found[shape]) * 3 < len(values):
+            column[shape] = [count for _, count in found[shape]]
+            values = [value for value, _ in found[shape]]
         column["values"] = values
         columns[name] = column if len(column) > 1 else values
     return columns
 
 
-def _runs(values: Sequence[Any]) -> list[tuple[Any, int]]:
-    runs: list[tuple[Any, int]] = []
+def _stretches(values: Sequence[Any], step: int) -> list[tuple[Any, int]]:
+    """Where each value is the one before and the step: the first, and how many they are."""
+    found: list[tuple[Any, int]] = []
+    last: Any = None
     for value in values:
-        if runs and runs[-1][0] == value and type(runs[-1][0]) is type(value):
-            runs[-1] = (value, runs[-1][1] + 1)
+        is_alike = type(value) is type(last) and (not step or isinstance(value, int))
+        if found and is_alike and value == (last + step if step else last):
+            found[-1] = (found[-1][0], found[-1][1] + 1)
         else:
-            runs.append((value, 1))
-    return runs
+            found.append((value, 1))
+        last = value
+    return found
 
 
 def script_json(value: Any) -> str:

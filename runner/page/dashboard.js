@@ -26,6 +26,8 @@ const decoded = ({ data, rows }) => {
   const columns = Object.entries(data).map(([name, column]) => {
     if (Array.isArray(column)) return [name, column];
     let { values } = column;
+    if (column.climbs)
+      values = values.flatMap((value, place) => Array.from({ length: column.climbs[place] }, (_, more) => value + more));
     if (column.runs) values = values.flatMap((value, place) => Array(column.runs[place]).fill(value));
     return [name, column.words ? values.map((place) => column.words[place]) : values];
   });
@@ -130,11 +132,12 @@ const spark = (values) => {
 const cell = (tag, value, column, longest, row) => {
   if (column.look === "line") return make(tag, { class: "line" }, spark(value ?? []));
   const isNumber = column.form ? NUMBERS.includes(column.form) : typeof value === "number";
+  const shown = text(value, column.form);
   const element = make(tag, {
     scope: tag === "th" && "row",
-    class: [column.look, isNumber && "number", row?.is_complete === false && "running"]
+    class: [column.look, isNumber && "number", row?.is_complete === false && "running", shown.length > 32 && "long"]
       .filter(Boolean).join(" "),
-  }, text(value, column.form));
+  }, shown);
   if (["bar", "heat"].includes(column.look) && value !== null) {
     const most = column.form === "percent" ? 1 : longest;
     element.style.setProperty("--share", most ? Math.min(Math.abs(value) / most, 1).toFixed(4) : 0);
@@ -176,7 +179,7 @@ const list = (columns, rows) => {
   ];
 };
 
-const table = (card, rows) => {
+const table = (card, rows, most = rows.length) => {
   const across = card.columns.findIndex((column) => column.look === "across");
   const isWide = across >= 0;
   const [heads, body] = (isWide ? triangle : list)(card.columns, rows);
@@ -188,7 +191,20 @@ const table = (card, rows) => {
         make("th", { class: "across", colspan: heads.length - across }, card.columns[across].label))] : []),
       make("tr", {}, ...heads.map((head, place) =>
         make("th", { scope: "col", class: isNumber(place) && "number" }, String(head))))),
-      make("tbody", {}, ...body.map((cells) => make("tr", {}, ...cells)))));
+      make("tbody", {}, ...body.slice(0, most).map((cells) => make("tr", {}, ...cells)))));
+};
+
+// What matters most stands first; the rest of a long list is one click away.
+const FIRST = 10;
+const listed = (card, rows) => {
+  if (card.isWhole || rows.length <= FIRST + 2 || card.columns.some((column) => column.look === "across")) return [table(card, rows)];
+  const all = make("button", { type: "button", class: "all" }, `All ${fixed(rows.length, 0)} rows`);
+  all.addEventListener("click", () => {
+    card.isWhole = true;
+    show(card);
+    card.element.querySelector(".scroll").focus();
+  });
+  return [table(card, rows, FIRST), all];
 };
 
 const figures = (card, rows) => make("div", { class: "figures" }, ...rows.map((row) => {
@@ -198,7 +214,7 @@ const figures = (card, rows) => make("div", { class: "figures" }, ...rows.map((r
     make("p", { class: "value" }, text(row.value, row.form)),
     make("p", { class: "change" }, make("b", { class: moved.tone }, moved.text), ` ${moved.beside}`),
     spark(row.trend ?? []),
-    ...(row.as_of ? [make("p", { class: "as-of" }, row.as_of)] : []));
+    make("p", { class: "as-of" }, row.as_of ?? ""));
 }));
 
 // --- charts ---------------------------------------------------------------------------------------
@@ -241,11 +257,21 @@ const config = () => ({
   point: { size: 24, filled: true },
 });
 
-// Names of colours become colours, and a width of "container" what there is.
-const fitted = (part, width) =>
-  Array.isArray(part) ? part.map((each) => fitted(each, width))
+// Labels of an axis of dates: as many as have room. All others would be drawn, and hidden.
+const labels = (rows, width) => {
+  const name = DATES.find((each) => each in rows[0]);
+  const days = [...new Set(rows.map((row) => row[name]))].sort();
+  const step = Math.ceil(days.length / Math.max(2, Math.floor(width / 76)));
+  return days.filter((_, place) => place % step === 0);
+};
+
+// Names of colours become colours, a width of "container" what there is, and dates are labelled.
+const fitted = (part, width, days) =>
+  Array.isArray(part) ? part.map((each) => fitted(each, width, days))
   : part && typeof part === "object" ? Object.fromEntries(Object.entries(part).map(([key, value]) =>
-    [key, key === "width" && value === "container" ? width : fitted(value, width)]))
+    [key, key === "width" && value === "container" ? width
+      : key === "x" && DATES.includes(value?.field) && value.axis !== null ? { ...value, axis: { values: days, ...value.axis } }
+      : fitted(value, width, days)]))
   : typeof part === "string" && part.startsWith("--") ? colour(part)
   : part;
 
@@ -262,7 +288,8 @@ const chart = (card, rows, body) => {
   body.replaceChildren(legend, place);
   // padding.right is room for labels beside the last point; the labels themselves then fill it.
   const { padding, ...rest } = card.spec;
-  const spec = fitted(rest, Math.max(120, place.clientWidth - LEFT - (padding?.right ?? 8)));
+  const width = Math.max(120, place.clientWidth - LEFT - (padding?.right ?? 8));
+  const spec = fitted(rest, width, labels(rows, width));
   spec.params = [{ name: "grain", value: rows[0].grain ?? null }, { name: "dates", value: dates(rows) }, ...(spec.params ?? [])];
   const parsed = charts.runtime(spec, config());
   card.view = charts.draw(parsed, place, rows.map((row) => ({ ...row })), (handler, event, item, value) => tip(card, event, value));
@@ -313,13 +340,24 @@ const tip = (card, event, value) => {
 
 // --- a card ---------------------------------------------------------------------------------------
 
+// By day, a card may give less of a member than of all: the first day of what there is, if so.
+const cutAt = (card, rows) => {
+  if (state.segment === "all" || rows[0]?.grain !== "day") return null;
+  const first = (found) => found.reduce((least, row) => row.period_start < least ? row.period_start : least, page.last);
+  const of = first(rows);
+  const whole = card.rows.filter((row) => row.slice === "all" && row.grain === "day" &&
+    (state.range === "all" || reaches(row.period_start, "day", Number(state.range))));
+  return of > first(whole) ? of : null;
+};
+
 const show = (card) => {
   const rows = chosen(card);
   const body = card.element.querySelector(".body");
   const aside = card.element.querySelector(".aside");
-  const deaf = state.segment !== "all" && card.rows.length && !card.follows.includes("segment") && DATES.concat("range", "trend").some((name) => name in card.rows[0]);
-  aside.hidden = !deaf;
-  aside.textContent = deaf ? "Not affected by segment." : "";
+  const deaf = state.segment !== "all" && card.rows.length && !card.follows.includes("segment") && DATES.concat("range", "grain", "trend").some((name) => name in card.rows[0]);
+  const from = deaf ? null : cutAt(card, rows);
+  aside.hidden = !deaf && !from;
+  aside.textContent = deaf ? "Not affected by segment." : from ? `By day, this segment is shown from ${moment(from)} on.` : "";
   card.element.dataset.state = rows.length ? "ready" : "empty";
   card.element.dataset.rows = rows.length;
   if (!rows.length) {
@@ -330,7 +368,7 @@ const show = (card) => {
     body.replaceChildren(make("p", { class: "nothing" }, ...(card.rows.length ? ["No data for this selection. ", back] : ["No data yet."])));
   } else if (card.show === "figures") body.replaceChildren(figures(card, rows));
   else if (card.show === "chart" && !card.isTable) chart(card, rows, body);
-  else body.replaceChildren(table(card, rows));
+  else body.replaceChildren(...(card.isTable ? [table(card, rows)] : listed(card, rows)));
 };
 
 const showAll = () => {

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ def test_it_is_whole_and_asks_nobody_for_anything(built: Database) -> None:
     later = page(read(built, PROJECT), NOON.replace(hour=13))
     assert later.replace("13:00", "12:00") == text
     assert len(text.encode()) < 1_500_000
+    assert len(found.elements) < 3_000
 
 
 def test_names_of_others_are_text(database: Database, no_margin: None) -> None:
@@ -163,11 +165,41 @@ def test_a_failed_check_leads_to_the_checks(built: Database) -> None:
     assert "#card-checks" in found.values("href")
 
 
+def test_headlines_are_of_the_last_day_that_is_over(database: Database, no_margin: None) -> None:
+    crowd = [event(day, f"u_{user}") for user in range(10) for day in (0, 1)]
+    late = [event(2, f"v_{user}", country="ID") for user in range(5)]
+    insert_events(database, [*crowd, *late, event(2, "u_1")])
+    run_all(database)
+    text = render(database, PROJECT)
+    found = {
+        (row["slice_value"], row["figure"]): (row["value"], row["as_of"])
+        for row in rows_of(text, "headlines")
+    }
+    assert query(
+        database,
+        "select dau, mau, stickiness from reporting.kpi_daily where slice = 'all' order by day",
+    )[1:] == [
+        {"dau": 10, "mau": 10, "stickiness": 1},
+        {"dau": 6, "mau": 15, "stickiness": Decimal("0.4")},
+    ]
+    assert found["all", "Stickiness"] == (1, "2 Jan 2026")
+    assert found["all", "Weekly users"] == (10, "2 Jan 2026")
+    assert found["all", "Monthly users, 28 d"] == (10, "2 Jan 2026")
+    assert found["all", "Daily users, 7-d mean"][1] == "2 Jan 2026"
+    assert found["ID", "Weekly users"] == (5, "3 Jan 2026, so far")
+    for card in ("active_users", "miles_balance"):
+        drawn = [row["is_complete"] for row in rows_of(text, card) if row["slice"] == "all"]
+        assert drawn == [True, True, False], card
+    running = [row for row in rows_of(text, "places") if row["range"] == "all"]
+    assert {row["member"]: row["users"] for row in running} == {"SG": 10, "ios": 10, "ID": None}
+
+
 def test_one_day_is_a_page(database: Database, no_margin: None) -> None:
     insert_events(database, [earn(0, f"u_{user}", miles=5) for user in range(3)])
     run_all(database)
     text = render(database, PROJECT)
     assert "\u2013" in Page(text).texts["card-headlines"]
+    assert "1 Jan 2026, so far" in Page(text).texts["card-headlines"]
     assert not re.search(r"\b(NaN|None|undefined|Infinity)\b", "".join(Page(text).texts["main"]))
 
 
@@ -219,7 +251,7 @@ def test_the_cards_that_ship_show_what_they_say(database: Database) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:19: column activity.dua does not exist"),
+        ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:20: column activity.dua does not exist"),
         ("20_active_users.sql", "dau: Daily", "daw: Daily", "Columns: daw is no column of the query"),
         ("20_active_users.sql", "reporting.active", "warehouse.active", "reads warehouse.active_users_daily: cards read reporting alone"),
         ("20_active_users.sql", "activity.day;", "activity.day; select 1;", "is not one query"),

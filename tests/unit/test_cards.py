@@ -221,6 +221,8 @@ def decoded(columns: dict[str, Any]) -> list[dict[str, Any]]:
         found = column if isinstance(column, list) else column["values"]
         if isinstance(column, dict) and "runs" in column:
             found = [v for v, n in zip(found, column["runs"], strict=True) for _ in range(n)]
+        if isinstance(column, dict) and "climbs" in column:
+            found = [v + k for v, n in zip(found, column["climbs"], strict=True) for k in range(n)]
         if isinstance(column, dict) and "words" in column:
             found = [column["words"][place] for place in found]
         values[name] = found
@@ -236,6 +238,14 @@ def test_rows_come_back_from_their_encoding() -> None:
     assert decoded(columns) == rows
     assert columns["slice"] == {"words": ["all"], "runs": [17], "values": [0]}
     assert encoded([]) == {}
+
+
+def test_days_that_follow_each_other_are_told_by_the_first() -> None:
+    rows = [{"day": f"2026-01-{day:02}", "step": day} for day in (*range(1, 9), *range(3, 12))]
+    columns = encoded(rows)
+    assert decoded(columns) == rows
+    assert columns["step"] == {"climbs": [8, 9], "values": [1, 3]}
+    assert (columns["day"]["climbs"], columns["day"]["values"]) == ([8, 9], [0, 2])
 
 
 def test_json_in_a_page_is_no_markup() -> None:
