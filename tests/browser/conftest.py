@@ -149,6 +149,12 @@ def one_day(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     yield from _filled(server_uri, tmp_path_factory.mktemp("day"), _one_day)
 
 
+@pytest.fixture
+def growing(server_uri: str, tmp_path: Path) -> Iterator[Warehouse]:
+    """One day, of a test that will change it."""
+    yield from _filled(server_uri, tmp_path, _one_day)
+
+
 def _hostile(database: Database) -> None:
     names = {"utm_source": HOSTILE, "country": HOSTILE, "platform": HOSTILE}
     insert_events(

@@ -115,7 +115,9 @@ def assert_figures(warehouse: Warehouse, shown: Shown, slice_: str, member: str,
     where = "where slice = %(slice)s and slice_value = %(member)s"
     shown.choose(slice_, member, range_, grain)
 
-    wanted = in_range(growth(warehouse, slice_, member, grain), "period_start", range_, last)
+    # By day, the file has the last 90 of a member.
+    days = "90" if grain == "day" and slice_ != "all" and range_ == "all" else range_
+    wanted = in_range(growth(warehouse, slice_, member, grain), "period_start", days, last)
     assert shown.table("growth_accounting") == [
         [
             day(row["period_start"]),
@@ -170,6 +172,17 @@ def assert_headlines(warehouse: Warehouse, shown: Shown, values: dict[str, str])
         " and day = (select max(day) - 1 from reporting.kpi_daily)",
         **values,
     )
+    *_, week = (
+        row
+        for row in growth(warehouse, values["slice"], values["member"], "week")
+        if row["is_complete"]
+    )
+    fourth = warehouse.rows(
+        "select retention_rate from reporting.retention where slice = %(slice)s"
+        " and slice_value = %(member)s and grain = 'week' and period_number = 4"
+        " and cohort_start is null",
+        **values,
+    )
     value = "[data-figure^='{}'] .value"
     for figure, text in (
         ("Daily users", count(kpi["dau_7d_average"])),
@@ -177,6 +190,8 @@ def assert_headlines(warehouse: Warehouse, shown: Shown, values: dict[str, str])
         ("Monthly users", count(kpi["mau"])),
         ("Stickiness", percent(kpi["stickiness"])),
         ("Burn rate", percent(kpi["burn_rate"])),
+        ("Quick ratio", decimal(week["quick_ratio"])),
+        ("Week-4 retention", percent(fourth[0]["retention_rate"] if fourth else None)),
     ):
         assert shown.page.inner_text(value.format(figure)) == text, figure
 
@@ -238,34 +253,71 @@ def test_every_chart_is_drawn(grown: Warehouse, show: Open) -> None:
 
 def test_what_is_saved_is_what_is_shown(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, "#grain=month&range=all")
-    with shown.page.expect_download() as download:
-        shown.card("growth_accounting").locator(".csv").click()
-    assert download.value.suggested_filename == "growth_accounting.csv"
-    saved = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    found = saved(shown, "growth_accounting")
     wanted = growth(grown, "all", "all", "month")
-    assert [row["period_start"] for row in saved] == [str(row["period_start"]) for row in wanted]
+    assert [row["period_start"] for row in found] == [str(row["period_start"]) for row in wanted]
     for name in ("active_users", "new_users", "churned_users"):
-        assert [row[name] for row in saved] == [
+        assert [row[name] for row in found] == [
             "" if row[name] is None else str(row[name]) for row in wanted
         ]
+
+
+def tips(shown: Shown, card: str, steps: int) -> list[str]:
+    """The tooltips on the way through a chart, from left to right."""
+    chart = shown.card(card).locator(".chart svg").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    texts = []
+    for step in range(steps):
+        shown.page.mouse.move(
+            box["x"] + box["width"] * (0.12 + 0.88 * step / steps), box["y"] + box["height"] / 3
+        )
+        if shown.page.locator("#tip").is_visible():
+            texts.append(shown.page.inner_text("#tip"))
+    assert texts, card
+    return texts
+
+
+def saved(shown: Shown, card: str) -> list[dict[str, str]]:
+    with shown.page.expect_download() as download:
+        shown.card(card).locator(".csv").click()
+    assert download.value.suggested_filename == f"{card}.csv"
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+
+
+def test_the_series_of_a_chart_add_up_to_the_report(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page)
+    for slice_, member in members(grown):
+        shown.choose(slice_, member, "all", "week")
+        for card, value, parts, table in (
+            ("miles", "miles", "direction", "miles_by_category"),
+            ("engagement", "events", "event_type", "engagement_daily"),
+        ):
+            by = "period_start" if card == "miles" else "date_trunc('week', day::timestamp)::date"
+            grain = "and grain = 'week'" if card == "miles" else ""
+            wanted = grown.rows(
+                f"select {by}::text as period, {parts} as part, sum({value}) as value"
+                f" from reporting.{table} where slice = %(slice)s and slice_value = %(member)s"
+                f" {grain} group by 1, 2",
+                slice=slice_,
+                member=member,
+            )
+            found: Counter[tuple[str, str]] = Counter()
+            for row in saved(shown, card):
+                found[row["period_start"], row[parts]] += Decimal(row[value])
+            assert found == {(row["period"], row["part"]): row["value"] for row in wanted}, card
 
 
 def test_a_tooltip_tells_the_figures_of_its_period(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, "#range=all")
     rows = growth(grown, "all", "all", "week")
     row = rows[len(rows) // 2]
-    chart = shown.card("growth_accounting").locator(".chart svg").first
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    texts = []
-    for step in range(12, 100):
-        shown.page.mouse.move(box["x"] + box["width"] * step / 100, box["y"] + box["height"] / 3)
-        if shown.page.locator("#tip").is_visible():
-            texts.append(shown.page.inner_text("#tip"))
+    texts = tips(shown, "growth_accounting", 90)
     (found,) = {text for text in texts if text.startswith(day(row["period_start"]))}
     told = dict(re.findall(r"^([^\n\t]+)\t(.+)$", found, re.MULTILINE))
     assert told["New"] == count(row["new_users"])
     assert told["Retained"] == count(row["retained_users"])
+    assert told["Resurrected"] == count(row["resurrected_users"])
     assert told["Churned"] == count(row["churned_users"])
     assert told["Active"] == count(row["active_users"])
     # Each of the periods has one, and it is its own.
@@ -279,7 +331,12 @@ def test_days_are_the_same_wherever_the_reader_is(grown: Warehouse, show: Open, 
     starts = [row["period_start"] for row in growth(grown, "all", "all", "month")]
     assert [line[0] for line in shown.table("growth_accounting")] == [day(each) for each in starts]
     labels = labels_of(shown, "miles")
+    assert labels
     assert labels == [f"{each:%b} {each.year}" for each in starts][: len(labels)]
+    told = [
+        text.splitlines()[0].removesuffix(" (in progress)") for text in tips(shown, "miles", 12)
+    ]
+    assert set(told) <= {day(each) for each in starts}
     assert shown.page.get_attribute("#standing time >> nth=1", "datetime") == str(last_day(grown))
 
 
@@ -417,10 +474,8 @@ def test_names_are_text_wherever_they_stand(hostile: Warehouse, show: Open) -> N
     shown.page.on("dialog", lambda dialog: shown.complaints.append("a dialog"))
     for slice_, member in members(hostile):
         shown.choose(slice_, member, "all", "day")
-        for name in ("growth_accounting", "miles"):
-            box = shown.card(name).locator("svg").first.bounding_box()
-            if box:
-                shown.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        assert "<img" in shown.card("miles").locator(".legend").inner_text()
+        assert any("<img" in text for text in tips(shown, "miles", 12))
     assert shown.page.locator("img").count() == 0
     assert_whole(shown)
 
@@ -464,16 +519,16 @@ def test_without_scripts_figures_and_tables_are_there_and_are_the_same(
 # --- served -----------------------------------------------------------------------------------------
 
 
-def test_what_is_served_follows_the_builds(one_day: Warehouse, show: Open) -> None:
-    server = listen(Pages(one_day.database, PROJECT), 0)
+def test_what_is_served_follows_the_builds(growing: Warehouse, show: Open) -> None:
+    server = listen(Pages(growing.database, PROJECT), 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
         shown = show(f"http://{HOST}:{server.server_address[1]}/", "#grain=day")
         assert len(shown.table("growth_accounting")) == 1
-        insert_events(one_day.database, [event(1, "u_1", "share")])
-        query(one_day.database, "select pg_sleep(1.1)")
-        run_all(one_day.database)
+        insert_events(growing.database, [event(1, "u_1", "share")])
+        query(growing.database, "select pg_sleep(1.1)")
+        run_all(growing.database)
         shown.page.reload()
         shown.page.wait_for_selector(READY)
         assert len(shown.table("growth_accounting")) == 2
