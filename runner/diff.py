@@ -19,7 +19,7 @@ from runner.manifest import LAYERS, Manifest
 from runner.plan import order, select
 from runner.queries import queries
 from runner.replica import join
-from runner.shape import columns, differences
+from runner.shape import columns, differences, indexes
 from runner.target import Target
 from runner.template import plain, render
 
@@ -166,10 +166,7 @@ def _other_parts(session: Session, left: str, right: str) -> list[str]:
     """Columns, constraints and indexes in which they differ. An index that only the left one has is
     no difference: somebody has added it.
     """
-    one, other = (
-        [row["name"] for row in session.rows(queries("shape.sql")["indexes"], {"table": table})]
-        for table in (left, right)
-    )
+    one, other = (indexes(session, table) for table in (left, right))
     found = [*differences(session, left, right), *(name for name in other if name not in one)]
     return list(dict.fromkeys(found))
 

@@ -20,24 +20,21 @@ def reshaped(
     DDL would make of new ones. A table that does not exist yet differs in nothing, and an index
     that somebody has added, or that is still missing, does no harm.
     """
-    known = [
-        script
-        for script in scripts
-        if any(columns(session, table) for table in composer.target.tables(script))
-    ]
-    if not known:
+    tables = [table for script in scripts for table in composer.target.tables(script)]
+    there = _shapes(session, tables)
+    if not any(shape["columns"] for shape in there.values()):
         return {}
-    found = {}
+    found: dict[str, list[str]] = {}
     with contextlib.suppress(_Compared), session.savepoint():
         model = _model(session, composer)
-        for script in known:
+        wanted = _shapes(session, [table for script in scripts for table in model.tables(script)])
+        for script in scripts:
             found[script.key] = [
                 f"{name}.{part}"
                 for name in script.tables
-                for part in differences(
-                    session,
-                    composer.target.table(script.layer, name),
-                    model.table(script.layer, name),
+                for part in _differences(
+                    there[composer.target.table(script.layer, name)],
+                    wanted[model.table(script.layer, name)],
                 )
             ]
         raise _Compared
@@ -66,12 +63,30 @@ def _model(session: Session, composer: Composer) -> Target:
 
 def differences(session: Session, table: str, model: str) -> list[str]:
     """Names of what a table has otherwise than its model; nothing if there is no such table."""
-    found = {kind: _parts(session, kind, table) for kind in ("columns", "constraints", "indexes")}
+    shapes = _shapes(session, [table, model])
+    return _differences(shapes[table], shapes[model])
+
+
+def columns(session: Session, table: str) -> dict[str, str]:
+    """Columns of a table with their types; none if there is no such table."""
+    return _shapes(session, [table])[table]["columns"]
+
+
+def indexes(session: Session, table: str) -> dict[str, str]:
+    """Indexes of a table beside those of its constraints, with their definitions."""
+    return _shapes(session, [table])[table]["indexes"]
+
+
+# By kind and name, what a table says of itself.
+Shape = dict[str, dict[str, str]]
+
+
+def _differences(found: Shape, model: Shape) -> list[str]:
     if not found["columns"]:
         return []
     names: dict[str, None] = {}
     for kind, parts in found.items():
-        wanted = _parts(session, kind, model)
+        wanted = model[kind]
         # An index can be made where the table is, and does not keep anybody from reading it.
         all_names = set(parts) & set(wanted) if kind == "indexes" else {**wanted, **parts}
         for name in all_names:
@@ -80,21 +95,17 @@ def differences(session: Session, table: str, model: str) -> list[str]:
     return list(names)
 
 
-def columns(session: Session, table: str) -> dict[str, str]:
-    """Columns of a table with their types; none if there is no such table."""
-    return _parts(session, "columns", table)
-
-
-def _parts(session: Session, kind: str, table: str) -> dict[str, str]:
-    """By name, what a table says of itself, as if it were in the live schemas."""
-    schema, _, _ = table.partition(".")
-    layer = next((layer for layer in LAYERS if schema.endswith(layer)), schema)
-    prefix = schema.removesuffix(layer)
-    rows = session.rows(queries("shape.sql")[kind], {"table": table})
-    parts = {}
-    for row in rows:
-        text = row["definition"]
+def _shapes(session: Session, tables: Sequence[str]) -> dict[str, Shape]:
+    """What each table says of itself, as if it were in the live schemas."""
+    shapes: dict[str, Shape] = {
+        table: {"columns": {}, "constraints": {}, "indexes": {}} for table in tables
+    }
+    for row in session.rows(queries("shape.sql")["parts"], {"tables": list(shapes)}):
+        table, text = row["table_name"], row["definition"]
+        schema, _, _ = table.partition(".")
+        layer = next((layer for layer in LAYERS if schema.endswith(layer)), schema)
+        prefix = schema.removesuffix(layer)
         for name in LAYERS if prefix else ():
             text = text.replace(f"{prefix}{name}.", f"{name}.")
-        parts[row["name"]] = text
-    return parts
+        shapes[table][row["kind"]][row["name"]] = text
+    return shapes

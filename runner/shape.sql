@@ -1,56 +1,66 @@
--- columns --
--- Columns of a table with their types.
+-- parts --
+-- What tables are made of: their columns with types, their constraints, and the indexes beside those
+-- of the constraints, whatever the schema is called.
 select
-    attributes.attname as name,
-    concat_ws(
-        ' ',
-        format_type(attributes.atttypid, attributes.atttypmod),
-        case when attributes.attnotnull then 'not null' end,
-        case
-            when attributes.attcollation <> types.typcollation
-                then 'collate ' || attributes.attcollation::regcollation::text
-        end,
-        case attributes.attgenerated when '' then 'default' else 'generated' end
-        || ' ' || pg_get_expr(defaults.adbin, defaults.adrelid),
-        'identity ' || nullif(attributes.attidentity::text, '')
-    ) as definition
-from pg_attribute as attributes
-inner join pg_type as types on types.oid = attributes.atttypid
-left join pg_attrdef as defaults
-    on defaults.adrelid = attributes.attrelid and defaults.adnum = attributes.attnum
-where
-    attributes.attrelid = to_regclass(%(table)s)
-    and attributes.attnum > 0
-    and not attributes.attisdropped
-order by attributes.attnum
-
--- constraints --
--- Constraints of a table, and what they say.
-select
-    constraints.conname as name,
-    pg_get_constraintdef(constraints.oid) as definition
-from pg_constraint as constraints
-where
-    constraints.conrelid = to_regclass(%(table)s)
-
--- indexes --
--- Indexes of a table beside those of its constraints, whatever its schema is called.
-select
-    classes.relname as name,
-    replace(
-        pg_get_indexdef(indexes.indexrelid),
-        format('%%I.', classes.relnamespace::regnamespace::text),
-        ''
-    ) as definition
-from pg_index as indexes
-inner join pg_class as classes on classes.oid = indexes.indexrelid
-where
-    indexes.indrelid = to_regclass(%(table)s)
-    and not exists (
-        select
-        from pg_constraint as constraints
-        where constraints.conindid = indexes.indexrelid
-    )
+    tables.name as table_name,
+    parts.kind,
+    parts.name,
+    parts.definition
+from unnest(%(tables)s::text[]) as tables (name)
+cross join lateral (
+    select
+        'columns' as kind,
+        attributes.attnum as place,
+        attributes.attname as name,
+        concat_ws(
+            ' ',
+            format_type(attributes.atttypid, attributes.atttypmod),
+            case when attributes.attnotnull then 'not null' end,
+            case
+                when attributes.attcollation <> types.typcollation
+                    then 'collate ' || attributes.attcollation::regcollation::text
+            end,
+            case attributes.attgenerated when '' then 'default' else 'generated' end
+            || ' ' || pg_get_expr(defaults.adbin, defaults.adrelid),
+            'identity ' || nullif(attributes.attidentity::text, '')
+        ) as definition
+    from pg_attribute as attributes
+    inner join pg_type as types on types.oid = attributes.atttypid
+    left join pg_attrdef as defaults
+        on defaults.adrelid = attributes.attrelid and defaults.adnum = attributes.attnum
+    where
+        attributes.attrelid = to_regclass(tables.name)
+        and attributes.attnum > 0
+        and not attributes.attisdropped
+    union all
+    select
+        'constraints' as kind,
+        0 as place,
+        constraints.conname as name,
+        pg_get_constraintdef(constraints.oid) as definition
+    from pg_constraint as constraints
+    where constraints.conrelid = to_regclass(tables.name)
+    union all
+    select
+        'indexes' as kind,
+        0 as place,
+        classes.relname as name,
+        replace(
+            pg_get_indexdef(indexes.indexrelid),
+            format('%%I.', classes.relnamespace::regnamespace::text),
+            ''
+        ) as definition
+    from pg_index as indexes
+    inner join pg_class as classes on classes.oid = indexes.indexrelid
+    where
+        indexes.indrelid = to_regclass(tables.name)
+        and not exists (
+            select
+            from pg_constraint as constraints
+            where constraints.conindid = indexes.indexrelid
+        )
+) as parts
+order by tables.name, parts.kind, parts.place
 
 -- keys --
 -- What takes the keys and indexes of tables away, and what makes the keys again.

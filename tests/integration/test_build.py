@@ -471,6 +471,7 @@ BATCHES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=12,
     deadline=None,

@@ -123,7 +123,9 @@ def test_clusters_of_the_real_file_are_as_good_as_those_of_scikit_learn(database
     _assert_as_good_as_scikit_learn(database)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize(
+    "number", [1, *(pytest.param(number, marks=pytest.mark.slow) for number in (2, 3))]
+)
 def test_clusters_of_demo_data_are_as_good_as_those_of_scikit_learn(
     database: Database, number: int
 ) -> None:

@@ -168,7 +168,9 @@ def test_debug_shows_the_traceback(database: Database) -> None:
     assert "Traceback" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_build_leaves_the_old_version_and_its_evidence(
     database: Database, project: Path, number: signal.Signals
 ) -> None:

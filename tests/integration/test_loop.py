@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, lock_number
 from tests.integration.test_build import earn
 from tests.integration.test_commands import (
@@ -200,6 +202,7 @@ def test_a_tick_that_meets_another_run_is_skipped_and_the_next_works(database: D
     assert (build["pipeline_id"], build["target"]) == (None, "live")
 
 
+@pytest.mark.slow
 def test_ticks_missed_by_a_long_one_do_not_pile_up(database: Database, project: Path) -> None:
     append(project / "sql/reporting/acquisition.sql", "\nselect pg_sleep(1.2);\n")
     with loop(database, project) as process:

@@ -128,6 +128,7 @@ def test_another_target_is_rebuilt_in_its_own_schemas(built: Database) -> None:
     assert not [each for each in compared(built, "live", "dev").tables if not each.is_same]
 
 
+@pytest.mark.slow
 def test_nobody_ingests_or_builds_during_a_rebuild_or_a_verify(built: Database) -> None:
     refused: list[str] = []
 

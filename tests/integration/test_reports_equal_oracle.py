@@ -33,6 +33,7 @@ def test_real_file_in_one_batch(database: Database) -> None:
     assert_reports_equal_oracle(database)
 
 
+@pytest.mark.slow
 @real_file
 def test_real_file_in_two_batches_with_a_build_between(database: Database, tmp_path: Path) -> None:
     older, newer = _split_by_time(REAL_FILE, tmp_path)
@@ -46,6 +47,7 @@ def test_real_file_in_two_batches_with_a_build_between(database: Database, tmp_p
     assert_equals_rebuild(database)
 
 
+@pytest.mark.slow
 def test_seeded_growth_with_gaps_and_late_rows_in_two_batches(database: Database) -> None:
     seed(database, PROJECT, Demo(8_000, 300, 120, seed=7, end=None, append=False))
     _hold_back_the_newer_half_and_some_old_rows(database)

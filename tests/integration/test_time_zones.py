@@ -161,7 +161,13 @@ def move(database: Database, seconds: int, second: int) -> None:
     assert moved
 
 
-@pytest.mark.parametrize("night", [SPRING, AUTUMN], ids=["spring", "autumn"])
+@pytest.mark.parametrize(
+    "night",
+    [
+        pytest.param(SPRING, id="spring"),
+        pytest.param(AUTUMN, id="autumn", marks=pytest.mark.slow),
+    ],
+)
 def test_figures_follow_the_time_zone_there_and_back(
     mutable: Database, night: list[dict[str, Any]]
 ) -> None:

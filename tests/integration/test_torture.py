@@ -47,6 +47,7 @@ def project_with_clock(folder: Path, *changes: tuple[str, str]) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_our_protocol_loses_nothing_where_the_naive_ones_do(server: Database) -> None:
     done = command("torture", "--seconds", "7", "--seed", "4", "--json", database=server)
     verdict = json.loads(done.stdout)
@@ -62,6 +63,7 @@ def test_our_protocol_loses_nothing_where_the_naive_ones_do(server: Database) ->
         assert ours["ledger"]["gaps"] == 0
 
 
+@pytest.mark.slow
 def test_a_horizon_that_forgets_open_transactions_is_found_out(
     server: Database, tmp_path: Path
 ) -> None:

@@ -206,7 +206,8 @@ def dumped(text: bytes) -> Version:
     return found
 
 
-@pytest.mark.parametrize("kind", sampled([*PLAIN, *SWAPPING], "another time zone"))
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [*PLAIN, *SWAPPING])
 def test_a_dump_beside_publications_is_one_version(world: World, kind: str) -> None:
     """What a rebuild fills beside is no part of it. While tables are put in the place of others a
     dump may fail, and says so.
