@@ -520,7 +520,7 @@ GUARDS: dict[str, Guard] = {
         lambda bench: bench.script(
             "warehouse/agg_user_activity",
             "greatest(stored.kept_days, 1)",
-            "stored.kept_days + 1",
+            "coalesce(stored.kept_days, 0) + 1",
         ),
         late_event_between_two_others,
     ),
