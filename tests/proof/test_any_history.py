@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.proof.steps import PIPELINES, Build, FillGaps, Ingest, Reconcile, Step, steps
+from tests.proof.steps import PIPELINES, Build, Ingest, Reconcile, Step, steps
 from tests.proof.world import cloned
 
 A_FEW = settings(
@@ -25,7 +25,8 @@ def follow(server_uri: str, mould: str, history: list[Step]) -> None:
             step.do(world)
         Build().do(world)
         # At last all that the source says is in the replicas.
-        FillGaps().do(world)
+        for name in PIPELINES:
+            world.pipeline(name).fill_gaps()
         Ingest(PIPELINES).do(world)
         for name in PIPELINES:
             Reconcile(name).do(world)
