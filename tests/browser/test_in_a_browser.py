@@ -325,7 +325,13 @@ def test_a_tooltip_tells_the_figures_of_its_period(grown: Warehouse, show: Open)
     assert starts == {day(each["period_start"]) for each in rows}
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Singapore"])
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "America/New_York",
+        *(pytest.param(zone, marks=pytest.mark.slow) for zone in ("UTC", "Asia/Singapore")),
+    ],
+)
 def test_days_are_the_same_wherever_the_reader_is(grown: Warehouse, show: Open, zone: str) -> None:
     shown = show(grown.page, "#range=all&grain=month", timezone_id=zone)
     starts = [row["period_start"] for row in growth(grown, "all", "all", "month")]
@@ -354,6 +360,7 @@ def labels_of(shown: Shown, card: str) -> list[str]:
     return [text for _, text in sorted(found)]
 
 
+@pytest.mark.slow
 def test_the_axis_is_in_order_after_each_change_of_the_grain(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, "#range=all")
     months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -374,6 +381,7 @@ def test_the_axis_is_in_order_after_each_change_of_the_grain(grown: Warehouse, s
     assert shown.complaints == []
 
 
+@pytest.mark.slow
 def test_a_choice_is_in_the_address_and_reset_takes_it_back(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page)
     page = shown.page
@@ -411,6 +419,7 @@ def test_a_definition_is_one_click_away(grown: Warehouse, show: Open) -> None:
     assert "reporting.growth_accounting" in about.locator(".source").inner_text()
 
 
+@pytest.mark.slow
 def test_who_has_no_mouse_reaches_everything(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page)
     page = shown.page
@@ -519,6 +528,7 @@ def test_without_scripts_figures_and_tables_are_there_and_are_the_same(
 # --- served -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_served_follows_the_builds(growing: Warehouse, show: Open) -> None:
     server = listen(Pages(growing.database, PROJECT), 0)
     thread = threading.Thread(target=server.serve_forever)

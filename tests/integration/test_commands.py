@@ -259,6 +259,7 @@ def test_the_shell_completes_commands_and_names_of_scripts() -> None:
     assert complete("plan", "-s", "+kpi") == ["+kpi_daily"]
 
 
+@pytest.mark.slow
 def test_json_is_all_that_a_program_reads(database: Database) -> None:
     insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
     first = json.loads(command("run-all", "--json", database=database).stdout)

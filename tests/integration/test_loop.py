@@ -112,6 +112,7 @@ def test_each_tick_takes_what_is_new_and_the_scripts_as_they_are_now(
     assert set(said) <= {said[0], INTERRUPTED}
 
 
+@pytest.mark.slow
 def test_a_signal_ends_a_sleeping_loop_at_once_and_quietly(database: Database) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with loop(database, every="1h") as process:
@@ -142,6 +143,7 @@ def test_a_signal_in_the_middle_of_a_build_rolls_it_back(database: Database, pro
     )
 
 
+@pytest.mark.slow
 def test_a_terminal_that_closes_in_the_middle_of_a_build_rolls_it_back(
     database: Database, project: Path
 ) -> None:
@@ -171,6 +173,7 @@ def test_a_terminal_that_closes_in_the_middle_of_a_build_rolls_it_back(
     assert query(database, BUILDS) == [{"status": "failed", "error": "interrupted"}]
 
 
+@pytest.mark.slow
 def test_output_that_nobody_reads_any_more_stops_no_work(database: Database) -> None:
     insert_events(database, [earn(1, "u_1", 5)])
     with loop(database, every="1h") as process:
@@ -216,6 +219,7 @@ def test_ticks_missed_by_a_long_one_do_not_pile_up(database: Database, project: 
     assert third - second > 0.5, "the second did not follow at once, to make up for it"
 
 
+@pytest.mark.slow
 def test_lost_connections_heal_with_the_next_tick(database: Database, project: Path) -> None:
     insert_events(database, [earn(1, "u_1", 5)])
     append(project / "sql/reporting/acquisition.sql", PAUSE)

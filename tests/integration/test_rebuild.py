@@ -98,6 +98,7 @@ def test_a_rebuild_mends_what_was_spoilt(built: Database) -> None:
     assert_equals_rebuild(built)
 
 
+@pytest.mark.slow
 def test_a_rebuild_takes_what_is_ingested_and_leaves_nothing_to_build(built: Database) -> None:
     insert_events(built, [earn(3, "u_2", 8), event(44, "u_5", "like")])
     ingest(built)
@@ -109,6 +110,7 @@ def test_a_rebuild_takes_what_is_ingested_and_leaves_nothing_to_build(built: Dat
     assert_equals_rebuild(built)
 
 
+@pytest.mark.slow
 def test_empty_tables_are_filled_where_they_are(database: Database) -> None:
     insert_events(database, [earn(day, f"u_{day % 3}", 5) for day in range(10)])
     ingest(database)
@@ -254,6 +256,7 @@ def test_verify_builds_what_is_due_first(built: Database) -> None:
     assert scalar(built, "select count(*) from warehouse.fact_miles_earned") == 31
 
 
+@pytest.mark.slow
 def test_verify_names_what_was_spoilt_and_repairs_it_when_asked(built: Database) -> None:
     spoil(built)
     found = {each.table: each for each in verify(built, SHIPPED, LIVE, 2).differences}
@@ -452,6 +455,7 @@ def test_a_report_about_what_has_changed_is_a_result(built: Database, project: P
     assert [each.table for each in verify(built, manifest, LIVE).differences] == [name]
 
 
+@pytest.mark.slow
 def test_verify_sees_a_lost_key_and_a_lost_index_and_mends_them(
     built: Database, project: Path
 ) -> None:
@@ -479,6 +483,7 @@ def test_verify_sees_a_lost_key_and_a_lost_index_and_mends_them(
     assert_reports_equal_oracle(built)
 
 
+@pytest.mark.slow
 def test_a_view_that_was_replaced_by_hand_is_seen_and_repaired(built: Database) -> None:
     view = "warehouse.classified_events"
     build_again(built, target="dev")

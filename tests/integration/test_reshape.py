@@ -33,6 +33,8 @@ from tests.support import (
     scalar,
 )
 
+pytestmark = pytest.mark.slow
+
 KPI = "schema/reporting/kpi_daily.sql"
 
 

@@ -76,6 +76,7 @@ def test_a_horizon_that_forgets_open_transactions_is_found_out(
     assert verdict.sample
 
 
+@pytest.mark.slow
 def test_a_protocol_that_reads_up_to_now_exits_1_and_tells_rows_and_runs(
     server: Database, tmp_path: Path
 ) -> None:

@@ -352,6 +352,7 @@ def update_campaigns(database: Database) -> None:
     )
 
 
+@pytest.mark.slow
 def test_edges_in_three_batches(database: Database) -> None:
     insert_campaigns(database)
     insert_events(database, FIRST)

@@ -8,9 +8,13 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
 from tests.proof.world import FEBRUARY, World, earn, event, redeem, search
 
 Rows = set[tuple[Any, ...]]
+
+pytestmark = pytest.mark.slow
 
 
 def day(number: int) -> date:
