@@ -1,6 +1,6 @@
 -- parts --
--- What tables are made of: their columns with types, their constraints, and the indexes beside those
--- of the constraints, whatever the schema is called.
+-- What tables are made of: their columns with types, their constraints, and the indexes beside
+-- those of the constraints, whatever the schema is called.
 select
     tables.name as table_name,
     parts.kind,
