@@ -285,6 +285,7 @@ def saved(shown: Shown, card: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
 
 
+@pytest.mark.slow
 def test_the_series_of_a_chart_add_up_to_the_report(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page)
     for slice_, member in members(grown):

@@ -379,6 +379,7 @@ def event_pipeline(database: Database) -> IngestionPipeline:
     return IngestionPipeline(1, database, PROJECT)
 
 
+@pytest.mark.slow
 def test_builds_follow_undo_ingest_and_backfill(database: Database) -> None:
     events(database, 120, JANUARY, 3)
     event_pipeline(database).run()

@@ -292,6 +292,7 @@ def run(built: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_commands_say_what_differs_and_exit_accordingly(built: Database) -> None:
     spoil(built)
     told = run(built, "verify")

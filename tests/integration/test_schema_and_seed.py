@@ -171,6 +171,7 @@ def test_a_second_seed_is_refused_and_appending_goes_on_after_the_newest(
     assert newest < added["oldest"] <= added["newest"] < END + timedelta(days=5)
 
 
+@pytest.mark.slow
 def test_appended_events_are_ingested_although_the_watermark_has_passed_the_newest_event(
     database: Database,
 ) -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tests.proof.steps import PIPELINES, Build, Ingest, Reconcile, Step, steps
 from tests.proof.world import cloned
 
-A_FEW = settings(
-    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False
+ONE = settings(
+    max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False
 )
-MANY = settings(A_FEW, max_examples=30)
+MANY = settings(ONE, max_examples=10)
 histories = st.lists(steps, min_size=3, max_size=9)
 
 
@@ -34,7 +34,7 @@ def follow(server_uri: str, mould: str, history: list[Step]) -> None:
         world.assert_replicas_equal_sources()
 
 
-@A_FEW
+@ONE
 @given(histories)
 def test_any_history_is_built_as_if_from_scratch(
     server_uri: str, mould: str, history: list[Step]
