@@ -47,8 +47,16 @@ NOTHING_LIMIT = 0.5  # s of CPU
 # Recomputed whole and linear in users: budgeted apart.
 APART = (
     "reporting.acquisition",
+    "reporting.category_recommendations",
+    "reporting.cluster_quality",
     "reporting.engagement_funnel",
+    "reporting.user_segments",
+    "warehouse.agg_category_recommendations",
+    "warehouse.agg_category_similarities",
+    "warehouse.agg_user_clusters",
+    "warehouse.agg_user_features",
     "warehouse.agg_user_funnels",
+    "warehouse.agg_user_profiles",
 )
 NEW_DAY = "10,000 new events, 1 % late"
 QUIET = "set client_min_messages = warning;"
