@@ -30,9 +30,9 @@ from runner.binaries import psql_path
 from runner.build import build, look
 from runner.compose import PRELUDE, Composer
 from runner.database import Database, Session
+from runner.graph import order
 from runner.manifest import LAYERS, Script, load
 from runner.pipeline import IngestionPipeline
-from runner.plan import order
 from runner.rebuild import rebuild
 from runner.seed import Demo, seed
 from runner.target import Target

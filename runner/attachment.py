@@ -15,9 +15,9 @@ from psycopg import sql
 
 from runner.database import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
+from runner.names import join, relation
 from runner.origin import FILE, Origin
 from runner.queries import queries
-from runner.replica import join, relation
 from runner.template import render
 
 NOT_AVAILABLE = ("0A000", "58P01")

@@ -14,20 +14,14 @@ from runner import ledger
 from runner.compose import PRELUDE, Composer
 from runner.database import Changes, Session
 from runner.errors import RunnerError
-from runner.ledger import Ledger
+from runner.fingerprint import fingerprint, functions_of
+from runner.graph import followers
+from runner.ledger import Ledger, Position
 from runner.manifest import LAYERS, Manifest, Script
-from runner.plan import (
-    NEVER_BUILT,
-    Mode,
-    Position,
-    Step,
-    fingerprint,
-    followers,
-    functions_of,
-    layer_files,
-)
+from runner.plan import NEVER_BUILT, Mode, Step
 from runner.publication import Publication
 from runner.shape import reshaped
+from runner.shared import layer_files
 from runner.target import Target
 
 
@@ -142,7 +136,7 @@ class Attempt:
         script may be the first to use.
         """
         for layer in LAYERS:
-            functions = {functions_of(path) for path in layer_files(self.manifest, layer)}
+            functions = {functions_of(path) for path in layer_files(self.manifest.project, layer)}
             is_other = any(
                 step.reason == NEVER_BUILT or functions & set(step.changed) for step in due
             )

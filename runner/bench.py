@@ -22,8 +22,9 @@ from runner.database import QueryFailed, Row, Session
 from runner.errors import StartError
 from runner.fixtures import Rows, raw_names
 from runner.manifest import LAYERS, Manifest, Script
+from runner.names import join
 from runner.queries import queries
-from runner.replica import ensure_replica, join
+from runner.replica import ensure_replica
 from runner.target import RAW_SCHEMA, Target
 
 # In which run a row came is no matter between two builds.

@@ -18,9 +18,10 @@ from runner.database import (
     lock_number,
 )
 from runner.errors import StartError
-from runner.ledger import Ledger
+from runner.graph import select
+from runner.ledger import Ledger, Position
 from runner.manifest import LAYERS, Manifest
-from runner.plan import Position, Step, decide, select
+from runner.plan import Step, decide
 from runner.target import RAW_SCHEMA, Target
 
 

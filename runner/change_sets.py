@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from runner.graph import order
 from runner.manifest import Manifest
-from runner.plan import order
 
 
 def change_sets(manifest: Manifest) -> set[str]:

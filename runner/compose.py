@@ -13,11 +13,13 @@ from typing import Any
 
 from runner import shared
 from runner.database import Session
+from runner.ledger import Position
 from runner.manifest import Manifest, Script, deletes
-from runner.plan import Mode, Position, layer_files
+from runner.plan import Mode
 from runner.publish import differing, publish
 from runner.queries import queries
 from runner.restate import restatement
+from runner.shared import layer_files
 from runner.target import Target
 from runner.template import FULL, INCREMENTAL, plain, render
 
@@ -55,7 +57,7 @@ class Composer:
                 render(self.manifest.read(shared.find(self.manifest.project, path)), values, path),
                 path,
             )
-            for path in layer_files(self.manifest, name)
+            for path in layer_files(self.manifest.project, name)
         ]
 
     def definitions(self, script: Script) -> list[Piece]:

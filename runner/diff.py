@@ -14,11 +14,11 @@ from runner.change_sets import change_sets
 from runner.compose import PRELUDE
 from runner.database import Database, Session
 from runner.errors import UsageError
+from runner.graph import order, select
 from runner.ledger import Ledger
 from runner.manifest import LAYERS, Manifest
-from runner.plan import order, select
+from runner.names import join
 from runner.queries import queries
-from runner.replica import join
 from runner.shape import columns, differences, indexes
 from runner.target import Target
 from runner.template import plain, render

@@ -5,21 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg import sql
 
 from runner import retry
+from runner.columns import OURS, ROW_AGE, RUN_ID, Column
 from runner.database import QueryFailed, Session
 from runner.errors import StartError
+from runner.names import relation
 from runner.queries import queries
-
-if TYPE_CHECKING:
-    from runner.replica import Column
-
-RUN_ID, DELETED_AT = "_run_id", "_deleted_at"
-OURS = (RUN_ID, DELETED_AT)  # columns of a replica that no source may have
-ROW_AGE = "_row_age"  # a column of a source that no replica has
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +40,7 @@ def plan(
     """What a replica needs so that it fits its source; StartError where it cannot follow."""
     comparison = _Comparison(definition, source, stored)
     values = {
-        "source": _identifier(comparison.source_name).as_string(None),
+        "source": relation(comparison.source_name).as_string(None),
         "target": comparison.target.as_string(None),
         "columns": [column.name for column, _ in comparison.retyped],
     }
@@ -74,7 +69,7 @@ def apply(session: Session, drift: Drift) -> None:
     views = []
     if drift.widened:
         values = {
-            "target": _identifier(drift.target).as_string(None),
+            "target": relation(drift.target).as_string(None),
             "columns": list(drift.widened),
         }
         views = session.rows(queries("drift.sql")["views"], values)
@@ -109,7 +104,7 @@ class _Comparison:
         self.pipeline: str = definition["pipeline_name"]
         self.source_name: str = definition["source_relation"]
         self.target_name: str = definition["target_relation"]
-        self.target = _identifier(self.target_name)
+        self.target = relation(self.target_name)
         self.source = {column.name: column for column in source if column.name != ROW_AGE}
         self.stored = {column.name: column for column in stored}
         self.retyped = [
@@ -145,18 +140,18 @@ class _Comparison:
                     f"read a view of {self.source_name} in which the column has another name",
                 )
         wanted = [self.definition["cursor_column"], *self.definition["key_columns"]]
-        for relation, columns, names in (
+        for table, columns, names in (
             (self.source_name, self.source, wanted),
             (self.target_name, self.stored, [*wanted, RUN_ID]),
         ):
             missing = [name for name in dict.fromkeys(names) if name not in columns]
             if missing:
                 raise StartError(
-                    f"pipeline {self.pipeline}: {relation} has no column {', '.join(missing)}, and"
+                    f"pipeline {self.pipeline}: {table} has no column {', '.join(missing)}, and"
                     " the pipeline cannot do without",
                     "correct cursor_column or key_columns in orchestrator.pipeline_definitions"
-                    if relation == self.source_name
-                    else f"drop table {relation}; the next ingest makes it anew, and loads it",
+                    if table == self.source_name
+                    else f"drop table {table}; the next ingest makes it anew, and loads it",
                 )
 
     def _refuse_types(self, pairs: Iterable[tuple[Column, Column]]) -> None:
@@ -250,7 +245,3 @@ def _converted(column: Column, before: Column) -> sql.Composed:
 def _bare(type_name: str) -> str:
     """timestamp(3) with time zone: timestamp with time zone."""
     return re.sub(r"\(\d+\)", "", type_name)
-
-
-def _identifier(name: str) -> sql.Identifier:
-    return sql.Identifier(*name.split(".", 1))

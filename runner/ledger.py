@@ -5,15 +5,32 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from runner.database import Changes, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, StartError
-from runner.plan import Position
 from runner.queries import queries
 
 # Of schema/orchestrator.sql: who has it has all the others.
 NEWEST_TABLE = "orchestrator.restatements"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the runs of a pipeline have been consumed by a target: those after `after`, up to
+    `through`; in which file the rows of its replica are, and whether that is another one since.
+    """
+
+    pipeline_id: int
+    after: int
+    through: int
+    file: int | None = None
+    is_remade: bool = False
+
+    @property
+    def has_new(self) -> bool:
+        return self.through > self.after
 
 
 class Ledger:

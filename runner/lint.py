@@ -11,8 +11,9 @@ from sqlglot import exp
 
 from runner.compose import Composer
 from runner.errors import RunnerError
+from runner.graph import order
+from runner.ledger import Position
 from runner.manifest import Manifest, Script
-from runner.plan import Position, order
 from runner.target import Target
 from runner.template import plain
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from psycopg import sql
 
 from runner import drift, ledger
+from runner.columns import RUN_ID, stored_columns
 from runner.database import Session
 from runner.errors import RunnerError
-from runner.replica import stored_columns
 from runner.scope import Scopes
 from runner.source import Source, read_clock
 from runner.transfer import Counts, Transfer
@@ -143,4 +143,4 @@ class Move:
         plan = drift.plan(work, definition, self.source.columns, stored)
         drift.apply(work, plan)
         names = dict.fromkeys(column.name for column in [*stored, *self.source.columns])
-        return [name for name in names if name != drift.RUN_ID], list(plan.sentences)
+        return [name for name in names if name != RUN_ID], list(plan.sentences)

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from runner import ledger, retry
+from runner.columns import stored_columns
 from runner.database import (
     PIPELINE_LOCK,
     REPLICA_LOCK,
@@ -24,7 +25,7 @@ from runner.errors import RunnerError, UsageError, was_interrupted
 from runner.ledger import Ledger
 from runner.move import Move
 from runner.queries import queries
-from runner.replica import ensure_replica, stored_columns
+from runner.replica import ensure_replica
 from runner.source import NOTHING, Clock, Scope, Source, look, read_clock
 from runner.transfer import Counts
 from runner.windows import LARGEST, Pace, Window, Windows

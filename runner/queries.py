@@ -1,6 +1,4 @@
-"""Named queries: `-- name --` in a .sql file beside this module, a sentence of purpose, the
-statement.
-"""
+"""Named queries: `-- name --` in a .sql file, then a sentence of purpose, then the statement."""
 
 from __future__ import annotations
 
@@ -8,10 +6,12 @@ import re
 from functools import cache
 from pathlib import Path
 
+PACKAGE = Path(__file__).parent
+
 
 @cache
 def queries(file: str) -> dict[str, str]:
-    """The queries of a file, by name."""
-    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
+    """Return the queries of a file, by name; `file` is a path within the package."""
+    text = (PACKAGE / file).read_text(encoding="utf-8")
     parts = re.split(r"^-- (\w+) --$", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -18,9 +18,10 @@ from runner.compose import PRELUDE, Composer
 from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
 from runner.diff import Difference, compare
 from runner.errors import RunnerError
+from runner.graph import neighbours, order
 from runner.ledger import Ledger
 from runner.manifest import Manifest, Script
-from runner.plan import Step, neighbours, order
+from runner.plan import Step
 from runner.publication import Publication
 from runner.publish import Rows, differing
 from runner.queries import queries

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psycopg import sql
 
+from runner.columns import DELETED_AT, ROW_AGE, Column, source_columns, stored_columns
 from runner.database import QueryFailed, Session
-from runner.drift import DELETED_AT, ROW_AGE
-from runner.errors import StartError
-from runner.queries import queries
+from runner.names import join, relation
 from runner.shared import statement
 from runner.template import render
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    name: str
-    type: str
-    is_required: bool
-    comment: str | None
-
-
-def relation(name: str) -> sql.Identifier:
-    return sql.Identifier(*name.split(".", 1))
 
 
 def ensure_replica(session: Session, definition: dict[str, Any], project: Path) -> bool:
@@ -40,48 +26,6 @@ def ensure_replica(session: Session, definition: dict[str, Any], project: Path) 
     if definition["on_delete"] == "mark":
         _add_mark(session, definition)
     return True
-
-
-def stored_columns(session: Session, definition: dict[str, Any]) -> list[Column]:
-    """The columns of a replica; none if there is no replica."""
-    return _columns(session, definition["target_relation"])
-
-
-def source_columns(session: Session, definition: dict[str, Any]) -> list[Column]:
-    """The columns of a source; StartError if it, its cursor or its key is not there."""
-    source = definition["source_relation"]
-    columns = _columns(session, source)
-    if not columns:
-        raise StartError(
-            f"pipeline {definition['pipeline_name']}: source {source} does not exist or is hidden",
-            "correct source_relation in orchestrator.pipeline_definitions",
-        )
-    names = [column.name for column in columns]
-    for what in (definition["cursor_column"], *definition["key_columns"]):
-        if what not in names:
-            raise StartError(
-                f"pipeline {definition['pipeline_name']}: {source} has no column {what}",
-                "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
-            )
-    cursor = _cursor(columns, definition)
-    if not cursor.type.startswith("timestamp"):
-        raise StartError(
-            f"pipeline {definition['pipeline_name']}: cursor {cursor.name} is a {cursor.type}",
-            "a cursor is a timestamp that says when the row was written",
-        )
-    return columns
-
-
-def _cursor(columns: list[Column], definition: dict[str, Any]) -> Column:
-    return next(column for column in columns if column.name == definition["cursor_column"])
-
-
-def _columns(session: Session, name: str) -> list[Column]:
-    quoted = relation(name).as_string(None)
-    return [
-        Column(**row)
-        for row in session.rows(queries("pipeline.sql")["columns"], {"relation": quoted})
-    ]
 
 
 def _create_replica(
@@ -137,8 +81,3 @@ def _add_mark(session: Session, definition: dict[str, Any]) -> None:
         " comment on column {0}.{1} is 'Since when the source no longer has the row.'"
     ).format(relation(definition["target_relation"]), sql.Identifier(DELETED_AT))
     session.run(text.as_string())
-
-
-def join(parts: list[Any]) -> sql.Composed:
-    joined: sql.Composed = sql.SQL(", ").join(parts)
-    return joined

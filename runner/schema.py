@@ -8,9 +8,9 @@ from pathlib import Path
 from runner import shared
 from runner.compose import Composer, Piece
 from runner.database import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
+from runner.graph import order
 from runner.manifest import LAYERS, Manifest, Script
 from runner.pipeline import pipelines
-from runner.plan import order
 from runner.queries import queries
 from runner.replica import ensure_replica
 from runner.shape import columns

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from runner.compose import Composer
 from runner.database import Session
+from runner.graph import order
 from runner.manifest import LAYERS, Script
-from runner.plan import order
 from runner.queries import queries
 from runner.target import Target
 

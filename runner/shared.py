@@ -37,3 +37,17 @@ def find(project: Path, path: Path) -> Path:
 def statement(project: Path, name: str) -> Path:
     """The file of a statement that pipelines share, such as `append` or `merge`."""
     return find(project, Path("sql", "ingest", f"{name}.sql"))
+
+
+def layer_files(project: Path, layer: str) -> list[Path]:
+    """What all tables of a layer share: schema/<layer>.sql, and beside it files of functions, such
+    as schema/<layer>.k_means.sql.
+    """
+    path = Path("schema", f"{layer}.sql")
+    return [
+        *([path] if find(project, path).is_file() else []),
+        *(
+            file.relative_to(project)
+            for file in sorted((project / "schema").glob(f"{layer}.*.sql"))
+        ),
+    ]

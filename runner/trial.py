@@ -24,9 +24,10 @@ from runner.database import (
 )
 from runner.errors import RunnerError, StartError
 from runner.fixtures import Case, Rows
-from runner.ledger import Ledger
+from runner.graph import order
+from runner.ledger import Ledger, Position
 from runner.manifest import Manifest, Script
-from runner.plan import NEVER_BUILT, Mode, Position, Step, order
+from runner.plan import NEVER_BUILT, Mode, Step
 from runner.queries import queries
 from runner.target import Target
 

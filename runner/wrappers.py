@@ -10,7 +10,7 @@ from psycopg import sql
 from runner.attachment import Attachment, options
 from runner.database import QueryFailed
 from runner.errors import StartError
-from runner.replica import join, relation
+from runner.names import join, relation
 
 NO_SUCH_SCHEMA = "HV00Q"
 NO_SUCH_TYPES = ("42704", "3F000")

@@ -22,9 +22,9 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     """
     from runner import output, server
     from runner.database import Database
+    from runner.graph import select
     from runner.ledger import Ledger
     from runner.manifest import load
-    from runner.plan import select
     from runner.queries import queries
 
     manifest = load(project)

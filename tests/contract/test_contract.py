@@ -20,9 +20,10 @@ from runner import ledger
 from runner.cli import COMMANDS, cli
 from runner.compose import PRELUDE, Composer
 from runner.database import Changes, Database, Session
+from runner.graph import order
+from runner.ledger import Position
 from runner.lint import lint
 from runner.manifest import LAYERS, MANIFEST, Manifest, Script, load
-from runner.plan import Position, order
 from runner.seed import Demo, seed
 from runner.target import Target
 from tests.support import PROJECT, ingest, insert_events, query, rebuild, run_all, scalar

@@ -16,11 +16,11 @@ from runner import schema
 from runner.attempt import CheckFailed
 from runner.database import Database
 from runner.errors import RunnerError, StartError
+from runner.fingerprint import fingerprint
 from runner.ledger import Ledger
 from runner.manifest import Manifest, load
 from runner.observations import histogram, restated
 from runner.pipeline import IngestionPipeline, pipelines
-from runner.plan import fingerprint
 from runner.rebuild import rebuild as rebuild_beside
 from runner.restate import restatement
 from runner.target import Target

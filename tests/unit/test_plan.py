@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import StartError, UsageError
+from runner.fingerprint import fingerprint
+from runner.graph import order, select
+from runner.ledger import Position
 from runner.manifest import Manifest, Script, Value
-from runner.plan import Position, Step, decide, fingerprint, order, select
+from runner.plan import Step, decide
 
 NEW = Position(pipeline_id=1, after=3, through=5)
 NOTHING_NEW = Position(pipeline_id=1, after=5, through=5)

@@ -1,0 +1,92 @@
+"""The graph of a project's scripts: their order, and those that a selection names."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import graphlib
+import heapq
+from collections.abc import Collection, Iterable, Mapping
+
+from runner.errors import StartError, UsageError
+from runner.manifest import MANIFEST, Manifest, Script
+
+
+def order(manifest: Manifest) -> list[Script]:
+    """The scripts, each after everything that it needs; ties in the order of the file."""
+    fillers = manifest.fillers()
+    rank = {key: index for index, key in enumerate(manifest.scripts)}
+    sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+    for script in manifest.scripts.values():
+        sorter.add(script.key, *(fillers[need].key for need in script.needs if need in fillers))
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        cycle = " -> ".join(reversed(error.args[1]))
+        raise StartError(f"{MANIFEST}: cycle {cycle}", "take one of these needs out") from None
+    ready: list[int] = []
+    ordered = []
+    keys = list(manifest.scripts)
+    while sorter.is_active():
+        for key in sorter.get_ready():
+            heapq.heappush(ready, rank[key])
+        key = keys[heapq.heappop(ready)]
+        ordered.append(manifest.scripts[key])
+        sorter.done(key)
+    return ordered
+
+
+def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
+    """Keys of the scripts that match: `name`, `layer.name`, a glob, a layer; `+x` with all x needs,
+    `x+` with all that needs x.
+    """
+    needs, needed_by = neighbours(manifest)
+    selected: set[str] = set()
+    for pattern in patterns:
+        core = pattern.strip("+")
+        found = {
+            script.key
+            for script in manifest.scripts.values()
+            if any(
+                fnmatch.fnmatchcase(name, core) for name in (script.name, script.key, script.layer)
+            )
+        }
+        if not found:
+            names = [script.name for script in manifest.scripts.values()]
+            near = difflib.get_close_matches(core, names, n=1)
+            raise UsageError(
+                f"no script matches {core}", f"did you mean {near[0]}?" if near else None
+            )
+        if pattern.startswith("+"):
+            found |= _reach(found, needs)
+        if pattern.endswith("+"):
+            found |= _reach(found, needed_by)
+        selected |= found
+    return selected
+
+
+def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
+    """The scripts of these keys, and all that follow from them."""
+    return set(keys) | _reach(set(keys), neighbours(manifest)[1])
+
+
+def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """What each script needs, and what needs it, by key."""
+    fillers = manifest.fillers()
+    needs: dict[str, set[str]] = {key: set() for key in manifest.scripts}
+    needed_by: dict[str, set[str]] = {key: set() for key in manifest.scripts}
+    for script in manifest.scripts.values():
+        for need in script.needs:
+            if need in fillers:
+                needs[script.key].add(fillers[need].key)
+                needed_by[fillers[need].key].add(script.key)
+    return needs, needed_by
+
+
+def _reach(start: set[str], edges: Mapping[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    frontier = set(start)
+    while frontier:
+        frontier = {near for key in frontier for near in edges[key]} - reached
+        reached |= frontier
+    return reached
