@@ -24,12 +24,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runner import embedded, schema
+from runner import schema
 from runner.attempt import Summary
-from runner.binaries import psql_path
 from runner.build import build, look
 from runner.compose import PRELUDE, Composer
-from runner.database import Database, Session
+from runner.database import embedded
+from runner.database.binaries import psql_path
+from runner.database.session import Database, Session
 from runner.graph import order
 from runner.manifest import LAYERS, Script, load
 from runner.pipeline import IngestionPipeline

@@ -22,10 +22,11 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from runner import embedded, schema
+from runner import schema
 from runner.build import build
 from runner.dashboard.page import write
-from runner.database import Database
+from runner.database import embedded
+from runner.database.session import Database
 from runner.manifest import load
 from runner.pipeline import IngestionPipeline
 from runner.seed import Demo, seed

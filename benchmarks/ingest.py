@@ -25,8 +25,9 @@ from unittest.mock import patch
 
 import psycopg
 
-from runner import embedded, schema
-from runner.database import Database
+from runner import schema
+from runner.database import embedded
+from runner.database.session import Database
 from runner.manifest import load
 from runner.pipeline import IngestionPipeline, Loaded
 from runner.target import Target

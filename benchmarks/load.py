@@ -20,9 +20,10 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from runner import embedded, schema
-from runner.binaries import psql_path
-from runner.database import Database
+from runner import schema
+from runner.database import embedded
+from runner.database.binaries import psql_path
+from runner.database.session import Database
 from runner.load import COLUMNS
 from runner.manifest import load
 from runner.target import Target

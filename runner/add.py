@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from runner import foreign, preflight
-from runner.database import QueryFailed, Session
+from runner.database.queries import queries
+from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
 from runner.origin import PASSWORD, Origin, origin
-from runner.queries import queries
 from runner.source import look, read_clock
 
 

@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 from psycopg import sql
 
-from runner.database import QueryFailed, Session
+from runner.database.names import join, relation
+from runner.database.queries import queries
+from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
-from runner.names import join, relation
 from runner.origin import FILE, Origin
-from runner.queries import queries
 from runner.template import render
 
 NOT_AVAILABLE = ("0A000", "58P01")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner import ledger
 from runner.compose import PRELUDE, Composer
-from runner.database import Changes, Session
+from runner.database import ledger
+from runner.database.ledger import Ledger, Position
+from runner.database.session import Changes, Session
 from runner.errors import RunnerError
 from runner.fingerprint import fingerprint, functions_of
 from runner.graph import followers
-from runner.ledger import Ledger, Position
 from runner.manifest import LAYERS, Manifest, Script
 from runner.plan import NEVER_BUILT, Mode, Step
 from runner.publication import Publication

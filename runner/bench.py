@@ -16,14 +16,15 @@ from typing import Any
 
 from psycopg import sql
 
-from runner import ledger, shared
+from runner import shared
 from runner.compose import Composer
-from runner.database import QueryFailed, Row, Session
+from runner.database import ledger
+from runner.database.names import join
+from runner.database.queries import queries
+from runner.database.session import QueryFailed, Row, Session
 from runner.errors import StartError
 from runner.fixtures import Rows, raw_names
 from runner.manifest import LAYERS, Manifest, Script
-from runner.names import join
-from runner.queries import queries
 from runner.replica import ensure_replica
 from runner.target import RAW_SCHEMA, Target
 

@@ -6,9 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from runner import ledger
 from runner.attempt import Attempt, Result, Summary
-from runner.database import (
+from runner.database import ledger
+from runner.database.ledger import Ledger, Position
+from runner.database.session import (
     BUILD_LOCK,
     LOCK_NOT_AVAILABLE,
     Database,
@@ -19,7 +20,6 @@ from runner.database import (
 )
 from runner.errors import StartError
 from runner.graph import select
-from runner.ledger import Ledger, Position
 from runner.manifest import LAYERS, Manifest
 from runner.plan import Step, decide
 from runner.target import RAW_SCHEMA, Target

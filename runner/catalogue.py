@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.database import Row, Session
+from runner.database.queries import queries
+from runner.database.session import Row, Session
 from runner.manifest import LAYERS, Manifest
-from runner.queries import queries
 
 MEMORY = "orchestrator"
 # Smaller tables are counted; of others the server's estimate is told, in round numbers.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from runner.database import Session
+from runner.database.names import relation
+from runner.database.queries import queries
+from runner.database.session import Session
 from runner.errors import StartError
-from runner.names import relation
-from runner.queries import queries
 
 RUN_ID, DELETED_AT = "_run_id", "_deleted_at"
 OURS = (RUN_ID, DELETED_AT)  # columns of a replica that no source may have

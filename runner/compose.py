@@ -12,12 +12,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from runner import shared
-from runner.database import Session
-from runner.ledger import Position
+from runner.database.ledger import Position
+from runner.database.queries import queries
+from runner.database.session import Session
 from runner.manifest import Manifest, Script, deletes
 from runner.plan import Mode
 from runner.publish import differing, publish
-from runner.queries import queries
 from runner.restate import restatement
 from runner.shared import layer_files
 from runner.target import Target

@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.database import Session
+from runner.database.queries import queries
+from runner.database.session import Session
 from runner.pipeline import pipelines
-from runner.queries import queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Stretch:
 
 def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
     """From the start of a pipeline to its watermark; nothing before its first window."""
-    text = queries("look.sql")["coverage"].replace("{{ gaps }}", queries("ledger.sql")["gaps"])
+    text = queries("look.sql")["coverage"].replace("{{ gaps }}", queries("database/ledger.sql")["gaps"])
     return [Stretch(**row) for row in session.rows(text, {"pipeline_id": pipeline_id})]
 
 
@@ -37,7 +37,7 @@ def problems(session: Session) -> list[dict[str, str]]:
     found = []
     for pipeline in pipelines(session):
         # Not by the coverage: that looks at every window there ever was.
-        gaps = session.rows(queries("ledger.sql")["gaps"], pipeline)
+        gaps = session.rows(queries("database/ledger.sql")["gaps"], pipeline)
         if gaps:
             low, high = gaps[0]["low"], gaps[-1]["high"]
             name = pipeline["pipeline_name"]

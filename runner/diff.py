@@ -9,16 +9,16 @@ from typing import Any
 
 from psycopg import sql
 
-from runner import ledger
 from runner.change_sets import change_sets
 from runner.compose import PRELUDE
-from runner.database import Database, Session
+from runner.database import ledger
+from runner.database.ledger import Ledger
+from runner.database.names import join
+from runner.database.queries import queries
+from runner.database.session import Database, Session
 from runner.errors import UsageError
 from runner.graph import order, select
-from runner.ledger import Ledger
 from runner.manifest import LAYERS, Manifest
-from runner.names import join
-from runner.queries import queries
 from runner.shape import columns, differences, indexes
 from runner.target import Target
 from runner.template import plain, render
@@ -173,5 +173,5 @@ def _other_parts(session: Session, left: str, right: str) -> list[str]:
 
 def _key(session: Session, table: str) -> list[sql.SQL]:
     """The columns of its key; none if it has no key."""
-    shape = session.rows(queries("ledger.sql")["table_shape"], {"table": table})
+    shape = session.rows(queries("database/ledger.sql")["table_shape"], {"table": table})
     return [plain(column["column_name"]) for column in shape if column["is_key"]]

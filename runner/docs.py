@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.catalogue import Catalogue, read
-from runner.database import Database
+from runner.database.ledger import Ledger
+from runner.database.session import Database
 from runner.diagram import dbml, svg
 from runner.errors import UsageError
-from runner.ledger import Ledger
 from runner.manifest import Manifest
 from runner.page import page
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from psycopg import sql
 
-from runner import retry
 from runner.columns import OURS, ROW_AGE, RUN_ID, Column
-from runner.database import QueryFailed, Session
+from runner.database import retry
+from runner.database.names import relation
+from runner.database.queries import queries
+from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
-from runner.names import relation
-from runner.queries import queries
 
 
 @dataclass(frozen=True, slots=True)

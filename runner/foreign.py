@@ -12,11 +12,11 @@ from typing import Any
 from psycopg import sql
 
 from runner.attachment import Attachment, Table, relation_kind
-from runner.database import Session
+from runner.database.names import relation
+from runner.database.queries import queries
+from runner.database.session import Session
 from runner.errors import StartError, UsageError
-from runner.names import relation
 from runner.origin import FILE, MARIADB, POSTGRES, Origin
-from runner.queries import queries
 from runner.shared import statement
 from runner.template import render
 from runner.wrappers import FileAttachment, MariaAttachment, PostgresAttachment, view_of

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runner.database import PIPELINE_LOCK, Database, LockHeld, QueryFailed, Row, Session
+from runner.database.queries import queries
+from runner.database.session import PIPELINE_LOCK, Database, LockHeld, QueryFailed, Row, Session
 from runner.errors import RunnerError
 from runner.pipeline import IngestionPipeline, pipelines
-from runner.queries import queries
 
 # How rows are written, and how often: what an application does, then what it should not.
 STORIES = {

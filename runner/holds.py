@@ -8,10 +8,10 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.database import QueryFailed, Session
+from runner.database.queries import queries
+from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
 from runner.pipeline import pipelines
-from runner.queries import queries
 from runner.scope import Scopes
 from runner.source import Clock, Source, look, read_clock
 

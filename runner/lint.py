@@ -10,9 +10,9 @@ import sqlglot
 from sqlglot import exp
 
 from runner.compose import Composer
+from runner.database.ledger import Position
 from runner.errors import RunnerError
 from runner.graph import order
-from runner.ledger import Position
 from runner.manifest import Manifest, Script
 from runner.target import Target
 from runner.template import plain

@@ -16,9 +16,16 @@ from typing import BinaryIO
 
 from psycopg import sql
 
-from runner.database import LOAD_LOCK, PIPELINE_LOCK, Database, QueryFailed, Session, lock_number
+from runner.database.queries import queries
+from runner.database.session import (
+    LOAD_LOCK,
+    PIPELINE_LOCK,
+    Database,
+    QueryFailed,
+    Session,
+    lock_number,
+)
 from runner.errors import RunnerError
-from runner.queries import queries
 from runner.records import LONGEST, as_text, end_of_records, is_clean, records
 
 COLUMNS = (

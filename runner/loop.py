@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from runner.errors import RunnerError, UsageError, was_interrupted
 
 if TYPE_CHECKING:
-    from runner.database import Database, LockHeld
+    from runner.database.session import Database, LockHeld
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 LONGEST_HOURS = 168
@@ -69,7 +69,7 @@ def skip(
     database: Database, error: LockHeld, pipeline_id: int | None = None, target: str | None = None
 ) -> None:
     """Leave the row of a window, or of a build, that a tick left to the run that holds its lock."""
-    from runner.database import host
+    from runner.database.session import host
 
     with database.session("milepost run-all, evidence") as evidence:
         evidence.rows(

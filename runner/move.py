@@ -6,9 +6,10 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner import drift, ledger
+from runner import drift
 from runner.columns import RUN_ID, stored_columns
-from runner.database import Session
+from runner.database import ledger
+from runner.database.session import Session
 from runner.errors import RunnerError
 from runner.scope import Scopes
 from runner.source import Source, read_clock

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runner.attempt import Result, Summary
     from runner.bench import Mismatch
     from runner.coverage import Stretch
-    from runner.database import Changes
+    from runner.database.session import Changes
     from runner.diff import Difference
     from runner.pipeline import Loaded
     from runner.plan import Step

@@ -15,7 +15,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from runner.catalogue import Catalogue
-from runner.database import Row
+from runner.database.session import Row
 from runner.diagram import family
 from runner.layout import draw
 from runner.lineage import Lineage, lineage, reduced

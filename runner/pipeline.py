@@ -11,9 +11,11 @@ from typing import Any
 
 from psycopg import sql
 
-from runner import ledger, retry
 from runner.columns import stored_columns
-from runner.database import (
+from runner.database import ledger, retry
+from runner.database.ledger import Ledger
+from runner.database.queries import queries
+from runner.database.session import (
     PIPELINE_LOCK,
     REPLICA_LOCK,
     Database,
@@ -22,9 +24,7 @@ from runner.database import (
     lock_number,
 )
 from runner.errors import RunnerError, UsageError, was_interrupted
-from runner.ledger import Ledger
 from runner.move import Move
-from runner.queries import queries
 from runner.replica import ensure_replica
 from runner.source import NOTHING, Clock, Scope, Source, look, read_clock
 from runner.transfer import Counts

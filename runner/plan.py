@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from runner.database.ledger import Position
 from runner.fingerprint import changed_since, fingerprint
 from runner.graph import order
-from runner.ledger import Position
 from runner.manifest import LEAVES, Manifest, Script
 
 NEVER_BUILT = "never built"

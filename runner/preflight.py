@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runner.database import Session
+from runner.database.queries import queries
+from runner.database.session import Session
 from runner.errors import RunnerError
-from runner.queries import queries
 from runner.source import Source, look, read_clock
 
 # Defaults that never lie before the start of the transaction, or of the statement.

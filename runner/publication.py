@@ -10,11 +10,17 @@ from dataclasses import dataclass, field
 from psycopg import sql
 
 from runner.compose import Composer
-from runner.database import LOCK_NOT_AVAILABLE, QUERY_CANCELED, Changes, QueryFailed, Session
+from runner.database.queries import queries
+from runner.database.session import (
+    LOCK_NOT_AVAILABLE,
+    QUERY_CANCELED,
+    Changes,
+    QueryFailed,
+    Session,
+)
 from runner.errors import RunnerError
 from runner.manifest import LAYERS, Script
 from runner.publish import Rows, differing, publish
-from runner.queries import queries
 from runner.restate import restatement
 from runner.shape import columns, differences
 

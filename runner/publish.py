@@ -7,9 +7,9 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.database import Row, Session
+from runner.database.queries import queries
+from runner.database.session import Row, Session
 from runner.errors import RunnerError
-from runner.queries import queries
 from runner.template import plain, render
 
 
@@ -65,7 +65,7 @@ def publish(session: Session, live: str, rows: Rows) -> str:
 
 
 def _shape(session: Session, table: str) -> list[Row]:
-    shape = session.rows(queries("ledger.sql")["table_shape"], {"table": table})
+    shape = session.rows(queries("database/ledger.sql")["table_shape"], {"table": table})
     if not shape:
         raise RunnerError(
             f"{table} has no key, by which what differs could be published",

@@ -11,20 +11,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
-from runner import ledger
 from runner.attempt import Attempt, Result, Summary
 from runner.build import alone, bring_up_to_date, clear, look
 from runner.compose import PRELUDE, Composer
-from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
+from runner.database import ledger
+from runner.database.ledger import Ledger
+from runner.database.queries import queries
+from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
 from runner.diff import Difference, compare
 from runner.errors import RunnerError
 from runner.graph import neighbours, order
-from runner.ledger import Ledger
 from runner.manifest import Manifest, Script
 from runner.plan import Step
 from runner.publication import Publication
 from runner.publish import Rows, differing
-from runner.queries import queries
 from runner.shape import columns, differences
 from runner.target import Target
 

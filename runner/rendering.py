@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from runner.build import look
 from runner.compose import PRELUDE, Composer
-from runner.database import Database, Session
+from runner.database.ledger import Ledger
+from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.graph import select
-from runner.ledger import Ledger
 from runner.manifest import Manifest, Script
 from runner.plan import Mode
 from runner.shape import reshaped

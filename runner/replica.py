@@ -8,8 +8,8 @@ from typing import Any
 from psycopg import sql
 
 from runner.columns import DELETED_AT, ROW_AGE, Column, source_columns, stored_columns
-from runner.database import QueryFailed, Session
-from runner.names import join, relation
+from runner.database.names import join, relation
+from runner.database.session import QueryFailed, Session
 from runner.shared import statement
 from runner.template import render
 

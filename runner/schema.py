@@ -7,11 +7,11 @@ from pathlib import Path
 
 from runner import shared
 from runner.compose import Composer, Piece
-from runner.database import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
+from runner.database.queries import queries
+from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
 from runner.graph import order
 from runner.manifest import LAYERS, Manifest, Script
 from runner.pipeline import pipelines
-from runner.queries import queries
 from runner.replica import ensure_replica
 from runner.shape import columns
 from runner.target import Target

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from runner.database import Session
-from runner.queries import queries
+from runner.database.queries import queries
+from runner.database.session import Session
 from runner.source import OLDEST_HORIZON, Clock, Source
 
 AUTUMN_HOUR = "1 hour"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from runner.database import Database, Session
+from runner.database.session import Database, Session
 from runner.errors import RunnerError, UsageError
 from runner.template import render
 

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Sequence
 
 from runner.compose import Composer
-from runner.database import Session
+from runner.database.queries import queries
+from runner.database.session import Session
 from runner.graph import order
 from runner.manifest import LAYERS, Script
-from runner.queries import queries
 from runner.target import Target
 
 

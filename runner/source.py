@@ -10,9 +10,9 @@ from typing import Any, Literal
 from psycopg import sql
 
 from runner.columns import ROW_AGE, Column, source_columns
-from runner.database import Session
-from runner.names import relation
-from runner.queries import queries
+from runner.database.names import relation
+from runner.database.queries import queries
+from runner.database.session import Session
 from runner.shared import statement
 
 # Ages of transactions are compared modulo 2^32: beyond half of that they say nothing.

@@ -11,10 +11,10 @@ from typing import Any
 from psycopg import sql
 
 from runner.columns import DELETED_AT
-from runner.database import QueryFailed, Session
+from runner.database.names import join, relation
+from runner.database.queries import queries
+from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
-from runner.names import join, relation
-from runner.queries import queries
 from runner.shared import statement
 from runner.source import Source
 from runner.template import render

@@ -14,7 +14,9 @@ from runner.attempt import Attempt, CheckFailed
 from runner.bench import Bench, Contents, Mismatch
 from runner.change_sets import change_sets
 from runner.compose import Composer
-from runner.database import (
+from runner.database.ledger import Ledger, Position
+from runner.database.queries import queries
+from runner.database.session import (
     BUILD_LOCK,
     CONNECTION_LOST,
     Database,
@@ -25,10 +27,8 @@ from runner.database import (
 from runner.errors import RunnerError, StartError
 from runner.fixtures import Case, Rows
 from runner.graph import order
-from runner.ledger import Ledger, Position
 from runner.manifest import Manifest, Script
 from runner.plan import NEVER_BUILT, Mode, Step
-from runner.queries import queries
 from runner.target import Target
 
 EMPTY = "a build without rows"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from runner.database import Session
-from runner.queries import queries
+from runner.database.queries import queries
+from runner.database.session import Session
 from runner.scope import Scopes
 from runner.source import Source
 from runner.template import render

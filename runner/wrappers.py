@@ -8,9 +8,9 @@ from typing import Any
 from psycopg import sql
 
 from runner.attachment import Attachment, options
-from runner.database import QueryFailed
+from runner.database.names import join, relation
+from runner.database.session import QueryFailed
 from runner.errors import StartError
-from runner.names import join, relation
 
 NO_SUCH_SCHEMA = "HV00Q"
 NO_SUCH_TYPES = ("42704", "3F000")

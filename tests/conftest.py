@@ -17,8 +17,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql import factories
 
-from runner import embedded, schema, source
-from runner.database import Database
+from runner import schema, source
+from runner.database import embedded
+from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.manifest import load
 from runner.target import Target

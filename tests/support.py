@@ -12,8 +12,8 @@ from psycopg import sql
 
 from runner.attempt import Summary
 from runner.build import build
-from runner.database import Database
-from runner.ledger import Ledger
+from runner.database.ledger import Ledger
+from runner.database.session import Database
 from runner.manifest import Manifest, load
 from runner.pipeline import IngestionPipeline, Loaded, pipelines
 from runner.target import Target

@@ -20,9 +20,10 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     \b
     Example: python -m runner build -s fact_miles_earned
     """
-    from runner import output, server
+    from runner import output
     from runner.build import build
-    from runner.database import Database
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.manifest import load
     from runner.target import Target
 

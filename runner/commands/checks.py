@@ -20,12 +20,13 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     \b
     Example: python -m runner checks -s fact_*
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.ledger import Ledger
+    from runner.database.queries import queries
+    from runner.database.session import Database
     from runner.graph import select
-    from runner.ledger import Ledger
     from runner.manifest import load
-    from runner.queries import queries
 
     manifest = load(project)
     with Database(server.find(project).conninfo).session() as session:

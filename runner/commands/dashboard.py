@@ -10,7 +10,7 @@ import click
 from runner.options import Command
 
 if TYPE_CHECKING:
-    from runner.database import Database
+    from runner.database.session import Database
 
 
 @click.command("dashboard", cls=Command)
@@ -42,8 +42,9 @@ def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> N
     Example: python -m runner dashboard -o report.html
              python -m runner dashboard --serve
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
 
     database = Database(server.find(project).conninfo)
     if check:

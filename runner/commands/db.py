@@ -22,7 +22,8 @@ def start(project: Path) -> None:
     \b
     Example: python -m runner db start
     """
-    from runner import output, server
+    from runner import output
+    from runner.database import address as server
 
     running = server.embedded(project).start()
     output.say(f"running: {running.uri}")
@@ -36,7 +37,8 @@ def stop(project: Path) -> None:
     \b
     Example: python -m runner db stop
     """
-    from runner import output, server
+    from runner import output
+    from runner.database import address as server
 
     was_running = server.embedded(project).stop()
     output.say("stopped" if was_running else "it was not running")
@@ -50,7 +52,8 @@ def url(project: Path) -> None:
     \b
     Example: psql "$(python -m runner db url)"
     """
-    from runner import output, server
+    from runner import output
+    from runner.database import address as server
 
     output.answer(server.find(project).conninfo)
 
@@ -70,9 +73,9 @@ def psql(project: Path, arguments: tuple[str, ...]) -> None:
     """
     import os
 
-    from runner import server
-    from runner.binaries import psql_path
-    from runner.database import Database
+    from runner.database import address as server
+    from runner.database.binaries import psql_path
+    from runner.database.session import Database
 
     conninfo = server.find(project).conninfo
     with Database(conninfo).session() as session:
@@ -92,7 +95,8 @@ def delete_data(project: Path) -> None:
     \b
     Example: python -m runner db delete-data
     """
-    from runner import output, server
+    from runner import output
+    from runner.database import address as server
 
     embedded = server.embedded(project)
     click.confirm(f"delete {embedded.data} and everything in it?", abort=True)

@@ -24,8 +24,9 @@ def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> 
     \b
     Example: python -m runner diff live dev
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.diff import diff
     from runner.manifest import load
     from runner.target import Target

@@ -30,8 +30,9 @@ def command(project: Path, files: tuple[Path, ...]) -> None:
     \b
     Example: python -m runner docs -o docs.html
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.docs import documents
     from runner.files import put
     from runner.manifest import load

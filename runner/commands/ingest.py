@@ -11,7 +11,7 @@ import click
 from runner.options import Command, json_option, wait_option
 
 if TYPE_CHECKING:
-    from runner.database import Database, LockHeld
+    from runner.database.session import Database, LockHeld
     from runner.output import Live
     from runner.pipeline import IngestionPipeline
 
@@ -33,8 +33,9 @@ def command(project: Path, pipeline: str | None, wait: float, sweep: bool) -> No
     Example: python -m runner ingest event_stream
              python -m runner ingest --sweep
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
 
     database = Database(server.find(project).conninfo)
     with output.live() as live:
@@ -57,9 +58,9 @@ def ingest_all(
     What another run holds is an error too, unless there is `skip` to be told of it.
     """
     from runner import output
-    from runner.database import LockHeld
+    from runner.database.ledger import Ledger
+    from runner.database.session import LockHeld
     from runner.errors import RunnerError
-    from runner.ledger import Ledger
     from runner.pipeline import IngestionPipeline, pipelines
 
     with database.session() as session:
@@ -86,9 +87,10 @@ def repair(
     project: Path, name: str, what: str, do: Callable[[IngestionPipeline, Live], object]
 ) -> None:
     """Have one pipeline do something to what is loaded already, and tell it."""
-    from runner import output, server
-    from runner.database import Database
-    from runner.ledger import Ledger
+    from runner import output
+    from runner.database import address as server
+    from runner.database.ledger import Ledger
+    from runner.database.session import Database
     from runner.pipeline import IngestionPipeline, pipelines
 
     database = Database(server.find(project).conninfo)

@@ -22,7 +22,8 @@ def command(folder: Path, source: str | None, key: str | None, cursor: str | Non
     \b
     Example: python -m runner init shop
     """
-    from runner import init, output, server
+    from runner import init, output
+    from runner.database import address as server
 
     table = init.parse(source, key, cursor)
     files = init.write(folder, table, is_example=source is None)

@@ -23,8 +23,9 @@ def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
     \b
     Example: python -m runner load events.csv --as-history
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.load import LOOK, load
 
     database = Database(server.find(project).conninfo)

@@ -28,11 +28,12 @@ def command(project: Path, /, **filters: object) -> None:
     \b
     Example: python -m runner logs --pipeline event_stream --level warning --since '2 hours'
     """
-    from runner import output, server
-    from runner.database import Database, QueryFailed
+    from runner import output
+    from runner.database import address as server
+    from runner.database.ledger import Ledger
+    from runner.database.queries import queries
+    from runner.database.session import Database, QueryFailed
     from runner.errors import UsageError
-    from runner.ledger import Ledger
-    from runner.queries import queries
 
     with Database(server.find(project).conninfo).session() as session:
         Ledger(session)

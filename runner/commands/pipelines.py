@@ -11,7 +11,7 @@ import click
 from runner.options import Group, json_option
 
 if TYPE_CHECKING:
-    from runner.database import Database
+    from runner.database.session import Database
 
 
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
@@ -32,7 +32,7 @@ def list_command(project: Path) -> None:
     Example: python -m runner pipelines list
     """
     from runner import output
-    from runner.queries import queries
+    from runner.database.queries import queries
 
     with _database(project).session() as session:
         rows = session.rows(queries("look.sql")["pipelines"])
@@ -52,7 +52,7 @@ def show(project: Path, name: str) -> None:
     """
     from runner import output, preflight
     from runner.coverage import coverage
-    from runner.queries import queries
+    from runner.database.queries import queries
 
     with _database(project).session() as session:
         found = _definition(session.rows(queries("look.sql")["pipeline"], {"name": name}), name)
@@ -208,7 +208,7 @@ def source_sql(project: Path, kind: str, source: str, role: str) -> None:
 
 def _switch(project: Path, name: str, is_enabled: bool) -> None:
     from runner import output
-    from runner.queries import queries
+    from runner.database.queries import queries
 
     values = {"name": name, "is_enabled": is_enabled}
     with _database(project).session() as session:
@@ -225,9 +225,9 @@ def _definition(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 
 def _database(project: Path) -> Database:
-    from runner import server
-    from runner.database import Database
-    from runner.ledger import Ledger
+    from runner.database import address as server
+    from runner.database.ledger import Ledger
+    from runner.database.session import Database
 
     database = Database(server.find(project).conninfo)
     with database.session() as session:

@@ -20,10 +20,11 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     \b
     Example: python -m runner plan
     """
-    from runner import output, server
+    from runner import output
     from runner.build import look
-    from runner.database import Database
-    from runner.ledger import Ledger
+    from runner.database import address as server
+    from runner.database.ledger import Ledger
+    from runner.database.session import Database
     from runner.manifest import load
     from runner.target import Target
 

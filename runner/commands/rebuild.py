@@ -22,8 +22,9 @@ def command(project: Path, jobs: int, target: str) -> None:
     \b
     Example: python -m runner rebuild -j 2
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.manifest import load
     from runner.rebuild import rebuild
     from runner.target import Target

@@ -20,8 +20,9 @@ def command(project: Path, scripts: tuple[str, ...], full: bool, target: str) ->
     \b
     Example: python -m runner render fact_miles_earned
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.manifest import load
     from runner.rendering import rendered
     from runner.target import Target

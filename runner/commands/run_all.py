@@ -42,11 +42,12 @@ def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
     """One round, told as it goes. In a loop, what another run holds is skipped, and left to it with
     all that would follow.
     """
-    from runner import loop, output, server
+    from runner import loop, output
     from runner.attempt import Summary
     from runner.build import build
     from runner.commands.ingest import ingest_all
-    from runner.database import Database, LockHeld
+    from runner.database import address as server
+    from runner.database.session import Database, LockHeld
     from runner.manifest import load
     from runner.target import Target
 

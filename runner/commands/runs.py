@@ -113,10 +113,10 @@ def undo(project: Path, run_id: int, yes: bool) -> None:
 
 
 def _rows(project: Path, query: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-    from runner import server
-    from runner.database import Database
-    from runner.ledger import Ledger
-    from runner.queries import queries
+    from runner.database import address as server
+    from runner.database.ledger import Ledger
+    from runner.database.queries import queries
+    from runner.database.session import Database
 
     with Database(server.find(project).conninfo).session() as session:
         Ledger(session)

@@ -27,8 +27,9 @@ def apply_command(project: Path, yes: bool, target: str, roles: bool) -> None:
     Example: python -m runner schema apply --yes
     python -m runner schema apply --roles
     """
-    from runner import output, schema, server
-    from runner.database import Database
+    from runner import output, schema
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.errors import UsageError
     from runner.manifest import load
     from runner.target import Target

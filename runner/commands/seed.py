@@ -60,8 +60,9 @@ def command(
     """
     from datetime import UTC
 
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.errors import UsageError
     from runner.seed import Demo, is_empty, seed
 

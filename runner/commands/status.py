@@ -19,11 +19,12 @@ def command(project: Path, target: str) -> None:
     \b
     Example: python -m runner status
     """
-    from runner import coverage, output, server
-    from runner.database import Database
+    from runner import coverage, output
+    from runner.database import address as server
+    from runner.database.ledger import Ledger
+    from runner.database.queries import queries
+    from runner.database.session import Database
     from runner.holds import holds
-    from runner.ledger import Ledger
-    from runner.queries import queries
 
     names = ("problems", "freshness", "last_builds", "check_counts")
     with Database(server.find(project).conninfo).session() as session:

@@ -21,8 +21,9 @@ def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) ->
     \b
     Example: python -m runner test -s growth_accounting
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.errors import RunnerError
     from runner.fixtures import choose, collect
     from runner.manifest import load

@@ -53,8 +53,9 @@ def command(project: Path, seconds: int, writers: int, runners: int, seed: int |
     """
     import random
 
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.havoc import Plan
     from runner.torture import database_name, scratch, torture
 

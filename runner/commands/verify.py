@@ -24,8 +24,9 @@ def command(project: Path, repair: bool, jobs: int, target: str) -> None:
     \b
     Example: python -m runner verify --repair
     """
-    from runner import output, server
-    from runner.database import Database
+    from runner import output
+    from runner.database import address as server
+    from runner.database.session import Database
     from runner.manifest import load
     from runner.rebuild import verify
     from runner.target import Target

@@ -13,7 +13,7 @@ from sqlglot import exp
 from runner.dashboard.cards import FIGURES, Card, load
 from runner.dashboard.data import MISSING, SLICE, begin
 from runner.dashboard.spec import problems as problems_of_spec
-from runner.database import Database, QueryFailed, Session
+from runner.database.session import Database, QueryFailed, Session
 
 
 def check(database: Database, project: Path) -> tuple[int, list[str]]:

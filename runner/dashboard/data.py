@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.dashboard.cards import Card, Dashboard, load
-from runner.database import Database, QueryFailed, Row, Session
-from runner.ledger import Ledger
+from runner.database.ledger import Ledger
+from runner.database.session import Database, QueryFailed, Row, Session
 from runner.markup import showable
 
 STATEMENT_TIMEOUT = "60s"

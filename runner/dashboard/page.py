@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from runner.dashboard import view
 from runner.dashboard.data import SLICE, Result, Snapshot, encoded, plain, read, script_json
-from runner.database import Database
+from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.files import put
 from runner.markup import digest, fill, static

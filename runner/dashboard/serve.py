@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from runner.dashboard.page import policy, render, script
-from runner.database import Database
+from runner.database.session import Database
 from runner.errors import RunnerError, StartError
 
 HOST = "127.0.0.1"

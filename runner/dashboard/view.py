@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.dashboard.cards import Card, Column
 from runner.dashboard.data import EVERYTHING, SLICE, Result
-from runner.database import Row
+from runner.database.session import Row
 
 # As the page opens. A card follows a control by having its column.
 GRAINS = ("day", "week", "month")

@@ -11,7 +11,7 @@ import pytest
 
 from runner import schema
 from runner.dashboard.page import write
-from runner.database import Database
+from runner.database.session import Database
 from runner.manifest import load
 from runner.seed import Demo, seed
 from runner.target import Target

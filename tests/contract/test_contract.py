@@ -16,12 +16,12 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from runner import ledger
 from runner.cli import COMMANDS, cli
 from runner.compose import PRELUDE, Composer
-from runner.database import Changes, Database, Session
+from runner.database import ledger
+from runner.database.ledger import Position
+from runner.database.session import Changes, Database, Session
 from runner.graph import order
-from runner.ledger import Position
 from runner.lint import lint
 from runner.manifest import LAYERS, MANIFEST, Manifest, Script, load
 from runner.seed import Demo, seed

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.docs import documents
 from runner.manifest import load
 from tests import oracle

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from runner import binaries, embedded
+from runner.database import binaries, embedded
 from runner.errors import StartError
 
 PROJECT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.pipeline import IngestionPipeline, Loaded
 from tests.support import PROJECT
 

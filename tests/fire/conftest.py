@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from runner import pipeline, retry
-from runner.database import Database
+from runner import pipeline
+from runner.database import retry
+from runner.database.session import Database
 from tests.fire.arena import Arena
 
 

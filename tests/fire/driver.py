@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.pipeline import IngestionPipeline
 from tests.fire.death import Boundary, watched

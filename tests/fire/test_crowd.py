@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from runner.database import Database, LockHeld
-from runner.embedded import FAST, Server
+from runner.database.embedded import FAST, Server
+from runner.database.session import Database, LockHeld
 from runner.errors import RunnerError
 from runner.pipeline import IngestionPipeline
 from tests.conftest import load_schema

@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner.database import Database
-from runner.embedded import FAST, Server
+from runner.database.embedded import FAST, Server
+from runner.database.session import Database
 from runner.errors import RunnerError
 from tests.conftest import load_schema
 from tests.fire.arena import Arena
@@ -426,7 +426,7 @@ def test_a_server_that_stops_at_once_before_any_statement_keeps_all_of_a_run_or_
     open_folder: Path, monkeypatch: pytest.MonkeyPatch, story: str
 ) -> None:
     """As after a power cut, but for the disk: it was told to write nothing more."""
-    monkeypatch.setattr("runner.retry.FIRST_DELAY_SECONDS", 0.05)
+    monkeypatch.setattr("runner.database.session.retry.FIRST_DELAY_SECONDS", 0.05)
     server = Server(open_folder / "data", FAST).start()
     try:
         load_schema(**psycopg.conninfo.conninfo_to_dict(server.uri))

@@ -21,11 +21,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from runner import move, schema, transfer
-from runner.database import Database, LockHeld, Session
-from runner.embedded import TEST, Server
+from runner.database.embedded import TEST, Server
+from runner.database.queries import queries
+from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
 from runner.manifest import load
-from runner.queries import queries
 from runner.scope import Scopes
 from runner.source import Source, read_clock
 from runner.target import Target

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.pipeline import IngestionPipeline, Loaded
 from tests.fire.arena import Arena
 from tests.fire.test_odd_values import MODES

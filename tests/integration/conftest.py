@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.database import Database
+from runner.database.session import Database
 from tests.support import PROJECT, earn, insert_events, run_all
 
 

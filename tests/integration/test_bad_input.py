@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from runner.database import Database
+from runner.database.session import Database
 from tests.integration.test_build import earn
 from tests.integration.test_commands import SLEEPS, assert_refused, command, environ, wait_until
 from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
@@ -55,7 +55,7 @@ def report(database: Database) -> list[dict[str, object]]:
 
 def test_a_wrong_password_is_said_in_one_line(open_folder: Path) -> None:
     """A server of its own that asks for passwords."""
-    from runner import embedded
+    from runner.database import embedded
 
     server = embedded.Server(open_folder / "data", embedded.TEST)
     server.child()

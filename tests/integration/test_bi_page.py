@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from runner import schema
-from runner.database import Database, QueryFailed
+from runner.database.session import Database, QueryFailed
 from runner.manifest import load
 from runner.target import Target
 from tests.support import PROJECT, query, scalar

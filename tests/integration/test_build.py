@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runner.attempt import CheckFailed
 from runner.build import build
-from runner.database import BUILD_LOCK, Database, LockHeld, lock_number
+from runner.database.session import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, StartError
 from runner.manifest import load
 from runner.rendering import rendered

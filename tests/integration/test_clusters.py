@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from sklearn.cluster import KMeans
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.load import load
 from runner.seed import Demo, seed
 from tests import oracle, oracle_clusters

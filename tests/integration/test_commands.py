@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from runner.database import Database
+from runner.database.session import Database
 from tests.integration.test_build import earn
 from tests.support import PROJECT, REAL_FILE, insert_events, query, run_all, scalar
 

@@ -21,7 +21,7 @@ from runner.dashboard.check import check
 from runner.dashboard.data import read
 from runner.dashboard.page import page, policy, render, script, write
 from runner.dashboard.serve import HOST, Pages, listen
-from runner.database import Database, QueryFailed
+from runner.database.session import Database, QueryFailed
 from runner.errors import StartError
 from tests.integration.test_commands import assert_refused, command
 from tests.integration.test_docs import HOSTILE, Page

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from runner import catalogue, schema
-from runner.database import Database
+from runner.database.session import Database
 from runner.docs import documents
 from runner.errors import UsageError
 from runner.init import ORDERS, write

@@ -6,7 +6,7 @@ import threading
 
 from runner import schema
 from runner.build import build
-from runner.database import Database
+from runner.database.session import Database
 from runner.manifest import load
 from runner.plan import Step
 from runner.target import Target

@@ -8,11 +8,11 @@ import pytest
 
 from runner import schema
 from runner.columns import Column
-from runner.database import Database, QueryFailed
+from runner.database.queries import queries
+from runner.database.session import Database, QueryFailed
 from runner.drift import Drift, apply, plan
 from runner.errors import StartError
 from runner.manifest import load
-from runner.queries import queries
 from runner.target import Target
 from tests.support import PROJECT, ingest, insert_events, query, run_all
 

@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from runner.change_sets import change_sets
-from runner.database import BUILD_LOCK, Database
+from runner.database.session import BUILD_LOCK, Database
 from runner.fixtures import choose, collect
 from runner.init import ORDERS, write
 from runner.manifest import load

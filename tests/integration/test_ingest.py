@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import retry
-from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld, QueryFailed
+from runner.database import retry
+from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld, QueryFailed
 from runner.errors import RunnerError, StartError
 from runner.pipeline import IngestionPipeline
 from tests.support import PROJECT, ingest, insert_events, query, scalar

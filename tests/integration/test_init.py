@@ -13,7 +13,7 @@ import pytest
 
 from runner import schema
 from runner.attempt import CheckFailed
-from runner.database import Database
+from runner.database.session import Database
 from runner.init import ORDERS, WORDS_OF_SQL, Source, write
 from runner.manifest import load
 from runner.shared import SHARED

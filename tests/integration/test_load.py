@@ -24,9 +24,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import embedded, schema
 from runner import load as loading
-from runner.database import Database, LockHeld, QueryFailed
+from runner import schema
+from runner.database import embedded
+from runner.database.session import Database, LockHeld, QueryFailed
 from runner.errors import RunnerError
 from runner.load import COLUMNS, Loaded, load
 from runner.manifest import load as manifest

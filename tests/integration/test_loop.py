@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from runner.database import BUILD_LOCK, PIPELINE_LOCK, Database, lock_number
+from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, lock_number
 from tests.integration.test_build import earn
 from tests.integration.test_commands import (
     SLEEPS,

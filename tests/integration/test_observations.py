@@ -14,10 +14,10 @@ import pytest
 
 from runner import schema
 from runner.attempt import CheckFailed
-from runner.database import Database
+from runner.database.ledger import Ledger
+from runner.database.session import Database
 from runner.errors import RunnerError, StartError
 from runner.fingerprint import fingerprint
-from runner.ledger import Ledger
 from runner.manifest import Manifest, load
 from runner.observations import histogram, restated
 from runner.pipeline import IngestionPipeline, pipelines

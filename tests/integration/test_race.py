@@ -6,7 +6,7 @@ import threading
 
 import psycopg
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.pipeline import IngestionPipeline
 from tests.support import PROJECT, ingest, query, scalar
 

@@ -15,7 +15,7 @@ import pytest
 
 from runner.attempt import CheckFailed
 from runner.build import build
-from runner.database import Database, LockHeld
+from runner.database.session import Database, LockHeld
 from runner.diff import Comparison, diff
 from runner.errors import UsageError
 from runner.manifest import load

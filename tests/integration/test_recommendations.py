@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.load import load
 from runner.seed import Demo, seed
 from tests.integration.test_reports_equal_oracle import real_file

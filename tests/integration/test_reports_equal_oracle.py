@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.load import load
 from runner.seed import Demo, seed
 from tests.support import (

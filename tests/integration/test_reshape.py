@@ -13,7 +13,7 @@ import pytest
 from runner import publication, schema
 from runner.attempt import CheckFailed
 from runner.build import build
-from runner.database import Database, Session
+from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.manifest import Manifest, load
 from runner.plan import Step

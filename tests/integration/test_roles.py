@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from runner import schema
-from runner.database import Database, QueryFailed
+from runner.database.session import Database, QueryFailed
 from runner.manifest import load
 from runner.rebuild import rebuild
 from runner.target import Target

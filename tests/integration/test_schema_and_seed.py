@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from runner import schema
-from runner.database import Database
+from runner.database.session import Database
 from runner.errors import RunnerError, UsageError
 from runner.manifest import load
 from runner.seed import Demo, seed

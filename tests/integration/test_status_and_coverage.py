@@ -12,7 +12,7 @@ import pytest
 
 from runner import holds
 from runner.coverage import Stretch, bar, coverage
-from runner.database import Database
+from runner.database.session import Database
 from runner.pipeline import IngestionPipeline
 from tests.integration.test_commands import command
 from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner.build import look
-from runner.database import Database
+from runner.database.session import Database
 from runner.manifest import Manifest, load
 from runner.target import Target
 from tests.integration.test_warehouse_equals_oracle import (

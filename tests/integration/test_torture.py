@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.havoc import Plan
 from runner.torture import scratch, torture
 from tests.integration.test_commands import assert_refused, command, environ

@@ -12,7 +12,7 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.datetime import DateLoader, TimestamptzLoader
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.load import load as load_file
 from runner.manifest import load
 from runner.seed import Demo, seed

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.build import build
-from runner.database import Database
+from runner.database.session import Database
 from runner.manifest import load
 from runner.plan import Step
 from runner.target import Target

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.embedded import FAST, Server
+from runner.database.embedded import FAST, Server
 from runner.errors import RunnerError
 from tests.fire.death import Boundary, terminate, watched
 from tests.proof.conftest import HISTORY

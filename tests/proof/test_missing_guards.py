@@ -15,10 +15,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner import attempt, ledger, plan, publication, publish
-from runner.database import Database, LockHeld, Session
+from runner import attempt, plan, publication, publish
+from runner.database import ledger
+from runner.database.queries import queries
+from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
-from runner.queries import queries
 from runner.rebuild import rebuild
 from runner.target import Target
 from tests.fire.death import Boundary, watched
@@ -41,9 +42,9 @@ class Bench:
         self.world.build("*")
 
     def query(self, name: str, old: str, new: str) -> None:
-        text = queries("ledger.sql")[name]
+        text = queries("database/ledger.sql")[name]
         assert old in text
-        self.patch.setitem(queries("ledger.sql"), name, text.replace(old, new))
+        self.patch.setitem(queries("database/ledger.sql"), name, text.replace(old, new))
 
     def text_of(self, module: Any, file: str, old: str, new: str) -> None:
         """In a text that a module renders."""

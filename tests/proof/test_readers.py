@@ -20,8 +20,8 @@ from psycopg import IsolationLevel
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from runner.binaries import find_binaries
-from runner.database import Database
+from runner.database.binaries import find_binaries
+from runner.database.session import Database
 from tests.proof.publications import PLAIN, SWAPPING, Publish, bring_rows
 from tests.proof.world import World, opened, versions
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from runner import schema
-from runner.database import LockHeld
+from runner.database.session import LockHeld
 from runner.rebuild import rebuild
 from runner.target import Target
 from tests.proof.publications import moved

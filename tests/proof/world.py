@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 from runner import schema
 from runner.attempt import Summary
 from runner.build import build
-from runner.database import Database
+from runner.database.session import Database
 from runner.manifest import Manifest, load
 from runner.pipeline import IngestionPipeline, pipelines
 from runner.target import Target

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from runner import schema
-from runner.database import Database
-from runner.embedded import WATCHDOG
+from runner.database.embedded import WATCHDOG
+from runner.database.session import Database
 from runner.manifest import load
 from runner.target import Target
 from tests.integration.test_commands import command

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from runner.embedded import WATCHDOG
+from runner.database.embedded import WATCHDOG
 from tests.integration.test_commands import command
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")

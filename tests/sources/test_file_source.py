@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.database import Database
+from runner.database.session import Database
 from tests.integration.test_commands import command
 from tests.support import ingest, query
 

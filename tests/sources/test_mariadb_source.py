@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.pipeline import IngestionPipeline
 from tests.integration.test_commands import command
 from tests.sources.servers import PASSWORD, ROLE, Client, MariaDB

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.database import Database
+from runner.database.session import Database
 from tests.integration.test_commands import environ
 from tests.sources.servers import PASSWORD, POSTGRES, ROLE, Cluster, MariaDB
 from tests.support import PROJECT, query, scalar

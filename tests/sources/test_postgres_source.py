@@ -10,7 +10,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from runner.database import Database
+from runner.database.session import Database
 from runner.pipeline import IngestionPipeline
 from tests.integration.test_commands import command
 from tests.sources.servers import PASSWORD, ROLE, SECRET, Cluster, run_source_sql

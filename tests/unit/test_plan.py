@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.database.ledger import Position
 from runner.errors import StartError, UsageError
 from runner.fingerprint import fingerprint
 from runner.graph import order, select
-from runner.ledger import Position
 from runner.manifest import Manifest, Script, Value
 from runner.plan import Step, decide
 

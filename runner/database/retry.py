@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from runner.database import LockHeld, QueryFailed
+from runner.database.session import LockHeld, QueryFailed
 from runner.errors import RunnerError, StartError
 
 ATTEMPTS = 5

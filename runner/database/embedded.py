@@ -26,7 +26,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from runner.binaries import (
+from runner.database.binaries import (
     account,
     can_enter,
     find_binaries,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runner.embedded import Server
+    from runner.database.embedded import Server
 
 PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
@@ -29,7 +29,7 @@ def is_given() -> bool:
 
 
 def embedded(project: Path) -> Server:
-    from runner.embedded import Server, default_data
+    from runner.database.embedded import Server, default_data
 
     return Server(default_data(project))
 
