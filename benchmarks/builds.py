@@ -31,12 +31,12 @@ from runner.compose import PRELUDE, Composer
 from runner.database import embedded
 from runner.database.binaries import psql_path
 from runner.database.session import Database, Session
-from runner.graph import order
-from runner.manifest import LAYERS, Script, load
 from runner.pipeline import IngestionPipeline
+from runner.project.graph import order
+from runner.project.manifest import LAYERS, Script, load
+from runner.project.target import Target
 from runner.rebuild import rebuild
 from runner.seed import Demo, seed
-from runner.target import Target
 
 PROJECT = Path(__file__).parent.parent
 PARTS = ("deltas", "nothing", "full")

@@ -27,10 +27,10 @@ from runner.build import build
 from runner.dashboard.page import write
 from runner.database import embedded
 from runner.database.session import Database
-from runner.manifest import load
 from runner.pipeline import IngestionPipeline
+from runner.project.manifest import load
+from runner.project.target import Target
 from runner.seed import Demo, seed
-from runner.target import Target
 
 PROJECT = Path(__file__).parent.parent
 CHROMIUM = "/usr/bin/chromium"

@@ -28,9 +28,9 @@ import psycopg
 from runner import schema
 from runner.database import embedded
 from runner.database.session import Database
-from runner.manifest import load
 from runner.pipeline import IngestionPipeline, Loaded
-from runner.target import Target
+from runner.project.manifest import load
+from runner.project.target import Target
 
 PROJECT = Path(__file__).parent.parent
 RUNNER = [sys.executable, "-m", "runner", "--project", str(PROJECT)]

@@ -25,8 +25,8 @@ from runner.database import embedded
 from runner.database.binaries import psql_path
 from runner.database.session import Database
 from runner.load import COLUMNS
-from runner.manifest import load
-from runner.target import Target
+from runner.project.manifest import load
+from runner.project.target import Target
 
 PROJECT = Path(__file__).parent.parent
 TYPES = ("miles_earned", "miles_earned", "miles_redeemed", "reward_search", "like", "share")

@@ -18,7 +18,7 @@ from runner.database.queries import queries
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
 from runner.origin import FILE, Origin
-from runner.template import render
+from runner.project.template import render
 
 NOT_AVAILABLE = ("0A000", "58P01")
 

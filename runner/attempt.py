@@ -16,13 +16,13 @@ from runner.database.ledger import Ledger, Position
 from runner.database.session import Changes, Session
 from runner.errors import RunnerError
 from runner.fingerprint import fingerprint, functions_of
-from runner.graph import followers
-from runner.manifest import LAYERS, Manifest, Script
 from runner.plan import NEVER_BUILT, Mode, Step
+from runner.project.files import layer_files
+from runner.project.graph import followers
+from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.target import Target
 from runner.publication import Publication
 from runner.shape import reshaped
-from runner.shared import layer_files
-from runner.target import Target
 
 
 class CheckFailed(RunnerError):

@@ -16,7 +16,6 @@ from typing import Any
 
 from psycopg import sql
 
-from runner import shared
 from runner.compose import Composer
 from runner.database import ledger
 from runner.database.names import join
@@ -24,9 +23,10 @@ from runner.database.queries import queries
 from runner.database.session import QueryFailed, Row, Session
 from runner.errors import StartError
 from runner.fixtures import Rows, raw_names
-from runner.manifest import LAYERS, Manifest, Script
+from runner.project import files as shared
+from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.target import RAW_SCHEMA, Target
 from runner.replica import ensure_replica
-from runner.target import RAW_SCHEMA, Target
 
 # In which run a row came is no matter between two builds.
 RUN = "_run_id"

@@ -19,10 +19,10 @@ from runner.database.session import (
     lock_number,
 )
 from runner.errors import StartError
-from runner.graph import select
-from runner.manifest import LAYERS, Manifest
 from runner.plan import Step, decide
-from runner.target import RAW_SCHEMA, Target
+from runner.project.graph import select
+from runner.project.manifest import LAYERS, Manifest
+from runner.project.target import RAW_SCHEMA, Target
 
 
 def look(

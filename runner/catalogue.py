@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.database.queries import queries
 from runner.database.session import Row, Session
-from runner.manifest import LAYERS, Manifest
+from runner.project.manifest import LAYERS, Manifest
 
 MEMORY = "orchestrator"
 # Smaller tables are counted; of others the server's estimate is told, in round numbers.

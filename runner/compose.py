@@ -11,17 +11,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from runner import shared
 from runner.database.ledger import Position
 from runner.database.queries import queries
 from runner.database.session import Session
-from runner.manifest import Manifest, Script, deletes
 from runner.plan import Mode
+from runner.project import files as shared
+from runner.project.files import layer_files
+from runner.project.manifest import Manifest, Script, deletes
+from runner.project.target import Target
+from runner.project.template import FULL, INCREMENTAL, plain, render
 from runner.publish import differing, publish
 from runner.restate import restatement
-from runner.shared import layer_files
-from runner.target import Target
-from runner.template import FULL, INCREMENTAL, plain, render
 
 # Key look-ups rather than scans of big tables; sorts and hashes that fit into memory.
 PRELUDE = """\

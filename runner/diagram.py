@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.catalogue import Column, Reference, Relation
-from runner.manifest import LAYERS
 from runner.markup import fill
+from runner.project.manifest import LAYERS
 
 # Columns of the drawing, from left to right, by what tables are.
 FAMILIES = ("source", "replica", "event", "fact", "dimension", "aggregate", "report", "memory")

@@ -9,7 +9,6 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.change_sets import change_sets
 from runner.compose import PRELUDE
 from runner.database import ledger
 from runner.database.ledger import Ledger
@@ -17,11 +16,12 @@ from runner.database.names import join
 from runner.database.queries import queries
 from runner.database.session import Database, Session
 from runner.errors import UsageError
-from runner.graph import order, select
-from runner.manifest import LAYERS, Manifest
+from runner.project.graph import order, select
+from runner.project.manifest import LAYERS, Manifest
+from runner.project.scripts import change_sets
+from runner.project.target import Target
+from runner.project.template import plain, render
 from runner.shape import columns, differences, indexes
-from runner.target import Target
-from runner.template import plain, render
 
 
 @dataclass(frozen=True, slots=True)

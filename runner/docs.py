@@ -10,8 +10,8 @@ from runner.database.ledger import Ledger
 from runner.database.session import Database
 from runner.diagram import dbml, svg
 from runner.errors import UsageError
-from runner.manifest import Manifest
 from runner.page import page
+from runner.project.manifest import Manifest
 
 FORMS = (".html", ".svg", ".dbml")
 

@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from runner import shared
-from runner.manifest import LAYERS, Manifest, Script
-from runner.shared import layer_files
+from runner.project import files as shared
+from runner.project.files import layer_files
+from runner.project.manifest import LAYERS, Manifest, Script
 
 FUNCTION = r"create or replace function \{\{ \w+ \}\}\.(\w+)"
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.errors import StartError, UsageError
-from runner.graph import order, select
-from runner.manifest import Manifest, Script, Value
+from runner.project.graph import order, select
+from runner.project.manifest import Manifest, Script, Value
 
 ROOT = Path("tests", "sql")
 RAW = "raw"

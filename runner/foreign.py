@@ -17,8 +17,8 @@ from runner.database.queries import queries
 from runner.database.session import Session
 from runner.errors import StartError, UsageError
 from runner.origin import FILE, MARIADB, POSTGRES, Origin
-from runner.shared import statement
-from runner.template import render
+from runner.project.files import statement
+from runner.project.template import render
 from runner.wrappers import FileAttachment, MariaAttachment, PostgresAttachment, view_of
 
 ATTACHMENTS: dict[str, type[Attachment]] = {

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-Edge = tuple[str, str]
+from runner.project.lineage import Edge
+
 # A bend of an edge that passes a layer takes part in the layout as a node without a name.
 Bend = tuple[str, str, int]
 Node = str | Bend

@@ -12,10 +12,10 @@ from sqlglot import exp
 from runner.compose import Composer
 from runner.database.ledger import Position
 from runner.errors import RunnerError
-from runner.graph import order
-from runner.manifest import Manifest, Script
-from runner.target import Target
-from runner.template import plain
+from runner.project.graph import order
+from runner.project.manifest import Manifest, Script
+from runner.project.target import Target
+from runner.project.template import plain
 
 
 class _Canonical(Target):

@@ -137,7 +137,7 @@ def select_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 def complete_scripts(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
     """Names of scripts for the shell; nothing where there is no project."""
     from runner.errors import RunnerError
-    from runner.manifest import load
+    from runner.project.manifest import load
 
     project = context.obj or context.find_root().params.get("project") or Path.cwd()
     plus = "+" if typed.startswith("+") else ""

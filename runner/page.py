@@ -18,9 +18,9 @@ from runner.catalogue import Catalogue
 from runner.database.session import Row
 from runner.diagram import family
 from runner.layout import draw
-from runner.lineage import Lineage, lineage, reduced
-from runner.manifest import Manifest, Script
 from runner.markup import digest, fill, static
+from runner.project.lineage import Lineage, lineage, reduced
+from runner.project.manifest import Manifest, Script
 
 METRICS = Path("docs", "metrics.md")
 # In the order in which data flow: title, what they are, and the families of tables in it.

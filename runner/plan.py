@@ -8,8 +8,8 @@ from typing import Literal
 
 from runner.database.ledger import Position
 from runner.fingerprint import changed_since, fingerprint
-from runner.graph import order
-from runner.manifest import LEAVES, Manifest, Script
+from runner.project.graph import order
+from runner.project.manifest import LEAVES, Manifest, Script
 
 NEVER_BUILT = "never built"
 

@@ -19,7 +19,7 @@ from runner.database.session import (
     Session,
 )
 from runner.errors import RunnerError
-from runner.manifest import LAYERS, Script
+from runner.project.manifest import LAYERS, Script
 from runner.publish import Rows, differing, publish
 from runner.restate import restatement
 from runner.shape import columns, differences

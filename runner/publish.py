@@ -10,7 +10,7 @@ from psycopg import sql
 from runner.database.queries import queries
 from runner.database.session import Row, Session
 from runner.errors import RunnerError
-from runner.template import plain, render
+from runner.project.template import plain, render
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,13 @@ from runner.database.queries import queries
 from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
 from runner.diff import Difference, compare
 from runner.errors import RunnerError
-from runner.graph import neighbours, order
-from runner.manifest import Manifest, Script
 from runner.plan import Step
+from runner.project.graph import neighbours, order
+from runner.project.manifest import Manifest, Script
+from runner.project.target import Target
 from runner.publication import Publication
 from runner.publish import Rows, differing
 from runner.shape import columns, differences
-from runner.target import Target
 
 Tell = Callable[[Result], None]
 Starting = Callable[[Step, int, int], None]

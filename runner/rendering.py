@@ -9,11 +9,11 @@ from runner.compose import PRELUDE, Composer
 from runner.database.ledger import Ledger
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
-from runner.graph import select
-from runner.manifest import Manifest, Script
 from runner.plan import Mode
+from runner.project.graph import select
+from runner.project.manifest import Manifest, Script
+from runner.project.target import Target
 from runner.shape import reshaped
-from runner.target import Target
 
 
 def rendered(

@@ -10,8 +10,8 @@ from psycopg import sql
 from runner.columns import DELETED_AT, ROW_AGE, Column, source_columns, stored_columns
 from runner.database.names import join, relation
 from runner.database.session import QueryFailed, Session
-from runner.shared import statement
-from runner.template import render
+from runner.project.files import statement
+from runner.project.template import render
 
 
 def ensure_replica(session: Session, definition: dict[str, Any], project: Path) -> bool:

@@ -9,7 +9,7 @@ from psycopg import sql
 from runner.database.queries import queries
 from runner.database.session import Row, Session
 from runner.errors import RunnerError
-from runner.template import plain, render
+from runner.project.template import plain, render
 
 
 def restatement(session: Session, run_id: int, table_name: str, live: str, fresh: str) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runner import shared
 from runner.compose import Composer, Piece
 from runner.database.queries import queries
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
-from runner.graph import order
-from runner.manifest import LAYERS, Manifest, Script
 from runner.pipeline import pipelines
+from runner.project import files as shared
+from runner.project.graph import order
+from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.target import Target
 from runner.replica import ensure_replica
 from runner.shape import columns
-from runner.target import Target
 
 # In this order, before the tables of the layers. A project may lack the first and the third; the
 # others come with the package.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.database.session import Database, Session
 from runner.errors import RunnerError, UsageError
-from runner.template import render
+from runner.project.template import render
 
 FILES = (Path("sql/demo/event_stream.sql"), Path("sql/demo/utm_campaigns.sql"))
 

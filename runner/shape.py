@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from runner.compose import Composer
 from runner.database.queries import queries
 from runner.database.session import Session
-from runner.graph import order
-from runner.manifest import LAYERS, Script
-from runner.target import Target
+from runner.project.graph import order
+from runner.project.manifest import LAYERS, Script
+from runner.project.target import Target
 
 
 def reshaped(

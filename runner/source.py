@@ -13,7 +13,7 @@ from runner.columns import ROW_AGE, Column, source_columns
 from runner.database.names import relation
 from runner.database.queries import queries
 from runner.database.session import Session
-from runner.shared import statement
+from runner.project.files import statement
 
 # Ages of transactions are compared modulo 2^32: beyond half of that they say nothing.
 OLDEST_HORIZON = 2**31 - 1_000_000

@@ -14,11 +14,11 @@ from pathlib import Path
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from runner import shared
 from runner.database.queries import queries
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.errors import StartError
 from runner.havoc import NAIVE, OURS, Havoc, Plan, Progress, look
+from runner.project import files as shared
 
 # Until rows that are dated a moment ahead are in the past.
 SETTLING_SECONDS = 1.6

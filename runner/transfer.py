@@ -15,9 +15,9 @@ from runner.database.names import join, relation
 from runner.database.queries import queries
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
-from runner.shared import statement
+from runner.project.files import statement
+from runner.project.template import render
 from runner.source import Source
-from runner.template import render
 
 # What a single row can be at fault for: a value that does not fit its type, or breaks a rule of the
 # replica.

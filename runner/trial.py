@@ -12,7 +12,6 @@ from typing import Any
 
 from runner.attempt import Attempt, CheckFailed
 from runner.bench import Bench, Contents, Mismatch
-from runner.change_sets import change_sets
 from runner.compose import Composer
 from runner.database.ledger import Ledger, Position
 from runner.database.queries import queries
@@ -26,10 +25,11 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError, StartError
 from runner.fixtures import Case, Rows
-from runner.graph import order
-from runner.manifest import Manifest, Script
 from runner.plan import NEVER_BUILT, Mode, Step
-from runner.target import Target
+from runner.project.graph import order
+from runner.project.manifest import Manifest, Script
+from runner.project.scripts import change_sets
+from runner.project.target import Target
 
 EMPTY = "a build without rows"
 FULL = "a full build"

@@ -8,9 +8,9 @@ from psycopg import sql
 
 from runner.database.queries import queries
 from runner.database.session import Session
+from runner.project.template import render
 from runner.scope import Scopes
 from runner.source import Source
-from runner.template import render
 
 TARGET_SECONDS = 10.0
 MOST_ROWS = 1_000_000

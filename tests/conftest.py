@@ -21,8 +21,8 @@ from runner import schema, source
 from runner.database import embedded
 from runner.database.session import Database
 from runner.errors import RunnerError
-from runner.manifest import load
-from runner.target import Target
+from runner.project.manifest import load
+from runner.project.target import Target
 from tests.support import PROJECT
 
 SERVER = pytest.StashKey[embedded.Server]()

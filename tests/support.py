@@ -14,9 +14,9 @@ from runner.attempt import Summary
 from runner.build import build
 from runner.database.ledger import Ledger
 from runner.database.session import Database
-from runner.manifest import Manifest, load
 from runner.pipeline import IngestionPipeline, Loaded, pipelines
-from runner.target import Target
+from runner.project.manifest import Manifest, load
+from runner.project.target import Target
 from tests import oracle
 
 PROJECT = Path(__file__).parent.parent

@@ -25,8 +25,8 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     from runner.database.ledger import Ledger
     from runner.database.queries import queries
     from runner.database.session import Database
-    from runner.graph import select
-    from runner.manifest import load
+    from runner.project.graph import select
+    from runner.project.manifest import load
 
     manifest = load(project)
     with Database(server.find(project).conninfo).session() as session:

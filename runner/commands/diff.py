@@ -28,8 +28,8 @@ def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> 
     from runner.database import address as server
     from runner.database.session import Database
     from runner.diff import diff
-    from runner.manifest import load
-    from runner.target import Target
+    from runner.project.manifest import load
+    from runner.project.target import Target
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)

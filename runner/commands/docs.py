@@ -34,8 +34,8 @@ def command(project: Path, files: tuple[Path, ...]) -> None:
     from runner.database import address as server
     from runner.database.session import Database
     from runner.docs import documents
-    from runner.files import put
-    from runner.manifest import load
+    from runner.project.files import put
+    from runner.project.manifest import load
 
     manifest = load(project)
     for file, text in documents(Database(server.find(project).conninfo), manifest, files).items():

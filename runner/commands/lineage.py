@@ -24,8 +24,8 @@ def command(project: Path, name: str) -> None:
     """
     from runner import output
     from runner.errors import UsageError
-    from runner.lineage import lineage, stored, tree
-    from runner.manifest import load
+    from runner.project.lineage import lineage, stored, tree
+    from runner.project.manifest import load
 
     flow = lineage(load(project))
     shorts = {table.partition(".")[2]: table for table in flow.needs}

@@ -25,8 +25,8 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     from runner.database import address as server
     from runner.database.ledger import Ledger
     from runner.database.session import Database
-    from runner.manifest import load
-    from runner.target import Target
+    from runner.project.manifest import load
+    from runner.project.target import Target
 
     manifest = load(project)
     with Database(server.find(project).conninfo).session() as session:

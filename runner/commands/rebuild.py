@@ -25,9 +25,9 @@ def command(project: Path, jobs: int, target: str) -> None:
     from runner import output
     from runner.database import address as server
     from runner.database.session import Database
-    from runner.manifest import load
+    from runner.project.manifest import load
+    from runner.project.target import Target
     from runner.rebuild import rebuild
-    from runner.target import Target
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)

@@ -23,9 +23,9 @@ def command(project: Path, scripts: tuple[str, ...], full: bool, target: str) ->
     from runner import output
     from runner.database import address as server
     from runner.database.session import Database
-    from runner.manifest import load
+    from runner.project.manifest import load
+    from runner.project.target import Target
     from runner.rendering import rendered
-    from runner.target import Target
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)

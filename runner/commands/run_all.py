@@ -27,7 +27,7 @@ def command(project: Path, wait: float, every: str | None) -> None:
              python -m runner run-all --every 5m
     """
     from runner import loop, output
-    from runner.manifest import load
+    from runner.project.manifest import load
 
     manifest = load(project)
     if every is not None:
@@ -48,8 +48,8 @@ def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
     from runner.commands.ingest import ingest_all
     from runner.database import address as server
     from runner.database.session import Database, LockHeld
-    from runner.manifest import load
-    from runner.target import Target
+    from runner.project.manifest import load
+    from runner.project.target import Target
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)

@@ -31,8 +31,8 @@ def apply_command(project: Path, yes: bool, target: str, roles: bool) -> None:
     from runner.database import address as server
     from runner.database.session import Database
     from runner.errors import UsageError
-    from runner.manifest import load
-    from runner.target import Target
+    from runner.project.manifest import load
+    from runner.project.target import Target
 
     manifest = load(project)
     address = server.find(project)

@@ -26,7 +26,7 @@ def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) ->
     from runner.database.session import Database
     from runner.errors import RunnerError
     from runner.fixtures import choose, collect
-    from runner.manifest import load
+    from runner.project.manifest import load
     from runner.trial import run
 
     manifest = load(project)

@@ -27,9 +27,9 @@ def command(project: Path, repair: bool, jobs: int, target: str) -> None:
     from runner import output
     from runner.database import address as server
     from runner.database.session import Database
-    from runner.manifest import load
+    from runner.project.manifest import load
+    from runner.project.target import Target
     from runner.rebuild import verify
-    from runner.target import Target
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)

@@ -14,8 +14,8 @@ from runner.dashboard import view
 from runner.dashboard.data import SLICE, Result, Snapshot, encoded, plain, read, script_json
 from runner.database.session import Database
 from runner.errors import RunnerError
-from runner.files import put
 from runner.markup import digest, fill, static
+from runner.project.files import put
 
 CHARTS = Path(__file__).parents[1] / "charts" / "charts.js"
 LARGEST_BYTES = 5_000_000

@@ -220,7 +220,9 @@ def last_build_failed(session: Session, target: str) -> bool:
 
 def is_built(session: Session, target: str) -> bool:
     """Whether a target was ever built."""
-    return bool(session.row(queries("database/ledger.sql")["is_built"], {"target": target})["is_built"])
+    return bool(
+        session.row(queries("database/ledger.sql")["is_built"], {"target": target})["is_built"]
+    )
 
 
 def script_seconds(session: Session, target: str) -> dict[str, float]:
@@ -293,7 +295,9 @@ def forget(work: Session, target: str, scripts: Collection[str]) -> None:
     """A script that is not in the manifest misses what this build consumes: if it comes back, its
     tables are built anew.
     """
-    work.rows(queries("database/ledger.sql")["forget"], {"target": target, "scripts": list(scripts)})
+    work.rows(
+        queries("database/ledger.sql")["forget"], {"target": target, "scripts": list(scripts)}
+    )
 
 
 def _reason(error: BaseException | None) -> dict[str, str | None]:

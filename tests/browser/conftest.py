@@ -12,9 +12,9 @@ import pytest
 from runner import schema
 from runner.dashboard.page import write
 from runner.database.session import Database
-from runner.manifest import load
+from runner.project.manifest import load
+from runner.project.target import Target
 from runner.seed import Demo, seed
-from runner.target import Target
 from tests.integration.test_docs import HOSTILE
 from tests.proof.world import created, new_name
 from tests.support import PROJECT, earn, event, insert_events, query, run_all

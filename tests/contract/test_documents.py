@@ -12,7 +12,7 @@ import pytest
 
 from runner.database.session import Database
 from runner.docs import documents
-from runner.manifest import load
+from runner.project.manifest import load
 from tests import oracle
 from tests.oracle import EARN, Campaign, Counted, Event, Row
 from tests.support import PROJECT, query

@@ -25,10 +25,10 @@ from runner.database.embedded import TEST, Server
 from runner.database.queries import queries
 from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
-from runner.manifest import load
+from runner.project.manifest import load
+from runner.project.target import Target
 from runner.scope import Scopes
 from runner.source import Source, read_clock
-from runner.target import Target
 from tests.fire.arena import Arena
 from tests.fire.death import Boundary, watched
 from tests.support import PROJECT

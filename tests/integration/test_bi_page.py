@@ -10,8 +10,8 @@ from psycopg.conninfo import make_conninfo
 
 from runner import schema
 from runner.database.session import Database, QueryFailed
-from runner.manifest import load
-from runner.target import Target
+from runner.project.manifest import load
+from runner.project.target import Target
 from tests.support import PROJECT, query, scalar
 
 PAGE = (PROJECT / "docs/bi.md").read_text(encoding="utf-8")

@@ -14,9 +14,9 @@ from runner.attempt import CheckFailed
 from runner.build import build
 from runner.database.session import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, StartError
-from runner.manifest import load
+from runner.project.manifest import load
+from runner.project.target import Target
 from runner.rendering import rendered
-from runner.target import Target
 from tests.support import (
     JANUARY,
     PROJECT,

@@ -18,8 +18,8 @@ from runner.database.session import Database
 from runner.docs import documents
 from runner.errors import UsageError
 from runner.init import ORDERS, write
-from runner.manifest import Manifest, load
-from runner.target import Target
+from runner.project.manifest import Manifest, load
+from runner.project.target import Target
 from tests.integration.test_commands import assert_refused, command
 from tests.support import PROJECT, query, scalar
 

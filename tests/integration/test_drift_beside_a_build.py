@@ -7,9 +7,9 @@ import threading
 from runner import schema
 from runner.build import build
 from runner.database.session import Database
-from runner.manifest import load
 from runner.plan import Step
-from runner.target import Target
+from runner.project.manifest import load
+from runner.project.target import Target
 from tests.support import PROJECT, assert_equals_rebuild, ingest, insert_events, query, scalar
 
 

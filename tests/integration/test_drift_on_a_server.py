@@ -12,8 +12,8 @@ from runner.database.queries import queries
 from runner.database.session import Database, QueryFailed
 from runner.drift import Drift, apply, plan
 from runner.errors import StartError
-from runner.manifest import load
-from runner.target import Target
+from runner.project.manifest import load
+from runner.project.target import Target
 from tests.support import PROJECT, ingest, insert_events, query, run_all
 
 DEFINITION: dict[str, Any] = {

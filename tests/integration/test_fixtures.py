@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner.change_sets import change_sets
 from runner.database.session import BUILD_LOCK, Database
 from runner.fixtures import choose, collect
 from runner.init import ORDERS, write
-from runner.manifest import load
+from runner.project.manifest import load
+from runner.project.scripts import change_sets
 from runner.trial import Tried, run
 from tests.integration.test_build import earn
 from tests.integration.test_commands import assert_refused, command

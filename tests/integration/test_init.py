@@ -15,9 +15,9 @@ from runner import schema
 from runner.attempt import CheckFailed
 from runner.database.session import Database
 from runner.init import ORDERS, WORDS_OF_SQL, Source, write
-from runner.manifest import load
-from runner.shared import SHARED
-from runner.target import Target
+from runner.project.files import SHARED
+from runner.project.manifest import load
+from runner.project.target import Target
 from tests.integration.test_commands import assert_refused, environ
 from tests.support import PROJECT, differences, ingest, query, rebuild, scalar
 

@@ -30,8 +30,8 @@ from runner.database import embedded
 from runner.database.session import Database, LockHeld, QueryFailed
 from runner.errors import RunnerError
 from runner.load import COLUMNS, Loaded, load
-from runner.manifest import load as manifest
-from runner.target import Target
+from runner.project.manifest import load as manifest
+from runner.project.target import Target
 from tests.integration.test_commands import assert_refused, command, environ, wait_until
 from tests.support import PROJECT, ingest, query, scalar
 

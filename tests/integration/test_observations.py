@@ -18,12 +18,12 @@ from runner.database.ledger import Ledger
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
 from runner.fingerprint import fingerprint
-from runner.manifest import Manifest, load
 from runner.observations import histogram, restated
 from runner.pipeline import IngestionPipeline, pipelines
+from runner.project.manifest import Manifest, load
+from runner.project.target import Target
 from runner.rebuild import rebuild as rebuild_beside
 from runner.restate import restatement
-from runner.target import Target
 from tests import oracle
 from tests.integration.test_commands import command
 from tests.integration.test_warehouse_equals_oracle import SINGAPORE

@@ -18,10 +18,10 @@ from runner.build import build
 from runner.database.session import Database, LockHeld
 from runner.diff import Comparison, diff
 from runner.errors import UsageError
-from runner.manifest import load
 from runner.plan import Step
+from runner.project.manifest import load
+from runner.project.target import Target
 from runner.rebuild import _seconds_left, rebuild, verify
-from runner.target import Target
 from tests.support import (
     PROJECT,
     assert_equals_rebuild,

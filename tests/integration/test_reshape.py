@@ -15,10 +15,10 @@ from runner.attempt import CheckFailed
 from runner.build import build
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
-from runner.manifest import Manifest, load
 from runner.plan import Step
+from runner.project.manifest import Manifest, load
+from runner.project.target import Target
 from runner.rendering import rendered
-from runner.target import Target
 from tests.support import (
     assert_equals_rebuild,
     assert_reports_equal_oracle,

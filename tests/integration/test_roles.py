@@ -10,9 +10,9 @@ from psycopg.conninfo import make_conninfo
 
 from runner import schema
 from runner.database.session import Database, QueryFailed
-from runner.manifest import load
+from runner.project.manifest import load
+from runner.project.target import Target
 from runner.rebuild import rebuild
-from runner.target import Target
 from tests.integration.test_commands import assert_refused, command
 from tests.support import PROJECT, earn, edit, insert_events, query, run_all, scalar
 from tests.support import rebuild as build

@@ -10,9 +10,9 @@ from psycopg.conninfo import make_conninfo
 from runner import schema
 from runner.database.session import Database
 from runner.errors import RunnerError, UsageError
-from runner.manifest import load
+from runner.project.manifest import load
+from runner.project.target import Target
 from runner.seed import Demo, seed
-from runner.target import Target
 from tests.support import PROJECT, assert_reports_equal_oracle, query, run_all, scalar
 
 END = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ import pytest
 
 from runner.build import look
 from runner.database.session import Database
-from runner.manifest import Manifest, load
-from runner.target import Target
+from runner.project.manifest import Manifest, load
+from runner.project.target import Target
 from tests.integration.test_warehouse_equals_oracle import (
     EARN,
     ELSEWHERE,

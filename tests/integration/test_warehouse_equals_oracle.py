@@ -14,7 +14,7 @@ from psycopg.types.datetime import DateLoader, TimestamptzLoader
 
 from runner.database.session import Database
 from runner.load import load as load_file
-from runner.manifest import load
+from runner.project.manifest import load
 from runner.seed import Demo, seed
 from tests import oracle_warehouse
 from tests.integration.test_reports_equal_oracle import (

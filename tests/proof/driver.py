@@ -13,9 +13,9 @@ from typing import Any
 
 from runner.build import build
 from runner.database.session import Database
-from runner.manifest import load
 from runner.plan import Step
-from runner.target import Target
+from runner.project.manifest import load
+from runner.project.target import Target
 
 
 def work(order: dict[str, Any]) -> int:

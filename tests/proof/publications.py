@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
+from runner.project.target import Target
 from runner.rebuild import rebuild
-from runner.target import Target
 from tests.proof.world import World, earn, event, redeem
 
 Publish = Callable[[World], None]

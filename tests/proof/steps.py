@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from hypothesis import strategies as st
 
 from runner.errors import RunnerError
+from runner.project.target import Target
 from runner.rebuild import rebuild, verify
-from runner.target import Target
 from tests.fire.death import Boundary, terminate, watched
 from tests.proof.death import BuildBoundary
 from tests.proof.publications import COLUMN, TYPE, add_line, reshape

@@ -20,8 +20,8 @@ from runner.database import ledger
 from runner.database.queries import queries
 from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
+from runner.project.target import Target
 from runner.rebuild import rebuild
-from runner.target import Target
 from tests.fire.death import Boundary, watched
 from tests.proof.death import BuildBoundary
 from tests.proof.publications import COLUMN, reshape

@@ -10,8 +10,8 @@ import pytest
 
 from runner import schema
 from runner.database.session import LockHeld
+from runner.project.target import Target
 from runner.rebuild import rebuild
-from runner.target import Target
 from tests.proof.publications import moved
 from tests.proof.test_readers import reader
 from tests.proof.world import World, earn, event

@@ -24,9 +24,9 @@ from runner import schema
 from runner.attempt import Summary
 from runner.build import build
 from runner.database.session import Database
-from runner.manifest import Manifest, load
 from runner.pipeline import IngestionPipeline, pipelines
-from runner.target import Target
+from runner.project.manifest import Manifest, load
+from runner.project.target import Target
 from tests import oracle, oracle_warehouse
 from tests.integration.test_warehouse_equals_oracle import InfiniteDate, InfiniteTime
 from tests.support import PROJECT, REPORTS, assert_equals_rebuild, frozen

@@ -15,8 +15,8 @@ import pytest
 from runner import schema
 from runner.database.embedded import WATCHDOG
 from runner.database.session import Database
-from runner.manifest import load
-from runner.target import Target
+from runner.project.manifest import load
+from runner.project.target import Target
 from tests.integration.test_commands import command
 from tests.sources.servers import (
     MYSQL_FDW,

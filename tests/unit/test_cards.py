@@ -19,7 +19,7 @@ from runner.dashboard.data import encoded, plain, script_json
 from runner.dashboard.page import CHARTS
 from runner.dashboard.spec import problems
 from runner.errors import StartError
-from runner.manifest import load as load_manifest
+from runner.project.manifest import load as load_manifest
 from tests.support import PROJECT
 
 CARD = """\

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.layout import HEIGHT, draw
-from runner.lineage import reduced
+from runner.project.lineage import reduced
 
 NAMES = [f"table_{number}" for number in range(14)]
 GRAPHS = st.sets(st.sampled_from(list(combinations(NAMES, 2))), max_size=40)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import StartError
-from runner.manifest import MANIFEST, load
+from runner.project.manifest import MANIFEST, load
 
 SMALL = """
 [variables]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from runner.database.ledger import Position
 from runner.errors import StartError, UsageError
 from runner.fingerprint import fingerprint
-from runner.graph import order, select
-from runner.manifest import Manifest, Script, Value
 from runner.plan import Step, decide
+from runner.project.graph import order, select
+from runner.project.manifest import Manifest, Script, Value
 
 NEW = Position(pipeline_id=1, after=3, through=5)
 NOTHING_NEW = Position(pipeline_id=1, after=5, through=5)

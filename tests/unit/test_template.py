@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from runner.errors import RunnerError
-from runner.template import FULL, INCREMENTAL, plain, render
+from runner.project.template import FULL, INCREMENTAL, plain, render
 
 
 def refusal(text: str, **values: Any) -> RunnerError:

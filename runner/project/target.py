@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from runner.errors import UsageError
-from runner.manifest import Script
-from runner.template import plain
+from runner.project.manifest import Script
+from runner.project.template import plain
 
 # Replicas are shared by all targets; fixture tests alone bring their own.
 RAW_SCHEMA = "warehouse"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from runner.graph import order
-from runner.manifest import Manifest
+from runner.project.graph import order
+from runner.project.manifest import Manifest
 
 
 def change_sets(manifest: Manifest) -> set[str]:

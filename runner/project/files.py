@@ -1,10 +1,16 @@
-"""Finds the files that every project shares: its own where it has one, else the packaged one."""
+"""Files of a project: those that every project shares, its own where it has one, else the packaged
+one; and those that are written for it.
+"""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
+from runner.errors import RunnerError
+
+PACKAGE = Path(__file__).parents[1]
 # Installed, they lie inside the package: setup.cfg puts them there. In a clone they are where they
 # are written, at its top level.
 HOME = installed if (installed := PACKAGE / "shipped").is_dir() else PACKAGE.parent
@@ -51,3 +57,17 @@ def layer_files(project: Path, layer: str) -> list[Path]:
             for file in sorted((project / "schema").glob(f"{layer}.*.sql"))
         ),
     ]
+
+
+def put(file: Path, text: str, mode: int = 0o644) -> None:
+    """Put a file in its place when all of it is written."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+        ) as fresh:
+            fresh.write(text)
+        os.chmod(fresh.name, mode)
+        os.replace(fresh.name, file)
+    except OSError as error:
+        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.layout import Edge
-from runner.manifest import LEAVES, Manifest
-from runner.target import RAW_SCHEMA
+from runner.project.manifest import LEAVES, Manifest
+from runner.project.target import RAW_SCHEMA
 
+Edge = tuple[str, str]
 Neighbours = Mapping[str, Sequence[str]]
 
 

@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping
 
 from runner.errors import StartError, UsageError
-from runner.manifest import MANIFEST, Manifest, Script
+from runner.project.manifest import MANIFEST, Manifest, Script
 
 
 def order(manifest: Manifest) -> list[Script]:
