@@ -31,7 +31,7 @@ from runner.compose import PRELUDE, Composer
 from runner.database import embedded
 from runner.database.binaries import psql_path
 from runner.database.session import Database, Session
-from runner.pipeline import IngestionPipeline
+from runner.ingest.pipeline import IngestionPipeline
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Script, load
 from runner.project.target import Target

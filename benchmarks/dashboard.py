@@ -27,7 +27,7 @@ from runner.build import build
 from runner.dashboard.page import write
 from runner.database import embedded
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline
+from runner.ingest.pipeline import IngestionPipeline
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.seed import Demo, seed

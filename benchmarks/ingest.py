@@ -28,7 +28,7 @@ import psycopg
 from runner import schema
 from runner.database import embedded
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipeline import IngestionPipeline, Loaded
 from runner.project.manifest import load
 from runner.project.target import Target
 

@@ -19,14 +19,14 @@ from psycopg import sql
 from runner.compose import Composer
 from runner.database import ledger
 from runner.database.names import join
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Row, Session
 from runner.errors import StartError
 from runner.fixtures import Rows, raw_names
+from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import RAW_SCHEMA, Target
-from runner.replica import ensure_replica
 
 # In which run a row came is no matter between two builds.
 RUN = "_run_id"
@@ -220,9 +220,7 @@ class Bench:
 
     def _columns_of(self, table: str) -> dict[str, Row]:
         if table not in self._columns:
-            found = self.session.rows(
-                queries("trial.sql")["columns"], {"table": self._table(table)}
-            )
+            found = self.session.rows(named_query("trial.columns"), {"table": self._table(table)})
             self._columns[table] = {row["name"]: row for row in found}
         return self._columns[table]
 
@@ -240,7 +238,7 @@ class Bench:
                 "describe it in schema/pipelines.sql, or with python -m runner pipelines add",
             )
         keys = {"pipeline_id": pipelines[name].pipeline_id}
-        definition = self.session.row(queries("pipeline.sql")["definition"], keys)
+        definition = self.session.row(named_query("ingest/pipeline.definition"), keys)
         table = {"target_relation": self._table(f"raw.{name}")}
         try:
             ensure_replica(self.session, {**definition, **table}, manifest.project)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.database.queries import queries
+from runner.database.queries import named_query, queries
 from runner.database.session import Row, Session
 from runner.project.manifest import LAYERS, Manifest
 
@@ -111,7 +111,7 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
         kind: _by_relation(session.rows(named[kind], {"relations": list(names)}))
         for kind in ("columns", "constraints", "indexes")
     }
-    checks = session.rows(queries("look.sql")["checks"], {"target": "live"})
+    checks = session.rows(named_query("look.checks"), {"target": "live"})
     return Catalogue(
         session.row("select current_database() as name")["name"],
         [_relation(row, names, parts, _rows(session, row)) for row in found],

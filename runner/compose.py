@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from runner.database.ledger import Position
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.plan import Mode
 from runner.project import files as shared
@@ -92,7 +92,7 @@ class Composer:
         pieces.append(self.script(script, mode, fresh))
         for name, table in tables.items():
             if name not in merged:
-                keys = session.rows(queries("shape.sql")["keys"], {"tables": [table]})
+                keys = session.rows(named_query("shape.keys"), {"tables": [table]})
                 pieces += [
                     Piece(f"alter table {fresh[name]} add {key['definition']};\n")
                     for key in keys
@@ -119,7 +119,7 @@ class Composer:
         tables = {name: self.target.table(script.layer, name) for name in script.tables}
         merged = self._merged(script)
         bare = [table for name, table in tables.items() if name not in merged]
-        keys = session.rows(queries("shape.sql")["keys"], {"tables": bare})
+        keys = session.rows(named_query("shape.keys"), {"tables": bare})
         return [
             *(Piece(f"{key['drop']};\n") for key in keys),
             self.script(script, "full", tables),

@@ -13,7 +13,7 @@ from runner.compose import PRELUDE
 from runner.database import ledger
 from runner.database.ledger import Ledger
 from runner.database.names import join
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Database, Session
 from runner.errors import UsageError
 from runner.project.graph import order, select
@@ -107,7 +107,7 @@ def compare(
 
 def _compare_view(session: Session, name: str, left: Target, right: Target) -> Difference:
     views = [target.table(*name.split(".")) for target in (left, right)]
-    texts = [session.rows(queries("diff.sql")["view"], {"view": view}) for view in views]
+    texts = [session.rows(named_query("diff.view"), {"view": view}) for view in views]
     missing = [view for view, text in zip(views, texts, strict=True) if not text]
     if missing:
         return _missing(name, missing)
@@ -149,7 +149,7 @@ def _compare_table(session: Session, name: str, left: Target, right: Target) -> 
     }
 
     def text(query: str) -> str:
-        return render(queries("diff.sql")[query], values, "diff.sql")
+        return render(named_query(f"diff.{query}"), values, "diff.sql")
 
     session.run(text("stage"))
     found = {**session.rows(text("rows"))[0], **session.rows(text("look"))[0]}
@@ -173,5 +173,5 @@ def _other_parts(session: Session, left: str, right: str) -> list[str]:
 
 def _key(session: Session, table: str) -> list[sql.SQL]:
     """The columns of its key; none if it has no key."""
-    shape = session.rows(queries("database/ledger.sql")["table_shape"], {"table": table})
+    shape = session.rows(named_query("database/ledger.table_shape"), {"table": table})
     return [plain(column["column_name"]) for column in shape if column["is_key"]]

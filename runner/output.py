@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from runner.attempt import Result, Summary
     from runner.bench import Mismatch
-    from runner.coverage import Stretch
     from runner.database.session import Changes
     from runner.diff import Difference
-    from runner.pipeline import Loaded
+    from runner.ingest.coverage import Stretch
+    from runner.ingest.pipeline import Loaded
+    from runner.ingest.writer import Counts
     from runner.plan import Step
-    from runner.transfer import Counts
     from runner.trial import Tried
 
 GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"
@@ -342,7 +342,7 @@ def differences_data(found: Sequence[Difference]) -> list[dict[str, Any]]:
 
 def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
     """What a pipeline covers, on one line, and the gaps with what fills them."""
-    from runner.coverage import fill, line
+    from runner.ingest.coverage import fill, line
 
     if not stretches:
         return
@@ -395,7 +395,7 @@ def restated(days: Rows) -> None:
 
 def coverage_data(pipeline: str, stretches: Sequence[Stretch]) -> dict[str, Any]:
     """The same for a program."""
-    from runner.coverage import fill
+    from runner.ingest.coverage import fill
 
     return {
         "coverage": [

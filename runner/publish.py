@@ -7,7 +7,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Row, Session
 from runner.errors import RunnerError
 from runner.project.template import plain, render
@@ -65,7 +65,7 @@ def publish(session: Session, live: str, rows: Rows) -> str:
 
 
 def _shape(session: Session, table: str) -> list[Row]:
-    shape = session.rows(queries("database/ledger.sql")["table_shape"], {"table": table})
+    shape = session.rows(named_query("database/ledger.table_shape"), {"table": table})
     if not shape:
         raise RunnerError(
             f"{table} has no key, by which what differs could be published",

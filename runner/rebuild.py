@@ -16,7 +16,7 @@ from runner.build import alone, bring_up_to_date, clear, look
 from runner.compose import PRELUDE, Composer
 from runner.database import ledger
 from runner.database.ledger import Ledger
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
 from runner.diff import Difference, compare
 from runner.errors import RunnerError
@@ -122,7 +122,7 @@ def _held(
         database.refuse_pooler(work, evidence)
         book = Ledger(evidence)
         locks.enter_context(alone(work, book, target))
-        for pipeline in work.rows(queries("pipeline.sql")["all_pipelines"]):
+        for pipeline in work.rows(named_query("ingest/pipeline.all_pipelines")):
             what = f"an ingest of {pipeline['pipeline_name']}"
             locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
         yield work, book

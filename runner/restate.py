@@ -6,7 +6,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Row, Session
 from runner.errors import RunnerError
 from runner.project.template import plain, render
@@ -16,7 +16,7 @@ def restatement(session: Session, run_id: int, table_name: str, live: str, fresh
     """The SQL that keeps what publishing `fresh` is about to change in `live`; both have the same
     columns. `table_name` is what the rows are kept under: the same for all targets.
     """
-    shape = session.rows(queries("database/ledger.sql")["table_shape"], {"table": live})
+    shape = session.rows(named_query("database/ledger.table_shape"), {"table": live})
     keys = [column for column in shape if column["is_key"]]
     if not keys:
         raise RunnerError(

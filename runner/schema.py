@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 from runner.compose import Composer, Piece
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
-from runner.pipeline import pipelines
+from runner.ingest.pipeline import pipelines
+from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
-from runner.replica import ensure_replica
 from runner.shape import columns
 
 # In this order, before the tables of the layers. A project may lack the first and the third; the
@@ -99,13 +99,13 @@ def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
     tables = re.findall(
         r"create table if not exists ([a-z0-9_.]+) ", file.read_text(encoding="utf-8")
     )
-    return bool(session.row(queries("schema.sql")["foreign"], {"tables": tables})["found"])
+    return bool(session.row(named_query("schema.foreign"), {"tables": tables})["found"])
 
 
 def _create_replicas(session: Session, manifest: Manifest) -> None:
     """A replica has the columns of its source, so it is made by the database and not by a file."""
     for pipeline in pipelines(session):
-        definition = session.row(queries("pipeline.sql")["definition"], pipeline)
+        definition = session.row(named_query("ingest/pipeline.definition"), pipeline)
         quoted = definition["source_relation"]
         if session.row("select to_regclass(%(name)s) is not null as found", {"name": quoted})[
             "found"
@@ -114,11 +114,11 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
 
 
 def _catalogue(session: Session) -> dict[str, str]:
-    rows = session.rows(queries("schema.sql")["catalogue"])
+    rows = session.rows(named_query("schema.catalogue"))
     return {row["name"]: row["state"] for row in rows}
 
 
 def _rights(session: Session, target: Target) -> list[str]:
     """Roles, and grants in the reporting schema, as the statements that give them."""
     values = {"schema": f"{target.prefix}reporting"}
-    return [row["right"] for row in session.rows(queries("schema.sql")["rights"], values)]
+    return [row["right"] for row in session.rows(named_query("schema.rights"), values)]

@@ -14,7 +14,7 @@ from runner.attempt import Attempt, CheckFailed
 from runner.bench import Bench, Contents, Mismatch
 from runner.compose import Composer
 from runner.database.ledger import Ledger, Position
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import (
     BUILD_LOCK,
     CONNECTION_LOST,
@@ -120,7 +120,7 @@ class _Book(Ledger):
     def begin(self, kind: str, work: Session, **values: Any) -> int:
         self.number += 1
         keys = {"run_id": self.number, "kind": kind, "target": values["target"]}
-        work.rows(queries("trial.sql")["begin"], keys)
+        work.rows(named_query("trial.begin"), keys)
         return self.number
 
     def script_done(self, *arguments: Any, **values: Any) -> None:

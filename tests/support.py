@@ -14,7 +14,7 @@ from runner.attempt import Summary
 from runner.build import build
 from runner.database.ledger import Ledger
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline, Loaded, pipelines
+from runner.ingest.pipeline import IngestionPipeline, Loaded, pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from tests import oracle

@@ -10,8 +10,8 @@ import click
 from runner.options import Command, json_option
 
 if TYPE_CHECKING:
+    from runner.ingest.pipeline import IngestionPipeline
     from runner.output import Live
-    from runner.pipeline import IngestionPipeline
 
 
 @click.command("backfill", cls=Command)

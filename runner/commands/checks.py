@@ -23,7 +23,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     from runner import output
     from runner.database import address as server
     from runner.database.ledger import Ledger
-    from runner.database.queries import queries
+    from runner.database.queries import named_query
     from runner.database.session import Database
     from runner.project.graph import select
     from runner.project.manifest import load
@@ -31,7 +31,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     manifest = load(project)
     with Database(server.find(project).conninfo).session() as session:
         Ledger(session)
-        rows = session.rows(queries("look.sql")["checks"], {"target": target})
+        rows = session.rows(named_query("look.checks"), {"target": target})
     results = {row["check"]: row for row in rows}
     found = []
     for key in sorted(select(manifest, patterns or ["*"])):

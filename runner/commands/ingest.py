@@ -12,8 +12,8 @@ from runner.options import Command, json_option, wait_option
 
 if TYPE_CHECKING:
     from runner.database.session import Database, LockHeld
+    from runner.ingest.pipeline import IngestionPipeline
     from runner.output import Live
-    from runner.pipeline import IngestionPipeline
 
 
 @click.command("ingest", cls=Command)
@@ -61,7 +61,7 @@ def ingest_all(
     from runner.database.ledger import Ledger
     from runner.database.session import LockHeld
     from runner.errors import RunnerError
-    from runner.pipeline import IngestionPipeline, pipelines
+    from runner.ingest.pipeline import IngestionPipeline, pipelines
 
     with database.session() as session:
         Ledger(session)
@@ -91,7 +91,7 @@ def repair(
     from runner.database import address as server
     from runner.database.ledger import Ledger
     from runner.database.session import Database
-    from runner.pipeline import IngestionPipeline, pipelines
+    from runner.ingest.pipeline import IngestionPipeline, pipelines
 
     database = Database(server.find(project).conninfo)
     with database.session() as session:

@@ -31,7 +31,7 @@ def command(project: Path, /, **filters: object) -> None:
     from runner import output
     from runner.database import address as server
     from runner.database.ledger import Ledger
-    from runner.database.queries import queries
+    from runner.database.queries import named_query
     from runner.database.session import Database, QueryFailed
     from runner.errors import UsageError
 
@@ -39,13 +39,11 @@ def command(project: Path, /, **filters: object) -> None:
         Ledger(session)
         since = filters.pop("since")
         try:
-            filters["since"] = session.row(queries("look.sql")["moment"], {"since": since})[
-                "moment"
-            ]
+            filters["since"] = session.row(named_query("look.moment"), {"since": since})["moment"]
         except QueryFailed as error:
             raise UsageError(
                 f"--since {since} is neither a time nor an age",
                 "--since 2026-01-31, --since '2 hours'",
             ) from error
-        rows = session.rows(queries("look.sql")["logs"], filters)
+        rows = session.rows(named_query("look.logs"), filters)
     output.table(rows, "nothing was logged")

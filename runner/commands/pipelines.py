@@ -32,10 +32,10 @@ def list_command(project: Path) -> None:
     Example: python -m runner pipelines list
     """
     from runner import output
-    from runner.database.queries import queries
+    from runner.database.queries import named_query
 
     with _database(project).session() as session:
-        rows = session.rows(queries("look.sql")["pipelines"])
+        rows = session.rows(named_query("look.pipelines"))
     output.table(rows, "there is no pipeline yet: python -m runner pipelines add --help")
 
 
@@ -50,15 +50,16 @@ def show(project: Path, name: str) -> None:
     \b
     Example: python -m runner pipelines show event_stream
     """
-    from runner import output, preflight
-    from runner.coverage import coverage
-    from runner.database.queries import queries
+    from runner import output
+    from runner.database.queries import named_query
+    from runner.ingest import preflight
+    from runner.ingest.coverage import coverage
 
     with _database(project).session() as session:
-        found = _definition(session.rows(queries("look.sql")["pipeline"], {"name": name}), name)
+        found = _definition(session.rows(named_query("look.pipeline"), {"name": name}), name)
         stretches = coverage(session, found["id"])
         doubts = preflight.of_pipeline(session, found["id"], project)
-        runs = session.rows(queries("look.sql")["pipeline_runs"], {"name": name})
+        runs = session.rows(named_query("look.pipeline_runs"), {"name": name})
     if output.style.json:
         covered = output.coverage_data(name, stretches)
         output.data({**found, **covered, "doubts": doubts, "runs": runs})
@@ -161,9 +162,9 @@ def add(project: Path, /, yes: bool, **values: Any) -> None:
                  --key order_id --mode upsert
     """
     from runner import output
-    from runner.add import add as add_pipeline
-    from runner.add import read
     from runner.errors import UsageError
+    from runner.ingest.add_pipeline import add as add_pipeline
+    from runner.ingest.add_pipeline import read
 
     wanted = read(**values)
     if wanted.lacks_password and not yes and sys.stdin.isatty():
@@ -201,18 +202,18 @@ def source_sql(project: Path, kind: str, source: str, role: str) -> None:
     Example: python -m runner pipelines source-sql postgres --source app.orders --role milepost
     """
     from runner import output
-    from runner.foreign import script_for_source
+    from runner.ingest.foreign.attach import script_for_source
 
     output.answer(script_for_source(kind, project, source, role).rstrip("\n"))
 
 
 def _switch(project: Path, name: str, is_enabled: bool) -> None:
     from runner import output
-    from runner.database.queries import queries
+    from runner.database.queries import named_query
 
     values = {"name": name, "is_enabled": is_enabled}
     with _database(project).session() as session:
-        _definition(session.rows(queries("look.sql")["switch_pipeline"], values), name)
+        _definition(session.rows(named_query("look.switch_pipeline"), values), name)
     output.say(f"{name} is {'enabled' if is_enabled else 'disabled'}")
 
 

@@ -19,18 +19,19 @@ def command(project: Path, target: str) -> None:
     \b
     Example: python -m runner status
     """
-    from runner import coverage, output
+    from runner import output
     from runner.database import address as server
     from runner.database.ledger import Ledger
-    from runner.database.queries import queries
+    from runner.database.queries import named_query
     from runner.database.session import Database
-    from runner.holds import holds
+    from runner.ingest import coverage
+    from runner.ingest.blockers import holds
 
     names = ("problems", "freshness", "last_builds", "check_counts")
     with Database(server.find(project).conninfo).session() as session:
         Ledger(session)
         found = {
-            name: session.rows(queries("look.sql")[name], {"target": target}) for name in names
+            name: session.rows(named_query(f"look.{name}"), {"target": target}) for name in names
         }
         found["problems"] += coverage.problems(session) + holds(session, project)
     problems = found["problems"]

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Changes, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, StartError
 
@@ -146,7 +146,7 @@ class Ledger:
         )
 
     def _run(self, name: str, **values: Any) -> list[dict[str, Any]]:
-        return self.session.rows(queries("database/ledger.sql")[name], values)
+        return self.session.rows(named_query(f"database/ledger.{name}"), values)
 
 
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
@@ -162,19 +162,19 @@ def succeed(work: Session, run_id: int, **values: Any) -> None:
         **{name: values.get(name, 0) for name in COUNTS},
         **{name: values.get(name) for name in PROMISES},
     }
-    if not work.rows(queries("database/ledger.sql")["succeed"], values):
+    if not work.rows(named_query("database/ledger.succeed"), values):
         raise RunnerError(f"run {run_id} was given up by another runner; its data are rolled back")
 
 
 def undo(work: Session, run_id: int) -> None:
     """A run is marked as taken back, in the transaction that does it."""
-    if not work.rows(queries("database/ledger.sql")["undo_run"], {"run_id": run_id}):
+    if not work.rows(named_query("database/ledger.undo_run"), {"run_id": run_id}):
         raise RunnerError(f"run {run_id} cannot be undone twice")
 
 
 def replicas(session: Session) -> list[str]:
     """The replicas that there are, as schema.table."""
-    return [row["name"] for row in session.rows(queries("database/ledger.sql")["replicas"], {})]
+    return [row["name"] for row in session.rows(named_query("database/ledger.replicas"), {})]
 
 
 def positions(session: Session, target: str) -> dict[str, Position]:
@@ -183,7 +183,7 @@ def positions(session: Session, target: str) -> dict[str, Position]:
     A target that was never built has nothing new anywhere: it is filled in full, from all rows.
     """
     found = {}
-    for row in session.rows(queries("database/ledger.sql")["positions"], {"target": target}):
+    for row in session.rows(named_query("database/ledger.positions"), {"target": target}):
         after = row["newest"] if row["consumed"] is None else row["consumed"]
         found[row["raw_name"]] = Position(
             row["pipeline_id"], after, max(after, row["newest"]), row["file"], row["is_remade"]
@@ -203,31 +203,31 @@ def horizons(
         "chain": chain,
         "next_xid": next_xid,
     }
-    return session.row(queries("database/ledger.sql")["horizons"], values)
+    return session.row(named_query("database/ledger.horizons"), values)
 
 
 def gaps(session: Session, pipeline_id: int) -> list[tuple[str, str]]:
     """Windows of a pipeline that were undone and not filled again, as [low, high)."""
-    found = session.rows(queries("database/ledger.sql")["gaps"], {"pipeline_id": pipeline_id})
+    found = session.rows(named_query("database/ledger.gaps"), {"pipeline_id": pipeline_id})
     return [(gap["low"], gap["high"]) for gap in found]
 
 
 def last_build_failed(session: Session, target: str) -> bool:
     """Whether the last build of a target did not succeed."""
-    found = session.rows(queries("database/ledger.sql")["last_build"], {"target": target})
+    found = session.rows(named_query("database/ledger.last_build"), {"target": target})
     return bool(found) and found[0]["status"] != "succeeded"
 
 
 def is_built(session: Session, target: str) -> bool:
     """Whether a target was ever built."""
     return bool(
-        session.row(queries("database/ledger.sql")["is_built"], {"target": target})["is_built"]
+        session.row(named_query("database/ledger.is_built"), {"target": target})["is_built"]
     )
 
 
 def script_seconds(session: Session, target: str) -> dict[str, float]:
     """How long the scripts of a target have taken lately, by key."""
-    rows = session.rows(queries("database/ledger.sql")["script_seconds"], {"target": target})
+    rows = session.rows(named_query("database/ledger.script_seconds"), {"target": target})
     return {row["script"]: row["seconds"] for row in rows}
 
 
@@ -237,7 +237,7 @@ def built_scripts(
     """The fingerprint that each script's tables, given by its key, were last built from."""
     pairs = [(script, table) for script, names in tables.items() for table in names]
     rows = session.rows(
-        queries("database/ledger.sql")["built_scripts"],
+        named_query("database/ledger.built_scripts"),
         {
             "target": target,
             "scripts": [script for script, _ in pairs],
@@ -251,7 +251,7 @@ def restated(work: Session, build_id: int) -> dict[str, int]:
     """Of each table, how many days that were published before, and not as the last, a build has
     changed, in its transaction.
     """
-    found = work.rows(queries("database/ledger.sql")["restated"], {"run_id": build_id})
+    found = work.rows(named_query("database/ledger.restated"), {"run_id": build_id})
     return {row["table_name"]: row["days"] for row in found}
 
 
@@ -259,7 +259,7 @@ def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None
     """Record what a build consumes, in its transaction."""
     for position in consumed.values():
         work.rows(
-            queries("database/ledger.sql")["consume"],
+            named_query("database/ledger.consume"),
             {
                 "run_id": build_id,
                 "pipeline_id": position.pipeline_id,
@@ -280,7 +280,7 @@ def remember(
 ) -> None:
     """Record what a script's tables are built from now, in the transaction of the build."""
     work.rows(
-        queries("database/ledger.sql")["remember_script"],
+        named_query("database/ledger.remember_script"),
         {
             "target": target,
             "script": script,
@@ -295,9 +295,7 @@ def forget(work: Session, target: str, scripts: Collection[str]) -> None:
     """A script that is not in the manifest misses what this build consumes: if it comes back, its
     tables are built anew.
     """
-    work.rows(
-        queries("database/ledger.sql")["forget"], {"target": target, "scripts": list(scripts)}
-    )
+    work.rows(named_query("database/ledger.forget"), {"target": target, "scripts": list(scripts)})
 
 
 def _reason(error: BaseException | None) -> dict[str, str | None]:

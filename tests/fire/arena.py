@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipeline import IngestionPipeline, Loaded
 from tests.support import PROJECT
 
 # What a source has to tell, but for the time, which is as the test says.

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from runner import pipeline
 from runner.database import retry
 from runner.database.session import Database
+from runner.ingest import pipeline
 from tests.fire.arena import Arena
 
 

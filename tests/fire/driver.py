@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.database.session import Database
 from runner.errors import RunnerError
-from runner.pipeline import IngestionPipeline
+from runner.ingest.pipeline import IngestionPipeline
 from tests.fire.death import Boundary, watched
 
 

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from runner.database.embedded import FAST, Server
 from runner.database.session import Database, LockHeld
 from runner.errors import RunnerError
-from runner.pipeline import IngestionPipeline
+from runner.ingest.pipeline import IngestionPipeline
 from tests.conftest import load_schema
 from tests.fire.arena import Arena
 from tests.fire.test_odd_values import MODES

@@ -20,15 +20,17 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from runner import move, schema, transfer
+from runner import schema
 from runner.database.embedded import TEST, Server
 from runner.database.queries import queries
 from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
+from runner.ingest import run as move
+from runner.ingest import writer as transfer
+from runner.ingest.conditions import Scopes
+from runner.ingest.source import Source, read_clock
 from runner.project.manifest import load
 from runner.project.target import Target
-from runner.scope import Scopes
-from runner.source import Source, read_clock
 from tests.fire.arena import Arena
 from tests.fire.death import Boundary, watched
 from tests.support import PROJECT

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from runner import windows
 from runner.errors import RunnerError
+from runner.ingest import windows
 from tests.fire.arena import Arena
 
 NEW_YORK = "America/New_York"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipeline import IngestionPipeline, Loaded
 from tests.fire.arena import Arena
 from tests.fire.test_odd_values import MODES
 from tests.support import (

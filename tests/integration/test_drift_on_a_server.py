@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from runner import schema
-from runner.columns import Column
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed
-from runner.drift import Drift, apply, plan
 from runner.errors import StartError
+from runner.ingest.columns import Column
+from runner.ingest.drift import Drift, apply, plan
 from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import PROJECT, ingest, insert_events, query, run_all
@@ -104,7 +104,7 @@ def prepare(database: Database, before: str, after: str) -> None:
 
 
 def columns(database: Database, relation: str) -> dict[str, Column]:
-    rows = query(database, queries("pipeline.sql")["columns"], relation=relation)
+    rows = query(database, named_query("ingest/pipeline.columns"), relation=relation)
     return {row["name"]: Column(**row) for row in rows}
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runner.database import retry
 from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld, QueryFailed
 from runner.errors import RunnerError, StartError
-from runner.pipeline import IngestionPipeline
+from runner.ingest.pipeline import IngestionPipeline
 from tests.support import PROJECT, ingest, insert_events, query, scalar
 
 pytestmark = pytest.mark.usefixtures("no_margin")

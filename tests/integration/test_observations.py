@@ -18,8 +18,8 @@ from runner.database.ledger import Ledger
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
 from runner.fingerprint import fingerprint
+from runner.ingest.pipeline import IngestionPipeline, pipelines
 from runner.observations import histogram, restated
-from runner.pipeline import IngestionPipeline, pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from runner.rebuild import rebuild as rebuild_beside

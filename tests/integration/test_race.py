@@ -7,7 +7,7 @@ import threading
 import psycopg
 
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline
+from runner.ingest.pipeline import IngestionPipeline
 from tests.support import PROJECT, ingest, query, scalar
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner import holds
-from runner.coverage import Stretch, bar, coverage
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline
+from runner.ingest import blockers as holds
+from runner.ingest.coverage import Stretch, bar, coverage
+from runner.ingest.pipeline import IngestionPipeline
 from tests.integration.test_commands import command
 from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
 

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from runner import attempt, plan, publication, publish
 from runner.database import ledger
-from runner.database.queries import queries
+from runner.database.queries import named_query, queries
 from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
 from runner.project.target import Target
@@ -42,7 +42,7 @@ class Bench:
         self.world.build("*")
 
     def query(self, name: str, old: str, new: str) -> None:
-        text = queries("database/ledger.sql")[name]
+        text = named_query(f"database/ledger.{name}")
         assert old in text
         self.patch.setitem(queries("database/ledger.sql"), name, text.replace(old, new))
 
@@ -372,10 +372,12 @@ def without_the_lock(bench: Bench) -> None:
 
 
 def without_the_locks_of_pipelines(bench: Bench) -> None:
-    text = queries("pipeline.sql")["all_pipelines"]
+    text = named_query("ingest/pipeline.all_pipelines")
     assert "order by" in text
     bench.patch.setitem(
-        queries("pipeline.sql"), "all_pipelines", text.replace("order by", "where false order by")
+        queries("ingest/pipeline.sql"),
+        "all_pipelines",
+        text.replace("order by", "where false order by"),
     )
 
 

@@ -24,7 +24,7 @@ from runner import schema
 from runner.attempt import Summary
 from runner.build import build
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline, pipelines
+from runner.ingest.pipeline import IngestionPipeline, pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from tests import oracle, oracle_warehouse

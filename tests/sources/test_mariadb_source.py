@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline
+from runner.ingest.pipeline import IngestionPipeline
 from tests.integration.test_commands import command
 from tests.sources.servers import PASSWORD, ROLE, Client, MariaDB
 from tests.support import PROJECT, ingest, query, scalar

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from runner.database.session import Database
-from runner.pipeline import IngestionPipeline
+from runner.ingest.pipeline import IngestionPipeline
 from tests.integration.test_commands import command
 from tests.sources.servers import PASSWORD, ROLE, SECRET, Cluster, run_source_sql
 from tests.support import PROJECT, ingest, query, scalar

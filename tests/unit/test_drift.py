@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from runner.columns import Column
-from runner.drift import Drift, compare
 from runner.errors import StartError
+from runner.ingest.columns import Column
+from runner.ingest.drift import Drift, compare
 
 DEFINITION: dict[str, Any] = {
     "pipeline_name": "orders",

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Session
+from runner.ingest.conditions import Scopes
+from runner.ingest.source import Source
 from runner.project.template import render
-from runner.scope import Scopes
-from runner.source import Source
 
 TARGET_SECONDS = 10.0
 MOST_ROWS = 1_000_000
@@ -87,14 +87,14 @@ class Windows:
         cursor, zone = self.source.cursor_name, self.source.definition["cursor_timezone"]
         moment = sql.SQL("({} at time zone {})").format(cursor, sql.Literal(zone))
         text = render(
-            queries("pipeline.sql")["next_window"],
+            named_query("ingest/pipeline.next_window"),
             {
                 "source": _literally(self.source.relation),
                 "scope": _literally(self.scopes.ahead(low, high)),
                 "cursor": _literally(cursor),
                 "moment": _literally(moment if self.source.is_naive else cursor),
             },
-            "pipeline.sql",
+            "ingest/pipeline.sql",
         )
         values = {
             "low": low,

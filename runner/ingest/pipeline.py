@@ -11,10 +11,9 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.columns import stored_columns
 from runner.database import ledger, retry
 from runner.database.ledger import Ledger
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import (
     PIPELINE_LOCK,
     REPLICA_LOCK,
@@ -24,11 +23,12 @@ from runner.database.session import (
     lock_number,
 )
 from runner.errors import RunnerError, UsageError, was_interrupted
-from runner.move import Move
-from runner.replica import ensure_replica
-from runner.source import NOTHING, Clock, Scope, Source, look, read_clock
-from runner.transfer import Counts
-from runner.windows import LARGEST, Pace, Window, Windows
+from runner.ingest.columns import stored_columns
+from runner.ingest.replica import ensure_replica
+from runner.ingest.run import Move
+from runner.ingest.source import NOTHING, Clock, Scope, Source, look, read_clock
+from runner.ingest.windows import LARGEST, Pace, Window, Windows
+from runner.ingest.writer import Counts
 
 POLL_SECONDS = 0.1
 
@@ -164,7 +164,7 @@ class IngestionPipeline:
 
     def _define(self) -> dict[str, Any]:
         found = self.work.rows(
-            queries("pipeline.sql")["definition"], {"pipeline_id": self.pipeline_id}
+            named_query("ingest/pipeline.definition"), {"pipeline_id": self.pipeline_id}
         )
         if not found:
             raise UsageError(f"there is no pipeline {self.pipeline_id}")
@@ -297,7 +297,7 @@ class IngestionPipeline:
             "only": only,
         }
         try:
-            found = self.work.rows(queries("pipeline.sql")["stretches"], values)
+            found = self.work.rows(named_query("ingest/pipeline.stretches"), values)
         except QueryFailed as error:
             if not (error.sqlstate or "").startswith("22"):
                 raise
@@ -342,9 +342,9 @@ class IngestionPipeline:
 
     def _undo(self, run_id: int) -> None:
         values = {"run_id": run_id, "pipeline_id": self.pipeline_id}
-        found = self.work.rows(queries("pipeline.sql")["undoable"], values)
+        found = self.work.rows(named_query("ingest/pipeline.undoable"), values)
         if not found:
-            if self.failures and self.work.rows(queries("pipeline.sql")["undone"], values):
+            if self.failures and self.work.rows(named_query("ingest/pipeline.undone"), values):
                 return  # by the try before this one, which lost its connection
             raise UsageError(
                 f"run {run_id} did not succeed, was undone before, or moved no rows of a source",
@@ -443,7 +443,7 @@ def _holder(clock: Clock) -> str:
 
 def pipelines(session: Session, name: str | None = None) -> list[dict[str, Any]]:
     """Id and name of the enabled pipelines, or of the one that is named."""
-    found = session.rows(queries("pipeline.sql")["pipelines"], {"name": name})
+    found = session.rows(named_query("ingest/pipeline.pipelines"), {"name": name})
     if name and not found:
         raise UsageError(
             f"there is no pipeline {name}", "table orchestrator.pipeline_definitions lists them"

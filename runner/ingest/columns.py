@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.database.names import relation
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError
 
@@ -61,5 +61,5 @@ def _columns(session: Session, name: str) -> list[Column]:
     quoted = relation(name).as_string(None)
     return [
         Column(**row)
-        for row in session.rows(queries("pipeline.sql")["columns"], {"relation": quoted})
+        for row in session.rows(named_query("ingest/pipeline.columns"), {"relation": quoted})
     ]

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner import drift
-from runner.columns import RUN_ID, stored_columns
 from runner.database import ledger
 from runner.database.session import Session
 from runner.errors import RunnerError
-from runner.scope import Scopes
-from runner.source import Source, read_clock
-from runner.transfer import Counts, Transfer
-from runner.windows import Window, Windows
+from runner.ingest import drift
+from runner.ingest.columns import RUN_ID, stored_columns
+from runner.ingest.conditions import Scopes
+from runner.ingest.source import Source, read_clock
+from runner.ingest.windows import Window, Windows
+from runner.ingest.writer import Counts, Transfer
 
 # More deletes than this, and than what stays, look like a source that was emptied by mistake.
 FEW_ROWS = 100

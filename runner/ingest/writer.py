@@ -10,14 +10,14 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.columns import DELETED_AT
 from runner.database.names import join, relation
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
+from runner.ingest.columns import DELETED_AT
+from runner.ingest.source import Source
 from runner.project.files import statement
 from runner.project.template import render
-from runner.source import Source
 
 # What a single row can be at fault for: a value that does not fit its type, or breaks a rule of the
 # replica.
@@ -237,7 +237,9 @@ class Transfer:
         return self.work.execute(self._text(name, values))
 
     def _text(self, name: str, values: dict[str, Any]) -> str:
-        return render(queries("transfer.sql")[name], {**self.values, **values}, "transfer.sql")
+        return render(
+            named_query(f"ingest/writer.{name}"), {**self.values, **values}, "ingest/writer.sql"
+        )
 
     def _values(self) -> dict[str, Any]:
         """What the statements call things."""

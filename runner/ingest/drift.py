@@ -9,12 +9,12 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.columns import OURS, ROW_AGE, RUN_ID, Column
 from runner.database import retry
 from runner.database.names import relation
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
+from runner.ingest.columns import OURS, ROW_AGE, RUN_ID, Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def plan(
         "columns": [column.name for column, _ in comparison.retyped],
     }
     # Most runs find nothing, and need not ask.
-    rows = session.rows(queries("drift.sql")["followed"], values) if comparison.retyped else []
+    rows = session.rows(named_query("ingest/drift.followed"), values) if comparison.retyped else []
     return comparison.drift({row["name"] for row in rows})
 
 
@@ -72,7 +72,7 @@ def apply(session: Session, drift: Drift) -> None:
             "target": relation(drift.target).as_string(None),
             "columns": list(drift.widened),
         }
-        views = session.rows(queries("drift.sql")["views"], values)
+        views = session.rows(named_query("ingest/drift.views"), values)
     try:
         for view in views:
             session.run(view["without_table"])

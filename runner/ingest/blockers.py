@@ -8,12 +8,12 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
-from runner.pipeline import pipelines
-from runner.scope import Scopes
-from runner.source import Clock, Source, look, read_clock
+from runner.ingest.conditions import Scopes
+from runner.ingest.pipeline import pipelines
+from runner.ingest.source import Clock, Source, look, read_clock
 
 # A shorter hold is nothing that a person would have to know of.
 PATIENCE = timedelta(minutes=1)
@@ -26,7 +26,7 @@ def holds(session: Session, project: Path) -> list[dict[str, str]]:
     session.run(TIMEOUT)
     problems = []
     for pipeline in pipelines(session):
-        definition = session.row(queries("pipeline.sql")["definition"], pipeline)
+        definition = session.row(named_query("ingest/pipeline.definition"), pipeline)
         try:
             found = _hold(session, look(session, definition, project))
         except StartError:  # there is no such source yet: an ingest says what it lacks

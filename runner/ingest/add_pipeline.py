@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner import foreign, preflight
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
-from runner.origin import PASSWORD, Origin, origin
-from runner.source import look, read_clock
+from runner.ingest import preflight
+from runner.ingest.foreign import attach as foreign
+from runner.ingest.foreign.address import PASSWORD, Origin, origin
+from runner.ingest.source import look, read_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,14 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     _check(session, types, wanted.timezone)
     pipeline_id = _insert(session, row)
     foreign.complete(session, pipeline_id, clock, types, wanted.timezone or "UTC")
-    definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
+    definition = session.row(
+        named_query("ingest/pipeline.definition"), {"pipeline_id": pipeline_id}
+    )
     source = look(session, definition, project)
     warnings += preflight.findings(session, source)
     if source.is_naive:
         warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
-    shown = session.rows(queries("look.sql")["pipeline"], {"name": row["name"]})[0]
+    shown = session.rows(named_query("look.pipeline"), {"name": row["name"]})[0]
     if source.kind != "table":
         shown["asked there"] = foreign.prove_search(
             session, row["source_relation"], cursor, source.cursor.type
@@ -123,7 +126,7 @@ def _check(session: Session, types: Mapping[str, str], timezone: str | None) -> 
 
 def _insert(session: Session, row: dict[str, Any]) -> int:
     try:
-        return int(session.row(queries("look.sql")["add_pipeline"], row)["pipeline_id"])
+        return int(session.row(named_query("look.add_pipeline"), row)["pipeline_id"])
     except QueryFailed as error:
         if error.sqlstate != "23505":
             raise

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import RunnerError
-from runner.source import Source, look, read_clock
+from runner.ingest.source import Source, look, read_clock
 
 # Defaults that never lie before the start of the transaction, or of the statement.
 NOW = re.compile(r"now\(\)|current_timestamp|(transaction|statement|clock)_timestamp\(\)", re.I)
@@ -16,7 +16,9 @@ NOW = re.compile(r"now\(\)|current_timestamp|(transaction|statement|clock)_times
 
 def of_pipeline(session: Session, pipeline_id: int, project: Path) -> list[str]:
     """What is doubtful about the source of a pipeline, or why it cannot be read at all."""
-    definition = session.row(queries("pipeline.sql")["definition"], {"pipeline_id": pipeline_id})
+    definition = session.row(
+        named_query("ingest/pipeline.definition"), {"pipeline_id": pipeline_id}
+    )
     try:
         return findings(session, look(session, definition, project))
     except RunnerError as error:
@@ -28,7 +30,7 @@ def findings(session: Session, source: Source) -> list[str]:
     definition, cursor = source.definition, source.cursor
     clock = read_clock(session, source, "-infinity")
     found = session.row(
-        queries("pipeline.sql")["preflight"],
+        named_query("ingest/pipeline.preflight"),
         {
             "relation": source.relation.as_string(),
             "cursor": cursor.name,

@@ -7,9 +7,9 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.columns import DELETED_AT, ROW_AGE, Column, source_columns, stored_columns
 from runner.database.names import join, relation
 from runner.database.session import QueryFailed, Session
+from runner.ingest.columns import DELETED_AT, ROW_AGE, Column, source_columns, stored_columns
 from runner.project.files import statement
 from runner.project.template import render
 

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 from psycopg import sql
 
 from runner.database.names import join, relation
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
-from runner.origin import FILE, Origin
+from runner.ingest.foreign.address import FILE, Origin
 from runner.project.template import render
 
 NOT_AVAILABLE = ("0A000", "58P01")
@@ -88,7 +88,7 @@ class Attachment(ABC):
 
     def _make_extension(self) -> None:
         name = self.origin.wrapper
-        if self.session.rows(queries("foreign.sql")["has_extension"], {"name": name}):
+        if self.session.rows(named_query("ingest/foreign/foreign.has_extension"), {"name": name}):
             return
         try:
             self._run("create extension {}", sql.Identifier(name))
@@ -109,7 +109,10 @@ class Attachment(ABC):
             for name in ("host", "port", "dbname")
             if name in origin.options
         }
-        servers = {row["name"]: row for row in self.session.rows(queries("foreign.sql")["servers"])}
+        servers = {
+            row["name"]: row
+            for row in self.session.rows(named_query("ingest/foreign/foreign.servers"))
+        }
         for number in range(1, len(servers) + 2):
             self.server = base if number == 1 else f"{base}_{number}"
             found = servers.get(self.server)
@@ -131,7 +134,7 @@ class Attachment(ABC):
 
     def _map_user(self, user: str) -> None:
         named = {"server": self.server}
-        if self.session.rows(queries("foreign.sql")["is_mapped"], named):
+        if self.session.rows(named_query("ingest/foreign/foreign.is_mapped"), named):
             if self.origin.password is None:
                 return
             self._run("drop user mapping for current_user server {}", sql.Identifier(self.server))
@@ -144,7 +147,9 @@ class Attachment(ABC):
         )
 
     def _keep_password(self, password: str) -> None:
-        self.session.rows(queries("foreign.sql")["keep_password"], {"password": password})
+        self.session.rows(
+            named_query("ingest/foreign/foreign.keep_password"), {"password": password}
+        )
 
     def _advise(self, kind: str) -> None:
         """What is missing there, and what would make it."""
@@ -171,7 +176,9 @@ class Attachment(ABC):
     def _text(self, query: str, **values: Any) -> str:
         """A query by its name."""
         names = {"server": sql.Identifier(self.server), "server_name": self.server}
-        return render(queries("foreign.sql")[query], {**names, **values}, "foreign.sql")
+        return render(
+            named_query(f"ingest/foreign/foreign.{query}"), {**names, **values}, "ingest/foreign/foreign.sql"
+        )
 
     def _run(self, text: str, *values: sql.Composable) -> None:
         self.session.run(sql.SQL(text).format(*values).as_string(None))
@@ -183,7 +190,7 @@ class Attachment(ABC):
 def relation_kind(session: Session, name: str) -> str | None:
     """What a name stands for, as pg_class says it; None if for nothing."""
     values = {"relation": relation(name).as_string()}
-    found = session.rows(queries("foreign.sql")["relation_kind"], values)
+    found = session.rows(named_query("ingest/foreign/foreign.relation_kind"), values)
     return found[0]["kind"] if found else None
 
 

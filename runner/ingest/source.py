@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from psycopg import sql
 
-from runner.columns import ROW_AGE, Column, source_columns
 from runner.database.names import relation
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Session
+from runner.ingest.columns import ROW_AGE, Column, source_columns
 from runner.project.files import statement
 
 # Ages of transactions are compared modulo 2^32: beyond half of that they say nothing.
@@ -151,7 +151,7 @@ class Source:
         of the definition that say which rows are looked at.
         """
         files = session.row(
-            queries("pipeline.sql")["files"],
+            named_query("ingest/pipeline.files"),
             {
                 "source": self.relation.as_string(),
                 "target": relation(self.definition["target_relation"]).as_string(),
@@ -215,7 +215,7 @@ def look(session: Session, definition: dict[str, Any], project: Path) -> Source:
     """What the source of a pipeline is; StartError if it, its cursor or its key is not there."""
     columns = source_columns(session, definition)
     found = session.row(
-        queries("pipeline.sql")["nature"],
+        named_query("ingest/pipeline.nature"),
         {
             "relation": relation(definition["source_relation"]).as_string(),
             "keys": definition["key_columns"],
@@ -244,8 +244,8 @@ def _clock_text(definition: dict[str, Any], kind: Kind, project: Path) -> str | 
 
 def read_clock(session: Session, source: Source, watermark: str) -> Clock:
     """The clock of a source now; where nobody tells it, that of this server, which sees nothing."""
-    text = source.clock_text or queries("pipeline.sql")["no_clock"]
-    query = queries("pipeline.sql")["clock"].replace("{{ clock }}", text.replace("%", "%%"))
+    text = source.clock_text or named_query("ingest/pipeline.no_clock")
+    query = named_query("ingest/pipeline.clock").replace("{{ clock }}", text.replace("%", "%%"))
     values = {"max_hold": source.definition["max_hold"], "watermark": watermark}
     found = session.row(query, values)
     for name in ("horizon", "next_xid"):

@@ -11,15 +11,20 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.attachment import Attachment, Table, relation_kind
 from runner.database.names import relation
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError, UsageError
-from runner.origin import FILE, MARIADB, POSTGRES, Origin
+from runner.ingest.foreign.address import FILE, MARIADB, POSTGRES, Origin
+from runner.ingest.foreign.attachment import Attachment, Table, relation_kind
+from runner.ingest.foreign.wrappers import (
+    FileAttachment,
+    MariaAttachment,
+    PostgresAttachment,
+    view_of,
+)
 from runner.project.files import statement
 from runner.project.template import render
-from runner.wrappers import FileAttachment, MariaAttachment, PostgresAttachment, view_of
 
 ATTACHMENTS: dict[str, type[Attachment]] = {
     POSTGRES: PostgresAttachment,
@@ -52,7 +57,9 @@ def complete(
 ) -> None:
     """Write what a source elsewhere needs into the row of its pipeline."""
     values = {"clock": clock, "types": json.dumps(types), "timezone": timezone}
-    session.row(queries("foreign.sql")["describe"], {"pipeline_id": pipeline_id, **values})
+    session.row(
+        named_query("ingest/foreign/foreign.describe"), {"pipeline_id": pipeline_id, **values}
+    )
 
 
 def prove_search(session: Session, source: str, cursor: str, cursor_type: str) -> str | None:
@@ -69,7 +76,7 @@ def prove_search(session: Session, source: str, cursor: str, cursor_type: str) -
         "low": low,
         "high": high,
     }
-    text = render(queries("foreign.sql")["explain"], values, "foreign.sql")
+    text = render(named_query("ingest/foreign/foreign.explain"), values, "ingest/foreign/foreign.sql")
     plans = _plans(session.row(text)["QUERY PLAN"][0]["Plan"])
     asked = [plan.get("Remote SQL") or plan.get("Remote query") for plan in plans]
     sent = [str(query) for query in asked if query]

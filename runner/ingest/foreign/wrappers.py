@@ -7,10 +7,10 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.attachment import Attachment, options
 from runner.database.names import join, relation
 from runner.database.session import QueryFailed
 from runner.errors import StartError
+from runner.ingest.foreign.attachment import Attachment, options
 
 NO_SUCH_SCHEMA = "HV00Q"
 NO_SUCH_TYPES = ("42704", "3F000")

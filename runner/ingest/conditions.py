@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.source import OLDEST_HORIZON, Clock, Source
+from runner.ingest.source import OLDEST_HORIZON, Clock, Source
 
 AUTUMN_HOUR = "1 hour"
 
@@ -99,6 +99,7 @@ class Scopes:
         definition = self.source.definition
         if slack is None:
             slack = AUTUMN_HOUR if self.source.reads_hours_twice else "0"
+        query = named_query("ingest/pipeline.edges")
         values = {
             "low": low,
             "high": high,
@@ -110,5 +111,5 @@ class Scopes:
             "zone": definition["cursor_timezone"],
             "slack": slack,
         }
-        edges: dict[str, str] = self.session.row(queries("pipeline.sql")["edges"], values)["edges"]
+        edges: dict[str, str] = self.session.row(query, values)["edges"]
         return edges

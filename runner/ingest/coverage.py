@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.database.queries import queries
+from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.pipeline import pipelines
+from runner.ingest.pipeline import pipelines
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,7 @@ class Stretch:
 
 def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
     """From the start of a pipeline to its watermark; nothing before its first window."""
-    text = queries("look.sql")["coverage"].replace(
-        "{{ gaps }}", queries("database/ledger.sql")["gaps"]
-    )
+    text = named_query("look.coverage").replace("{{ gaps }}", named_query("database/ledger.gaps"))
     return [Stretch(**row) for row in session.rows(text, {"pipeline_id": pipeline_id})]
 
 
@@ -39,7 +37,7 @@ def problems(session: Session) -> list[dict[str, str]]:
     found = []
     for pipeline in pipelines(session):
         # Not by the coverage: that looks at every window there ever was.
-        gaps = session.rows(queries("database/ledger.sql")["gaps"], pipeline)
+        gaps = session.rows(named_query("database/ledger.gaps"), pipeline)
         if gaps:
             low, high = gaps[0]["low"], gaps[-1]["high"]
             name = pipeline["pipeline_name"]
