@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from runner import schema
-from runner.attempt import Summary
-from runner.build import build, look
-from runner.compose import PRELUDE, Composer
+from runner.build.build import build, look
+from runner.build.compose import PRELUDE, Composer
+from runner.build.rebuild import rebuild
+from runner.build.transaction import Summary
 from runner.database import embedded
 from runner.database.binaries import psql_path
 from runner.database.session import Database, Session
@@ -35,7 +36,6 @@ from runner.ingest.pipeline import IngestionPipeline
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Script, load
 from runner.project.target import Target
-from runner.rebuild import rebuild
 from runner.seed import Demo, seed
 
 PROJECT = Path(__file__).parent.parent

@@ -23,7 +23,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from runner import schema
-from runner.build import build
+from runner.build.build import build
 from runner.dashboard.page import write
 from runner.database import embedded
 from runner.database.session import Database

@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.compose import Composer
+from runner.build.compose import Composer
 from runner.database import ledger
 from runner.database.names import join
 from runner.database.queries import named_query

@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
-from runner.compose import Composer
+from runner.build.compose import Composer
 from runner.database.ledger import Position
 from runner.errors import RunnerError
 from runner.project.graph import order

@@ -22,14 +22,14 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from runner.attempt import Result, Summary
     from runner.bench import Mismatch
+    from runner.build.diff import Difference
+    from runner.build.plan import Step
+    from runner.build.transaction import Result, Summary
     from runner.database.session import Changes
-    from runner.diff import Difference
     from runner.ingest.coverage import Stretch
     from runner.ingest.pipeline import Loaded
     from runner.ingest.writer import Counts
-    from runner.plan import Step
     from runner.trial import Tried
 
 GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runner.compose import Composer, Piece
+from runner.build.compose import Composer, Piece
+from runner.build.shape import columns
 from runner.database.queries import named_query
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
 from runner.ingest.pipeline import pipelines
@@ -14,7 +15,6 @@ from runner.project import files as shared
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
-from runner.shape import columns
 
 # In this order, before the tables of the layers. A project may lack the first and the third; the
 # others come with the package.

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from runner.attempt import Attempt, CheckFailed
 from runner.bench import Bench, Contents, Mismatch
-from runner.compose import Composer
+from runner.build.compose import Composer
+from runner.build.plan import NEVER_BUILT, Mode, Step
+from runner.build.transaction import Attempt, CheckFailed
 from runner.database.ledger import Ledger, Position
 from runner.database.queries import named_query
 from runner.database.session import (
@@ -25,7 +26,6 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError, StartError
 from runner.fixtures import Case, Rows
-from runner.plan import NEVER_BUILT, Mode, Step
 from runner.project.graph import order
 from runner.project.manifest import Manifest, Script
 from runner.project.scripts import change_sets

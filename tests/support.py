@@ -10,8 +10,8 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.attempt import Summary
-from runner.build import build
+from runner.build.build import build
+from runner.build.transaction import Summary
 from runner.database.ledger import Ledger
 from runner.database.session import Database
 from runner.ingest.pipeline import IngestionPipeline, Loaded, pipelines

@@ -21,7 +21,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     Example: python -m runner build -s fact_miles_earned
     """
     from runner import output
-    from runner.build import build
+    from runner.build.build import build
     from runner.database import address as server
     from runner.database.session import Database
     from runner.project.manifest import load

@@ -25,9 +25,9 @@ def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> 
     Example: python -m runner diff live dev
     """
     from runner import output
+    from runner.build.diff import diff
     from runner.database import address as server
     from runner.database.session import Database
-    from runner.diff import diff
     from runner.project.manifest import load
     from runner.project.target import Target
 

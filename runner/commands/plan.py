@@ -21,7 +21,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     Example: python -m runner plan
     """
     from runner import output
-    from runner.build import look
+    from runner.build.build import look
     from runner.database import address as server
     from runner.database.ledger import Ledger
     from runner.database.session import Database

@@ -23,11 +23,11 @@ def command(project: Path, jobs: int, target: str) -> None:
     Example: python -m runner rebuild -j 2
     """
     from runner import output
+    from runner.build.rebuild import rebuild
     from runner.database import address as server
     from runner.database.session import Database
     from runner.project.manifest import load
     from runner.project.target import Target
-    from runner.rebuild import rebuild
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)

@@ -21,11 +21,11 @@ def command(project: Path, scripts: tuple[str, ...], full: bool, target: str) ->
     Example: python -m runner render fact_miles_earned
     """
     from runner import output
+    from runner.build.render import rendered
     from runner.database import address as server
     from runner.database.session import Database
     from runner.project.manifest import load
     from runner.project.target import Target
-    from runner.rendering import rendered
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)

@@ -10,7 +10,7 @@ import click
 from runner.options import Command, json_option, wait_option
 
 if TYPE_CHECKING:
-    from runner.attempt import Summary
+    from runner.build.transaction import Summary
     from runner.errors import RunnerError
 
 
@@ -43,8 +43,8 @@ def tick(project: Path, wait: float, in_loop: bool = False) -> Summary:
     all that would follow.
     """
     from runner import loop, output
-    from runner.attempt import Summary
-    from runner.build import build
+    from runner.build.build import build
+    from runner.build.transaction import Summary
     from runner.commands.ingest import ingest_all
     from runner.database import address as server
     from runner.database.session import Database, LockHeld

@@ -25,11 +25,11 @@ def command(project: Path, repair: bool, jobs: int, target: str) -> None:
     Example: python -m runner verify --repair
     """
     from runner import output
+    from runner.build.rebuild import verify
     from runner.database import address as server
     from runner.database.session import Database
     from runner.project.manifest import load
     from runner.project.target import Target
-    from runner.rebuild import verify
 
     manifest = load(project)
     database = Database(server.find(project).conninfo)

@@ -16,8 +16,8 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from runner.build.compose import PRELUDE, Composer
 from runner.cli import COMMANDS, cli
-from runner.compose import PRELUDE, Composer
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.session import Changes, Database, Session

@@ -363,9 +363,9 @@ def without_gaps(bench: Bench) -> None:
 def without_going_on(bench: Bench) -> None:
     """In both of the places that see to it."""
     settled = "greatest(now_there.settled, %(watermark)s::timestamptz)"
-    bench.query("pipeline.sql", "clock", settled, "now_there.settled")
+    bench.query("ingest/pipeline.sql", "clock", settled, "now_there.settled")
     high = "greatest(%(low)s::timestamptz, %(settled)s::timestamptz)"
-    bench.query("pipeline.sql", "next_window", high, "%(settled)s::timestamptz")
+    bench.query("ingest/pipeline.sql", "next_window", high, "%(settled)s::timestamptz")
 
 
 def chain_of(parts: slice) -> Callable[[Bench], None]:
@@ -410,7 +410,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     ),
     "the scope of a horizon": (
         lambda bench: bench.query(
-            "ledger.sql",
+            "database/ledger.sql",
             "horizons",
             "in ('lookback', 'table')",
             "in ('lookback', 'table', 'window')",
@@ -419,13 +419,16 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     ),
     "the horizons that an undo ends": (
         lambda bench: bench.query(
-            "ledger.sql", "horizons", "and undos.parent_run_id <= runs.run_id", "and false"
+            "database/ledger.sql", "horizons", "and undos.parent_run_id <= runs.run_id", "and false"
         ),
         late_row_of_an_undone_sweep,
     ),
     "horizons from the future": (
         lambda bench: bench.query(
-            "ledger.sql", "horizons", "<= %(next_xid)s::numeric, true)", "is not null, true)"
+            "database/ledger.sql",
+            "horizons",
+            "<= %(next_xid)s::numeric, true)",
+            "is not null, true)",
         ),
         restored_source,
     ),
@@ -437,13 +440,15 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
         row_that_disappears,
     ),
     "the fence": (
-        lambda bench: bench.query("ledger.sql", "succeed", "and runs.status = 'running'", ""),
+        lambda bench: bench.query(
+            "database/ledger.sql", "succeed", "and runs.status = 'running'", ""
+        ),
         run_that_was_given_up,
     ),
     "the lock": (without_the_lock, two_runners),
     "the end of dead runs": (
         lambda bench: bench.query(
-            "ledger.sql", "abandon_windows", "and status = 'running'", "and false"
+            "database/ledger.sql", "abandon_windows", "and status = 'running'", "and false"
         ),
         dead_runner,
     ),
@@ -467,7 +472,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     ),
     "the end of a quarantine": (
         lambda bench: bench.query(
-            "transfer.sql", "resolve", "and rejected.resolved_run_id is null", "and false"
+            "ingest/writer.sql", "resolve", "and rejected.resolved_run_id is null", "and false"
         ),
         mended_row,
     ),

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.attempt import CheckFailed
-from runner.build import build
+from runner.build.build import build
+from runner.build.render import rendered
+from runner.build.transaction import CheckFailed
 from runner.database.session import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, StartError
 from runner.project.manifest import load
 from runner.project.target import Target
-from runner.rendering import rendered
 from tests.support import (
     JANUARY,
     PROJECT,

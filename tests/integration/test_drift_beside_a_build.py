@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 from runner import schema
-from runner.build import build
+from runner.build.build import build
+from runner.build.plan import Step
 from runner.database.session import Database
-from runner.plan import Step
 from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import PROJECT, assert_equals_rebuild, ingest, insert_events, query, scalar

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner import schema
-from runner.attempt import CheckFailed
+from runner.build.transaction import CheckFailed
 from runner.database.session import Database
 from runner.init import ORDERS, WORDS_OF_SQL, Source, write
 from runner.project.files import SHARED

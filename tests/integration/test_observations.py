@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from runner import schema
-from runner.attempt import CheckFailed
+from runner.build.fingerprint import fingerprint
+from runner.build.rebuild import rebuild as rebuild_beside
+from runner.build.restate import restatement
+from runner.build.transaction import CheckFailed
 from runner.database.ledger import Ledger
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
-from runner.fingerprint import fingerprint
 from runner.ingest.pipeline import IngestionPipeline, pipelines
 from runner.observations import histogram, restated
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
-from runner.rebuild import rebuild as rebuild_beside
-from runner.restate import restatement
 from tests import oracle
 from tests.integration.test_commands import command
 from tests.integration.test_warehouse_equals_oracle import SINGAPORE

@@ -13,15 +13,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner.attempt import CheckFailed
-from runner.build import build
+from runner.build.build import build
+from runner.build.diff import Comparison, diff
+from runner.build.plan import Step
+from runner.build.rebuild import _seconds_left, rebuild, verify
+from runner.build.transaction import CheckFailed
 from runner.database.session import Database, LockHeld
-from runner.diff import Comparison, diff
 from runner.errors import UsageError
-from runner.plan import Step
 from runner.project.manifest import load
 from runner.project.target import Target
-from runner.rebuild import _seconds_left, rebuild, verify
 from tests.support import (
     PROJECT,
     assert_equals_rebuild,

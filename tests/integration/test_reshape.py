@@ -10,15 +10,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner import publication, schema
-from runner.attempt import CheckFailed
-from runner.build import build
+from runner import schema
+from runner.build import publish as publication
+from runner.build.build import build
+from runner.build.plan import Step
+from runner.build.render import rendered
+from runner.build.transaction import CheckFailed
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
-from runner.plan import Step
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
-from runner.rendering import rendered
 from tests.support import (
     assert_equals_rebuild,
     assert_reports_equal_oracle,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runner.build import look
+from runner.build.build import look
 from runner.database.session import Database
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from runner.build import build
+from runner.build.build import build
+from runner.build.plan import Step
 from runner.database.session import Database
-from runner.plan import Step
 from runner.project.manifest import load
 from runner.project.target import Target
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
+from runner.build.rebuild import rebuild
 from runner.project.target import Target
-from runner.rebuild import rebuild
 from tests.proof.world import World, earn, event, redeem
 
 Publish = Callable[[World], None]

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
+from runner.build.rebuild import rebuild, verify
 from runner.errors import RunnerError
 from runner.project.target import Target
-from runner.rebuild import rebuild, verify
 from tests.fire.death import Boundary, terminate, watched
 from tests.proof.death import BuildBoundary
 from tests.proof.publications import COLUMN, TYPE, add_line, reshape

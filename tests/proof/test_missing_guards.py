@@ -15,13 +15,16 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner import attempt, plan, publication, publish
+from runner.build import changes as publish
+from runner.build import plan
+from runner.build import publish as publication
+from runner.build import transaction as attempt
+from runner.build.rebuild import rebuild
 from runner.database import ledger
 from runner.database.queries import named_query, queries
 from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
 from runner.project.target import Target
-from runner.rebuild import rebuild
 from tests.fire.death import Boundary, watched
 from tests.proof.death import BuildBoundary
 from tests.proof.publications import COLUMN, reshape

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from runner import schema
+from runner.build.rebuild import rebuild
 from runner.database.session import LockHeld
 from runner.project.target import Target
-from runner.rebuild import rebuild
 from tests.proof.publications import moved
 from tests.proof.test_readers import reader
 from tests.proof.world import World, earn, event

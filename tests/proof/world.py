@@ -21,8 +21,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from runner import schema
-from runner.attempt import Summary
-from runner.build import build
+from runner.build.build import build
+from runner.build.transaction import Summary
 from runner.database.session import Database
 from runner.ingest.pipeline import IngestionPipeline, pipelines
 from runner.project.manifest import Manifest, load

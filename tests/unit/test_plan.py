@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.build.fingerprint import fingerprint
+from runner.build.plan import Step, decide
 from runner.database.ledger import Position
 from runner.errors import StartError, UsageError
-from runner.fingerprint import fingerprint
-from runner.plan import Step, decide
 from runner.project.graph import order, select
 from runner.project.manifest import Manifest, Script, Value
 

@@ -76,7 +76,9 @@ def prove_search(session: Session, source: str, cursor: str, cursor_type: str) -
         "low": low,
         "high": high,
     }
-    text = render(named_query("ingest/foreign/foreign.explain"), values, "ingest/foreign/foreign.sql")
+    text = render(
+        named_query("ingest/foreign/foreign.explain"), values, "ingest/foreign/foreign.sql"
+    )
     plans = _plans(session.row(text)["QUERY PLAN"][0]["Plan"])
     asked = [plan.get("Remote SQL") or plan.get("Remote query") for plan in plans]
     sent = [str(query) for query in asked if query]

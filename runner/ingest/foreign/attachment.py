@@ -177,7 +177,9 @@ class Attachment(ABC):
         """A query by its name."""
         names = {"server": sql.Identifier(self.server), "server_name": self.server}
         return render(
-            named_query(f"ingest/foreign/foreign.{query}"), {**names, **values}, "ingest/foreign/foreign.sql"
+            named_query(f"ingest/foreign/foreign.{query}"),
+            {**names, **values},
+            "ingest/foreign/foreign.sql",
         )
 
     def _run(self, text: str, *values: sql.Composable) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from runner.compose import Composer
+from runner.build.compose import Composer
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.project.graph import order
@@ -100,7 +100,7 @@ def _shapes(session: Session, tables: Sequence[str]) -> dict[str, Shape]:
     shapes: dict[str, Shape] = {
         table: {"columns": {}, "constraints": {}, "indexes": {}} for table in tables
     }
-    for row in session.rows(named_query("shape.parts"), {"tables": list(shapes)}):
+    for row in session.rows(named_query("build/shape.parts"), {"tables": list(shapes)}):
         table, text = row["table_name"], row["definition"]
         schema, _, _ = table.partition(".")
         layer = next((layer for layer in LAYERS if schema.endswith(layer)), schema)

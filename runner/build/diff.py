@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.compose import PRELUDE
+from runner.build.compose import PRELUDE
 from runner.database import ledger
 from runner.database.ledger import Ledger
 from runner.database.names import join
@@ -21,7 +21,7 @@ from runner.project.manifest import LAYERS, Manifest
 from runner.project.scripts import change_sets
 from runner.project.target import Target
 from runner.project.template import plain, render
-from runner.shape import columns, differences, indexes
+from runner.build.shape import columns, differences, indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def compare(
 
 def _compare_view(session: Session, name: str, left: Target, right: Target) -> Difference:
     views = [target.table(*name.split(".")) for target in (left, right)]
-    texts = [session.rows(named_query("diff.view"), {"view": view}) for view in views]
+    texts = [session.rows(named_query("build/diff.view"), {"view": view}) for view in views]
     missing = [view for view, text in zip(views, texts, strict=True) if not text]
     if missing:
         return _missing(name, missing)
@@ -149,7 +149,7 @@ def _compare_table(session: Session, name: str, left: Target, right: Target) -> 
     }
 
     def text(query: str) -> str:
-        return render(named_query(f"diff.{query}"), values, "diff.sql")
+        return render(named_query(f"build/diff.{query}"), values, "diff.sql")
 
     session.run(text("stage"))
     found = {**session.rows(text("rows"))[0], **session.rows(text("look"))[0]}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from psycopg import sql
 
-from runner.compose import Composer
+from runner.build.compose import Composer
 from runner.database.queries import named_query
 from runner.database.session import (
     LOCK_NOT_AVAILABLE,
@@ -20,9 +20,9 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError
 from runner.project.manifest import LAYERS, Script
-from runner.publish import Rows, differing, publish
-from runner.restate import restatement
-from runner.shape import columns, differences
+from runner.build.changes import Rows, differing, publish
+from runner.build.restate import restatement
+from runner.build.shape import columns, differences
 
 # A strong lock makes new readers wait behind it for as long as it is waited for itself.
 LOCK_TIMEOUT = "50ms"
@@ -57,7 +57,7 @@ class Publication:
         }
         tables = [table for script in scripts for table in target.tables(script)]
         found = self.session.rows(
-            named_query("shape.obstacles"),
+            named_query("build/shape.obstacles"),
             {"tables": [table for table in tables if self._exists(table)], "ours": list(views)},
         )
         if found:
@@ -71,7 +71,7 @@ class Publication:
         """RunnerError if a view stands where a script fills a table, or the other way round."""
         for script in scripts:
             for table in self.composer.target.tables(script):
-                found = self.session.rows(named_query("shape.kind"), {"name": table})
+                found = self.session.rows(named_query("build/shape.kind"), {"name": table})
                 if found and (found[0]["kind"] == "v") != script.is_view:
                     what = "a view" if found[0]["kind"] == "v" else "a table"
                     raise RunnerError(
@@ -156,13 +156,13 @@ class Publication:
     def _rights(self, old: str, new: str, to: str) -> list[str]:
         """Statements that give `new`, when it is called `to`, the owner and the grants of `old`."""
         values = {"old": old, "new": new, "to": to}
-        return [row["text"] for row in self.session.rows(named_query("shape.rights"), values)]
+        return [row["text"] for row in self.session.rows(named_query("build/shape.rights"), values)]
 
     def _refuse_strangers(self, tables: list[str]) -> None:
         """A type or function that was made beside would be dropped with all that uses it."""
         schemas = [f"{self.beside.target.prefix}{layer}" for layer in LAYERS]
         values = {"tables": tables, "schemas": schemas}
-        found = self.session.rows(named_query("shape.strangers"), values)
+        found = self.session.rows(named_query("build/shape.strangers"), values)
         if found:
             names = ", ".join(row["name"] for row in found)
             raise RunnerError(
@@ -191,7 +191,7 @@ class Publication:
                 if error.sqlstate not in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
                     raise
             time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
-        holders = self.session.rows(named_query("shape.holders"), {"tables": tables})
+        holders = self.session.rows(named_query("build/shape.holders"), {"tables": tables})
         who = ", ".join(
             "{application_name} (server process {pid}, {state})".format(**h) for h in holders
         )

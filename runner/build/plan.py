@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runner.database.ledger import Position
-from runner.fingerprint import changed_since, fingerprint
+from runner.build.fingerprint import changed_since, fingerprint
 from runner.project.graph import order
 from runner.project.manifest import LEAVES, Manifest, Script
 

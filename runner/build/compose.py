@@ -14,14 +14,14 @@ from typing import Any
 from runner.database.ledger import Position
 from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.plan import Mode
+from runner.build.plan import Mode
 from runner.project import files as shared
 from runner.project.files import layer_files
 from runner.project.manifest import Manifest, Script, deletes
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
-from runner.publish import differing, publish
-from runner.restate import restatement
+from runner.build.changes import differing, publish
+from runner.build.restate import restatement
 
 # Key look-ups rather than scans of big tables; sorts and hashes that fit into memory.
 PRELUDE = """\
@@ -92,7 +92,7 @@ class Composer:
         pieces.append(self.script(script, mode, fresh))
         for name, table in tables.items():
             if name not in merged:
-                keys = session.rows(named_query("shape.keys"), {"tables": [table]})
+                keys = session.rows(named_query("build/shape.keys"), {"tables": [table]})
                 pieces += [
                     Piece(f"alter table {fresh[name]} add {key['definition']};\n")
                     for key in keys
@@ -119,7 +119,7 @@ class Composer:
         tables = {name: self.target.table(script.layer, name) for name in script.tables}
         merged = self._merged(script)
         bare = [table for name, table in tables.items() if name not in merged]
-        keys = session.rows(named_query("shape.keys"), {"tables": bare})
+        keys = session.rows(named_query("build/shape.keys"), {"tables": bare})
         return [
             *(Piece(f"{key['drop']};\n") for key in keys),
             self.script(script, "full", tables),
