@@ -51,7 +51,7 @@ docs: $(RUNTIME) ## write the offline page docs.html, docs/schema.dbml and docs/
 	@$(RUNNER) docs -o docs.html -o docs/schema.dbml -o docs/schema.svg
 
 charts: ## build the library that the dashboard draws with, from its lock file (needs npm)
-	@cd runner/charts && npm ci --no-fund --no-audit && npm run build
+	@cd runner/pages/charts && npm ci --no-fund --no-audit && npm run build
 
 # The embedded server runs from the virtual environment, so it stops before its binaries go.
 reference: $(RUNTIME) ## write the commands into README.md

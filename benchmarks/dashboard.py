@@ -24,10 +24,10 @@ from playwright.sync_api import sync_playwright
 
 from runner import schema
 from runner.build.build import build
-from runner.dashboard.page import write
 from runner.database import embedded
 from runner.database.session import Database
 from runner.ingest.pipeline import IngestionPipeline
+from runner.pages.dashboard.page import write
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.seed import Demo, seed

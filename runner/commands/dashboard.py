@@ -50,11 +50,11 @@ def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> N
     if check:
         _check(database, project)
     elif serve:
-        from runner.dashboard.serve import serve as serve_pages
+        from runner.pages.dashboard.serve import serve as serve_pages
 
         serve_pages(database, project, port, output.say)
     else:
-        from runner.dashboard.page import write
+        from runner.pages.dashboard.page import write
 
         write(database, project, file)
         output.say(f"dashboard: {file.absolute().as_uri()}")
@@ -62,8 +62,8 @@ def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> N
 
 def _check(database: Database, project: Path) -> None:
     from runner import output
-    from runner.dashboard.check import check
     from runner.errors import RunnerError
+    from runner.pages.dashboard.check import check
 
     count, problems = check(database, project)
     if problems:

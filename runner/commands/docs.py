@@ -33,7 +33,7 @@ def command(project: Path, files: tuple[Path, ...]) -> None:
     from runner import output
     from runner.database import address as server
     from runner.database.session import Database
-    from runner.docs import documents
+    from runner.pages.docs.documents import documents
     from runner.project.files import put
     from runner.project.manifest import load
 

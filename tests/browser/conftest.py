@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from runner import schema
-from runner.dashboard.page import write
 from runner.database.session import Database
+from runner.pages.dashboard.page import write
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.seed import Demo, seed

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from runner.dashboard.serve import HOST, Pages, listen
+from runner.pages.dashboard.serve import HOST, Pages, listen
 from tests.browser.conftest import READY, Open, Shown, Warehouse
 from tests.support import PROJECT, event, insert_events, query, run_all
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from runner.database.session import Database
-from runner.docs import documents
+from runner.pages.docs.documents import documents
 from runner.project.manifest import load
 from tests import oracle
 from tests.oracle import EARN, Campaign, Counted, Event, Row

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from runner.dashboard.check import check
-from runner.dashboard.data import read
-from runner.dashboard.page import page, policy, render, script, write
-from runner.dashboard.serve import HOST, Pages, listen
 from runner.database.session import Database, QueryFailed
 from runner.errors import StartError
+from runner.pages.dashboard.check import check
+from runner.pages.dashboard.data import read
+from runner.pages.dashboard.page import page, policy, render, script, write
+from runner.pages.dashboard.serve import HOST, Pages, listen
 from tests.integration.test_commands import assert_refused, command
 from tests.integration.test_docs import HOSTILE, Page
 from tests.support import PROJECT, earn, event, insert_events, query, run_all

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from runner import catalogue, schema
+from runner import schema
 from runner.database.session import Database
-from runner.docs import documents
 from runner.errors import UsageError
 from runner.init import ORDERS, write
+from runner.pages.docs import catalogue
+from runner.pages.docs.documents import documents
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from tests.integration.test_commands import assert_refused, command

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from runner.dashboard import view
-from runner.dashboard.cards import Column, load
-from runner.dashboard.data import encoded, plain, script_json
-from runner.dashboard.page import CHARTS
-from runner.dashboard.spec import problems
 from runner.errors import StartError
+from runner.pages.dashboard import view
+from runner.pages.dashboard.cards import Column, load
+from runner.pages.dashboard.data import encoded, plain, script_json
+from runner.pages.dashboard.page import CHARTS
+from runner.pages.dashboard.spec import problems
 from runner.project.manifest import load as load_manifest
 from tests.support import PROJECT
 

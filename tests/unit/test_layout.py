@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.layout import HEIGHT, draw
+from runner.pages.docs.layout import HEIGHT, draw
 from runner.project.lineage import reduced
 
 NAMES = [f"table_{number}" for number in range(14)]

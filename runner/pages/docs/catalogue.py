@@ -98,7 +98,7 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
     """The tables of the warehouse's schemas, the sources of its pipelines and the tables that the
     project brings, with the last builds and the last results of checks.
     """
-    named = queries("catalogue.sql")
+    named = queries("pages/docs/catalogue.sql")
     pipelines = session.rows(named["pipelines"])
     values = {
         "schemas": [*LAYERS, MEMORY],

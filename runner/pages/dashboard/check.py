@@ -10,10 +10,10 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
-from runner.dashboard.cards import FIGURES, Card, load
-from runner.dashboard.data import MISSING, SLICE, begin
-from runner.dashboard.spec import problems as problems_of_spec
 from runner.database.session import Database, QueryFailed, Session
+from runner.pages.dashboard.cards import FIGURES, Card, load
+from runner.pages.dashboard.data import MISSING, SLICE, begin
+from runner.pages.dashboard.spec import problems as problems_of_spec
 
 
 def check(database: Database, project: Path) -> tuple[int, list[str]]:

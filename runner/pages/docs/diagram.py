@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from runner.catalogue import Column, Reference, Relation
-from runner.markup import fill
+from runner.pages.docs.catalogue import Column, Reference, Relation
+from runner.pages.html import fill
 from runner.project.manifest import LAYERS
 
 # Columns of the drawing, from left to right, by what tables are.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner.catalogue import Catalogue, read
 from runner.database.ledger import Ledger
 from runner.database.session import Database
-from runner.diagram import dbml, svg
 from runner.errors import UsageError
-from runner.page import page
+from runner.pages.docs.catalogue import Catalogue, read
+from runner.pages.docs.diagram import dbml, svg
+from runner.pages.docs.page import page
 from runner.project.manifest import Manifest
 
 FORMS = (".html", ".svg", ".dbml")

@@ -14,11 +14,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from runner.catalogue import Catalogue
 from runner.database.session import Row
-from runner.diagram import family
-from runner.layout import draw
-from runner.markup import digest, fill, static
+from runner.pages.docs.catalogue import Catalogue
+from runner.pages.docs.diagram import family
+from runner.pages.docs.layout import draw
+from runner.pages.html import digest, fill, static
 from runner.project.lineage import Lineage, lineage, reduced
 from runner.project.manifest import Manifest, Script
 

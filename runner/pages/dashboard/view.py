@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from runner.dashboard.cards import Card, Column
-from runner.dashboard.data import EVERYTHING, SLICE, Result
 from runner.database.session import Row
+from runner.pages.dashboard.cards import Card, Column
+from runner.pages.dashboard.data import EVERYTHING, SLICE, Result
 
 # As the page opens. A card follows a control by having its column.
 GRAINS = ("day", "week", "month")

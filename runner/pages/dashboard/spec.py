@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from runner.markup import static
+from runner.pages.html import static
 
 # What a spec may hold at its top, in a layer, in a part of several charts.
 UNIT = """

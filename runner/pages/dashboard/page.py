@@ -10,11 +10,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from runner.dashboard import view
-from runner.dashboard.data import SLICE, Result, Snapshot, encoded, plain, read, script_json
 from runner.database.session import Database
 from runner.errors import RunnerError
-from runner.markup import digest, fill, static
+from runner.pages.dashboard import view
+from runner.pages.dashboard.data import SLICE, Result, Snapshot, encoded, plain, read, script_json
+from runner.pages.html import digest, fill, static
 from runner.project.files import put
 
 CHARTS = Path(__file__).parents[1] / "charts" / "charts.js"

@@ -11,10 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from runner.dashboard.cards import Card, Dashboard, load
 from runner.database.ledger import Ledger
 from runner.database.session import Database, QueryFailed, Row, Session
-from runner.markup import showable
+from runner.pages.dashboard.cards import Card, Dashboard, load
+from runner.pages.html import showable
 
 STATEMENT_TIMEOUT = "60s"
 MISSING = ("42P01", "3F000")  # no such table, no such schema

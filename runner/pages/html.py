@@ -1,4 +1,4 @@
-"""Fills the templates in runner/page/. Whatever is filled in is escaped: names and comments are
+"""Fills the templates in runner/pages/static/. Whatever is filled in is escaped: names and comments are
 other people's.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-FOLDER = Path(__file__).with_name("page")
+FOLDER = Path(__file__).with_name("static")
 # No XML may hold these, not even escaped, and the last ones turn the order of what follows.
 UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from runner.dashboard.page import policy, render, script
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
+from runner.pages.dashboard.page import policy, render, script
 
 HOST = "127.0.0.1"
 PATHS = ("/", "/index.html")
