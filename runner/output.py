@@ -22,7 +22,6 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from runner.bench import Mismatch
     from runner.build.diff import Difference
     from runner.build.plan import Step
     from runner.build.transaction import Result, Summary
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from runner.ingest.coverage import Stretch
     from runner.ingest.pipeline import Loaded
     from runner.ingest.writer import Counts
-    from runner.trial import Tried
+    from runner.testing.run import Tried
+    from runner.testing.tables import Mismatch
 
 GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"
 COLOURS = {

@@ -21,9 +21,9 @@ def command(project: Path, patterns: tuple[str, ...]) -> None:
     """
     from runner import output
     from runner.errors import RunnerError
-    from runner.lint import lint
     from runner.project.graph import select
     from runner.project.manifest import load
+    from runner.testing.lint import lint
 
     manifest = load(project)
     chosen = select(manifest, patterns or ["*"])

@@ -25,9 +25,9 @@ def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) ->
     from runner.database import address as server
     from runner.database.session import Database
     from runner.errors import RunnerError
-    from runner.fixtures import choose, collect
     from runner.project.manifest import load
-    from runner.trial import run
+    from runner.testing.cases import choose, collect
+    from runner.testing.run import run
 
     manifest = load(project)
     cases = choose(manifest, collect(manifest), patterns, names)

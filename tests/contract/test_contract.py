@@ -21,11 +21,11 @@ from runner.cli import COMMANDS, cli
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.session import Changes, Database, Session
-from runner.lint import lint
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, MANIFEST, Manifest, Script, load
 from runner.project.target import Target
 from runner.seed import Demo, seed
+from runner.testing.lint import lint
 from tests.support import PROJECT, ingest, insert_events, query, rebuild, run_all, scalar
 
 LONGEST_LINE = 100

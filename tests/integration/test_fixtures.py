@@ -12,11 +12,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from runner.database.session import BUILD_LOCK, Database
-from runner.fixtures import choose, collect
 from runner.init import ORDERS, write
 from runner.project.manifest import load
 from runner.project.scripts import change_sets
-from runner.trial import Tried, run
+from runner.testing.cases import choose, collect
+from runner.testing.run import Tried, run
 from tests.integration.test_build import earn
 from tests.integration.test_commands import assert_refused, command
 from tests.support import PROJECT, insert_events, query, rebuild, run_all, scalar

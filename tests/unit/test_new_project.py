@@ -8,9 +8,9 @@ import pytest
 
 from runner.errors import UsageError
 from runner.init import EXAMPLE, LONGEST_NAME, ORDERS, Source, next_steps, parse, write
-from runner.lint import lint
 from runner.project.files import HOME, SHARED, find
 from runner.project.manifest import load
+from runner.testing.lint import lint
 
 ITEMS = Source("crm", "items", "item_no", "changed")
 

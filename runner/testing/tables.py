@@ -22,11 +22,11 @@ from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Row, Session
 from runner.errors import StartError
-from runner.fixtures import Rows, raw_names
 from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import RAW_SCHEMA, Target
+from runner.testing.cases import Rows, raw_names
 
 # In which run a row came is no matter between two builds.
 RUN = "_run_id"
@@ -220,7 +220,7 @@ class Bench:
 
     def _columns_of(self, table: str) -> dict[str, Row]:
         if table not in self._columns:
-            found = self.session.rows(named_query("trial.columns"), {"table": self._table(table)})
+            found = self.session.rows(named_query("testing/run.columns"), {"table": self._table(table)})
             self._columns[table] = {row["name"]: row for row in found}
         return self._columns[table]
 

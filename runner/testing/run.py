@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from runner.bench import Bench, Contents, Mismatch
 from runner.build.compose import Composer
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.build.transaction import Attempt, CheckFailed
@@ -25,11 +24,12 @@ from runner.database.session import (
     lock_number,
 )
 from runner.errors import RunnerError, StartError
-from runner.fixtures import Case, Rows
 from runner.project.graph import order
 from runner.project.manifest import Manifest, Script
 from runner.project.scripts import change_sets
 from runner.project.target import Target
+from runner.testing.cases import Case, Rows
+from runner.testing.tables import Bench, Contents, Mismatch
 
 EMPTY = "a build without rows"
 FULL = "a full build"
@@ -120,7 +120,7 @@ class _Book(Ledger):
     def begin(self, kind: str, work: Session, **values: Any) -> int:
         self.number += 1
         keys = {"run_id": self.number, "kind": kind, "target": values["target"]}
-        work.rows(named_query("trial.begin"), keys)
+        work.rows(named_query("testing/run.begin"), keys)
         return self.number
 
     def script_done(self, *arguments: Any, **values: Any) -> None:
