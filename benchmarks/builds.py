@@ -24,7 +24,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runner import schema
 from runner.build.build import build, look
 from runner.build.compose import PRELUDE, Composer
 from runner.build.rebuild import rebuild
@@ -36,7 +35,8 @@ from runner.ingest.pipeline import IngestionPipeline
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Script, load
 from runner.project.target import Target
-from runner.seed import Demo, seed
+from runner.setup import schema
+from runner.setup.demo import Demo, seed
 
 PROJECT = Path(__file__).parent.parent
 PARTS = ("deltas", "nothing", "full")

@@ -22,7 +22,6 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from runner import schema
 from runner.build.build import build
 from runner.database import embedded
 from runner.database.session import Database
@@ -30,7 +29,8 @@ from runner.ingest.pipeline import IngestionPipeline
 from runner.pages.dashboard.page import write
 from runner.project.manifest import load
 from runner.project.target import Target
-from runner.seed import Demo, seed
+from runner.setup import schema
+from runner.setup.demo import Demo, seed
 
 PROJECT = Path(__file__).parent.parent
 CHROMIUM = "/usr/bin/chromium"

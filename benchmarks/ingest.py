@@ -25,12 +25,12 @@ from unittest.mock import patch
 
 import psycopg
 
-from runner import schema
 from runner.database import embedded
 from runner.database.session import Database
 from runner.ingest.pipeline import IngestionPipeline, Loaded
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
 
 PROJECT = Path(__file__).parent.parent
 RUNNER = [sys.executable, "-m", "runner", "--project", str(PROJECT)]

@@ -20,13 +20,13 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from runner import schema
 from runner.database import embedded
 from runner.database.binaries import psql_path
 from runner.database.session import Database
-from runner.load import COLUMNS
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
+from runner.setup.load_csv import COLUMNS
 
 PROJECT = Path(__file__).parent.parent
 TYPES = ("miles_earned", "miles_earned", "miles_redeemed", "reward_search", "like", "share")

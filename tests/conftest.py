@@ -17,13 +17,13 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql import factories
 
-from runner import schema
 from runner.database import embedded
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.ingest import source
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
 from tests.support import PROJECT
 
 SERVER = pytest.StashKey[embedded.Server]()

@@ -22,8 +22,9 @@ def command(folder: Path, source: str | None, key: str | None, cursor: str | Non
     \b
     Example: python -m runner init shop
     """
-    from runner import init, output
+    from runner import output
     from runner.database import address as server
+    from runner.setup import new_project as init
 
     table = init.parse(source, key, cursor)
     files = init.write(folder, table, is_example=source is None)

@@ -26,7 +26,7 @@ def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
     from runner import output
     from runner.database import address as server
     from runner.database.session import Database
-    from runner.load import LOOK, load
+    from runner.setup.load_csv import LOOK, load
 
     database = Database(server.find(project).conninfo)
     with output.live() as live:

@@ -27,12 +27,13 @@ def apply_command(project: Path, yes: bool, target: str, roles: bool) -> None:
     Example: python -m runner schema apply --yes
     python -m runner schema apply --roles
     """
-    from runner import output, schema
+    from runner import output
     from runner.database import address as server
     from runner.database.session import Database
     from runner.errors import UsageError
     from runner.project.manifest import load
     from runner.project.target import Target
+    from runner.setup import schema
 
     manifest = load(project)
     address = server.find(project)

@@ -64,7 +64,7 @@ def command(
     from runner.database import address as server
     from runner.database.session import Database
     from runner.errors import UsageError
-    from runner.seed import Demo, is_empty, seed
+    from runner.setup.demo import Demo, is_empty, seed
 
     address = server.find(project)
     if not address.is_embedded and not demo:

@@ -220,7 +220,9 @@ class Bench:
 
     def _columns_of(self, table: str) -> dict[str, Row]:
         if table not in self._columns:
-            found = self.session.rows(named_query("testing/run.columns"), {"table": self._table(table)})
+            found = self.session.rows(
+                named_query("testing/run.columns"), {"table": self._table(table)}
+            )
             self._columns[table] = {row["name"]: row for row in found}
         return self._columns[table]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from runner import schema
 from runner.database.session import Database
 from runner.pages.dashboard.page import write
 from runner.project.manifest import load
 from runner.project.target import Target
-from runner.seed import Demo, seed
+from runner.setup import schema
+from runner.setup.demo import Demo, seed
 from tests.integration.test_docs import HOSTILE
 from tests.proof.world import created, new_name
 from tests.support import PROJECT, earn, event, insert_events, query, run_all

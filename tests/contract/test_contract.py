@@ -24,7 +24,7 @@ from runner.database.session import Changes, Database, Session
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, MANIFEST, Manifest, Script, load
 from runner.project.target import Target
-from runner.seed import Demo, seed
+from runner.setup.demo import Demo, seed
 from runner.testing.lint import lint
 from tests.support import PROJECT, ingest, insert_events, query, rebuild, run_all, scalar
 

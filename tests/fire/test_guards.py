@@ -20,7 +20,6 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from runner import schema
 from runner.database.embedded import TEST, Server
 from runner.database.queries import queries
 from runner.database.session import Database, LockHeld, Session
@@ -31,6 +30,7 @@ from runner.ingest.conditions import Scopes
 from runner.ingest.source import Source, read_clock
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
 from tests.fire.arena import Arena
 from tests.fire.death import Boundary, watched
 from tests.support import PROJECT

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner import schema
 from runner.database.session import Database, QueryFailed
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
 from tests.support import PROJECT, query, scalar
 
 PAGE = (PROJECT / "docs/bi.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ import pytest
 from sklearn.cluster import KMeans
 
 from runner.database.session import Database
-from runner.load import load
-from runner.seed import Demo, seed
+from runner.setup.demo import Demo, seed
+from runner.setup.load_csv import load
 from tests import oracle, oracle_clusters
 from tests.oracle_clusters import BILLION, Membership, Place
 from tests.support import (

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from runner import schema
 from runner.database.session import Database
 from runner.errors import UsageError
-from runner.init import ORDERS, write
 from runner.pages.docs import catalogue
 from runner.pages.docs.documents import documents
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
+from runner.setup import schema
+from runner.setup.new_project import ORDERS, write
 from tests.integration.test_commands import assert_refused, command
 from tests.support import PROJECT, query, scalar
 

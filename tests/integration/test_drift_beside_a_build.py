@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from runner import schema
 from runner.build.build import build
 from runner.build.plan import Step
 from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
 from tests.support import PROJECT, assert_equals_rebuild, ingest, insert_events, query, scalar
 
 

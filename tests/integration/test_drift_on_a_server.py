@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from runner import schema
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed
 from runner.errors import StartError
@@ -14,6 +13,7 @@ from runner.ingest.columns import Column
 from runner.ingest.drift import Drift, apply, plan
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
 from tests.support import PROJECT, ingest, insert_events, query, run_all
 
 DEFINITION: dict[str, Any] = {

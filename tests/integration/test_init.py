@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from runner import schema
 from runner.build.transaction import CheckFailed
 from runner.database.session import Database
-from runner.init import ORDERS, WORDS_OF_SQL, Source, write
 from runner.project.files import SHARED
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
+from runner.setup.new_project import ORDERS, WORDS_OF_SQL, Source, write
 from tests.integration.test_commands import assert_refused, environ
 from tests.support import PROJECT, differences, ingest, query, rebuild, scalar
 

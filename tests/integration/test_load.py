@@ -24,14 +24,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import load as loading
-from runner import schema
 from runner.database import embedded
 from runner.database.session import Database, LockHeld, QueryFailed
 from runner.errors import RunnerError
-from runner.load import COLUMNS, Loaded, load
 from runner.project.manifest import load as manifest
 from runner.project.target import Target
+from runner.setup import load_csv as loading
+from runner.setup import schema
+from runner.setup.load_csv import COLUMNS, Loaded, load
 from tests.integration.test_commands import assert_refused, command, environ, wait_until
 from tests.support import PROJECT, ingest, query, scalar
 

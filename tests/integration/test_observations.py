@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from runner import schema
 from runner.build.fingerprint import fingerprint
 from runner.build.rebuild import rebuild as rebuild_beside
 from runner.build.restate import restatement
@@ -24,6 +23,7 @@ from runner.ingest.pipeline import IngestionPipeline, pipelines
 from runner.observations import histogram, restated
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
+from runner.setup import schema
 from tests import oracle
 from tests.integration.test_commands import command
 from tests.integration.test_warehouse_equals_oracle import SINGAPORE

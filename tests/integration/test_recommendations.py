@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runner.database.session import Database
-from runner.load import load
-from runner.seed import Demo, seed
+from runner.setup.demo import Demo, seed
+from runner.setup.load_csv import load
 from tests.integration.test_reports_equal_oracle import real_file
 from tests.support import PROJECT, REAL_FILE, event, insert_events, query, run_all
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runner.database.session import Database
-from runner.load import load
-from runner.seed import Demo, seed
+from runner.setup.demo import Demo, seed
+from runner.setup.load_csv import load
 from tests.support import (
     PROJECT,
     REAL_FILE,

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner import schema
 from runner.build import publish as publication
 from runner.build.build import build
 from runner.build.plan import Step
@@ -20,6 +19,7 @@ from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
+from runner.setup import schema
 from tests.support import (
     assert_equals_rebuild,
     assert_reports_equal_oracle,

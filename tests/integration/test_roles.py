@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner import schema
 from runner.build.rebuild import rebuild
 from runner.database.session import Database, QueryFailed
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
 from tests.integration.test_commands import assert_refused, command
 from tests.support import PROJECT, earn, edit, insert_events, query, run_all, scalar
 from tests.support import rebuild as build

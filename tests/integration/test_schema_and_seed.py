@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner import schema
 from runner.database.session import Database
 from runner.errors import RunnerError, UsageError
 from runner.project.manifest import load
 from runner.project.target import Target
-from runner.seed import Demo, seed
+from runner.setup import schema
+from runner.setup.demo import Demo, seed
 from tests.support import PROJECT, assert_reports_equal_oracle, query, run_all, scalar
 
 END = datetime(2026, 3, 1, tzinfo=UTC)

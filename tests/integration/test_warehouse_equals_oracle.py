@@ -13,9 +13,9 @@ from psycopg.rows import dict_row
 from psycopg.types.datetime import DateLoader, TimestamptzLoader
 
 from runner.database.session import Database
-from runner.load import load as load_file
 from runner.project.manifest import load
-from runner.seed import Demo, seed
+from runner.setup.demo import Demo, seed
+from runner.setup.load_csv import load as load_file
 from tests import oracle_warehouse
 from tests.integration.test_reports_equal_oracle import (
     _hold_back_the_newer_half_and_some_old_rows,

@@ -8,10 +8,10 @@ import threading
 import psycopg
 import pytest
 
-from runner import schema
 from runner.build.rebuild import rebuild
 from runner.database.session import LockHeld
 from runner.project.target import Target
+from runner.setup import schema
 from tests.proof.publications import moved
 from tests.proof.test_readers import reader
 from tests.proof.world import World, earn, event

@@ -20,13 +20,13 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
-from runner import schema
 from runner.build.build import build
 from runner.build.transaction import Summary
 from runner.database.session import Database
 from runner.ingest.pipeline import IngestionPipeline, pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
+from runner.setup import schema
 from tests import oracle, oracle_warehouse
 from tests.integration.test_warehouse_equals_oracle import InfiniteDate, InfiniteTime
 from tests.support import PROJECT, REPORTS, assert_equals_rebuild, frozen

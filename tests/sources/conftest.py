@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from runner import schema
 from runner.database.embedded import WATCHDOG
 from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.setup import schema
 from tests.integration.test_commands import command
 from tests.sources.servers import (
     MYSQL_FDW,

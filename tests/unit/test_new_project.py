@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.init import EXAMPLE, LONGEST_NAME, ORDERS, Source, next_steps, parse, write
 from runner.project.files import HOME, SHARED, find
 from runner.project.manifest import load
+from runner.setup.new_project import EXAMPLE, LONGEST_NAME, ORDERS, Source, next_steps, parse, write
 from runner.testing.lint import lint
 
 ITEMS = Source("crm", "items", "item_no", "changed")

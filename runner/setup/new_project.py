@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runner.errors import RunnerError, UsageError
 
-EXAMPLE = Path(__file__).with_name("setup") / "starter"
+EXAMPLE = Path(__file__).with_name("starter")
 # Only the example makes its own source, and knows what its rows look like.
 EXAMPLE_ALONE = (Path("schema", "source.sql"), Path("tests", "sql", "warehouse"))
 # A folder with nothing but these is as good as empty.

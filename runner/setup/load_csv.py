@@ -26,7 +26,7 @@ from runner.database.session import (
     lock_number,
 )
 from runner.errors import RunnerError
-from runner.records import LONGEST, as_text, end_of_records, is_clean, records
+from runner.setup.csv_records import LONGEST, as_text, end_of_records, is_clean, records
 
 COLUMNS = (
     "event_time",
@@ -84,7 +84,7 @@ def load(
             held.enter_context(session.lock(LOAD_LOCK, lock_number(sha256), what))
             if as_history:
                 # A watermark must not move between the look at it and the commit of older rows.
-                for pipeline in session.rows(named_query("load.pipelines")):
+                for pipeline in session.rows(named_query("setup/load_csv.pipelines")):
                     what = f"an ingest of {pipeline['pipeline_name']}"
                     held.enter_context(session.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
             loading = _Loading(session, file, columns)
@@ -194,7 +194,7 @@ class _Loading:
         self.line = 2  # where the next block begins
 
     def begin(self, sha256: str, as_history: bool, again: bool) -> None:
-        earlier = self.session.rows(named_query("load.earlier"), {"sha256": sha256})
+        earlier = self.session.rows(named_query("setup/load_csv.earlier"), {"sha256": sha256})
         if earlier and not again:
             raise RunnerError(
                 "{0}: the same content was loaded on {loaded_at}, as {file_name}:"
@@ -207,8 +207,8 @@ class _Loading:
             "as_history": as_history,
             "is_again": bool(earlier),
         }
-        self.load_id = self.session.row(named_query("load.begin"), values)["load_id"]
-        found = self.session.rows(named_query("load.types"), {"names": self.columns})
+        self.load_id = self.session.row(named_query("setup/load_csv.begin"), values)["load_id"]
+        found = self.session.rows(named_query("setup/load_csv.types"), {"names": self.columns})
         types = {row["name"]: sql.SQL(row["type"]) for row in found}
         text = sql.SQL("text")  # of a column that is not there; the server will say so
         fields = [(sql.Identifier(name), types.get(name, text)) for name in self.columns]
@@ -233,17 +233,17 @@ class _Loading:
         arrival = "least(staged.event_time, now())" if as_history else "now()"
         self.session.run(self._text("insert", created_at=sql.SQL(arrival)))
         counts = {"loaded": self.rows, "rejected": self.rejected, "load_id": self.load_id}
-        self.session.rows(named_query("load.end"), counts)
+        self.session.rows(named_query("setup/load_csv.end"), counts)
 
     def first_reject(self) -> str:
-        query = named_query("load.first_reject")
+        query = named_query("setup/load_csv.first_reject")
         found = self.session.row(query, {"load_id": self.load_id})
         return "line {line_number}: {reason}".format(**found)
 
     def _text(self, name: str, **parts: sql.Composable) -> str:
         """A statement on the columns that the file has."""
         return (
-            sql.SQL(named_query(f"load.{name}")).format(columns=self.names, **parts).as_string(None)
+            sql.SQL(named_query(f"setup/load_csv.{name}")).format(columns=self.names, **parts).as_string(None)
         )
 
     def _copy(self, block: bytes) -> bool:
@@ -270,11 +270,11 @@ class _Loading:
             lines = [b"%d,%s\n" % numbered for numbered in fit.items()]
             self.session.copy(self._text("copy_lines"), [b"".join(lines)])
             ends = {"first": min(fit), "last": max(fit)}
-            for row in self.session.rows(named_query("load.sift"), ends):
+            for row in self.session.rows(named_query("setup/load_csv.sift"), ends):
                 line = row["line_number"]
                 rejects.append((line, fit.pop(line), row["reason"]))
         self.session.copy_rows(
-            named_query("load.copy_rejects"),
+            named_query("setup/load_csv.copy_rejects"),
             [
                 (self.load_id, self.file_name, line, reason, as_text(record))
                 for line, record, reason in sorted(rejects)
@@ -285,7 +285,7 @@ class _Loading:
 
     def _look_behind_watermark(self) -> None:
         """Older rows are found by a sweep, if they can be told from those that are there."""
-        found = self.session.row(named_query("load.behind"))
+        found = self.session.row(named_query("setup/load_csv.behind"))
         if found["is_behind"] and not found["has_key"]:
             raise RunnerError(
                 f"{self.file_name}: its oldest event, {found['oldest']}, is behind the watermark,"

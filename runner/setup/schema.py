@@ -99,7 +99,7 @@ def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
     tables = re.findall(
         r"create table if not exists ([a-z0-9_.]+) ", file.read_text(encoding="utf-8")
     )
-    return bool(session.row(named_query("schema.foreign"), {"tables": tables})["found"])
+    return bool(session.row(named_query("setup/schema.foreign"), {"tables": tables})["found"])
 
 
 def _create_replicas(session: Session, manifest: Manifest) -> None:
@@ -114,11 +114,11 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
 
 
 def _catalogue(session: Session) -> dict[str, str]:
-    rows = session.rows(named_query("schema.catalogue"))
+    rows = session.rows(named_query("setup/schema.catalogue"))
     return {row["name"]: row["state"] for row in rows}
 
 
 def _rights(session: Session, target: Target) -> list[str]:
     """Roles, and grants in the reporting schema, as the statements that give them."""
     values = {"schema": f"{target.prefix}reporting"}
-    return [row["right"] for row in session.rows(named_query("schema.rights"), values)]
+    return [row["right"] for row in session.rows(named_query("setup/schema.rights"), values)]
