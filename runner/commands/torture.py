@@ -10,9 +10,9 @@ import click
 from runner.options import Command, json_option
 
 if TYPE_CHECKING:
-    from runner.havoc import Plan, Progress
     from runner.output import Live
-    from runner.torture import Outcome, Verdict
+    from runner.torture.faults import Plan, Progress
+    from runner.torture.run import Outcome, Verdict
 
 NAMES = {
     "upsert": "milepost, upsert",
@@ -56,8 +56,8 @@ def command(project: Path, seconds: int, writers: int, runners: int, seed: int |
     from runner import output
     from runner.database import address as server
     from runner.database.session import Database
-    from runner.havoc import Plan
-    from runner.torture import database_name, scratch, torture
+    from runner.torture.faults import Plan
+    from runner.torture.run import database_name, scratch, torture
 
     plan = Plan(seconds, writers, runners, random.randrange(10_000) if seed is None else seed)
     target = Database(server.find(project).conninfo)

@@ -1,4 +1,4 @@
-"""Fills the templates in runner/pages/static/. Whatever is filled in is escaped: names and comments are
+"""Fills the templates in static/. Whatever is filled in is escaped: names and comments are other
 other people's.
 """
 

@@ -243,7 +243,9 @@ class _Loading:
     def _text(self, name: str, **parts: sql.Composable) -> str:
         """A statement on the columns that the file has."""
         return (
-            sql.SQL(named_query(f"setup/load_csv.{name}")).format(columns=self.names, **parts).as_string(None)
+            sql.SQL(named_query(f"setup/load_csv.{name}"))
+            .format(columns=self.names, **parts)
+            .as_string(None)
         )
 
     def _copy(self, block: bytes) -> bool:

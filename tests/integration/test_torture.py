@@ -16,8 +16,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from runner.database.session import Database
-from runner.havoc import Plan
-from runner.torture import scratch, torture
+from runner.torture.faults import Plan
+from runner.torture.run import scratch, torture
 from tests.integration.test_commands import assert_refused, command, environ
 from tests.support import PROJECT, query
 

@@ -17,8 +17,8 @@ from psycopg.conninfo import make_conninfo
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.errors import StartError
-from runner.havoc import NAIVE, OURS, Havoc, Plan, Progress, look
 from runner.project import files as shared
+from runner.torture.faults import NAIVE, OURS, Havoc, Plan, Progress, look
 
 # Until rows that are dated a moment ahead are in the past.
 SETTLING_SECONDS = 1.6
@@ -143,7 +143,7 @@ def torture(
     with database.session("milepost torture") as session:
         ledger = shared.find(project, Path("schema", "orchestrator.sql"))
         session.run(ledger.read_text(encoding="utf-8"), ledger)
-        session.run(named_query("torture.create"))
+        session.run(named_query("torture/run.create"))
     havoc.run(tell)
     time.sleep(SETTLING_SECONDS)
     with database.session("milepost torture") as session:
@@ -157,10 +157,10 @@ def torture(
             final[name] = _compare(session, name)
             sample += look(session, "sample", name, whole=True)
         for name in NAIVE:
-            session.rows(named_query(f"torture.{name}"))
+            session.rows(named_query(f"torture/run.{name}"))
         naive = {name: _compare(session, name) for name in NAIVE}
         stories = _stories(session)
-        session.rows(named_query("torture.delete"), {"digit": plan.seed % 10})
+        session.rows(named_query("torture/run.delete"), {"digit": plan.seed % 10})
         for name in OURS:
             havoc.pipeline(name).reconcile()
             deleted[name] = _compare(session, name)

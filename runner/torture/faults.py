@@ -97,7 +97,7 @@ class Havoc:
             began = time.monotonic()
             try:
                 while (passed := time.monotonic() - began) < self.plan.seconds:
-                    counts = session.row(named_query("torture.progress"))
+                    counts = session.row(named_query("torture/run.progress"))
                     tell(Progress(passed, **counts, kills=self.kills))
                     if wait(working, timeout=0.2, return_when=FIRST_COMPLETED).done:
                         break
@@ -151,14 +151,14 @@ class Havoc:
     def _copy(self, name: str, chance: random.Random) -> None:
         with self.database.session("naive") as session:
             while not self.stop.is_set():
-                session.rows(named_query(f"torture.{name}"))
+                session.rows(named_query(f"torture/run.{name}"))
                 self.stop.wait(chance.uniform(0, 0.1))
 
     def _kill(self, chance: random.Random) -> None:
         with self.database.session("milepost torture, killer") as session:
             while not self.stop.wait(chance.uniform(0.02, 0.5)):
                 values = {"pipeline_lock": PIPELINE_LOCK, "evidence": chance.random() < 0.2}
-                victims = session.rows(named_query("torture.kill"), values)
+                victims = session.rows(named_query("torture/run.kill"), values)
                 self.kills += sum(victim["is_ended"] for victim in victims)
 
     def _audit(self) -> None:
@@ -174,7 +174,7 @@ class Havoc:
 def look(session: Session, query: str, name: str, **values: Any) -> list[Row]:
     """Ask about the replica of one of ours or of a naive one, by name."""
     replica = f"warehouse.{name}" if name in NAIVE else f"warehouse.raw_{name}"
-    text = named_query(f"torture.{query}").replace("{{ replica }}", replica)
+    text = named_query(f"torture/run.{query}").replace("{{ replica }}", replica)
     return session.rows(text, {"pipeline": name, **values})
 
 
@@ -186,8 +186,8 @@ def _change(session: Session, chance: random.Random) -> None:
     rows = chance.randint(1, 5)
     if chance.random() < 0.7:
         (story,) = chance.choices(list(STORIES), list(STORIES.values()))
-        session.rows(named_query("torture.insert"), {"story": story, "rows": rows})
+        session.rows(named_query("torture/run.insert"), {"story": story, "rows": rows})
         return
     (story,) = chance.choices(list(CHANGES), list(CHANGES.values()))
     values = {"recent": chance.random() < 0.7, "place": chance.random()}
-    session.rows(named_query("torture.update"), {"story": story, "rows": rows, **values})
+    session.rows(named_query("torture/run.update"), {"story": story, "rows": rows, **values})
