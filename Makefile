@@ -55,7 +55,7 @@ charts: ## build the library that the dashboard draws with, from its lock file (
 
 # The embedded server runs from the virtual environment, so it stops before its binaries go.
 reference: $(RUNTIME) ## write the commands into README.md
-	@$(BIN)/python -m runner.reference
+	@$(BIN)/python -m runner.cli.reference
 
 clean: ## delete the virtual environment and the caches, never data
 	@test ! -e $(RUNTIME) || $(RUNNER) db stop || echo "the embedded server was not stopped" >&2

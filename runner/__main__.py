@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line; one clear line where the libraries it needs are not installed."""
     try:
-        from runner.cli import main as run
+        from runner.cli.main import main as run
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise

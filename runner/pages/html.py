@@ -1,6 +1,4 @@
-"""Fills the templates in static/. Whatever is filled in is escaped: names and comments are other
-other people's.
-"""
+"""Fills the templates in static/, escaping all values: names and comments are other people's."""
 
 from __future__ import annotations
 

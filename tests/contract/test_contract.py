@@ -17,7 +17,7 @@ import sqlglot
 from sqlglot import exp
 
 from runner.build.compose import PRELUDE, Composer
-from runner.cli import COMMANDS, cli
+from runner.cli.main import COMMANDS, cli
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.session import Changes, Database, Session

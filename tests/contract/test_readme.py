@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.reference import with_reference
+from runner.cli.reference import with_reference
 from tests.support import PROJECT
 
 

@@ -16,11 +16,11 @@ from runner.build.fingerprint import fingerprint
 from runner.build.rebuild import rebuild as rebuild_beside
 from runner.build.restate import restatement
 from runner.build.transaction import CheckFailed
+from runner.cli.observations import histogram, restated
 from runner.database.ledger import Ledger
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
 from runner.ingest.pipeline import IngestionPipeline, pipelines
-from runner.observations import histogram, restated
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from runner.setup import schema

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import RunnerError, UsageError
-from runner.loop import interval, next_tick, repeat
+from runner.run import interval, next_tick, repeat
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_failing_tick_is_told_and_the_loop_goes_on(monkeypatch: pytest.MonkeyP
     def tick() -> None:
         raise outcomes.pop(0)
 
-    monkeypatch.setattr("runner.loop.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("runner.run.time.sleep", lambda seconds: None)
     told: list[RunnerError] = []
     with pytest.raises(UsageError):
         repeat(1, tick, told.append)
@@ -87,7 +87,7 @@ def test_a_signal_ends_the_sleep_but_interrupts_a_tick(monkeypatch: pytest.Monke
 
     with pytest.raises(KeyboardInterrupt):
         repeat(1, interrupted, interrupted)
-    monkeypatch.setattr("runner.loop.time.sleep", interrupted)
+    monkeypatch.setattr("runner.run.time.sleep", interrupted)
     repeat(1, lambda: None, interrupted)
 
 

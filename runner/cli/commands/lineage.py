@@ -1,0 +1,39 @@
+"""`lineage`: what a table is made of, and what is made of it."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import click
+
+from runner.cli.options import Command, complete_scripts, json_option
+
+
+@click.command("lineage", cls=Command)
+@click.argument("name", metavar="TABLE", shell_complete=complete_scripts)
+@json_option
+@click.pass_obj
+def command(project: Path, name: str) -> None:
+    """Show what a table needs and what needs it, as the manifest says. Wants no server.
+
+    Behind `...` follows what stands above already.
+
+    \b
+    Example: python -m runner lineage kpi_daily
+    """
+    from runner.cli import output
+    from runner.errors import UsageError
+    from runner.project.lineage import lineage, stored, tree
+    from runner.project.manifest import load
+
+    flow = lineage(load(project))
+    shorts = {table.partition(".")[2]: table for table in flow.needs}
+    table = shorts.get(name, stored(name))
+    if table not in flow.needs:
+        near = difflib.get_close_matches(name, shorts, n=1)
+        raise UsageError(f"there is no table {name}", f"did you mean {near[0]}?" if near else None)
+    output.say(table)
+    for title, neighbours in (("needs", flow.needs), ("needed by", flow.needed_by)):
+        output.say("\n".join([f"{title}:", *(tree(table, neighbours) or ["  nothing"])]))
+    output.data({"table": table, "needs": flow.needs[table], "needed_by": flow.needed_by[table]})

@@ -1,0 +1,46 @@
+"""`load`: a CSV file into the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.cli.options import Command, json_option
+
+
+@click.command("load", cls=Command)
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.option("--as-history", is_flag=True, help="As if each event had arrived when it happened.")
+@click.option("--again", is_flag=True, help="Even if the same content was loaded before.")
+@json_option
+@click.pass_obj
+def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
+    """Load a CSV file with a header into public.event_stream.
+
+    Lines that are no events are set aside in public.load_rejects, with the reason.
+
+    \b
+    Example: python -m runner load events.csv --as-history
+    """
+    from runner.cli import output
+    from runner.database import address as server
+    from runner.database.session import Database
+    from runner.setup.load_csv import LOOK, load
+
+    database = Database(server.find(project).conninfo)
+    with output.live() as live:
+        loaded = load(
+            database,
+            file,
+            as_history,
+            again,
+            lambda done, total: live.show(f"load {file.name}", done, total),
+        )
+    output.data({"rows": loaded.rows, "rejected": loaded.rejected})
+    output.say(f"load: {loaded.rows:,} {'event' if loaded.rows == 1 else 'events'} from {file}")
+    if loaded.is_behind:
+        output.say(f"some of them lie behind the watermark: {output.program()} ingest --sweep")
+    if loaded.rejected:
+        lines = "1 line is" if loaded.rejected == 1 else f"{loaded.rejected:,} lines are"
+        output.warn(f"{lines} no event and stayed out, with the reason in load_rejects", LOOK)
