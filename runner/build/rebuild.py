@@ -122,7 +122,7 @@ def _held(
         database.refuse_pooler(work, evidence)
         book = Ledger(evidence)
         locks.enter_context(alone(work, book, target))
-        for pipeline in work.rows(named_query("ingest/pipeline.all_pipelines")):
+        for pipeline in work.rows(named_query("ingest/pipelines.all_pipelines")):
             what = f"an ingest of {pipeline['pipeline_name']}"
             locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
         yield work, book

@@ -478,3 +478,15 @@ from (
     limit 500
 ) as scripts
 group by scripts.script
+
+-- checks --
+-- The last result of each check.
+select distinct on (results.check_name)
+    results.check_name as check,
+    results.status,
+    results.bad_rows,
+    case when results.bad_rows > 0 then results.sample end as sample
+from orchestrator.check_results as results
+inner join orchestrator.runs as builds on builds.run_id = results.run_id
+where builds.target = %(target)s
+order by results.check_name, results.check_result_id desc

@@ -97,7 +97,7 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     warnings += preflight.findings(session, source)
     if source.is_naive:
         warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
-    shown = session.rows(named_query("cli/inspect.pipeline"), {"name": row["name"]})[0]
+    shown = session.rows(named_query("ingest/pipelines.pipeline"), {"name": row["name"]})[0]
     if source.kind != "table":
         shown["asked there"] = foreign.prove_search(
             session, row["source_relation"], cursor, source.cursor.type
@@ -126,7 +126,7 @@ def _check(session: Session, types: Mapping[str, str], timezone: str | None) -> 
 
 def _insert(session: Session, row: dict[str, Any]) -> int:
     try:
-        return int(session.row(named_query("cli/inspect.add_pipeline"), row)["pipeline_id"])
+        return int(session.row(named_query("ingest/pipelines.add_pipeline"), row)["pipeline_id"])
     except QueryFailed as error:
         if error.sqlstate != "23505":
             raise

@@ -443,7 +443,7 @@ def _holder(clock: Clock) -> str:
 
 def pipelines(session: Session, name: str | None = None) -> list[dict[str, Any]]:
     """Id and name of the enabled pipelines, or of the one that is named."""
-    found = session.rows(named_query("ingest/pipeline.pipelines"), {"name": name})
+    found = session.rows(named_query("ingest/pipelines.enabled_pipelines"), {"name": name})
     if name and not found:
         raise UsageError(
             f"there is no pipeline {name}", "table orchestrator.pipeline_definitions lists them"

@@ -35,27 +35,6 @@ cross join lateral (
 ) as loaded
 where pipelines.pipeline_id = %(pipeline_id)s
 
--- pipelines --
--- The pipelines to run: the enabled ones, or those of a name.
-select
-    pipelines.pipeline_id,
-    pipelines.pipeline_name
-from orchestrator.pipeline_definitions as pipelines
-where
-    case
-        when %(name)s::text is null then pipelines.is_enabled
-        else pipelines.pipeline_name = %(name)s
-    end
-order by pipelines.pipeline_id
-
--- all_pipelines --
--- Every pipeline, enabled or not.
-select
-    pipelines.pipeline_id,
-    pipelines.pipeline_name
-from orchestrator.pipeline_definitions as pipelines
-order by pipelines.pipeline_id
-
 -- columns --
 -- Columns of a relation, in order.
 select

@@ -15,8 +15,8 @@ from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 from runner.setup.demo import Demo, seed
-from tests.integration.test_docs import HOSTILE
-from tests.proof.world import created, new_name
+from tests.build_faults.world import created, new_name
+from tests.integration.pages.test_docs import HOSTILE
 from tests.support import PROJECT, earn, event, insert_events, query, run_all
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -511,7 +511,7 @@ def _content(session: Session, table: str) -> tuple[int, str]:
 
 
 def test_every_module_of_commands_is_a_command() -> None:
-    modules = {path.stem for path in (PROJECT / "runner/commands").glob("[!_]*.py")}
+    modules = {path.stem for path in (PROJECT / "runner/cli/commands").glob("[!_]*.py")}
     assert modules == {name.replace("-", "_") for name in COMMANDS}
 
 

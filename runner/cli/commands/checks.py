@@ -31,7 +31,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     manifest = load(project)
     with Database(server.find(project).conninfo).session() as session:
         Ledger(session)
-        rows = session.rows(named_query("cli/inspect.checks"), {"target": target})
+        rows = session.rows(named_query("database/ledger.checks"), {"target": target})
     results = {row["check"]: row for row in rows}
     found = []
     for key in sorted(select(manifest, patterns or ["*"])):

@@ -35,7 +35,7 @@ def list_command(project: Path) -> None:
     from runner.database.queries import named_query
 
     with _database(project).session() as session:
-        rows = session.rows(named_query("cli/inspect.pipelines"))
+        rows = session.rows(named_query("ingest/pipelines.pipelines"))
     output.table(rows, "there is no pipeline yet: python -m runner pipelines add --help")
 
 
@@ -56,10 +56,10 @@ def show(project: Path, name: str) -> None:
     from runner.ingest.coverage import coverage
 
     with _database(project).session() as session:
-        found = _definition(session.rows(named_query("cli/inspect.pipeline"), {"name": name}), name)
+        found = _definition(session.rows(named_query("ingest/pipelines.pipeline"), {"name": name}), name)
         stretches = coverage(session, found["id"])
         doubts = preflight.of_pipeline(session, found["id"], project)
-        runs = session.rows(named_query("cli/inspect.pipeline_runs"), {"name": name})
+        runs = session.rows(named_query("ingest/pipelines.pipeline_runs"), {"name": name})
     if output.style.json:
         covered = output.coverage_data(name, stretches)
         output.data({**found, **covered, "doubts": doubts, "runs": runs})
@@ -213,7 +213,7 @@ def _switch(project: Path, name: str, is_enabled: bool) -> None:
 
     values = {"name": name, "is_enabled": is_enabled}
     with _database(project).session() as session:
-        _definition(session.rows(named_query("cli/inspect.switch_pipeline"), values), name)
+        _definition(session.rows(named_query("ingest/pipelines.switch_pipeline"), values), name)
     output.say(f"{name} is {'enabled' if is_enabled else 'disabled'}")
 
 

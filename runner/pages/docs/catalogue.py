@@ -111,7 +111,7 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
         kind: _by_relation(session.rows(named[kind], {"relations": list(names)}))
         for kind in ("columns", "constraints", "indexes")
     }
-    checks = session.rows(named_query("cli/inspect.checks"), {"target": "live"})
+    checks = session.rows(named_query("database/ledger.checks"), {"target": "live"})
     return Catalogue(
         session.row("select current_database() as name")["name"],
         [_relation(row, names, parts, _rows(session, row)) for row in found],

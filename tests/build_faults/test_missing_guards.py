@@ -1,0 +1,602 @@
+"""Each guard of builds taken away on purpose: then a story that all these guards make true must be
+false.
+
+A guard that nobody would miss is no guard, and a test that does not miss it is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from runner.build import changes as publish
+from runner.build import plan
+from runner.build import publish as publication
+from runner.build import transaction as attempt
+from runner.build.rebuild import rebuild
+from runner.database import ledger
+from runner.database.queries import named_query, queries
+from runner.database.session import Database, LockHeld, Session
+from runner.errors import RunnerError
+from runner.project.target import Target
+from tests.build_faults.death import BuildBoundary
+from tests.build_faults.publications import COLUMN, reshape
+from tests.build_faults.test_readers import reader
+from tests.build_faults.world import World, earn, event, opened, redeem, search
+from tests.ingest_faults.death import Boundary, watched
+
+
+class Bench:
+    """Where texts and functions are changed, for one test."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, world: World) -> None:
+        self.patch = patch
+        self.world = world
+
+    def script(self, file: str, old: str, new: str) -> None:
+        """In the text of a script, which was never another."""
+        self.world.edit(f"sql/{file}.sql", old, new)
+        self.world.build("*")
+
+    def query(self, name: str, old: str, new: str) -> None:
+        text = named_query(f"database/ledger.{name}")
+        assert old in text
+        self.patch.setitem(queries("database/ledger.sql"), name, text.replace(old, new))
+
+    def text_of(self, module: Any, file: str, old: str, new: str) -> None:
+        """In a text that a module renders."""
+        render = module.render
+
+        def changed(text: str, values: Any, name: Any) -> str:
+            if str(name).endswith(file):
+                assert old in text
+                text = text.replace(old, new)
+            return str(render(text, values, name))
+
+        self.patch.setattr(module, "render", changed)
+
+
+# --- the stories: what is not true in them raises ----------------------------------------------------
+
+
+def built(world: World) -> None:
+    world.run_all()
+    world.assert_exact()
+
+
+def event_that_moves_to_another_user(world: World) -> None:
+    (number,) = world.insert(earn(-3, "eve"))
+    built(world)
+    world.update(number, user_id="fay")
+    built(world)
+
+
+def events_that_are_deleted(world: World) -> None:
+    numbers = world.insert(earn(-3, "eve", "spa"), event(-3, "eve", country="VN"))
+    built(world)
+    for number in numbers:
+        world.delete(number)
+    world.pipeline().reconcile(force=True)
+    built(world)
+
+
+def late_run_of_another_pipeline(world: World) -> None:
+    """A run begins before another pipeline's, and commits after a build that took that one."""
+
+    def meanwhile(boundary: Boundary) -> None:
+        world.ingest("utm_campaigns")
+        world.build()
+
+    at, has_struck = 12, True
+    while has_struck:
+        world.insert(earn(1, "eve"))
+        world.set_campaign("google", at)
+        boundary = Boundary(at, meanwhile)
+        with watched(boundary):
+            world.ingest("event_stream")
+        built(world)
+        has_struck = boundary.has_struck
+        at += 11
+
+
+def ingest_while_a_full_build_reads(world: World) -> None:
+    """What comes before each of some scripts is in none of them."""
+    for at in (3, 6, 9, 12):
+        rows = world.replica()
+        world.build(
+            "*",
+            starting=lambda index, at=at: bring_one(world) if index == at else None,  # type: ignore[misc]
+        )
+        world.assert_equals_python(rows)
+
+
+def bring_one(world: World) -> None:
+    world.insert(earn(2, "eve"), event(2, "gus", "share"))
+    world.ingest()
+
+
+def wrong_figures(world: World) -> None:
+    """A script that drops rows is found out before anybody sees what it makes."""
+    before = world.version()
+    world.edit(
+        "sql/warehouse/fact_miles_earned.sql",
+        "where events.fact_table = 'fact_miles_earned'",
+        "where events.fact_table = 'fact_miles_earned' and events.event_id % 2 = 0",
+    )
+    with contextlib.suppress(attempt.CheckFailed):
+        world.build()
+    assert world.version() == before
+
+
+def two_builds(world: World) -> None:
+    world.insert(earn(1, "eve"))
+    world.ingest()
+    conninfo = make_conninfo(world.database.conninfo, options="-c lock_timeout=500ms")
+
+    def other(index: int) -> None:
+        if index == 5:
+            with (
+                opened(Database(conninfo), world.project) as second,
+                pytest.raises(LockHeld),
+            ):
+                second.build()
+
+    world.build(starting=other)
+    world.assert_exact()
+
+
+def build_that_dies_at_its_end(world: World) -> None:
+    """It had said what it consumes, and consumed nothing."""
+    world.insert(earn(1, "eve"))
+    world.ingest()
+    with pytest.MonkeyPatch.context() as patch:
+
+        def die(*values: Any, **named: Any) -> None:
+            raise RunnerError("it dies")
+
+        patch.setattr(ledger, "succeed", die)
+        with pytest.raises(RunnerError, match="it dies"):
+            world.build()
+    built(world)
+
+
+def build_that_was_given_up(world: World) -> None:
+    """Somebody else was sure that it was dead, at any moment: so it may not publish."""
+    given_up: set[int] = set()
+
+    def give_up(boundary: Boundary) -> None:
+        found = world.all(
+            "update orchestrator.runs set status = 'abandoned', finished_at = now()"
+            " where kind = 'build' and status = 'running' returning run_id"
+        )
+        given_up.update(row["run_id"] for row in found)
+
+    for at in range(11, 35, 3):
+        world.insert(earn(1, "eve"))
+        world.ingest()
+        with contextlib.suppress(RunnerError), watched(BuildBoundary(at, give_up)):
+            world.build()
+    assert given_up
+    found = world.all(
+        "select status from orchestrator.runs where run_id = any(%(ids)s)", ids=list(given_up)
+    )
+    assert {run["status"] for run in found} == {"abandoned"}
+
+
+def column_of_a_replica_that_widens(world: World) -> None:
+    """To a snapshot that is older a table that was written anew is empty."""
+    world.set_campaign("google", 90)
+    world.ingest()
+
+    def widen(index: int) -> None:
+        if index == 0:
+            world.all("set lock_timeout = '50ms'")
+            with contextlib.suppress(psycopg.errors.LockNotAvailable):
+                world.all(
+                    "alter table warehouse.raw_utm_campaigns"
+                    " alter column monthly_cost type numeric(12, 2)"
+                )
+
+    rows = world.replica()
+    world.build("dim_utm_sources", starting=widen)
+    world.assert_equals_python(rows)
+
+
+def the_same_days_again(world: World) -> None:
+    """Changed twice and forced: nothing is counted twice."""
+    for _ in range(2):
+        world.insert(earn(-3), redeem(-3, "bob"), search(-3, "cat"))
+        built(world)
+    world.build("agg_user_daily")
+    world.assert_exact()
+
+
+def another_text_upstream(world: World) -> None:
+    """It means another thing, and what is computed from it follows."""
+    world.edit(
+        "schema/warehouse/classified_events.sql",
+        "when events.user_id is null then 'no user_id'",
+        "when events.user_id is null or events.user_id = 'cat' then 'no user_id'",
+    )
+    world.build()
+    world.assert_equals_rebuild()
+    assert world.one("select count(*) from warehouse.dim_users where user_id = 'cat'") == 0
+
+
+def another_time_zone(world: World) -> None:
+    world.insert(earn(0.49, "eve"))
+    built(world)
+    world.timezone = "Asia/Singapore"
+    world.build()
+    world.assert_exact()
+
+
+def another_column(world: World) -> None:
+    reshape(world, COLUMN)
+    world.build()
+    assert world.one("select count(last_seen_date) from warehouse.dim_platforms") > 0
+
+
+def another_type(world: World) -> None:
+    """Said in the table's definition alone."""
+    world.edit(
+        "schema/warehouse/dim_dates.sql", "is_weekend boolean not null", "is_weekend boolean"
+    )
+    world.build()
+    (found,) = world.all(
+        "select attnotnull from pg_attribute where attname = 'is_weekend'"
+        " and attrelid = 'warehouse.dim_dates'::regclass"
+    )
+    assert not found["attnotnull"]
+
+
+def replica_that_was_emptied(world: World) -> None:
+    world.all("delete from public.event_stream where user_id = 'bob'")
+    world.all("truncate warehouse.raw_event_stream")
+    built(world)
+
+
+def table_that_was_dropped(world: World) -> None:
+    world.all("drop table warehouse.dim_users")
+    built(world)
+
+
+def late_event_between_two_others(world: World) -> None:
+    """The periods beside it change, on days that nobody touched: retained, not resurrected."""
+    world.insert(event(-20, "eve"), event(8, "eve"))
+    built(world)
+    for day in (7, -40):
+        world.insert(event(day, "eve"))
+        built(world)
+
+
+def two_days_of_a_week(world: World) -> None:
+    """A user counts once in a week, whatever comes on another day of it."""
+    world.insert(earn(2, "eve", "spa"))
+    built(world)
+    world.insert(earn(4, "eve", "spa"))
+    built(world)
+
+
+def two_platforms_of_a_day(world: World) -> None:
+    """A user counts once in all, and once on each platform."""
+    spa = {"transaction_category": "spa", "miles_amount": 1}
+    for platform in ("ios", "web"):
+        world.insert(event(2, "eve", "miles_earned", **spa, platform=platform))
+    built(world)
+
+
+def month_that_ends(world: World) -> None:
+    """What is complete changes with the last day, in months that nobody touched."""
+    world.insert(earn(1, "eve", "spa"))
+    built(world)
+    world.insert(event(40, "eve"))
+    built(world)
+
+
+def failed_build(world: World) -> None:
+    """What it did was taken back, and its scripts say so."""
+    world.insert(earn(1, "eve"))
+    world.ingest()
+    world.edit("sql/reporting/kpi_daily.sql", "days.miles_earned,\n", "1 / 0,\n")
+    with pytest.raises(RunnerError):
+        world.build()
+    (*_, failed) = world.builds()
+    assert (failed["succeeded"], failed["failed"]) == (0, 1)
+    assert failed["rolled_back"] > 0
+
+
+def dead_build(world: World) -> None:
+    world.all(
+        "insert into orchestrator.runs (kind, status, target) values ('build', 'running', 'live')"
+    )
+    built(world)
+
+
+def reader_from_before(world: World) -> None:
+    """Whole tables are filled anew, and an old snapshot still sees the old rows."""
+    before = world.version()
+    with reader(world, psycopg.IsolationLevel.REPEATABLE_READ) as early:
+        early.execute("select 1 from pg_class limit 1")
+        rebuild(world.database, world.manifest, Target())
+        world.build("*")
+        found = early.execute("select count(*) as days from reporting.kpi_daily").fetchone()
+    assert found is not None
+    assert found["days"] == world.one("select count(*) from reporting.kpi_daily")
+    assert world.version() != before
+
+
+def ingest_during_a_rebuild(world: World) -> None:
+    """Its scripts have snapshots of their own, so the replicas have to stay as they are."""
+    for at in (5, 12):
+        rebuild(
+            world.database,
+            world.manifest,
+            Target(),
+            starting=lambda step, index, count, at=at: (  # type: ignore[misc]
+                try_to_bring_one(world) if index == at else None
+            ),
+        )
+        world.build()
+        world.assert_exact()
+
+
+def try_to_bring_one(world: World) -> None:
+    world.insert(earn(2, "eve"), event(2, "gus", "share"))
+    with contextlib.suppress(LockHeld):
+        world.ingest()
+
+
+# --- the guards, and how each is taken away ----------------------------------------------------------
+
+
+def without_the_snapshot(bench: Bench) -> None:
+    @contextlib.contextmanager
+    def loose(self: Session) -> Iterator[None]:
+        self.connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        with self.connection.transaction():
+            yield
+
+    bench.patch.setattr(Session, "transaction", loose)
+
+
+def without_the_lock(bench: Bench) -> None:
+    @contextlib.contextmanager
+    def free(self: Session, *values: Any) -> Iterator[None]:
+        yield
+
+    bench.patch.setattr(Session, "lock", free)
+
+
+def without_the_locks_of_pipelines(bench: Bench) -> None:
+    text = named_query("ingest/pipelines.all_pipelines")
+    assert "order by" in text
+    bench.patch.setitem(
+        queries("ingest/pipeline.sql"),
+        "all_pipelines",
+        text.replace("order by", "where false order by"),
+    )
+
+
+def with_consumption_that_stays(bench: Bench) -> None:
+    """In both of the places that see to it."""
+    consume = ledger.consume
+
+    def at_once(work: Session, *values: Any) -> None:
+        with bench.world.database.session("test") as session:
+            consume(session, *values)
+
+    bench.patch.setattr(ledger, "consume", at_once)
+    bench.query("positions", "and builds.status = 'succeeded'", "")
+
+
+def with_one_position_for_all(bench: Bench) -> None:
+    positions = ledger.positions
+
+    def highest(session: Session, target: str) -> dict[str, Any]:
+        found = positions(session, target)
+        through = max(position.through for position in found.values())
+        after = max(position.after for position in found.values())
+        return {
+            name: replace(position, after=after, through=max(through, after))
+            for name, position in found.items()
+        }
+
+    bench.patch.setattr(ledger, "positions", highest)
+
+
+def without_variables(bench: Bench) -> None:
+    fingerprint = plan.fingerprint
+
+    def blind(manifest: Any, script: Any) -> str:
+        return fingerprint(replace(manifest, variables={}), script)
+
+    for module in (plan, attempt):
+        bench.patch.setattr(module, "fingerprint", blind)
+    bench.world.build()
+
+
+def without_definitions(bench: Bench) -> None:
+    fingerprint = plan.fingerprint
+
+    def blind(manifest: Any, script: Any) -> str:
+        import json
+
+        found = json.loads(fingerprint(manifest, script))
+        return json.dumps({what: hash for what, hash in found.items() if "schema/" not in what})
+
+    for module in (plan, attempt):
+        bench.patch.setattr(module, "fingerprint", blind)
+    bench.world.build()
+
+
+def without_followers(bench: Bench) -> None:
+    """What follows is left to the change set, and nothing is beside."""
+    step_of = plan._step
+
+    def alone(*values: Any) -> plan.Step:
+        step = step_of(*values)
+        return replace(step, mode="skip") if step.reason.startswith("follows") else step
+
+    bench.patch.setattr(plan, "_step", alone)
+    bench.patch.setattr(attempt, "followers", lambda manifest, keys: set(keys))
+
+
+def without_reshaping(bench: Bench) -> None:
+    bench.patch.setattr(attempt, "reshaped", lambda *values: [])
+
+
+def with_tables_put_in_place_of_others(bench: Bench) -> None:
+    bench.patch.setattr(publication.Publication, "_is_new_shape", lambda *values: True)
+
+
+MINUS, NOTHING = "-1 as sign,", "0 as sign,"
+OF_REPLACED = "replaced.pipeline_id = {{ pipeline.event_stream }}"
+
+Guard = tuple[Callable[[Bench], None], Callable[[World], None]]
+GUARDS: dict[str, Guard] = {
+    "former places of events": (
+        lambda bench: bench.script("warehouse/changed_events", OF_REPLACED, "false"),
+        event_that_moves_to_another_user,
+    ),
+    "former places of deleted events": (
+        lambda bench: bench.script("warehouse/changed_events", OF_REPLACED, "false"),
+        events_that_are_deleted,
+    ),
+    "a position of each pipeline": (with_one_position_for_all, late_run_of_another_pipeline),
+    "one snapshot": (without_the_snapshot, ingest_while_a_full_build_reads),
+    "blocking checks": (
+        lambda bench: bench.patch.setattr(attempt.Attempt, "_check", lambda *values: None),
+        wrong_figures,
+    ),
+    "the build lock": (without_the_lock, two_builds),
+    "what was consumed, only by builds that succeed": (
+        with_consumption_that_stays,
+        build_that_dies_at_its_end,
+    ),
+    "the fence": (
+        lambda bench: bench.query("succeed", "and runs.status = 'running'", ""),
+        build_that_was_given_up,
+    ),
+    "the hold on replicas": (
+        lambda bench: bench.patch.setattr(attempt.Attempt, "hold", lambda *values: None),
+        column_of_a_replica_that_widens,
+    ),
+    "the difference in counts of days": (
+        lambda bench: bench.script("warehouse/agg_user_daily", MINUS, NOTHING),
+        the_same_days_again,
+    ),
+    "the difference in counts of categories": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_category_daily", MINUS, NOTHING
+        ),
+        the_same_days_again,
+    ),
+    "the difference in counts of periods": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_activity", "(-1, lists.days_before)", "(0, lists.days_before)"
+        ),
+        late_event_between_two_others,
+    ),
+    "days without an event": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_daily", "where engagement.events = 0", "where false"
+        ),
+        events_that_are_deleted,
+    ),
+    "categories without an event": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_category_daily", "where categories.events = 0", "where false"
+        ),
+        events_that_are_deleted,
+    ),
+    "who is counted already": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_category_daily", "0 as sign", "1 as sign"
+        ),
+        two_days_of_a_week,
+    ),
+    "the period before a change": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_activity",
+            "greatest(stored.kept_days, 1)",
+            "coalesce(stored.kept_days, 0) + 1",
+        ),
+        late_event_between_two_others,
+    ),
+    "several places of a user": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_category_daily", "count(*) over (", "1 + 0 * count(*) over ("
+        ),
+        two_platforms_of_a_day,
+    ),
+    "periods that are over by now": (
+        lambda bench: bench.script(
+            "reporting/miles_by_category",
+            "reported.is_complete is distinct from",
+            "false and reported.is_complete is distinct from",
+        ),
+        month_that_ends,
+    ),
+    "what follows from a text": (without_followers, another_text_upstream),
+    "variables": (without_variables, another_time_zone),
+    "definitions of tables": (without_definitions, another_type),
+    "other columns": (without_reshaping, another_column),
+    "the file of a replica": (
+        lambda bench: bench.query(
+            "positions", "files.file <> consumed.replica_file", "false and files.file is null"
+        ),
+        replica_that_was_emptied,
+    ),
+    "the very table": (
+        lambda bench: bench.query("built_scripts", "having built.table_oids", "having true or built.table_oids"),
+        table_that_was_dropped,
+    ),
+    "the end of dead builds": (
+        lambda bench: bench.query("abandon_builds", "and status = 'running'", "and false"),
+        dead_build,
+    ),
+    "the end of scripts of failed builds": (
+        lambda bench: bench.query("roll_back_scripts", "and scripts.kind = 'script'", "and false"),
+        failed_build,
+    ),
+    "rows that are gone": (
+        lambda bench: bench.text_of(publish, "publish.sql", "where {{ is_same_key }}", "where false"),
+        events_that_are_deleted,
+    ),
+    "the difference rather than a new table": (
+        with_tables_put_in_place_of_others,
+        reader_from_before,
+    ),
+    "the locks of pipelines during a rebuild": (
+        without_the_locks_of_pipelines,
+        ingest_during_a_rebuild,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch, world: World) -> Bench:
+    return Bench(monkeypatch, world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guard", GUARDS)
+def test_with_its_guards_the_story_is_true(world: World, guard: str) -> None:
+    _, story = GUARDS[guard]
+    story(world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guard", GUARDS)
+def test_without_its_guard_the_story_is_false(bench: Bench, guard: str) -> None:
+    take_away, story = GUARDS[guard]
+    take_away(bench)
+    with pytest.raises((AssertionError, RunnerError, psycopg.Error, pytest.fail.Exception)):
+        story(bench.world)

@@ -1,0 +1,96 @@
+"""What stands in the way of a rebuild, and what a change of shared rules has to bring about."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+import psycopg
+import pytest
+
+from runner.build.rebuild import rebuild
+from runner.database.session import LockHeld
+from runner.project.target import Target
+from runner.setup import schema
+from tests.build_faults.publications import moved
+from tests.build_faults.test_readers import reader
+from tests.build_faults.world import World, earn, event
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_no_pipeline_brings_rows_into_the_midst_of_a_rebuild(
+    world: World, is_enabled: bool
+) -> None:
+    """Not even one that only runs by its name."""
+    world.all(
+        "update orchestrator.pipeline_definitions set is_enabled = %(is_enabled)s",
+        is_enabled=is_enabled,
+    )
+
+    def starting(step: object, index: int, count: int) -> None:
+        if index == 12:
+            world.insert(earn(2, "eve"), event(2, "gus", "share"))
+            with contextlib.suppress(LockHeld):
+                world.ingest()
+
+    rebuild(world.database, world.manifest, Target(), starting=starting)
+    world.build()
+    world.assert_exact()
+
+
+def test_a_rebuild_does_not_wait_for_whoever_reads_what_it_fills(world: World) -> None:
+    """A dump of the whole database, begun meanwhile, holds all that is there until it ends."""
+    with reader(world, psycopg.IsolationLevel.REPEATABLE_READ) as dump:
+
+        def starting(step: object, index: int, count: int) -> None:
+            if index == count - 1:
+                tables = dump.execute(
+                    "select format('%I.%I', table_schema, table_name) as name"
+                    " from information_schema.tables where table_schema like '%scratch%'"
+                ).fetchall()
+                for table in tables:
+                    dump.execute(f"lock table {table['name']} in access share mode".encode())
+
+        work = threading.Thread(
+            target=rebuild,
+            args=(world.database, world.manifest, Target()),
+            kwargs={"starting": starting},
+        )
+        work.start()
+        work.join(timeout=15)
+        is_done = not work.is_alive()
+        dump.rollback()
+        work.join()
+    assert is_done
+    world.build()
+    left = "select count(*) from pg_namespace where nspname like '%%scratch%%'"
+    assert world.one(left) == 0
+
+
+def test_an_empty_table_that_somebody_reads_is_filled_all_the_same(world: World) -> None:
+    world.all("delete from reporting.retention")
+    with reader(world, psycopg.IsolationLevel.REPEATABLE_READ) as staying:
+        staying.execute("select count(*) from reporting.retention")
+        rebuild(world.database, world.manifest, Target())
+    world.assert_exact()
+
+
+def test_rights_on_a_view_survive_another_text_of_it(world: World) -> None:
+    name = f"looker_{world.connection.info.dbname}"
+    world.all(f"create role {name}; grant select on warehouse.classified_events to {name}")
+    try:
+        moved(world)
+        may = "select has_table_privilege(%(name)s, 'warehouse.classified_events', 'select')"
+        assert world.one(may, name=name)
+    finally:
+        world.all(f"drop owned by {name}; drop role {name}")
+
+
+def test_another_rule_for_members_is_built_in_full(world: World) -> None:
+    """It stands in the file that the tables of a layer share, and decides what is in them."""
+    world.insert(event(3, "x" * 190))
+    world.run_all()
+    world.edit("schema/warehouse.sql", "length(value) > 200", "length(value) > 180")
+    schema.apply(world.database, world.manifest, Target())
+    world.build()
+    world.assert_equals_rebuild()

@@ -1,0 +1,38 @@
+"""Ingestion under fire: what each of these tests shares."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from runner.database import retry
+from runner.database.session import Database
+from runner.ingest import pipeline
+from tests.ingest_faults.arena import Arena
+
+
+@pytest.fixture
+def arena(database: Database) -> Iterator[Arena]:
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        yield Arena(database, connection)
+
+
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries follow each other at once."""
+    monkeypatch.setattr(retry, "FIRST_DELAY_SECONDS", 0.002)
+    monkeypatch.setattr(pipeline, "POLL_SECONDS", 0.005)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that also the user of a server may enter, if we are root."""
+    folder = Path(tempfile.mkdtemp(prefix="milepost-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)

@@ -1,0 +1,321 @@
+"""The commands as people type them, each in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from runner.database.session import Database
+from tests.integration.build.test_build import earn
+from tests.support import PROJECT, REAL_FILE, insert_events, query, run_all, scalar
+
+# Only in this test's own database: others run beside it on the same server.
+SLEEPS = """
+select exists (
+    select from pg_stat_activity
+    where wait_event = 'PgSleep' and datname = current_database()
+)
+"""
+
+
+def command(
+    *arguments: str, database: Database | None = None, project: Path = PROJECT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a project, on a database, and nobody to ask."""
+    return subprocess.run(
+        [sys.executable, "-m", "runner", *arguments],
+        cwd=project,
+        env=environ(database, **environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def environ(database: Database | None, **more: str) -> dict[str, str]:
+    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    url = {"DATABASE_URL": database.conninfo} if database else {}
+    return {**keep, "PYTHONPATH": str(PROJECT), **url, **more}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for folder in ("sql", "schema"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def assert_refused(
+    done: subprocess.CompletedProcess[str], code: int, *said: str, hint: bool = True
+) -> None:
+    """One line with the reason, one with a hint, no traceback, the right exit code."""
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert sum(line.startswith("error: ") for line in lines) == 1, done.stderr
+    assert all(text in done.stderr for text in said), done.stderr
+    assert any(line.startswith("hint: ") for line in lines) == hint, done.stderr
+
+
+@pytest.mark.skipif(not REAL_FILE.is_file(), reason=f"the real file is not here: {REAL_FILE}")
+def test_the_show_of_the_readme_on_a_database_of_ones_own(empty_database: Database) -> None:
+    for line in (
+        ["schema", "apply", "--yes"],
+        ["load", str(REAL_FILE), "--as-history"],
+        ["run-all"],
+    ):
+        done = command(*line, database=empty_database)
+        assert done.returncode == 0, done.stderr
+    counts = [
+        scalar(empty_database, f"select count(*) from warehouse.fact_{fact}")
+        for fact in ("miles_earned", "miles_redeemed", "reward_searches", "social_engagements")
+    ]
+    assert counts == [5613, 1362, 1533, 1492]
+    again = command("run-all", database=empty_database)
+    assert again.stdout.splitlines() == ["ingest: nothing new", "build: nothing new, nothing to do"]
+    look = command(
+        "db",
+        "psql",
+        "-Atc",
+        "select count(*) from reporting.growth_accounting where slice = 'all'",
+        database=empty_database,
+    )
+    assert look.stdout.strip() == "109"
+
+
+def test_the_commands_that_look_say_what_there_is(database: Database) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    assert "never built" in command("plan", database=database).stdout
+    run_all(database)
+    assert "nothing new" in command("plan", database=database).stdout
+    assert "event_stream" in command("status", database=database).stdout
+    assert command("status", database=database).stdout.startswith("good: ")
+    assert "succeeded" in command("runs", "--scripts", database=database).stdout
+    assert "nothing was logged" in command("logs", database=database).stdout
+    rendered = command("render", "fact_miles_earned", "--full", database=database).stdout
+    assert "insert into pg_temp.fact_miles_earned" in rendered
+    assert "{{" not in rendered
+
+
+def test_schema_apply_shows_and_asks_on_a_server_of_ones_own(empty_database: Database) -> None:
+    done = command("schema", "apply", database=empty_database)
+    assert "create table warehouse.dim_users" in done.stdout
+    assert_refused(done, 2, "nobody is there to ask")
+    assert scalar(empty_database, "select to_regnamespace('warehouse') is null")
+    assert command("schema", "apply", "--yes", database=empty_database).returncode == 0
+    assert command("schema", "apply", database=empty_database).stdout == "schema: up to date\n"
+
+
+def test_demo_data_go_to_a_server_of_ones_own_only_when_asked_for(database: Database) -> None:
+    assert_refused(command("seed", database=database), 2, "your own server")
+    assert command("seed", "--if-empty", database=database).returncode == 0
+    assert scalar(database, "select count(*) from public.event_stream") == 0
+    small = ["--events", "100", "--users", "10", "--days", "10"]
+    assert command("seed", "--demo", *small, database=database).returncode == 0
+    assert scalar(database, "select count(*) from public.event_stream") == 100
+    assert_refused(command("seed", "--demo", *small, database=database), 1, "has events already")
+
+
+def test_a_server_that_does_not_answer_is_an_error_and_never_replaced(tmp_path: Path) -> None:
+    done = command("status", DATABASE_URL="postgresql://127.0.0.1:1/nothing?connect_timeout=2")
+    assert_refused(done, 3, "cannot connect")
+    done = command("status", PGHOST=str(tmp_path), PGDATABASE="nothing")
+    assert_refused(done, 3, "cannot connect")
+
+
+def test_a_database_without_a_schema_says_what_to_do(empty_database: Database) -> None:
+    for name in ("run-all", "ingest", "build", "plan", "status", "runs", "logs"):
+        done = command(name, database=empty_database)
+        assert_refused(done, 3, "no orchestrator schema", "schema apply")
+
+
+def test_a_folder_without_a_project_says_so(tmp_path: Path, database: Database) -> None:
+    assert_refused(command("build", project=tmp_path, database=database), 3, "sql/manifest.toml")
+
+
+def test_a_wrong_script_name_suggests_the_nearest(database: Database) -> None:
+    done = command("build", "-s", "growth_acounting", database=database)
+    assert_refused(done, 2, "did you mean growth_accounting?")
+
+
+def test_a_syntax_error_names_file_and_line_and_exits_with_1(
+    database: Database, project: Path
+) -> None:
+    file = project / "sql/warehouse/dim_dates.sql"
+    file.write_text(file.read_text().replace("cross join lateral", "crosss join lateral"))
+    line = file.read_text().split("crosss")[0].count("\n") + 1
+    run_all(database)
+    done = command("build", project=project, database=database)
+    assert_refused(done, 1, f"sql/warehouse/dim_dates.sql:{line}:", "42601", hint=False)
+
+
+def test_debug_shows_the_traceback(database: Database) -> None:
+    done = command("build", "-s", "nonsense", "--debug", database=database)
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_an_interrupted_build_leaves_the_old_version_and_its_evidence(
+    database: Database, project: Path, number: signal.Signals
+) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    run_all(database)
+    before = query(database, "select * from reporting.kpi_daily order by day")
+    file = project / "sql/reporting/acquisition.sql"
+    file.write_text(file.read_text() + "\nselect pg_sleep(30);\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "runner", "build", "-s", "agg_user_daily"],
+        cwd=project,
+        env=environ(database),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_until(database, SLEEPS)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert query(database, "select * from reporting.kpi_daily order by day") == before
+    last = query(
+        database,
+        "select status, error from orchestrator.runs where kind = 'build' order by run_id desc limit 1",
+    )
+    assert last == [{"status": "failed", "error": "interrupted"}]
+    assert run_all(database).results == []
+    assert command("status", database=database).returncode == 0
+
+
+def test_a_killed_build_is_abandoned_by_the_next(database: Database, project: Path) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    run_all(database)
+    file = project / "sql/reporting/acquisition.sql"
+    file.write_text(file.read_text() + "\nselect pg_sleep(30);\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "runner", "build"], cwd=project, env=environ(database)
+    ) as process:
+        wait_until(database, SLEEPS)
+        process.kill()
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where wait_event = 'PgSleep' and datname = current_database()"
+        )
+    query(database, "drop table reporting.acquisition")
+    assert run_all(database).run_id is not None
+    statuses = query(
+        database, "select status from orchestrator.runs where kind = 'build' order by run_id"
+    )
+    assert [row["status"] for row in statuses] == ["succeeded", "abandoned", "succeeded"]
+
+
+def wait_until(database: Database, condition: str) -> None:
+    for _ in range(200):
+        if scalar(database, condition):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"never true: {condition}")
+
+
+def test_the_shell_completes_commands_and_names_of_scripts() -> None:
+    def complete(*words: str) -> list[str]:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import sys; sys.argv[0] = 'milepost'; import runner.cli.main as c; c.main()",
+            ],
+            cwd=PROJECT,
+            env=environ(
+                None,
+                _MILEPOST_COMPLETE="bash_complete",
+                COMP_WORDS=" ".join(["milepost", *words]),
+                COMP_CWORD=str(len(words)),
+            ),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert complete("pip") == ["pipelines"]
+    assert complete("build", "-s", "fact_m") == ["fact_miles_earned", "fact_miles_redeemed"]
+    assert complete("plan", "-s", "+kpi") == ["+kpi_daily"]
+
+
+@pytest.mark.slow
+def test_json_is_all_that_a_program_reads(database: Database) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    first = json.loads(command("run-all", "--json", database=database).stdout)
+    assert [window["inserted"] for window in first["ingest"]] == [3]
+    assert len(first["build"]["scripts"]) > 20
+    for name in ("plan", "status", "runs", "logs", "checks", "lint"):
+        assert isinstance(
+            json.loads(command(name, "--json", database=database).stdout), list | dict
+        )
+    run = json.loads(command("runs", "--json", "-n", "1", database=database).stdout)[0]["run"]
+    story = json.loads(command("runs", "show", str(run), "--json", database=database).stdout)
+    assert story["kind"] == "build"
+    assert story["run_checks"][0]["status"] == "passed"
+    assert len(json.loads(command("pipelines", "list", "--json", database=database).stdout)) == 2
+
+
+def test_quiet_says_nothing_when_all_is_well(database: Database) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    done = command("run-all", "--quiet", database=database)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert command("status", "--quiet", database=database).stdout == ""
+    assert command("build", "-s", "nonsense", "--quiet", database=database).stderr.startswith(
+        "error: "
+    )
+
+
+def test_a_terminal_gets_progress_and_a_table_and_no_color_is_heard(database: Database) -> None:
+    insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
+    shown = at_terminal("run-all", database=database, COLUMNS="100")
+    assert re.search(r"\(\d+ of \d+\)", plain(shown))  # the line that moves
+    assert re.search(r"warehouse\.fact_miles_earned +\+3 +[0-9.]+ never built", plain(shown))
+    assert "\x1b[1m" in shown
+    assert "\x1b[32m" in at_terminal("status", database=database)
+    assert "\x1b[32m" not in at_terminal("status", database=database, NO_COLOR="1")
+
+
+def at_terminal(*arguments: str, database: Database, **environment: str) -> str:
+    """What a person would see of a command, control characters included."""
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "runner", *arguments],
+        cwd=PROJECT,
+        env=environ(database, TERM="xterm-256color", **environment),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    ) as process:
+        os.close(follower)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while block := os.read(leader, 65536):
+                shown += block
+        assert process.wait(timeout=60) == 0, shown.decode()
+    os.close(leader)
+    return shown.decode()
+
+
+def plain(shown: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)

@@ -1,0 +1,128 @@
+"""A CSV file as a source: read whole each time, and each row once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.database.session import Database
+from tests.integration.cli.test_commands import command
+from tests.support import ingest, query
+
+pytestmark = pytest.mark.slow
+
+HEADER = "partner_id,partner_name,rate,updated_at\n"
+ROWS = '1,Acme,0.5,2026-01-01T08:00:00Z\n2,"Miles, more",,2026-01-02T09:00:00+02:00\n'
+
+
+@pytest.fixture
+def file(folder: Path) -> Iterator[Path]:
+    """A file that the servers may read, whoever they run as."""
+    found = folder / "partners.csv"
+    found.write_text(HEADER + ROWS)
+    found.chmod(0o644)
+    yield found
+    found.unlink()
+
+
+@pytest.fixture(params=["15", "embedded"])
+def home(request: pytest.FixtureRequest) -> Database:
+    """The warehouse, on both servers."""
+    name = "warehouse" if request.param == "15" else "database"
+    database: Database = request.getfixturevalue(name)
+    return database
+
+
+def add(database: Database, file: Path, *arguments: str) -> str:
+    done = command(
+        *("pipelines", "add", "partners", "--from", str(file), "--cursor", "updated_at"),
+        *("--key", "partner_id", "--mode", "upsert", "--type", "partner_id=bigint"),
+        *("--type", "rate=numeric", *arguments, "--yes"),
+        database=database,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def rows(database: Database) -> list[tuple[object, ...]]:
+    found = query(
+        database,
+        "select partner_id, partner_name, rate::text, updated_at::text from warehouse.raw_partners"
+        " order by partner_id",
+    )
+    return [tuple(row.values()) for row in found]
+
+
+def test_add_says_that_the_whole_file_is_read(home: Database, file: Path) -> None:
+    said = add(home, file)
+    assert f"+ foreign table from_files.partners of {file}, 4 columns" in said
+    assert "every window reads the whole file" in said
+    assert "lookback: " in said
+
+
+def test_replica_is_the_file_also_when_lines_are_added_and_changed(
+    home: Database, file: Path
+) -> None:
+    add(home, file)
+    ingest(home, "partners")
+    ingest(home, "partners")
+    assert rows(home) == [
+        (1, "Acme", "0.5", "2026-01-01 08:00:00+00"),
+        (2, "Miles, more", None, "2026-01-02 07:00:00+00"),
+    ]
+    file.write_text(HEADER + ROWS.replace("0.5", "0.75") + "3,Third,1,2026-02-01T00:00:00Z\n")
+    command("ingest", "partners", "--sweep", database=home)
+    assert [row[2] for row in rows(home)] == ["0.75", None, "1"]
+
+
+def test_a_value_that_does_not_fit_its_type_is_set_aside(home: Database, file: Path) -> None:
+    add(home, file)
+    file.write_text(HEADER + ROWS + "4,Bad,much,2026-01-03T00:00:00Z\n")
+    ingest(home, "partners")
+    assert [row[0] for row in rows(home)] == [1, 2]
+    [rejected] = query(home, "select source_row, reason from orchestrator.rejected_rows")
+    assert rejected["source_row"]["partner_name"] == "Bad"
+    assert 'invalid input syntax for type numeric: "much"' in rejected["reason"]
+
+
+def test_a_cursor_on_a_wall_clock_is_read_in_its_zone(home: Database, file: Path) -> None:
+    file.write_text(HEADER + "1,Acme,0.5,2026-07-01 08:00:00\n")
+    said = add(home, file, "--timezone", "Europe/Berlin")
+    assert "no time zone" not in said
+    ingest(home, "partners")
+    assert rows(home) == [(1, "Acme", "0.5", "2026-07-01 08:00:00")]
+    assert query(
+        home,
+        "select cursor_timezone from orchestrator.pipeline_definitions where"
+        " pipeline_name = 'partners'",
+    ) == [{"cursor_timezone": "Europe/Berlin"}]
+
+
+def test_a_column_that_moves_is_an_error_and_not_another_columns_value(
+    home: Database, file: Path
+) -> None:
+    add(home, file)
+    file.write_text("partner_id,rate,partner_name,updated_at\n1,0.5,Acme,2026-01-01T08:00:00Z\n")
+    done = command("ingest", "partners", database=home)
+    assert (done.returncode, "column name mismatch" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("partners.csv", "has no column changed_at: partner_id, partner_name, rate, updated_at"),
+        ("nothing.csv", "No such file or directory"),
+    ],
+)
+def test_a_mistake_ends_in_one_line(
+    home: Database, file: Path, folder: Path, name: str, said: str
+) -> None:
+    done = command(
+        *("pipelines", "add", "partners", "--from", str(folder / name), "--cursor", "changed_at"),
+        "--yes",
+        database=home,
+    )
+    assert done.returncode in (1, 3)
+    assert said in done.stderr

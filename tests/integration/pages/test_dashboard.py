@@ -1,0 +1,348 @@
+"""The dashboard: whole, inert, of one snapshot, and honest about what is not there."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import shutil
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.database.session import Database, QueryFailed
+from runner.errors import StartError
+from runner.pages.dashboard.check import check
+from runner.pages.dashboard.data import read
+from runner.pages.dashboard.page import page, policy, render, script, write
+from runner.pages.dashboard.serve import HOST, Pages, listen
+from tests.integration.cli.test_commands import assert_refused, command
+from tests.integration.pages.test_docs import HOSTILE, Page
+from tests.support import PROJECT, earn, event, insert_events, query, run_all
+from tests.unit.pages.test_cards import decoded
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+CARD = """\
+-- Days
+-- Question: How many?
+-- Meaning:  Users of the day.
+
+select kpi.day, kpi.dau from reporting.kpi_daily as kpi order by kpi.day
+"""
+
+
+@pytest.fixture
+def cards(tmp_path: Path) -> Path:
+    """A copy of the cards, to be broken."""
+    shutil.copytree(PROJECT / "dashboard", tmp_path / "dashboard")
+    return tmp_path
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Path:
+    """A project of one card."""
+    (tmp_path / "dashboard").mkdir()
+    (tmp_path / "dashboard" / "10_days.sql").write_text(CARD)
+    return tmp_path
+
+
+def data_of(text: str) -> Any:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def rows_of(text: str, card: str) -> list[dict[str, Any]]:
+    return decoded(data_of(text)["cards"][card]["data"])
+
+
+# --- what is on it --------------------------------------------------------------------------------
+
+
+def test_each_card_is_there_with_its_rows_as_the_query_gives_them(built: Database) -> None:
+    text = render(built, PROJECT)
+    found = Page(text)
+    for card in read(built, PROJECT).results:
+        assert f"card-{card.card.name}" in found.ids
+        assert rows_of(text, card.card.name) == list(card.rows)
+    days = rows_of(text, "active_users")
+    table = query(
+        built, "select dau from reporting.active_users_daily where slice = 'all' order by day"
+    )
+    assert [row["dau"] for row in days if row["slice"] == "all"] == [row["dau"] for row in table]
+
+
+def test_it_is_whole_and_asks_nobody_for_anything(built: Database) -> None:
+    text = page(read(built, PROJECT), NOON)
+    found = Page(text)
+    assert "Weekly users" in found.texts["card-headlines"]
+    for name in ("active_users", "growth_accounting", "retention"):
+        assert re.search(r"\d (Dec|Jan) 202\d", found.texts[f"card-{name}"]), name
+    assert not set(found.values("src")) and not [
+        link for link in found.values("href") if not link.startswith("#")
+    ]
+    assert [tag for tag, _ in found.elements if tag in ("link", "iframe", "img", "object")] == []
+    assert policy(script()) in found.values("content")
+    assert not re.search(r"url\((?!#)", text.partition("</style>")[0])
+    assert page(read(built, PROJECT), NOON) == text
+    later = page(read(built, PROJECT), NOON.replace(hour=13))
+    assert later.replace("13:00", "12:00") == text
+    assert len(text.encode()) < 1_500_000
+    assert len(found.elements) < 3_000
+
+
+def test_names_of_others_are_text(database: Database, no_margin: None) -> None:
+    names = [HOSTILE, "=1+1", "</script><img src=x onerror=alert(1)>"]
+    insert_events(
+        database,
+        [
+            {**earn(day, f"u_{user}", miles=5), "transaction_category": name, "utm_source": name,
+             "country": name, "platform": name}
+            for user, name in enumerate(names * 5)
+            for day in (0, 9)
+        ],
+    )  # fmt: skip
+    run_all(database)
+    text = render(database, PROJECT)
+    found = Page(text)
+    assert [tag for tag, _ in found.elements if tag == "script"] == ["script", "script"]
+    assert [name for _, each in found.elements for name in each if name.startswith("on")] == []
+    assert {row["utm_source"] for row in rows_of(text, "acquisition")} == set(names)
+
+
+def test_members_that_few_users_have_are_left_out(database: Database, no_margin: None) -> None:
+    rare = [event(0, f"u_{user}", country="AQ") for user in range(4)]
+    common = [event(0, f"v_{user}", country="SG") for user in range(5)]
+    insert_events(database, rare + common)
+    run_all(database)
+    text = render(database, PROJECT)
+    assert {row["slice_value"] for row in rows_of(text, "active_users")} == {"all", "SG", "ios"} | {
+        row["slice_value"] for row in rows_of(text, "active_users") if row["slice"] == "utm_source"
+    }
+    assert "AQ" not in json.dumps(data_of(text))
+
+
+# --- honest states --------------------------------------------------------------------------------
+
+
+def test_an_empty_warehouse_says_so(database: Database, no_margin: None) -> None:
+    run_all(database)
+    said = Page(render(database, PROJECT)).texts
+    assert "No data yet." in said["card-active_users"]
+    assert "none yet" in said["standing"]
+    assert "succeeded" in said["card-runs"]
+
+
+def test_before_the_first_build_the_tables_are_told(database: Database) -> None:
+    said = Page(render(database, PROJECT)).texts
+    assert "never loaded" in said["standing"]
+
+
+def test_a_table_that_is_missing_is_told_with_what_fills_it(
+    database: Database, single: Path
+) -> None:
+    card = CARD.replace("kpi_daily", "kpi_hourly")
+    (single / "dashboard" / "10_days.sql").write_text(card)
+    said = Page(render(database, single)).texts["card-days"]
+    assert 'relation "reporting.kpi_hourly" does not exist' in said
+    assert "sql/reporting/kpi_hourly.sql fills it" in said
+
+
+def test_a_failed_check_leads_to_the_checks(built: Database) -> None:
+    query(
+        built,
+        "update orchestrator.check_results set status = 'failed', bad_rows = 1 where check_name = 'growth_accounting'",
+    )
+    found = Page(render(built, PROJECT))
+    assert "1 check failed" in found.texts["status"]
+    assert "#card-checks" in found.values("href")
+
+
+def test_headlines_are_of_the_last_day_that_is_over(database: Database, no_margin: None) -> None:
+    crowd = [event(day, f"u_{user}") for user in range(10) for day in (0, 1)]
+    late = [event(2, f"v_{user}", country="ID") for user in range(5)]
+    insert_events(database, [*crowd, *late, event(2, "u_1")])
+    run_all(database)
+    text = render(database, PROJECT)
+    found = {
+        (row["slice_value"], row["figure"]): (row["value"], row["as_of"])
+        for row in rows_of(text, "headlines")
+    }
+    assert query(
+        database,
+        "select dau, mau, stickiness from reporting.kpi_daily where slice = 'all' order by day",
+    )[1:] == [
+        {"dau": 10, "mau": 10, "stickiness": 1},
+        {"dau": 6, "mau": 15, "stickiness": Decimal("0.4")},
+    ]
+    assert found["all", "Stickiness"] == (1, "2 Jan 2026")
+    assert found["all", "Weekly users"] == (10, "2 Jan 2026")
+    assert found["all", "Monthly users, 28 d"] == (10, "2 Jan 2026")
+    assert found["all", "Daily users, 7-d mean"][1] == "2 Jan 2026"
+    assert found["ID", "Weekly users"] == (5, "3 Jan 2026, so far")
+    for card in ("active_users", "miles_balance"):
+        drawn = [row["is_complete"] for row in rows_of(text, card) if row["slice"] == "all"]
+        assert drawn == [True, True, False], card
+    running = [row for row in rows_of(text, "places") if row["range"] == "all"]
+    assert {row["member"]: row["users"] for row in running} == {"SG": 10, "ios": 10, "ID": None}
+
+
+def test_one_day_is_a_page(database: Database, no_margin: None) -> None:
+    insert_events(database, [earn(0, f"u_{user}", miles=5) for user in range(3)])
+    run_all(database)
+    text = render(database, PROJECT)
+    assert "\u2013" in Page(text).texts["card-headlines"]
+    assert "1 Jan 2026, so far" in Page(text).texts["card-headlines"]
+    assert not re.search(r"\b(NaN|None|undefined|Infinity)\b", "".join(Page(text).texts["main"]))
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def test_a_card_can_write_nothing(database: Database, single: Path) -> None:
+    (single / "dashboard" / "10_days.sql").write_text(
+        CARD.partition("select")[0] + "delete from reporting.kpi_daily returning day, dau"
+    )
+    with pytest.raises(QueryFailed, match="read-only transaction"):
+        read(database, single)
+
+
+def test_a_query_that_fails_is_told_with_its_line(database: Database, single: Path) -> None:
+    (single / "dashboard" / "10_days.sql").write_text(CARD.replace("kpi.dau", "kpi.dua"))
+    done = command("--project", str(single), "dashboard", database=database)
+    assert_refused(done, 1, "dashboard/10_days.sql:5: column kpi.dua does not exist")
+
+
+def test_the_file_is_private_and_written_whole(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "pages" / "report.html"
+    write(database, PROJECT, file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert [path.name for path in file.parent.iterdir()] == ["report.html"]
+    done = command("dashboard", "-o", str(file), database=database)
+    assert (done.returncode, done.stdout) == (0, f"dashboard: {file.as_uri()}\n")
+
+
+def test_without_cards_or_schema_there_is_nothing_to_start(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    done = command("--project", str(tmp_path), "dashboard", database=empty_database)
+    assert_refused(done, 3, "dashboard has no cards")
+    done = command("dashboard", "-o", str(tmp_path / "x.html"), database=empty_database)
+    assert_refused(done, 3, "no orchestrator schema")
+    assert not (tmp_path / "x.html").exists()
+
+
+# --- --check --------------------------------------------------------------------------------------
+
+
+def test_the_cards_that_ship_show_what_they_say(database: Database) -> None:
+    count, problems = check(database, PROJECT)
+    assert problems == []
+    assert count > 10
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:20: column activity.dua does not exist"),
+        ("20_active_users.sql", "dau: Daily", "daw: Daily", "Columns: daw is no column of the query"),
+        ("20_active_users.sql", "reporting.active", "warehouse.active", "reads warehouse.active_users_daily: cards read reporting alone"),
+        ("20_active_users.sql", "activity.day;", "activity.day; select 1;", "is not one query"),
+        ("20_active_users.sql", "    activity.slice,\n", "    activity.slice as part,\n", "slice and slice_value belong together"),
+        ("20_active_users.sql", "select", "selec", "20_active_users.sql"),
+        ("20_active_users.vl.json", '"mau", "wau", "dau"], "as"', '"mau", "wau", "dua"], "as"', "20_active_users.vl.json: dua is neither"),
+        ("10_headlines.sql", "as compared_with", "as beside", "Show: figures wants a column compared_with"),
+        ("page.sql", "growth.slice_value\nfrom", "growth.slice_value as member\nfrom", "belong together"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_card_is_told(
+    database: Database, cards: Path, file: str, old: str, new: str, said: str
+) -> None:
+    path = cards / "dashboard" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    _, problems = check(database, cards)
+    assert any(said in problem for problem in problems), problems
+
+
+def test_the_command_says_what_is_wrong(database: Database, single: Path) -> None:
+    done = command("--project", str(single), "dashboard", "--check", database=database)
+    assert (done.returncode, done.stdout) == (0, "dashboard: 1 cards show what they say\n")
+    (single / "dashboard" / "10_days.sql").write_text(CARD.replace("kpi_daily", "kpi_hourly"))
+    done = command("--project", str(single), "dashboard", "--check", database=database)
+    assert_refused(done, 1, "1 problems")
+    assert "made by sql/reporting/kpi_hourly.sql" in done.stdout
+
+
+# --- --serve --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def served(pages: Pages) -> Iterator[int]:
+    server = listen(pages, 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def ask(port: int, path: str = "/", method: str = "GET", host: str | None = None) -> Any:
+    connection = http.client.HTTPConnection(HOST, port, timeout=30)
+    connection.request(method, path, headers={"Host": host or f"{HOST}:{port}"})
+    answer = connection.getresponse()
+    answer.body = answer.read().decode()  # type: ignore[attr-defined]
+    connection.close()
+    return answer
+
+
+def test_what_is_served_is_the_page_to_this_machine_alone(database: Database, single: Path) -> None:
+    with served(Pages(database, single)) as port:
+        answer = ask(port)
+        assert answer.status == 200
+        assert answer.getheader("Content-Security-Policy") == policy(script(), served=True)
+        assert "frame-ancestors 'none'" in answer.getheader("Content-Security-Policy")
+        assert answer.getheader("X-Content-Type-Options") == "nosniff"
+        assert answer.getheader("Referrer-Policy") == "no-referrer"
+        assert "card-days" in answer.body
+        assert ask(port, host=f"localhost:{port}").status == 200
+        assert ask(port, host="example.org").status == 403
+        assert ask(port, host=f"example.org:{port}").status == 403
+        assert ask(port, "/dashboard/10_days.sql").status == 404
+        assert ask(port, "/../setup.cfg").status == 404
+        assert ask(port, method="POST").status == 501
+        with pytest.raises(StartError, match="already in use"):
+            listen(Pages(database, single), port)
+
+
+def test_it_is_renewed_after_a_build_and_only_then(
+    built: Database, single: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Pages(built, single)
+    first = pages.current()
+    query(
+        built,
+        "insert into orchestrator.runs (kind, target, status, host, finished_at)"
+        " values ('build', 'live', 'failed', 'x', now())",
+    )
+    assert pages.current() is first
+    insert_events(built, [earn(60, "u_9", miles=1)])
+    run_all(built)
+    second = pages.current()
+    assert len(rows_of(second.decode(), "days")) > len(rows_of(first.decode(), "days"))
+    assert pages.current() is second
+    (single / "dashboard" / "10_days.sql").write_text("no header")
+    insert_events(built, [earn(61, "u_9", miles=1)])
+    run_all(built)
+    assert pages.current() is second  # until the card is mended

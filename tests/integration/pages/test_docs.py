@@ -1,0 +1,318 @@
+"""The page that explains the tables: whole, inert, and of this database."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from collections import Counter, defaultdict
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from runner.database.session import Database
+from runner.errors import UsageError
+from runner.pages.docs import catalogue
+from runner.pages.docs.documents import documents
+from runner.project.manifest import Manifest, load
+from runner.project.target import Target
+from runner.setup import schema
+from runner.setup.new_project import ORDERS, write
+from tests.integration.cli.test_commands import assert_refused, command
+from tests.support import PROJECT, query, scalar
+
+HOSTILE = """<script>alert("x")</script>'"><img src=x onerror=alert(1)>&amp; \\ }}{{ '''"""
+# What ends the run of elements that are still open.
+VOID = ("meta", "input", "br", "hr", "img", "link")
+
+
+class Page(HTMLParser):
+    """A page as a reader without JavaScript has it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self._parts: dict[str, list[str]] = defaultdict(list)
+        self.inline: dict[str, str] = {}
+        self._open: list[tuple[str, str]] = []
+        self.feed(text)
+        self.texts = {name: "".join(parts) for name, parts in self._parts.items()}
+        assert self._open == [], "elements that are not closed"
+
+    @property
+    def ids(self) -> list[str]:
+        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
+
+    def values(self, attribute: str) -> list[str]:
+        return [found[attribute] for _, found in self.elements if attribute in found]
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attributes}
+        self.elements.append((tag, found))
+        if tag not in VOID:
+            self._open.append((tag, found.get("id", "")))
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attributes}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open and self._open[-1][0] == tag, f"</{tag}> in {self._open}"
+        self._open.pop()
+
+    def handle_data(self, text: str) -> None:
+        for name in {name for _, name in self._open}:
+            self._parts[name].append(text)
+        if self._open and self._open[-1][0] in ("script", "style"):
+            self.inline[self._open[-1][0]] = text
+
+
+def render(database: Database, manifest: Manifest | None = None, name: str = "docs.html") -> str:
+    return documents(database, manifest or load(PROJECT), [Path(name)])[Path(name)]
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+# --- what is on it --------------------------------------------------------------------------------
+
+
+def test_each_table_is_there_with_its_columns_and_comments(built: Database) -> None:
+    page = Page(render(built))
+    rows = query(
+        built,
+        """
+        select
+            c.oid::regclass::text as name,
+            array_agg(a.attname::text) as columns,
+            array_agg(col_description(c.oid, a.attnum)) || obj_description(c.oid) as comments
+        from pg_class as c
+        inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        where
+            c.relnamespace::regnamespace::text in ('public', 'warehouse', 'reporting', 'orchestrator')
+            and c.relkind in ('r', 'v')
+        group by c.oid
+        """,
+    )
+    assert len(rows) > 40
+    for row in rows:
+        name = row["name"] if "." in row["name"] else f"public.{row['name']}"
+        said = squeezed(page.texts[name])
+        expected = [*row["columns"], *(squeezed(text) for text in row["comments"])]
+        assert [text for text in expected if text not in said] == [], name
+
+
+def test_a_table_tells_its_script_its_neighbours_and_its_last_build(built: Database) -> None:
+    said = squeezed(Page(render(built)).texts["reporting.growth_accounting"])
+    for text in (
+        "Grain one row per grain, period and slice value (grain, period_start, slice, slice_value).",
+        "Rerun whole; as many rows as periods and slice values.",
+        "Needs warehouse.agg_period_activity, warehouse.dim_dates",
+        "growth_accounting (stops the build; last result: passed): Both identities",
+        "sql/reporting/growth_accounting.sql",
+        "insert into {{ this }} (",
+        "growth_accounting_key: PRIMARY KEY (grain, period_start, slice, slice_value)",
+    ):
+        assert text in said
+    assert re.search(r"Built \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, build \d+", said)
+    count = scalar(built, "select count(*) from reporting.growth_accounting")
+    assert f"Rows {count} Built" in said
+
+
+def test_a_table_that_a_script_keeps_beside_its_own_says_whose_it_is(built: Database) -> None:
+    said = squeezed(Page(render(built)).texts["warehouse.agg_period_activity"])
+    assert "Kept by warehouse.agg_user_activity" in said
+    assert re.search(r"Needed by .*reporting\.active_users_daily", said)
+
+
+def test_an_observation_says_what_it_counts(built: Database) -> None:
+    said = squeezed(Page(render(built)).texts["warehouse.changed_events"])
+    assert "Observation changed_events.lateness: How late the events of this build arrived" in said
+
+
+def test_the_drawing_has_each_table_of_the_manifest_and_leads_to_it(built: Database) -> None:
+    page = Page(render(built))
+    nodes = [found for tag, found in page.elements if tag == "a" and "data-node" in found]
+    fillers = set(load(PROJECT).fillers())
+    sources = {"public.event_stream", "warehouse.raw_event_stream", "orchestrator.replaced_rows"}
+    assert fillers | sources <= {node["data-node"] for node in nodes}
+    assert all(node["href"] == f"#{node['data-node']}" for node in nodes)
+
+
+def test_each_link_leads_to_something_on_the_page(built: Database) -> None:
+    page = Page(render(built))
+    assert [name for name, count in Counter(page.ids).items() if count > 1] == []
+    links = [link for link in page.values("href") if link.startswith("#")]
+    assert [link for link in links if link[1:] not in page.ids] == []
+
+
+def test_pipelines_and_metrics_are_there(built: Database) -> None:
+    page = Page(render(built))
+    assert "append by created_at, key event_id" in squeezed(page.texts["pipelines"])
+    assert "quick_ratio" in page.texts["metrics"]
+    assert "metrics-growth_accounting" in page.ids
+
+
+def test_before_the_first_build_it_says_so(database: Database) -> None:
+    assert "Nothing was built yet." in Page(render(database)).texts[""]
+
+
+def test_rows_of_large_tables_are_not_counted(
+    built: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query(built, "analyze warehouse.fact_miles_earned")
+    monkeypatch.setattr(catalogue, "SMALL_BYTES", 0)
+    assert "Rows about 30" in squeezed(Page(render(built)).texts["warehouse.fact_miles_earned"])
+
+
+def test_two_renderings_are_the_same_bytes(built: Database) -> None:
+    for name in ("docs.html", "schema.svg", "schema.dbml"):
+        assert render(built, name=name) == render(built, name=name)
+
+
+def test_a_project_of_ones_own_has_a_page_too(empty_database: Database, tmp_path: Path) -> None:
+    write(tmp_path / "shop", ORDERS, is_example=True)
+    manifest = load(tmp_path / "shop")
+    schema.apply(empty_database, manifest, Target())
+    page = Page(render(empty_database, manifest))
+    assert "raw_orders" in page.texts["warehouse.raw_orders"]
+    assert "order_id" in page.texts["public.orders"]
+    assert "Needed by reporting.orders_daily" in squeezed(page.texts["warehouse.fact_orders"])
+    assert "metrics" not in page.ids
+    assert (
+        'Ref: "warehouse"."fact_orders"."order_id" > "warehouse"."raw_orders"."order_id"'
+        in render(empty_database, manifest, "schema.dbml")
+    )
+
+
+# --- nothing on it can act ------------------------------------------------------------------------
+
+
+def test_it_asks_nobody_for_anything(built: Database) -> None:
+    page = Page(render(built))
+    assert {tag for tag, _ in page.elements} & {"link", "img", "iframe", "object", "form"} == set()
+    for attribute in ("src", "srcset", "action", "style", "onclick", "onload", "onerror"):
+        assert page.values(attribute) == []
+    assert [link for link in page.values("href") if not link.startswith("#")] == []
+    assert "url(" not in page.inline["style"] and "@import" not in page.inline["style"]
+
+
+def test_its_policy_lets_its_own_script_run_and_no_other(built: Database) -> None:
+    page = Page(render(built))
+    (policy,) = (found["content"] for _, found in page.elements if "http-equiv" in found)
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    for kind in ("script", "style"):
+        digest = base64.b64encode(hashlib.sha256(page.inline[kind].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+        assert [tag for tag, _ in page.elements].count(kind) == 1
+
+
+def test_hostile_names_and_comments_are_only_text(built: Database, project: Path) -> None:
+    _spoil(built)
+    (project / "docs").mkdir()
+    (project / "docs/metrics.md").write_text(
+        f"# {HOSTILE}\n\n## {HOSTILE}\n\n{HOSTILE} [x](javascript:alert) ![x](http://x.example/y)\n"
+        "[elsewhere](sources.md) [there](https://example.org)\n"
+    )
+    page = Page(render(built, load(project)))
+    assert [tag for tag, _ in page.elements].count("script") == 1
+    assert [tag for tag, _ in page.elements].count("img") == 0
+    assert page.values("onerror") == []
+    links = {link for link in page.values("href") if not link.startswith("#")}
+    assert links == {"https://example.org", "http://x.example/y"}  # a picture is but a link
+    everything = page.texts[""]
+    assert everything.count('<script>alert("x")</script>') > 5
+    assert "\x01" not in everything and "\u202e" not in everything
+
+
+def test_hostile_names_and_comments_are_only_text_in_the_drawing(built: Database) -> None:
+    _spoil(built)
+    tags = {
+        element.tag for element in ElementTree.fromstring(render(built, name="schema.svg")).iter()
+    }
+    assert tags == {
+        f"{{http://www.w3.org/2000/svg}}{tag}"
+        for tag in ("svg", "title", "desc", "style", "rect", "path", "g", "text")
+    }
+
+
+def test_hostile_names_and_comments_are_only_text_in_the_diagram(built: Database) -> None:
+    _spoil(built)
+    for line in render(built, name="schema.dbml").splitlines():
+        bare = re.sub(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"", "", line)
+        assert re.fullmatch(r"[\w\s{}\[\](),:;.>/`-]*", bare), line
+
+
+def _spoil(database: Database) -> None:
+    name = '"' + HOSTILE.replace('"', '""')[:50] + '"'
+    text = HOSTILE.replace("'", "''") + "\x01\u202e"
+    query(database, f"create table reporting.{name} ({name} integer primary key)")
+    query(database, f"comment on table reporting.{name} is '{text}'")
+    query(database, f"comment on column reporting.{name}.{name} is '{text}'")
+    query(database, f"comment on table reporting.kpi_daily is '{text}'")
+    query(
+        database,
+        f"""
+        insert into orchestrator.pipeline_definitions (
+            pipeline_name, source_relation, cursor_column, owner, description
+        )
+        values ('{text}', 'public.<script>', '{text}', '{text}', '{text}')
+        """,
+    )
+
+
+# --- the commands ---------------------------------------------------------------------------------
+
+
+def test_docs_writes_what_the_endings_say(built: Database, tmp_path: Path) -> None:
+    files = [tmp_path / "new" / name for name in ("page.html", "schema.svg", "schema.dbml")]
+    done = command("docs", *(f"--output={file}" for file in files), database=built)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"docs: {file}" for file in files]
+    assert [file.read_text()[:9] for file in files] == ["<!doctype", "<svg xmln", "// The ta"]
+    assert sorted(file.name for file in files[0].parent.iterdir()) == sorted(
+        file.name for file in files
+    )
+
+
+def test_docs_refuses_an_ending_that_it_does_not_know(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"docs\.pdf ends in none of \.html"):
+        render(database, name="docs.pdf")
+    file = tmp_path / "file"
+    file.touch()
+    done = command("docs", "-o", str(file / "docs.html"), database=database)
+    assert_refused(done, 1, "cannot be written", hint=False)
+
+
+def test_docs_wants_the_tables(empty_database: Database, tmp_path: Path) -> None:
+    done = command("docs", "-o", str(tmp_path / "docs.html"), database=empty_database)
+    assert_refused(done, 3, "no orchestrator schema")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lineage_shows_what_a_table_needs_and_what_needs_it() -> None:
+    done = command("lineage", "agg_period_activity")
+    assert done.stdout.startswith(
+        "warehouse.agg_period_activity\nneeds:\n  warehouse.agg_user_activity\n"
+    )
+    assert done.stdout.endswith(
+        "needed by:\n  reporting.growth_accounting\n    reporting.retention\n"
+        "    reporting.engagement_funnel\n    reporting.category_performance\n"
+        "  reporting.active_users_daily\n    reporting.kpi_daily\n"
+        "  reporting.retention\n  reporting.kpi_daily\n"
+    )
+
+
+def test_lineage_answers_in_json_and_knows_the_names_of_the_manifest() -> None:
+    found = json.loads(command("lineage", "raw.utm_campaigns", "--json").stdout)
+    assert found["table"] == "warehouse.raw_utm_campaigns"
+    assert found["needs"] == []
+    assert "warehouse.dim_utm_sources" in found["needed_by"]
+
+
+def test_lineage_says_what_may_have_been_meant() -> None:
+    assert_refused(command("lineage", "dim_user"), 2, "did you mean dim_users?")

@@ -1,0 +1,125 @@
+"""The race harness that ships, against the protocol that ships and against worse ones."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from runner.database.session import Database
+from runner.torture.faults import Plan
+from runner.torture.run import scratch, torture
+from tests.integration.cli.test_commands import assert_refused, command, environ
+from tests.support import PROJECT, query
+
+BOUND = "least(started.moment, active.xact_start) - interval '1 second'"
+HORIZON = "now_here.horizon::text::numeric as horizon"
+NO_HORIZON = "now_here.horizon::text::numeric + age(now_here.horizon::xid) as horizon"
+
+
+@pytest.fixture
+def server(server_uri: str) -> Database:
+    return Database(server_uri)
+
+
+def databases(server: Database) -> list[str]:
+    rows = query(server, "select datname as name from pg_database where datname ~ '_torture_'")
+    return [row["name"] for row in rows]
+
+
+def project_with_clock(folder: Path, *changes: tuple[str, str]) -> Path:
+    """A project whose source clock is not the one that ships."""
+    text = (PROJECT / "sql/ingest/clock.sql").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "sql/ingest").mkdir(parents=True)
+    (folder / "sql/ingest/clock.sql").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.slow
+def test_our_protocol_loses_nothing_where_the_naive_ones_do(server: Database) -> None:
+    done = command("torture", "--seconds", "7", "--seed", "4", "--json", database=server)
+    verdict = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert verdict["is_kept"]
+    assert verdict["is_telling"]
+    assert verdict["errors"] == {}
+    assert verdict["kills"] > 0
+    assert all(naive["missing"] > 0 for naive in verdict["naive"].values())
+    for ours in verdict["ours"].values():
+        assert ours["ledger"]["windows"] > 5
+        assert ours["ledger"]["overlaps"] == 0
+        assert ours["ledger"]["gaps"] == 0
+
+
+@pytest.mark.slow
+def test_a_horizon_that_forgets_open_transactions_is_found_out(
+    server: Database, tmp_path: Path
+) -> None:
+    broken = project_with_clock(tmp_path, (HORIZON, NO_HORIZON))
+    with scratch(server) as database:
+        verdict = torture(database, broken, Plan(3, 8, 3, seed=2), lambda progress: None)
+    assert not verdict.is_kept
+    assert not all(ours.unswept.is_exact for ours in verdict.ours.values())
+    assert verdict.broken
+    assert verdict.sample
+
+
+@pytest.mark.slow
+def test_a_protocol_that_reads_up_to_now_exits_1_and_tells_rows_and_runs(
+    server: Database, tmp_path: Path
+) -> None:
+    broken = project_with_clock(tmp_path, (BOUND, "started.moment"), (HORIZON, NO_HORIZON))
+    done = command("torture", "--seconds", "3", database=server, project=broken)
+    assert done.returncode == 1
+    assert "milepost BROKE its promise" in done.stdout
+    assert re.search(r"^(upsert|append) +\d+ .* \[\d+\]$", done.stdout, re.MULTILINE)
+    assert "Traceback" not in done.stderr
+    name = re.search(r"milepost_torture_\d+", done.stdout)
+    assert name
+    assert name[0] not in databases(server)
+
+
+def test_an_interrupted_torture_drops_its_database(server: Database) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "runner", "torture", "--seconds", "60"],
+        cwd=PROJECT,
+        env=environ(server),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        name = f"milepost_torture_{process.pid}"
+        deadline = time.monotonic() + 20
+        while name not in databases(server) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)  # now everybody is at work
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert name not in databases(server)
+
+
+def test_who_may_not_create_a_database_is_told_so(server: Database) -> None:
+    with psycopg.connect(server.conninfo, autocommit=True) as connection:
+        role = sql.Identifier("milepost_test_poor")
+        connection.execute(sql.SQL("drop role if exists {}").format(role))
+        connection.execute(sql.SQL("create role {} login").format(role))
+        try:
+            poor = Database(make_conninfo(server.conninfo, user="milepost_test_poor"))
+            done = command("torture", "--seconds", "1", database=poor)
+        finally:
+            connection.execute(sql.SQL("drop role {}").format(role))
+    assert_refused(done, 3, "may not create one")
