@@ -24,7 +24,7 @@ from runner.ingest import source
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from tests.support import PROJECT
+from tests.support import PROJECT, earn, insert_events, run_all
 
 SERVER = pytest.StashKey[embedded.Server]()
 FOLDER = pytest.StashKey[Path]()
@@ -151,3 +151,19 @@ def _address(connection: psycopg.Connection[Any]) -> str:
     info = connection.info
     values = {"host": info.host, "port": info.port, "user": info.user, "dbname": info.dbname}
     return make_conninfo(**values, **({"password": info.password} if info.password else {}))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project, to be broken."""
+    for folder in ("sql", "schema"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    return tmp_path
+
+
+@pytest.fixture
+def built(database: Database, no_margin: None) -> Database:
+    """Thirty days of three users, ingested and built."""
+    insert_events(database, [earn(day, f"u_{day % 3}", miles=10 * day) for day in range(30)])
+    run_all(database)
+    return database

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from runner.build.plan import Step, decide
 from runner.build.transaction import Attempt, Result, Summary
 from runner.database import ledger
 from runner.database.ledger import Ledger, Position
@@ -19,7 +20,6 @@ from runner.database.session import (
     lock_number,
 )
 from runner.errors import StartError
-from runner.build.plan import Step, decide
 from runner.project.graph import select
 from runner.project.manifest import LAYERS, Manifest
 from runner.project.target import RAW_SCHEMA, Target

@@ -11,17 +11,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from runner.build.changes import differing, publish
+from runner.build.plan import Mode
+from runner.build.restate import restatement
 from runner.database.ledger import Position
 from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.build.plan import Mode
 from runner.project import files as shared
 from runner.project.files import layer_files
 from runner.project.manifest import Manifest, Script, deletes
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
-from runner.build.changes import differing, publish
-from runner.build.restate import restatement
 
 # Key look-ups rather than scans of big tables; sorts and hashes that fit into memory.
 PRELUDE = """\

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from runner.build.compose import PRELUDE
+from runner.build.shape import columns, differences, indexes
 from runner.database import ledger
 from runner.database.ledger import Ledger
 from runner.database.names import join
@@ -21,7 +22,6 @@ from runner.project.manifest import LAYERS, Manifest
 from runner.project.scripts import change_sets
 from runner.project.target import Target
 from runner.project.template import plain, render
-from runner.build.shape import columns, differences, indexes
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.database.ledger import Position
 from runner.build.fingerprint import changed_since, fingerprint
+from runner.database.ledger import Position
 from runner.project.graph import order
 from runner.project.manifest import LEAVES, Manifest, Script
 

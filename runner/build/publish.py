@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 from psycopg import sql
 
+from runner.build.changes import Rows, differing, publish
 from runner.build.compose import Composer
+from runner.build.restate import restatement
+from runner.build.shape import columns, differences
 from runner.database.queries import named_query
 from runner.database.session import (
     LOCK_NOT_AVAILABLE,
@@ -20,9 +23,6 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError
 from runner.project.manifest import LAYERS, Script
-from runner.build.changes import Rows, differing, publish
-from runner.build.restate import restatement
-from runner.build.shape import columns, differences
 
 # A strong lock makes new readers wait behind it for as long as it is waited for itself.
 LOCK_TIMEOUT = "50ms"

@@ -11,22 +11,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
-from runner.build.transaction import Attempt, Result, Summary
 from runner.build.build import alone, bring_up_to_date, clear, look
+from runner.build.changes import Rows, differing
 from runner.build.compose import PRELUDE, Composer
+from runner.build.diff import Difference, compare
+from runner.build.plan import Step
+from runner.build.publish import Publication
+from runner.build.shape import columns, differences
+from runner.build.transaction import Attempt, Result, Summary
 from runner.database import ledger
 from runner.database.ledger import Ledger
 from runner.database.queries import named_query
 from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
-from runner.build.diff import Difference, compare
 from runner.errors import RunnerError
-from runner.build.plan import Step
 from runner.project.graph import neighbours, order
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
-from runner.build.publish import Publication
-from runner.build.changes import Rows, differing
-from runner.build.shape import columns, differences
 
 Tell = Callable[[Result], None]
 Starting = Callable[[Step, int, int], None]

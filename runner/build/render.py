@@ -6,14 +6,14 @@ from collections.abc import Collection
 
 from runner.build.build import look
 from runner.build.compose import PRELUDE, Composer
+from runner.build.plan import Mode
+from runner.build.shape import reshaped
 from runner.database.ledger import Ledger
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
-from runner.build.plan import Mode
 from runner.project.graph import select
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
-from runner.build.shape import reshaped
 
 
 def rendered(

@@ -11,18 +11,18 @@ from pathlib import Path
 from psycopg import sql
 
 from runner.build.compose import PRELUDE, Composer
+from runner.build.fingerprint import fingerprint, functions_of
+from runner.build.plan import NEVER_BUILT, Mode, Step
+from runner.build.publish import Publication
+from runner.build.shape import reshaped
 from runner.database import ledger
 from runner.database.ledger import Ledger, Position
 from runner.database.session import Changes, Session
 from runner.errors import RunnerError
-from runner.build.fingerprint import fingerprint, functions_of
-from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.project.files import layer_files
 from runner.project.graph import followers
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
-from runner.build.publish import Publication
-from runner.build.shape import reshaped
 
 
 class CheckFailed(RunnerError):

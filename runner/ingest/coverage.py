@@ -28,7 +28,9 @@ class Stretch:
 
 def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
     """From the start of a pipeline to its watermark; nothing before its first window."""
-    text = named_query("ingest/coverage.coverage").replace("{{ gaps }}", named_query("database/ledger.gaps"))
+    text = named_query("ingest/coverage.coverage").replace(
+        "{{ gaps }}", named_query("database/ledger.gaps")
+    )
     return [Stretch(**row) for row in session.rows(text, {"pipeline_id": pipeline_id})]
 
 

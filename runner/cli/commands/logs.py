@@ -39,7 +39,9 @@ def command(project: Path, /, **filters: object) -> None:
         Ledger(session)
         since = filters.pop("since")
         try:
-            filters["since"] = session.row(named_query("cli/inspect.moment"), {"since": since})["moment"]
+            filters["since"] = session.row(named_query("cli/inspect.moment"), {"since": since})[
+                "moment"
+            ]
         except QueryFailed as error:
             raise UsageError(
                 f"--since {since} is neither a time nor an age",

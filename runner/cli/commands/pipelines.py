@@ -56,7 +56,9 @@ def show(project: Path, name: str) -> None:
     from runner.ingest.coverage import coverage
 
     with _database(project).session() as session:
-        found = _definition(session.rows(named_query("ingest/pipelines.pipeline"), {"name": name}), name)
+        found = _definition(
+            session.rows(named_query("ingest/pipelines.pipeline"), {"name": name}), name
+        )
         stretches = coverage(session, found["id"])
         doubts = preflight.of_pipeline(session, found["id"], project)
         runs = session.rows(named_query("ingest/pipelines.pipeline_runs"), {"name": name})

@@ -31,7 +31,8 @@ def command(project: Path, target: str) -> None:
     with Database(server.find(project).conninfo).session() as session:
         Ledger(session)
         found = {
-            name: session.rows(named_query(f"cli/inspect.{name}"), {"target": target}) for name in names
+            name: session.rows(named_query(f"cli/inspect.{name}"), {"target": target})
+            for name in names
         }
         found["problems"] += coverage.problems(session) + holds(session, project)
     problems = found["problems"]
