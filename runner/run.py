@@ -1,5 +1,7 @@
-"""The loop of `run-all --every`: when a tick is due, what ends the loop, and the row of a tick that
-was skipped.
+"""The front door: one round brings in what is new and builds what follows; a loop repeats it.
+
+What comes in are a database, a project's folder and a listener; what goes out are results. It
+prints nothing: whoever calls decides what people see.
 """
 
 from __future__ import annotations
@@ -9,37 +11,152 @@ import math
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
+from runner.build.build import build
+from runner.build.plan import Step
+from runner.build.transaction import Result, Summary
+from runner.database import ledger
+from runner.database.session import Database, LockHeld
 from runner.errors import RunnerError, UsageError, was_interrupted
-
-if TYPE_CHECKING:
-    from runner.database.session import Database, LockHeld
+from runner.ingest.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipelines import pipelines
+from runner.project.manifest import load
+from runner.project.target import Target
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 LONGEST_HOURS = 168
 
 
+class Listener(Protocol):
+    """Hears of the work while it goes on."""
+
+    def loaded(self, run: Loaded) -> None:
+        """A run of a pipeline is committed."""
+
+    def starting(self, step: Step, index: int, count: int) -> None:
+        """A script begins: number `index`, from 0, of `count`."""
+
+    def result(self, done: Result) -> None:
+        """A script has run."""
+
+    def warn(self, message: str, hint: str | None = None) -> None:
+        """Something needs attention, although the work goes on."""
+
+
+class Silent(Listener):
+    """Hears of everything and says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round did: the runs of pipelines, the build, and what was left to other runners."""
+
+    runs: tuple[Loaded, ...]
+    build: Summary
+    skipped: tuple[LockHeld, ...] = ()
+
+
+def ingest(
+    database: Database,
+    project: Path,
+    listener: Listener,
+    *,
+    pipeline: str | None = None,
+    wait_seconds: float = 60.0,
+    sweep: bool = False,
+    skip: Callable[[LockHeld, int], None] | None = None,
+) -> list[Loaded]:
+    """Run the enabled pipelines, or the one named. A pipeline that fails does not stop the others;
+    its error is raised at the end.
+
+    What another runner holds is an error too, unless there is `skip` to be told of it.
+    """
+    with database.session() as session:
+        ledger.require(session)
+        found = [row["pipeline_id"] for row in pipelines(session, pipeline)]
+    runs: list[Loaded] = []
+    failures: list[RunnerError] = []
+    for pipeline_id in found:
+        controller = IngestionPipeline(pipeline_id, database, project)
+        try:
+            runs += controller.run(wait_seconds, listener.loaded, sweep)
+        except RunnerError as error:
+            runs += controller.loaded
+            if skip and isinstance(error, LockHeld):
+                skip(error, pipeline_id)
+            else:
+                failures.append(error)
+        for warning in controller.warnings:
+            listener.warn(warning)
+    for failure in failures[1:]:
+        listener.warn(failure.message, failure.hint)
+    if failures:
+        raise failures[0]
+    return runs
+
+
+def run_all(
+    database: Database,
+    project: Path,
+    listener: Listener,
+    *,
+    wait_seconds: float = 60.0,
+    leave_to_others: bool = False,
+) -> Round:
+    """Bring in what is new and build what follows. With `leave_to_others`, what another runner
+    holds is skipped, and all that would follow is left to it.
+    """
+    manifest = load(project)
+    skipped: list[LockHeld] = []
+
+    def skip(error: LockHeld, pipeline_id: int | None = None, target: str | None = None) -> None:
+        with database.session("milepost run-all, evidence") as evidence:
+            ledger.skip(evidence, error, pipeline_id, target)
+        skipped.append(error)
+
+    runs = ingest(
+        database,
+        project,
+        listener,
+        wait_seconds=wait_seconds,
+        skip=skip if leave_to_others else None,
+    )
+    done = Summary()
+    try:
+        if not skipped:
+            done = build(database, manifest, Target(), (), listener.result, listener.starting)
+    except LockHeld as error:
+        if not leave_to_others:
+            raise
+        skip(error, target=Target().name)
+    return Round(tuple(runs), done, tuple(skipped))
+
+
 def interval(text: str) -> int:
-    """Seconds between two ticks, from `30s`, `5m`, `1h` or a plain number of seconds."""
+    """Seconds between two rounds, from `30s`, `5m`, `1h` or a plain number of seconds."""
     found = re.fullmatch(r"([0-9]{1,9})([smh]?)", text)
     if not found:
         raise UsageError(f"--every {text}: not an interval", "30s, 5m, 1h, or a number of seconds")
     seconds = int(found[1]) * UNITS[found[2]]
     if not 1 <= seconds <= LONGEST_HOURS * 3600:
-        raise UsageError(f"--every {text}: ticks are 1s to {LONGEST_HOURS}h apart")
+        raise UsageError(f"--every {text}: the interval is from 1s to {LONGEST_HOURS}h")
     return seconds
 
 
 def next_tick(start: float, seconds: int, now: float) -> float:
-    """When the next tick is due: the first multiple of the interval, from the start, after now."""
+    """When the next round is due: the first multiple of the interval, from the start, after now."""
     due = start + (math.floor((now - start) / seconds) + 1) * seconds
     return due if due > now else due + seconds
 
 
-def repeat(seconds: int, tick: Callable[[], object], tell: Callable[[RunnerError], object]) -> None:
-    """Run ticks until a signal. A tick that fails is told, and the next may do better; only a wrong
-    command line ends the loop.
+def repeat(
+    seconds: int, tick: Callable[[], object], on_error: Callable[[RunnerError], object]
+) -> None:
+    """Run a tick every so many seconds until a signal. One that fails is reported, and the next may
+    succeed; only a wrong command line ends the loop.
 
     While it sleeps it holds nothing, and a signal ends it here. During a tick the KeyboardInterrupt
     goes on to the caller, because work was cut short.
@@ -57,41 +174,9 @@ def repeat(seconds: int, tick: Callable[[], object], tell: Callable[[RunnerError
             if not isinstance(error, RunnerError):
                 unexpected = f"unexpected {type(error).__name__}: {error}"
                 error = RunnerError(unexpected, "--debug shows where")
-            tell(error)
+            on_error(error)
         try:
             now = time.monotonic()
             time.sleep(next_tick(start, seconds, now) - now)
         except KeyboardInterrupt:
             return
-
-
-def skip(
-    database: Database, error: LockHeld, pipeline_id: int | None = None, target: str | None = None
-) -> None:
-    """Leave the row of a window, or of a build, that a tick left to the run that holds its lock."""
-    from runner.database.session import host
-
-    with database.session("milepost run-all, evidence") as evidence:
-        evidence.rows(
-            """
-            insert into orchestrator.runs (
-                kind, status, pipeline_id, target, error, host, started_at, finished_at
-            )
-            values (
-                case when %(target)s::text is null then 'window' else 'build' end,
-                'skipped',
-                %(pipeline_id)s,
-                %(target)s,
-                %(error)s,
-                %(host)s,
-                statement_timestamp(),
-                statement_timestamp()
-            )
-            """,
-            {
-                "pipeline_id": pipeline_id,
-                "target": target,
-                "error": error.message,
-                "host": host(),
-            },
-        )

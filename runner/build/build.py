@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from runner.build.plan import Step, decide
 from runner.build.transaction import Attempt, Result, Summary
 from runner.database import ledger
-from runner.database.ledger import Ledger, Position
+from runner.database.ledger import Position
 from runner.database.session import (
     BUILD_LOCK,
     LOCK_NOT_AVAILABLE,
@@ -52,20 +52,17 @@ def build(
     with its number from 0 and their count, `tell` of each that has run.
     """
     with (
-        database.session("milepost build") as work,
-        database.session("milepost build, evidence") as evidence,
+        ledger.sessions(database, "milepost build") as (work, evidence),
+        alone(work, evidence, target),
     ):
-        database.refuse_pooler(work, evidence)
-        book = Ledger(evidence)
-        with alone(work, book, target):
-            return bring_up_to_date(work, book, manifest, target, list(patterns), tell, starting)
+        return bring_up_to_date(work, evidence, manifest, target, list(patterns), tell, starting)
 
 
 @contextlib.contextmanager
-def alone(work: Session, book: Ledger, target: Target) -> Iterator[None]:
+def alone(work: Session, evidence: Session, target: Target) -> Iterator[None]:
     """Hold a target's lock; what a build or rebuild that died has left is cleared away."""
     with work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"):
-        book.abandon_builds(target.name)
+        ledger.abandon_builds(evidence, target.name)
         with contextlib.suppress(LockHeld):
             clear(work, target.beside)
         yield
@@ -100,7 +97,7 @@ def clear(work: Session, beside: Target) -> None:
 
 def bring_up_to_date(
     work: Session,
-    book: Ledger,
+    evidence: Session,
     manifest: Manifest,
     target: Target,
     patterns: list[str],
@@ -113,8 +110,8 @@ def bring_up_to_date(
     # After a failure that was mended a build says so, even if it has nothing else to do.
     if not _has_work(steps) and not ledger.last_build_failed(work, target.name):
         return Summary()
-    run_id = book.begin("build", work, target=target.name)
-    attempt = Attempt(manifest, target, work, book, run_id, tell, starting)
+    run_id = ledger.begin(evidence, "build", work, target=target.name)
+    attempt = Attempt(manifest, target, work, evidence, run_id, tell, starting)
     with attempt.recorded():
         replicas = ledger.replicas(work)
         with work.transaction():

@@ -12,7 +12,6 @@ from psycopg import sql
 from runner.build.compose import PRELUDE
 from runner.build.shape import columns, differences, indexes
 from runner.database import ledger
-from runner.database.ledger import Ledger
 from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import Database, Session
@@ -61,7 +60,7 @@ def diff(
     patterns = list(patterns)
     keys = select(manifest, patterns) if patterns else None
     with database.session("milepost diff") as session:
-        Ledger(session)
+        ledger.require(session)
         with session.transaction():
             session.run(PRELUDE)
             inputs = [_inputs(session, target) for target in (left, right)]

@@ -20,7 +20,6 @@ from runner.build.publish import Publication
 from runner.build.shape import columns, differences
 from runner.build.transaction import Attempt, Result, Summary
 from runner.database import ledger
-from runner.database.ledger import Ledger
 from runner.database.queries import named_query
 from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
 from runner.errors import RunnerError
@@ -57,8 +56,8 @@ def rebuild(
     differs in one transaction. Nothing is ingested meanwhile.
     """
     started = time.monotonic()
-    with _held(database, manifest, target, "rebuild") as (work, book):
-        attempt = _attempt("rebuild", manifest, target, work, book, tell, starting)
+    with _held(database, manifest, target, "rebuild") as (work, evidence):
+        attempt = _attempt("rebuild", manifest, target, work, evidence, tell, starting)
         staged: dict[str, Rows] = {}
 
         def stage(session: Session, script: Script) -> None:
@@ -84,10 +83,10 @@ def verify(
     """Build what is due, fill all tables anew beside the target, and compare them row by row.
     `repair` publishes what differs.
     """
-    with _held(database, manifest, target, "verify") as (work, book):
-        bring_up_to_date(work, book, manifest, target, [], tell, starting)
+    with _held(database, manifest, target, "verify") as (work, evidence):
+        bring_up_to_date(work, evidence, manifest, target, [], tell, starting)
         started = time.monotonic()
-        attempt = _attempt("verify", manifest, target, work, book, tell, starting)
+        attempt = _attempt("verify", manifest, target, work, evidence, tell, starting)
         compared: dict[str, list[Difference]] = {}
 
         def hold_against(session: Session, script: Script) -> None:
@@ -103,7 +102,9 @@ def verify(
                 _publish(attempt, beside, filled, unlike=names)
             else:
                 listed = ", ".join(difference.table for difference in found)
-                book.fail(attempt.run_id, RunnerError(f"not what a rebuild gives: {listed}"))
+                ledger.fail(
+                    evidence, attempt.run_id, RunnerError(f"not what a rebuild gives: {listed}")
+                )
     seconds = time.monotonic() - started
     mended = attempt.summary(seconds) if found and repair else None
     return Verdict(attempt.run_id, len(tables), found, mended, seconds)
@@ -112,20 +113,17 @@ def verify(
 @contextlib.contextmanager
 def _held(
     database: Database, manifest: Manifest, target: Target, name: str
-) -> Iterator[tuple[Session, Ledger]]:
+) -> Iterator[tuple[Session, Session]]:
     """Hold the locks of the target and of all pipelines: the replicas stay as they are."""
     with (
-        database.session(f"milepost {name}") as work,
-        database.session(f"milepost {name}, evidence") as evidence,
+        ledger.sessions(database, f"milepost {name}") as (work, evidence),
         ExitStack() as locks,
     ):
-        database.refuse_pooler(work, evidence)
-        book = Ledger(evidence)
-        locks.enter_context(alone(work, book, target))
+        locks.enter_context(alone(work, evidence, target))
         for pipeline in work.rows(named_query("ingest/pipelines.all_pipelines")):
             what = f"an ingest of {pipeline['pipeline_name']}"
             locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
-        yield work, book
+        yield work, evidence
 
 
 def _attempt(
@@ -133,15 +131,15 @@ def _attempt(
     manifest: Manifest,
     target: Target,
     work: Session,
-    book: Ledger,
+    evidence: Session,
     tell: Tell,
     starting: Starting,
 ) -> Attempt:
     steps = look(work, manifest, target)[1]  # what cannot be built is told before anything runs
-    attempt = Attempt(manifest, target, work, book, 0, tell, starting)
+    attempt = Attempt(manifest, target, work, evidence, 0, tell, starting)
     with work.transaction():
         attempt.reshaped(Composer(manifest, target, {}), [replace(s, mode="full") for s in steps])
-    attempt.run_id = book.begin(kind, work, target=target.name)
+    attempt.run_id = ledger.begin(evidence, kind, work, target=target.name)
     return attempt
 
 

@@ -8,7 +8,7 @@ from runner.build.build import look
 from runner.build.compose import PRELUDE, Composer
 from runner.build.plan import Mode
 from runner.build.shape import reshaped
-from runner.database.ledger import Ledger
+from runner.database import ledger
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.project.graph import select
@@ -23,7 +23,7 @@ def rendered(
     chosen = select(manifest, patterns) if patterns else None
     texts = []
     with database.session("milepost render") as session:
-        Ledger(session)
+        ledger.require(session)
         try:
             with session.transaction():
                 positions, steps = look(

@@ -16,7 +16,7 @@ from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.build.publish import Publication
 from runner.build.shape import reshaped
 from runner.database import ledger
-from runner.database.ledger import Ledger, Position
+from runner.database.ledger import Position
 from runner.database.session import Changes, Session
 from runner.errors import RunnerError
 from runner.project.files import layer_files
@@ -57,7 +57,7 @@ class Attempt:
     manifest: Manifest
     target: Target
     work: Session
-    book: Ledger
+    evidence: Session | None  # of a trial nobody keeps evidence
     run_id: int
     tell: Callable[[Result], None]
     starting: Callable[[Step, int, int], None]
@@ -75,8 +75,9 @@ class Attempt:
         try:
             yield
         except BaseException as error:
-            self.book.fail(self.run_id, error)
-            self.book.roll_back_scripts(self.target.name)
+            if self.evidence:
+                ledger.fail(self.evidence, self.run_id, error)
+                ledger.roll_back_scripts(self.evidence, self.target.name)
             raise
 
     def hold(self, replicas: list[str]) -> None:
@@ -221,9 +222,7 @@ class Attempt:
         except BaseException as error:
             seconds = time.monotonic() - started
             with contextlib.suppress(RunnerError):
-                self.book.script_done(
-                    self.run_id, self.work, self.target.name, script.key, seconds, error=error
-                )
+                self._script_done(script.key, seconds, error=error)
             raise
 
     def _remember(self, script: Script) -> None:
@@ -238,11 +237,28 @@ class Attempt:
 
     def _tell(self, result: Result) -> None:
         key = result.step.script.key
-        self.book.script_done(
-            self.run_id, self.work, self.target.name, key, result.seconds, result.changes
-        )
+        self._script_done(key, result.seconds, result.changes)
         self.results.append(result)
         self.tell(result)
+
+    def _script_done(
+        self,
+        key: str,
+        seconds: float,
+        changes: Changes | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        if self.evidence:
+            ledger.script_done(
+                self.evidence,
+                self.run_id,
+                self.work,
+                self.target.name,
+                key,
+                seconds,
+                changes,
+                error,
+            )
 
     def _look_at(self, composer: Composer, script: Script, mode: Mode) -> None:
         for check in script.checks:
@@ -263,7 +279,11 @@ class Attempt:
         bad_rows = found["bad_rows"]
         status = "passed" if not bad_rows else "warned" if warns else "failed"
         name = check.name.removesuffix(".check.sql")
-        self.book.check_done(self.run_id, script.key, name, status, bad_rows, found["sample"])
+        if self.evidence:
+            sample = found["sample"]
+            ledger.check_done(
+                self.evidence, self.run_id, script.key, name, status, bad_rows, sample
+            )
         message = f"{check}: {bad_rows} bad rows, the first: {found['sample'][:1]}"
         if status == "failed":
             raise CheckFailed(
@@ -282,4 +302,5 @@ class Attempt:
         if any(row["label"] is None for row in rows):
             raise RunnerError(f"{observation}: a label is null", "give each row a label")
         name = observation.name.removesuffix(".observe.sql")
-        self.book.observed(self.run_id, script.key, name, rows)
+        if self.evidence:
+            ledger.observed(self.evidence, self.run_id, script.key, name, rows)

@@ -160,7 +160,11 @@ class Live:
     task: TaskID | None = None
     results: list[Result] = field(default_factory=list)
     windows: list[Loaded] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def warn(self, message: str, hint: str | None = None) -> None:
+        """Something to be said at the end."""
+        self.warnings.append((message, hint))
 
     def show(self, text: str, done: float, total: float) -> None:
         """A step of known size, for instance bytes of a file."""
@@ -196,7 +200,21 @@ class Live:
 
 @contextmanager
 def live() -> Iterator[Live]:
-    """Show what goes on while it does; on a terminal the moving line is gone at the end."""
+    """Show what goes on while it does; on a terminal the moving line is gone at the end. What needs
+    attention is said then, also when the work fails.
+    """
+    with _progress() as shown:
+        try:
+            yield shown
+        finally:
+            if shown.progress is not None:
+                shown.progress.stop()
+            for message, hint in shown.warnings:
+                warn(message, hint)
+
+
+@contextmanager
+def _progress() -> Iterator[Live]:
     if not is_terminal() or style.quiet:
         yield Live()
         return
@@ -225,8 +243,6 @@ def live() -> Iterator[Live]:
 
 def ingested(live: Live, what: str = "ingest") -> None:
     """What an ingest brought in: a terminal gets a line for each pipeline."""
-    for warning in live.warnings:
-        warn(warning)
     if not live.windows:
         say(f"{what}: nothing new")
         return

@@ -1,15 +1,27 @@
-"""Rows in orchestrator.*: what runs, what happened, what was found. Queries: ledger.sql."""
+"""Rows in orchestrator.*: what runs, what happened, what was found. Queries: ledger.sql.
+
+Functions take the session first. `evidence` is one that commits by itself, so that what it says
+survives a rollback; `work` is the one whose transaction the row belongs to.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from runner.database.queries import named_query
-from runner.database.session import Changes, QueryFailed, Row, Session, host
+from runner.database.session import (
+    Changes,
+    Database,
+    LockHeld,
+    QueryFailed,
+    Row,
+    Session,
+    host,
+)
 from runner.errors import RunnerError, StartError
 
 # Of schema/orchestrator.sql: who has it has all the others.
@@ -33,120 +45,163 @@ class Position:
         return self.through > self.after
 
 
-class Ledger:
-    """Writes over a session of its own, so that what it says survives the rollback of the work."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
+@contextlib.contextmanager
+def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]:
+    """Open a session for work and another for evidence, which survives a rollback of the work."""
+    with (
+        database.session(name) as work,
+        database.session(f"{name}, evidence") as evidence,
+    ):
+        database.refuse_pooler(work, evidence)
         # What a transaction of ours holds that nobody can end is left for the next run to say.
-        session.run("set lock_timeout = '2s'")
-        tables = session.row(
-            "select to_regclass('orchestrator.runs') is not null as has_any,"
-            f" to_regclass('{NEWEST_TABLE}') is not null as has_newest"
-        )
-        if not tables["has_newest"]:
-            state = "an older" if tables["has_any"] else "no"
-            raise StartError(
-                f"this database has {state} orchestrator schema", "python -m runner schema apply"
-            )
+        evidence.run("set lock_timeout = '2s'")
+        require(evidence)
+        yield work, evidence
 
-    def begin(self, kind: str, work: Session, **values: Any) -> int:
-        """A run begins; returns its run_id."""
-        columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high")
-        return int(
-            self._run(
-                "begin_run",
-                kind=kind,
-                host=host(),
-                backend_pid=work.backend_pid,
-                **{column: values.get(column) for column in columns},
-            )[0]["run_id"]
+
+def require(session: Session) -> None:
+    """StartError unless this database has the orchestrator schema of this version."""
+    tables = session.row(
+        "select to_regclass('orchestrator.runs') is not null as has_any,"
+        f" to_regclass('{NEWEST_TABLE}') is not null as has_newest"
+    )
+    if not tables["has_newest"]:
+        state = "an older" if tables["has_any"] else "no"
+        raise StartError(
+            f"this database has {state} orchestrator schema", "python -m runner schema apply"
         )
 
-    def fail(self, run_id: int, error: BaseException) -> None:
-        """A run fails. Never raises: the error that is on its way matters more."""
-        with contextlib.suppress(RunnerError):
-            self._run("fail", run_id=run_id, **_reason(error))
 
-    def abandon_windows(self, pipeline_id: int) -> None:
-        self._run("abandon_windows", pipeline_id=pipeline_id)
+def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
+    """Record that a run begins; returns its run_id."""
+    columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high")
+    found = evidence.row(
+        named_query("database/ledger.begin_run"),
+        {
+            "kind": kind,
+            "host": host(),
+            "backend_pid": work.backend_pid,
+            **{column: values.get(column) for column in columns},
+        },
+    )
+    return int(found["run_id"])
 
-    def abandon_builds(self, target: str) -> None:
-        self._run("abandon_builds", target=target)
-        self._run("roll_back_scripts", target=target)
 
-    def roll_back_scripts(self, target: str) -> None:
-        with contextlib.suppress(RunnerError):
-            self._run("roll_back_scripts", target=target)
+def fail(evidence: Session, run_id: int, error: BaseException) -> None:
+    """Record that a run fails. Never raises: the error that is on its way matters more."""
+    with contextlib.suppress(RunnerError):
+        evidence.rows(named_query("database/ledger.fail"), {"run_id": run_id, **_reason(error)})
 
-    def script_done(
-        self,
-        build_id: int,
-        work: Session,
-        target: str,
-        script: str,
-        seconds: float,
-        changes: Changes | None = None,
-        error: BaseException | None = None,
-    ) -> None:
-        changes = changes or Changes()
-        self._run(
-            "script_done",
-            status="failed" if error else "succeeded",
-            target=target,
-            script=script,
-            parent_run_id=build_id,
-            seconds=seconds,
-            inserted=changes.inserted,
-            updated=changes.updated,
-            deleted=changes.deleted,
-            host=host(),
-            backend_pid=work.backend_pid,
-            **_reason(error),
-        )
 
-    def check_done(
-        self, build_id: int, script: str, check: str, status: str, bad_rows: int, sample: list[Any]
-    ) -> None:
-        self._run(
-            "check_done",
-            run_id=build_id,
-            script=script,
-            check_name=check,
-            status=status,
-            bad_rows=bad_rows,
-            sample=json.dumps(sample),
-        )
+def skip(
+    evidence: Session, error: LockHeld, pipeline_id: int | None = None, target: str | None = None
+) -> None:
+    """Record a window, or a build, that is left to the run that holds its lock."""
+    values = {
+        "kind": "window" if target is None else "build",
+        "pipeline_id": pipeline_id,
+        "target": target,
+        "error": error.message,
+        "host": host(),
+    }
+    evidence.rows(named_query("database/ledger.skip"), values)
 
-    def observed(self, build_id: int, script: str, name: str, rows: Sequence[Row]) -> None:
-        self._run(
-            "observed",
-            run_id=build_id,
-            script=script,
-            observation_name=name,
-            labels=[row["label"] for row in rows],
-            values=[row["value"] for row in rows],
-        )
 
-    def log(
-        self,
-        message: str,
-        level: str = "info",
-        run_id: int | None = None,
-        pipeline_id: int | None = None,
-        **context: Any,
-    ) -> None:
-        self._run(
-            "log",
-            run_id=run_id,
-            pipeline_id=pipeline_id,
-            level=level,
-            message=message,
-            context=json.dumps(context, default=str),
-        )
+def abandon_windows(evidence: Session, pipeline_id: int) -> None:
+    """Mark the runs of a pipeline that died; its lock is held."""
+    evidence.rows(named_query("database/ledger.abandon_windows"), {"pipeline_id": pipeline_id})
 
-    def _run(self, name: str, **values: Any) -> list[dict[str, Any]]:
-        return self.session.rows(named_query(f"database/ledger.{name}"), values)
+
+def abandon_builds(evidence: Session, target: str) -> None:
+    """Mark the builds of a target that died, and their scripts; its lock is held."""
+    evidence.rows(named_query("database/ledger.abandon_builds"), {"target": target})
+    evidence.rows(named_query("database/ledger.roll_back_scripts"), {"target": target})
+
+
+def roll_back_scripts(evidence: Session, target: str) -> None:
+    """Mark the scripts of builds that did not succeed. Never raises."""
+    with contextlib.suppress(RunnerError):
+        evidence.rows(named_query("database/ledger.roll_back_scripts"), {"target": target})
+
+
+def script_done(
+    evidence: Session,
+    build_id: int,
+    work: Session,
+    target: str,
+    script: str,
+    seconds: float,
+    changes: Changes | None = None,
+    error: BaseException | None = None,
+) -> None:
+    """Record what a script of a build changed, or why it failed."""
+    changes = changes or Changes()
+    values = {
+        "status": "failed" if error else "succeeded",
+        "target": target,
+        "script": script,
+        "parent_run_id": build_id,
+        "seconds": seconds,
+        "inserted": changes.inserted,
+        "updated": changes.updated,
+        "deleted": changes.deleted,
+        "host": host(),
+        "backend_pid": work.backend_pid,
+        **_reason(error),
+    }
+    evidence.rows(named_query("database/ledger.script_done"), values)
+
+
+def check_done(
+    evidence: Session,
+    build_id: int,
+    script: str,
+    check: str,
+    status: str,
+    bad_rows: int,
+    sample: list[Any],
+) -> None:
+    """Record what a check of a build found."""
+    values = {
+        "run_id": build_id,
+        "script": script,
+        "check_name": check,
+        "status": status,
+        "bad_rows": bad_rows,
+        "sample": json.dumps(sample),
+    }
+    evidence.rows(named_query("database/ledger.check_done"), values)
+
+
+def observed(evidence: Session, build_id: int, script: str, name: str, rows: Sequence[Row]) -> None:
+    """Record what an observation of a build gave: a label and a value for each row."""
+    values = {
+        "run_id": build_id,
+        "script": script,
+        "observation_name": name,
+        "labels": [row["label"] for row in rows],
+        "values": [row["value"] for row in rows],
+    }
+    evidence.rows(named_query("database/ledger.observed"), values)
+
+
+def log(
+    evidence: Session,
+    message: str,
+    level: str = "info",
+    run_id: int | None = None,
+    pipeline_id: int | None = None,
+    **context: Any,
+) -> None:
+    """Write a line of orchestrator.logs; `context` is kept as JSON."""
+    values = {
+        "run_id": run_id,
+        "pipeline_id": pipeline_id,
+        "level": level,
+        "message": message,
+        "context": json.dumps(context, default=str),
+    }
+    evidence.rows(named_query("database/ledger.log"), values)
 
 
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")

@@ -490,3 +490,19 @@ from orchestrator.check_results as results
 inner join orchestrator.runs as builds on builds.run_id = results.run_id
 where builds.target = %(target)s
 order by results.check_name, results.check_result_id desc
+
+-- skip --
+-- A window or a build that a tick leaves to the run that holds its lock.
+insert into orchestrator.runs (
+    kind, status, pipeline_id, target, error, host, started_at, finished_at
+)
+values (
+    %(kind)s,
+    'skipped',
+    %(pipeline_id)s,
+    %(target)s,
+    %(error)s,
+    %(host)s,
+    statement_timestamp(),
+    statement_timestamp()
+)

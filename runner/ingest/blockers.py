@@ -1,4 +1,4 @@
-"""Holds: transactions that are open in a source, because of which rows wait."""
+"""Blockers: transactions that are open in a source, because of which rows wait."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
 from runner.ingest.conditions import Scopes
-from runner.ingest.pipeline import pipelines
+from runner.ingest.pipelines import pipelines
 from runner.ingest.source import Clock, Source, look, read_clock
 
 # A shorter hold is nothing that a person would have to know of.
@@ -21,7 +21,7 @@ PATIENCE = timedelta(minutes=1)
 TIMEOUT = "set statement_timeout = '5s'"
 
 
-def holds(session: Session, project: Path) -> list[dict[str, str]]:
+def blockers(session: Session, project: Path) -> list[dict[str, str]]:
     """A problem for each enabled pipeline whose rows wait, or whose clock cannot be asked."""
     session.run(TIMEOUT)
     problems = []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.ingest.pipeline import pipelines
+from runner.ingest.pipelines import pipelines
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,12 @@ from typing import Any
 from psycopg import sql
 
 from runner.database import ledger, retry
-from runner.database.ledger import Ledger
 from runner.database.queries import named_query
 from runner.database.session import (
     PIPELINE_LOCK,
     REPLICA_LOCK,
     Database,
     QueryFailed,
-    Session,
     lock_number,
 )
 from runner.errors import RunnerError, UsageError, was_interrupted
@@ -109,7 +107,9 @@ class IngestionPipeline:
         self, message: str, level: str = "info", run_id: int | None = None, **context: Any
     ) -> None:
         """Say something in orchestrator.logs."""
-        self.book.log(message, level, run_id=run_id, pipeline_id=self.pipeline_id, **context)
+        ledger.log(
+            self.evidence, message, level, run_id=run_id, pipeline_id=self.pipeline_id, **context
+        )
 
     def _persist(
         self,
@@ -144,11 +144,9 @@ class IngestionPipeline:
     def _held(self) -> Iterator[None]:
         """Sessions, and the locks that say that nobody else is at it."""
         with (
-            self.database.session("milepost ingest") as work,
-            self.database.session("milepost ingest, evidence") as evidence,
+            ledger.sessions(self.database, "milepost ingest") as (work, evidence),
         ):
-            self.database.refuse_pooler(work, evidence)
-            self.work, self.book = work, Ledger(evidence)
+            self.work, self.evidence = work, evidence
             definition = self._define()
             name, target = definition["pipeline_name"], definition["target_relation"]
             with (
@@ -156,7 +154,7 @@ class IngestionPipeline:
                 # Nobody else writes this replica, under whatever name.
                 work.lock(REPLICA_LOCK, lock_number(target), f"an ingest into {target}"),
             ):
-                self.book.abandon_windows(self.pipeline_id)
+                ledger.abandon_windows(self.evidence, self.pipeline_id)
                 self.definition = self._define()  # the watermark as it is now that it is ours
                 with self._recorded("window", self.definition["watermark"]):
                     self._prepare()
@@ -372,7 +370,8 @@ class IngestionPipeline:
     ) -> Loaded:
         """One run in one transaction, its row in the ledger included."""
         started = time.monotonic()
-        run_id = self.book.begin(
+        run_id = ledger.begin(
+            self.evidence,
             kind,
             self.work,
             pipeline_id=self.pipeline_id,
@@ -429,23 +428,18 @@ class IngestionPipeline:
             self.failing = kind
             with contextlib.suppress(RunnerError):
                 if run_id is None:
-                    run_id = self.book.begin(
-                        kind, self.work, pipeline_id=self.pipeline_id, low=low, high=high
+                    run_id = ledger.begin(
+                        self.evidence,
+                        kind,
+                        self.work,
+                        pipeline_id=self.pipeline_id,
+                        low=low,
+                        high=high,
                     )
-                self.book.fail(run_id, error)
+                ledger.fail(self.evidence, run_id, error)
                 self.log(f"{kind} failed: {error}", "error", run_id, low=low, high=high)
             raise
 
 
 def _holder(clock: Clock) -> str:
     return f"{clock.held_by or 'nobody known'}, since {clock.held_since or 'an unknown time'}"
-
-
-def pipelines(session: Session, name: str | None = None) -> list[dict[str, Any]]:
-    """Id and name of the enabled pipelines, or of the one that is named."""
-    found = session.rows(named_query("ingest/pipelines.enabled_pipelines"), {"name": name})
-    if name and not found:
-        raise UsageError(
-            f"there is no pipeline {name}", "table orchestrator.pipeline_definitions lists them"
-        )
-    return found

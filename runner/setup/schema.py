@@ -9,7 +9,7 @@ from runner.build.compose import Composer, Piece
 from runner.build.shape import columns
 from runner.database.queries import named_query
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
-from runner.ingest.pipeline import pipelines
+from runner.ingest.pipelines import pipelines
 from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.graph import order

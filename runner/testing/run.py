@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any
 
 from runner.build.compose import Composer
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.build.transaction import Attempt, CheckFailed
-from runner.database.ledger import Ledger, Position
+from runner.database import ledger
+from runner.database.ledger import Position
 from runner.database.queries import named_query
 from runner.database.session import (
     BUILD_LOCK,
     CONNECTION_LOST,
     Database,
     QueryFailed,
-    Session,
     lock_number,
 )
 from runner.errors import RunnerError, StartError
@@ -91,11 +90,11 @@ def run(
             work.transaction(),
         ):
             bench.make_raw_tables(manifest)
-            book = _Book(work)
+            ledger.require(work)
             for _, group in groupby(sorted(cases, key=_told_in), _told_in):
                 together = list(group)
                 variables = {**manifest.variables, **together[0].variables}
-                trial = _Trial(replace(manifest, variables=variables), bench, book)
+                trial = _Trial(replace(manifest, variables=variables), bench)
                 trial.run(together, note)
             raise _Done
     return tried
@@ -106,31 +105,6 @@ class _Attempt(Attempt):
 
     def reshaped(self, composer: Composer, due: list[Step]) -> set[str]:
         return set()
-
-
-class _Book(Ledger):
-    """A ledger that nobody will read: builds alone, under numbers that no run has. So the next run
-    gets the number that it would have had.
-    """
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.number = -1_000_000 * session.backend_pid
-
-    def begin(self, kind: str, work: Session, **values: Any) -> int:
-        self.number += 1
-        keys = {"run_id": self.number, "kind": kind, "target": values["target"]}
-        work.rows(named_query("testing/run.begin"), keys)
-        return self.number
-
-    def script_done(self, *arguments: Any, **values: Any) -> None:
-        pass
-
-    def check_done(self, *arguments: Any, **values: Any) -> None:
-        pass
-
-    def observed(self, *arguments: Any, **values: Any) -> None:
-        pass
 
 
 def _told_in(case: Case) -> str:
@@ -146,7 +120,6 @@ class _Trial:
 
     manifest: Manifest
     bench: Bench
-    book: Ledger
 
     def run(self, cases: Sequence[Case], tell: Callable[[Tried], None]) -> None:
         needed = {script.key for case in cases for script in case.scripts}
@@ -232,11 +205,16 @@ class _Trial:
                 manifest=self.manifest,
                 target=target,
                 work=session,
-                book=self.book,
-                run_id=self.book.begin("build", session, target=target.name),
+                evidence=None,
+                run_id=self._begin(),
                 tell=lambda result: None,
                 starting=lambda step, index, count: None,
             ).run(positions, [Step(script, mode, NEVER_BUILT) for script in scripts])
+
+    def _begin(self) -> int:
+        """A build under a number that no run has: the next run gets the one it would have had."""
+        keys = {"kind": "build", "target": self.bench.target.name}
+        return int(self.bench.session.row(named_query("testing/run.begin"), keys)["run_id"])
 
     @contextmanager
     def _failing(self, after: str) -> Iterator[None]:

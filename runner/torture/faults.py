@@ -18,7 +18,8 @@ from typing import Any
 from runner.database.queries import named_query
 from runner.database.session import PIPELINE_LOCK, Database, LockHeld, QueryFailed, Row, Session
 from runner.errors import RunnerError
-from runner.ingest.pipeline import IngestionPipeline, pipelines
+from runner.ingest.pipeline import IngestionPipeline
+from runner.ingest.pipelines import pipelines
 
 # How rows are written, and how often: what an application does, then what it should not.
 STORIES = {

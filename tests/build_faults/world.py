@@ -23,7 +23,8 @@ from psycopg.rows import dict_row
 from runner.build.build import build
 from runner.build.transaction import Summary
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline, pipelines
+from runner.ingest.pipeline import IngestionPipeline
+from runner.ingest.pipelines import pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from runner.setup import schema

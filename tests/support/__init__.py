@@ -12,9 +12,10 @@ from psycopg import sql
 
 from runner.build.build import build
 from runner.build.transaction import Summary
-from runner.database.ledger import Ledger
+from runner.database import ledger
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline, Loaded, pipelines
+from runner.ingest.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipelines import pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from tests import oracle
@@ -82,7 +83,7 @@ def scalar(database: Database, text: str, **values: Any) -> Any:
 
 def ingest(database: Database, name: str | None = None, project: Path = PROJECT) -> list[Loaded]:
     with database.session("test") as session:
-        Ledger(session)
+        ledger.require(session)
         found = pipelines(session, name)
     return [
         window

@@ -22,7 +22,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     """
     from runner.cli import output
     from runner.database import address as server
-    from runner.database.ledger import Ledger
+    from runner.database import ledger
     from runner.database.queries import named_query
     from runner.database.session import Database
     from runner.project.graph import select
@@ -30,7 +30,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
 
     manifest = load(project)
     with Database(server.find(project).conninfo).session() as session:
-        Ledger(session)
+        ledger.require(session)
         rows = session.rows(named_query("database/ledger.checks"), {"target": target})
     results = {row["check"]: row for row in rows}
     found = []

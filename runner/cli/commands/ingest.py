@@ -12,7 +12,6 @@ from runner.cli.options import Command, json_option, wait_option
 
 if TYPE_CHECKING:
     from runner.cli.output import Live
-    from runner.database.session import Database, LockHeld
     from runner.ingest.pipeline import IngestionPipeline
 
 
@@ -33,54 +32,16 @@ def command(project: Path, pipeline: str | None, wait: float, sweep: bool) -> No
     Example: python -m runner ingest event_stream
              python -m runner ingest --sweep
     """
+    from runner import run
     from runner.cli import output
-    from runner.database import address as server
+    from runner.database import address
     from runner.database.session import Database
 
-    database = Database(server.find(project).conninfo)
+    database = Database(address.find(project).conninfo)
     with output.live() as live:
-        ingest_all(database, project, pipeline, wait, live, sweep=sweep)
+        run.ingest(database, project, live, pipeline=pipeline, wait_seconds=wait, sweep=sweep)
     output.ingested(live)
     output.data(output.ingest_data(live))
-
-
-def ingest_all(
-    database: Database,
-    project: Path,
-    name: str | None,
-    wait: float,
-    live: Live,
-    skip: Callable[[LockHeld, int], None] | None = None,
-    sweep: bool = False,
-) -> None:
-    """Run the enabled pipelines, or the one named; a failing one does not stop the others.
-
-    What another run holds is an error too, unless there is `skip` to be told of it.
-    """
-    from runner.cli import output
-    from runner.database.ledger import Ledger
-    from runner.database.session import LockHeld
-    from runner.errors import RunnerError
-    from runner.ingest.pipeline import IngestionPipeline, pipelines
-
-    with database.session() as session:
-        Ledger(session)
-        found = [pipeline["pipeline_id"] for pipeline in pipelines(session, name)]
-    failures: list[RunnerError] = []
-    for pipeline_id in found:
-        controller = IngestionPipeline(pipeline_id, database, project)
-        try:
-            controller.run(wait, live.loaded, sweep)
-        except RunnerError as error:
-            if skip and isinstance(error, LockHeld):
-                skip(error, pipeline_id)
-            else:
-                failures.append(error)
-        live.warnings += controller.warnings
-    for failure in failures[1:]:
-        output.warn(failure.message, failure.hint)
-    if failures:
-        raise failures[0]
 
 
 def repair(
@@ -89,13 +50,14 @@ def repair(
     """Have one pipeline do something to what is loaded already, and tell it."""
     from runner.cli import output
     from runner.database import address as server
-    from runner.database.ledger import Ledger
+    from runner.database import ledger
     from runner.database.session import Database
-    from runner.ingest.pipeline import IngestionPipeline, pipelines
+    from runner.ingest.pipeline import IngestionPipeline
+    from runner.ingest.pipelines import pipelines
 
     database = Database(server.find(project).conninfo)
     with database.session() as session:
-        Ledger(session)
+        ledger.require(session)
         [found] = pipelines(session, name)
     with output.live() as live:
         do(IngestionPipeline(found["pipeline_id"], database, project), live)

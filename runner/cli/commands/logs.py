@@ -30,13 +30,13 @@ def command(project: Path, /, **filters: object) -> None:
     """
     from runner.cli import output
     from runner.database import address as server
-    from runner.database.ledger import Ledger
+    from runner.database import ledger
     from runner.database.queries import named_query
     from runner.database.session import Database, QueryFailed
     from runner.errors import UsageError
 
     with Database(server.find(project).conninfo).session() as session:
-        Ledger(session)
+        ledger.require(session)
         since = filters.pop("since")
         try:
             filters["since"] = session.row(named_query("cli/inspect.moment"), {"since": since})[

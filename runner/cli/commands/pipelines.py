@@ -229,10 +229,10 @@ def _definition(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 def _database(project: Path) -> Database:
     from runner.database import address as server
-    from runner.database.ledger import Ledger
+    from runner.database import ledger
     from runner.database.session import Database
 
     database = Database(server.find(project).conninfo)
     with database.session() as session:
-        Ledger(session)
+        ledger.require(session)
     return database

@@ -23,14 +23,14 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     from runner.build.build import look
     from runner.cli import output
     from runner.database import address as server
-    from runner.database.ledger import Ledger
+    from runner.database import ledger
     from runner.database.session import Database
     from runner.project.manifest import load
     from runner.project.target import Target
 
     manifest = load(project)
     with Database(server.find(project).conninfo).session() as session:
-        Ledger(session)
+        ledger.require(session)
         steps = look(session, manifest, Target(target), patterns)[1]
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
     output.table(rows, "the manifest declares no scripts")

@@ -114,10 +114,10 @@ def undo(project: Path, run_id: int, yes: bool) -> None:
 
 def _rows(project: Path, query: str, values: dict[str, Any]) -> list[dict[str, Any]]:
     from runner.database import address as server
-    from runner.database.ledger import Ledger
+    from runner.database import ledger
     from runner.database.queries import named_query
     from runner.database.session import Database
 
     with Database(server.find(project).conninfo).session() as session:
-        Ledger(session)
+        ledger.require(session)
         return session.rows(named_query(f"cli/inspect.{query}"), values)

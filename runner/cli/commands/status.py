@@ -20,35 +20,33 @@ def command(project: Path, target: str) -> None:
     Example: python -m runner status
     """
     from runner.cli import output
-    from runner.database import address as server
-    from runner.database.ledger import Ledger
-    from runner.database.queries import named_query
+    from runner.database import address
     from runner.database.session import Database
-    from runner.ingest import coverage
-    from runner.ingest.blockers import holds
+    from runner.status import status
 
-    names = ("problems", "freshness", "last_builds", "check_counts")
-    with Database(server.find(project).conninfo).session() as session:
-        Ledger(session)
-        found = {
-            name: session.rows(named_query(f"cli/inspect.{name}"), {"target": target})
-            for name in names
+    found = status(Database(address.find(project).conninfo), project, target)
+    output.data(
+        {
+            "is_good": found.is_good,
+            "problems": found.problems,
+            "freshness": found.freshness,
+            "last_builds": found.last_builds,
+            "check_counts": found.check_counts,
         }
-        found["problems"] += coverage.problems(session) + holds(session, project)
-    problems = found["problems"]
-    output.data({"is_good": not problems, **found})
+    )
     if not output.style.json:
-        if problems:
-            many = "1 thing needs" if len(problems) == 1 else f"{len(problems)} things need"
-            output.say(f"not good: {many} a person")
-            output.problems(problems)
-        else:
+        if found.is_good:
             output.say("good: the numbers are complete, checked and fresh")
+        else:
+            count = len(found.problems)
+            many = "1 thing needs" if count == 1 else f"{count} things need"
+            output.say(f"not good: {many} a person")
+            output.problems(found.problems)
         output.say()
-        output.table(found["freshness"], "no pipeline is enabled")
+        output.table(found.freshness, "no pipeline is enabled")
         output.say()
-        output.table(found["last_builds"], "nothing was built yet")
+        output.table(found.last_builds, "nothing was built yet")
         output.say()
-        output.table(found["check_counts"], "no check has run yet")
-    if problems:
+        output.table(found.check_counts, "no check has run yet")
+    if not found.is_good:
         raise click.exceptions.Exit(1)

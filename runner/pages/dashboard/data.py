@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from runner.database.ledger import Ledger
+from runner.database import ledger
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.pages.dashboard.cards import Card, Dashboard, load
 from runner.pages.html import showable
@@ -53,7 +53,7 @@ def read(database: Database, project: Path) -> Snapshot:
     """Run all queries in one read-only transaction."""
     dashboard = load(project)
     with database.session("milepost dashboard") as session, session.transaction():
-        Ledger(session)
+        ledger.require(session)
         begin(session)
         shown = None
         if dashboard.page:

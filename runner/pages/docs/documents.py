@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner.database.ledger import Ledger
+from runner.database import ledger
 from runner.database.session import Database
 from runner.errors import UsageError
 from runner.pages.docs.catalogue import Catalogue, read
@@ -22,7 +22,7 @@ def documents(database: Database, manifest: Manifest, files: Sequence[Path]) -> 
         if file.suffix not in FORMS:
             raise UsageError(f"{file} ends in none of {', '.join(FORMS)}", "docs -o docs.html")
     with database.session("milepost docs") as session, session.transaction():
-        Ledger(session)
+        ledger.require(session)
         session.run("set transaction read only")
         found = read(session, manifest)
     return {file: _text(manifest, found, file.suffix) for file in files}

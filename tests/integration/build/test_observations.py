@@ -17,10 +17,11 @@ from runner.build.rebuild import rebuild as rebuild_beside
 from runner.build.restate import restatement
 from runner.build.transaction import CheckFailed
 from runner.cli.observations import histogram, restated
-from runner.database.ledger import Ledger
+from runner.database import ledger
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
-from runner.ingest.pipeline import IngestionPipeline, pipelines
+from runner.ingest.pipeline import IngestionPipeline
+from runner.ingest.pipelines import pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from runner.setup import schema
@@ -603,6 +604,6 @@ def test_an_older_orchestrator_schema_is_told_and_mended(built: Database) -> Non
     assert raised.value.hint == "python -m runner schema apply"
     schema.apply(built, load(PROJECT), Target())
     with built.session("test") as session:
-        Ledger(session)
+        ledger.require(session)
     late_event(built)
     assert rebuild(built).restated

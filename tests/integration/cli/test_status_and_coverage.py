@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from runner.database.session import Database
-from runner.ingest import blockers as holds
+from runner.ingest import blockers
 from runner.ingest.coverage import Stretch, bar, coverage
 from runner.ingest.pipeline import IngestionPipeline
 from tests.integration.cli.test_commands import command
@@ -286,7 +286,7 @@ def test_what_ends_a_hold_depends_on_who_holds(loaded: Database, who: str, remed
     held_by(loaded, who)
     insert_events(loaded, [{"event_time": JANUARY}])
     with loaded.session("test") as session:
-        assert [found["remedy"] for found in holds.holds(session, PROJECT)] == [remedy]
+        assert [found["remedy"] for found in blockers.blockers(session, PROJECT)] == [remedy]
 
 
 def test_a_hold_that_is_short_or_because_of_which_nothing_waits_is_no_problem(
@@ -295,24 +295,24 @@ def test_a_hold_that_is_short_or_because_of_which_nothing_waits_is_no_problem(
     held_by(loaded, "server process 812, psql, active", "50 seconds")
     insert_events(loaded, [{"event_time": JANUARY}])
     with loaded.session("test") as session:
-        assert holds.holds(session, PROJECT) == []
+        assert blockers.blockers(session, PROJECT) == []
     query(loaded, "drop view public.clock")
     query(loaded, "delete from public.event_stream where created_at > now() - interval '1 day'")
     held_by(loaded, "server process 812, psql, active")
     with loaded.session("test") as session:
-        assert holds.holds(session, PROJECT) == []
+        assert blockers.blockers(session, PROJECT) == []
 
 
 def test_a_transaction_of_somebody_elses_is_found_on_the_clock_of_this_server(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holds, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(blockers, "PATIENCE", timedelta(0))
     query(database, ON_ITS_OWN)
     with psycopg.connect(database.conninfo, application_name="an application") as writer:
         writer.execute("select txid_current()")
         insert_events(database, [{"event_time": JANUARY}])
         with database.session("test") as session:
-            (found,) = holds.holds(session, PROJECT)
+            (found,) = blockers.blockers(session, PROJECT)
         assert (
             f"server process {writer.info.backend_pid}, an application, idle in transaction, for 0"
             in found["problem"]
