@@ -27,7 +27,7 @@ from typing import Any
 from runner.build.build import build, look
 from runner.build.compose import PRELUDE, Composer
 from runner.build.rebuild import rebuild
-from runner.build.transaction import Summary
+from runner.build.transaction import BuildResult
 from runner.database import embedded
 from runner.database.binaries import psql_path
 from runner.database.session import Database, Session
@@ -153,10 +153,10 @@ class Benchmark:
         loaded = IngestionPipeline(pipeline_id, self.database, PROJECT).run()
         return sum(run.counts.inserted + run.counts.updated for run in loaded)
 
-    def build(self, target: Target) -> Summary:
+    def build(self, target: Target) -> BuildResult:
         return build(self.database, self.manifest, target)
 
-    def delta(self, text: str) -> Summary:
+    def delta(self, text: str) -> BuildResult:
         """The build that follows from what a statement does to the source."""
         with self.database.session("benchmark") as session:
             rows = session.execute(text)
@@ -181,7 +181,7 @@ class Benchmark:
                 say("  against the first number of rows", f"{growth:.2f} x", growth, growth_limit)
             smaller.setdefault(what, median)
 
-    def tell(self, what: str, builds: list[Summary], limit: float) -> float:
+    def tell(self, what: str, builds: list[BuildResult], limit: float) -> float:
         """The seconds of builds but for what is budgeted apart, and their slowest scripts."""
         scripts: dict[str, list[float]] = {}
         for done in builds:

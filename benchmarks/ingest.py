@@ -27,7 +27,7 @@ import psycopg
 
 from runner.database import embedded
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipeline import IngestionPipeline, RunResult
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
@@ -132,7 +132,9 @@ class Benchmark:
         wanted = self.rows if rows is None else rows
         return self.moved(wanted, "inserted", lambda pipeline: pipeline.run(sweep=sweep))
 
-    def moved(self, rows: int, what: str, do: Callable[[IngestionPipeline], list[Loaded]]) -> float:
+    def moved(
+        self, rows: int, what: str, do: Callable[[IngestionPipeline], list[RunResult]]
+    ) -> float:
         """Seconds of runs, which have to come to so many rows."""
         start = time.perf_counter()
         loaded = do(IngestionPipeline(self.pipeline_id, self.database, PROJECT))
@@ -231,7 +233,7 @@ class Benchmark:
         self.compare("upsert, first load", UPSERT, self.ingest, self.empty)
         self.fill(UPSERT)
 
-        def read_again(pipeline: IngestionPipeline) -> list[Loaded]:
+        def read_again(pipeline: IngestionPipeline) -> list[RunResult]:
             return pipeline.backfill("-infinity", "infinity")
 
         checkpoint = partial(self.run, "checkpoint")

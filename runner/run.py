@@ -17,11 +17,11 @@ from typing import Protocol
 
 from runner.build.build import build
 from runner.build.plan import Step
-from runner.build.transaction import Result, Summary
+from runner.build.transaction import BuildResult, ScriptResult
 from runner.database import ledger
 from runner.database.session import Database, LockHeld
 from runner.errors import RunnerError, UsageError, was_interrupted
-from runner.ingest.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipeline import IngestionPipeline, RunResult
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import load
 from runner.project.target import Target
@@ -33,13 +33,13 @@ LONGEST_HOURS = 168
 class Listener(Protocol):
     """Hears of the work while it goes on."""
 
-    def loaded(self, run: Loaded) -> None:
+    def loaded(self, run: RunResult) -> None:
         """A run of a pipeline is committed."""
 
     def starting(self, step: Step, index: int, count: int) -> None:
         """A script begins: number `index`, from 0, of `count`."""
 
-    def result(self, done: Result) -> None:
+    def result(self, done: ScriptResult) -> None:
         """A script has run."""
 
     def warn(self, message: str, hint: str | None = None) -> None:
@@ -54,8 +54,8 @@ class Silent(Listener):
 class Round:
     """What a round did: the runs of pipelines, the build, and what was left to other runners."""
 
-    runs: tuple[Loaded, ...]
-    build: Summary
+    runs: tuple[RunResult, ...]
+    build: BuildResult
     skipped: tuple[LockHeld, ...] = ()
 
 
@@ -68,7 +68,7 @@ def ingest(
     wait_seconds: float = 60.0,
     sweep: bool = False,
     skip: Callable[[LockHeld, int], None] | None = None,
-) -> list[Loaded]:
+) -> list[RunResult]:
     """Run the enabled pipelines, or the one named. A pipeline that fails does not stop the others;
     its error is raised at the end.
 
@@ -77,7 +77,7 @@ def ingest(
     with database.session() as session:
         ledger.require(session)
         found = [row["pipeline_id"] for row in pipelines(session, pipeline)]
-    runs: list[Loaded] = []
+    runs: list[RunResult] = []
     failures: list[RunnerError] = []
     for pipeline_id in found:
         controller = IngestionPipeline(pipeline_id, database, project)
@@ -124,7 +124,7 @@ def run_all(
         wait_seconds=wait_seconds,
         skip=skip if leave_to_others else None,
     )
-    done = Summary()
+    done = BuildResult()
     try:
         if not skipped:
             done = build(database, manifest, Target(), (), listener.result, listener.starting)

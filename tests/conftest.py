@@ -100,7 +100,7 @@ def load_schema(*, autocommit: bool = False, **server: Any) -> None:
     schema.apply(database, load(PROJECT), Target())
 
 
-# Loaded once per session (and worker), then cloned for every test that asks.
+# RunResult once per session (and worker), then cloned for every test that asks.
 template = factories.postgresql_noproc(load=[load_schema])
 clone = factories.postgresql("template")
 bare = factories.postgresql_noproc(dbname="milepost_bare")

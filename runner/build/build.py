@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from runner.build.plan import Step, decide
-from runner.build.transaction import Attempt, Result, Summary
+from runner.build.transaction import BuildResult, BuildTransaction, ScriptResult
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.session import (
@@ -43,9 +43,9 @@ def build(
     manifest: Manifest,
     target: Target,
     patterns: Iterable[str] = (),
-    tell: Callable[[Result], None] = lambda result: None,
+    tell: Callable[[ScriptResult], None] = lambda result: None,
     starting: Callable[[Step, int, int], None] = lambda step, index, count: None,
-) -> Summary:
+) -> BuildResult:
     """Bring a target up to date, or leave it as it was and raise.
 
     `patterns` are forced, with all that follows. `starting` hears of each script before it runs,
@@ -101,17 +101,17 @@ def bring_up_to_date(
     manifest: Manifest,
     target: Target,
     patterns: list[str],
-    tell: Callable[[Result], None],
+    tell: Callable[[ScriptResult], None],
     starting: Callable[[Step, int, int], None],
-) -> Summary:
+) -> BuildResult:
     """Build what is due, if anything is; the target's lock is held."""
     started = time.monotonic()
     steps = look(work, manifest, target, patterns)[1]
     # After a failure that was mended a build says so, even if it has nothing else to do.
     if not _has_work(steps) and not ledger.last_build_failed(work, target.name):
-        return Summary()
+        return BuildResult()
     run_id = ledger.begin(evidence, "build", work, target=target.name)
-    attempt = Attempt(manifest, target, work, evidence, run_id, tell, starting)
+    attempt = BuildTransaction(manifest, target, work, evidence, run_id, tell, starting)
     with attempt.recorded():
         replicas = ledger.replicas(work)
         with work.transaction():

@@ -31,7 +31,7 @@ LONGEST_DELAY_SECONDS = 2.0
 
 
 @dataclass(slots=True)
-class Publication:
+class Publisher:
     """From the tables of a target beside, to those of a target that people read.
 
     A table that has its shape already gets what differs, which no reader waits for. One that has

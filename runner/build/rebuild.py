@@ -16,9 +16,9 @@ from runner.build.changes import Rows, differing
 from runner.build.compose import PRELUDE, Composer
 from runner.build.diff import Difference, compare
 from runner.build.plan import Step
-from runner.build.publish import Publication
+from runner.build.publish import Publisher
 from runner.build.shape import columns, differences
-from runner.build.transaction import Attempt, Result, Summary
+from runner.build.transaction import BuildResult, BuildTransaction, ScriptResult
 from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
@@ -27,7 +27,7 @@ from runner.project.graph import neighbours, order
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
 
-Tell = Callable[[Result], None]
+Tell = Callable[[ScriptResult], None]
 Starting = Callable[[Step, int, int], None]
 Then = Callable[[Session, Script], None]
 Filled = list[tuple[Step, float]]
@@ -40,7 +40,7 @@ class Verdict:
     run_id: int
     tables: int
     differences: list[Difference]
-    repair: Summary | None
+    repair: BuildResult | None
     seconds: float
 
 
@@ -51,7 +51,7 @@ def rebuild(
     jobs: int = 1,
     tell: Tell = lambda result: None,
     starting: Starting = lambda step, index, count: None,
-) -> Summary:
+) -> BuildResult:
     """Fill all tables anew beside the target, `jobs` at a time, check them, and publish what
     differs in one transaction. Nothing is ingested meanwhile.
     """
@@ -134,9 +134,9 @@ def _attempt(
     evidence: Session,
     tell: Tell,
     starting: Starting,
-) -> Attempt:
+) -> BuildTransaction:
     steps = look(work, manifest, target)[1]  # what cannot be built is told before anything runs
-    attempt = Attempt(manifest, target, work, evidence, 0, tell, starting)
+    attempt = BuildTransaction(manifest, target, work, evidence, 0, tell, starting)
     with work.transaction():
         attempt.reshaped(Composer(manifest, target, {}), [replace(s, mode="full") for s in steps])
     attempt.run_id = ledger.begin(evidence, kind, work, target=target.name)
@@ -145,7 +145,7 @@ def _attempt(
 
 @contextlib.contextmanager
 def _filled(
-    database: Database, attempt: Attempt, jobs: int, then: Then
+    database: Database, attempt: BuildTransaction, jobs: int, then: Then
 ) -> Iterator[tuple[Composer, Filled]]:
     """All tables of the target beside, filled and checked, and what was to be done with each; they
     are gone in the end.
@@ -176,7 +176,9 @@ def _worker(database: Database, beside: Target) -> Iterator[Session]:
         yield session
 
 
-def _fill(attempt: Attempt, composer: Composer, sessions: list[Session], then: Then) -> Filled:
+def _fill(
+    attempt: BuildTransaction, composer: Composer, sessions: list[Session], then: Then
+) -> Filled:
     """Run all scripts, each when what it needs is there, the longest way to the end first; what is
     then to be done with a table has time until nothing else is ready.
     """
@@ -248,7 +250,7 @@ def _stage(session: Session, table: str, fresh: str) -> Rows:
 
 
 def _publish(
-    attempt: Attempt,
+    attempt: BuildTransaction,
     beside: Composer,
     filled: Filled,
     staged: Mapping[str, Rows] | None = None,
@@ -262,7 +264,7 @@ def _publish(
         positions, steps = look(attempt.work, attempt.manifest, attempt.target)
         composer = Composer(attempt.manifest, attempt.target, positions, attempt.run_id)
         attempt.define_schemas(composer, steps)
-        publication = Publication(attempt.work, composer, beside, staged or {})
+        publication = Publisher(attempt.work, composer, beside, staged or {})
         changed = {step.script.key for step in steps if step.changed}
         attempt.publish(publication, filled, changed | set(unlike))
         attempt.finish(positions, publication)

@@ -13,7 +13,7 @@ from psycopg import sql
 from runner.build.compose import PRELUDE, Composer
 from runner.build.fingerprint import fingerprint, functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
-from runner.build.publish import Publication
+from runner.build.publish import Publisher
 from runner.build.shape import reshaped
 from runner.database import ledger
 from runner.database.ledger import Position
@@ -30,7 +30,7 @@ class CheckFailed(RunnerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ScriptResult:
     """A script that has run: what it changed in its own table, in rows, and how long it took."""
 
     step: Step
@@ -39,11 +39,11 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class BuildResult:
     """A build that is done. Without a run_id there was nothing to do."""
 
     run_id: int | None = None
-    results: list[Result] = field(default_factory=list)
+    results: list[ScriptResult] = field(default_factory=list)
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     restated: dict[str, int] = field(default_factory=dict)  # days of each table, but for the last
@@ -51,7 +51,7 @@ class Summary:
 
 
 @dataclass(slots=True)
-class Attempt:
+class BuildTransaction:
     """One attempt at a build, inside its transaction."""
 
     manifest: Manifest
@@ -59,15 +59,17 @@ class Attempt:
     work: Session
     evidence: Session | None  # of a trial nobody keeps evidence
     run_id: int
-    tell: Callable[[Result], None]
+    tell: Callable[[ScriptResult], None]
     starting: Callable[[Step, int, int], None]
-    results: list[Result] = field(default_factory=list)
+    results: list[ScriptResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     restated: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def summary(self, seconds: float) -> Summary:
-        return Summary(self.run_id, self.results, seconds, self.warnings, self.restated, self.notes)
+    def summary(self, seconds: float) -> BuildResult:
+        return BuildResult(
+            self.run_id, self.results, seconds, self.warnings, self.restated, self.notes
+        )
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[None]:
@@ -100,7 +102,7 @@ class Attempt:
         beside = Composer(self.manifest, self.target.beside, positions)
         if keys:
             self.define_schemas(beside)
-        publication = Publication(self.work, composer, beside)
+        publication = Publisher(self.work, composer, beside)
         filled = []
         for index, step in enumerate(due):
             self.starting(step, index, len(due))
@@ -112,7 +114,7 @@ class Attempt:
         self.publish(publication, filled, {step.script.key for step in due if step.changed})
         self.finish(positions, publication)
 
-    def finish(self, positions: dict[str, Position], publication: Publication) -> None:
+    def finish(self, positions: dict[str, Position], publication: Publisher) -> None:
         """Succeed, with what was consumed and changed; a strong lock is taken last."""
         changes = Changes()
         for result in self.results:
@@ -148,7 +150,7 @@ class Attempt:
     def reshaped(self, composer: Composer, due: list[Step]) -> set[str]:
         """The scripts whose table or view gets another shape, and all that follow from them."""
         full = [step.script for step in due if step.mode == "full"]
-        publication = Publication(self.work, composer, composer)
+        publication = Publisher(self.work, composer, composer)
         publication.refuse_other_kinds(full)
         changed = set(reshaped(self.work, composer, [each for each in full if not each.is_view]))
         publication.refuse_obstacles([script for script in full if script.key in changed])
@@ -183,7 +185,7 @@ class Attempt:
 
     def publish(
         self,
-        publication: Publication,
+        publication: Publisher,
         filled: list[tuple[Step, float]],
         changed: Collection[str],
     ) -> None:
@@ -195,7 +197,7 @@ class Attempt:
             with self._evidence(step.script, started):
                 changes = publication.differ(step.script, step.script.key in changed)
                 self._remember(step.script)
-            self._tell(Result(step, changes, seconds + time.monotonic() - started))
+            self._tell(ScriptResult(step, changes, seconds + time.monotonic() - started))
 
     def _run_step(self, composer: Composer, step: Step) -> None:
         script = step.script
@@ -212,7 +214,7 @@ class Attempt:
             changes = self.work.changes(table) - before
             self._look_at(composer, script, step.mode)
             self._remember(script)
-        self._tell(Result(step, changes, time.monotonic() - started))
+        self._tell(ScriptResult(step, changes, time.monotonic() - started))
 
     @contextlib.contextmanager
     def _evidence(self, script: Script, started: float) -> Iterator[None]:
@@ -235,7 +237,7 @@ class Attempt:
             self.target.tables(script),
         )
 
-    def _tell(self, result: Result) -> None:
+    def _tell(self, result: ScriptResult) -> None:
         key = result.step.script.key
         self._script_done(key, result.seconds, result.changes)
         self.results.append(result)

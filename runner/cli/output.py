@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from runner.build.diff import Difference
     from runner.build.plan import Step
-    from runner.build.transaction import Result, Summary
+    from runner.build.transaction import BuildResult, ScriptResult
     from runner.database.session import Changes
     from runner.ingest.coverage import Stretch
-    from runner.ingest.pipeline import Loaded
+    from runner.ingest.pipeline import RunResult
     from runner.ingest.writer import Counts
-    from runner.testing.run import Tried
+    from runner.testing.run import CaseResult
     from runner.testing.tables import Mismatch
 
 GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"
@@ -158,8 +158,8 @@ class Live:
 
     progress: Progress | None = None
     task: TaskID | None = None
-    results: list[Result] = field(default_factory=list)
-    windows: list[Loaded] = field(default_factory=list)
+    results: list[ScriptResult] = field(default_factory=list)
+    windows: list[RunResult] = field(default_factory=list)
     warnings: list[tuple[str, str | None]] = field(default_factory=list)
 
     def warn(self, message: str, hint: str | None = None) -> None:
@@ -175,7 +175,7 @@ class Live:
         """A script begins."""
         self.show(f"{step.script.key} ({index + 1} of {count})", index, count)
 
-    def result(self, done: Result) -> None:
+    def result(self, done: ScriptResult) -> None:
         """A script has ended."""
         self.results.append(done)
         if self.progress is None:
@@ -183,7 +183,7 @@ class Live:
             line = f"ok  {done.step.script.key:<34} {rows:>24} {done.seconds:7.2f}s"
             say(f"{line}  {done.step.reason}")
 
-    def loaded(self, window: Loaded) -> None:
+    def loaded(self, window: RunResult) -> None:
         """A run is in. One that found nothing to change is not worth a word."""
         counts, up_to = window.counts, window.window.high[:19]
         is_worth_a_word = bool(counts.changed or counts.rejected or window.notes)
@@ -267,7 +267,7 @@ def ingested(live: Live, what: str = "ingest") -> None:
                 say(f"run {window.run_id}: {note}")
 
 
-def summary(done: Summary, live: Live, what: str = "build") -> None:
+def summary(done: BuildResult, live: Live, what: str = "build") -> None:
     """What a build did: a terminal gets the table of its scripts."""
     for warning in done.warnings:
         warn(warning)
@@ -450,7 +450,7 @@ def ingest_data(live: Live) -> list[dict[str, Any]]:
     ]
 
 
-def build_data(done: Summary) -> dict[str, Any]:
+def build_data(done: BuildResult) -> dict[str, Any]:
     """A build for a program."""
     return {
         "run": done.run_id,
@@ -472,7 +472,7 @@ def build_data(done: Summary) -> dict[str, Any]:
     }
 
 
-def tried(done: Tried) -> None:
+def tried(done: CaseResult) -> None:
     """What became of a fixture case: a line, and below it what differs if it failed."""
     if done.has_passed:
         say(f"ok      {done.case.name:<76} {done.seconds:6.2f}s")
@@ -487,7 +487,7 @@ def tried(done: Tried) -> None:
             answer(f"    {line}")
 
 
-def tried_data(done: Tried) -> dict[str, Any]:
+def tried_data(done: CaseResult) -> dict[str, Any]:
     """The same for a program."""
     return {
         "case": done.case.name,

@@ -13,7 +13,7 @@ from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
 from runner.ingest import preflight
 from runner.ingest.foreign import attach as foreign
-from runner.ingest.foreign.address import PASSWORD, Origin, origin
+from runner.ingest.foreign.address import PASSWORD, SourceAddress, origin
 from runner.ingest.source import look, read_clock
 
 
@@ -22,7 +22,7 @@ class Wanted:
     """What was asked for."""
 
     row: Mapping[str, Any]
-    origin: Origin | None
+    origin: SourceAddress | None
     timezone: str | None
     types: Mapping[str, str]
 

@@ -11,7 +11,7 @@ from psycopg import sql
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
-from runner.ingest.conditions import Scopes
+from runner.ingest.conditions import Conditions
 from runner.ingest.pipelines import pipelines
 from runner.ingest.source import Clock, Source, look, read_clock
 
@@ -59,7 +59,7 @@ def _hold(session: Session, source: Source) -> tuple[str, str] | None:
 
 
 def _waits(session: Session, source: Source, clock: Clock) -> bool:
-    scope = Scopes(session, source, clock, []).window(clock.settled, clock.clock)
+    scope = Conditions(session, source, clock, []).window(clock.settled, clock.clock)
     query = sql.SQL("select exists (select from {} as source where {}) as found")
     return bool(session.row(query.format(source.relation, scope).as_string(None))["found"])
 

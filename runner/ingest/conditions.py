@@ -15,7 +15,7 @@ AUTUMN_HOUR = "1 hour"
 
 
 @dataclass(frozen=True, slots=True)
-class Scopes:
+class Conditions:
     """The scopes of one transaction. Moments come as text, ends of windows may be infinite. Without
     a clock there are windows only.
     """

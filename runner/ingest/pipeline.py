@@ -23,8 +23,8 @@ from runner.database.session import (
 from runner.errors import RunnerError, UsageError, was_interrupted
 from runner.ingest.columns import stored_columns
 from runner.ingest.replica import ensure_replica
-from runner.ingest.run import Move
-from runner.ingest.source import NOTHING, Clock, Scope, Source, look, read_clock
+from runner.ingest.run import RunTransaction
+from runner.ingest.source import NOTHING, Clock, Reach, Source, look, read_clock
 from runner.ingest.windows import LARGEST, Pace, Window, Windows
 from runner.ingest.writer import Counts
 
@@ -32,7 +32,7 @@ POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class RunResult:
     """A run that is in the replica, with its counts of rows."""
 
     pipeline: str
@@ -54,27 +54,27 @@ class IngestionPipeline:
         self.project = project
         self.pace = Pace()
         self.sweep_pace = Pace(LARGEST)  # as much as goes into one statement
-        self.loaded: list[Loaded] = []
+        self.loaded: list[RunResult] = []
         self.warnings: list[str] = []
 
     def run(
         self,
         wait_seconds: float = 60.0,
-        tell: Callable[[Loaded], None] = lambda loaded: None,
+        tell: Callable[[RunResult], None] = lambda loaded: None,
         sweep: bool = False,
-    ) -> list[Loaded]:
+    ) -> list[RunResult]:
         """Load everything that was committed when this was called; returns the runs, the last may
         be empty. With `sweep` the whole source is looked through for what came late or changed.
         """
         return self._persist(lambda: self._ingest(wait_seconds, sweep), tell)
 
     def backfill(
-        self, low: str, high: str, tell: Callable[[Loaded], None] = lambda loaded: None
-    ) -> list[Loaded]:
+        self, low: str, high: str, tell: Callable[[RunResult], None] = lambda loaded: None
+    ) -> list[RunResult]:
         """Read [low, high) again, a window at a time. It ends at the watermark at the latest."""
         return self._persist(lambda: self._backfill(low, high), tell)
 
-    def fill_gaps(self, tell: Callable[[Loaded], None] = lambda loaded: None) -> list[Loaded]:
+    def fill_gaps(self, tell: Callable[[RunResult], None] = lambda loaded: None) -> list[RunResult]:
         """Read every gap that undone runs have left."""
 
         def fill() -> None:
@@ -84,8 +84,8 @@ class IngestionPipeline:
         return self._persist(fill, tell)
 
     def reconcile(
-        self, tell: Callable[[Loaded], None] = lambda loaded: None, force: bool = False
-    ) -> list[Loaded]:
+        self, tell: Callable[[RunResult], None] = lambda loaded: None, force: bool = False
+    ) -> list[RunResult]:
         """Compare the whole replica with its source: what is missing or different is mended, and
         rows that the source no longer has are dealt with as the definition says; if they are most
         of all rows, only by `force`.
@@ -93,8 +93,8 @@ class IngestionPipeline:
         return self._persist(lambda: self._reconcile(force), tell, is_one_run=True)
 
     def undo(
-        self, run_id: int, tell: Callable[[Loaded], None] = lambda loaded: None
-    ) -> list[Loaded]:
+        self, run_id: int, tell: Callable[[RunResult], None] = lambda loaded: None
+    ) -> list[RunResult]:
         """Take back what a run did. Its window is a gap then."""
         return self._persist(lambda: self._undo(run_id), tell, is_one_run=True)
 
@@ -114,9 +114,9 @@ class IngestionPipeline:
     def _persist(
         self,
         attempt: Callable[[], None],
-        tell: Callable[[Loaded], None],
+        tell: Callable[[RunResult], None],
         is_one_run: bool = False,
-    ) -> list[Loaded]:
+    ) -> list[RunResult]:
         """Attempt it until it is done, or until an error that does not pass by itself."""
         self.tell, self.loaded, self.failing, self.failures = tell, [], "", 0
         while True:
@@ -248,7 +248,7 @@ class IngestionPipeline:
         is_first = self.definition["is_new"] and window.low == self.definition["watermark"]
         looks_behind = self.source.has_key and (window.is_last or is_first)
 
-        def move(move: Move) -> tuple[Counts, Scope]:
+        def move(move: RunTransaction) -> tuple[Counts, Reach]:
             counts = move.fresh(window)
             if not looks_behind:
                 return counts, "window"
@@ -272,7 +272,7 @@ class IngestionPipeline:
         return Windows(self.work, self.source, self.sweep_pace)
 
     def _sweep(self) -> None:
-        def move(move: Move) -> tuple[Counts, Scope]:
+        def move(move: RunTransaction) -> tuple[Counts, Reach]:
             return move.below(self.watermark, self._stretches_of_sweep(), is_full=False), "table"
 
         self._run("sweep", Window("-infinity", self.watermark), move)
@@ -332,7 +332,7 @@ class IngestionPipeline:
                 "name key_columns in orchestrator.pipeline_definitions",
             )
 
-        def move(move: Move) -> tuple[Counts, Scope]:
+        def move(move: RunTransaction) -> tuple[Counts, Reach]:
             counts = move.below(self.watermark, self._stretches_of_sweep(), is_full=True)
             return counts + move.deleted(force), "table"
 
@@ -349,7 +349,7 @@ class IngestionPipeline:
                 "python -m runner runs lists them",
             )
 
-        def move(move: Move) -> tuple[Counts, None]:
+        def move(move: RunTransaction) -> tuple[Counts, None]:
             counts, left_alone = move.transfer.undo(run_id)
             if left_alone:
                 move.notes.append(
@@ -365,9 +365,9 @@ class IngestionPipeline:
         self,
         kind: str,
         window: Window,
-        do: Callable[[Move], tuple[Counts, Scope | None]],
+        do: Callable[[RunTransaction], tuple[Counts, Reach | None]],
         **values: Any,
-    ) -> Loaded:
+    ) -> RunResult:
         """One run in one transaction, its row in the ledger included."""
         started = time.monotonic()
         run_id = ledger.begin(
@@ -380,7 +380,7 @@ class IngestionPipeline:
             **values,
         )
         with self._recorded(kind, window.low, window.high, run_id), self.work.transaction():
-            move = Move(self.work, self.source, self.project, run_id, self.watermark)
+            move = RunTransaction(self.work, self.source, self.project, run_id, self.watermark)
             counts, scope = do(move)
             # An undo or a backfill looks through nothing that a later run could build on.
             promise = move.source.promise(move.clock, scope) if scope else NOTHING
@@ -399,7 +399,7 @@ class IngestionPipeline:
                 horizon_scope=scope,
                 horizon_chain=move.chain,
             )
-        done = Loaded(
+        done = RunResult(
             self.definition["pipeline_name"],
             run_id,
             kind,

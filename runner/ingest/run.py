@@ -11,16 +11,16 @@ from runner.database.session import Session
 from runner.errors import RunnerError
 from runner.ingest import drift
 from runner.ingest.columns import RUN_ID, stored_columns
-from runner.ingest.conditions import Scopes
+from runner.ingest.conditions import Conditions
 from runner.ingest.source import Source, read_clock
 from runner.ingest.windows import Window, Windows
-from runner.ingest.writer import Counts, Transfer
+from runner.ingest.writer import Counts, ReplicaWriter
 
 # More deletes than this, and than what stays, look like a source that was emptied by mistake.
 FEW_ROWS = 100
 
 
-class Move:
+class RunTransaction:
     """One run inside its transaction: its snapshot, its scopes, its moves."""
 
     def __init__(
@@ -41,8 +41,8 @@ class Move:
         definition = source.definition
         self.horizons = ledger.horizons(work, definition, self.chain, self.clock.next_xid)
         self.gaps = ledger.gaps(work, definition["pipeline_id"])
-        self.scopes = Scopes(work, source, self.clock, self.gaps)
-        self.transfer = Transfer(work, source, project, run_id, columns)
+        self.scopes = Conditions(work, source, self.clock, self.gaps)
+        self.transfer = ReplicaWriter(work, source, project, run_id, columns)
 
     def fresh(self, window: Window) -> Counts:
         """The rows of a window."""

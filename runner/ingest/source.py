@@ -30,7 +30,7 @@ TERMS = (
     "column_types",
 )
 # What of a source a run has looked through: its window, the lookback too, or the whole table.
-Scope = Literal["window", "lookback", "table"]
+Reach = Literal["window", "lookback", "table"]
 EXACT = {
     "window": "the window is in the replica as the source had it",
     "lookback": "the window is in the replica as the source had it, and so is what came late or"
@@ -163,7 +163,7 @@ class Source:
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
         return f"{clock.identity}/{files['target']}/{fingerprint}"
 
-    def promise(self, clock: Clock, scope: Scope = "lookback") -> Promise:
+    def promise(self, clock: Clock, scope: Reach = "lookback") -> Promise:
         """What a run may say that has looked through a scope."""
         lookback, has_key = self.definition["lookback"], self.has_key
         if reason := self._flaw():

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.ingest.conditions import Scopes
+from runner.ingest.conditions import Conditions
 from runner.ingest.source import Source
 from runner.project.template import render
 
@@ -63,7 +63,7 @@ class Windows:
         self.work = work
         self.source = source
         self.pace = pace
-        self.scopes = Scopes(work, source)
+        self.scopes = Conditions(work, source)
         self.origin: str | None = None  # where the first window with rows began
 
     def next(self, low: str, high: str) -> Window:

@@ -50,7 +50,7 @@ class Counts:
         return self.inserted + self.updated + self.deleted
 
 
-class Transfer:
+class ReplicaWriter:
     """The moves of one run. A scope is a condition on rows that are called `source`."""
 
     def __init__(

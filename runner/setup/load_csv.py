@@ -52,7 +52,7 @@ Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class RunResult:
     """What became of the lines of a file."""
 
     rows: int
@@ -66,7 +66,7 @@ def load(
     as_history: bool,
     again: bool = False,
     tell: Tell = lambda done, total: None,
-) -> Loaded:
+) -> RunResult:
     """Load a file with a header, in constant memory; content that was loaded before only `again`.
 
     created_at becomes the load's own time or, as history, the time of the event. Times without an
@@ -101,7 +101,7 @@ def load(
                 f" {loading.first_reject()}",
                 f"nothing was loaded; the lines with their reasons: {LOOK}",
             )
-    return Loaded(loading.rows, loading.rejected, loading.is_behind)
+    return RunResult(loading.rows, loading.rejected, loading.is_behind)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from runner.build.compose import Composer
 from runner.build.plan import NEVER_BUILT, Mode, Step
-from runner.build.transaction import Attempt, CheckFailed
+from runner.build.transaction import BuildTransaction, CheckFailed
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.queries import named_query
@@ -28,7 +28,7 @@ from runner.project.manifest import Manifest, Script
 from runner.project.scripts import change_sets
 from runner.project.target import Target
 from runner.testing.cases import Case, Rows
-from runner.testing.tables import Bench, Contents, Mismatch
+from runner.testing.tables import CaseTables, Contents, Mismatch
 
 EMPTY = "a build without rows"
 FULL = "a full build"
@@ -39,7 +39,7 @@ LATE = "two incremental builds, the second of the first rows, which come late"
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class CaseResult:
     """What became of a case: after which build it failed, and why."""
 
     case: Case
@@ -69,20 +69,20 @@ def run(
     database: Database,
     manifest: Manifest,
     cases: Sequence[Case],
-    tell: Callable[[Tried], None] = lambda tried: None,
-) -> list[Tried]:
+    tell: Callable[[CaseResult], None] = lambda tried: None,
+) -> list[CaseResult]:
     """Try the cases, and tell of each; nothing is left behind. StartError names a file of rows that
     the database does not take.
     """
-    tried: list[Tried] = []
+    tried: list[CaseResult] = []
 
-    def note(one: Tried) -> None:
+    def note(one: CaseResult) -> None:
         tried.append(one)
         tell(one)
 
     with database.session("milepost test") as work:
         name = f"test_{work.backend_pid}"
-        bench = Bench(work, Target(name, raw_schema=f"{name}_raw"))
+        bench = CaseTables(work, Target(name, raw_schema=f"{name}_raw"))
         # An ingest does not wait for the transactions of those who hold this lock.
         with (
             work.lock(BUILD_LOCK, lock_number(name), f"a test as {name}"),
@@ -100,7 +100,7 @@ def run(
     return tried
 
 
-class _Attempt(Attempt):
+class _CaseTransaction(BuildTransaction):
     """A build of tables that were made from their DDL a moment ago: they have its shape."""
 
     def reshaped(self, composer: Composer, due: list[Step]) -> set[str]:
@@ -119,9 +119,9 @@ class _Trial:
     """
 
     manifest: Manifest
-    bench: Bench
+    bench: CaseTables
 
-    def run(self, cases: Sequence[Case], tell: Callable[[Tried], None]) -> None:
+    def run(self, cases: Sequence[Case], tell: Callable[[CaseResult], None]) -> None:
         needed = {script.key for case in cases for script in case.scripts}
         scripts = [script for script in order(self.manifest) if script.key in needed]
         fillers = self.manifest.fillers()
@@ -144,7 +144,7 @@ class _Trial:
         for case in cases:  # a script of one of them fails; the others can still be tried
             self.run([case], tell)
 
-    def _try(self, case: Case) -> Tried:
+    def _try(self, case: Case) -> CaseResult:
         started = time.monotonic()
         try:
             built = self._rebuild(case)
@@ -152,7 +152,7 @@ class _Trial:
                 self._arrive(case, built)
         except _Failed as failed:
             return _tried(case, started, failed)
-        return Tried(case, time.monotonic() - started)
+        return CaseResult(case, time.monotonic() - started)
 
     def _rebuild(self, case: Case) -> Contents:
         """Build in full, twice; returns what the tables hold."""
@@ -201,7 +201,7 @@ class _Trial:
         }
         session, target = self.bench.session, self.bench.target
         with self._failing(what):
-            _Attempt(
+            _CaseTransaction(
                 manifest=self.manifest,
                 target=target,
                 work=session,
@@ -258,6 +258,6 @@ def _raise_for(after: str, found: Sequence[Mismatch | None]) -> None:
         raise _Failed(after, "", mismatches)
 
 
-def _tried(case: Case, started: float, failed: _Failed) -> Tried:
+def _tried(case: Case, started: float, failed: _Failed) -> CaseResult:
     seconds = time.monotonic() - started
-    return Tried(case, seconds, failed.after, failed.error, failed.mismatches)
+    return CaseResult(case, seconds, failed.after, failed.error, failed.mismatches)

@@ -49,7 +49,7 @@ class Mismatch:
 
 
 @dataclass(slots=True)
-class Bench:
+class CaseTables:
     """The tables of a test target, in a transaction that is rolled back."""
 
     session: Session

@@ -453,7 +453,7 @@ def without_reshaping(bench: Bench) -> None:
 
 
 def with_tables_put_in_place_of_others(bench: Bench) -> None:
-    bench.patch.setattr(publication.Publication, "_is_new_shape", lambda *values: True)
+    bench.patch.setattr(publication.Publisher, "_is_new_shape", lambda *values: True)
 
 
 MINUS, NOTHING = "-1 as sign,", "0 as sign,"
@@ -472,7 +472,7 @@ GUARDS: dict[str, Guard] = {
     "a position of each pipeline": (with_one_position_for_all, late_run_of_another_pipeline),
     "one snapshot": (without_the_snapshot, ingest_while_a_full_build_reads),
     "blocking checks": (
-        lambda bench: bench.patch.setattr(attempt.Attempt, "_check", lambda *values: None),
+        lambda bench: bench.patch.setattr(attempt.BuildTransaction, "_check", lambda *values: None),
         wrong_figures,
     ),
     "the build lock": (without_the_lock, two_builds),
@@ -485,7 +485,7 @@ GUARDS: dict[str, Guard] = {
         build_that_was_given_up,
     ),
     "the hold on replicas": (
-        lambda bench: bench.patch.setattr(attempt.Attempt, "hold", lambda *values: None),
+        lambda bench: bench.patch.setattr(attempt.BuildTransaction, "hold", lambda *values: None),
         column_of_a_replica_that_widens,
     ),
     "the difference in counts of days": (

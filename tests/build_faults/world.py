@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from runner.build.build import build
-from runner.build.transaction import Summary
+from runner.build.transaction import BuildResult
 from runner.database.session import Database
 from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
@@ -181,7 +181,7 @@ class World:
         *forced: str,
         starting: Callable[[int], None] = lambda index: None,
         done: Callable[[int], None] = lambda count: None,
-    ) -> Summary:
+    ) -> BuildResult:
         """`starting` hears the number of each script before it runs, `done` how many have run."""
         ended = 0
 
@@ -199,7 +199,7 @@ class World:
             starting=lambda step, index, count: starting(index),
         )
 
-    def run_all(self) -> Summary:
+    def run_all(self) -> BuildResult:
         self.ingest()
         return self.build()
 

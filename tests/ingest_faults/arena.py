@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipeline import IngestionPipeline, RunResult
 from tests.support import PROJECT
 
 # What a source has to tell, but for the time, which is as the test says.
@@ -55,7 +55,7 @@ class EndlessRuns:
     def __init__(self) -> None:
         self.runs = 0
 
-    def __call__(self, loaded: Loaded) -> None:
+    def __call__(self, loaded: RunResult) -> None:
         self.runs += 1
         assert self.runs < MOST_RUNS, f"{MOST_RUNS} runs, and the last was {loaded}"
 
@@ -156,7 +156,7 @@ class Arena:
     def pipeline(self) -> IngestionPipeline:
         return IngestionPipeline(self.pipeline_id, self.database, self.project)
 
-    def ingest(self, wait_seconds: float = 0.0, sweep: bool = False) -> list[Loaded]:
+    def ingest(self, wait_seconds: float = 0.0, sweep: bool = False) -> list[RunResult]:
         return self.pipeline.run(wait_seconds, EndlessRuns(), sweep)
 
     def fill_gaps(self) -> None:

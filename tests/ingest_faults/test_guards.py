@@ -26,7 +26,7 @@ from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
 from runner.ingest import run as move
 from runner.ingest import writer as transfer
-from runner.ingest.conditions import Scopes
+from runner.ingest.conditions import Conditions
 from runner.ingest.source import Source, read_clock
 from runner.project.manifest import load
 from runner.project.target import Target
@@ -334,9 +334,9 @@ def restored_source(arena: Arena) -> None:
 
 def without_the_order(bench: Bench) -> None:
     """The bound is read after the snapshot that reads the rows."""
-    fresh = move.Move.fresh
+    fresh = move.RunTransaction.fresh
 
-    def late(self: move.Move, window: Any) -> Any:
+    def late(self: move.RunTransaction, window: Any) -> Any:
         work = self.transfer.work
         settled = read_clock(work, self.source, window.high).settled
         text = f"update orchestrator.runs set high = '{settled}' where run_id = %(run_id)s"
@@ -345,7 +345,7 @@ def without_the_order(bench: Bench) -> None:
             connection.execute(sql.SQL(text), {"run_id": self.transfer.run_id})
         return fresh(self, type(window)(window.low, settled, window.is_last, window.share))
 
-    bench.patch.setattr(move.Move, "fresh", late)
+    bench.patch.setattr(move.RunTransaction, "fresh", late)
 
 
 def without_the_lock(bench: Bench) -> None:
@@ -435,7 +435,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     "gaps": (without_gaps, undone_window),
     "the balance": (
         lambda bench: bench.patch.setattr(
-            transfer.Transfer, "_balance", lambda self, *values: None
+            transfer.ReplicaWriter, "_balance", lambda self, *values: None
         ),
         row_that_disappears,
     ),
@@ -463,7 +463,9 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     "the file of the replica": (chain_of(slice(0, 1)), truncated_replica),
     "the terms of the source": (chain_of(slice(0, 2)), new_column_with_a_default),
     "odd cursors": (
-        lambda bench: bench.patch.setattr(Scopes, "odd", lambda self: sql.SQL("false").format()),
+        lambda bench: bench.patch.setattr(
+            Conditions, "odd", lambda self: sql.SQL("false").format()
+        ),
         odd_rows,
     ),
     "the clock that may not go back": (

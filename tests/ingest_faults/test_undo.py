@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipeline import IngestionPipeline, RunResult
 from tests.ingest_faults.arena import Arena
 from tests.ingest_faults.test_odd_values import MODES
 from tests.support import (
@@ -31,7 +31,7 @@ def image(arena: Arena) -> Image:
     return set(arena.all("select id, value, written from warehouse.raw_goods"))
 
 
-def the_run(runs: list[Loaded], kind: str) -> int:
+def the_run(runs: list[RunResult], kind: str) -> int:
     """The one of a kind that changed something."""
     (run_id,) = [run.run_id for run in runs if run.kind == kind and run.counts.changed]
     return run_id
@@ -276,7 +276,7 @@ def do_to_source(arena: Arena, what: str, row: int) -> None:
         arena.change(row, f"value {arena.last_id}", *([now] if what == "touch" else []))
 
 
-def do_with_runner(arena: Arena, what: str) -> list[Loaded]:
+def do_with_runner(arena: Arena, what: str) -> list[RunResult]:
     if what == "reconcile":
         return arena.pipeline.reconcile()
     if what == "backfill":

@@ -11,10 +11,10 @@ from typing import Any
 from psycopg import sql
 
 from runner.build.build import build
-from runner.build.transaction import Summary
+from runner.build.transaction import BuildResult
 from runner.database import ledger
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline, Loaded
+from runner.ingest.pipeline import IngestionPipeline, RunResult
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
@@ -61,7 +61,7 @@ def earn(day: int, user: str, miles: int) -> dict[str, object]:
     return event(day, user, "miles_earned", miles_amount=miles, transaction_category="dining")
 
 
-def modes(summary: Summary) -> dict[str, str]:
+def modes(summary: BuildResult) -> dict[str, str]:
     return {result.step.script.name: result.step.mode for result in summary.results}
 
 
@@ -81,7 +81,7 @@ def scalar(database: Database, text: str, **values: Any) -> Any:
     return next(iter(query(database, text, **values)[0].values()))
 
 
-def ingest(database: Database, name: str | None = None, project: Path = PROJECT) -> list[Loaded]:
+def ingest(database: Database, name: str | None = None, project: Path = PROJECT) -> list[RunResult]:
     with database.session("test") as session:
         ledger.require(session)
         found = pipelines(session, name)
@@ -97,11 +97,11 @@ def rebuild(
     target: str = "live",
     select: Iterable[str] = (),
     manifest: Manifest | None = None,
-) -> Summary:
+) -> BuildResult:
     return build(database, manifest or load(PROJECT), Target(target), select)
 
 
-def run_all(database: Database) -> Summary:
+def run_all(database: Database) -> BuildResult:
     ingest(database)
     return rebuild(database)
 

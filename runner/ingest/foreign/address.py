@@ -44,7 +44,7 @@ SERVER_OPTIONS: dict[str, dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SourceAddress:
     """A server with its options, the database there and a user; or a file, with nobody."""
 
     wrapper: str
@@ -54,10 +54,10 @@ class Origin:
     password: str | None = field(default=None, repr=False)
 
 
-def origin(address: str, password: str | None) -> Origin:
+def origin(address: str, password: str | None) -> SourceAddress:
     """What an address means: postgresql://, mariadb:// or mysql://, or the path of a CSV file."""
     if "://" not in address:
-        return Origin(FILE, "files", {"filename": str(Path(address).absolute())})
+        return SourceAddress(FILE, "files", {"filename": str(Path(address).absolute())})
     # Nothing of the address is repeated in an error: any part of it may be the password.
     try:
         parts = urlsplit(address)
@@ -85,4 +85,4 @@ def origin(address: str, password: str | None) -> Origin:
     if wrapper == POSTGRES:
         options["dbname"] = database
     inside = unquote(parts.password) if parts.password else None
-    return Origin(wrapper, database, options, unquote(parts.username), inside or password)
+    return SourceAddress(wrapper, database, options, unquote(parts.username), inside or password)

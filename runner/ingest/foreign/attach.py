@@ -15,7 +15,7 @@ from runner.database.names import relation
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError, UsageError
-from runner.ingest.foreign.address import FILE, MARIADB, POSTGRES, Origin
+from runner.ingest.foreign.address import FILE, MARIADB, POSTGRES, SourceAddress
 from runner.ingest.foreign.attachment import Attachment, Table, relation_kind
 from runner.ingest.foreign.wrappers import (
     FileAttachment,
@@ -34,7 +34,7 @@ ATTACHMENTS: dict[str, type[Attachment]] = {
 
 
 def attach(
-    session: Session, origin: Origin, source: str | None, cursor: str, is_local_time: bool
+    session: Session, origin: SourceAddress, source: str | None, cursor: str, is_local_time: bool
 ) -> Table:
     """Make what reads a table elsewhere, inside a transaction of the caller's."""
     if origin.wrapper == FILE:

@@ -17,7 +17,7 @@ from runner.database.names import join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
-from runner.ingest.foreign.address import FILE, Origin
+from runner.ingest.foreign.address import FILE, SourceAddress
 from runner.project.template import render
 
 NOT_AVAILABLE = ("0A000", "58P01")
@@ -48,7 +48,7 @@ class Attachment(ABC):
     install: ClassVar[str]
 
     def __init__(
-        self, session: Session, origin: Origin, source: str, cursor: str, is_local_time: bool
+        self, session: Session, origin: SourceAddress, source: str, cursor: str, is_local_time: bool
     ) -> None:
         self.session = session
         self.origin = origin

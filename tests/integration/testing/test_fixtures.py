@@ -16,7 +16,7 @@ from runner.project.manifest import load
 from runner.project.scripts import change_sets
 from runner.setup.new_project import ORDERS, write
 from runner.testing.cases import choose, collect
-from runner.testing.run import Tried, run
+from runner.testing.run import CaseResult, run
 from tests.integration.build.test_build import earn
 from tests.integration.cli.test_commands import assert_refused, command
 from tests.support import PROJECT, insert_events, query, rebuild, run_all, scalar
@@ -121,7 +121,7 @@ def test_neither_an_ingest_nor_a_build_waits_for_a_test(database: Database) -> N
     beside = Database(make_conninfo(database.conninfo, options="-c lock_timeout=5s"))
     seen = []
 
-    def look(tried: Tried) -> None:
+    def look(tried: CaseResult) -> None:
         run_all(beside)
         rebuild(beside, select=["kpi_daily"])
         seen.append(scalar(beside, "select count(*) from warehouse.fact_miles_earned"))
