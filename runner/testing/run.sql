@@ -2,7 +2,11 @@
 -- A build of a test, under a number of its own: one of the sequence would leave a gap behind.
 insert into orchestrator.runs (run_id, kind, status, target)
 overriding system value
-select least(min(runs.run_id), -1000000::bigint * pg_backend_pid()) - 1, %(kind)s, 'running', %(target)s
+select
+    least(min(runs.run_id), -1000000::bigint * pg_backend_pid()) - 1,
+    %(kind)s,
+    'running',
+    %(target)s
 from orchestrator.runs as runs
 returning runs.run_id
 
