@@ -194,7 +194,7 @@ select
     case
         when %(since)s::text ~ '^\s*\d+\s*[a-z]' then now() - %(since)s::interval
         else %(since)s::timestamptz
-    end as moment
+    end as since
 
 -- logs --
 -- The last messages, newest first.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.database.queries import named_query
@@ -47,7 +45,7 @@ def problems(session: Session) -> list[dict[str, str]]:
             found.append(
                 {
                     "what": f"pipeline {name}",
-                    "problem": f"was undone and has {count}: {_edge(low)} to {_edge(high)}",
+                    "problem": f"was undone and has {count}: {edge(low)} to {edge(high)}",
                     "remedy": f"run {fill(name, low, high)}",
                 }
             )
@@ -60,23 +58,6 @@ def fill(pipeline: str, low: str, high: str) -> str:
     return f"backfill {shlex.quote(pipeline)} --from {edges[0]} --to {edges[1]}"
 
 
-def bar(stretches: Sequence[Stretch], width: int, solid: str, empty: str) -> str:
-    """One character for each part of the way; the smallest gap is seen."""
-    cells = [solid] * width
-    for stretch in stretches:
-        if not stretch.is_covered:
-            first = min(math.floor(stretch.begins * width), width - 1)
-            last = max(math.ceil(stretch.ends * width), first + 1)
-            cells[first:last] = [empty] * (min(last, width) - first)
-    return "".join(cells)
-
-
-def line(stretches: Sequence[Stretch], width: int, blocks: str) -> str:
-    """The bar between its edges."""
-    first, last = (_edge(moment) for moment in (stretches[0].low, stretches[-1].high))
-    room = max(width - len(first) - len(last) - 2, 10)
-    return f"{first} {bar(stretches, room, *blocks)} {last}"
-
-
-def _edge(moment: str) -> str:
+def edge(moment: str) -> str:
+    """An end of a stretch as people read it, to the minute."""
     return "the beginning" if moment == "-infinity" else moment[:16]

@@ -6,41 +6,45 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, json_option
+from runner.cli import output
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import json_option
+from runner.cli.progress import live
+from runner.setup.load_csv import LOOK, load
 
 
 @click.command("load", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
-@click.option("--as-history", is_flag=True, help="As if each event had arrived when it happened.")
-@click.option("--again", is_flag=True, help="Even if the same content was loaded before.")
+@click.option(
+    "--as-history", is_flag=True, help="Load each event as if it had arrived when it happened."
+)
+@click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
 @json_option
 @click.pass_obj
 def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
-    """Load a CSV file with a header into public.event_stream.
+    """Load events from a CSV file into the source.
 
-    Lines that are no events are set aside in public.load_rejects, with the reason.
+    The file needs a header; its rows go to public.event_stream. Invalid lines go to
+    public.load_rejects, with the reason.
 
     \b
     Example: python -m runner load events.csv --as-history
     """
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database.session import Database
-    from runner.setup.load_csv import LOOK, load
-
-    database = Database(server.find(project).conninfo)
-    with output.live() as live:
+    with live() as progress:
         loaded = load(
-            database,
+            database(project),
             file,
             as_history,
             again,
-            lambda done, total: live.show(f"load {file.name}", done, total),
+            lambda done, total: progress.show(f"load {file.name}", done, total),
         )
     output.data({"rows": loaded.rows, "rejected": loaded.rejected})
     output.say(f"load: {loaded.rows:,} {'event' if loaded.rows == 1 else 'events'} from {file}")
     if loaded.is_behind:
-        output.say(f"some of them lie behind the watermark: {output.program()} ingest --sweep")
+        output.say(
+            f"some are older than the watermark; read them: {output.program()} ingest --sweep"
+        )
     if loaded.rejected:
-        lines = "1 line is" if loaded.rejected == 1 else f"{loaded.rejected:,} lines are"
-        output.warn(f"{lines} no event and stayed out, with the reason in load_rejects", LOOK)
+        lines = "1 line was" if loaded.rejected == 1 else f"{loaded.rejected:,} lines were"
+        output.warn(f"{lines} not loaded; load_rejects has the reason", LOOK)

@@ -399,7 +399,7 @@ def test_history_behind_the_watermark_comes_with_a_sweep(database: Database, fil
     file.write_text(HEADER + GOOD + "x\n")
     ingest(database)
     done = command("load", str(file), "--as-history", database=database)
-    assert "some of them lie behind the watermark" in done.stdout
+    assert "some are older than the watermark" in done.stdout
     assert "ingest --sweep" in done.stdout
     ingest(database, "event_stream")
     assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 0
@@ -439,7 +439,7 @@ def test_the_command_warns_of_lines_that_stayed_out(database: Database, file: Pa
     done = command("load", str(file), database=database)
     assert (done.returncode, done.stdout) == (0, f"load: 1 event from {file}\n")
     assert done.stderr.splitlines() == [
-        "warning: 2 lines are no event and stayed out, with the reason in load_rejects",
+        "warning: 2 lines were not loaded; load_rejects has the reason",
         "hint: python -m runner db psql -c 'select * from public.load_rejects'",
     ]
     assert_refused(command("load", str(file), database=database), 1, "the same content")

@@ -1,0 +1,96 @@
+"""What every command and group of commands has in common, and how they are found."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from runner.cli import output
+from runner.errors import StartError
+
+# Commands that need an extra of setup.cfg.
+EXTRAS = {"dashboard": "dashboard", "docs": "docs", "lint": "lint", "db": "embedded"}
+
+
+def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        output.style.quiet = True
+
+
+def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        logging.basicConfig(level=logging.DEBUG)
+
+
+class Command(click.Command):
+    """A command that also takes --quiet and --debug."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        flags: dict[str, Any] = {"is_flag": True, "expose_value": False, "is_eager": True}
+        self.params += [
+            click.Option(
+                ["--quiet"], help="Print only warnings and errors.", callback=_be_quiet, **flags
+            ),
+            click.Option(
+                ["--debug"], help="Show tracebacks and log messages.", callback=_debug, **flags
+            ),
+        ]
+
+
+class Group(click.Group):
+    """A group of such commands, listed in the order in which they are written.
+
+    It may know further commands by name and short help, under headings. Their modules, such as
+    `pipelines_add` for `pipelines add`, are imported when they are asked for, so that --help stays
+    quick and a command whose libraries are missing stands in nobody's way.
+    """
+
+    command_class = Command
+
+    def __init__(
+        self,
+        *arguments: Any,
+        lazy: Mapping[str, Mapping[str, str]] | None = None,
+        prefix: str = "",
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.headings = lazy or {}
+        self.prefix = prefix
+        self.short_helps = {
+            name: text for names in self.headings.values() for name, text in names.items()
+        }
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [*self.commands, *self.short_helps]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in self.short_helps:
+            return super().get_command(context, name)
+        module = f"runner.cli.commands.{self.prefix}{name.replace('-', '_')}"
+        try:
+            command: click.Command = importlib.import_module(module).command
+        except ModuleNotFoundError as error:
+            extra = f"[{EXTRAS[name]}]" if name in EXTRAS else ""
+            raise StartError(
+                f"{name} needs the module {error.name}, which is not installed",
+                f"install it: pip install 'milepost{extra}'",
+            ) from error
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        headings: dict[str, dict[str, str]] = {"Commands": {}}
+        for name, command in self.commands.items():
+            headings["Commands"][name] = command.get_short_help_str(limit=100)
+        for heading, names in self.headings.items():
+            headings.setdefault(heading, {}).update(names)
+        width = max(map(len, self.list_commands(context)))
+        for heading, names in headings.items():
+            if names:
+                with formatter.section(heading):
+                    formatter.write_dl([(name.ljust(width), names[name]) for name in names])
