@@ -66,12 +66,16 @@ class Interrupted(RunnerError):
     exit_code = INTERRUPTED
 
 
-@click.command(cls=Group, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Group,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
 @click.option(
     "--project",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     default=".",
-    help="Folder of the project, which holds sql/ and schema/ (default: the current one).",
+    help="Folder of the project, which holds sql/ and schema/.",
 )
 @click.version_option(package_name="milepost", prog_name="milepost")
 @click.pass_context

@@ -11,6 +11,7 @@ import click
 from runner.cli import output
 from runner.errors import RunnerError
 from runner.project.manifest import load
+from runner.project.target import Target
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -20,11 +21,10 @@ def _as_json(context: click.Context, parameter: click.Parameter, value: bool) ->
         output.style.json = True
 
 
-def _refuse_scratch(context: click.Context, parameter: click.Parameter, name: str) -> str:
-    """These names are for tables that nobody may see yet, and every build clears them away."""
-    if name.endswith("_scratch"):
+def _read_target(context: click.Context, parameter: click.Parameter, name: str) -> Target:
+    if name.endswith("_scratch"):  # tables that nobody may see yet, and that every build removes
         raise click.BadParameter("names that end in _scratch are reserved")
-    return name
+    return Target(name)
 
 
 def complete_scripts(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
@@ -51,9 +51,8 @@ json_option: Decorator = click.option(
 target_option: Decorator = click.option(
     "--target",
     default="live",
-    show_default=True,
     metavar="NAME",
-    callback=_refuse_scratch,
+    callback=_read_target,
     help="The target: live, or the schemas NAME_warehouse and NAME_reporting.",
 )
 
@@ -62,7 +61,6 @@ jobs_option: Decorator = click.option(
     "--jobs",
     type=click.IntRange(1, 64),
     default=1,
-    show_default=True,
     metavar="N",
     help="Run N scripts at once, each over its own connection.",
 )
@@ -71,7 +69,6 @@ wait_option: Decorator = click.option(
     "--wait",
     type=click.FloatRange(0, 86_400),
     default=60.0,
-    show_default=True,
     metavar="SECONDS",
     help="Longest time to wait for open transactions of the source.",
 )
@@ -81,7 +78,6 @@ last_option: Decorator = click.option(
     "--last",
     type=click.IntRange(min=1),
     default=20,
-    show_default=True,
     metavar="N",
     help="Number of rows to list.",
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -98,11 +97,6 @@ def differences(found: Sequence[Difference], left: str, right: str) -> None:
         for row in each.sample:
             say(f"  {_difference(row, left, right)}")
     say()
-
-
-def differences_data(found: Sequence[Difference]) -> list[dict[str, Any]]:
-    """The same for a program."""
-    return [asdict(each) for each in found]
 
 
 def _both(one: int, other: int) -> str:

@@ -29,7 +29,7 @@ COMMON = ("quiet", "debug")
 
 def reference() -> str:
     """All commands with their options and an example, as Markdown."""
-    root = click.Context(cli, info_name="")
+    root = cli.make_context("", [], resilient_parsing=True)
     parts = [START]
     for heading, names in COMMANDS.items():
         parts.append(f"## {heading}\n")

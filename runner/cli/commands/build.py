@@ -21,7 +21,7 @@ from runner.project.target import Target
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
+def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
     """Bring the tables up to date, in one commit.
 
     Only scripts with something new to do run. Readers see the new version when all checks have
@@ -35,7 +35,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
         done = build(
             database(project),
             manifest,
-            Target(target),
+            target,
             patterns,
             progress.result,
             progress.starting,

@@ -13,6 +13,7 @@ from runner.cli.options import json_option, select_option, target_option
 from runner.database.queries import named_query
 from runner.project.graph import select
 from runner.project.manifest import load
+from runner.project.target import Target
 
 
 @click.command("checks", cls=Command)
@@ -20,7 +21,7 @@ from runner.project.manifest import load
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
+def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
     """Show the latest result of each check.
 
     A check that found bad rows shows a sample of them. Exits with 1 if a check has failed.
@@ -30,7 +31,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     """
     manifest = load(project)
     with ledger_session(project) as session:
-        rows = session.rows(named_query("database/ledger.checks"), {"target": target})
+        rows = session.rows(named_query("database/ledger.checks"), {"target": target.name})
     results = {row["check"]: row for row in rows}
     found = []
     for key in sorted(select(manifest, patterns or ["*"])):

@@ -22,7 +22,6 @@ from runner.pages.dashboard.serve import serve as serve_page
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
     default="dashboard.html",
-    show_default=True,
     metavar="FILE",
     help="File to write.",
 )
@@ -32,7 +31,6 @@ from runner.pages.dashboard.serve import serve as serve_page
     "--port",
     type=click.IntRange(0, 65_535),
     default=8765,
-    show_default=True,
     metavar="N",
     help="Port to serve on; 0 takes a free one.",
 )

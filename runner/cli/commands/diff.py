@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -42,7 +43,7 @@ def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> 
             "right": right,
             "tables": len(compared.tables),
             "warnings": compared.warnings,
-            "differences": show_build.differences_data(found),
+            "differences": [asdict(each) for each in found],
         }
     )
     if found:

@@ -22,7 +22,6 @@ from runner.project.manifest import load
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
     default=["docs.html"],
-    show_default=True,
     metavar="FILE",
     help="File to write. Its ending chooses the format: .html for the page, .dbml for the tables in"
     " the language of dbdiagram.io, .svg for a diagram of them. May repeat.",

@@ -56,7 +56,6 @@ from runner.ingest.add_pipeline import add as add_pipeline
     "write_mode",
     type=click.Choice(["append", "upsert"]),
     default="append",
-    show_default=True,
     help="append if rows are only ever added to the source, upsert if they also change.",
 )
 @click.option(

@@ -20,7 +20,7 @@ from runner.project.target import Target
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
+def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
     """Show which scripts a build would run, and why.
 
     All scripts are listed, in the order of a build.
@@ -30,6 +30,6 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     """
     manifest = load(project)
     with ledger_session(project) as session:
-        steps = look(session, manifest, Target(target), patterns)[1]
+        steps = look(session, manifest, target, patterns)[1]
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
     output.table(rows, "the manifest declares no scripts")

@@ -21,7 +21,7 @@ from runner.project.target import Target
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, jobs: int, target: str) -> None:
+def command(project: Path, jobs: int, target: Target) -> None:
     """Rebuild all tables from scratch and publish the differences.
 
     The rebuild happens in a scratch schema; readers see the old version until its checks have
@@ -33,7 +33,7 @@ def command(project: Path, jobs: int, target: str) -> None:
     manifest = load(project)
     with live() as progress:
         done = rebuild(
-            database(project), manifest, Target(target), jobs, progress.result, progress.starting
+            database(project), manifest, target, jobs, progress.result, progress.starting
         )
     show_build.summary(done, progress, "rebuild")
     output.data(show_build.as_data(done))

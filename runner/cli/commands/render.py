@@ -20,7 +20,7 @@ from runner.project.target import Target
 @click.option("--full", is_flag=True, help="Render for a full build.")
 @target_option
 @click.pass_obj
-def command(project: Path, scripts: tuple[str, ...], full: bool, target: str) -> None:
+def command(project: Path, scripts: tuple[str, ...], full: bool, target: Target) -> None:
     """Print the SQL that a build would run.
 
     SCRIPTS are names, layers or globs; +NAME adds everything upstream, NAME+ everything downstream.
@@ -30,5 +30,5 @@ def command(project: Path, scripts: tuple[str, ...], full: bool, target: str) ->
     Example: python -m runner render fact_miles_earned
     """
     manifest = load(project)
-    text = rendered(database(project), manifest, Target(target), scripts, full)
+    text = rendered(database(project), manifest, target, scripts, full)
     output.answer(text.rstrip())

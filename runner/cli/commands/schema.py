@@ -23,9 +23,7 @@ def command() -> None:
 
 @command.command("apply")
 @yes_option
-@click.option(
-    "--target", default="live", show_default=True, help="Target whose derived tables to create."
-)
+@click.option("--target", default="live", help="Target whose derived tables to create.")
 @click.option("--roles", is_flag=True, help="Also create a role that may only read the reports.")
 @click.pass_obj
 def apply_command(project: Path, yes: bool, target: str, roles: bool) -> None:

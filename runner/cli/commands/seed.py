@@ -21,20 +21,16 @@ from runner.setup.demo import seed as write_events
     "--events",
     type=click.IntRange(min=1),
     default=100_000,
-    show_default=True,
     help="Number of events.",
 )
-@click.option(
-    "--users", type=click.IntRange(min=1), default=2_000, show_default=True, help="Number of users."
-)
+@click.option("--users", type=click.IntRange(min=1), default=2_000, help="Number of users.")
 @click.option(
     "--days",
     type=click.IntRange(1, 3650),
     default=180,
-    show_default=True,
     help="Number of days that the events span.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
+@click.option("--seed", type=int, default=1, help="Random seed.")
 @click.option(
     "--end", type=click.DateTime(), help="End of the last day, in UTC (default: today at midnight)."
 )

@@ -10,6 +10,7 @@ from runner.cli import output
 from runner.cli.connect import database
 from runner.cli.groups import Command
 from runner.cli.options import json_option, target_option
+from runner.project.target import Target
 from runner.status import status
 
 
@@ -17,7 +18,7 @@ from runner.status import status
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, target: str) -> None:
+def command(project: Path, target: Target) -> None:
     """Say whether the numbers can be trusted, and if not, why.
 
     Each problem comes with its remedy. Exits with 1 if something needs attention.
@@ -25,7 +26,7 @@ def command(project: Path, target: str) -> None:
     \b
     Example: python -m runner status
     """
-    found = status(database(project), project, target)
+    found = status(database(project), project, target.name)
     output.data(
         {
             "is_good": found.is_good,

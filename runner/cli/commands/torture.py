@@ -26,21 +26,17 @@ NAMES = {
 
 
 @click.command("torture", cls=Command)
-@click.option(
-    "--seconds", type=click.IntRange(1, 3600), default=20, show_default=True, help="Duration."
-)
+@click.option("--seconds", type=click.IntRange(1, 3600), default=20, help="Duration.")
 @click.option(
     "--writers",
     type=click.IntRange(1, 24),
     default=8,
-    show_default=True,
     help="Number of applications that write at once.",
 )
 @click.option(
     "--runners",
     type=click.IntRange(1, 6),
     default=3,
-    show_default=True,
     help="Number of ingests at once.",
 )
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ from runner.project.target import Target
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, repair: bool, jobs: int, target: str) -> None:
+def command(project: Path, repair: bool, jobs: int, target: Target) -> None:
     """Compare the tables with a rebuild, row by row.
 
     Pending changes are built first; the rebuild happens in a scratch schema. Exits with 1 if the
@@ -36,13 +37,13 @@ def command(project: Path, repair: bool, jobs: int, target: str) -> None:
         verdict = verify(
             database(project),
             manifest,
-            Target(target),
+            target,
             jobs,
             repair,
             progress.result,
             progress.starting,
         )
-    show_build.differences(verdict.differences, target, "rebuilt")
+    show_build.differences(verdict.differences, target.name, "rebuilt")
     if verdict.repair:
         show_build.summary(verdict.repair, progress, "repair")
     elif verdict.differences:
@@ -60,7 +61,7 @@ def command(project: Path, repair: bool, jobs: int, target: str) -> None:
             "tables": verdict.tables,
             "is_repaired": verdict.repair is not None,
             "seconds": round(verdict.seconds, 3),
-            "differences": show_build.differences_data(verdict.differences),
+            "differences": [asdict(each) for each in verdict.differences],
         }
     )
     if verdict.differences and not verdict.repair:
