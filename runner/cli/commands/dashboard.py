@@ -49,7 +49,7 @@ def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> N
         if problems:
             output.table([{"problem": problem} for problem in problems], "")
             raise RunnerError(f"{len(problems)} problems", "docs/dashboard.md describes the cards")
-        output.say(f"dashboard: {count} cards, no problem")
+        output.say(f"dashboard: {count} {'card' if count == 1 else 'cards'}, no problem")
     elif serve:
         serve_page(database(project), project, port, output.say)
     else:

@@ -20,17 +20,21 @@ from runner.setup.demo import seed as write_events
 @click.option(
     "--events",
     type=click.IntRange(min=1),
+    metavar="N",
     default=100_000,
     help="Number of events.",
 )
-@click.option("--users", type=click.IntRange(min=1), default=2_000, help="Number of users.")
+@click.option(
+    "--users", type=click.IntRange(min=1), metavar="N", default=2_000, help="Number of users."
+)
 @click.option(
     "--days",
     type=click.IntRange(1, 3650),
+    metavar="N",
     default=180,
     help="Number of days that the events span.",
 )
-@click.option("--seed", type=int, default=1, help="Random seed.")
+@click.option("--seed", type=int, metavar="N", default=1, help="Random seed.")
 @click.option(
     "--end", type=click.DateTime(), help="End of the last day, in UTC (default: today at midnight)."
 )

@@ -26,21 +26,26 @@ NAMES = {
 
 
 @click.command("torture", cls=Command)
-@click.option("--seconds", type=click.IntRange(1, 3600), default=20, help="Duration.")
+@click.option("--seconds", type=click.IntRange(1, 3600), metavar="N", default=20, help="Duration.")
 @click.option(
     "--writers",
     type=click.IntRange(1, 24),
+    metavar="N",
     default=8,
     help="Number of applications that write at once.",
 )
 @click.option(
     "--runners",
     type=click.IntRange(1, 6),
+    metavar="N",
     default=3,
     help="Number of ingests at once.",
 )
 @click.option(
-    "--seed", type=int, help="Random seed of what writers do, not of when (default: random)."
+    "--seed",
+    type=int,
+    metavar="N",
+    help="Random seed of what writers do, not of when (default: random).",
 )
 @json_option
 @click.pass_obj
