@@ -1,4 +1,4 @@
-"""From the folder of a project to its database."""
+"""Connects commands to the database of a project."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from runner.database.session import Database, Session
 
 
 def database(project: Path) -> Database:
-    """The database that the environment names, else the embedded one, which is started."""
+    """Return the database that the environment names, else the embedded one, which is started."""
     return Database(address.find(project).conninfo)
 
 
 @contextmanager
 def ledger_session(project: Path) -> Iterator[Session]:
-    """A session on that database; StartError if it has no orchestrator schema of this version."""
+    """Open a session on it; StartError if it has no orchestrator schema of this version."""
     with database(project).session() as session:
         ledger.require(session)
         yield session

@@ -1,4 +1,4 @@
-"""What every command and group of commands has in common, and how they are found."""
+"""The classes of commands and groups, and how commands are found."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group of such commands, listed in the order in which they are written.
+    """A group of such commands, listed in the order in which they are defined.
 
-    It may know further commands by name and short help, under headings. Their modules, such as
-    `pipelines_add` for `pipelines add`, are imported when they are asked for, so that --help stays
-    quick and a command whose libraries are missing stands in nobody's way.
+    It may know further commands only by name and short help, under headings. Their modules, such as
+    `pipelines_add` for `pipelines add`, are imported when they are asked for: --help stays quick,
+    and a command whose libraries are missing does not affect the others.
     """
 
     command_class = Command

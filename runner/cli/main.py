@@ -1,4 +1,4 @@
-"""Finds the command, and turns what goes wrong into one line, a hint and an exit code."""
+"""Runs a command, and turns errors into one line, a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ COMMANDS = {
     },
 }
 INTERRUPTED = 130
-# What asks us to stop: Ctrl-C, a service manager, a terminal that closes.
+# They ask us to stop: Ctrl-C, a service manager, a terminal that closes.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_SECONDS = 2.0
 
@@ -114,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _reason(error: BaseException) -> RunnerError:
-    if was_interrupted(error):  # also when what cleaned up behind it failed in its turn
+    if was_interrupted(error):  # also when the clean-up after it has failed
         return Interrupted("interrupted; what was not committed is rolled back")
     if isinstance(error, RunnerError):
         return error
@@ -127,7 +127,7 @@ def _reason(error: BaseException) -> RunnerError:
 
 
 def _program() -> str:
-    """The name under which people called us: completion works for the installed command."""
+    """The name under which we were called: completion works for the installed command."""
     return "milepost" if Path(sys.argv[0]).name == "milepost" else "python -m runner"
 
 
@@ -136,7 +136,7 @@ def _listen() -> None:
     (a terminal and `make` both pass Ctrl-C on); a later one ends the process without a word, and
     the next run marks its rows as abandoned.
     """
-    # What we were started to ignore (nohup) stays ignored.
+    # Signals that we were started to ignore (nohup) stay ignored.
     heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def interrupt(number: int, frame: Any) -> None:

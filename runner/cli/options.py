@@ -1,4 +1,4 @@
-"""Options that several commands share, and how names of scripts complete."""
+"""Options that several commands share, and completion of script names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str) 
 
 
 def complete_scripts(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
-    """Names of scripts for the shell; nothing where there is no project."""
+    """Return names of scripts for the shell; none where there is no project."""
     project = context.obj or context.find_root().params.get("project") or Path.cwd()
     plus = "+" if typed.startswith("+") else ""
     try:
@@ -86,7 +86,7 @@ yes_option: Decorator = click.option("--yes", is_flag=True, help="Do not ask for
 
 
 def select_option(what: str) -> Decorator:
-    """-s: scripts by name, glob or layer; +x with what x needs, x+ with what needs x."""
+    """-s: choose scripts; `what` says what for."""
     return click.option(
         "-s",
         "--select",

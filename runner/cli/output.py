@@ -1,4 +1,4 @@
-"""How results look: to a person at a terminal, in a pipe, or to a program that asked for JSON."""
+"""Prints results: for a person at a terminal, for a pipe, or for a program that asked for JSON."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ style = Style()
 
 
 def is_terminal() -> bool:
-    """Whether a person watches: then there is progress, and tables have colours."""
+    """Whether a person watches, who gets progress and coloured tables."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not style.json
 
 

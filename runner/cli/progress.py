@@ -1,4 +1,4 @@
-"""What is shown while work goes on: a line for each thing done, or on a terminal one that moves."""
+"""Shows work while it goes on: a line for each result, or on a terminal one line that moves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Live:
-    """The listener of the command line. A pipe gets a line for each thing done, a terminal one line
+    """The listener of the command line. A pipe gets a line for each result, a terminal one line
     that moves; results are kept for the summary.
     """
 
@@ -64,7 +64,7 @@ class Live:
 
 
 def script_rows(done: ScriptResult) -> str:
-    """What a script changed; nothing for a view."""
+    """Describe what a script changed; nothing for a view."""
     changes = done.changes
     is_view = done.step.script.is_view
     return "" if is_view else row_counts(changes.inserted, changes.updated, changes.deleted)
@@ -72,8 +72,8 @@ def script_rows(done: ScriptResult) -> str:
 
 @contextmanager
 def live() -> Iterator[Live]:
-    """Show what goes on while it does; on a terminal the moving line disappears at the end.
-    Warnings are printed then, also when the work fails.
+    """Show the work that goes on inside. At the end the moving line disappears and warnings are
+    printed, also when the work fails.
     """
     with _progress() as shown:
         try:

@@ -1,4 +1,4 @@
-"""How a build and the difference between two targets look."""
+"""Shows a build, and the differences between two targets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.cli.progress import Live, script_rows
 
 
 def summary(done: BuildResult, live: Live, what: str = "build") -> None:
-    """What a build did: a terminal gets the table of its scripts."""
+    """Show what a build did: on a terminal the table of its scripts."""
     for warning in done.warnings:
         warn(warning)
     if done.run_id is None:
@@ -52,7 +52,7 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
 
 
 def as_data(done: BuildResult) -> dict[str, Any]:
-    """A build for a program."""
+    """Return a build as data, for JSON."""
     return {
         "run": done.run_id,
         "seconds": round(done.seconds, 3),
@@ -74,7 +74,7 @@ def as_data(done: BuildResult) -> dict[str, Any]:
 
 
 def differences(found: Sequence[Difference], left: str, right: str) -> None:
-    """Tables that differ between two targets, then a few rows of each."""
+    """Show the tables that differ between two targets, then a few rows of each."""
     if not found:
         return
     rows = [
@@ -100,7 +100,7 @@ def differences(found: Sequence[Difference], left: str, right: str) -> None:
 
 
 def _both(one: int, other: int) -> str:
-    """How many rows each has; nothing where rows are not counted."""
+    """Show how many rows each has; nothing where rows are not counted."""
     return f"{one:,} -> {other:,}" if one != other else f"{one:,}" if one else ""
 
 
@@ -109,7 +109,7 @@ def _changed(columns: dict[str, int]) -> str:
 
 
 def _difference(row: dict[str, Any], left: str, right: str) -> str:
-    """A row that differs, in a line: `2026-05-01 all: dau 812 -> 815`."""
+    """Describe a row that differs, in a line: `2026-05-01 all: dau 812 -> 815`."""
     key = " ".join(str(value) for value in row["key"].values())
     one, other = row["left"], row["right"]
     if one is None or other is None:

@@ -1,4 +1,4 @@
-"""How an ingest and the coverage of a pipeline look."""
+"""Shows an ingest, and what a pipeline covers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runner.ingest.coverage import Stretch, edge, fill
 
 
 def summary(live: Live, what: str = "ingest") -> None:
-    """What an ingest brought in: a terminal gets a line for each pipeline."""
+    """Show what an ingest brought in: on a terminal a line for each pipeline."""
     if not live.windows:
         say(f"{what}: nothing new")
         return
@@ -46,7 +46,7 @@ def summary(live: Live, what: str = "ingest") -> None:
 
 
 def as_data(live: Live) -> list[dict[str, Any]]:
-    """An ingest for a program."""
+    """Return an ingest as data, for JSON."""
     return [
         {
             "pipeline": window.pipeline,
@@ -64,7 +64,7 @@ def as_data(live: Live) -> list[dict[str, Any]]:
 
 
 def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
-    """What a pipeline covers, on one line, and its gaps with the commands that fill them."""
+    """Show what a pipeline covers, on one line, and its gaps with the commands that fill them."""
     if not stretches:
         return
     width = shutil.get_terminal_size().columns
@@ -79,7 +79,7 @@ def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
 
 
 def coverage_data(pipeline: str, stretches: Sequence[Stretch]) -> dict[str, Any]:
-    """The same for a program."""
+    """Return the same as data, for JSON."""
     return {
         "coverage": [
             {"low": stretch.low, "high": stretch.high}
@@ -100,14 +100,14 @@ def coverage_data(pipeline: str, stretches: Sequence[Stretch]) -> dict[str, Any]
 
 
 def line(stretches: Sequence[Stretch], width: int, blocks: str) -> str:
-    """The bar between its edges, `width` characters wide, in blocks for covered and for gap."""
+    """Draw the bar between its edges, `width` characters in all; `blocks` are covered and gap."""
     first, last = edge(stretches[0].low), edge(stretches[-1].high)
     room = max(width - len(first) - len(last) - 2, 10)
     return f"{first} {bar(stretches, room, *blocks)} {last}"
 
 
 def bar(stretches: Sequence[Stretch], width: int, solid: str, empty: str) -> str:
-    """One character for each part of the way; the smallest gap is seen."""
+    """Draw a character for each part of the way; even the smallest gap shows."""
     cells = [solid] * width
     for stretch in stretches:
         if not stretch.is_covered:

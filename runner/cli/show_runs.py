@@ -1,4 +1,4 @@
-"""How the observations and restatements of a run look, from rows of orchestrator.*."""
+"""Shows the observations and restatements of a run, from rows of orchestrator.*."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_DAYS = 20
 
 
 def observations(rows: Sequence[Row]) -> None:
-    """What a build observed: each with a bar for each of its values."""
+    """Show what a build observed, with a bar for each value."""
     width = shutil.get_terminal_size().columns
     for name, group in groupby(rows, key=lambda row: row["observation"]):
         say()
@@ -28,7 +28,7 @@ def observations(rows: Sequence[Row]) -> None:
 
 
 def restatements(days: Sequence[Row]) -> None:
-    """What had been published and a build has changed, a line for a day; the last day apart."""
+    """Show the published days that a build changed, a line each; the last day apart."""
     width = shutil.get_terminal_size((100, 24)).columns
     for (name, is_last), group in groupby(days, key=lambda row: (row["table"], row["is_last_day"])):
         rows = list(group)
@@ -46,8 +46,8 @@ def restatements(days: Sequence[Row]) -> None:
 
 
 def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:
-    """A line for each row of one observation: its label, its value, and a bar where bars can be
-    drawn. The smallest value above zero gets a bar, a value that is not finite gets none.
+    """Draw a line for each row of one observation: its label, its value, and a bar where bars can
+    be drawn. The smallest value above zero gets a bar, a value that is not finite gets none.
     """
     labels = [row["label"] for row in rows]
     numbers = [_text(row["value"]) for row in rows]
@@ -64,8 +64,8 @@ def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:
 
 
 def restated(row: Row, width: int) -> str:
-    """A published row that changed: its key and its changes, largest first, as many as fit on a
-    line.
+    """Describe a published row that changed: its key and its changes, largest first, as many as fit
+    on a line.
     """
     line = "  ".join(filter(None, (row["day"], _name(row))))
     if row["after"] is None:
@@ -85,7 +85,7 @@ def restated(row: Row, width: int) -> str:
 
 
 def _name(row: Row) -> str:
-    """The rest of the key; the slice `all` has `all` as its value too, and says it once."""
+    """The rest of the key; the slice `all` has the value `all` too, and shows it once."""
     values = [str(value) for value in row["key"].values() if value != row["day"]]
     others = f" and {row['rows'] - 1:,} more rows" if row["rows"] > 1 else ""
     return " ".join(dict.fromkeys(values)) + others
@@ -100,7 +100,7 @@ def _text(value: Any) -> str:
 
 
 def _pair(old: Any, new: Any) -> str:
-    """Both, with no more decimals than tell them apart."""
+    """Both, with as few decimals as tell them apart."""
     if _is_number(old) and _is_number(new):
         for decimals in range(6):
             texts = f"{old:,.{decimals}f}", f"{new:,.{decimals}f}"

@@ -1,4 +1,4 @@
-"""Standard output and error that outlive whoever reads them."""
+"""Standard output and error that outlive their reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lineage`: what a table is made of, and what is made of it."""
+"""`lineage`: what a table depends on, and what depends on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pipelines add`: a new pipeline, and for a source in another database what reads it from here."""
+"""`pipelines add`: a new pipeline, from this database or another one."""
 
 from __future__ import annotations
 

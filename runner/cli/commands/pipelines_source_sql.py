@@ -1,4 +1,4 @@
-"""`pipelines source-sql`: what the owner of a source in another database runs there."""
+"""`pipelines source-sql`: the SQL that prepares a source in another database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rebuild`: everything from scratch, published as what differs."""
+"""`rebuild`: everything from scratch, of which only differences are published."""
 
 from __future__ import annotations
 

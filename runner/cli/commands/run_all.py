@@ -1,4 +1,4 @@
-"""`run-all`: ingest, then build; once, or again and again."""
+"""`run-all`: ingest, then build; once or repeatedly."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _tick(project: Path, wait: float) -> None:
 
 
 def _round(project: Path, wait: float, in_loop: bool = False) -> run.Round:
-    """One round, shown as it goes."""
+    """Run one round and show it."""
     with live() as progress:
         done = run.run_all(
             database(project), project, progress, wait_seconds=wait, leave_to_others=in_loop

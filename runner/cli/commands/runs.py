@@ -1,4 +1,4 @@
-"""`runs`: what ran lately, and all about one run."""
+"""`runs`: the latest runs, all about one run, and undo."""
 
 from __future__ import annotations
 

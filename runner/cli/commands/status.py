@@ -1,4 +1,4 @@
-"""`status`: can today's numbers be trusted?"""
+"""`status`: whether today's numbers can be trusted."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) ->
 
 
 def _show(done: CaseResult) -> None:
-    """The result of a case: a line, and below it what differs if it failed."""
+    """Show the result of a case: a line, and below it what differs if it failed."""
     if done.has_passed:
         output.say(f"ok      {done.case.name:<76} {done.seconds:6.2f}s")
         return
@@ -65,7 +65,7 @@ def _show(done: CaseResult) -> None:
 
 
 def _as_data(done: CaseResult) -> dict[str, Any]:
-    """The same for a program."""
+    """Return the same as data, for JSON."""
     return {
         "case": done.case.name,
         "status": "passed" if done.has_passed else "failed",

@@ -1,4 +1,4 @@
-"""`verify`: are the tables what a rebuild would give?"""
+"""`verify`: whether the tables equal a rebuild."""
 
 from __future__ import annotations
 
