@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from runner.cli import output
 from runner.errors import StartError
@@ -60,17 +61,14 @@ class Group(click.Group):
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
-        self.headings = lazy or {}
+        self.lazy = lazy or {}
         self.prefix = prefix
-        self.short_helps = {
-            name: text for names in self.headings.values() for name, text in names.items()
-        }
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return [*self.commands, *self.short_helps]
+        return [name for names in self._short_helps().values() for name in names]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in self.short_helps:
+        if not any(name in names for names in self.lazy.values()):
             return super().get_command(context, name)
         module = f"runner.cli.commands.{self.prefix}{name.replace('-', '_')}"
         try:
@@ -84,13 +82,24 @@ class Group(click.Group):
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        headings: dict[str, dict[str, str]] = {"Commands": {}}
-        for name, command in self.commands.items():
-            headings["Commands"][name] = command.get_short_help_str(limit=100)
-        for heading, names in self.headings.items():
-            headings.setdefault(heading, {}).update(names)
         width = max(map(len, self.list_commands(context)))
-        for heading, names in headings.items():
-            if names:
-                with formatter.section(heading):
-                    formatter.write_dl([(name.ljust(width), names[name]) for name in names])
+        for heading, names in self._short_helps().items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), names[name]) for name in names])
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        commands = [
+            CompletionItem(name, help=text)
+            for names in self._short_helps().values()
+            for name, text in names.items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, context, incomplete)
+
+    def _short_helps(self) -> dict[str, dict[str, str]]:
+        """The short help of every command, by heading and name, without an import."""
+        own = {name: command.get_short_help_str(100) for name, command in self.commands.items()}
+        found = {"Commands": own} if own else {}
+        for heading, names in self.lazy.items():
+            found[heading] = {**found.get(heading, {}), **names}
+        return found

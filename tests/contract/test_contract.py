@@ -517,7 +517,8 @@ def test_every_module_of_commands_is_a_command() -> None:
         command.prefix + name.replace("-", "_")
         for command in (cli, *(command for _, command in _commands("", cli)))
         if isinstance(command, Group)
-        for name in command.short_helps
+        for names in command.lazy.values()
+        for name in names
     ]
     assert sorted(lazy) == sorted(modules)
 
@@ -537,7 +538,9 @@ def test_what_a_group_knows_of_a_command_is_the_first_line_of_its_help() -> None
     for group in (cli, *(command for _, command in _commands("", cli))):
         if isinstance(group, Group):
             context = click.Context(group)
-            for name, short_help in group.short_helps.items():
+            for name, short_help in (
+                pair for names in group.lazy.values() for pair in names.items()
+            ):
                 command = group.get_command(context, name)
                 assert command and (command.help or "").partition("\n\n")[0] == short_help
 

@@ -87,6 +87,21 @@ def test_commands_of_the_core_need_no_extra(database: Database) -> None:
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
 
 
+def test_the_shell_completes_names_of_commands_that_cannot_run() -> None:
+    code = CALL.format(missing=["sqlglot", "psycopg"], arguments=[])
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.argv[0] = 'milepost'\n{code}"],
+        cwd=PROJECT,
+        env=environ(
+            None, _MILEPOST_COMPLETE="bash_complete", COMP_WORDS="milepost li", COMP_CWORD="1"
+        ),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("plain,lineage\nplain,lint\n", "")
+
+
 def test_help_imports_no_command_and_nothing_heavy() -> None:
     code = (
         "import sys\nfrom runner.cli.main import main\n"
