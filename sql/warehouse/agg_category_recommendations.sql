@@ -1,101 +1,89 @@
 -- warehouse.agg_category_recommendations
--- Grain: one row per user and category never used (user_id, transaction_category).
--- Rerun: whole; linear in users. One event moves similarities, and with them everybody's scores.
--- Why:   what to offer whom, and because of what. Whole millionths add up to the same in whatever
---        order, so that every server gives the same scores.
+-- Grain: one row per user and category never used (user_id, transaction_category), at most five.
+-- Rerun: changed keys; users who have changed, and all when the model is another one than in
+--        warehouse.agg_category_recommendations_basis.
+-- Why:   what to offer whom, and because of what.
 
-insert into {{ this }} (
-    user_id,
-    transaction_category,
-    rank,
-    reason,
-    support,
-    score
-)
-with used as (
-    select
-        categories.user_id,
-        categories.transaction_category,
-        (1000000 * categories.affinity)::bigint as affinity
-    from {{ warehouse }}.agg_user_categories as categories
+with due as (
+    select user_id from {{ warehouse }}.changed_users
+    union
+    select user_id
+    from {{ warehouse }}.dim_users
+    where
+        not exists (
+            select from {{ state }}
+            inner join {{ warehouse }}.model_category_similarities using (fitted_on)
+        )
 ),
 
-similar_pairs as (
-    select
-        similarities.transaction_category,
-        similarities.similar_category,
-        similarities.users,
-        (1000000 * similarities.similarity)::bigint as similarity,
-        dense_rank() over (order by similarities.transaction_category collate "C") as number
-    from {{ warehouse }}.agg_category_similarities as similarities
+gone as (
+    delete from {{ this }}
+    where user_id in (select user_id from due)
+    returning user_id
 ),
 
-users as (
-    select distinct used.user_id
-    from used
+used as materialized (
+    select user_id, transaction_category, affinity
+    from due
+    inner join {{ warehouse }}.agg_user_categories using (user_id)
 ),
 
-categories as (
-    select distinct similar_pairs.transaction_category
-    from similar_pairs
-),
-
-unused as (
-    select
-        users.user_id,
-        categories.transaction_category
-    from users
-    cross join categories
-    except
-    select
-        used.user_id,
-        used.transaction_category
-    from used
-),
-
+-- Of equal contributions the reason is the first by name.
 scores as (
     select
-        unused.user_id,
-        unused.transaction_category,
-        round(sum(used.affinity * similar_pairs.similarity) / 1000000000000, 6) as score,
-        -- Of equal parts the one whose category has the smaller number is the largest.
-        max(
-            array[
-                used.affinity * similar_pairs.similarity,
-                -similar_pairs.number,
-                similar_pairs.users
-            ]
-        ) as largest_part
-    from unused
-    inner join used on used.user_id = unused.user_id
-    inner join similar_pairs
+        used.user_id,
+        similarities.similar_category as transaction_category,
+        round(sum(similarity * used.affinity), 6) as score,
+        (
+            array_agg(
+                used.transaction_category
+                order by similarity * used.affinity desc, used.transaction_category collate "C"
+            )
+        )[1] as reason
+    from used
+    inner join {{ warehouse }}.model_category_similarities as similarities
+        on similarities.transaction_category = used.transaction_category
+    left join used as known
         on
-            similar_pairs.transaction_category = used.transaction_category
-            and similar_pairs.similar_category = unused.transaction_category
-    group by
-        unused.user_id,
-        unused.transaction_category
+            known.user_id = used.user_id
+            and known.transaction_category = similarities.similar_category
+    where known.user_id is null
+    group by used.user_id, similarities.similar_category
 ),
 
--- One row: the categories by their numbers.
-names as (
+ranked as (
     select
-        array_agg(
-            categories.transaction_category
-            order by categories.transaction_category collate "C"
-        ) as in_order
-    from categories
+        user_id,
+        transaction_category,
+        reason,
+        score,
+        row_number() over (
+            partition by user_id order by score desc, transaction_category collate "C"
+        ) as rank
+    from scores
+    where score > 0
 )
 
+insert into {{ this }} (user_id, transaction_category, rank, reason, support, score)
 select
-    scores.user_id,
-    scores.transaction_category,
-    row_number() over (
-        partition by scores.user_id
-        order by scores.score desc, scores.transaction_category collate "C" asc
-    ) as rank,
-    (select names.in_order from names)[-scores.largest_part[2]] as reason,
-    scores.largest_part[3] as support,
-    scores.score
-from scores
-where scores.score > 0;
+    ranked.user_id,
+    ranked.transaction_category,
+    ranked.rank,
+    ranked.reason,
+    similarities.users as support,
+    trim_scale(ranked.score) as score
+from ranked
+inner join {{ warehouse }}.model_category_similarities as similarities
+    on
+        similarities.transaction_category = ranked.reason
+        and similarities.similar_category = ranked.transaction_category
+where
+    ranked.rank <= 5
+    -- The old rows must be out before the new ones go in: counting them makes it so.
+    and (select count(*) from gone) >= 0;
+
+delete from {{ state }};
+
+insert into {{ state }} (fitted_on)
+select distinct fitted_on
+from {{ warehouse }}.model_category_similarities;
