@@ -9,8 +9,8 @@ create table if not exists {{ reporting }}.cluster_quality (
 );
 
 comment on table {{ reporting }}.cluster_quality is
-'What each number of clusters would give, of the model''s sample as of its cut. One row per number '
-'of clusters.';
+'What each number of clusters would give, of the model''s sample as of its cut. One row per '
+'number of clusters.';
 comment on column {{ reporting }}.cluster_quality.cluster_count is
 'The number of clusters: 2 to 8 and the one in use, but no more than there are different users.';
 comment on column {{ reporting }}.cluster_quality.users is
@@ -18,8 +18,8 @@ comment on column {{ reporting }}.cluster_quality.users is
 comment on column {{ reporting }}.cluster_quality.inertia is
 'Sum of the squared distances of users to the centre of their cluster.';
 comment on column {{ reporting }}.cluster_quality.simplified_silhouette is
-'Mean of 1 - distance to the own centre / distance to the next one; null of one cluster. By centres '
-'rather than by all pairs of users, it flatters.';
+'Mean of 1 - distance to the own centre / distance to the next one; null of one cluster. By '
+'centres rather than by all pairs of users, it flatters.';
 comment on column {{ reporting }}.cluster_quality.smallest_cluster is
 'Users in the smallest cluster.';
 comment on column {{ reporting }}.cluster_quality.is_chosen is

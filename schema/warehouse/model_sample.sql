@@ -15,13 +15,14 @@ create table if not exists {{ warehouse }}.model_sample (
 );
 
 comment on table {{ warehouse }}.model_sample is
-'The users that models are fitted on, and what they had done up to and including the cut: those of '
-'the smallest md5(user_id) among the users first seen by then. One row per user.';
+'The users that models are fitted on, and what they had done up to and including the cut: those '
+'of the smallest md5(user_id) among the users first seen by then. One row per user.';
 comment on column {{ warehouse }}.model_sample.user_id is 'The user.';
 comment on column {{ warehouse }}.model_sample.cut is
-'Day on which the models'' knowledge ends: the end of the month before the last day''s, or the last '
+'The last day that the models know of: the end of the month before the last day''s, or the last '
 'day itself as long as fewer than 10 x cluster_count users were seen by then.';
-comment on column {{ warehouse }}.model_sample.recency is 'Days from the last active day to the cut.';
+comment on column {{ warehouse }}.model_sample.recency is
+'Days from the last active day to the cut.';
 comment on column {{ warehouse }}.model_sample.active_days is 'Days with an event.';
 comment on column {{ warehouse }}.model_sample.likes is 'Likes.';
 comment on column {{ warehouse }}.model_sample.shares is 'Shares.';

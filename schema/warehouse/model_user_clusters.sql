@@ -11,10 +11,10 @@ create table if not exists {{ warehouse }}.model_user_clusters (
 );
 
 comment on table {{ warehouse }}.model_user_clusters is
-'The clusters that k-means finds in model_sample: their centres, and the scales that these stand on. '
-'One row per cluster and feature.';
+'The clusters that k-means finds in model_sample: their centres, and the scales that these stand '
+'on. One row per cluster and feature.';
 comment on column {{ warehouse }}.model_user_clusters.cluster is
-'Number of the cluster, from the most active: by the sum of its centre''s coordinates but recency.';
+'Number of the cluster, from the most active: by the sum of the centre''s coordinates but recency.';
 comment on column {{ warehouse }}.model_user_clusters.label is
 'The two features in which the centre is furthest from the mean, such as high likes, low recency.';
 comment on column {{ warehouse }}.model_user_clusters.position is 'Place of the feature, from 1.';

@@ -1,6 +1,6 @@
 -- warehouse.agg_category_recommendations
 -- Grain: one row per user and category never used (user_id, transaction_category), at most five.
--- Rerun: changed keys; users who have changed, and all when the model is another one than in
+-- Rerun: changed keys; and everybody when the model is another one than in
 --        warehouse.agg_category_recommendations_basis.
 -- Why:   what to offer whom, and because of what.
 
@@ -22,65 +22,71 @@ gone as (
     returning user_id
 ),
 
+-- Whole millionths in double precision: their sums are exact, and quick.
 used as materialized (
-    select user_id, transaction_category, affinity
+    select user_id, transaction_category, (1000000 * affinity)::double precision as affinity
     from due
     inner join {{ warehouse }}.agg_user_categories using (user_id)
 ),
 
--- Of equal contributions the reason is the first by name.
+similarities as materialized (
+    select
+        transaction_category,
+        similar_category,
+        users,
+        (1000000 * similarity)::double precision as similarity
+    from {{ warehouse }}.model_category_similarities
+),
+
 scores as (
     select
-        used.user_id,
-        similarities.similar_category as transaction_category,
-        round(sum(similarity * used.affinity), 6) as score,
-        (
-            array_agg(
-                used.transaction_category
-                order by similarity * used.affinity desc, used.transaction_category collate "C"
-            )
-        )[1] as reason
+        user_id,
+        similar_category,
+        round(sum(similarity * affinity)::bigint * 0.000000000001, 6) as score
     from used
-    inner join {{ warehouse }}.model_category_similarities as similarities
-        on similarities.transaction_category = used.transaction_category
-    left join used as known
-        on
-            known.user_id = used.user_id
-            and known.transaction_category = similarities.similar_category
-    where known.user_id is null
-    group by used.user_id, similarities.similar_category
+    inner join similarities using (transaction_category)
+    group by user_id, similar_category
 ),
 
 ranked as (
     select
-        user_id,
-        transaction_category,
-        reason,
+        scores.user_id,
+        similar_category,
         score,
         row_number() over (
-            partition by user_id order by score desc, transaction_category collate "C"
+            partition by scores.user_id order by score desc, similar_category collate "C"
         ) as rank
     from scores
-    where score > 0
+    left join used on used.user_id = scores.user_id and transaction_category = similar_category
+    where used.user_id is null and score > 0
+),
+
+candidates as materialized (
+    select user_id, similar_category, rank, score, transaction_category, affinity
+    from ranked
+    inner join used using (user_id)
+    where rank <= 5
+),
+
+-- The reason is what contributes most, of equal ones the first by name.
+best as (
+    select distinct on (user_id, rank)
+        user_id,
+        similar_category as transaction_category,
+        rank,
+        transaction_category as reason,
+        users as support,
+        score
+    from candidates
+    inner join similarities using (transaction_category, similar_category)
+    order by user_id, rank, similarity * affinity desc, transaction_category collate "C"
 )
 
 insert into {{ this }} (user_id, transaction_category, rank, reason, support, score)
-select
-    ranked.user_id,
-    ranked.transaction_category,
-    ranked.rank,
-    ranked.reason,
-    similarities.users as support,
-    trim_scale(ranked.score) as score
-from ranked
-inner join {{ warehouse }}.model_category_similarities as similarities
-    on
-        similarities.transaction_category = ranked.reason
-        and similarities.similar_category = ranked.transaction_category
-where
-    ranked.rank <= 5
-    -- The old rows must be out before the new ones go in: counting them makes it so.
-    and (select count(*) from gone) >= 0;
+select user_id, transaction_category, rank, reason, support, trim_scale(score) as score
+from best
+-- The old rows must be out before the new ones go in: counting them makes it so.
+where (select count(*) from gone) >= 0;
 
 delete from {{ state }};
 

@@ -1,7 +1,7 @@
 -- warehouse.agg_user_profiles
 -- Grain: one row per user (user_id).
--- Rerun: changed keys; users who have changed, and all when the last day or the model is another
---        one than in warehouse.agg_user_profiles_basis. Of rows, only those that differ are written.
+-- Rerun: changed keys; and everybody, in one pass, when the last day or the model is another one
+--        than in warehouse.agg_user_profiles_basis. Only rows that differ are written.
 -- Why:   who a user is: the cluster whose centre is nearest, and the segment of the first rule that
 --        fits. Both look back from the last day of the data, so users move by staying away.
 
@@ -34,7 +34,7 @@ scales as (
     where cluster = 1
 ),
 
-recencies as (
+recencies as materialized (
     select
         calendar_date as last_active_day,
         round(ln(1.0 + (last_day - calendar_date)), 6) as recency
@@ -42,7 +42,7 @@ recencies as (
     cross join now
 ),
 
-places as (
+places as materialized (
     select
         user_id,
         array[

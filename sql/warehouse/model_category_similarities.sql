@@ -1,6 +1,6 @@
 -- warehouse.model_category_similarities
 -- Grain: one row per pair of categories that share a user (transaction_category, similar_category).
--- Rerun: whole, but only if the sample is another one than the model was fitted on.
+-- Rerun: whole; only if the sample is another one than the model was fitted on.
 -- Why:   categories are alike if the same users use both, and use them much: the cosine of their
 --        affinities. No name says so: who has an unknown category is in none that could be offered.
 

@@ -1,6 +1,6 @@
 -- warehouse.model_user_clusters
 -- Grain: one row per cluster and feature (cluster, feature).
--- Rerun: whole, but only if the sample is another one than the model was fitted on. With it goes
+-- Rerun: whole; only if the sample is another one than the model was fitted on. With it goes
 --        warehouse.model_cluster_trials: what other numbers of clusters would give.
 -- Why:   groups that nobody had to think of before. Logarithms, as ten more events mean much to who
 --        had two and little to who had a thousand; then scales on which all features weigh the
@@ -65,7 +65,11 @@ sample as (
 
 fitted as materialized (
     select
-        found.*,
+        found.cluster_count,
+        found.place,
+        found.users,
+        found.squared_distance,
+        found.silhouette,
         row_number() over (
             partition by cluster_count
             order by (select sum(x) from unnest(place[2:]) as coordinates (x)) desc, place
