@@ -1036,10 +1036,16 @@ def quality_of(model: ClusterModel, count: int, is_chosen: bool) -> Row:
         sorted(oracle_clusters.squared(place, centre) for centre in tried.centres)
         for place in model.places.values()
     ]
-    silhouettes = [
-        1 - DIVISION.sqrt(DIVISION.divide(Decimal(own), Decimal(after))) if after else Decimal(0)
-        for own, after, *_ in squares
-    ] if count > 1 else []
+    silhouettes = (
+        [
+            1 - DIVISION.sqrt(DIVISION.divide(Decimal(own), Decimal(after)))
+            if after
+            else Decimal(0)
+            for own, after, *_ in squares
+        ]
+        if count > 1
+        else []
+    )
     return {
         "cluster_count": count,
         "users": len(squares),
@@ -1169,9 +1175,7 @@ def recommendations_of_segment(segment: str, best: list[Recommendation]) -> Iter
     by_category: dict[str, list[Recommendation]] = defaultdict(list)
     for one in best:
         by_category[names[one.category]].append(one)
-    order = sorted(
-        by_category, key=lambda name: (name == OTHER, -len(by_category[name]), name)
-    )
+    order = sorted(by_category, key=lambda name: (name == OTHER, -len(by_category[name]), name))
     for rank, category in enumerate(order, start=1):
         rows = by_category[category]
         yield {

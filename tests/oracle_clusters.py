@@ -110,14 +110,14 @@ def place(values: Sequence[Decimal], by: Sequence[Scale]) -> Place:
     return tuple(scale.coordinate(value) for scale, value in zip(by, values, strict=True))
 
 
-def fit(places: dict[str, Place], count: int) -> Clusters:
-    """The best clusters of five starts; as many as there are different places, if these are fewer."""
-    return _fit(tuple(sorted(places.items())), min(count, len(set(places.values()))))
+def fit(places: dict[str, Place], count: int, starts: int = STARTS) -> Clusters:
+    """The best clusters of some starts; as many as there are different places, if these are fewer."""
+    return _fit(tuple(sorted(places.items())), min(count, len(set(places.values()))), starts)
 
 
 @cache
-def _fit(places: tuple[tuple[str, Place], ...], count: int) -> Clusters:
-    found = [_one_start(places, count, start) for start in range(1, STARTS + 1)]
+def _fit(places: tuple[tuple[str, Place], ...], count: int, starts: int) -> Clusters:
+    found = [_one_start(places, count, start) for start in range(1, starts + 1)]
     # Of equal ones min() takes the first.
     _, centres, nearest = min(found, key=lambda one: one[0])
     order = sorted(

@@ -526,6 +526,7 @@ def agg_user_funnels(source: Source) -> list[Row]:
 
 # Profiles of users
 
+
 def model_sample(source: Source) -> list[Row]:
     rows: list[Row] = []
     for user, events in oracle.sample(source.counted).items():
@@ -539,9 +540,7 @@ def model_sample(source: Source) -> list[Row]:
                 **dict(zip(names, values[:7], strict=True)),
                 "miles_earned": max(values[7], Decimal(0)),
                 "miles_redeemed": max(values[8], Decimal(0)),
-                "category_events": dict(
-                    Counter(event.category for event in transactions(events))
-                ),
+                "category_events": dict(Counter(event.category for event in transactions(events))),
             }
         )
     return rows
