@@ -48,13 +48,9 @@ NOTHING_LIMIT = 0.5  # s of CPU
 APART = (
     "reporting.acquisition",
     "reporting.category_recommendations",
-    "reporting.cluster_quality",
     "reporting.engagement_funnel",
     "reporting.user_segments",
     "warehouse.agg_category_recommendations",
-    "warehouse.agg_category_similarities",
-    "warehouse.agg_user_clusters",
-    "warehouse.agg_user_features",
     "warehouse.agg_user_funnels",
     "warehouse.agg_user_profiles",
 )
