@@ -98,12 +98,31 @@ begin
                 point,
                 -- The largest is the nearest; of equal ones, the one with the lowest number.
                 127 - max(
-                    (2 * {{ warehouse }}.product(points.place, centres.place) - centres.square)
-                    ::bigint * 128 + 127 - centre
+                    (
+                        2 * (
+                            x1 * y1 + x2 * y2 + x3 * y3 + x4 * y4 + x5 * y5
+                            + x6 * y6 + x7 * y7 + x8 * y8 + x9 * y9 + x10 * y10
+                        ) - square
+                    )::bigint * 128 + 127 - centre
                 ) & 127 as centre
-            from pg_temp.k_means_points as points
-            cross join pg_temp.k_means_centres as centres
-            where is_moving
+            from (
+                -- Out of the arrays once, not once for each pair: these are most of the work.
+                select
+                    point,
+                    place[1] as x1, place[2] as x2, place[3] as x3, place[4] as x4, place[5] as x5,
+                    place[6] as x6, place[7] as x7, place[8] as x8, place[9] as x9, place[10] as x10
+                from pg_temp.k_means_points
+                offset 0
+            ) as points
+            cross join (
+                select
+                    trial, centre, square,
+                    place[1] as y1, place[2] as y2, place[3] as y3, place[4] as y4, place[5] as y5,
+                    place[6] as y6, place[7] as y7, place[8] as y8, place[9] as y9, place[10] as y10
+                from pg_temp.k_means_centres
+                where is_moving
+                offset 0
+            ) as centres
             group by trial, point
         ),
         means as (
@@ -111,11 +130,16 @@ begin
                 trial,
                 centre,
                 array[
-                    round(avg(place[1]::bigint)), round(avg(place[2]::bigint)),
-                    round(avg(place[3]::bigint)), round(avg(place[4]::bigint)),
-                    round(avg(place[5]::bigint)), round(avg(place[6]::bigint)),
-                    round(avg(place[7]::bigint)), round(avg(place[8]::bigint)),
-                    round(avg(place[9]::bigint)), round(avg(place[10]::bigint))
+                    round((sum(place[1]) / count(*))::numeric),
+                    round((sum(place[2]) / count(*))::numeric),
+                    round((sum(place[3]) / count(*))::numeric),
+                    round((sum(place[4]) / count(*))::numeric),
+                    round((sum(place[5]) / count(*))::numeric),
+                    round((sum(place[6]) / count(*))::numeric),
+                    round((sum(place[7]) / count(*))::numeric),
+                    round((sum(place[8]) / count(*))::numeric),
+                    round((sum(place[9]) / count(*))::numeric),
+                    round((sum(place[10]) / count(*))::numeric)
                 ]::double precision[] as place
             from nearest
             inner join pg_temp.k_means_points as points using (point)
