@@ -70,6 +70,23 @@ def test_centre_that_loses_all_its_users_keeps_its_place(database: Database) -> 
     assert found == _expected(places, [3], starts=1)
 
 
+def test_of_two_centres_as_near_the_first_one_has_the_user(database: Database) -> None:
+    """The one in the middle stays as far from both, round after round."""
+    steps = (0, 2, -4)
+    names = sorted("abcdefgh", key=lambda name: oracle_clusters.md5(f"1:{name}"))
+    places = {name: (step * MILLION, *[0] * 9) for name, step in zip(names, steps, strict=False)}
+    found = _k_means(database, places, [2], starts=1)
+    assert found[2][0] == [((-2 * MILLION, *[0] * 9), 2), ((2 * MILLION, *[0] * 9), 1)]
+    assert found == _expected(places, [2], starts=1)
+
+
+def test_a_half_is_rounded_away_from_zero(database: Database) -> None:
+    places = {"ann": (2, -2, 3, *[0] * 7), "ben": (3, -3, 4, *[0] * 7)}
+    found = _k_means(database, places, [1])
+    assert found[1][0] == [((3, -3, 4, *[0] * 7), 2)]
+    assert found == _expected(places, [1])
+
+
 def test_order_of_users_does_not_matter(database: Database) -> None:
     chance = random.Random(19)
     places = _grid(chance, users=30, steps=5)
