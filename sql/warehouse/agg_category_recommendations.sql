@@ -22,11 +22,17 @@ gone as (
     returning user_id
 ),
 
--- Whole millionths in double precision: their sums are exact, and quick.
+-- Whole millionths in double precision: their sums are exact, and quick. Users are looked up one by
+-- one, so that a build of few reads few.
 used as materialized (
     select user_id, transaction_category, (1000000 * affinity)::double precision as affinity
     from due
-    inner join {{ warehouse }}.agg_user_categories using (user_id)
+    cross join lateral (
+        select transaction_category, affinity
+        from {{ warehouse }}.agg_user_categories as categories
+        where categories.user_id = due.user_id
+        order by transaction_category
+    ) as looked_up
 ),
 
 similarities as materialized (
