@@ -313,7 +313,7 @@ FORCED = (
     "agg_user_category_daily",
     "agg_user_activity",
     "agg_user_funnels",
-    "agg_user_clusters",
+    "model_user_clusters",
     "dim_users",
     "kpi_daily",
 )

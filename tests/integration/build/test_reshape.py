@@ -104,7 +104,11 @@ def test_a_column_gets_another_type_and_all_that_follows_stays_as_it_was(
         "agg_category_profiles",
         "agg_category_recommendations",
         "agg_user_profiles",
+        "model_sample",
+        "model_user_clusters",
+        "model_category_similarities",
         "acquisition",
+        "cluster_quality",
         "category_recommendations",
         "user_segments",
     }
