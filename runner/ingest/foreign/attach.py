@@ -11,12 +11,13 @@ from typing import Any
 
 from psycopg import sql
 
+from runner.database import tables
 from runner.database.names import relation
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError, UsageError
 from runner.ingest.foreign.address import FILE, MARIADB, POSTGRES, SourceAddress
-from runner.ingest.foreign.attachment import Attachment, Table, relation_kind
+from runner.ingest.foreign.attachment import Attachment, Table
 from runner.ingest.foreign.wrappers import (
     FileAttachment,
     MariaAttachment,
@@ -48,7 +49,7 @@ def attach(
 def clock_beside(session: Session, source: str) -> str | None:
     """The clock of a foreign table that was made before: the one in its schema."""
     clock = f"{source.partition('.')[0]}.clock"
-    kinds = [relation_kind(session, source), relation_kind(session, clock)]
+    kinds = [tables.kind(session, source), tables.kind(session, clock)]
     return clock if kinds == ["f", "f"] and source != clock else None
 
 

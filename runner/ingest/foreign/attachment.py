@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 from psycopg import sql
 
-from runner.database.names import join, relation
+from runner.database import tables
+from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
@@ -186,14 +187,7 @@ class Attachment(ABC):
         self.session.run(sql.SQL(text).format(*values).as_string(None))
 
     def _has(self, name: str) -> bool:
-        return relation_kind(self.session, name) is not None
-
-
-def relation_kind(session: Session, name: str) -> str | None:
-    """What a name stands for, as pg_class says it; None if for nothing."""
-    values = {"relation": relation(name).as_string()}
-    found = session.rows(named_query("ingest/foreign/foreign.relation_kind"), values)
-    return found[0]["kind"] if found else None
+        return tables.exists(self.session, name)
 
 
 def options(values: Mapping[str, str]) -> sql.Composed:

@@ -126,9 +126,3 @@ where
     and split_part(split_part(split_part(indexes.indexdef, '(', 2), ')', 1), ',', 1)
     in ({{ column }}, quote_ident({{ column }}), {{ column }} || ' DESC')
 limit 1
-
--- relation_kind --
--- What is there under a name, if anything is.
-select relations.relkind::text as kind
-from pg_class as relations
-where relations.oid = to_regclass(%(relation)s)
