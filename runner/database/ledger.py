@@ -45,6 +45,7 @@ class Position:
 
     @property
     def has_new(self) -> bool:
+        """Whether there are runs that the target has not consumed."""
         return self.through > self.after
 
 

@@ -88,7 +88,7 @@ def test_a_foreign_table_that_shows_the_age_of_its_rows_is_exact() -> None:
 def test_no_lookback_promises_nothing_of_late_rows() -> None:
     promise = promise_of(source("foreign", lookback="00:00:00"), NEITHER)
     assert promise.word == "best_effort"
-    assert (promise.sentence or "").startswith("rows that come late are missed: ")
+    assert (promise.sentence or "").startswith("rows that arrive late are missed: ")
 
 
 def test_a_reservation_joins_the_sentence_and_leaves_the_word() -> None:
