@@ -44,6 +44,7 @@ lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports --no-logo --cache-dir .ruff_cache/imports
 	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting dashboard
 	@$(RUNNER) lint
 

@@ -1,1 +1,30 @@
-"""Milepost: SQL scripts, run in the order that a manifest declares, each build one version."""
+"""Milepost: PostgreSQL scripts, run in order and incrementally, by a light runner.
+
+    from runner import Project
+
+    project = Project.open("path/to/project")
+    project.run_all()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runner.api import Project
+    from runner.errors import RunnerError, StartError, UsageError
+
+__all__ = ["Project", "RunnerError", "StartError", "UsageError"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are asked for: `python -m runner --help` stays quick."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "Project":
+        from runner.api import Project
+
+        return Project
+    from runner import errors
+
+    return getattr(errors, name)

@@ -46,8 +46,20 @@ class Listener(Protocol):
         """Something needs attention, although the work goes on."""
 
 
-class Silent(Listener):
+class Silent:
     """Hears of everything and says nothing."""
+
+    def loaded(self, run: RunResult) -> None:
+        pass
+
+    def starting(self, step: Step, index: int, count: int) -> None:
+        pass
+
+    def result(self, done: ScriptResult) -> None:
+        pass
+
+    def warn(self, message: str, hint: str | None = None) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True)

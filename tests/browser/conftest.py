@@ -16,8 +16,8 @@ from runner.project.target import Target
 from runner.setup import schema
 from runner.setup.demo import Demo, seed
 from tests.build_faults.world import created, new_name
-from tests.integration.pages.test_docs import HOSTILE
 from tests.support import PROJECT, earn, event, insert_events, query, run_all
+from tests.support.pages import HOSTILE
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Nothing of it may ask a network for anything, and it runs as root in containers.

@@ -26,7 +26,6 @@ from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from runner.setup import schema
 from tests import oracle
-from tests.integration.cli.test_commands import command
 from tests.support import (
     JANUARY,
     PROJECT,
@@ -42,6 +41,7 @@ from tests.support import (
     scalar,
     source_events,
 )
+from tests.support.commands import command
 from tests.warehouse.test_warehouse_equals_oracle import SINGAPORE
 
 pytestmark = pytest.mark.usefixtures("no_margin")

@@ -18,16 +18,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from runner.database.session import Database
-from tests.integration.build.test_build import earn
-from tests.integration.cli.test_commands import SLEEPS, assert_refused, command, environ, wait_until
-from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    for folder in ("sql", "schema"):
-        shutil.copytree(PROJECT / folder, tmp_path / folder)
-    return tmp_path
+from tests.support import PROJECT, earn, ingest, insert_events, query, run_all, scalar
+from tests.support.commands import SLEEPS, assert_refused, command, environ, wait_until
 
 
 @pytest.fixture

@@ -7,68 +7,17 @@ import json
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from runner.database.session import Database
-from tests.integration.build.test_build import earn
-from tests.support import PROJECT, REAL_FILE, insert_events, query, run_all, scalar
-
-# Only in this test's own database: others run beside it on the same server.
-SLEEPS = """
-select exists (
-    select from pg_stat_activity
-    where wait_event = 'PgSleep' and datname = current_database()
-)
-"""
-
-
-def command(
-    *arguments: str, database: Database | None = None, project: Path = PROJECT, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a command line in a project, on a database, and nobody to ask."""
-    return subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
-        cwd=project,
-        env=environ(database, **environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def environ(database: Database | None, **more: str) -> dict[str, str]:
-    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
-    url = {"DATABASE_URL": database.conninfo} if database else {}
-    return {**keep, "PYTHONPATH": str(PROJECT), **url, **more}
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    for folder in ("sql", "schema"):
-        shutil.copytree(PROJECT / folder, tmp_path / folder)
-    return tmp_path
-
-
-def assert_refused(
-    done: subprocess.CompletedProcess[str], code: int, *said: str, hint: bool = True
-) -> None:
-    """One line with the reason, one with a hint, no traceback, the right exit code."""
-    lines = done.stderr.strip().splitlines()
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert sum(line.startswith("error: ") for line in lines) == 1, done.stderr
-    assert all(text in done.stderr for text in said), done.stderr
-    assert any(line.startswith("hint: ") for line in lines) == hint, done.stderr
+from tests.support import PROJECT, REAL_FILE, earn, insert_events, query, run_all, scalar
+from tests.support.commands import SLEEPS, assert_refused, command, environ, wait_until
 
 
 @pytest.mark.skipif(not REAL_FILE.is_file(), reason=f"the real file is not here: {REAL_FILE}")
@@ -223,14 +172,6 @@ def test_a_killed_build_is_abandoned_by_the_next(database: Database, project: Pa
         database, "select status from orchestrator.runs where kind = 'build' order by run_id"
     )
     assert [row["status"] for row in statuses] == ["succeeded", "abandoned", "succeeded"]
-
-
-def wait_until(database: Database, condition: str) -> None:
-    for _ in range(200):
-        if scalar(database, condition):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"never true: {condition}")
 
 
 def test_the_shell_completes_commands_and_names_of_scripts() -> None:

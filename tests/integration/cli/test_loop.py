@@ -17,18 +17,14 @@ from typing import Any
 import pytest
 
 from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, lock_number
-from tests.integration.build.test_build import earn
-from tests.integration.cli.test_commands import (
+from tests.support import PROJECT, earn, insert_events, query, scalar
+from tests.support.commands import (
     SLEEPS,
     assert_refused,
     command,
     environ,
-    project,
     wait_until,
 )
-from tests.support import PROJECT, insert_events, query, scalar
-
-__all__ = ["project"]
 
 # Makes a script sleep for as long as there is a table of this name.
 PAUSE = "\nselect pg_sleep(20) where to_regclass('public.pause') is not null;\n"

@@ -14,8 +14,8 @@ from runner.database.session import Database
 from runner.ingest import blockers
 from runner.ingest.coverage import Stretch, bar, coverage
 from runner.ingest.pipeline import IngestionPipeline
-from tests.integration.cli.test_commands import command
 from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
+from tests.support.commands import command
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 ON_ITS_OWN = (

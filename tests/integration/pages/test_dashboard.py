@@ -23,10 +23,9 @@ from runner.pages.dashboard.check import check
 from runner.pages.dashboard.data import read
 from runner.pages.dashboard.page import page, policy, render, script, write
 from runner.pages.dashboard.serve import HOST, Pages, listen
-from tests.integration.cli.test_commands import assert_refused, command
-from tests.integration.pages.test_docs import HOSTILE, Page
 from tests.support import PROJECT, earn, event, insert_events, query, run_all
-from tests.unit.pages.test_cards import decoded
+from tests.support.commands import assert_refused, command
+from tests.support.pages import HOSTILE, Page, decoded
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 CARD = """\

@@ -7,8 +7,7 @@ import hashlib
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from collections import Counter, defaultdict
-from html.parser import HTMLParser
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,52 +20,9 @@ from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from runner.setup import schema
 from runner.setup.new_project import ORDERS, write
-from tests.integration.cli.test_commands import assert_refused, command
 from tests.support import PROJECT, query, scalar
-
-HOSTILE = """<script>alert("x")</script>'"><img src=x onerror=alert(1)>&amp; \\ }}{{ '''"""
-# What ends the run of elements that are still open.
-VOID = ("meta", "input", "br", "hr", "img", "link")
-
-
-class Page(HTMLParser):
-    """A page as a reader without JavaScript has it."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self._parts: dict[str, list[str]] = defaultdict(list)
-        self.inline: dict[str, str] = {}
-        self._open: list[tuple[str, str]] = []
-        self.feed(text)
-        self.texts = {name: "".join(parts) for name, parts in self._parts.items()}
-        assert self._open == [], "elements that are not closed"
-
-    @property
-    def ids(self) -> list[str]:
-        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
-
-    def values(self, attribute: str) -> list[str]:
-        return [found[attribute] for _, found in self.elements if attribute in found]
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attributes}
-        self.elements.append((tag, found))
-        if tag not in VOID:
-            self._open.append((tag, found.get("id", "")))
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attributes}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open and self._open[-1][0] == tag, f"</{tag}> in {self._open}"
-        self._open.pop()
-
-    def handle_data(self, text: str) -> None:
-        for name in {name for _, name in self._open}:
-            self._parts[name].append(text)
-        if self._open and self._open[-1][0] in ("script", "style"):
-            self.inline[self._open[-1][0]] = text
+from tests.support.commands import assert_refused, command
+from tests.support.pages import HOSTILE, Page
 
 
 def render(database: Database, manifest: Manifest | None = None, name: str = "docs.html") -> str:

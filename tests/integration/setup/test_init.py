@@ -18,8 +18,8 @@ from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 from runner.setup.new_project import ORDERS, WORDS_OF_SQL, Source, write
-from tests.integration.cli.test_commands import assert_refused, environ
 from tests.support import PROJECT, differences, ingest, query, rebuild, scalar
+from tests.support.commands import assert_refused, environ
 
 BUILT_FROM = ("setup.cfg", "pyproject.toml", "LICENSE", "README.md", "runner", "schema", "sql")
 TABLES = ("warehouse.fact_orders", "reporting.orders_daily")

@@ -32,8 +32,8 @@ from runner.project.target import Target
 from runner.setup import load_csv as loading
 from runner.setup import schema
 from runner.setup.load_csv import COLUMNS, RunResult, load
-from tests.integration.cli.test_commands import assert_refused, command, environ, wait_until
 from tests.support import PROJECT, ingest, query, scalar
+from tests.support.commands import assert_refused, command, environ, wait_until
 
 HEADER = (
     "event_time,user_id,event_type,transaction_category,miles_amount,platform,utm_source,country\n"

@@ -13,9 +13,9 @@ from runner.database.session import Database, QueryFailed
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from tests.integration.cli.test_commands import assert_refused, command
 from tests.support import PROJECT, earn, edit, insert_events, query, run_all, scalar
 from tests.support import rebuild as build
+from tests.support.commands import assert_refused, command
 
 LIVE, DEV = Target(), Target("dev")
 SHIPPED = load(PROJECT)

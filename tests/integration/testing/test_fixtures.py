@@ -17,9 +17,8 @@ from runner.project.scripts import change_sets
 from runner.setup.new_project import ORDERS, write
 from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run
-from tests.integration.build.test_build import earn
-from tests.integration.cli.test_commands import assert_refused, command
-from tests.support import PROJECT, insert_events, query, rebuild, run_all, scalar
+from tests.support import PROJECT, earn, insert_events, query, rebuild, run_all, scalar
+from tests.support.commands import assert_refused, command
 
 FACT = "tests/sql/warehouse/fact_orders/an_evening_in_utc_is_the_next_day_in_singapore"
 REPORT = "tests/sql/reporting/orders_daily/a_row_counts_on_the_day_of_its_last_change"

@@ -18,8 +18,8 @@ from psycopg.conninfo import make_conninfo
 from runner.database.session import Database
 from runner.torture.faults import Plan
 from runner.torture.run import scratch, torture
-from tests.integration.cli.test_commands import assert_refused, command, environ
 from tests.support import PROJECT, query
+from tests.support.commands import assert_refused, command, environ
 
 BOUND = "least(started.moment, active.xact_start) - interval '1 second'"
 HORIZON = "now_here.horizon::text::numeric as horizon"

@@ -21,6 +21,7 @@ from runner.pages.dashboard.page import CHARTS
 from runner.pages.dashboard.spec import problems
 from runner.project.manifest import load as load_manifest
 from tests.support import PROJECT
+from tests.support.pages import decoded
 
 CARD = """\
 -- Orders
@@ -212,21 +213,6 @@ def test_values_become_what_json_has() -> None:
             [Decimal(1), None], None, True, "a\x00\u202e",
         )
     ] == [1.5, 7, None, None, "2026-01-02", "2026-01-02T03:04:05Z", [1, None], None, True, "a\ufffd\ufffd"]  # fmt: skip
-
-
-def decoded(columns: dict[str, Any]) -> list[dict[str, Any]]:
-    """As the page reads them."""
-    values = {}
-    for name, column in columns.items():
-        found = column if isinstance(column, list) else column["values"]
-        if isinstance(column, dict) and "runs" in column:
-            found = [v for v, n in zip(found, column["runs"], strict=True) for _ in range(n)]
-        if isinstance(column, dict) and "climbs" in column:
-            found = [v + k for v, n in zip(found, column["climbs"], strict=True) for k in range(n)]
-        if isinstance(column, dict) and "words" in column:
-            found = [column["words"][place] for place in found]
-        values[name] = found
-    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
 def test_rows_come_back_from_their_encoding() -> None:

@@ -17,7 +17,6 @@ from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from tests.integration.cli.test_commands import command
 from tests.integration.ingest.foreign.servers import (
     MYSQL_FDW,
     PASSWORD,
@@ -34,6 +33,7 @@ from tests.integration.ingest.foreign.servers import (
     wait_for,
 )
 from tests.support import PROJECT
+from tests.support.commands import command
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 
 from runner.database.embedded import WATCHDOG
-from tests.integration.cli.test_commands import command
+from tests.support.commands import command
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
 MYSQL_FDW = Path("/usr/share/postgresql/15/extension/mysql_fdw.control")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runner.database.session import Database
-from tests.integration.cli.test_commands import command
 from tests.support import ingest, query
+from tests.support.commands import command
 
 pytestmark = pytest.mark.slow
 

@@ -15,9 +15,9 @@ import pytest
 
 from runner.database.session import Database
 from runner.ingest.pipeline import IngestionPipeline
-from tests.integration.cli.test_commands import command
 from tests.integration.ingest.foreign.servers import PASSWORD, ROLE, Client, MariaDB
 from tests.support import PROJECT, ingest, query, scalar
+from tests.support.commands import command
 
 pytestmark = pytest.mark.slow
 

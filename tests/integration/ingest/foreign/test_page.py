@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from runner.database.session import Database
-from tests.integration.cli.test_commands import environ
 from tests.integration.ingest.foreign.servers import PASSWORD, POSTGRES, ROLE, Cluster, MariaDB
 from tests.support import PROJECT, query, scalar
+from tests.support.commands import environ
 
 pytestmark = pytest.mark.slow
 

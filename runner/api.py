@@ -1,0 +1,135 @@
+"""The public API: a project on a server, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import run
+from runner.build.build import build, look
+from runner.build.plan import Step
+from runner.build.rebuild import Verdict, verify
+from runner.build.transaction import BuildResult
+from runner.database import address, ledger
+from runner.database.session import Database
+from runner.errors import UsageError
+from runner.ingest.pipeline import RunResult
+from runner.project.manifest import Manifest, load
+from runner.project.target import Target
+from runner.run import Listener, Round, Silent
+from runner.status import Status, status
+
+SILENT = Silent()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's folder and the server that its warehouse is on.
+
+    It holds no connection and no state: each call opens its own and reads the files as they are,
+    so that several projects can be used at once, from several threads.
+    """
+
+    path: Path
+    database: Database
+
+    @classmethod
+    def open(cls, path: str | Path = ".", url: str | None = None) -> Project:
+        """Open the project in a folder.
+
+        `url` is a connection string, such as `postgresql://user@host/database`. Without it the
+        server is the one that DATABASE_URL or the PG* variables name, else the embedded one, which
+        is started. UsageError if there is no such folder, StartError if there is no manifest in it
+        or no server.
+        """
+        folder = Path(path).absolute()
+        if not folder.is_dir():
+            raise UsageError(f"{path} is not a folder", "name the folder of a project")
+        load(folder)
+        return cls(folder, Database(url if url is not None else address.find(folder).conninfo))
+
+    def run_all(self, *, wait_seconds: float = 60.0, listener: Listener = SILENT) -> Round:
+        """Bring in what is new, and build what follows from it.
+
+        `wait_seconds` is the longest wait for transactions that are open in a source.
+        """
+        return run.run_all(self.database, self.path, listener, wait_seconds=wait_seconds)
+
+    def ingest(
+        self,
+        pipeline: str | None = None,
+        *,
+        wait_seconds: float = 60.0,
+        sweep: bool = False,
+        listener: Listener = SILENT,
+    ) -> tuple[RunResult, ...]:
+        """Bring new rows into the replicas of all enabled pipelines, or of one.
+
+        With `sweep`, look through the whole source for rows that came late or changed.
+        """
+        runs = run.ingest(
+            self.database,
+            self.path,
+            listener,
+            pipeline=pipeline,
+            wait_seconds=wait_seconds,
+            sweep=sweep,
+        )
+        return tuple(runs)
+
+    def build(
+        self,
+        select: Iterable[str] = (),
+        *,
+        target: str = "live",
+        listener: Listener = SILENT,
+    ) -> BuildResult:
+        """Bring a target up to date in one commit, or leave it as it was and raise.
+
+        `select` names scripts that are built in full, with all that follows from them.
+        """
+        return build(
+            self.database,
+            self._manifest(),
+            Target(target),
+            select,
+            listener.result,
+            listener.starting,
+        )
+
+    def plan(self, select: Iterable[str] = (), *, target: str = "live") -> tuple[Step, ...]:
+        """Say for each script, in order, what a build would do and why. Changes nothing."""
+        with self.database.session() as session:
+            ledger.require(session)
+            return tuple(look(session, self._manifest(), Target(target), select)[1])
+
+    def status(self, *, target: str = "live") -> Status:
+        """Say whether today's numbers can be trusted, and what needs a person."""
+        return status(self.database, self.path, target)
+
+    def verify(
+        self,
+        *,
+        target: str = "live",
+        jobs: int = 1,
+        repair: bool = False,
+        listener: Listener = SILENT,
+    ) -> Verdict:
+        """Build what is due, rebuild everything beside it, and compare the two row by row.
+
+        `jobs` scripts run at once. With `repair`, publish what differs. Nothing is ingested
+        meanwhile.
+        """
+        return verify(
+            self.database,
+            self._manifest(),
+            Target(target),
+            jobs,
+            repair,
+            listener.result,
+            listener.starting,
+        )
+
+    def _manifest(self) -> Manifest:
+        return load(self.path)

@@ -1,0 +1,62 @@
+"""Command lines as people type them, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from runner.database.session import Database
+from tests.support import PROJECT, scalar
+
+# Only in this test's own database: others run beside it on the same server.
+SLEEPS = """
+select exists (
+    select from pg_stat_activity
+    where wait_event = 'PgSleep' and datname = current_database()
+)
+"""
+
+
+def command(
+    *arguments: str, database: Database | None = None, project: Path = PROJECT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a project, on a database, and nobody to ask."""
+    return subprocess.run(
+        [sys.executable, "-m", "runner", *arguments],
+        cwd=project,
+        env=environ(database, **environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def environ(database: Database | None, **more: str) -> dict[str, str]:
+    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    url = {"DATABASE_URL": database.conninfo} if database else {}
+    return {**keep, "PYTHONPATH": str(PROJECT), **url, **more}
+
+
+def assert_refused(
+    done: subprocess.CompletedProcess[str], code: int, *said: str, hint: bool = True
+) -> None:
+    """One line with the reason, one with a hint, no traceback, the right exit code."""
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert sum(line.startswith("error: ") for line in lines) == 1, done.stderr
+    assert all(text in done.stderr for text in said), done.stderr
+    assert any(line.startswith("hint: ") for line in lines) == hint, done.stderr
+
+
+def wait_until(database: Database, condition: str) -> None:
+    for _ in range(200):
+        if scalar(database, condition):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"never true: {condition}")
