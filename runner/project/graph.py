@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import graphlib
 import heapq
 from collections.abc import Collection, Iterable, Mapping
 
-from runner.errors import StartError, UsageError
+from runner.errors import StartError, UsageError, did_you_mean
 from runner.project.manifest import MANIFEST, Manifest, Script
 
 
@@ -53,10 +52,7 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
         }
         if not found:
             names = [script.name for script in manifest.scripts.values()]
-            near = difflib.get_close_matches(core, names, n=1)
-            raise UsageError(
-                f"no script matches {core}", f"did you mean {near[0]}?" if near else None
-            )
+            raise UsageError(f"no script matches {core}", did_you_mean(core, names))
         if pattern.startswith("+"):
             found |= _reach(found, needs)
         if pattern.endswith("+"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.errors import StartError
+from runner.errors import StartError, did_you_mean
 
 MANIFEST = "sql/manifest.toml"
 # In the order in which data flow. Scripts fill the layers; the leaves are filled by pipelines and
@@ -231,7 +230,4 @@ def _check_restated(manifest: Manifest) -> None:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return StartError(
-        f"{MANIFEST}: {what} is not known", f"did you mean {near[0]}?" if near else None
-    )
+    return StartError(f"{MANIFEST}: {what} is not known", did_you_mean(name, known))

@@ -5,7 +5,6 @@ them against the manifest; knows no database.
 from __future__ import annotations
 
 import csv
-import difflib
 import fnmatch
 import io
 import tomllib
@@ -13,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.errors import StartError, UsageError
+from runner.errors import StartError, UsageError, closest, did_you_mean
 from runner.project.graph import order, select
 from runner.project.manifest import Manifest, Script, Value
 
@@ -111,8 +110,8 @@ def choose(
         ]
         if not found:
             tails = {case.path.name: case.name for case in cases}
-            near = difflib.get_close_matches(wanted.rpartition("/")[2], tails, n=1)
-            hint = f"did you mean {tails[near[0]]}?" if near else None
+            near = closest(wanted.rpartition("/")[2], tails)
+            hint = f"did you mean {tails[near]}?" if near else None
             raise UsageError(f"no case is called {name}", hint)
         chosen += [case for case in found if case not in chosen]
     return chosen or cases
@@ -275,5 +274,4 @@ def raw_names(manifest: Manifest) -> list[str]:
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return StartError(what, f"did you mean {near[0]}?" if near else f"one of {', '.join(names)}")
+    return StartError(what, did_you_mean(name, names, f"one of {', '.join(names)}"))

@@ -4,7 +4,6 @@ other files.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections import Counter
@@ -21,7 +20,7 @@ from runner.database import ledger
 from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Row, Session
-from runner.errors import StartError
+from runner.errors import StartError, did_you_mean
 from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.manifest import LAYERS, Manifest, Script
@@ -214,8 +213,7 @@ class CaseTables:
         known = self._columns_of(rows.table)
         for name in rows.columns:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+                hint = did_you_mean(name, known, f"it has {', '.join(known)}")
                 raise StartError(f"{rows.path}:1: {rows.table} has no column {name}", hint)
 
     def _columns_of(self, table: str) -> dict[str, Row]:
