@@ -4,7 +4,6 @@ runs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.project import files as shared
 from runner.project.files import layer_files
-from runner.project.manifest import Manifest, Script, deletes
+from runner.project.manifest import Manifest, Script
+from runner.project.scripts import deletes_rows, merged_tables
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
 
@@ -77,7 +77,7 @@ class Composer:
         if script.is_view:
             return []
         tables = {name: self.target.table(script.layer, name) for name in script.tables}
-        is_whole = not deletes(self.manifest.read(script.path))
+        is_whole = not deletes_rows(self.manifest.read(script.path))
         filled = [name for name, table in tables.items() if not is_empty(session, table)]
         if not filled or (mode == "incremental" and not is_whole):
             direct = self.script(script, mode, tables)
@@ -131,7 +131,9 @@ class Composer:
     def _merged(self, script: Script) -> set[str]:
         """The tables that a script inserts into by key, which they have to have before."""
         names = {"this": script.name, "state": script.state}
-        return {name for key in merges(self.manifest.read(script.path)) if (name := names[key])}
+        return {
+            name for key in merged_tables(self.manifest.read(script.path)) if (name := names[key])
+        }
 
     def script(self, script: Script, mode: Mode, tables: Mapping[str, str]) -> Piece:
         """The text of a script, filling the tables given."""
@@ -161,14 +163,6 @@ class Composer:
 
     def _render(self, path: Path, values: Mapping[str, Any]) -> str:
         return render(self.manifest.read(path), {**self.manifest.variables, **values}, path)
-
-
-def merges(text: str) -> set[str]:
-    """Which of its tables, `this` and `state`, a script inserts into by key."""
-    parts = re.split(r"insert into \{\{ (this|state) \}\}", text)
-    return {
-        name for name, rest in zip(parts[1::2], parts[2::2], strict=True) if "on conflict" in rest
-    }
 
 
 def is_empty(session: Session, table: str) -> bool:

@@ -16,9 +16,8 @@ from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import Database, Session
 from runner.errors import UsageError
-from runner.project.graph import order, select
+from runner.project.graph import change_sets, order, select
 from runner.project.manifest import LAYERS, Manifest
-from runner.project.scripts import change_sets
 from runner.project.target import Target
 from runner.project.template import plain, render
 

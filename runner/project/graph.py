@@ -1,4 +1,4 @@
-"""The graph of a project's scripts: their order, and those that a selection names."""
+"""The graph of a project's scripts: their order, and what a selection names."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 from runner.errors import StartError, UsageError, did_you_mean
 from runner.project.manifest import MANIFEST, Manifest, Script
+from runner.project.scripts import is_change_set
 
 
 def order(manifest: Manifest) -> list[Script]:
-    """The scripts, each after everything that it needs; ties in the order of the file."""
+    """Return the scripts, each after everything it needs; ties keep the order of the file."""
     fillers = manifest.fillers()
     rank = {key: index for index, key in enumerate(manifest.scripts)}
     sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
@@ -36,8 +37,9 @@ def order(manifest: Manifest) -> list[Script]:
 
 
 def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
-    """Keys of the scripts that match: `name`, `layer.name`, a glob, a layer; `+x` with all x needs,
-    `x+` with all that needs x.
+    """Return the keys of the scripts that match `name`, `layer.name`, a glob or a layer.
+
+    `+x` adds everything that x needs, `x+` everything that needs x. UsageError if nothing matches.
     """
     needs, needed_by = neighbours(manifest)
     selected: set[str] = set()
@@ -62,12 +64,12 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
 
 
 def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
-    """The scripts of these keys, and all that follow from them."""
+    """Return these keys and those of all scripts that depend on them."""
     return set(keys) | _reach(set(keys), neighbours(manifest)[1])
 
 
 def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """What each script needs, and what needs it, by key."""
+    """Return what each script needs, and what needs it, by key."""
     fillers = manifest.fillers()
     needs: dict[str, set[str]] = {key: set() for key in manifest.scripts}
     needed_by: dict[str, set[str]] = {key: set() for key in manifest.scripts}
@@ -77,6 +79,18 @@ def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[s
                 needs[script.key].add(fillers[need].key)
                 needed_by[fillers[need].key].add(script.key)
     return needs, needed_by
+
+
+def change_sets(manifest: Manifest) -> set[str]:
+    """Return the tables that hold what was new in the last build, as `layer.table`.
+
+    Each build empties and refills them, so their rows say nothing about earlier builds.
+    """
+    found: set[str] = set()
+    for script in order(manifest):
+        if not script.is_view and is_change_set(manifest.read(script.path), found):
+            found |= {f"{script.layer}.{table}" for table in script.tables}
+    return found
 
 
 def _reach(start: set[str], edges: Mapping[str, set[str]]) -> set[str]:

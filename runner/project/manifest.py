@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError, did_you_mean
+from runner.project.scripts import deletes_rows
 
 MANIFEST = "sql/manifest.toml"
 # In the order in which data flow. Scripts fill the layers; the leaves are filled by pipelines and
@@ -165,11 +166,6 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
     )
 
 
-def deletes(text: str) -> bool:
-    """Whether a script takes rows out of its table itself, rather than filling it whole."""
-    return re.search(r"delete from \{\{ this \}\}", text) is not None
-
-
 def _is_plain(name: Any) -> bool:
     return isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None
 
@@ -221,7 +217,7 @@ def _check_files(manifest: Manifest) -> None:
 
 def _check_restated(manifest: Manifest) -> None:
     for script in manifest.scripts.values():
-        if script.is_restated and deletes(manifest.read(script.path)):
+        if script.is_restated and deletes_rows(manifest.read(script.path)):
             raise StartError(
                 f"{MANIFEST}: [{script.key}] is restated, but {script.path} replaces rows itself,"
                 " so that no version of its table could be held against the last",

@@ -23,9 +23,8 @@ from runner.database.session import (
     lock_number,
 )
 from runner.errors import RunnerError, StartError
-from runner.project.graph import order
+from runner.project.graph import change_sets, order
 from runner.project.manifest import Manifest, Script
-from runner.project.scripts import change_sets
 from runner.project.target import Target
 from runner.testing.cases import Case, Rows
 from runner.testing.tables import CaseTables, Contents, Mismatch

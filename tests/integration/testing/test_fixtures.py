@@ -12,8 +12,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from runner.database.session import BUILD_LOCK, Database
+from runner.project.graph import change_sets
 from runner.project.manifest import load
-from runner.project.scripts import change_sets
 from runner.setup.new_project import ORDERS, write
 from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run
