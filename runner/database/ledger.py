@@ -30,15 +30,17 @@ NEWEST_TABLE = "orchestrator.restatements"
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the runs of a pipeline have been consumed by a target: those after `after`, up to
-    `through`; in which file the rows of its replica are, and whether that is another one since.
+    """The runs of a pipeline that are new for a target: those after `after`, up to `through`.
+
+    `storage_file` is the file that the replica's rows are in, by its number; `was_recreated` says
+    that it is not the file of the last build, as after a truncate.
     """
 
     pipeline_id: int
     after: int
     through: int
-    file: int | None = None
-    is_remade: bool = False
+    storage_file: int | None = None
+    was_recreated: bool = False
 
     @property
     def has_new(self) -> bool:
@@ -240,8 +242,9 @@ def positions(session: Session, target: str) -> dict[str, Position]:
     found = {}
     for row in session.rows(named_query("database/ledger.positions"), {"target": target}):
         after = row["newest"] if row["consumed"] is None else row["consumed"]
+        through = max(after, row["newest"])
         found[row["raw_name"]] = Position(
-            row["pipeline_id"], after, max(after, row["newest"]), row["file"], row["is_remade"]
+            row["pipeline_id"], after, through, row["storage_file"], row["was_recreated"]
         )
     return found
 
@@ -310,7 +313,7 @@ def restated(work: Session, build_id: int) -> dict[str, int]:
     return {row["table_name"]: row["days"] for row in found}
 
 
-def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None:
+def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> None:
     """Record what a build consumes, in its transaction."""
     for position in consumed.values():
         work.rows(
@@ -320,7 +323,7 @@ def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None
                 "pipeline_id": position.pipeline_id,
                 "after": position.after,
                 "through": position.through,
-                "file": position.file,
+                "storage_file": position.storage_file,
             },
         )
 

@@ -165,8 +165,8 @@ values (%(run_id)s, %(pipeline_id)s, %(level)s, %(message)s, %(context)s::jsonb)
 
 -- positions --
 -- For each replica: the last run that the target's last build consumed, the last that changed a
--- row, and whether its rows are in another file since: then it was truncated or made anew, and what
--- is gone with it is in no change set.
+-- row, and whether its rows have moved to another file since. Then it was truncated or recreated, and
+-- the rows lost with it are in no change set.
 with consumed as (
     select distinct on (inputs.pipeline_id)
         inputs.pipeline_id,
@@ -187,8 +187,8 @@ select
     pipelines.pipeline_id,
     consumed.run_id as consumed,
     coalesce(newest.run_id, 0) as newest,
-    files.file,
-    coalesce(files.file <> consumed.replica_file, false) as is_remade
+    files.file as storage_file,
+    coalesce(files.file <> consumed.replica_file, false) as was_recreated
 from orchestrator.pipeline_definitions as pipelines
 cross join lateral (
     select
@@ -399,7 +399,7 @@ having built.table_oids = array_agg(to_regclass(known.table_name)::oid order by 
 insert into orchestrator.build_inputs (
     run_id, pipeline_id, after_run_id, through_run_id, replica_file
 )
-values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s, %(file)s)
+values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s, %(storage_file)s)
 
 -- remember_script --
 -- What a table is built from now, committed with it.

@@ -33,8 +33,8 @@ class Target:
         return self.name == "live"
 
     @property
-    def beside(self) -> Target:
-        """Where its tables are filled when nobody may see them yet."""
+    def scratch(self) -> Target:
+        """The target in which its tables are filled before readers may see them."""
         return replace(self, name=f"{self.name}_scratch")
 
     @property
