@@ -46,26 +46,24 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
     for pattern in patterns:
         core = pattern.strip("+")
         found = {
-            script.key
-            for script in manifest.scripts.values()
-            if any(
-                fnmatch.fnmatchcase(name, core) for name in (script.name, script.key, script.layer)
-            )
+            key
+            for key, script in manifest.scripts.items()
+            if any(fnmatch.fnmatchcase(name, core) for name in (script.name, key, script.layer))
         }
         if not found:
             names = [script.name for script in manifest.scripts.values()]
             raise UsageError(f"no script matches {core}", did_you_mean(core, names))
         if pattern.startswith("+"):
-            found |= _reach(found, needs)
+            found |= reachable(found, needs)
         if pattern.endswith("+"):
-            found |= _reach(found, needed_by)
+            found |= reachable(found, needed_by)
         selected |= found
     return selected
 
 
 def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
     """Return these keys and those of all scripts that depend on them."""
-    return set(keys) | _reach(set(keys), neighbours(manifest)[1])
+    return set(keys) | reachable(keys, neighbours(manifest)[1])
 
 
 def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
@@ -93,10 +91,11 @@ def change_sets(manifest: Manifest) -> set[str]:
     return found
 
 
-def _reach(start: set[str], edges: Mapping[str, set[str]]) -> set[str]:
+def reachable(start: Iterable[str], edges: Mapping[str, Collection[str]]) -> set[str]:
+    """Return what can be reached from any of the starting points along one edge or more."""
     reached: set[str] = set()
     frontier = set(start)
     while frontier:
-        frontier = {near for key in frontier for near in edges[key]} - reached
+        frontier = {near for key in frontier for near in edges.get(key, ())} - reached
         reached |= frontier
     return reached
