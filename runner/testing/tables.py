@@ -95,11 +95,8 @@ class CaseTables:
         if RUN in rows.columns and rows.is_raw:
             raise StartError(f"{rows.path}:1: {RUN} is filled in by the test", "remove the column")
         self._check_columns(rows)
-        lacking = [
-            name
-            for name, column in known.items()
-            if column["is_required"] and name not in rows.columns and name != RUN
-        ]
+        required = {name for name, column in known.items() if column["is_required"]}
+        lacking = sorted(required - {*rows.columns, RUN}, key=list(known).index)
         for name in lacking:
             if known[name]["is_key"]:
                 raise StartError(
@@ -124,19 +121,20 @@ class CaseTables:
         expected = "pg_temp.expected_rows"
         self.session.run(f"create temporary table expected_rows as table {table} with no data")
         self._copy(rows, expected)
-        found: dict[str, list[Row]] = {}
-        for side, one, other in (("missing", expected, table), ("unexpected", table, expected)):
-            found[side] = [
+        missing, unexpected = (
+            [
                 _decoded(row["content"])
                 for row in self.session.rows(
                     f"select to_jsonb(surplus.*)::text as content from (select {columns} from {one}"
                     f" except all select {columns} from {other}) as surplus order by 1"
                 )
             ]
+            for one, other in ((expected, table), (table, expected))
+        )
         self.session.run(f"drop table {expected}")
-        if not found["missing"] and not found["unexpected"]:
+        if not missing and not unexpected:
             return None
-        return self._mismatch(rows.table, rows.columns, found["missing"], found["unexpected"])
+        return self._mismatch(rows.table, rows.columns, missing, unexpected)
 
     def contents(self, scripts: Iterable[Script]) -> Contents:
         """Return the rows of the scripts' tables, by table."""
@@ -146,15 +144,13 @@ class CaseTables:
             if not script.is_view
             for name in script.tables
         ]
-        found: dict[str, Bag] = {table: Counter() for table in tables}
-        rows = self.session.rows(
-            " union all ".join(
-                f"select '{table}' as name, (to_jsonb(held.*) - '{RUN}')::text as content"
-                f" from {self._table(table)} as held"
-                for table in tables
-            )
+        query = " union all ".join(
+            f"select '{table}' as name, (to_jsonb(stored.*) - '{RUN}')::text as content"
+            f" from {self._table(table)} as stored"
+            for table in tables
         )
-        for row in rows:
+        found: dict[str, Bag] = {table: Counter() for table in tables}
+        for row in self.session.rows(query):
             found[row["name"]][tuple(_decoded(row["content"]).items())] += 1
         return found
 
@@ -226,9 +222,8 @@ class CaseTables:
 
     def _table(self, table: str) -> str:
         layer, _, name = table.partition(".")
-        if layer == "raw":
-            return f"{self.target.raw_schema}.raw_{name}"
-        return self.target.table(layer, name)
+        is_raw = layer == "raw"
+        return f"{self.target.raw_schema}.raw_{name}" if is_raw else self.target.table(layer, name)
 
     def _create_like_source(self, manifest: Manifest, name: str) -> None:
         pipelines = ledger.positions(self.session, self.target.name)

@@ -272,7 +272,7 @@ def test_what_chooses_no_case_is_refused(shop: Path, test: Callable[..., Any]) -
         (
             f"{REPORT}/given/reporting.orders_daily.csv",
             "day\n2026-01-05\n",
-            "reporting.orders_daily is given, and expected too",
+            "reporting.orders_daily is both given and expected",
         ),
         (f"{REPORT}/variables.toml", 'reporting_timezon = "UTC"\n', "is not a variable"),
         (f"{REPORT}/variables.toml", "reporting_timezone = [1]\n", "is a list"),
