@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from runner.build.evidence import Evidence
 from runner.build.plan import Step, decide
-from runner.build.transaction import BuildResult, BuildTransaction, ScriptResult
+from runner.build.transaction import BuildResult, BuildTransaction, OnResult, Starting
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.session import (
@@ -49,14 +49,13 @@ def build(
     manifest: Manifest,
     target: Target,
     patterns: Iterable[str] = (),
-    on_result: Callable[[ScriptResult], None] = lambda result: None,
-    starting: Callable[[Step, int, int], None] = lambda step, index, count: None,
+    on_result: OnResult = lambda result: None,
+    starting: Starting = lambda step, index, count: None,
 ) -> BuildResult:
     """Bring a target up to date, or leave it as it was and raise.
 
-    Scripts that match `patterns` are built in full, with everything that depends on them.
-    `starting` is called before each script, with its number from 0 and the number of scripts,
-    `on_result` after each. LockHeld if another build of the target is running.
+    Scripts that match `patterns` are built in full, with everything that depends on them. LockHeld
+    if another build of the target is running.
     """
     with (
         ledger.sessions(database, "milepost build") as (work, evidence),
@@ -112,8 +111,8 @@ def bring_up_to_date(
     manifest: Manifest,
     target: Target,
     patterns: list[str],
-    on_result: Callable[[ScriptResult], None],
-    starting: Callable[[Step, int, int], None],
+    on_result: OnResult,
+    starting: Starting,
 ) -> BuildResult:
     """Build what is due, if anything is, while the target's lock is held."""
     started = time.monotonic()

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
+from itertools import count
 
 from runner.build.build import bring_up_to_date, drop_scratch, lock_target, read_plan
 from runner.build.changes import Rows, difference_queries
@@ -21,7 +22,13 @@ from runner.build.evidence import Evidence
 from runner.build.plan import Step
 from runner.build.publish import Publisher, find_reshaped
 from runner.build.shape import columns, shape_differences
-from runner.build.transaction import BuildResult, BuildTransaction, ScriptResult
+from runner.build.transaction import (
+    BuildResult,
+    BuildTransaction,
+    OnResult,
+    ScriptResult,
+    Starting,
+)
 from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import (
@@ -37,8 +44,6 @@ from runner.project.graph import neighbours, order
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
 
-OnResult = Callable[[ScriptResult], None]
-Starting = Callable[[Step, int, int], None]
 Then = Callable[[Session, Script], None]
 
 
@@ -219,31 +224,30 @@ def _fill(
                 transaction.run_script(session, steps[key], part)
         return time.monotonic() - started
 
-    sorter: TopologicalSorter[str] = TopologicalSorter(needs)
+    fill = {(False, key): {(False, need) for need in needs[key]} for key in steps}
+    sorter = TopologicalSorter(fill | {(True, key): {(False, key)} for key in steps})
     sorter.prepare()
     ready: list[tuple[bool, float, str]] = []
     idle = list(sessions)
-    running: dict[Future[float], tuple[str, bool, Session]] = {}
-    started = 0
+    running: dict[Future[float], tuple[bool, str, Session]] = {}
+    numbers = count()
     with ThreadPoolExecutor(len(sessions)) as pool:
         try:
-            while sorter.is_active() or ready or running:
-                for key in sorter.get_ready() if sorter.is_active() else ():
-                    heapq.heappush(ready, (False, -left[key], key))
+            while sorter.is_active():
+                for is_filled, key in sorter.get_ready():
+                    heapq.heappush(ready, (is_filled, -left[key], key))
                 while ready and idle:
-                    (is_filled, _, key), session = heapq.heappop(ready), idle.pop()
+                    is_filled, _, key = heapq.heappop(ready)
                     if not is_filled:
-                        transaction.starting(steps[key], started, len(steps))
-                        started += 1
+                        transaction.starting(steps[key], next(numbers), len(steps))
+                    session = idle.pop()
                     future = pool.submit(work, key, is_filled, session)
-                    running[future] = key, is_filled, session
+                    running[future] = is_filled, key, session
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    key, is_filled, session = running.pop(future)
+                    is_filled, key, session = running.pop(future)
                     seconds[key] += future.result()
                     idle.append(session)
-                    if not is_filled:
-                        sorter.done(key)
-                        heapq.heappush(ready, (True, -left[key], key))
+                    sorter.done((is_filled, key))
         except BaseException:
             for session in sessions:
                 session.cancel()

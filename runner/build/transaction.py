@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 from runner.build.checks import run_checks
 from runner.build.compose import Composer, FindReshaped, Part, lock_replicas, parts
@@ -44,20 +45,21 @@ class BuildResult:
     notes: tuple[str, ...] = ()
 
 
+# Called before a script, with its number from 0 and the number of scripts; and after it.
+Starting = Callable[[Step, int, int], None]
+OnResult = Callable[[ScriptResult], None]
+
+
 @dataclass(slots=True)
 class BuildTransaction:
-    """A build of a target. `work` is the session whose transaction it is.
-
-    `starting` hears of each script before it runs, with its number from 0 and their count;
-    `on_result` hears of each script that has run.
-    """
+    """A build of a target, in the transaction of the session `work`."""
 
     manifest: Manifest
     target: Target
     work: Session
     evidence: Evidence
-    on_result: Callable[[ScriptResult], None]
-    starting: Callable[[Step, int, int], None]
+    on_result: OnResult
+    starting: Starting
     results: list[ScriptResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     restated: dict[str, int] = field(default_factory=dict)
@@ -92,14 +94,13 @@ class BuildTransaction:
         composer = Composer(self.manifest, self.target, positions, self.run_id)
         due = [step for step in steps if step.mode != "skip"]
         filled = []
-        started = 0
+        numbers = count()
         for part in parts(self.work, composer, due, find_reshaped):
             if part.step is None:
                 for piece in part.pieces:
                     self.work.run(piece.text, piece.file)
                 continue
-            self.starting(part.step, started, len(due))
-            started += 1
+            self.starting(part.step, next(numbers), len(due))
             done = self.run_script(self.work, part.step, part)
             if part.composer is composer:
                 self._remember(part.step.script)
