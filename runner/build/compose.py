@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from runner.build.changes import difference_queries, publish_difference, restatement
+from runner.build.changes import Rows, difference_queries, publish_difference, restatement
 from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import Position
@@ -128,13 +128,22 @@ class Composer:
                         yield Piece(f"alter table {fresh[name]} add {key['definition']};\n")
             if is_full:
                 yield _analyze(fresh[name])
-            if script.is_restated and name == script.name and self.run_id is not None:
-                yield Piece(restatement(session, self.run_id, script.key, table, fresh[name]))
-            rows = difference_queries(session, table, fresh[name])
-            yield Piece(publish_difference(session, table, rows))
+            yield from self.publish(script, name, fresh[name], session)
             if is_full:
                 yield _analyze(table)
             yield Piece(f"drop table {fresh[name]};\n")
+
+    def publish(
+        self, script: Script, name: str, fresh: str, session: Session, rows: Rows | None = None
+    ) -> Iterator[Piece]:
+        """Compose what brings a table to the rows of `fresh`, which has its shape. What readers had
+        seen is recorded first, if the script is restated.
+        """
+        table = self.target.table(script.layer, name)
+        if script.is_restated and name == script.name and self.run_id is not None:
+            yield Piece(restatement(session, self.run_id, script.key, table, fresh))
+        rows = rows or difference_queries(session, table, fresh)
+        yield Piece(publish_difference(session, table, rows))
 
     def create(self, script: Script, session: Session) -> Iterator[Piece]:
         """Compose what creates the tables of a script where there are none, and fills them.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.build.changes import Rows, difference_queries, publish_difference, restatement
+from runner.build.changes import Rows
 from runner.build.compose import Composer
 from runner.build.plan import Step
 from runner.build.shape import columns, reshaped, shape_differences
@@ -120,12 +120,9 @@ class Publisher:
             # For a new index or comment. Only this table's: the other may still lack a column.
             self.session.run(definition.text, definition.file)
             before = self.session.changes(table)
-            if script.is_restated and name == script.name:
-                assert self.composer.run_id is not None
-                kept = restatement(self.session, self.composer.run_id, script.key, table, fresh)
-                self.session.run(kept, "changes.sql")
-            rows = self.staged.get(table) or difference_queries(self.session, table, fresh)
-            self.session.run(publish_difference(self.session, table, rows), "changes.sql")
+            rows = self.staged.get(table)
+            for piece in self.composer.publish(script, name, fresh, self.session, rows):
+                self.session.run(piece.text, script.path)
             self.session.run(f"analyze {table}")
             changes += self.session.changes(table) - before
         return changes
