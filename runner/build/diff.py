@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,10 @@ from runner.database import ledger
 from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import Database, Session
+from runner.database.tables import exists
 from runner.errors import UsageError
 from runner.project.graph import change_sets, order, select
-from runner.project.manifest import LAYERS, Manifest
+from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
 from runner.project.template import plain, render
 
@@ -96,39 +97,38 @@ def compare(
     session.run("set local search_path = pg_catalog")  # so that views name every schema
     not_results = change_sets(manifest)
     return [
-        (_compare_view if script.is_view else _compare_table)(session, name, left, right)
+        _compare(session, script, f"{script.layer}.{table}", left, right)
         for script in order(manifest)
         if keys is None or script.key in keys
-        for name in (f"{script.layer}.{table}" for table in script.tables)
-        if name not in not_results
+        for table in script.tables
+        if f"{script.layer}.{table}" not in not_results
     ]
 
 
-def _compare_view(session: Session, name: str, left: Target, right: Target) -> Difference:
-    views = [target.table(*name.split(".")) for target in (left, right)]
-    texts = [session.rows(named_query("build/diff.view"), {"view": view}) for view in views]
-    missing = [view for view, text in zip(views, texts, strict=True) if not text]
+def _compare(
+    session: Session, script: Script, name: str, left: Target, right: Target
+) -> Difference:
+    targets = (left, right)
+    tables = [target.table(*name.split(".")) for target in targets]
+    missing = [table for table in tables if not exists(session, table)]
     if missing:
-        return _missing(name, missing)
+        return Difference(name, problem=f"there is no {' and no '.join(missing)}")
+    if not script.is_view:
+        return _compare_rows(session, name, tables)
     one, other = (
-        _without_prefix(text[0]["text"], target)
-        for text, target in zip(texts, (left, right), strict=True)
+        _text_of_view(session, view, target) for view, target in zip(tables, targets, strict=True)
     )
     return Difference(name, problem=None if one == other else "the view has another text")
 
 
-def _without_prefix(text: str | None, target: Target) -> str | None:
+def _text_of_view(session: Session, view: str, target: Target) -> str | None:
     """Return the text of a view as it would be in the live target; None if it is not a view."""
-    layers = "|".join(LAYERS)
-    return text and re.sub(rf"\b{target.prefix}({layers})\.", r"\1.", text)
+    text = session.row(named_query("build/diff.view"), {"view": view})["text"]
+    return text and re.sub(rf"\b{target.prefix}({'|'.join(LAYERS)})\.", r"\1.", text)
 
 
-def _compare_table(session: Session, name: str, left: Target, right: Target) -> Difference:
-    tables = [target.table(*name.split(".")) for target in (left, right)]
+def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Difference:
     one, other = (columns(session, table) for table in tables)
-    missing = [table for table, shape in zip(tables, (one, other), strict=True) if not shape]
-    if missing:
-        return _missing(name, missing)
     odd = _other_parts(session, *tables)
     both = [column for column in one if column in other]
     if not both:
@@ -156,10 +156,6 @@ def _compare_table(session: Session, name: str, left: Target, right: Target) -> 
     session.run("drop table pg_temp.difference")
     problem = f"other columns or constraints: {', '.join(odd)}" if odd else None
     return Difference(name, problem=problem, **found)
-
-
-def _missing(name: str, missing: list[str]) -> Difference:
-    return Difference(name, problem=f"there is no {' and no '.join(missing)}")
 
 
 def _other_parts(session: Session, left: str, right: str) -> list[str]:

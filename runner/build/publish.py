@@ -32,7 +32,7 @@ LONGEST_DELAY_SECONDS = 2.0
 
 
 def find_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -> set[str]:
-    """Return the keys of the scripts whose table or view gets another shape, and of all that
+    """Return the keys of the scripts whose table or view changes shape, and of all that
     depend on them.
 
     RunnerError if something of the wrong kind has a table's name, or if something that is not
@@ -62,7 +62,7 @@ def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[S
     if found:
         what = ", ".join(row["what"] for row in found)
         raise RunnerError(
-            f"{found[0]['table_name']} gets another shape, and this depends on it: {what}",
+            f"{found[0]['table_name']} changes shape, and this depends on it: {what}",
             "drop it, build, and create it again",
         )
 
@@ -220,8 +220,8 @@ class Publisher:
         parts = shape_differences(self.session, table, fresh)
         if parts:
             self.notes.append(
-                f"{table} was replaced, as it has another shape ({', '.join(parts)}): a transaction"
-                " that was already open and had not read it yet finds it empty"
+                f"{table} was replaced, because its shape changed ({', '.join(parts)}): a"
+                " transaction that was already open and had not read it yet finds it empty"
             )
         return bool(parts)
 

@@ -22,7 +22,7 @@ def rendered(
 ) -> str:
     """Return the SQL of the scripts that match, or the whole pending build as a script for psql.
 
-    RunnerError if a table gets another shape.
+    RunnerError if a table changes shape.
     """
     with database.session("milepost render") as session:
         ledger.require(session)
@@ -66,7 +66,7 @@ def _refuse_reshaped(session: Session, composer: Composer, steps: Sequence[Step]
     scripts = [step.script for step in steps if step.mode == "full" and not step.script.is_view]
     for key, found in reshaped(session, composer, scripts).items():
         raise RunnerError(
-            f"{key} gets another shape ({', '.join(found)}), which takes more than a script",
+            f"{key} changes shape ({', '.join(found)}), which takes more than a script",
             "python -m runner build does it",
         )
     return set()

@@ -341,7 +341,7 @@ def test_what_would_be_lost_with_a_table_is_named_before_any_work(
     with pytest.raises(RunnerError) as refused:
         build(built, with_mood, Target(), starting=lambda step, *_: started.append(step))
     assert refused.value.message == (
-        f"reporting.kpi_daily gets another shape, and this depends on it: {what}"
+        f"reporting.kpi_daily changes shape, and this depends on it: {what}"
     )
     assert started == []
 
@@ -453,5 +453,5 @@ def test_a_check_that_fails_leaves_the_old_shape(
 def test_a_change_of_columns_cannot_be_rendered_and_says_so(
     built: Database, with_mood: Manifest
 ) -> None:
-    with pytest.raises(RunnerError, match=r"kpi_daily gets another shape \(kpi_daily\.mood\)"):
+    with pytest.raises(RunnerError, match=r"kpi_daily changes shape \(kpi_daily\.mood\)"):
         rendered(built, with_mood, Target(), None, full=False)
