@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from runner.build.evidence import Evidence
 from runner.build.plan import Step, decide
@@ -57,23 +58,67 @@ def build(
     Scripts that match `patterns` are built in full, with everything that depends on them. LockHeld
     if another build of the target is running.
     """
-    with (
-        ledger.sessions(database, "milepost build") as (work, evidence),
-        lock_target(work, evidence, target),
-    ):
-        return bring_up_to_date(
-            work, evidence, manifest, target, list(patterns), on_result, starting
+    with open_builder(database, manifest, target, "build", on_result, starting) as builder:
+        return builder.bring_up_to_date(list(patterns))
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds a target whose lock is held. `evidence` is the session that records what it does."""
+
+    manifest: Manifest
+    target: Target
+    work: Session
+    evidence: Session
+    on_result: OnResult
+    starting: Starting
+
+    def bring_up_to_date(self, patterns: Sequence[str] = ()) -> BuildResult:
+        """Build what is due, if anything is."""
+        started = time.monotonic()
+        work, manifest, target = self.work, self.manifest, self.target
+        steps = read_plan(work, manifest, target, patterns)[1]
+        has_work = any(step.mode != "skip" for step in steps)
+        # After a failure that was repaired, record a success even if there is nothing else to do.
+        if not has_work and not ledger.last_build_failed(work, target.name):
+            return BuildResult()
+        transaction = self.begin("build")
+        with transaction.evidence.of_failure():
+            replicas = ledger.replicas(work)
+            with work.transaction():
+                transaction.lock_replicas(replicas)
+                transaction.run(*read_plan(work, manifest, target, patterns))
+        with contextlib.suppress(LockHeld):
+            drop_scratch(work, target.scratch)
+        return transaction.result(time.monotonic() - started)
+
+    def begin(self, kind: str) -> BuildTransaction:
+        """Record that a run begins, and return its transaction, which is not open yet."""
+        run_id = ledger.begin(self.evidence, kind, self.work, target=self.target.name)
+        evidence = Evidence(self.evidence, run_id, self.target.name)
+        return BuildTransaction(
+            self.manifest, self.target, self.work, evidence, self.on_result, self.starting
         )
 
 
 @contextlib.contextmanager
-def lock_target(work: Session, evidence: Session, target: Target) -> Iterator[None]:
+def open_builder(
+    database: Database,
+    manifest: Manifest,
+    target: Target,
+    name: str,
+    on_result: OnResult,
+    starting: Starting,
+) -> Iterator[Builder]:
     """Hold a target's lock. What a build or rebuild that died has left is cleaned up first."""
-    with work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"):
+    with (
+        ledger.sessions(database, f"milepost {name}") as (work, evidence),
+        work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"),
+    ):
         ledger.abandon_builds(evidence, target.name)
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
-        yield
+        yield Builder(manifest, target, work, evidence, on_result, starting)
 
 
 def drop_scratch(work: Session, scratch: Target) -> None:
@@ -103,36 +148,6 @@ def drop_scratch(work: Session, scratch: Target) -> None:
             ) from error
         finally:
             work.run("reset lock_timeout")
-
-
-def bring_up_to_date(
-    work: Session,
-    evidence: Session,
-    manifest: Manifest,
-    target: Target,
-    patterns: list[str],
-    on_result: OnResult,
-    starting: Starting,
-) -> BuildResult:
-    """Build what is due, if anything is, while the target's lock is held."""
-    started = time.monotonic()
-    steps = read_plan(work, manifest, target, patterns)[1]
-    has_work = any(step.mode != "skip" for step in steps)
-    # After a failure that was repaired, a build records its success even with nothing else to do.
-    if not has_work and not ledger.last_build_failed(work, target.name):
-        return BuildResult()
-    run_id = ledger.begin(evidence, "build", work, target=target.name)
-    transaction = BuildTransaction(
-        manifest, target, work, Evidence(evidence, run_id, target.name), on_result, starting
-    )
-    with transaction.evidence.of_failure():
-        replicas = ledger.replicas(work)
-        with work.transaction():
-            transaction.lock_replicas(replicas)
-            transaction.run(*read_plan(work, manifest, target, patterns))
-    with contextlib.suppress(LockHeld):
-        drop_scratch(work, target.scratch)
-    return transaction.result(time.monotonic() - started)
 
 
 def _check_time_zone(session: Session, manifest: Manifest) -> None:

@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from itertools import count
 
-from runner.build.build import bring_up_to_date, drop_scratch, lock_target, read_plan
+from runner.build.build import Builder, drop_scratch, open_builder, read_plan
 from runner.build.changes import Rows, difference_queries
 from runner.build.compose import PRELUDE, Composer, Part
 from runner.build.diff import Difference, compare
-from runner.build.evidence import Evidence
 from runner.build.plan import Step
 from runner.build.publish import Publisher, find_reshaped
 from runner.build.shape import columns, shape_differences
@@ -72,8 +71,11 @@ def rebuild(
     difference in one transaction. LockHeld if a build or an ingest is running.
     """
     started = time.monotonic()
-    with _locked(database, manifest, target, "rebuild") as (work, evidence):
-        transaction = _begin("rebuild", manifest, target, work, evidence, on_result, starting)
+    with (
+        open_builder(database, manifest, target, "rebuild", on_result, starting) as builder,
+        _pipelines_locked(builder.work),
+    ):
+        transaction = _begin(builder, "rebuild")
         staged: dict[str, Rows] = {}
 
         def stage(session: Session, script: Script) -> None:
@@ -104,10 +106,13 @@ def verify(
 
     With `repair`, publish the difference. LockHeld if a build or an ingest is running.
     """
-    with _locked(database, manifest, target, "verify") as (work, evidence):
-        bring_up_to_date(work, evidence, manifest, target, [], on_result, starting)
+    with (
+        open_builder(database, manifest, target, "verify", on_result, starting) as builder,
+        _pipelines_locked(builder.work),
+    ):
+        builder.bring_up_to_date()
         started = time.monotonic()
-        transaction = _begin("verify", manifest, target, work, evidence, on_result, starting)
+        transaction = _begin(builder, "verify")
         compared: dict[str, list[Difference]] = {}
 
         def compare_script(session: Session, script: Script) -> None:
@@ -121,49 +126,34 @@ def verify(
             found = tuple(table for table in tables if not table.is_same)
             names = [difference.table for difference in found]
             if not found:
-                ledger.succeed(work, transaction.run_id)
+                ledger.succeed(builder.work, transaction.run_id)
             elif repair:
                 _publish(transaction, filled, unlike=names)
             else:
                 error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
-                ledger.fail(evidence, transaction.run_id, error)
+                ledger.fail(builder.evidence, transaction.run_id, error)
     seconds = time.monotonic() - started
     repaired = transaction.result(seconds) if found and repair else None
     return Verdict(transaction.run_id, len(tables), found, repaired, seconds)
 
 
 @contextlib.contextmanager
-def _locked(
-    database: Database, manifest: Manifest, target: Target, name: str
-) -> Iterator[tuple[Session, Session]]:
-    """Hold the locks of the target and of all pipelines, so that the replicas stay as they are."""
-    with (
-        ledger.sessions(database, f"milepost {name}") as (work, evidence),
-        ExitStack() as locks,
-    ):
-        locks.enter_context(lock_target(work, evidence, target))
+def _pipelines_locked(work: Session) -> Iterator[None]:
+    """Hold the locks of all pipelines, so that the replicas stay as they are."""
+    with ExitStack() as locks:
         for pipeline in work.rows(named_query("ingest/pipelines.all_pipelines")):
             what = f"an ingest of {pipeline['pipeline_name']}"
             locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
-        yield work, evidence
+        yield
 
 
-def _begin(
-    kind: str,
-    manifest: Manifest,
-    target: Target,
-    work: Session,
-    evidence: Session,
-    on_result: OnResult,
-    starting: Starting,
-) -> BuildTransaction:
+def _begin(builder: Builder, kind: str) -> BuildTransaction:
     """Refuse what cannot be built before anything runs, then begin a run."""
+    work, manifest, target = builder.work, builder.manifest, builder.target
     full = [replace(step, mode="full") for step in read_plan(work, manifest, target)[1]]
     with work.rehearsal():
         find_reshaped(work, Composer(manifest, target, {}), full)
-    run_id = ledger.begin(evidence, kind, work, target=target.name)
-    recorder = Evidence(evidence, run_id, target.name)
-    return BuildTransaction(manifest, target, work, recorder, on_result, starting)
+    return builder.begin(kind)
 
 
 @contextlib.contextmanager
