@@ -5,7 +5,8 @@ from pg_class as classes
 where classes.oid = to_regclass(%(view)s)
 
 -- stage --
--- The rows that one of two tables has more often, and how much more often: positive for the left one.
+-- The rows that one of two tables has more often, with how much more often: the left one's are
+-- positive.
 create temporary table difference on commit drop as
 select
     {{ columns }},

@@ -79,11 +79,22 @@ def rebuild(
         staged: dict[str, Rows] = {}
 
         def stage(session: Session, script: Script) -> None:
+            """Store what publishing will change, while other tables are still being filled."""
             for name in script.tables if not script.is_view else ():
                 table = target.table(script.layer, name)
                 fresh = target.scratch.table(script.layer, name)
-                if columns(session, table) and not shape_differences(session, table, fresh):
-                    staged[table] = _stage(session, table, fresh)
+                if not columns(session, table) or shape_differences(session, table, fresh):
+                    continue
+                rows = difference_queries(session, table, fresh)
+                kept = Rows(
+                    # No script has a table of such a name.
+                    removed=target.scratch.table(script.layer, f"_removed_{name}"),
+                    added=target.scratch.table(script.layer, f"_added_{name}"),
+                )
+                for query, copy in ((rows.removed, kept.removed), (rows.added, kept.added)):
+                    session.run(f"create table {copy} as select * from {query} as rows")
+                    session.run(f"analyze {copy}")
+                staged[table] = kept
 
         with (
             transaction.evidence.of_failure(),
@@ -252,16 +263,6 @@ def _seconds_left(needs: Mapping[str, set[str]], seconds: Mapping[str, float]) -
         following = [left[other] for other, its_needs in needs.items() if key in its_needs]
         left[key] = seconds.get(key, 0.0) + max(following, default=0.0)
     return left
-
-
-def _stage(session: Session, table: str, fresh: str) -> Rows:
-    """Store what publishing will change in a table, while others are still being filled."""
-    rows = difference_queries(session, table, fresh)
-    schema, _, name = fresh.partition(".")
-    staged = Rows(f"{schema}._removed_{name}", f"{schema}._added_{name}")
-    for query, kept in ((rows.removed, staged.removed), (rows.added, staged.added)):
-        session.run(f"create table {kept} as select * from {query} as rows; analyze {kept}")
-    return staged
 
 
 def _publish(

@@ -176,7 +176,8 @@ where
     and coalesce(types.typnamespace, functions.pronamespace)::regnamespace::text = any(%(schemas)s)
 
 -- grants --
--- Statements that give a relation, under its final name, the owner and exactly the grants of another.
+-- Statements that give a relation, under its final name, the owner and the grants of another, and no
+-- others.
 select statements.text
 from (
     select

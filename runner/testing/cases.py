@@ -99,9 +99,10 @@ def choose(
         found = [
             case
             for case in cases
-            if fnmatch.fnmatchcase(case.name, wanted)
-            or fnmatch.fnmatchcase(case.name, f"*/{wanted}")
-            or case.name.startswith(f"{wanted}/")
+            if any(
+                fnmatch.fnmatchcase(case.name, pattern)
+                for pattern in (wanted, f"*/{wanted}", f"{wanted}/*")
+            )
         ]
         if not found:
             tails = {case.path.name: case.name for case in cases}

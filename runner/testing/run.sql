@@ -11,7 +11,8 @@ from orchestrator.runs as runs
 returning runs.run_id
 
 -- columns --
--- The columns of a table, in order: which are in its key, and which need a value and have no default.
+-- The columns of a table, in order: whether they are in its key, and whether they need a value
+-- because they have no default.
 select
     attributes.attname as name,
     attributes.attnotnull
