@@ -10,10 +10,10 @@ DEV := $(VENV)/.dev
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run ingest build dashboard psql test test-all lint docs charts reference clean clean-data
+.PHONY: help run ingest build dashboard psql test test-all lint bench bench-compare docs charts reference clean clean-data
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(RUNTIME) ## do everything, from the server to the dashboard (DEMO=1: demo data also on your own server)
 	@$(RUNNER) schema apply
@@ -47,6 +47,12 @@ lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(BIN)/lint-imports --no-logo --cache-dir .ruff_cache/imports
 	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting dashboard
 	@$(RUNNER) lint
+
+bench: $(DEV) ## measure the runner (ARGS="--rows 1000000 --json after.json"; long)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-compare: $(DEV) ## compare two reports: make bench-compare A=before.json B=after.json
+	@$(BIN)/python -m benchmarks.compare $(A) $(B)
 
 docs: $(RUNTIME) ## write the offline page docs.html, docs/schema.dbml and docs/schema.svg
 	@$(RUNNER) docs -o docs.html -o docs/schema.dbml -o docs/schema.svg

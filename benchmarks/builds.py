@@ -1,20 +1,12 @@
-"""Measures builds: what a delta costs, whether that grows with history, and a rebuild against psql.
+"""Builds: a whole first build, a rebuild, and what new rows cost, beside the same SQL in psql.
 
-    python -m benchmarks.builds [--rows 1000000 10000000] [--rounds 5] [--parts deltas full ...]
-
-For each number of rows it starts a throw-away server with the settings that the embedded one has,
-seeds that many events, of a hundredth as many users, ingests and builds them. Then it builds what
-10,000 events of a new day change, one in a hundred up to three days late; one event of an old day;
-one event of any age that is changed at its source; nothing at all. `full` is the whole warehouse,
-filled in turn by one script in psql, by `build` into an empty target, and by `rebuild`, with the
-same settings, indexes and checks. Prints medians, and beside them the limit where there is one.
+The floor is one script for psql that holds what a build would run: the same scripts, checks and
+indexes, rendered beforehand. Both sides run in turn, each first in every other round. Nothing is
+left out: a figure is all tables of a build, with the client.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,54 +16,49 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measure import PROJECT, RUNNER, Cost, Report, Server
+from runner import run
 from runner.build.build import build, look
 from runner.build.compose import PRELUDE, Composer
 from runner.build.rebuild import rebuild
+from runner.build.render import rendered
 from runner.build.transaction import BuildResult
 from runner.database import embedded
 from runner.database.binaries import psql_path
-from runner.database.session import Database, Session
-from runner.ingest.pipeline import IngestionPipeline
+from runner.database.session import Session
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Script, load
 from runner.project.target import Target
 from runner.setup import schema
 from runner.setup.demo import Demo, seed
 
-PROJECT = Path(__file__).parent.parent
-PARTS = ("deltas", "nothing", "full")
-EVENTS = 1
-DELTA_LIMIT, ONE_LIMIT = 1.3, 0.6  # s
-GROWTH_LIMIT = 1.3  # x the same delta at the first number of rows
-FULL_LIMIT, TWO_LIMIT = 1.1, 0.7  # x psql
-NOTHING_LIMIT = 0.5  # s of CPU
-# Recomputed whole and linear in users: budgeted apart.
-APART = (
-    "reporting.acquisition",
-    "reporting.category_recommendations",
-    "reporting.cluster_quality",
-    "reporting.engagement_funnel",
-    "reporting.user_segments",
-    "warehouse.agg_category_recommendations",
-    "warehouse.agg_category_similarities",
-    "warehouse.agg_user_clusters",
-    "warehouse.agg_user_features",
-    "warehouse.agg_user_funnels",
-    "warehouse.agg_user_profiles",
-)
-NEW_DAY = "10,000 new events, 1 % late"
-QUIET = "set client_min_messages = warning;"
 LIVE, TRIAL = Target(), Target("trial")
+EVENTS = "event_stream"
+SLOWEST = 8  # scripts that are named below a figure
 
-Do = Callable[[], Any]
+# The budgets, at a million events of 10,000 users; one that holds at ten million too is named so.
+LIMITS = {
+    ("first build", 1_000_000): 32.0,
+    ("typical delta", 1_000_000): 1.5,
+    ("typical delta", 10_000_000): 2.5,
+    ("harsh delta", 1_000_000): 4.0,
+    ("one late event", 1_000_000): 0.6,
+    ("one late event", 10_000_000): 0.6,
+    ("one changed event", 1_000_000): 0.6,
+    ("one changed event", 10_000_000): 0.6,
+}
+REBUILD_LIMITS = {1: 1.1, 2: 0.65}  # x the floor, wall
+NOTHING_LIMIT, MEMORY_LIMIT, START_LIMIT = 0.5, 60.0, 0.25
+
 COLUMNS = (
     "event_time, user_id, event_type, transaction_category, miles_amount, platform, utm_source,"
     " country"
 )
 # What 2,500 users did in the last weeks, four events each, they do again on the next day; one in
-# sixty as somebody new. They have about 100 events each at any number of rows, so that only the
-# history of the others grows. `created_at` is now, so the next ingest brings it.
-DELTA = f"""
+# sixty as somebody new, one in a hundred up to three days late. They have about 100 events each at
+# any number of rows, so that only the history of the others grows. `created_at` is now, so the next
+# ingest brings it.
+TYPICAL = f"""
     insert into public.event_stream ({COLUMNS})
     with last_days as (
         select date_trunc('day', max(event_time)) as day from public.event_stream
@@ -97,6 +84,17 @@ DELTA = f"""
     from recent
     where place <= 4
 """
+# Ten thousand events drawn from all of history happen again on the next day: most users change.
+HARSH = f"""
+    insert into public.event_stream ({COLUMNS})
+    select
+        last.day + interval '1 day' + (event_time - date_trunc('day', event_time)), user_id,
+        event_type, transaction_category, miles_amount, platform, utm_source, country
+    from public.event_stream
+    cross join (select date_trunc('day', max(event_time)) as day from public.event_stream) as last
+    order by hashint8(event_id # extract(epoch from last.day)::bigint)
+    limit 10000
+"""
 ANY = """
     event_id = (
         select 1 + (random() * max(event_id))::bigint % max(event_id) from public.event_stream
@@ -113,141 +111,143 @@ CHANGED = f"""
         created_at = now()
     where {ANY}
 """
+DELTAS = {
+    "typical delta": TYPICAL,
+    "harsh delta": HARSH,
+    "one late event": LATE,
+    "one changed event": CHANGED,
+}
 
 
-def say(what: str, figures: str, value: float = 0, limit: float = 0) -> None:
-    verdict = f"  {'ok' if value <= limit else 'MISS'} (limit {limit})" if limit else ""
-    print(f"  {what:<35} {figures}{verdict}", flush=True)
+class Builds:
+    """A warehouse of so many events, built again and again."""
 
-
-class Benchmark:
-    def __init__(self, server: embedded.Server, rows: int, rounds: int) -> None:
-        self.uri, self.rows, self.rounds = server.uri, rows, rounds
-        self.database, self.manifest = Database(server.uri), load(PROJECT)
+    def __init__(self, server: Server, report: Report, rows: int, rounds: int) -> None:
+        self.server, self.report, self.rows, self.rounds = server, report, rows, rounds
+        self.database, self.manifest = server.database, load(PROJECT)
         schema.apply(self.database, self.manifest, LIVE)
         # An upsert sees changes too. The replica is made by the first ingest.
-        self.run(
-            f"update orchestrator.pipeline_definitions set write_mode = 'upsert'"
-            f" where pipeline_id = {EVENTS}",
+        server.run(
+            "update orchestrator.pipeline_definitions set write_mode = 'upsert'"
+            f" where pipeline_name = '{EVENTS}'",
             "drop table warehouse.raw_event_stream cascade",
         )
         # Until two months ago: what comes lies behind it and not in the future.
         end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         end -= timedelta(days=60)
-        days = 180 if rows <= 1_000_000 else 365
-        seed(self.database, PROJECT, Demo(rows, rows // 100, days, 1, end, False))
-        self.run("vacuum analyze public.event_stream")
-        self.ingest(2)
-        self.ingest(EVENTS)
-        self.run("vacuum analyze")
-        seconds = self.build(LIVE).seconds
-        self.run("vacuum analyze", "checkpoint")
-        say(f"first build, {days} days, {rows // 100:,} users", f"{seconds:.2f} s")
+        self.days = 180 if rows <= 1_000_000 else 365
+        seed(self.database, PROJECT, Demo(rows, rows // 100, self.days, 1, end, False))
+        server.run("vacuum analyze public.event_stream")
+        run.ingest(self.database, PROJECT, run.Silent())
+        server.run("vacuum analyze", "checkpoint")
 
-    def run(self, *texts: str) -> None:
-        with self.database.session("benchmark") as session:
-            for text in texts:
-                session.run(text)
+    def measure(self, parts: tuple[str, ...]) -> None:
+        """Measure what was asked for; the rest needs a first build all the same."""
+        if "first" in parts:
+            self.first()
+        build(self.database, self.manifest, LIVE)
+        self.server.run("vacuum analyze", "checkpoint")
+        if "rebuild" in parts:
+            self.rebuilds()
+        if "deltas" in parts:
+            for what, text in DELTAS.items():
+                self.delta(what, text)
+        if "nothing" in parts:
+            self.nothing()
 
-    def ingest(self, pipeline_id: int) -> int:
-        loaded = IngestionPipeline(pipeline_id, self.database, PROJECT).run()
-        return sum(run.counts.inserted + run.counts.updated for run in loaded)
+    def first(self) -> None:
+        """A first build, of an empty target, beside the floor."""
+        with self.script("plain.sql", self.plain()) as psql:
+            sides: dict[str, Callable[[], Any]] = {
+                "floor, one psql script": lambda: subprocess.run(psql, check=True),
+                "first build, one worker": lambda: build(self.database, self.manifest, TRIAL),
+            }
+            costs = self.in_turn(sides, self.clear)
+        limit = LIMITS.get(("first build", self.rows))
+        for what, found in costs.items():
+            is_ours = what.startswith("first build")
+            self.report.costs(self.named(what), found, limit if is_ours else None)
 
-    def build(self, target: Target) -> BuildResult:
-        return build(self.database, self.manifest, target)
+    def rebuilds(self) -> None:
+        """A rebuild with one worker and with two, against the floor, as ratios of wall clock."""
+        with self.script("plain.sql", self.plain()) as psql:
+            sides: dict[str, Callable[[], Any]] = {
+                "floor": lambda: subprocess.run(psql, check=True),
+                "rebuild -j 1": lambda: rebuild(self.database, self.manifest, LIVE, 1),
+                "rebuild -j 2": lambda: rebuild(self.database, self.manifest, LIVE, 2),
+            }
+            costs = self.in_turn(sides, self.clear)
+        for jobs, limit in REBUILD_LIMITS.items():
+            pairs = zip(costs[f"rebuild -j {jobs}"], costs["floor"], strict=True)
+            ratios = [own.wall / floor.wall for own, floor in pairs]
+            self.report.add(self.named(f"rebuild -j {jobs}"), ratios, "x floor", limit)
+            self.report.costs(self.named(f"rebuild -j {jobs}, all"), costs[f"rebuild -j {jobs}"])
 
-    def delta(self, text: str) -> BuildResult:
-        """The build that follows from what a statement does to the source."""
-        with self.database.session("benchmark") as session:
-            rows = session.execute(text)
-        time.sleep(3)  # it is settled then
-        if self.ingest(EVENTS) != rows:
-            sys.exit(f"failed: {rows:,} rows came or changed, and were not ingested")
-        self.run("checkpoint")
-        return self.build(LIVE)
+    def delta(self, what: str, text: str) -> None:
+        """A build of new rows, and of the same rows by the same SQL in psql, rolled back."""
+        costs: list[Cost] = []
+        floors: list[Cost] = []
+        builds: list[BuildResult] = []
+        for _ in range(self.rounds):
+            with self.database.session("benchmark") as session:
+                rows = session.execute(text)
+            time.sleep(3)  # it is settled then
+            runs = run.ingest(self.database, PROJECT, run.Silent(), pipeline=EVENTS)
+            came = sum(each.counts.inserted + each.counts.updated for each in runs)
+            if came != rows:
+                sys.exit(f"failed: {rows:,} rows came or changed, and {came:,} were ingested")
+            pending = rendered(self.database, self.manifest, LIVE, (), False)
+            head, _, tail = pending.rpartition("commit;")
+            self.server.run("checkpoint")
+            with self.script("delta.sql", f"{head}rollback;{tail}") as psql:
+                command = tuple(psql)
+                floors.append(self.server.cost(lambda c=command: subprocess.run(c, check=True)))
+            self.server.run("checkpoint")
+            costs.append(
+                self.server.cost(lambda: builds.append(build(self.database, self.manifest, LIVE)))
+            )
+        self.report.costs(self.named(what), costs, LIMITS.get((what, self.rows)))
+        self.report.costs(self.named(f"{what}, floor"), floors)
+        self.name_slowest(builds)
 
-    def deltas(self, smaller: dict[str, float]) -> None:
-        """`smaller` has the seconds of the first number of rows, and gets them."""
-        for what, text, limit in (
-            (NEW_DAY, DELTA, 0 if smaller else DELTA_LIMIT),
-            ("1 late event", LATE, ONE_LIMIT),
-            ("1 changed event", CHANGED, ONE_LIMIT),
-        ):
-            builds = [self.delta(text) for _ in range(self.rounds)]
-            median = self.tell(what, builds, limit)
-            if what in smaller:
-                growth = median / smaller[what]
-                growth_limit = GROWTH_LIMIT if what == NEW_DAY else 0
-                say("  against the first number of rows", f"{growth:.2f} x", growth, growth_limit)
-            smaller.setdefault(what, median)
-
-    def tell(self, what: str, builds: list[BuildResult], limit: float) -> float:
-        """The seconds of builds but for what is budgeted apart, and their slowest scripts."""
-        scripts: dict[str, list[float]] = {}
+    def name_slowest(self, builds: list[BuildResult]) -> None:
+        seconds: dict[str, float] = {}
         for done in builds:
             for result in done.results:
-                scripts.setdefault(result.step.script.key, []).append(result.seconds)
-        medians = {key: statistics.median(found) for key, found in scripts.items()}
-        apart = [sum(seconds) for seconds in zip(*(scripts[key] for key in APART), strict=True)]
-        seconds = [done.seconds - own for done, own in zip(builds, apart, strict=True)]
-        median: float = statistics.median(seconds)
-        figures = f"{median:.3f} s ({min(seconds):.3f} to {max(seconds):.3f})"
-        others = ", ".join(f"{key} {medians[key]:.3f} s" for key in APART)
-        say(what, f"{figures}, and {others}", median, limit)
-        for key in sorted(medians, key=medians.__getitem__, reverse=True)[:12]:
-            print(f"      {key:<40} {medians[key] * 1000:7.0f} ms", flush=True)
-        return median
+                key = result.step.script.key
+                seconds[key] = seconds.get(key, 0.0) + result.seconds / len(builds)
+        for key in sorted(seconds, key=seconds.__getitem__, reverse=True)[:SLOWEST]:
+            print(f"      {key:<42} {seconds[key] * 1000:7.0f} ms", flush=True)
 
     def nothing(self) -> None:
-        """CPU of the process; the server's is not in it."""
-        command = [sys.executable, "-m", "runner", "--project", str(PROJECT), "run-all"]
-        environment = {**os.environ, "DATABASE_URL": self.uri}
-        quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
-        found = []
-        for _ in range(self.rounds):
-            process = os.posix_spawn(command[0], command, environment, file_actions=quiet)
-            _, status, usage = os.wait4(process, 0)
-            if status:
-                sys.exit(f"failed: {' '.join(command)}")
-            found.append(usage.ru_utime + usage.ru_stime)
-        median = statistics.median(found)
-        say("run-all, nothing new", f"{median:.2f} s CPU", median, NOTHING_LIMIT)
+        """A round that finds nothing, in a process of its own."""
+        found = [self.server.command_cost([*RUNNER, "run-all"]) for _ in range(self.rounds)]
+        self.report.costs(
+            self.named("run-all, nothing new"), [cost for cost, _ in found], NOTHING_LIMIT
+        )
+        peaks = [peak for _, peak in found]
+        self.report.add(self.named("run-all, peak memory"), peaks, "MB", MEMORY_LIMIT)
 
-    def full(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="milepost-") as name:
-            script = Path(name, "plain.sql")
-            script.write_text(self.plain(), encoding="utf-8")
-            psql = [
-                str(psql_path(embedded.MAJOR)),
-                self.uri,
-                "-qX",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-f",
-                str(script),
-            ]
-            sides: dict[str, tuple[Do, float]] = {
-                "one script in psql": (lambda: self.check_call(psql), 0),
-                "build, empty target": (lambda: self.build(TRIAL), FULL_LIMIT),
-                "rebuild -j 1": (lambda: self.rebuild(1), FULL_LIMIT),
-                "rebuild -j 2": (lambda: self.rebuild(2), TWO_LIMIT),
-            }
-            found: dict[str, list[float]] = {side: [] for side in sides}
-            for number in range(self.rounds):
-                for side in sorted(sides, reverse=number % 2 == 1):
-                    self.clear()
-                    start = time.perf_counter()
-                    sides[side][0]()
-                    found[side].append(time.perf_counter() - start)
-            self.clear()
-        base = statistics.median(found["one script in psql"])
-        for side, (_, limit) in sides.items():
-            median = statistics.median(found[side])
-            spread = f"({min(found[side]):.2f} to {max(found[side]):.2f})"
-            say(side, f"{median:.2f} s {spread}  {median / base:.2f} x", median / base, limit)
+    def named(self, what: str) -> str:
+        return f"{what}, {self.rows:,} events"
+
+    def in_turn(
+        self, sides: dict[str, Callable[[], Any]], before: Callable[[], None]
+    ) -> dict[str, list[Cost]]:
+        """The costs of each side; each begins in every other round."""
+        costs: dict[str, list[Cost]] = {side: [] for side in sides}
+        for number in range(self.rounds):
+            for side in sorted(sides, reverse=number % 2 == 1):
+                before()
+                costs[side].append(self.server.cost(sides[side]))
+        before()
+        return costs
+
+    def script(self, name: str, text: str) -> _Script:
+        return _Script(self.server.uri, name, text)
 
     def plain(self) -> str:
-        """One script that fills all tables of the trial target, as `rebuild` does."""
+        """One script that fills all tables of an empty target, with their indexes and checks."""
         with self.database.session("benchmark") as session:
             session.run("begin")
             positions = look(session, self.manifest, TRIAL)[0]
@@ -257,9 +257,9 @@ class Benchmark:
             for script in order(self.manifest):
                 texts += self.filled(session, composer, script)
             session.run("rollback")
-        return "\n".join(
-            [QUIET, "begin isolation level repeatable read;", PRELUDE, *texts, "commit;"]
-        )
+        quiet = "set client_min_messages = warning;"
+        begin = "begin isolation level repeatable read;"
+        return "\n".join([quiet, begin, PRELUDE, *texts, "commit;"])
 
     def filled(self, session: Session, composer: Composer, script: Script) -> list[str]:
         definitions = composer.definitions(script)
@@ -269,48 +269,40 @@ class Benchmark:
         return [
             *(piece.text for piece in definitions),
             *(piece.text for piece in composer.load(script, session)),
-            *(f"select count(*) from ({check}) as bad;" for check in checks),
+            *(f"select count(*) from ({check}\n) as bad;" for check in checks),
         ]
-
-    def check_call(self, command: list[str]) -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-    def rebuild(self, jobs: int) -> None:
-        rebuild(self.database, self.manifest, LIVE, jobs)
 
     def clear(self) -> None:
         """The trial target goes, and was never built."""
-        self.run(
+        self.server.run(
             *(f"drop schema if exists {TRIAL.prefix}{layer} cascade" for layer in LAYERS),
             f"delete from orchestrator.built_scripts where target = '{TRIAL.name}'",
             "checkpoint",
         )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    options = parser.parse_args()
-    smaller: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="milepost-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        for rows in options.rows:
-            server = embedded.Server(folder / f"data-{rows}", embedded.FAST).child()
-            try:
-                print(f"{rows:,} rows, {options.rounds} rounds, PostgreSQL {embedded.MAJOR}")
-                benchmark = Benchmark(server, rows, options.rounds)
-                if "deltas" in options.parts:
-                    benchmark.deltas(smaller)
-                if "nothing" in options.parts:
-                    benchmark.nothing()
-                if "full" in options.parts:
-                    benchmark.full()
-            finally:
-                server.close()
+class _Script:
+    """A script in a file, and the psql that runs it: to be used in `with`."""
 
+    def __init__(self, uri: str, name: str, text: str) -> None:
+        self.uri, self.name, self.text = uri, name, text
 
-if __name__ == "__main__":
-    main()
+    def __enter__(self) -> list[str]:
+        self.folder = tempfile.TemporaryDirectory(prefix="milepost-")
+        file = Path(self.folder.name, self.name)
+        file.write_text(self.text, encoding="utf-8")
+        psql = str(psql_path(embedded.MAJOR))
+        return [
+            psql,
+            self.uri,
+            "-qXAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-o",
+            "/dev/null",
+            "-f",
+            str(file),
+        ]
+
+    def __exit__(self, *error: object) -> None:
+        self.folder.cleanup()

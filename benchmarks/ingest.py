@@ -1,39 +1,30 @@
-"""Measures `ingest` against the bare statement that moves the same rows into a table alike.
+"""Ingestion, against the bare statement that moves the same rows into a table alike.
 
-    python -m benchmarks.ingest [--rows 1000000 10000000] [--rounds 5] [--parts first nothing ...]
-
-For each number of rows it starts a throw-away server with the settings that the embedded one has,
-and fills a source with half a year of events, vacuumed and analysed. What is compared runs in turn,
-each side first in every other round, after a checkpoint. Prints the medians of both sides' seconds,
-the median and the range of the rounds' ratios, and beside them the limit, where there is one.
+What is compared runs in turn, each side first in every other round, after a checkpoint. The source
+holds half a year of events, vacuumed and analysed.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import psycopg
 
-from runner.database import embedded
+from benchmarks.measure import PROJECT, RUNNER, Report, Server
 from runner.database.session import Database
 from runner.ingest.pipeline import IngestionPipeline, RunResult
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 
-PROJECT = Path(__file__).parent.parent
-RUNNER = [sys.executable, "-m", "runner", "--project", str(PROJECT)]
 PARTS = ("first", "window", "nothing", "memory", "upsert", "foreign")
 FIRST_LIMIT, FOREIGN_LIMIT = 1.15, 1.1
 NOTHING_LIMIT, MEMORY_LIMIT = 50, 60  # ms, MB
@@ -77,16 +68,10 @@ OLD_RUNS = f"""
 """
 
 
-def say(what: str, figures: str, value: float = 0, limit: float = 0) -> None:
-    verdict = f"  {'ok' if value <= limit else 'MISS'} (limit {limit})" if limit else ""
-    print(f"  {what:<35} {figures}{verdict}", flush=True)
-
-
 class Benchmark:
-    def __init__(self, server: embedded.Server, rows: int, rounds: int) -> None:
-        self.uri, self.rows, self.rounds = server.uri, rows, rounds
-        self.database = Database(server.uri)
-        self.environment = {**os.environ, "DATABASE_URL": server.uri}
+    def __init__(self, server: Server, report: Report, rows: int, rounds: int) -> None:
+        self.server, self.report, self.rows, self.rounds = server, report, rows, rounds
+        self.database, self.run, self.value = server.database, server.run, server.value
         schema.apply(self.database, load(PROJECT), Target())
         self.run("delete from orchestrator.pipeline_definitions where pipeline_id <> 1")
         self.arrive(rows, 0, "now() - interval '1 hour'", "180 days")
@@ -98,18 +83,10 @@ class Benchmark:
         self.run("drop table if exists warehouse.bare")
         self.run(f"create table warehouse.bare (like {replica} including all)")
 
-    def run(self, *texts: str) -> None:
-        with self.database.session("benchmark") as session:
-            for text in texts:
-                session.run(text)
-
-    def value(self, expression: str) -> Any:
-        with self.database.session("benchmark") as session:
-            return next(iter(session.row(f"select {expression}").values()))
-
     def command(self, *words: str) -> str:
         command = [*RUNNER, "pipelines", *words]
-        return subprocess.check_output(command, env=self.environment, text=True)
+        environment = {**os.environ, "DATABASE_URL": self.server.uri}
+        return subprocess.check_output(command, env=environment, text=True)
 
     def arrive(self, rows: int, after: int, until: str, span: str) -> None:
         # What was committed asynchronously is no news to a vacuum before it has been flushed.
@@ -150,7 +127,13 @@ class Benchmark:
         return time.perf_counter() - start
 
     def compare(
-        self, what: str, bare: str, ours: Do, before: Do, limit: float = 0, is_shared: bool = False
+        self,
+        what: str,
+        bare: str,
+        ours: Do,
+        before: Do,
+        limit: float | None = None,
+        is_shared: bool = False,
     ) -> None:
         """Rounds of both. `before` prepares a side, or a whole round that both share."""
         sides = {"bare": lambda: self.bare(bare), "ours": ours}
@@ -161,10 +144,11 @@ class Benchmark:
                     before()
                 found[side].append(sides[side]())
         ratios = [own / other for other, own in zip(found["bare"], found["ours"], strict=True)]
-        ratio = statistics.median(ratios)
-        seconds = "  ".join(f"{side} {statistics.median(found[side]):7.3f} s" for side in sides)
-        spread = f"ratio {ratio:.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-        say(what, f"{seconds}  {spread}", ratio, limit)
+        seconds = {side: statistics.median(found[side]) for side in sides}
+        self.report.add(self.named(what), ratios, "x bare", limit, **seconds)
+
+    def named(self, what: str) -> str:
+        return f"ingest, {what}, {self.rows:,} rows"
 
     def first(self) -> None:
         self.compare("first load", BARE + SOURCE, self.ingest, self.empty, FIRST_LIMIT)
@@ -191,9 +175,14 @@ class Benchmark:
             self.run(runs, "analyze orchestrator.runs")
             self.ingest(0)
             found = [self.idle() for _ in range(5 * self.rounds)]
-            spent, whole, number = (statistics.median(each) for each in zip(*found, strict=True))
-            figures = f"{spent:.1f} ms (fastest {min(found)[0]:.1f}) in {number:.0f} statements"
-            say(what, f"{figures}, {whole:.0f} ms with all", spent, NOTHING_LIMIT)
+            self.report.add(
+                self.named(what),
+                [each for each, _, _ in found],
+                "ms",
+                NOTHING_LIMIT,
+                whole=statistics.median(each for _, each, _ in found),
+                statements=statistics.median(each for _, _, each in found),
+            )
 
     def idle(self) -> tuple[float, float, int]:
         """Milliseconds in the server and of the whole, and the number of statements, of a run that
@@ -215,14 +204,10 @@ class Benchmark:
     def memory(self) -> None:
         """Peak of the process, never below that of the one that starts it."""
         self.empty()
-        quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
-        command = [*RUNNER, "ingest"]
-        process = os.posix_spawn(command[0], command, self.environment, file_actions=quiet)
-        _, status, usage = os.wait4(process, 0)
-        if status or self.value(f"count(*) from {self.replica}") != self.rows:
-            sys.exit(f"failed: {' '.join(command)}")
-        peak = usage.ru_maxrss / 1024
-        say("peak memory of the process", f"{peak:.0f} MB", peak, MEMORY_LIMIT)
+        _, peak = self.server.command_cost([*RUNNER, "ingest"])
+        if self.value(f"count(*) from {self.replica}") != self.rows:
+            sys.exit("failed: not all rows were ingested")
+        self.report.add(self.named("peak memory"), [peak], "MB", MEMORY_LIMIT)
 
     def upsert(self) -> None:
         changed = "update orchestrator.pipeline_definitions set write_mode = 'upsert'"
@@ -240,14 +225,14 @@ class Benchmark:
         again = partial(self.moved, self.rows, "unchanged", read_again)
         self.compare("upsert, read again unchanged", UPSERT, again, checkpoint)
         sweeps = [self.ingest(0, sweep=True) for _ in range(self.rounds)]
-        say("sweep, nothing late", f"{statistics.median(sweeps):.3f} s")
+        self.report.add(self.named("sweep, nothing late"), sweeps)
         seconds = self.moved(self.rows, "unchanged", IngestionPipeline.reconcile)
-        say("reconcile, nothing differs", f"{seconds:.3f} s")
+        self.report.add(self.named("reconcile, nothing differs"), [seconds])
 
     def foreign(self) -> None:
         """The same rows in another database, through postgres_fdw."""
         self.run("create database shop template postgres")
-        there = self.uri.replace("/postgres?", "/shop?")
+        there = self.server.uri.replace("/postgres?", "/shop?")
         with Database(there).session("benchmark") as session:
             script = ("source-sql", "postgres", "--source", SOURCE, "--role", "reader")
             session.run(self.command(*script))
@@ -262,26 +247,10 @@ class Benchmark:
         self.compare("first load, postgres_fdw", bare, self.ingest, self.empty, FOREIGN_LIMIT)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="milepost-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        for rows in options.rows:
-            server = embedded.Server(folder / f"data-{rows}", embedded.FAST).child()
-            try:
-                print(f"{rows:,} rows, {options.rounds} rounds, PostgreSQL {embedded.MAJOR}")
-                benchmark = Benchmark(server, rows, options.rounds)
-                for part in PARTS:
-                    if part in options.parts:
-                        getattr(benchmark, part)()
-            finally:
-                server.close()
-
-
-if __name__ == "__main__":
-    main()
+def measure(
+    server: Server, report: Report, rows: int, rounds: int, parts: tuple[str, ...] = PARTS
+) -> None:
+    """Measure parts of ingestion, on a source of so many rows."""
+    benchmark = Benchmark(server, report, rows, rounds)
+    for part in parts:
+        getattr(benchmark, part)()

@@ -100,9 +100,10 @@ def load_schema(*, autocommit: bool = False, **server: Any) -> None:
     schema.apply(database, load(PROJECT), Target())
 
 
-# RunResult once per session (and worker), then cloned for every test that asks.
+# Loaded once per session (and worker), then cloned for every test that asks.
 template = factories.postgresql_noproc(load=[load_schema])
 clone = factories.postgresql("template")
+second_clone = factories.postgresql("template", dbname="milepost_test_second")
 bare = factories.postgresql_noproc(dbname="milepost_bare")
 bare_clone = factories.postgresql("bare")
 
@@ -111,6 +112,12 @@ bare_clone = factories.postgresql("bare")
 def database(clone: psycopg.Connection[Any]) -> Database:
     """A database of the test's own with the schema in it, and nothing else."""
     return Database(_address(clone))
+
+
+@pytest.fixture
+def other_database(second_clone: psycopg.Connection[Any]) -> Database:
+    """A second such database."""
+    return Database(_address(second_clone))
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
-"""The pages in docs/ say what is true: figures, columns, and the tables of the catalogue."""
+"""README.md and the pages in docs/ say what is true: figures, columns, tables, files and names."""
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
+import click
 import pytest
 
+from runner.cli.main import cli
 from runner.database.session import Database
 from runner.pages.docs.documents import documents
 from runner.project.manifest import load
@@ -25,7 +29,14 @@ SHARED = "What all reports share"
 # Said in the text, not in the table of events.
 GOOGLE = Campaign("google", None, None, True, Decimal(300))
 
+# The text of the manual: not the generated reference of commands, which has its own test.
+PAGES = [
+    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *sorted(PROJECT.glob("docs/**/*.md")),
+]
+
 each_report = pytest.mark.parametrize("name", REPORTS)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 
 
 # --- docs/metrics.md ------------------------------------------------------------------------------
@@ -201,3 +212,97 @@ def test_the_drawing_and_the_diagram_are_those_of_the_catalogue(
     file = PROJECT / name
     made = documents(database, load(PROJECT), [file])[file]
     assert file.read_text(encoding="utf-8") == made, "bring it up to date: make docs"
+
+
+# --- docs/architecture.md -------------------------------------------------------------------------
+
+ARCHITECTURE = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8")
+# `runner/run.py`, or `runner/run.py:run_all`, or `runner/run.py:Class.method`.
+NAMED = re.findall(
+    r"`((?:runner|sql|schema|tests|dashboard|docs)/[\w./-]*)(?::([\w.]+))?`", ARCHITECTURE
+)
+
+
+def test_the_architecture_page_names_only_files_that_exist() -> None:
+    assert len(NAMED) > 50
+    assert [path for path, _ in NAMED if not (PROJECT / path).exists()] == []
+
+
+def test_the_architecture_page_names_only_functions_and_classes_that_their_files_define() -> None:
+    named = sorted({(path, name) for path, name in NAMED if name})
+    assert len(named) > 25
+    missing = [f"{path}:{name}" for path, name in named if name not in _defined(PROJECT / path)]
+    assert missing == []
+
+
+def test_the_architecture_page_describes_each_package() -> None:
+    packages = {file.parent for file in (PROJECT / "runner").glob("*/__init__.py")}
+    packages |= set((PROJECT / "runner").glob("*.py")) - set((PROJECT / "runner").glob("__*__.py"))
+    described = {heading for _, heading in _headings(ARCHITECTURE)}
+    for package in packages:
+        name = f"`{package.relative_to(PROJECT)}`"
+        assert any(name in heading for heading in described), f"{name} has no section"
+
+
+def _defined(file: Path) -> set[str]:
+    """The functions, classes and methods of a module, methods as Class.method."""
+    found = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            methods = [each.name for each in node.body if isinstance(each, ast.FunctionDef)]
+            found |= {f"{node.name}.{method}" for method in methods}
+    return found
+
+
+# --- all pages ------------------------------------------------------------------------------------
+
+
+@each_page
+def test_each_path_of_code_in_a_page_exists(page: Path) -> None:
+    paths = re.findall(r"(?<![\w/.])(?:runner|docs|benchmarks)/[\w./*-]*[\w*]", _prose(page))
+    assert [path for path in paths if not any(PROJECT.glob(path))] == []
+
+
+@each_page
+def test_each_link_of_a_page_leads_somewhere(page: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", _prose(page)):
+        path, _, anchor = link.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and anchor not in _anchors(file)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_the_readme_can_be_read_in_ten_minutes_and_leads_to_every_page_and_command() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 200
+    pages = {page.relative_to(PROJECT).as_posix() for page in (PROJECT / "docs").glob("*.md")}
+    assert pages <= _reached(PROJECT / "README.md")
+    table = readme[readme.index("| `python -m runner ...` |") :]
+    commands = cli.list_commands(click.Context(cli))
+    assert [name for name in commands if not re.search(rf"`{name}[ `]", table)] == []
+
+
+def _prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _headings(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^(#+) (.+)$", text, flags=re.MULTILINE)
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of its headings, as GitHub makes them."""
+    headings = (heading.lower() for _, heading in _headings(_prose(page)))
+    return {re.sub(r"[^\w -]", "", heading).replace(" ", "-") for heading in headings}
+
+
+def _reached(page: Path) -> set[str]:
+    """The pages of docs/ that a page links to."""
+    links = re.findall(r"\]\((docs/\w[\w-]*\.md)", page.read_text(encoding="utf-8"))
+    return set(links)

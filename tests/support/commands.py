@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -60,3 +61,30 @@ def wait_until(database: Database, condition: str) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"never true: {condition}")
+
+
+class Installed:
+    """The installed package, called from a folder outside the repository."""
+
+    def __init__(self, site: Path, database: Database) -> None:
+        self.site, self.database = site, database
+
+    def run(self, folder: Path, *arguments: str, code: int = 0) -> str:
+        done = self.start(folder, *arguments)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # Without -S, what is not in the folder would be found in this repository, which is installed
+        # in the environment of the tests too.
+        path = os.pathsep.join([str(self.site), sysconfig.get_path("purelib")])
+        return subprocess.run(
+            [sys.executable, "-S", "-m", "runner", *arguments],
+            cwd=folder,
+            env=environ(self.database, PYTHONPATH=path),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )

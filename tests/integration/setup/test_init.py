@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import zipfile
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -19,75 +17,9 @@ from runner.project.target import Target
 from runner.setup import schema
 from runner.setup.new_project import ORDERS, WORDS_OF_SQL, Source, write
 from tests.support import PROJECT, differences, ingest, query, rebuild, scalar
-from tests.support.commands import assert_refused, environ
+from tests.support.commands import Installed, assert_refused, environ
 
-BUILT_FROM = ("setup.cfg", "pyproject.toml", "LICENSE", "README.md", "runner", "schema", "sql")
 TABLES = ("warehouse.fact_orders", "reporting.orders_daily")
-
-
-def pip(*arguments: str | Path) -> None:
-    command = [sys.executable, "-m", "pip", "--quiet", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, built from a copy: a build leaves its things beside what it builds."""
-    folder = tmp_path_factory.mktemp("wheel")
-    copy = folder / "milepost"
-    copy.mkdir()
-    for name in BUILT_FROM:
-        if (PROJECT / name).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__", ".pgdata")
-            shutil.copytree(PROJECT / name, copy / name, ignore=ignored)
-        elif (PROJECT / name).is_file():
-            shutil.copy(PROJECT / name, copy)
-    pip("wheel", copy, "--no-deps", "--wheel-dir", folder, *_isolation())
-    return next(folder.glob("milepost-*.whl"))
-
-
-def _isolation() -> list[str]:
-    """The development environment can build wheels by itself, without asking an index."""
-    major = int(metadata.version("setuptools").split(".")[0])
-    return ["--no-build-isolation"] if major >= 71 else []
-
-
-@pytest.fixture(scope="session")
-def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, installed; what it depends on comes from the environment of the tests."""
-    folder = tmp_path_factory.mktemp("site")
-    pip("install", wheel, "--no-deps", "--target", folder)
-    return folder
-
-
-class Installed:
-    """The installed package, called from a folder outside the repository."""
-
-    def __init__(self, site: Path, database: Database) -> None:
-        self.site, self.database = site, database
-
-    def run(self, folder: Path, *arguments: str, code: int = 0) -> str:
-        done = self.start(folder, *arguments)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
-
-    def start(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "runner", *arguments],
-            cwd=folder,
-            env=environ(self.database, PYTHONPATH=str(self.site)),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-
-@pytest.fixture
-def installed(site: Path, empty_database: Database) -> Installed:
-    return Installed(site, empty_database)
 
 
 def test_the_wheel_has_all_of_the_package_and_of_the_rest_only_what_is_shared(wheel: Path) -> None:
