@@ -323,7 +323,7 @@ def restated(work: Session, build_id: int) -> dict[str, int]:
     return {row["table_name"]: row["days"] for row in _rows(work, "restated", run_id=build_id)}
 
 
-def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None:
+def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> None:
     """Record what a build consumes, in its transaction."""
     for position in consumed.values():
         _rows(
@@ -333,7 +333,7 @@ def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None
             pipeline_id=position.pipeline_id,
             after=position.after,
             through=position.through,
-            file=position.storage_file,
+            storage_file=position.storage_file,
         )
 
 

@@ -399,7 +399,7 @@ having built.table_oids = array_agg(to_regclass(known.table_name)::oid order by 
 insert into orchestrator.build_inputs (
     run_id, pipeline_id, after_run_id, through_run_id, replica_file
 )
-values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s, %(file)s)
+values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s, %(storage_file)s)
 
 -- remember_script --
 -- Record what a table is built from, committed with it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from runner.build.compose import Composer, Piece
@@ -15,6 +14,7 @@ from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.scripts import tables_created
 from runner.project.target import Target
 
 # In this order, before the tables of the layers. A project may lack the first and the third; the
@@ -97,9 +97,7 @@ def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
     file = shared.find(manifest.project, Path("schema", f"{name}.sql"))
     if not file.is_file():
         return False
-    tables = re.findall(
-        r"create table if not exists ([a-z0-9_.]+) ", file.read_text(encoding="utf-8")
-    )
+    tables = tables_created(file.read_text(encoding="utf-8"))
     return bool(session.row(named_query("setup/schema.foreign"), {"tables": tables})["found"])
 
 

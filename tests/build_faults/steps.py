@@ -288,7 +288,7 @@ class Rebuild:
         rebuild(world.database, world.manifest, Target(), self.jobs)
         world.assert_exact()
         assert world.build().run_id is None
-        assert verify(world.database, world.manifest, Target(), self.jobs).differences == []
+        assert verify(world.database, world.manifest, Target(), self.jobs).differences == ()
 
 
 # --- drawn ------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import sqlglot
 from sqlglot import exp
 
 from runner.build.compose import PRELUDE, Composer
+from runner.build.plan import Step
 from runner.cli.main import COMMANDS, cli
 from runner.database import ledger
 from runner.database.ledger import Position
@@ -489,7 +490,7 @@ def _replace_a_row_of_the_replica(database: Database) -> None:
 
 
 def _run_incrementally(session: Session, composer: Composer, script: Script) -> None:
-    for piece in composer.body(script, "incremental", session):
+    for piece in composer.update(Step(script, "incremental", "new rows"), session):
         session.run(piece.text, piece.file)
 
 

@@ -20,7 +20,7 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     \b
     Example: python -m runner plan
     """
-    from runner.build.build import look
+    from runner.build.build import read_plan
     from runner.cli import output
     from runner.database import address as server
     from runner.database import ledger
@@ -31,6 +31,6 @@ def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
     manifest = load(project)
     with Database(server.find(project).conninfo).session() as session:
         ledger.require(session)
-        steps = look(session, manifest, Target(target), patterns)[1]
+        steps = read_plan(session, manifest, Target(target), patterns)[1]
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
     output.table(rows, "the manifest declares no scripts")

@@ -27,11 +27,11 @@ def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) ->
     from runner.errors import RunnerError
     from runner.project.manifest import load
     from runner.testing.cases import choose, collect
-    from runner.testing.run import run
+    from runner.testing.run import run_cases
 
     manifest = load(project)
     cases = choose(manifest, collect(manifest), patterns, names)
-    tried = run(Database(server.find(project).conninfo), manifest, cases, output.tried)
+    tried = run_cases(Database(server.find(project).conninfo), manifest, cases, output.tried)
     output.data([output.tried_data(each) for each in tried])
     failed = sum(not each.has_passed for each in tried)
     if failed:

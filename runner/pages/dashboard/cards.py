@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError
+from runner.project.scripts import leading_comment
 
 FOLDER = Path("dashboard")
 # Says of the page itself: its title, and the members of slices that it may show.
@@ -129,7 +130,7 @@ def _read(file: Path, path: Path) -> str:
 
 def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
     """The title, and the paragraphs of the header by their word; Columns keep their lines."""
-    lines = sql.splitlines()[: _length(sql)]
+    lines = sql.splitlines()[: len(leading_comment(sql))]
     title = lines[0].removeprefix("--").strip() if lines else ""
     if not title:
         raise StartError(f"{path}:1: no title", HEADER_HINT)
@@ -153,14 +154,6 @@ def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
         if not said.get(word):
             raise StartError(f"{path}:1: no {word}:", HEADER_HINT)
     return title, said
-
-
-def _length(sql: str) -> int:
-    """Lines of the comment that a text begins with."""
-    for number, line in enumerate(sql.splitlines()):
-        if not line.startswith("--"):
-            return number
-    return len(sql.splitlines())
 
 
 def _one_of(said: Mapping[str, str], word: str, known: tuple[str, ...], path: Path) -> str:

@@ -4,7 +4,6 @@ catalogue.sql.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from runner.database.queries import named_query, queries
 from runner.database.session import Row, Session
 from runner.project.manifest import LAYERS, Manifest
+from runner.project.scripts import tables_created
 
 MEMORY = "orchestrator"
 # Smaller tables are counted; of others the server's estimate is told, in round numbers.
@@ -160,9 +160,7 @@ def _own_sources(manifest: Manifest) -> list[str]:
     """The tables that the project itself brings as sources."""
     if not (manifest.project / SOURCE).is_file():
         return []
-    return re.findall(
-        r"^create table if not exists ([\w.]+)", manifest.read(SOURCE), flags=re.MULTILINE
-    )
+    return tables_created(manifest.read(SOURCE))
 
 
 def _by_relation(rows: Iterable[Row]) -> dict[int, list[Row]]:

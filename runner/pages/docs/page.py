@@ -21,6 +21,7 @@ from runner.pages.docs.layout import draw
 from runner.pages.html import digest, fill, static
 from runner.project.lineage import Lineage, lineage, reduced
 from runner.project.manifest import Manifest, Script
+from runner.project.scripts import header, is_warning, leading_comment
 
 METRICS = Path("docs", "metrics.md")
 # In the order in which data flow: title, what they are, and the families of tables in it.
@@ -109,31 +110,6 @@ def anchor(table: str) -> str:
     return "table-" + hashlib.sha256(table.encode()).hexdigest()[:12]
 
 
-def header(text: str) -> dict[str, str]:
-    """The paragraphs of a script's header by their first word (Grain, Rerun, Why), or all of the
-    comment that it begins with, under no word.
-    """
-    lines = _first_comment(text)
-    paragraphs: dict[str, str] = {}
-    for line in lines:
-        begin = re.match(r"(\w+): +(.+)$", line)
-        if begin:
-            paragraphs[begin.group(1)] = begin.group(2)
-        elif paragraphs:
-            last = list(paragraphs)[-1]
-            paragraphs[last] += f" {line.strip()}"
-    return paragraphs or {"": " ".join(lines)} if lines else {}
-
-
-def _first_comment(text: str) -> list[str]:
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(line.removeprefix("--").removeprefix(" "))
-    return lines
-
-
 def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> Story:
     checks = []
     for path in script.checks:
@@ -145,7 +121,7 @@ def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> St
                 path,
                 _purpose(text),
                 text,
-                f"{'warns' if '-- Level: warn' in text else 'stops the build'}; "
+                f"{'warns' if is_warning(text) else 'stops the build'}; "
                 + (f"last result: {last['status']}" if last else "has not run yet"),
             )
         )
@@ -159,7 +135,7 @@ def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> St
 
 
 def _purpose(text: str) -> str:
-    lines = [line for line in _first_comment(text) if not line.startswith("Level:")]
+    lines = [line for line in leading_comment(text) if not line.startswith("Level:")]
     return " ".join(lines).strip()
 
 

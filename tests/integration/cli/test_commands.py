@@ -147,7 +147,7 @@ def test_an_interrupted_build_leaves_the_old_version_and_its_evidence(
         "select status, error from orchestrator.runs where kind = 'build' order by run_id desc limit 1",
     )
     assert last == [{"status": "failed", "error": "interrupted"}]
-    assert run_all(database).results == []
+    assert run_all(database).results == ()
     assert command("status", database=database).returncode == 0
 
 

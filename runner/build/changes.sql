@@ -1,5 +1,17 @@
--- Restate: rows that readers have seen, and that {{ fresh }} has with other values or not at all,
--- are kept with what is different. It runs before {{ fresh }} is published, and commits with it.
+-- publish --
+-- Publish what differs: readers of {{ live }} see it when the build commits.
+delete from {{ live }} as stored
+using {{ removed }} as removed
+where {{ is_same_key }};
+
+insert into {{ live }} ({{ columns }})
+select {{ columns }}
+from {{ added }} as added
+order by {{ keys }}
+on conflict ({{ keys }}) do {{ action }};
+
+-- restate --
+-- Restate: record the published rows that {{ fresh }} changes or lacks, before it is published.
 insert into orchestrator.restatements (run_id, table_name, key, day, is_last_day, before, after)
 select
     {{ run_id }} as run_id,
@@ -22,12 +34,12 @@ cross join lateral (
         to_jsonb(stored.*) as old,
         to_jsonb(fresh.*) as new
     from (select {{ stored_keys }}) as names
-    offset 0  -- made once, not for each column
+    offset 0  -- computed once, not for each column
 ) as texts
 cross join lateral (
     select
         jsonb_object_agg(columns.name, columns.old) as before,
-        -- A row that is gone has no values, not even nulls.
+        -- A deleted row has no values, not even nulls.
         jsonb_object_agg(columns.name, texts.new -> columns.name)
             filter (where texts.new is not null) as after
     from jsonb_each(texts.old) as columns (name, old)
@@ -35,7 +47,7 @@ cross join lateral (
         not texts.key ? columns.name
         and columns.old is distinct from texts.new -> columns.name
 ) as changes
--- Equal values may be written differently: 1.0 and 1.00.
+-- Equal values may be written in two ways, as 1.0 and 1.00 are.
 where
     changes.before is not null
     or texts.new is null;
