@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from runner.database.session import Database
 from runner.errors import RunnerError
-from runner.pages.dashboard import view
-from runner.pages.dashboard.data import SLICE, Result, Snapshot, encoded, plain, read, script_json
+from runner.pages.dashboard import plain as tables
+from runner.pages.dashboard.data import Result, Snapshot, encoded, plain, read, script_json
 from runner.pages.html import digest, fill, static
 from runner.project.files import put
 
@@ -37,7 +37,8 @@ def script() -> str:
 
 def page(found: Snapshot, generated_at: datetime) -> str:
     """The whole page. The same snapshot gives the same bytes, but for the time."""
-    last = view.last_day(found.results)
+    days = [row["day"] for each in found.results for row in each.rows if row.get("day")]
+    last = max(days, default=None)
     body = script()
     text = fill(
         "dashboard.html",
@@ -49,15 +50,13 @@ def page(found: Snapshot, generated_at: datetime) -> str:
         data=Markup(script_json(_data(found, last))),
         cards=[_opening(result, last) for result in found.results],
         found=found,
-        first=view.first_day(found.results),
+        first=min(days, default=None),
         last=last,
         generated=plain(generated_at),
         health=next(
             (r.card for r in found.results if "reporting.data_checks" in r.card.tables), None
         ),
-        text=view.text,
-        change=view.change,
-        points=view.points,
+        written=tables.written,
     )
     size = len(text.encode())
     if size > LARGEST_BYTES:
@@ -93,7 +92,7 @@ def _described(result: Result) -> Mapping[str, Any]:
         "show": card.show,
         "columns": [
             {name: value for name, value in asdict(column).items() if value is not None}
-            for column in view.columns(card, result.rows)
+            for column in tables.columns(card, result.rows)
         ],
         "spec": card.spec,
         "rows": len(result.rows),
@@ -102,29 +101,13 @@ def _described(result: Result) -> Mapping[str, Any]:
 
 
 def _opening(result: Result, last: str | None) -> Mapping[str, Any]:
-    """What the template shows of a card."""
-    card, rows = result.card, view.chosen(result.rows, last)
-    columns = set(result.columns)
-    follows = [
-        name
-        for name, has in (
-            ("segment", set(SLICE) <= columns),
-            ("range", "range" in columns or bool(columns & set(view.DATES))),
-            ("grain", "grain" in columns),
-        )
-        if has
-    ]
+    """Return what the template needs of a card."""
+    card, rows = result.card, tables.chosen(result.rows, last)
     return {
         "card": card,
         "rows": rows,
-        "follows": follows,
         "missing": result.missing,
-        "state": "missing" if result.missing else "ready" if rows else "empty",
-        "table": view.table(card, rows) if rows and card.show != "figures" else None,
-        "scripts": _scripts(result),
+        "table": tables.table(card, rows) if rows and card.show != "figures" else None,
+        # The SQL behind its tables, by the convention that a path is a name.
+        "scripts": [f"sql/{table.replace('.', '/')}.sql" for table in card.tables],
     }
-
-
-def _scripts(result: Result) -> list[str]:
-    """The SQL behind its tables, by the convention that a path is a name."""
-    return [f"sql/{table.replace('.', '/')}.sql" for table in result.card.tables]

@@ -1,6 +1,5 @@
 "use strict";
-// Chooses, formats and draws; it computes no metric. Text from the data goes into the page as text
-// alone. runner/dashboard/view.py does the same for the page as it opens.
+// Chooses rows, formats and draws them; it computes no metric. Data go into the page as text only.
 const find = (id) => document.getElementById(id);
 const page = JSON.parse(find("data").textContent);
 const root = document.documentElement;
@@ -37,11 +36,12 @@ const decoded = ({ data, rows }) => {
 
 const cards = [...document.querySelectorAll(".card")].map((element) => {
   const card = page.cards[element.dataset.card];
-  return {
-    ...card, element, rows: decoded(card), name: element.dataset.card,
-    state: element.dataset.state, follows: element.dataset.follows.split(" "), isTable: false,
-  };
-}).filter((card) => card.state !== "missing");
+  const rows = decoded(card);
+  const has = (...names) => rows.length > 0 && names.some((name) => name in rows[0]);
+  const follows = [has("slice") && "segment", has("range", ...DATES) && "range", has("grain") && "grain"].filter(Boolean);
+  element.dataset.follows = follows.join(" ");
+  return { ...card, element, rows, follows, name: element.dataset.card, isTable: false };
+}).filter(({ element }) => element.dataset.state !== "missing");
 
 const reaches = (start, grain, days) =>
   start === null ||
