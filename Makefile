@@ -47,8 +47,8 @@ lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting dashboard
 	@$(RUNNER) lint
 
-docs: $(RUNTIME) ## write the offline page docs.html, docs/schema.dbml and docs/schema.svg
-	@$(RUNNER) docs -o docs.html -o docs/schema.dbml -o docs/schema.svg
+docs: $(RUNTIME) ## write the offline page docs.html and docs/schema.dbml
+	@$(RUNNER) docs -o docs.html -o docs/schema.dbml
 
 charts: ## build the library that the dashboard draws with, from its lock file (needs npm)
 	@cd runner/pages/charts && npm ci --no-fund --no-audit && npm run build

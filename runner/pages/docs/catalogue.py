@@ -19,6 +19,7 @@ MEMORY = "orchestrator"
 SMALL_BYTES = 32 * 1024 * 1024
 # What the names of tables say: who holds each member once, and who is a copy of a source.
 DIMENSION, REPLICA = "dim_", "raw_"
+PREFIXES = {REPLICA: "replica", "fact_": "fact", DIMENSION: "dimension", "agg_": "aggregate"}
 SOURCE = Path("schema", "source.sql")
 
 
@@ -119,6 +120,16 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
         {row["script"]: row for row in session.rows(named["built"])},
         {row["check"]: row for row in checks},
     )
+
+
+def family(table: str) -> str:
+    """Tell by its name what kind of table this is."""
+    schema, _, short = table.partition(".")
+    if schema == "reporting":
+        return "report"
+    if schema not in LAYERS:
+        return "memory" if schema == MEMORY else "source"
+    return next((kind for prefix, kind in PREFIXES.items() if short.startswith(prefix)), "event")
 
 
 def references(tables: Sequence[Relation]) -> list[Reference]:

@@ -15,11 +15,10 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from runner.database.session import Row
-from runner.pages.docs.catalogue import Catalogue
-from runner.pages.docs.diagram import family
-from runner.pages.docs.layout import draw
+from runner.pages.docs.catalogue import Catalogue, family
+from runner.pages.docs.layers import layers
 from runner.pages.html import digest, fill, static
-from runner.project.lineage import Lineage, lineage, reduced
+from runner.project.lineage import lineage, reduced
 from runner.project.manifest import Manifest, Script
 
 METRICS = Path("docs", "metrics.md")
@@ -35,9 +34,6 @@ LAYERS = (
     ("Reporting", "What people look at: pre-aggregated, no user ids.", ("report",)),
     ("Orchestrator", "The memory: what was defined, what ran, what it found.", ("memory",)),
 )
-CHARACTER = 7.3
-PADDING = 14.0
-LONGEST_LINE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +61,7 @@ class Story:
 def page(manifest: Manifest, found: Catalogue) -> str:
     """The whole page. The same content gives the same bytes."""
     flow = lineage(manifest, [(row["source"], row["replica"]) for row in found.pipelines])
+    edges = reduced(flow.edges)
     style, script = static("page.css"), static("page.js")
     metrics = _metrics(manifest.project / METRICS)
     leads: dict[str, dict[str, str]] = {table.name: {} for table in found.tables}
@@ -88,7 +85,10 @@ def page(manifest: Manifest, found: Catalogue) -> str:
             key: _story(manifest, script, found.checks) for key, script in manifest.scripts.items()
         },
         flow=flow,
-        drawing=_drawing(flow),
+        drawing=layers(flow.needs, edges),
+        nearest={
+            table: [anchor(start) for start, end in edges if end == table] for table in flow.needs
+        },
         pipelines=found.pipelines,
         replicas={row["replica"]: row for row in found.pipelines},
         built=found.built,
@@ -161,29 +161,6 @@ def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> St
 def _purpose(text: str) -> str:
     lines = [line for line in _first_comment(text) if not line.startswith("Level:")]
     return " ".join(lines).strip()
-
-
-def _drawing(flow: Lineage) -> dict[str, object]:
-    """The lineage as the template draws it; only edges that no longer way implies."""
-    labels = {table: _lines(table.partition(".")[2]) for table in flow.needs}
-    widths = {table: max(map(len, lines)) * CHARACTER + PADDING for table, lines in labels.items()}
-    drawing = draw(widths, reduced(flow.edges))
-    return {
-        "boxes": drawing.boxes,
-        "paths": drawing.paths,
-        "width": drawing.width,
-        "height": drawing.height,
-        "labels": labels,
-    }
-
-
-def _lines(name: str) -> list[str]:
-    """A name on two lines, if it is long: cut at the word nearest to its middle."""
-    cuts = [found.end() for found in re.finditer("_", name)]
-    if len(name) <= LONGEST_LINE or not cuts:
-        return [name]
-    cut = min(cuts, key=lambda place: abs(2 * place - len(name)))
-    return [name[:cut], name[cut:]]
 
 
 def _metrics(file: Path) -> Markup:
