@@ -1,4 +1,4 @@
-"""Renders a snapshot into one file that asks nobody for anything."""
+"""Renders a snapshot as one HTML file that makes no requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGEST_BYTES = 5_000_000
 
 
 def policy(script: str, *, served: bool = False) -> str:
-    """What the page may do; a header can also forbid others to frame it."""
+    """Return the content security policy; as a header it also forbids other pages to frame this."""
     framing = "; frame-ancestors 'none'" if served else ""
     return (
         f"default-src 'none'; script-src '{digest(script)}'; style-src 'unsafe-inline';"
@@ -31,12 +31,12 @@ def policy(script: str, *, served: bool = False) -> str:
 
 
 def script() -> str:
-    """What runs on the page: the library and what calls it, closed to all others."""
+    """Return the script of the page: the charts library and ours, in one scope of their own."""
     return f"(() => {{\n{CHARTS.read_text(encoding='utf-8')}\n{static('dashboard.js')}}})();"
 
 
 def page(found: Snapshot, generated_at: datetime) -> str:
-    """The whole page. The same snapshot gives the same bytes, but for the time."""
+    """Return the whole page. The same snapshot and time give the same bytes."""
     days = [row["day"] for each in found.results for row in each.rows if row.get("day")]
     last = max(days, default=None)
     body = script()
@@ -63,18 +63,18 @@ def page(found: Snapshot, generated_at: datetime) -> str:
         largest = max(found.results, key=lambda result: len(script_json(encoded(result.rows))))
         raise RunnerError(
             f"the page would have {size:,} bytes, and {LARGEST_BYTES:,} is the most",
-            f"let {largest.card.path} give fewer rows: it has {len(largest.rows):,}",
+            f"let {largest.card.path} return fewer rows: it has {len(largest.rows):,}",
         )
     return text
 
 
 def render(database: Database, project: Path) -> str:
-    """The page of this moment."""
+    """Read the reports and return the page."""
     return page(read(database, project), datetime.now(UTC))
 
 
 def write(database: Database, project: Path, file: Path) -> None:
-    """Put the page in its place; it has figures, so not everybody may read it."""
+    """Write the page, readable by owner and group: it holds figures."""
     put(file, render(database, project), mode=0o640)
 
 

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from runner.pages.docs.catalogue import Column, Reference, Relation
 
 PREFACE = """\
-// The tables as the catalogue has them: made by `python -m runner docs -o schema.dbml`.
+// The tables as the catalogue has them, written by `python -m runner docs -o schema.dbml`.
 // Keys are natural, so few foreign keys are declared. The other Refs lead from columns to the
-// dimension (dim_) or else the replica (raw_) whose whole key has their names.
+// dimension (dim_), or else the replica (raw_), whose whole key has their names.
 
 """
 
 
 def dbml(tables: Sequence[Relation], references: Sequence[Reference]) -> str:
-    """Tables with columns, types, notes and keys, then what leads where."""
+    """Return tables with columns, types, notes and keys, then the references."""
     keys = {table.name: table.key for table in tables}
     parts = [_table(table) for table in tables]
     parts.append("".join(_reference(reference, keys) for reference in references))
@@ -65,7 +65,7 @@ def _end(table: str, columns: Sequence[str]) -> str:
 
 
 def _quoted(name: str) -> str:
-    """A name in quotes, which the language gives no way to have inside."""
+    """Quote a name; DBML has no way to write a quote inside one."""
     return '"' + " ".join(name.replace('"', "'").split()) + '"'
 
 

@@ -17,7 +17,7 @@ FORMS = (".html", ".dbml")
 
 
 def documents(database: Database, manifest: Manifest, files: Sequence[Path]) -> Mapping[Path, str]:
-    """The text of each file; its ending says what it is. All are of one snapshot."""
+    """Return the text of each file, by its ending. All are of one snapshot."""
     for file in files:
         if file.suffix not in FORMS:
             raise UsageError(f"{file} ends in none of {', '.join(FORMS)}", "docs -o docs.html")

@@ -1,5 +1,5 @@
-"""Renders the page of `docs`: all that the catalogue, the manifest and the runs say of the tables,
-in one file that asks nobody for anything.
+"""Renders the page of `docs`: what the catalogue, the manifest and the runs say about the tables,
+in one file that makes no requests.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from markupsafe import Markup
 from runner.database.session import Row
 from runner.pages.docs.catalogue import Catalogue, family
 from runner.pages.docs.layers import layers
+from runner.pages.headers import leading_comment
 from runner.pages.html import digest, fill, static
 from runner.project.lineage import lineage, reduced
 from runner.project.manifest import Manifest, Script
@@ -24,21 +25,21 @@ from runner.project.manifest import Manifest, Script
 METRICS = Path("docs", "metrics.md")
 # In the order in which data flow: title, what they are, and the families of tables in it.
 LAYERS = (
-    ("Sources", "What applications write, and what is loaded from files.", ("source",)),
-    ("Replicas", "Exact copies of the sources, and the run that brought each row.", ("replica",)),
+    ("Sources", "Tables that applications write, or that files are loaded into.", ("source",)),
+    ("Replicas", "Exact copies of the sources, with the run that brought each row.", ("replica",)),
     (
         "Warehouse",
-        "Events, members and aggregates, in the order of their names.",
+        "Facts, dimensions and aggregates, by name.",
         ("aggregate", "event", "dimension", "fact"),
     ),
-    ("Reporting", "What people look at: pre-aggregated, no user ids.", ("report",)),
-    ("Orchestrator", "The memory: what was defined, what ran, what it found.", ("memory",)),
+    ("Reporting", "Reports: pre-aggregated, without user ids.", ("report",)),
+    ("Orchestrator", "Pipelines, runs and the results of checks.", ("memory",)),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A text beside a script: what it is for, and what it is."""
+    """A check or an observation of a script, with its purpose."""
 
     name: str
     path: Path
@@ -49,7 +50,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What there is to say of the script behind a table."""
+    """The script behind a table, with its checks and observations."""
 
     path: Path
     header: Mapping[str, str]
@@ -59,7 +60,7 @@ class Story:
 
 
 def page(manifest: Manifest, found: Catalogue) -> str:
-    """The whole page. The same content gives the same bytes."""
+    """Return the whole page. The same content gives the same bytes."""
     flow = lineage(manifest, [(row["source"], row["replica"]) for row in found.pipelines])
     edges = reduced(flow.edges)
     style, script = static("page.css"), static("page.js")
@@ -103,17 +104,17 @@ def page(manifest: Manifest, found: Catalogue) -> str:
 
 
 def anchor(table: str) -> str:
-    """The id of a table on the page: its name where that is plain."""
+    """Return the id of a table on the page: its name where that is plain."""
     if re.fullmatch(r"[\w.]+", table, flags=re.ASCII):
         return table
     return "table-" + hashlib.sha256(table.encode()).hexdigest()[:12]
 
 
 def header(text: str) -> dict[str, str]:
-    """The paragraphs of a script's header by their first word (Grain, Rerun, Why), or all of the
-    comment that it begins with, under no word.
+    """Return the paragraphs of a script's header by their first word (Grain, Rerun, Why). A comment
+    without such words is one paragraph, under the empty word.
     """
-    lines = _first_comment(text)
+    lines = leading_comment(text)
     paragraphs: dict[str, str] = {}
     for line in lines:
         begin = re.match(r"(\w+): +(.+)$", line)
@@ -123,15 +124,6 @@ def header(text: str) -> dict[str, str]:
             last = list(paragraphs)[-1]
             paragraphs[last] += f" {line.strip()}"
     return paragraphs or {"": " ".join(lines)} if lines else {}
-
-
-def _first_comment(text: str) -> list[str]:
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(line.removeprefix("--").removeprefix(" "))
-    return lines
 
 
 def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> Story:
@@ -159,13 +151,13 @@ def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> St
 
 
 def _purpose(text: str) -> str:
-    lines = [line for line in _first_comment(text) if not line.startswith("Level:")]
+    lines = [line for line in leading_comment(text) if not line.startswith("Level:")]
     return " ".join(lines).strip()
 
 
 def _metrics(file: Path) -> Markup:
-    """What a project says of its metrics, in Markdown. Its HTML is not trusted, its pictures are
-    left out: they would be requests.
+    """Render a project's description of its metrics from Markdown. HTML in it is escaped, pictures
+    are left out: they would be requests.
     """
     if not file.is_file():
         return Markup("")
@@ -189,7 +181,7 @@ def _metrics(file: Path) -> Markup:
 
 
 def _keep_on_the_page(token: Token) -> None:
-    """A link to a heading leads to it on this page, one to another file nowhere."""
+    """Lead a link to a heading to it on this page, and one to another file nowhere."""
     target = str(token.attrGet("href") or "")
     if token.type == "link_open" and target.startswith("#"):
         token.attrSet("href", f"#metrics-{target[1:]}")
@@ -198,5 +190,5 @@ def _keep_on_the_page(token: Token) -> None:
 
 
 def _slug(heading: str) -> str:
-    """As GitHub names its headings."""
+    """Name a heading as GitHub does."""
     return re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
