@@ -31,7 +31,7 @@ from runner.setup.source import Source, find
 SHOW_REJECTS = "python -m runner db psql -c 'select * from public.load_rejects'"
 BLOCK = 1 << 18
 DATA_ERRORS = ("22", "23")  # classes of SQLSTATE: data exceptions, broken constraints
-LOST = "57P"  # the server ended the connection; without a state, we lost it
+LOST = "57P"  # the server ended the connection; without any state, it broke
 HINTS = {
     "42P01": "python -m runner schema apply",
     "53100": "make room on the server's disk, then load it again",
@@ -82,7 +82,7 @@ def load(
             what = "a load of the same content"
             held.enter_context(session.lock(LOAD_LOCK, lock_number(sha256), what))
             if as_history:
-                # A watermark must not move between the look at it and the commit of older rows.
+                # The watermark must not move between reading it and committing older rows.
                 for pipeline in session.rows(
                     named_query("setup/load_csv.pipelines"), {"source": source.name}
                 ):
@@ -189,7 +189,7 @@ class _Loading:
     def __init__(self, session: Session, file: Path, source: Source, columns: list[str]) -> None:
         self.session = session
         self.source = source
-        # A name may hold any bytes; a text of the database may not.
+        # A file name may hold any bytes; a text of the database may not.
         self.file_name = os.fsencode(file).decode(errors="backslashreplace")
         self.columns = columns
         self.names = sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -235,7 +235,7 @@ class _Loading:
             raise RunnerError(f"{self.file_name}: the file has no rows")
         if as_history:
             self._look_behind_watermark()
-        # Nothing arrives after now, whatever the clock of the device said.
+        # Nothing arrives after now, whatever the clock of its origin says.
         arrival: sql.Composable = sql.SQL("now()")
         if as_history:
             arrival = sql.SQL("least(staged.{}, now())").format(self._happened())

@@ -1,5 +1,5 @@
 -- pipelines --
--- Those that read the table that is loaded.
+-- The pipelines that read the table.
 select
     pipelines.pipeline_id,
     pipelines.pipeline_name
@@ -20,7 +20,7 @@ order by loads.load_id desc
 limit 1
 
 -- begin --
--- A row for this load; its counts are known at the end.
+-- Records the load; its counts follow at the end.
 insert into public.loaded_files (sha256, file_name, as_history, is_again)
 values (%(sha256)s, %(file_name)s, %(as_history)s, %(is_again)s)
 returning load_id
@@ -42,7 +42,7 @@ create temporary table staged (
 
 create temporary table lines (line_number bigint primary key, {text_columns}) on commit drop;
 
--- Why the fields of one record do not fit their types, if that is why.
+-- Says which field of a record does not fit its type, if one does not.
 create function pg_temp.misfit(wrong_line bigint) returns text
 language plpgsql as $$
 declare

@@ -30,7 +30,7 @@ Settings = Mapping[str, str | float]
 # (synchronous_commit), but never leaves half of one. Nothing replicates from here (wal_level).
 FAST: Settings = {
     "max_connections": 50,
-    "max_locks_per_transaction": 256,  # a build touches every table, and may make each anew
+    "max_locks_per_transaction": 256,  # a build touches every table, and may create each again
     "shared_buffers": "256MB",
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",
@@ -44,7 +44,7 @@ FAST: Settings = {
     "checkpoint_timeout": "15min",
 }
 
-# For servers that live as long as a test session: a crash would ruin their data, and may. With
+# For servers that live as long as a test session: a crash may ruin their data. With
 # prepared transactions a test can hold a transaction open without holding a connection.
 TEST: Settings = {
     **FAST,
@@ -56,7 +56,7 @@ TEST: Settings = {
 
 
 class Server:
-    """One data folder and the server on it."""
+    """A data folder and the server that works on it."""
 
     def __init__(self, data: Path, settings: Settings = FAST) -> None:
         self.data = place(data)
@@ -68,10 +68,8 @@ class Server:
         self.postmaster = Postmaster(self.data, self.socket, self.programs)
         self._watchdog: subprocess.Popen[bytes] | None = None
 
-    # A server that stays.
-
     def start(self) -> Server:
-        """Return when the server takes connections, whoever started it."""
+        """Start the server unless it runs; return once it takes connections."""
         with explained(self.data):
             if self.postmaster.is_ready():
                 return self
@@ -88,7 +86,7 @@ class Server:
         return self
 
     def stop(self) -> bool:
-        """Stop the server and say whether it ran; open transactions are rolled back."""
+        """Stop the server and tell whether it ran; open transactions are rolled back."""
         with explained(self.data):
             if not self.is_running():
                 return False
@@ -96,12 +94,12 @@ class Server:
                 return self._stop()
 
     def is_running(self) -> bool:
-        """Say whether a server works on this data folder, ready or not."""
+        """Tell whether a server works on this data folder, ready or not."""
         with explained(self.data):
             return self.postmaster.answers() or self.postmaster.pid() is not None
 
     def delete(self) -> bool:
-        """Stop the server and delete its data folder, nothing else; say whether there was one."""
+        """Stop the server and delete its data folder; tell whether there was one."""
         with explained(self.data):
             if not self.data.exists():
                 return False
@@ -112,10 +110,8 @@ class Server:
                 self._remove_socket_folder()
             return True
 
-    # A server to throw away.
-
     def child(self) -> Server:
-        """Start a server on a new folder; both go when this process goes, however that happens."""
+        """Start a server on a new folder; both go when this process ends, however it ends."""
         with explained(self.data):
             if self.data.exists():
                 raise StartError(f"{self.data} exists: a throw-away server needs a new folder")
@@ -135,7 +131,7 @@ class Server:
         return self
 
     def close(self) -> None:
-        """End a server that `child` started, and delete its data."""
+        """Stop a server that `child` started, and delete its data."""
         if self._watchdog is None:
             return
         assert self._watchdog.stdin is not None
@@ -158,10 +154,8 @@ class Server:
                 )
             time.sleep(0.01)
 
-    # What start and stop do, under the lock.
-
     def _create(self) -> None:
-        """Make the data folder, complete or not at all: what a killed initdb leaves looks ready."""
+        """Create the whole data folder or none: a killed initdb leaves one that looks ready."""
         if self.data.exists() and any(self.data.iterdir()):
             self._check_data()
             return
@@ -183,7 +177,7 @@ class Server:
         )
         if done.returncode != 0:
             remove(partial)
-            raise failed(f"initdb could not make {self.data}", done.stdout)
+            raise failed(f"initdb could not create {self.data}", done.stdout)
         partial.rename(self.data)
 
     def _check_data(self) -> None:
@@ -191,7 +185,7 @@ class Server:
         if not version.exists():
             raise StartError(
                 f"{self.data} is not empty, and not a PostgreSQL data folder",
-                hint="move it away; a new one is made in its place",
+                hint="move it away; a new one is created in its place",
             )
         major = version.read_text().strip()
         if major != str(MAJOR):
@@ -224,7 +218,7 @@ class Server:
                     f"a query of a server that was killed still works on {self.data}",
                     hint="wait until it ends, or end its process",
                 )
-            time.sleep(0.1)  # the workers of a killed server notice it at their next pause
+            time.sleep(0.1)  # the workers of a killed server end at their next pause
 
     def _stop(self) -> bool:
         pid = self.postmaster.pid()
@@ -260,8 +254,6 @@ class Server:
             log.seek(seen)
             return log.read().decode(errors="replace")
 
-    # Folders and users.
-
     @property
     def _lock(self) -> Path:
         return self.data.with_name(f"{self.data.name}.lock")
@@ -285,12 +277,12 @@ class Server:
 
 
 def default_data(project: Path) -> Path:
-    """Say where a project keeps its embedded data, in a folder named by the major version."""
+    """Return where a project keeps its embedded data: a folder named by the major version."""
     return place(project / ".pgdata" / str(MAJOR))
 
 
 def place(data: Path) -> Path:
-    """Say where a data folder can be.
+    """Return where a data folder can be.
 
     As root, under a private folder that the server's user cannot enter, it moves to a shared base.
     """

@@ -63,13 +63,13 @@ def page(manifest: Manifest, found: Catalogue) -> str:
     """Return the whole page. The same content gives the same bytes."""
     flow = lineage(manifest, [(row["source"], row["replica"]) for row in found.pipelines])
     edges = reduced(flow.edges)
-    style, script = static("page.css"), static("page.js")
+    style, script = static("docs.css"), static("docs.js")
     metrics = _metrics(manifest.project / METRICS)
     leads: dict[str, dict[str, str]] = {table.name: {} for table in found.tables}
     for reference in found.references:
         leads[reference.table][reference.columns[0]] = reference.to
     return fill(
-        "page.html",
+        "docs.html",
         database=found.database,
         style=Markup(style),
         script=Markup(script),

@@ -2,7 +2,7 @@
   "use strict";
   const all = (selector) => [...document.querySelectorAll(selector)];
 
-  // Search: every word has to be in the name, the comment or a column of a table.
+  // Search: each word must occur in the name, the comment or a column of a table.
   const box = document.getElementById("find");
   const found = document.getElementById("found");
   const tables = all("section.table").map((section) => ({
@@ -34,7 +34,7 @@
     event.preventDefault();
     box.focus();
   });
-  // A link may lead to what the search has hidden.
+  // A link may lead to a table that the search has hidden.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("main a[href^='#'], nav a[href^='#']");
     const target = link && document.getElementById(link.getAttribute("href").slice(1));
