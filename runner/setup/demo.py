@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -59,15 +59,7 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
             raise UsageError("--end lies in the future", "no event can have arrived after now")
         if span["start_time"] >= span["end_time"]:
             raise UsageError(f"--end is not after the newest row, {span['start_time']}")
-        values = {
-            "events": demo.events,
-            "users": demo.users,
-            "days": demo.days,
-            "seed": demo.seed,
-            "start_time": span["start_time"],
-            "end_time": span["end_time"],
-            "is_append": demo.append,
-        }
+        values = {**asdict(demo), **span, "is_append": demo.append}
         for file in files:
             path = file.relative_to(project)
             session.run(render(file.read_text(encoding="utf-8"), values, path), path)

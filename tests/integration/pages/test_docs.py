@@ -159,7 +159,7 @@ def test_pipelines_and_metrics_are_there(built: Database) -> None:
 
 
 def test_before_the_first_build_it_says_so(database: Database) -> None:
-    assert "Nothing was built yet." in Page(render(database)).texts[""]
+    assert "Nothing has been built yet." in Page(render(database)).texts[""]
 
 
 def test_rows_of_large_tables_are_not_counted(
