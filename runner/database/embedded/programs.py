@@ -86,7 +86,7 @@ class Programs:
             os.chown(path, *self._account)
 
     def owns(self, folder: Path) -> bool:
-        """Check that nobody else made the folder: a name in /tmp can be taken first."""
+        """Check that nobody else created the folder: a name in /tmp can be taken first."""
         state = folder.lstat()
         owner = os.geteuid() if self._account is None else self._account.uid
         return state.st_uid == owner and state.st_mode & 0o177077 == 0o040000

@@ -39,8 +39,8 @@ def _problems(session: Session, card: Card) -> Iterator[str]:
         with session.savepoint():
             columns = session.columns(card.sql, card.path)
     except QueryFailed as error:
-        made = ", ".join(f"sql/{table.replace('.', '/')}.sql" for table in card.tables)
-        yield error.message + (f"; created by {made}" if error.sqlstate in MISSING else "")
+        scripts = ", ".join(f"sql/{table.replace('.', '/')}.sql" for table in card.tables)
+        yield error.message + (f"; created by {scripts}" if error.sqlstate in MISSING else "")
         return
     yield from _of_columns(card, columns)
     if card.spec is not None:

@@ -1,6 +1,6 @@
 """Plain tables for readers without JavaScript: the opening choice, with figures in full.
 
-All other choices, charts and short figures are made by static/dashboard.js alone.
+static/dashboard.js makes every other choice, draws charts and shortens figures.
 """
 
 from __future__ import annotations

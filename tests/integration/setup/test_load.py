@@ -524,7 +524,7 @@ def raise_interrupt() -> None:
 
 def test_progress_is_told_in_bytes(database: Database, large: Path) -> None:
     told: list[tuple[int, int]] = []
-    load(database, large, as_history=False, tell=lambda *bytes: told.append(bytes))
+    load(database, large, as_history=False, on_progress=lambda *bytes: told.append(bytes))
     size = large.stat().st_size
     assert len(told) > 10
     assert told == sorted(told)
@@ -533,7 +533,7 @@ def test_progress_is_told_in_bytes(database: Database, large: Path) -> None:
 
 def test_ctrl_c_in_the_middle_leaves_nothing(database: Database, large: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        load(database, large, as_history=False, tell=halfway(raise_interrupt))
+        load(database, large, as_history=False, on_progress=halfway(raise_interrupt))
     assert_no_trace(database)
     assert load(database, large, as_history=False) == Loaded(400, 20)
 
@@ -572,7 +572,7 @@ def test_a_lost_connection_leaves_nothing(database: Database, large: Path) -> No
         )
 
     with pytest.raises(RunnerError, match=r"events.csv: .*terminat") as lost:
-        load(database, large, as_history=False, tell=halfway(end_it))
+        load(database, large, as_history=False, on_progress=halfway(end_it))
     assert lost.value.hint and "load it again" in lost.value.hint
     assert_no_trace(database)
 
@@ -583,7 +583,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(database: Database, lar
             more.write(GOOD)
 
     with pytest.raises(RunnerError, match="changed while it was read"):
-        load(database, large, as_history=False, tell=halfway(append))
+        load(database, large, as_history=False, on_progress=halfway(append))
     assert_no_trace(database)
 
 
@@ -592,7 +592,7 @@ def test_the_same_content_twice_at_once_comes_in_once(database: Database, large:
         with pytest.raises(LockHeld, match="a load of the same content is already running"):
             load(database, large, as_history=False)
 
-    assert load(database, large, as_history=False, tell=halfway(again)) == Loaded(400, 20)
+    assert load(database, large, as_history=False, on_progress=halfway(again)) == Loaded(400, 20)
     assert count(database) == 400
 
 
