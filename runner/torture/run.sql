@@ -1,7 +1,7 @@
 -- create --
--- Creates a source, naive copies of it, and two pipelines whose settings use every guard: windows of
--- two seconds, and open transactions that ingestion passes over. Rows of the source do change, also
--- for the pipeline that expects them only to be added.
+-- Creates a source, naive copies of it, and two pipelines whose settings use every guard: windows
+-- of two seconds, and open transactions that ingestion passes over. Rows of the source do change,
+-- also for the pipeline that expects them only to be added.
 create schema shop;
 create schema warehouse;
 
