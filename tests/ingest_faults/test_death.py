@@ -435,7 +435,7 @@ def test_a_server_that_stops_at_once_before_any_statement_keeps_all_of_a_run_or_
 
             def cut(order: Order, at: int) -> bool:
                 def strike(boundary: Boundary) -> None:
-                    os.kill(server._process() or 0, signal.SIGQUIT)
+                    os.kill(server.postmaster.pid() or 0, signal.SIGQUIT)
                     while server.is_running():
                         pass
                     server.start()

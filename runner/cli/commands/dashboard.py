@@ -52,7 +52,12 @@ def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> N
     elif serve:
         from runner.pages.dashboard.serve import serve as serve_pages
 
-        serve_pages(database, project, port, output.say)
+        serve_pages(
+            database,
+            project,
+            port,
+            lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
+        )
     else:
         from runner.pages.dashboard.page import write
 

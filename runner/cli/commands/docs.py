@@ -19,13 +19,13 @@ from runner.cli.options import Command
     default=["docs.html"],
     show_default=True,
     metavar="FILE",
-    help="What to write, by its ending: .html the page, .dbml the tables in dbdiagram's language,"
-    " .svg a drawing of them; may repeat.",
+    help="File to write: .html for the page, .dbml for the tables in the language of dbdiagram.io."
+    " May be repeated.",
 )
 @click.pass_obj
 def command(project: Path, files: tuple[Path, ...]) -> None:
-    """Write one offline page: tables with their columns, comments, SQL and checks, what is made of
-    what, pipelines and metrics.
+    """Write one offline page: tables with their columns, comments, SQL and checks, their lineage,
+    pipelines and metrics.
 
     \b
     Example: python -m runner docs -o docs.html

@@ -11,14 +11,19 @@ from runner.cli.options import Command, json_option
 
 @click.command("load", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
-@click.option("--as-history", is_flag=True, help="As if each event had arrived when it happened.")
+@click.option(
+    "--into",
+    metavar="SCHEMA.TABLE",
+    help="Table to load into (default: the source of the first pipeline).",
+)
+@click.option("--as-history", is_flag=True, help="As if each row had arrived when it happened.")
 @click.option("--again", is_flag=True, help="Even if the same content was loaded before.")
 @json_option
 @click.pass_obj
-def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
-    """Load a CSV file with a header into public.event_stream.
+def command(project: Path, file: Path, into: str | None, as_history: bool, again: bool) -> None:
+    """Load a CSV file with a header into a source.
 
-    Lines that are no events are set aside in public.load_rejects, with the reason.
+    Lines that do not fit the table are set aside in public.load_rejects, with the reason.
 
     \b
     Example: python -m runner load events.csv --as-history
@@ -26,7 +31,7 @@ def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
     from runner.cli import output
     from runner.database import address as server
     from runner.database.session import Database
-    from runner.setup.load_csv import LOOK, load
+    from runner.setup.load_csv import SHOW_REJECTS, load
 
     database = Database(server.find(project).conninfo)
     with output.live() as live:
@@ -36,11 +41,13 @@ def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
             as_history,
             again,
             lambda done, total: live.show(f"load {file.name}", done, total),
+            into,
         )
     output.data({"rows": loaded.rows, "rejected": loaded.rejected})
-    output.say(f"load: {loaded.rows:,} {'event' if loaded.rows == 1 else 'events'} from {file}")
+    rows = "1 row" if loaded.rows == 1 else f"{loaded.rows:,} rows"
+    output.say(f"load: {rows} from {file} into {loaded.table}")
     if loaded.is_behind:
         output.say(f"some of them lie behind the watermark: {output.program()} ingest --sweep")
     if loaded.rejected:
-        lines = "1 line is" if loaded.rejected == 1 else f"{loaded.rejected:,} lines are"
-        output.warn(f"{lines} no event and stayed out, with the reason in load_rejects", LOOK)
+        lines = "1 line" if loaded.rejected == 1 else f"{loaded.rejected:,} lines"
+        output.warn(f"{lines} did not fit; public.load_rejects has the reasons", SHOW_REJECTS)

@@ -28,18 +28,16 @@ from runner.cli.options import Command
     show_default=True,
     help="Over how many days.",
 )
-@click.option(
-    "--seed", "number", type=int, default=1, show_default=True, help="Another number, other data."
-)
+@click.option("--seed", "number", type=int, default=1, show_default=True, help="Random seed.")
 @click.option(
     "--end", type=click.DateTime(), help="End of the last day, in UTC (default: today at midnight)."
 )
-@click.option("--append", is_flag=True, help="Go on after the newest event.")
-@click.option("--demo", is_flag=True, help="Yes, demo data on a server of your own.")
+@click.option("--append", is_flag=True, help="Go on after the newest row.")
+@click.option("--demo", is_flag=True, help="Allow demo data on your own server.")
 @click.option(
     "--if-empty",
     is_flag=True,
-    help="Do nothing where there are events, or where --demo is missing.",
+    help="Do nothing if the source has rows, or on your own server without --demo.",
 )
 @click.pass_obj
 def command(
@@ -53,7 +51,7 @@ def command(
     demo: bool,
     if_empty: bool,
 ) -> None:
-    """Fill the source tables with demo data: the same options, the same data.
+    """Fill the sources with the demo data of sql/demo: the same options give the same data.
 
     \b
     Example: python -m runner seed --events 1000000 --users 10000 --days 180
@@ -76,7 +74,7 @@ def command(
         raise UsageError("this is your own server", "--demo says that you want demo data there")
     database = Database(address.conninfo)
     if if_empty and not is_empty(database):
-        output.say("seed: events are there already")
+        output.say("seed: the source has rows already")
         return
     wanted = Demo(events, users, days, number, end.replace(tzinfo=UTC) if end else None, append)
-    output.say(f"seed: {seed(database, project, wanted):,} events")
+    output.say(f"seed: {seed(database, project, wanted):,} rows")

@@ -76,7 +76,7 @@ def test_demo_data_go_to_a_server_of_ones_own_only_when_asked_for(database: Data
     small = ["--events", "100", "--users", "10", "--days", "10"]
     assert command("seed", "--demo", *small, database=database).returncode == 0
     assert scalar(database, "select count(*) from public.event_stream") == 100
-    assert_refused(command("seed", "--demo", *small, database=database), 1, "has events already")
+    assert_refused(command("seed", "--demo", *small, database=database), 1, "has rows already")
 
 
 def test_a_server_that_does_not_answer_is_an_error_and_never_replaced(tmp_path: Path) -> None:
