@@ -54,8 +54,8 @@ bench: $(DEV) ## measure the runner (ARGS="--rows 1000000 --json after.json"; lo
 bench-compare: $(DEV) ## compare two reports: make bench-compare A=before.json B=after.json
 	@$(BIN)/python -m benchmarks.compare $(A) $(B)
 
-docs: $(RUNTIME) ## write the offline page docs.html, docs/schema.dbml and docs/schema.svg
-	@$(RUNNER) docs -o docs.html -o docs/schema.dbml -o docs/schema.svg
+docs: $(RUNTIME) ## write the offline page docs.html and docs/schema.dbml
+	@$(RUNNER) docs -o docs.html -o docs/schema.dbml
 
 charts: ## build the library that the dashboard draws with, from its lock file (needs npm)
 	@cd runner/pages/charts && npm ci --no-fund --no-audit && npm run build

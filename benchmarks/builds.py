@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.measure import PROJECT, RUNNER, Cost, Report, Server
 from runner import run
-from runner.build.build import build, look
+from runner.build.build import build, read_plan
 from runner.build.compose import PRELUDE, Composer
 from runner.build.rebuild import rebuild
 from runner.build.render import rendered
@@ -250,7 +250,7 @@ class Builds:
         """One script that fills all tables of an empty target, with their indexes and checks."""
         with self.database.session("benchmark") as session:
             session.run("begin")
-            positions = look(session, self.manifest, TRIAL)[0]
+            positions = read_plan(session, self.manifest, TRIAL)[0]
             composer = Composer(self.manifest, TRIAL, positions)
             texts = [piece.text for layer in LAYERS for piece in composer.layer(layer)]
             session.run("".join(texts))
@@ -262,15 +262,13 @@ class Builds:
         return "\n".join([quiet, begin, PRELUDE, *texts, "commit;"])
 
     def filled(self, session: Session, composer: Composer, script: Script) -> list[str]:
-        definitions = composer.definitions(script)
-        for piece in definitions:
-            session.run(piece.text)  # the tables can then be asked for their indexes
+        texts = []
+        for piece in composer.create(script, session):
+            if piece.is_ddl:
+                session.run(piece.text)  # the tables can then be asked for their indexes
+            texts.append(piece.text)
         checks = [composer.check(check, "full").text for check in script.checks]
-        return [
-            *(piece.text for piece in definitions),
-            *(piece.text for piece in composer.load(script, session)),
-            *(f"select count(*) from ({check}\n) as bad;" for check in checks),
-        ]
+        return [*texts, *(f"select count(*) from ({check}\n) as bad;" for check in checks)]
 
     def clear(self) -> None:
         """The trial target goes, and was never built."""

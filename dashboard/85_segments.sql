@@ -3,8 +3,9 @@
 -- Meaning:  By rule: champions come on 12 days of the last 28 and are in the top fifth of miles;
 --           loyal come on 6; promising came within two weeks; at risk were frequent and have been
 --           away for more than two weeks; hibernating came within 90 days; lost have not. Clusters
---           are found by k-means on the behaviour alone. Recency is days since the last active
---           day. Groups of fewer than five users are in other.
+--           are found by k-means on the behaviour alone, the most active one first, and named by
+--           what sets them apart. Recency is days since the last active day. Groups of fewer than
+--           five users are in other.
 -- Width:    half
 -- Columns:
 --     kind: By
@@ -18,7 +19,7 @@
 
 select
     segments.kind,
-    segments.name,
+    segments.name || coalesce(': ' || segments.label, '') as name,
     segments.users,
     segments.share,
     segments.median_recency_days,

@@ -1,9 +1,9 @@
 -- Recommendations
 -- Question: Which category should each segment be offered next?
 -- Meaning:  Users of a segment by the category, not used yet, that similar users like best. Score
---           is how strongly their habits point to it, support how many users share both
---           categories. Groups of fewer than five users are in other. The five first choices of each
---           segment, the very first ones on top.
+--           is how strongly their habits point to it, support how many users of the model's sample
+--           share both categories. Groups of fewer than five users are in other. The five first
+--           choices of each segment, the very first ones on top.
 -- Width:    half
 -- Columns:
 --     place: Choice
@@ -13,27 +13,13 @@
 --     score: Mean score, decimal
 --     support: Mean support, number
 
-with ranked as (
-    select
-        recommendations.segment,
-        recommendations.transaction_category,
-        recommendations.users,
-        recommendations.score,
-        recommendations.support,
-        row_number() over (
-            partition by recommendations.segment
-            order by recommendations.users desc, recommendations.transaction_category collate "C"
-        ) as place
-    from reporting.category_recommendations as recommendations
-)
-
 select
-    ranked.place,
-    ranked.segment,
-    ranked.transaction_category,
-    ranked.users,
-    ranked.score,
-    ranked.support
-from ranked
-where ranked.place <= 5
-order by ranked.place, ranked.segment collate "C";
+    rank as place,
+    segment,
+    transaction_category,
+    users,
+    score,
+    support
+from reporting.category_recommendations
+where rank <= 5
+order by rank, segment collate "C";

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import run
-from runner.build.build import build, look
+from runner.build.build import build, read_plan
 from runner.build.plan import Step
 from runner.build.rebuild import Verdict, verify
 from runner.build.transaction import BuildResult
@@ -102,7 +102,7 @@ class Project:
         """Say for each script, in order, what a build would do and why. Changes nothing."""
         with self.database.session() as session:
             ledger.require(session)
-            return tuple(look(session, self._manifest(), Target(target), select)[1])
+            return tuple(read_plan(session, self._manifest(), Target(target), select)[1])
 
     def status(self, *, target: str = "live") -> Status:
         """Say whether today's numbers can be trusted, and what needs a person."""

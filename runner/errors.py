@@ -1,9 +1,12 @@
-"""What the runner says when it cannot go on: one line with the reason, one hint, one exit code.
+"""Errors that a person can do something about: a message, a hint and an exit code.
 
-Raise these for everything that a person can do something about. Any other exception is a bug.
+Any other exception is a bug.
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class RunnerError(Exception):
@@ -18,19 +21,30 @@ class RunnerError(Exception):
 
 
 class UsageError(RunnerError):
-    """The command line asks for something that does not exist or does not go together."""
+    """The request names something that does not exist, or combines what does not go together."""
 
     exit_code = 2
 
 
 class StartError(RunnerError):
-    """The work could not start: a wrong manifest, no connection, a lock that another holds."""
+    """The work could not start: an invalid manifest, no connection, a lock held by another run."""
 
     exit_code = 3
 
 
 def was_interrupted(error: BaseException | None) -> bool:
-    """Whether a signal came first, and what cleaned up behind it failed in its turn."""
+    """Whether an interrupt is the cause, even if cleaning up after it failed in turn."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like `name`, if any is."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
+    """Return a hint for a name that is not known: the closest one, or else `otherwise`."""
+    near = closest(name, known)
+    return f"did you mean {near}?" if near else otherwise

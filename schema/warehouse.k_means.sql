@@ -1,277 +1,225 @@
--- K-means (Lloyd) for the clusters of users, as docs/adr/0017 decides. Places have ten coordinates,
--- whole billionths each: their sums are whole numbers, and double precision adds those up exactly,
--- in whatever order the rows come. All else is one fixed expression per row. So every server and
--- every rebuild finds the same clusters.
---
--- A round looks only at users whose nearest centre may have become another one. When a user was
--- looked at, the second nearest centre was further away than the nearest by some distance; as long
--- as the centres have travelled less than that, nothing can have changed. `reach` is that distance
--- on the way of the own centre, less a margin that is far larger than any rounding.
-create or replace function {{ warehouse }}.k_means(
-    users text[],
-    places bigint[],
-    cluster_counts integer[],
-    starts integer
+-- K-means (Lloyd) for clusters of users, as docs/adr/0017 decides. A place has ten coordinates, in
+-- whole millionths: double precision adds such numbers up exactly, in whatever order the rows come,
+-- so that every server and every rebuild finds the same clusters.
+
+create or replace function {{ warehouse }}.coordinate(
+    logarithm numeric, mean numeric, deviation numeric
+) returns bigint
+language sql immutable parallel safe
+return coalesce(1000000 * round((logarithm - mean) / nullif(deviation, 0), 6), 0)::bigint;
+
+comment on function {{ warehouse }}.coordinate(numeric, numeric, numeric) is
+'Where a value stands on a scale of mean 0 and deviation 1, in millionths; 0 where none differ.';
+
+create or replace function {{ warehouse }}.product(
+    one double precision[], other double precision[]
+) returns double precision
+language sql immutable parallel safe
+return
+one[1] * other[1] + one[2] * other[2] + one[3] * other[3] + one[4] * other[4]
++ one[5] * other[5] + one[6] * other[6] + one[7] * other[7] + one[8] * other[8]
++ one[9] * other[9] + one[10] * other[10];
+
+comment on function {{ warehouse }}.product(double precision[], double precision[]) is
+'Scalar product of two places. Of some centres c, the one with the largest 2 x.c - c.c is nearest.';
+
+-- For each number of clusters the best of some starts, all tried side by side: in each round of the
+-- loop every point goes to the nearest centre, and every centre to the mean of its points.
+-- Its columns have been others, and no replacement may have others than what it replaces.
+drop function if exists {{ warehouse }}.k_means(text[], bigint[], integer[], integer);
+create function {{ warehouse }}.k_means(
+    user_ids text[], places bigint[], cluster_counts integer[], starts integer
 ) returns table (
     cluster_count integer,
-    user_id text,
-    cluster integer,
+    place bigint[],
+    users bigint,
     squared_distance numeric,
-    next_squared_distance numeric
+    silhouette numeric
 )
 language plpgsql
--- A plan for each statement, not one for each content of the arrays.
+-- One plan for all rounds.
 set plan_cache_mode = force_generic_plan
 as $function$
 #variable_conflict use_column
 declare
-    is_moving boolean;
-    rounds integer;
-    seen record;
-    nearest integer[];            -- per user: the centre that is nearest
-    reach double precision[];     -- per user: how far the own centre may travel on its way
-    travelled double precision[]; -- per centre: its way and that of the fastest other, added up
-    found record;                 -- of one start: inertia, and arrays per user
-    best record;
-    best_inertia numeric;
+    updates integer := 0;
 begin
-    if users is null then
+    if user_ids is null then
         return;
     end if;
-    -- A centre and how near it is are packed into one number, with seven bits for the centre.
+    -- How near a centre is and its number are packed into one number, seven bits for the latter.
     if 127 < any(cluster_counts) then
         raise exception 'more than 127 clusters cannot be made'
             using hint = 'cluster_count in sql/manifest.toml says how many';
     end if;
-    create temporary table k_means_centres (
-        centre integer,
-        x1 double precision, x2 double precision, x3 double precision, x4 double precision,
-        x5 double precision, x6 double precision, x7 double precision, x8 double precision,
-        x9 double precision, x10 double precision,
-        half_square double precision
-    ) on commit drop;
+
     create temporary table k_means_points on commit drop as
-    select
-        numbered.*,
-        (
-            x1 * x1 + x2 * x2 + x3 * x3 + x4 * x4 + x5 * x5
-            + x6 * x6 + x7 * x7 + x8 * x8 + x9 * x9 + x10 * x10
-        ) / 2 as half_square,
-        -- Of users at the same place the first one speaks for all when centres are chosen.
-        min(point) over (partition by x1, x2, x3, x4, x5, x6, x7, x8, x9, x10) as place
-    from (
-        select
-            people.point::integer as point,
-            people.user_id,
-            places[people.point][1]::double precision as x1,
-            places[people.point][2]::double precision as x2,
-            places[people.point][3]::double precision as x3,
-            places[people.point][4]::double precision as x4,
-            places[people.point][5]::double precision as x5,
-            places[people.point][6]::double precision as x6,
-            places[people.point][7]::double precision as x7,
-            places[people.point][8]::double precision as x8,
-            places[people.point][9]::double precision as x9,
-            places[people.point][10]::double precision as x10
-        from unnest(users) with ordinality as people (user_id, point)
-    ) as numbered;
+    select point, user_id, place, {{ warehouse }}.product(place, place) as square
+    from unnest(user_ids) with ordinality as people (user_id, point)
+    cross join lateral (
+        select array_agg(coordinate)::double precision[] as place
+        from unnest(places[people.point:people.point]) as coordinates (coordinate)
+    ) as placed;
 
-    for cluster_count in
-        select distinct least(counts.wanted, (select count(distinct place) from k_means_points))
+    -- A start takes the first different points, each start in an order of its own.
+    create temporary table k_means_centres on commit drop as
+    with counts as (
+        select distinct least(wanted, (select count(distinct place) from k_means_points)) as centres
         from unnest(cluster_counts) as counts (wanted)
-    loop
-        best_inertia := 'infinity';
-        for start in 1..starts loop
-            delete from pg_temp.k_means_centres;
-            insert into pg_temp.k_means_centres
-            select
-                row_number() over (order by firsts.rank) as centre,
-                x1, x2, x3, x4, x5, x6, x7, x8, x9, x10,
-                half_square
-            from (
-                select
-                    place,
-                    min((md5(start || ':' || user_id) || user_id) collate "C") as rank
-                from pg_temp.k_means_points
-                group by place
-                order by rank
-                limit cluster_count
-            ) as firsts
-            inner join pg_temp.k_means_points as points on points.point = firsts.place;
-            nearest := array_fill(0, array[cardinality(users)]);
-            reach := array_fill(0::double precision, array[cardinality(users)]);
-            travelled := array_fill(0::double precision, array[cluster_count]);
-            rounds := 0;
-            loop
-                is_moving := false;
-                for seen in
-                    -- How near a user is to a centre, half of what is left of the squared distance
-                    -- without the user's own square: in billionths, and with the centre behind it,
-                    -- so that the largest one names the nearest centre, and of equals the lowest.
-                    select
-                        point,
-                        max(old_centre) as old_centre,
-                        max(half_square) / 1e9 as half_square,
-                        127 - (max(nearness) & 127)::integer as centre,
-                        (max(nearness) >> 7)::double precision as nearness,
-                        (max(nearness) filter (where centre <> old_centre) >> 7)::double precision
-                            as next_nearness
-                    from (
-                        select
-                            points.point,
-                            nearest[points.point] as old_centre,
-                            points.half_square,
-                            centres.centre,
-                            (
-                                (
-                                    points.x1 * centres.x1 + points.x2 * centres.x2
-                                    + points.x3 * centres.x3 + points.x4 * centres.x4
-                                    + points.x5 * centres.x5 + points.x6 * centres.x6
-                                    + points.x7 * centres.x7 + points.x8 * centres.x8
-                                    + points.x9 * centres.x9 + points.x10 * centres.x10
-                                    - centres.half_square
-                                ) / 1e9
-                            )::bigint * 128 + 127 - centres.centre as nearness
-                        from pg_temp.k_means_points as points
-                        cross join pg_temp.k_means_centres as centres
-                        where (travelled[nearest[points.point]] < reach[points.point]) is not true
-                        offset 0
-                    ) as compared
-                    group by point
-                loop
-                    if seen.centre = seen.old_centre then
-                        reach[seen.point] := travelled[seen.centre] - 0.001
-                            + sqrt(greatest(seen.half_square - seen.next_nearness, 0) / 5e8)
-                            - sqrt(greatest(seen.half_square - seen.nearness, 0) / 5e8);
-                    else
-                        nearest[seen.point] := seen.centre;
-                        reach[seen.point] := 0;
-                        is_moving := true;
-                    end if;
-                end loop;
-                exit when not is_moving or rounds = 100;
-                rounds := rounds + 1;
-                with means as (
-                    select
-                        nearest[point] as centre,
-                        round(sum(x1) / count(*)) as x1,
-                        round(sum(x2) / count(*)) as x2,
-                        round(sum(x3) / count(*)) as x3,
-                        round(sum(x4) / count(*)) as x4,
-                        round(sum(x5) / count(*)) as x5,
-                        round(sum(x6) / count(*)) as x6,
-                        round(sum(x7) / count(*)) as x7,
-                        round(sum(x8) / count(*)) as x8,
-                        round(sum(x9) / count(*)) as x9,
-                        round(sum(x10) / count(*)) as x10
-                    from pg_temp.k_means_points
-                    group by nearest[point]
-                ),
-                moved as (
-                    update pg_temp.k_means_centres as centres
-                    set
-                        x1 = means.x1, x2 = means.x2, x3 = means.x3, x4 = means.x4, x5 = means.x5,
-                        x6 = means.x6, x7 = means.x7, x8 = means.x8, x9 = means.x9, x10 = means.x10,
-                        half_square = (
-                            means.x1 * means.x1 + means.x2 * means.x2 + means.x3 * means.x3
-                            + means.x4 * means.x4 + means.x5 * means.x5 + means.x6 * means.x6
-                            + means.x7 * means.x7 + means.x8 * means.x8 + means.x9 * means.x9
-                            + means.x10 * means.x10
-                        ) / 2
-                    from means
-                    inner join pg_temp.k_means_centres as before on before.centre = means.centre
-                    where centres.centre = means.centre
-                    returning
-                        centres.centre,
-                        sqrt(
-                            (centres.x1 - before.x1) ^ 2 + (centres.x2 - before.x2) ^ 2
-                            + (centres.x3 - before.x3) ^ 2 + (centres.x4 - before.x4) ^ 2
-                            + (centres.x5 - before.x5) ^ 2 + (centres.x6 - before.x6) ^ 2
-                            + (centres.x7 - before.x7) ^ 2 + (centres.x8 - before.x8) ^ 2
-                            + (centres.x9 - before.x9) ^ 2 + (centres.x10 - before.x10) ^ 2
-                        ) / 1e9 as way
-                )
-                select
-                    array_agg(
-                        travelled[centres.centre] + coalesce(moved.way, 0)
-                        + coalesce(
-                            (select max(way) from moved where centre <> centres.centre), 0
-                        )
-                        order by centres.centre
-                    )
-                into travelled
-                from pg_temp.k_means_centres as centres
-                left join moved on moved.centre = centres.centre;
-            end loop;
+    ),
+    firsts as (
+        select
+            start,
+            place,
+            row_number() over (partition by start order by min(rank)) as centre
+        from (
+            select start, place, (md5(start || ':' || user_id) || user_id) collate "C" as rank
+            from k_means_points cross join generate_series(1, starts) as numbers (start)
+        ) as ranked
+        group by start, place
+    )
+    select
+        dense_rank() over (order by centres, start) as trial,
+        centres::integer as cluster_count,
+        start,
+        centre,
+        place,
+        {{ warehouse }}.product(place, place) as square,
+        true as is_moving
+    from counts inner join firsts on centre <= centres;
+    analyze pg_temp.k_means_points, pg_temp.k_means_centres;
 
+    -- Until nothing changes, or the 100th look at who is nearest, which is below.
+    while updates < 99 and exists (select from pg_temp.k_means_centres where is_moving) loop
+        updates := updates + 1;
+        with nearest as (
             select
-                sum(squared_distance) as inertia,
-                nearest as centres,
-                array_agg(squared_distance order by point) as squared_distances,
-                array_agg(next_squared_distance order by point) as next_squared_distances
-            into found
+                trial,
+                point,
+                -- The largest is the nearest; of equal ones, the one with the lowest number.
+                127 - max(
+                    (
+                        2 * (
+                            x1 * y1 + x2 * y2 + x3 * y3 + x4 * y4 + x5 * y5
+                            + x6 * y6 + x7 * y7 + x8 * y8 + x9 * y9 + x10 * y10
+                        ) - square
+                    )::bigint * 128 + 127 - centre
+                ) & 127 as centre
             from (
+                -- Out of the arrays once, not once for each pair: these are most of the work.
                 select
                     point,
-                    min(square) filter (where centre = nearest[point]) as squared_distance,
-                    min(square) filter (where centre <> nearest[point]) as next_squared_distance
-                from (
-                    select
-                        points.point,
-                        centres.centre,
-                        (
-                            (
-                                (points.x1 - centres.x1) * (points.x1 - centres.x1)
-                                + (points.x2 - centres.x2) * (points.x2 - centres.x2)
-                                + (points.x3 - centres.x3) * (points.x3 - centres.x3)
-                                + (points.x4 - centres.x4) * (points.x4 - centres.x4)
-                                + (points.x5 - centres.x5) * (points.x5 - centres.x5)
-                                + (points.x6 - centres.x6) * (points.x6 - centres.x6)
-                                + (points.x7 - centres.x7) * (points.x7 - centres.x7)
-                                + (points.x8 - centres.x8) * (points.x8 - centres.x8)
-                                + (points.x9 - centres.x9) * (points.x9 - centres.x9)
-                                + (points.x10 - centres.x10) * (points.x10 - centres.x10)
-                            ) / 1e9
-                        )::bigint as square
-                    from pg_temp.k_means_points as points
-                    cross join pg_temp.k_means_centres as centres
-                    -- A centre that nobody is left with makes no cluster.
-                    where centres.centre = any (nearest)
-                    offset 0
-                ) as distances
-                group by point
-            ) as users_distances;
-            if found.inertia < best_inertia then
-                best := found;
-                best_inertia := found.inertia;
-            end if;
-            exit when best_inertia = 0;
-        end loop;
-
-        return query
-        with members as (
+                    place[1] as x1, place[2] as x2, place[3] as x3, place[4] as x4, place[5] as x5,
+                    place[6] as x6, place[7] as x7, place[8] as x8, place[9] as x9, place[10] as x10
+                from pg_temp.k_means_points
+                offset 0
+            ) as points
+            cross join (
+                select
+                    trial, centre, square,
+                    place[1] as y1, place[2] as y2, place[3] as y3, place[4] as y4, place[5] as y5,
+                    place[6] as y6, place[7] as y7, place[8] as y8, place[9] as y9, place[10] as y10
+                from pg_temp.k_means_centres
+                where is_moving
+                offset 0
+            ) as centres
+            group by trial, point
+        ),
+        means as (
             select
-                cardinalities.centre,
-                row_number() over (
-                    order by count(*) desc, min(points.user_id collate "C") collate "C"
-                )::integer as cluster
-            from unnest(best.centres) with ordinality as cardinalities (centre, point)
-            inner join pg_temp.k_means_points as points on points.point = cardinalities.point
-            group by cardinalities.centre
+                trial,
+                centre,
+                array[
+                    round((sum(place[1]) / count(*))::numeric),
+                    round((sum(place[2]) / count(*))::numeric),
+                    round((sum(place[3]) / count(*))::numeric),
+                    round((sum(place[4]) / count(*))::numeric),
+                    round((sum(place[5]) / count(*))::numeric),
+                    round((sum(place[6]) / count(*))::numeric),
+                    round((sum(place[7]) / count(*))::numeric),
+                    round((sum(place[8]) / count(*))::numeric),
+                    round((sum(place[9]) / count(*))::numeric),
+                    round((sum(place[10]) / count(*))::numeric)
+                ]::double precision[] as place
+            from nearest
+            inner join pg_temp.k_means_points as points using (point)
+            group by trial, centre
+        ),
+        -- A centre that nobody is nearest to keeps its place.
+        moved as (
+            select
+                trial,
+                centre,
+                coalesce(means.place, centres.place) as place,
+                bool_or(means.place <> centres.place) over (partition by trial) as is_moving
+            from pg_temp.k_means_centres as centres
+            left join means using (trial, centre)
+            where centres.is_moving
         )
-        select
-            cluster_count,
-            points.user_id,
-            members.cluster,
-            best.squared_distances[points.point] * 0.000000001,
-            best.next_squared_distances[points.point] * 0.000000001
-        from pg_temp.k_means_points as points
-        inner join members on members.centre = best.centres[points.point];
+        update pg_temp.k_means_centres as centres
+        set
+            place = moved.place,
+            square = {{ warehouse }}.product(moved.place, moved.place),
+            is_moving = moved.is_moving
+        from moved
+        where centres.trial = moved.trial and centres.centre = moved.centre;
     end loop;
+
+    return query
+    with nearest as (
+        select
+            trial,
+            point,
+            (array_agg(centre order by square, centre))[1] as centre,
+            (array_agg(square order by square))[1]::numeric as own_square,
+            (array_agg(square order by square))[2]::numeric as next_square
+        from (
+            select
+                trial,
+                point,
+                centre,
+                (
+                    points.square + centres.square
+                    - 2 * {{ warehouse }}.product(points.place, centres.place)
+                )::bigint as square
+            from pg_temp.k_means_points as points
+            cross join pg_temp.k_means_centres as centres
+        ) as squares
+        group by trial, point
+    ),
+    found as (
+        select
+            trial,
+            centre,
+            count(*) as users,
+            sum(own_square) as own_squares,
+            -- Other centres at the same place: to belong to one is as clear as to the other.
+            sum(case when next_square > 0 then 1 - sqrt(own_square / next_square) else 0 end)
+                as silhouettes
+        from nearest
+        group by trial, centre
+    ),
+    best as (
+        select distinct on (cluster_count) trial
+        from found
+        inner join pg_temp.k_means_centres using (trial, centre)
+        group by cluster_count, start, trial
+        order by cluster_count, sum(own_squares), start
+    )
+    select
+        cluster_count,
+        place::bigint[],
+        coalesce(found.users, 0),
+        coalesce(own_squares, 0) * 0.000000000001,
+        coalesce(silhouettes, 0)
+    from best
+    inner join pg_temp.k_means_centres as centres using (trial)
+    left join found using (trial, centre);
     drop table pg_temp.k_means_points, pg_temp.k_means_centres;
 end
 $function$;
 
 comment on function {{ warehouse }}.k_means(text[], bigint[], integer[], integer) is
-'Clusters of users by k-means, for each number of clusters wanted: the best of some starts. Places '
-'are ten coordinates each, in whole billionths; clusters are numbered from the largest.';
+'Clusters of users by k-means, for each number of clusters: the best of some starts. Returns the '
+'centre of each cluster, its users, the sum of their squared distances to it, and the sum of their '
+'silhouettes.';

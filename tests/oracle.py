@@ -3,7 +3,7 @@
 Owns the definitions of the metrics page a second time, written from that page alone and never from
 the SQL, so that a mistake has to be made twice to go unseen. Favours the obvious over the fast. It
 knows nothing of databases, of ingestion or of builds; the views over the orchestrator are not here.
-tests/oracle_clusters.py has the k-means.
+tests/oracle_clusters.py has the k-means, and its own choices.
 
 Where the page leaves a choice, the most literal reading is taken:
 
@@ -31,8 +31,8 @@ Where the page leaves a choice, the most literal reading is taken:
 - Ranks of miles are shared: who has as many miles as the last of the top fifth is in it.
 - Medians of user_segments are of what users did in all. Groups of the same size are folded by name.
 - If all users together are fewer than min_cell, `other` is them.
-- The sample of cluster_quality are the cluster_sample users with the smallest md5(user_id).
-- A silhouette is 1 - distance to the own middle / distance to the nearest other; 0 if that is 0.
+- A cluster without users counts as the smallest one of cluster_quality.
+- A cluster that is shown as `other` has no label, and neither has a segment.
 - Affinities and similarities are rounded to 6 digits; a score is computed from the rounded ones, and
   rounded too, and so the best of a user and its reason are found. A score that is 0 then is no row.
 - The category `unknown` is neither recommended nor a reason, so nothing is similar to it. Ties of
@@ -82,9 +82,9 @@ LONGEST_NAME = 200
 OTHER, MIN_CELL = "other", 5
 CHAMPION_MILES_SHARE = Decimal("0.2")
 CLUSTER_COUNT = 5
-CLUSTER_SAMPLE = 300
+MODEL_USERS = 1000
 COUNTS_TRIED = range(2, 9)
-STARTS, STARTS_OF_SAMPLE = 20, 5
+BEST = 5
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 # The default context would round sums to 28 digits and rates to even.
@@ -849,49 +849,77 @@ class Profile:
     cluster: int
 
 
-def features(data: Data) -> dict[str, oracle_clusters.Place]:
-    """Return the place of each user, by which clusters are made."""
-    return oracle_clusters.standardised(
-        {
-            user: [
-                Decimal((data.last_day - max(event.day for event in events)).days),
-                Decimal(len({event.day for event in events})),
-                *(
-                    Decimal(sum(event.event_type == event_type for event in events))
-                    for event_type in (EARN, REDEEM, SEARCH, "share", "like")
-                ),
-                miles(events, EARN),
-                miles(events, REDEEM),
-                Decimal(
-                    len(
-                        {
-                            event.category
-                            for event in events
-                            if event.event_type in (EARN, REDEEM, SEARCH)
-                        }
-                    )
-                ),
-            ]
-            for user, events in sorted(grouped(data.events, lambda event: event.user).items())
-        }
+def cut_of(events: list[Counted]) -> date:
+    """The day that models know of at most: the end of a month with enough users, or the last day."""
+    last_day = max(event.day for event in events)
+    first_days = [min(event.day for event in of_user) for of_user in by_user(events).values()]
+    month_end = last_day.replace(day=1) - ONE_DAY
+    if sum(day <= month_end for day in first_days) >= 10 * CLUSTER_COUNT:
+        return month_end
+    return last_day
+
+
+def sample(events: list[Counted]) -> dict[str, list[Counted]]:
+    """What models are fitted on: the events of some users up to the cut."""
+    if not events:
+        return {}
+    cut = cut_of(events)
+    seen = by_user([event for event in events if event.day <= cut])
+    chosen = sorted(seen, key=lambda user: (oracle_clusters.md5(user), user))[:MODEL_USERS]
+    return {user: seen[user] for user in chosen}
+
+
+def figures(events: list[Counted], day: date) -> list[Decimal]:
+    """The features of a user as of a day."""
+    return [
+        Decimal((day - max(event.day for event in events)).days),
+        Decimal(len({event.day for event in events})),
+        *(
+            Decimal(sum(event.event_type == event_type for event in events))
+            for event_type in ("like", "share", SEARCH, EARN, REDEEM)
+        ),
+        miles(events, EARN),
+        miles(events, REDEEM),
+        Decimal(
+            len({event.category for event in events if event.event_type in (EARN, REDEEM, SEARCH)})
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterModel:
+    """Clusters of the sample, and the scales on which they were found."""
+
+    scales: list[oracle_clusters.Scale]
+    places: dict[str, oracle_clusters.Place]
+
+    def clusters(self, count: int) -> oracle_clusters.Clusters:
+        return oracle_clusters.fit(self.places, count)
+
+
+def cluster_model(data: Data) -> ClusterModel:
+    of_users = {
+        user: figures(events, cut_of(data.events)) for user, events in sample(data.events).items()
+    }
+    scales = oracle_clusters.scales(list(of_users.values()))
+    return ClusterModel(
+        scales,
+        {user: oracle_clusters.place(values, scales) for user, values in of_users.items()},
     )
 
 
-def clusters(data: Data) -> dict[str, oracle_clusters.Membership]:
-    return oracle_clusters.clusters(features(data), CLUSTER_COUNT, STARTS)
-
-
-def tried_clusters(data: Data) -> dict[int, dict[str, oracle_clusters.Membership]]:
-    """Return the clusters of the sample for each number of them that is compared."""
-    places = features(data)
-    chosen = sorted(places, key=lambda user: (oracle_clusters.md5(user), user))[:CLUSTER_SAMPLE]
-    sample = {user: places[user] for user in sorted(chosen)}
-    most = len(set(sample.values()))
+def clusters(data: Data) -> dict[str, int]:
+    """The number of each user's cluster."""
+    model = cluster_model(data)
+    in_use = model.clusters(CLUSTER_COUNT)
     return {
-        count: oracle_clusters.clusters(sample, count, STARTS_OF_SAMPLE)
-        for count in sorted({min(count, most) for count in (*COUNTS_TRIED, CLUSTER_COUNT)})
-        if sample
+        user: in_use.nearest(oracle_clusters.place(figures(events, data.last_day), model.scales))
+        for user, events in by_user(data.events).items()
     }
+
+
+def by_user(events: Iterable[Counted]) -> dict[str, list[Counted]]:
+    return grouped(events, lambda event: event.user)
 
 
 def profiles(data: Data) -> list[Profile]:
@@ -902,7 +930,7 @@ def profiles(data: Data) -> list[Profile]:
     }
     earners = sorted((amount for amount in recent_miles.values() if amount > 0), reverse=True)
     places = math.ceil(CHAMPION_MILES_SHARE * len(earners))
-    cluster_of = clusters(data)
+    cluster_of = clusters(data) if people else {}
     found = []
     for user, events in sorted(people.items()):
         days = {event.day for event in events}
@@ -932,7 +960,7 @@ def profiles(data: Data) -> list[Profile]:
                 miles_earned_90d=recent_miles[user],
                 has_top_miles=has_top_miles,
                 segment=next(name for name, fits in rules.items() if fits),
-                cluster=cluster_of[user].cluster,
+                cluster=cluster_of[user],
             )
         )
     return found
@@ -950,8 +978,17 @@ def user_segments(data: Data) -> list[Row]:
         groups: dict[str, list[Profile]] = defaultdict(list)
         for person in people:
             groups[person.segment if kind == "rule" else str(person.cluster)].append(person)
-        rows.extend(segment_row(kind, name, group, data) for name, group in folded(groups).items())
+        rows.extend(
+            {**segment_row(kind, name, group, data), "label": label_of(kind, name, data)}
+            for name, group in folded(groups).items()
+        )
     return rows
+
+
+def label_of(kind: str, name: str, data: Data) -> str | None:
+    if kind == "rule" or name == OTHER:
+        return None
+    return cluster_model(data).clusters(CLUSTER_COUNT).label(int(name))
 
 
 def folded(groups: dict[str, list[Profile]]) -> dict[str, list[Profile]]:
@@ -983,26 +1020,40 @@ def median(values: list[Decimal]) -> Decimal | None:
 
 
 def cluster_quality(data: Data) -> list[Row]:
-    in_use = min(CLUSTER_COUNT, len(set(features(data).values())))
+    if not data.events:
+        return []
+    model = cluster_model(data)
+    most = len(set(model.places.values()))
     return [
-        {
-            "cluster_count": count,
-            "users": len(members),
-            "inertia": ratio(total(one.squared_distance for one in members.values()), 1),
-            "silhouette": ratio(total(map(silhouette, members.values())), len(members))
-            if count > 1
-            else None,
-            "smallest_cluster": min(Counter(one.cluster for one in members.values()).values()),
-            "is_chosen": count == in_use,
-        }
-        for count, members in tried_clusters(data).items()
+        quality_of(model, count, count == min(CLUSTER_COUNT, most))
+        for count in sorted({min(count, most) for count in (*COUNTS_TRIED, CLUSTER_COUNT)})
     ]
 
 
-def silhouette(one: oracle_clusters.Membership) -> Decimal:
-    if not one.next_squared_distance:
-        return Decimal(0)
-    return 1 - DIVISION.sqrt(DIVISION.divide(one.squared_distance, one.next_squared_distance))
+def quality_of(model: ClusterModel, count: int, is_chosen: bool) -> Row:
+    tried = model.clusters(count)
+    squares = [
+        sorted(oracle_clusters.squared(place, centre) for centre in tried.centres)
+        for place in model.places.values()
+    ]
+    silhouettes = (
+        [
+            1 - DIVISION.sqrt(DIVISION.divide(Decimal(own), Decimal(after)))
+            if after
+            else Decimal(0)
+            for own, after, *_ in squares
+        ]
+        if count > 1
+        else []
+    )
+    return {
+        "cluster_count": count,
+        "users": len(squares),
+        "inertia": ratio(Decimal(sum(own for own, *_ in squares)).scaleb(-12), 1),
+        "simplified_silhouette": ratio(total(silhouettes), len(squares)) if count > 1 else None,
+        "smallest_cluster": min(tried.sizes),
+        "is_chosen": is_chosen,
+    }
 
 
 # Recommendations
@@ -1065,11 +1116,17 @@ def similarities(
     return found
 
 
+def model_similarities(events: list[Counted]) -> dict[str, dict[str, Similarity]]:
+    """What is similar to each category, by the sample."""
+    known = [event for of_user in sample(events).values() for event in of_user]
+    return similarities(affinities(known))
+
+
 def recommendations(events: Iterable[Counted]) -> list[Recommendation]:
-    by_category = affinities(events)
-    similar = similarities(by_category)
+    events = list(events)
+    similar = model_similarities(events)
     by_user: dict[str, dict[str, Decimal]] = defaultdict(dict)
-    for category, uses in by_category.items():
+    for category, uses in affinities(events).items():
         for user, use in uses.items():
             by_user[user][category] = use
     return [
@@ -1094,7 +1151,7 @@ def recommendations_for(
             reason = min(parts, key=lambda one: (-parts[one], one))
             found.append((score, category, reason))
     for rank, (score, category, reason) in enumerate(
-        sorted(found, key=lambda one: (-one[0], one[1])), start=1
+        sorted(found, key=lambda one: (-one[0], one[1]))[:BEST], start=1
     ):
         yield Recommendation(user, category, rank, reason, similar[category][reason].users, score)
 
@@ -1118,10 +1175,13 @@ def recommendations_of_segment(segment: str, best: list[Recommendation]) -> Iter
     by_category: dict[str, list[Recommendation]] = defaultdict(list)
     for one in best:
         by_category[names[one.category]].append(one)
-    for category, rows in by_category.items():
+    order = sorted(by_category, key=lambda name: (name == OTHER, -len(by_category[name]), name))
+    for rank, category in enumerate(order, start=1):
+        rows = by_category[category]
         yield {
             "segment": segment,
             "transaction_category": category,
+            "rank": rank,
             "users": len(rows),
             "score": ratio(total(one.score for one in rows), len(rows)),
             "support": ratio(sum(one.support for one in rows), len(rows)),

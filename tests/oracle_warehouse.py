@@ -28,7 +28,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests import oracle
+from tests import oracle, oracle_clusters
 from tests.oracle import (
     DEPTHS,
     EARN,
@@ -526,17 +526,57 @@ def agg_user_funnels(source: Source) -> list[Row]:
 
 # Profiles of users
 
+
+def model_sample(source: Source) -> list[Row]:
+    rows: list[Row] = []
+    for user, events in oracle.sample(source.counted).items():
+        cut = oracle.cut_of(source.counted)
+        values = oracle.figures(events, cut)
+        names = ("recency", "active_days", "likes", "shares", "searches", "earns", "redeems")
+        rows.append(
+            {
+                "user_id": user,
+                "cut": cut,
+                **dict(zip(names, values[:7], strict=True)),
+                "miles_earned": max(values[7], Decimal(0)),
+                "miles_redeemed": max(values[8], Decimal(0)),
+                "category_events": dict(Counter(event.category for event in transactions(events))),
+            }
+        )
+    return rows
+
+
+def model_user_clusters(source: Source) -> list[Row]:
+    if not source.counted:
+        return []
+    model = oracle.cluster_model(source.data)
+    clusters = model.clusters(oracle.CLUSTER_COUNT)
+    return [
+        {
+            "cluster": number,
+            "label": clusters.label(number),
+            "position": position,
+            "feature": feature,
+            "centre": Decimal(centre[position - 1]).scaleb(-6),
+            "mean": model.scales[position - 1].mean,
+            "deviation": model.scales[position - 1].deviation,
+        }
+        for number, centre in enumerate(clusters.centres, start=1)
+        for position, feature in enumerate(oracle_clusters.FEATURES, start=1)
+    ]
+
+
+# What a user did in all, without recency, by the columns of agg_user_features.
 FEATURES = (
-    "recency",
     "active_days",
-    "earned_count",
-    "redeemed_count",
-    "search_count",
-    "share_count",
-    "like_count",
+    "likes",
+    "shares",
+    "searches",
+    "earns",
+    "redeems",
     "miles_earned",
     "miles_redeemed",
-    "category_count",
+    "categories",
 )
 
 
@@ -544,30 +584,18 @@ def agg_user_features(source: Source) -> list[Row]:
     return [
         {
             "user_id": user,
-            **{
-                name: Decimal(value).scaleb(-9) for name, value in zip(FEATURES, place, strict=True)
-            },
+            **dict(
+                zip(
+                    FEATURES,
+                    map(
+                        oracle_clusters.logarithm,
+                        oracle.figures(events, source.data.last_day)[1:],
+                    ),
+                    strict=True,
+                )
+            ),
         }
-        for user, place in oracle.features(source.data).items()
-    ]
-
-
-def agg_user_clusters(source: Source) -> list[Row]:
-    in_use = oracle.clusters(source.data)
-    count = min(oracle.CLUSTER_COUNT, len(set(oracle.features(source.data).values())))
-    trials = [(False, count, in_use)] if in_use else []
-    trials += [(True, *trial) for trial in oracle.tried_clusters(source.data).items()]
-    return [
-        {
-            "is_sample": is_sample,
-            "cluster_count": cluster_count,
-            "user_id": user,
-            "cluster": one.cluster,
-            "squared_distance": one.squared_distance,
-            "next_squared_distance": one.next_squared_distance,
-        }
-        for is_sample, cluster_count, members in trials
-        for user, one in members.items()
+        for user, events in by_user(source.counted).items()
     ]
 
 
@@ -701,8 +729,8 @@ def category_segment(row: Any, *, is_new: bool) -> str:
     return next(name for name, fits in rules.items() if fits)
 
 
-def agg_category_similarities(source: Source) -> list[Row]:
-    similar = oracle.similarities(oracle.affinities(source.counted))
+def model_category_similarities(source: Source) -> list[Row]:
+    similar = oracle.model_similarities(source.counted)
     return [
         {
             "transaction_category": one,
@@ -785,13 +813,14 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "agg_period_activity": agg_period_activity,
     "agg_user_engagement": agg_user_engagement,
     "agg_user_funnels": agg_user_funnels,
+    "model_sample": model_sample,
+    "model_user_clusters": model_user_clusters,
     "agg_user_features": agg_user_features,
-    "agg_user_clusters": agg_user_clusters,
     "agg_user_profiles": agg_user_profiles,
     "agg_user_categories": agg_user_categories,
     "agg_category_engagement": agg_category_engagement,
     "agg_category_profiles": agg_category_profiles,
-    "agg_category_similarities": agg_category_similarities,
+    "model_category_similarities": model_category_similarities,
     "agg_category_recommendations": agg_category_recommendations,
 }
 

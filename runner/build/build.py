@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+from runner.build.evidence import Evidence
 from runner.build.plan import Step, decide
-from runner.build.transaction import BuildResult, BuildTransaction, ScriptResult
+from runner.build.transaction import BuildResult, BuildTransaction, OnResult, Starting
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.session import (
@@ -19,16 +21,21 @@ from runner.database.session import (
     Session,
     lock_number,
 )
+from runner.database.tables import exists
 from runner.errors import StartError
 from runner.project.graph import select
-from runner.project.manifest import LAYERS, Manifest
+from runner.project.manifest import LAYERS, LEAVES, Manifest
 from runner.project.target import RAW_SCHEMA, Target
 
 
-def look(
+def read_plan(
     session: Session, manifest: Manifest, target: Target, patterns: Iterable[str] = ()
 ) -> tuple[dict[str, Position], list[Step]]:
-    """What is new and what each script would do about it, in the snapshot of the session."""
+    """Return what is new in each replica, and what a build does with each script.
+
+    Scripts that match `patterns` are forced. StartError if the time zone or a replica does not
+    exist.
+    """
     _check_time_zone(session, manifest)
     _check_replicas(session, manifest)
     positions = ledger.positions(session, target.name)
@@ -43,43 +50,91 @@ def build(
     manifest: Manifest,
     target: Target,
     patterns: Iterable[str] = (),
-    tell: Callable[[ScriptResult], None] = lambda result: None,
-    starting: Callable[[Step, int, int], None] = lambda step, index, count: None,
+    on_result: OnResult = lambda result: None,
+    starting: Starting = lambda step, index, count: None,
 ) -> BuildResult:
     """Bring a target up to date, or leave it as it was and raise.
 
-    `patterns` are forced, with all that follows. `starting` hears of each script before it runs,
-    with its number from 0 and their count, `tell` of each that has run.
+    Scripts that match `patterns` are built in full, with everything that depends on them. LockHeld
+    if another build of the target is running.
     """
-    with (
-        ledger.sessions(database, "milepost build") as (work, evidence),
-        alone(work, evidence, target),
-    ):
-        return bring_up_to_date(work, evidence, manifest, target, list(patterns), tell, starting)
+    with open_builder(database, manifest, target, "build", on_result, starting) as builder:
+        return builder.bring_up_to_date(list(patterns))
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds a target whose lock is held. `evidence` is the session that records what it does."""
+
+    manifest: Manifest
+    target: Target
+    work: Session
+    evidence: Session
+    on_result: OnResult
+    starting: Starting
+
+    def bring_up_to_date(self, patterns: Sequence[str] = ()) -> BuildResult:
+        """Build what is due, if anything is."""
+        started = time.monotonic()
+        work, manifest, target = self.work, self.manifest, self.target
+        steps = read_plan(work, manifest, target, patterns)[1]
+        has_work = any(step.mode != "skip" for step in steps)
+        # After a failure that was repaired, record a success even if there is nothing else to do.
+        if not has_work and not ledger.last_build_failed(work, target.name):
+            return BuildResult()
+        transaction = self.begin("build")
+        with transaction.evidence.of_failure():
+            replicas = ledger.replicas(work)
+            with work.transaction():
+                transaction.lock_replicas(replicas)
+                transaction.run(*read_plan(work, manifest, target, patterns))
+        with contextlib.suppress(LockHeld):
+            drop_scratch(work, target.scratch)
+        return transaction.result(time.monotonic() - started)
+
+    def begin(self, kind: str) -> BuildTransaction:
+        """Record that a run begins, and return its transaction, which is not open yet."""
+        run_id = ledger.begin(self.evidence, kind, self.work, target=self.target.name)
+        evidence = Evidence(self.evidence, run_id, self.target.name)
+        return BuildTransaction(
+            self.manifest, self.target, self.work, evidence, self.on_result, self.starting
+        )
 
 
 @contextlib.contextmanager
-def alone(work: Session, evidence: Session, target: Target) -> Iterator[None]:
-    """Hold a target's lock; what a build or rebuild that died has left is cleared away."""
-    with work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"):
+def open_builder(
+    database: Database,
+    manifest: Manifest,
+    target: Target,
+    name: str,
+    on_result: OnResult,
+    starting: Starting,
+) -> Iterator[Builder]:
+    """Hold a target's lock. What a build or rebuild that died has left is cleaned up first."""
+    with (
+        ledger.sessions(database, f"milepost {name}") as (work, evidence),
+        work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"),
+    ):
         ledger.abandon_builds(evidence, target.name)
         with contextlib.suppress(LockHeld):
-            clear(work, target.beside)
-        yield
+            drop_scratch(work, target.scratch)
+        yield Builder(manifest, target, work, evidence, on_result, starting)
 
 
-def clear(work: Session, beside: Target) -> None:
-    """Drop the tables beside a target; LockHeld if sessions that fill them are only just ending, or
-    if somebody reads them, as a dump of the whole database does.
+def drop_scratch(work: Session, scratch: Target) -> None:
+    """Drop the tables of a scratch target.
+
+    LockHeld if sessions that fill them are still ending, or if somebody reads them, as a dump of
+    the whole database does.
     """
-    schemas = [f"{beside.prefix}{layer}" for layer in reversed(LAYERS)]
+    schemas = [f"{scratch.prefix}{layer}" for layer in reversed(LAYERS)]
     found = work.row(
         "select exists (select from pg_namespace where nspname = any(%(names)s)) as found",
         {"names": schemas},
     )
     if not found["found"]:
         return
-    with work.lock(BUILD_LOCK, lock_number(beside.name), f"a rebuild into {beside.name}"):
+    with work.lock(BUILD_LOCK, lock_number(scratch.name), f"a rebuild into {scratch.name}"):
         work.run("set lock_timeout = '1s'")
         try:
             for schema in schemas:
@@ -88,42 +143,11 @@ def clear(work: Session, beside: Target) -> None:
             if error.sqlstate != LOCK_NOT_AVAILABLE:
                 raise
             raise LockHeld(
-                f"the tables of {schema}, which a rebuild has left, are being read",
-                "pg_dump does without them: --exclude-schema='*_scratch_*'",
+                f"the tables of {schema}, left by a rebuild, are being read",
+                "keep pg_dump from reading them: --exclude-schema='*_scratch_*'",
             ) from error
         finally:
             work.run("reset lock_timeout")
-
-
-def bring_up_to_date(
-    work: Session,
-    evidence: Session,
-    manifest: Manifest,
-    target: Target,
-    patterns: list[str],
-    tell: Callable[[ScriptResult], None],
-    starting: Callable[[Step, int, int], None],
-) -> BuildResult:
-    """Build what is due, if anything is; the target's lock is held."""
-    started = time.monotonic()
-    steps = look(work, manifest, target, patterns)[1]
-    # After a failure that was mended a build says so, even if it has nothing else to do.
-    if not _has_work(steps) and not ledger.last_build_failed(work, target.name):
-        return BuildResult()
-    run_id = ledger.begin(evidence, "build", work, target=target.name)
-    attempt = BuildTransaction(manifest, target, work, evidence, run_id, tell, starting)
-    with attempt.recorded():
-        replicas = ledger.replicas(work)
-        with work.transaction():
-            attempt.hold(replicas)
-            attempt.run(*look(work, manifest, target, patterns))
-    with contextlib.suppress(LockHeld):
-        clear(work, target.beside)
-    return attempt.summary(time.monotonic() - started)
-
-
-def _has_work(steps: list[Step]) -> bool:
-    return any(step.mode != "skip" for step in steps)
 
 
 def _check_time_zone(session: Session, manifest: Manifest) -> None:
@@ -138,17 +162,10 @@ def _check_time_zone(session: Session, manifest: Manifest) -> None:
 
 
 def _check_replicas(session: Session, manifest: Manifest) -> None:
-    names = {
-        need.removeprefix("raw.")
-        for script in manifest.scripts.values()
-        for need in script.needs
-        if need.startswith("raw.")
-    }
-    for name in sorted(names):
-        table = f"{RAW_SCHEMA}.raw_{name}"
-        if session.row("select to_regclass(%(table)s) is null as missing", {"table": table})[
-            "missing"
-        ]:
+    needs = {need for script in manifest.scripts.values() for need in script.needs}
+    for need in sorted(need for need in needs if need.startswith(f"{LEAVES[0]}.")):
+        table = f"{RAW_SCHEMA}.raw_{need.partition('.')[2]}"
+        if not exists(session, table):
             raise StartError(
                 f"{table} does not exist", "python -m runner ingest creates and fills it"
             )

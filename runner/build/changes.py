@@ -1,9 +1,12 @@
-"""The SQL that brings a table that readers use to the rows of another one with its columns."""
+"""The SQL that makes a table that readers use equal to another one, and the SQL that first keeps a
+record of what that changes. Texts: changes.sql.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from psycopg import sql
 
@@ -15,64 +18,101 @@ from runner.project.template import plain, render
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What differs between two tables: the keys of rows that are gone, and rows that came or
-    changed. Each is a query, or the name of a table that has its result.
+    """How two tables differ: the keys of removed rows, and the rows that were added or changed.
+
+    Each is a query in parentheses, or the name of a table that holds its result.
     """
 
-    gone: str
-    come: str
+    removed: str
+    added: str
 
 
-def differing(session: Session, live: str, fresh: str) -> Rows:
-    """The queries of what publishing `fresh` makes of `live`."""
+def difference_queries(session: Session, live: str, fresh: str) -> Rows:
+    """Return the queries of what publishing `fresh` changes in `live`."""
     shape = _shape(session, live)
-    columns, keys = _names(shape), _names([column for column in shape if column["is_key"]])
+    columns, keys = _list("{0}", shape), _list("{0}", _keys(shape))
+    names, key_names = columns.as_string(None), keys.as_string(None)
     return Rows(
-        f"(select {keys} from {live} except select {keys} from {fresh})",
-        f"(select {columns} from {fresh} except select {columns} from {live})",
+        removed=f"(select {key_names} from {live} except select {key_names} from {fresh})",
+        added=f"(select {names} from {fresh} except select {names} from {live})",
     )
 
 
-def publish(session: Session, live: str, rows: Rows) -> str:
-    """What makes `live` have these rows."""
+def publish_difference(session: Session, live: str, rows: Rows) -> str:
+    """Return the SQL that applies the difference to `live`. RunnerError if it has no key."""
     shape = _shape(session, live)
-    same_key, assignments = [], []
-    for column in shape:
-        name = plain(column["column_name"])
-        # Hash joins know `=` only; a key column may be null too, as the cohort of an average is.
-        same = "stored.{0} = gone.{0}"
-        if not column["is_required"]:
-            same = "stored.{0} is not distinct from gone.{0}"
-        if column["is_key"]:
-            same_key.append(sql.SQL(same).format(name))
-        else:
-            assignments.append(sql.SQL("{0} = excluded.{0}").format(name))
-    return render(
-        Path(__file__).with_name("publish.sql").read_text(encoding="utf-8"),
-        {
-            "live": plain(live),
-            "gone": plain(rows.gone),
-            "come": plain(rows.come),
-            "columns": plain(_names(shape)),
-            "keys": plain(_names([column for column in shape if column["is_key"]])),
-            "is_same_key": sql.SQL(" and ").join(same_key),
-            "action": sql.SQL("update set {}").format(sql.SQL(", ").join(assignments))
-            if assignments
-            else sql.SQL("nothing"),
-        },
-        "publish.sql",
-    )
+    others = [column for column in shape if not column["is_key"]]
+    action: sql.Composable = sql.SQL("nothing")
+    if others:
+        action = sql.SQL("update set {}").format(_list("{0} = excluded.{0}", others))
+    values = {
+        "live": plain(live),
+        "removed": plain(rows.removed),
+        "added": plain(rows.added),
+        "columns": _list("{0}", shape),
+        "keys": _list("{0}", _keys(shape)),
+        "is_same_key": _is_same_key(shape, "removed"),
+        "action": action,
+    }
+    return _render("publish", values)
+
+
+def restatement(session: Session, run_id: int, table_name: str, live: str, fresh: str) -> str:
+    """Return the SQL that records in orchestrator.restatements what publishing `fresh` is about to
+    change in `live`, a table with the same columns. Rows are recorded under `table_name`, which is
+    the same for all targets. RunnerError if `live` has no key.
+    """
+    shape = session.rows(named_query("database/ledger.table_shape"), {"table": live})
+    if not shape:
+        raise RunnerError(
+            f"{table_name} is restated, and its table has no key that identifies a row",
+            "give it a primary key, or remove restated from its entry",
+        )
+    days = [column["column_name"] for column in _keys(shape) if column["is_date"]]
+    values = {
+        "run_id": run_id,
+        "table_name": table_name,
+        "live": plain(live),
+        "fresh": plain(fresh),
+        "columns": _list("{0}", shape),
+        "stored_keys": _list("stored.{0}", _keys(shape)),
+        "day": plain(days[0]) if days else sql.SQL("null::date"),
+        "stored_day": plain("stored", days[0]) if days else sql.SQL("null::date"),
+        "is_same_key": _is_same_key(shape, "fresh"),
+    }
+    return _render("restate", values)
+
+
+def _render(name: str, values: Mapping[str, Any]) -> str:
+    return render(named_query(f"build/changes.{name}").lstrip(), values, "changes.sql")
 
 
 def _shape(session: Session, table: str) -> list[Row]:
     shape = session.rows(named_query("database/ledger.table_shape"), {"table": table})
     if not shape:
         raise RunnerError(
-            f"{table} has no key, by which what differs could be published",
+            f"{table} has no key, so a difference cannot be published to it",
             "give it a primary key in schema/",
         )
     return shape
 
 
-def _names(columns: list[Row]) -> str:
-    return ", ".join(column["column_name"] for column in columns)
+def _keys(shape: list[Row]) -> list[Row]:
+    return [column for column in shape if column["is_key"]]
+
+
+def _list(form: str, columns: list[Row]) -> sql.Composed:
+    names = (plain(column["column_name"]) for column in columns)
+    return sql.SQL(", ").join(sql.SQL(form).format(name) for name in names)
+
+
+def _is_same_key(shape: list[Row], other: str) -> sql.Composed:
+    """Compare by `=` where possible, because only that can be a hash join. A column of a key may be
+    null, as the cohort of an average is.
+    """
+    conditions = []
+    for column in _keys(shape):
+        name = column["column_name"]
+        comparison = "=" if column["is_required"] else "is not distinct from"
+        conditions.append(plain(f"stored.{name} {comparison} {other}.{name}"))
+    return sql.SQL(" and ").join(conditions)

@@ -1,29 +1,31 @@
-"""Turns a step of a build into the SQL that does it. What is composed here is all that a build
-runs.
+"""Composes the SQL of a build: every text that it runs, in order.
+
+A build runs the texts, `render` prints them; both ask `parts` for them.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from runner.build.changes import differing, publish
-from runner.build.plan import Mode
-from runner.build.restate import restatement
+from runner.build.changes import Rows, difference_queries, publish_difference, restatement
+from runner.build.fingerprint import functions_of
+from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import Position
+from runner.database.names import join, relation
 from runner.database.queries import named_query
-from runner.database.session import Session
-from runner.project import files as shared
-from runner.project.files import layer_files
-from runner.project.manifest import Manifest, Script, deletes
+from runner.database.session import Row, Session
+from runner.project.files import find, layer_files
+from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.scripts import deletes_rows, merged_tables
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
 
-# Key look-ups rather than scans of big tables; sorts and hashes that fit into memory.
+# Prefer key look-ups to scans of big tables, and keep sorts and hashes in memory.
 PRELUDE = """\
 set local timezone = 'UTC';
 set local random_page_cost = 1.1;
@@ -34,115 +36,164 @@ set local jit = off;
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text to run, and the file that an error in it is in; None for a text of the runner."""
+    """A text to run. `file` is where an error in it is; a text of the runner's own has none."""
 
     text: str
     file: Path | None = None
+    is_ddl: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Composes the pieces of a build of one target from one snapshot."""
+    """Composes the texts of a build of one target, from one snapshot."""
 
     manifest: Manifest
     target: Target
     positions: Mapping[str, Position]
-    run_id: int | None = None  # of a build: what it restates is kept under it
+    run_id: int | None = None  # of the build under which restated rows are recorded
+
+    @property
+    def scratch(self) -> Composer:
+        """The composer of the target in which tables are filled before readers may see them."""
+        return replace(self, target=self.target.scratch, run_id=None)
 
     def layer(self, name: str) -> list[Piece]:
-        """The schema of a layer and what all of its tables share; nothing if a project has none."""
+        """Compose the schema of a layer and its functions; nothing if the project has none."""
         values = {**self.manifest.variables, **self.target.values()}
+        project, read = self.manifest.project, self.manifest.read
         return [
-            Piece(
-                render(self.manifest.read(shared.find(self.manifest.project, path)), values, path),
-                path,
-            )
-            for path in layer_files(self.manifest.project, name)
+            Piece(render(read(find(project, path)), values, path), path, is_ddl=True)
+            for path in layer_files(project, name)
         ]
+
+    def schemas(self, steps: Sequence[Step] = ()) -> Iterator[Piece]:
+        """Compose the schemas that a build creates.
+
+        Those of the live target come with `schema apply`. A build runs a layer of it again if its
+        functions have changed, or if a new script may be the first to use them.
+        """
+        for layer in LAYERS:
+            functions = {functions_of(path) for path in layer_files(self.manifest.project, layer)}
+            has_news = any(
+                step.reason == NEVER_BUILT or functions & set(step.changed) for step in steps
+            )
+            if has_news or not self.target.is_live:
+                yield from self.layer(layer)
 
     def definitions(self, script: Script) -> list[Piece]:
-        """The DDL of a script's tables, or of a view."""
+        """Compose the DDL of a script's tables, or of a view."""
+        paths = (script.path,) if script.is_view else script.definitions
         return [
-            Piece(self._render(path, self.target.values()), path)
-            for path in ((script.path,) if script.is_view else script.definitions)
+            Piece(self._render(path, self.target.values()), path, is_ddl=True) for path in paths
         ]
 
-    def body(self, script: Script, mode: Mode, session: Session) -> list[Piece]:
-        """Everything that brings the tables of a script up to date; they exist already.
+    def update(self, step: Step, session: Session) -> Iterator[Piece]:
+        """Compose what brings the tables of a script up to date where they are.
 
-        A script that deletes nothing fills its table whole, a script in full fills it anew: both do
-        so beside a table that readers use, and what differs is published. An empty table is
-        filled directly.
+        A script that deletes nothing fills its table whole, and a full build fills every table
+        whole: both fill a temporary table, and publish the difference. An empty table is filled
+        directly. A view that has not changed is left alone, because replacing it blocks readers.
         """
+        script, mode = step.script, step.mode
+        if mode == "full" and (not script.is_view or step.reason == NEVER_BUILT or step.changed):
+            yield from self.definitions(script)
         if script.is_view:
-            return []
-        tables = {name: self.target.table(script.layer, name) for name in script.tables}
-        is_whole = not deletes(self.manifest.read(script.path))
-        filled = [name for name, table in tables.items() if not is_empty(session, table)]
-        if not filled or (mode == "incremental" and not is_whole):
-            direct = self.script(script, mode, tables)
-            analyze = [Piece(f"analyze {table};\n") for table in tables.values() if mode == "full"]
-            return [direct, *analyze]
+            return
+        tables = self._tables(script)
+        fills_whole = mode == "full" or not deletes_rows(self.manifest.read(script.path))
+        if fills_whole and not all(is_empty(session, table) for table in tables.values()):
+            yield from self._fill_temporary(step, tables, session)
+            return
+        yield self.script(script, mode, tables)
+        if mode == "full":
+            yield from map(_analyze, tables.values())
+
+    def _fill_temporary(
+        self, step: Step, tables: Mapping[str, str], session: Session
+    ) -> Iterator[Piece]:
+        script, is_full = step.script, step.mode == "full"
         fresh = {name: f"pg_temp.{name}" for name in tables}
         merged = self._merged(script)
-        pieces = [
-            Piece(_scratch(name, table, " including indexes" if name in merged else ""))
-            for name, table in tables.items()
-        ]
-        pieces.append(self.script(script, mode, fresh))
+        for name, table in tables.items():
+            yield Piece(
+                f"create temporary table {name} (like {table} including constraints including"
+                " defaults including generated including identity"
+                f"{' including indexes' if name in merged else ''}) on commit drop;\n"
+            )
+        yield self.script(script, step.mode, fresh)
         for name, table in tables.items():
             if name not in merged:
-                keys = session.rows(named_query("build/shape.keys"), {"tables": [table]})
-                pieces += [
-                    Piece(f"alter table {fresh[name]} add {key['definition']};\n")
-                    for key in keys
-                    if key["definition"]
-                ]
-            if mode == "full":
-                pieces.append(Piece(f"analyze {fresh[name]};\n"))
-            if script.is_restated and name == script.name and self.run_id is not None:
-                kept = restatement(session, self.run_id, script.key, table, fresh[name])
-                pieces.append(Piece(kept))
-            rows = differing(session, table, fresh[name])
-            pieces.append(Piece(publish(session, table, rows)))
-            if mode == "full":
-                pieces.append(Piece(f"analyze {table};\n"))
-            pieces.append(Piece(f"drop table {fresh[name]};\n"))
-        return pieces
+                for key in _keys(session, [table]):
+                    if key["definition"]:
+                        yield Piece(f"alter table {fresh[name]} add {key['definition']};\n")
+            if is_full:
+                yield _analyze(fresh[name])
+            yield from self.publish(script, name, fresh[name], session)
+            if is_full:
+                yield _analyze(table)
+            yield Piece(f"drop table {fresh[name]};\n")
 
-    def load(self, script: Script, session: Session) -> list[Piece]:
-        """Fill the tables of a script in full. They are new and nobody reads them yet, so their
-        indexes are made when the rows are in, but for those that the script itself merges by.
+    def publish(
+        self, script: Script, name: str, fresh: str, session: Session, rows: Rows | None = None
+    ) -> Iterator[Piece]:
+        """Compose what brings a table to the rows of `fresh`, which has its shape. What readers had
+        seen is recorded first, if the script is restated.
         """
-        if script.is_view:
-            return []
-        tables = {name: self.target.table(script.layer, name) for name in script.tables}
-        merged = self._merged(script)
-        bare = [table for name, table in tables.items() if name not in merged]
-        keys = session.rows(named_query("build/shape.keys"), {"tables": bare})
-        return [
-            *(Piece(f"{key['drop']};\n") for key in keys),
-            self.script(script, "full", tables),
-            *(Piece(f"{key['make']};\n") for key in keys if key["make"]),
-            *self.definitions(script),  # the other indexes, and comments
-            *(Piece(f"analyze {table};\n") for table in tables.values()),
-        ]
+        table = self.target.table(script.layer, name)
+        if script.is_restated and name == script.name and self.run_id is not None:
+            yield Piece(restatement(session, self.run_id, script.key, table, fresh))
+        rows = rows or difference_queries(session, table, fresh)
+        yield Piece(publish_difference(session, table, rows))
 
-    def _merged(self, script: Script) -> set[str]:
-        """The tables that a script inserts into by key, which they have to have before."""
-        names = {"this": script.name, "state": script.state}
-        return {name for key in merges(self.manifest.read(script.path)) if (name := names[key])}
+    def create(self, script: Script, session: Session) -> Iterator[Piece]:
+        """Compose what creates the tables of a script where there are none, and fills them.
+
+        Nobody reads them yet, so indexes are created after the rows are in, except those that the
+        script itself merges by.
+        """
+        yield from self.definitions(script)
+        if script.is_view:
+            return
+        tables, merged = self._tables(script), self._merged(script)
+        keys = _keys(session, [table for name, table in tables.items() if name not in merged])
+        yield from (Piece(f"{key['drop']};\n") for key in keys)
+        yield self.script(script, "full", tables)
+        yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
+        yield from self.definitions(script)  # the other indexes
+        yield from map(_analyze, tables.values())
+
+    def needs_in_scratch(self, script: Script, reshaped: Collection[str]) -> Iterator[Piece]:
+        """Compose views of the live tables that a script reads from the scratch target, but that
+        are not rebuilt there.
+        """
+        fillers = self.manifest.fillers()
+        for need in script.needs:
+            if need in fillers and fillers[need].key not in reshaped:
+                table = need.split(".")
+                yield Piece(
+                    f"create or replace view {self.target.scratch.table(*table)} as"
+                    f" select * from {self.target.table(*table)}"
+                )
 
     def script(self, script: Script, mode: Mode, tables: Mapping[str, str]) -> Piece:
-        """The text of a script, filling the tables given."""
+        """Compose the text of a script, filling the tables given by their names."""
         values = {**self._values(mode), "this": plain(tables[script.name])}
         if script.state:
             values["state"] = plain(tables[script.state])
         return Piece(self._render(script.path, values), script.path)
 
     def check(self, check: Path, mode: Mode) -> Piece:
-        """The query of a check, which returns the bad rows, or of an observation."""
+        """Compose the query of a check or an observation."""
         return Piece(self._render(check, self._values(mode)).rstrip().rstrip(";"), check)
+
+    def _tables(self, script: Script) -> dict[str, str]:
+        return {name: self.target.table(script.layer, name) for name in script.tables}
+
+    def _merged(self, script: Script) -> set[str]:
+        """The tables that a script inserts into by key, and that need their key before."""
+        names = {"this": script.name, "state": script.state}
+        text = self.manifest.read(script.path)
+        return {name for key in merged_tables(text) if (name := names[key])}
 
     def _values(self, mode: Mode) -> dict[str, Any]:
         return {
@@ -153,32 +204,68 @@ class Composer:
             "pipeline": self._of_each("pipeline_id"),
         }
 
-    def _of_each(self, what: str) -> SimpleNamespace:
+    def _of_each(self, attribute: str) -> SimpleNamespace:
         """A value of each replica's position: `{{ after.event_stream }}`."""
         return SimpleNamespace(
-            **{name: getattr(position, what) for name, position in self.positions.items()}
+            **{name: getattr(position, attribute) for name, position in self.positions.items()}
         )
 
     def _render(self, path: Path, values: Mapping[str, Any]) -> str:
         return render(self.manifest.read(path), {**self.manifest.variables, **values}, path)
 
 
-def merges(text: str) -> set[str]:
-    """Which of its tables, `this` and `state`, a script inserts into by key."""
-    parts = re.split(r"insert into \{\{ (this|state) \}\}", text)
-    return {
-        name for name, rest in zip(parts[1::2], parts[2::2], strict=True) if "on conflict" in rest
-    }
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The pieces of one script, in the live or the scratch target; without a step, what the parts
+    after it need.
+    """
+
+    step: Step | None
+    composer: Composer
+    pieces: Iterator[Piece]
+
+
+FindReshaped = Callable[[Session, Composer, Sequence[Step]], Collection[str]]
+
+
+def parts(
+    session: Session, composer: Composer, steps: Sequence[Step], find_reshaped: FindReshaped
+) -> Iterator[Part]:
+    """Compose a build from its steps, part by part.
+
+    The next piece may depend on what the last one did, so run each before asking for another.
+    `find_reshaped` returns the keys of the scripts that are filled in the scratch target, because
+    their tables cannot be brought up to date where they are.
+    """
+    yield Part(None, composer, chain([Piece(PRELUDE)], composer.schemas(steps)))
+    reshaped = find_reshaped(session, composer, steps)
+    scratch = composer.scratch
+    if reshaped:
+        yield Part(None, scratch, scratch.schemas())
+    for step in steps:
+        if step.script.key in reshaped:
+            needs = composer.needs_in_scratch(step.script, reshaped)
+            yield Part(step, scratch, chain(needs, scratch.create(step.script, session)))
+        else:
+            yield Part(step, composer, composer.update(step, session))
+
+
+def lock_replicas(replicas: Sequence[str]) -> list[Piece]:
+    """Compose what keeps the columns of replicas as they are, to be run before the snapshot.
+
+    A table whose column gets another type is rewritten, and an older snapshot sees it empty.
+    """
+    names = join([relation(name) for name in replicas]).as_string(None)
+    return [Piece(f"lock table {names} in access share mode;\n")] if replicas else []
 
 
 def is_empty(session: Session, table: str) -> bool:
     return bool(session.row(f"select not exists (select from {table}) as is_empty")["is_empty"])
 
 
-def _scratch(name: str, table: str, including: str) -> str:
-    """A temporary table as another is."""
-    return (
-        f"create temporary table {name} (like {table} including constraints including defaults"
-        f" including generated including identity{including})"
-        " on commit drop;\n"
-    )
+def _keys(session: Session, tables: list[str]) -> list[Row]:
+    return session.rows(named_query("build/shape.keys"), {"tables": tables})
+
+
+def _analyze(table: str) -> Piece:
+    return Piece(f"analyze {table};\n")

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import sql
 
 from runner.build.compose import PRELUDE
-from runner.build.shape import columns, differences, indexes
+from runner.build.shape import columns, indexes, shape_differences
 from runner.database import ledger
 from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import Database, Session
+from runner.database.tables import exists
 from runner.errors import UsageError
-from runner.project.graph import order, select
-from runner.project.manifest import LAYERS, Manifest
-from runner.project.scripts import change_sets
+from runner.project.graph import change_sets, order, select
+from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
 from runner.project.template import plain, render
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A table or view in two targets: its rows, those that only one has, those whose columns
-    differ, with a few of them. `problem` is what differs beside rows, or why they could not be
-    compared.
+    """A table or view in two targets: the number of its rows, of those that only one target has,
+    and of those that changed, in total and by column.
+
+    `sample` has up to five rows that differ, each with `key`, `left` and `right`, and None for a
+    row that is missing. `problem` says what else differs, or why the rows were not compared.
     """
 
     table: str
@@ -37,7 +39,7 @@ class Difference:
     only_right: int = 0
     changed: int = 0
     columns: dict[str, int] = field(default_factory=dict)
-    sample: list[dict[str, Any]] = field(default_factory=list)
+    sample: tuple[dict[str, Any], ...] = ()
     problem: str | None = None
 
     @property
@@ -47,10 +49,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All tables of two targets, those that are the same included, and what to know of them."""
+    """All tables of two targets, equal ones included."""
 
-    tables: list[Difference]
-    warnings: list[str]
+    tables: tuple[Difference, ...]
+    warnings: tuple[str, ...]
 
 
 def diff(
@@ -65,12 +67,10 @@ def diff(
             session.run(PRELUDE)
             inputs = [_inputs(session, target) for target in (left, right)]
             tables = compare(session, manifest, left, right, keys)
-    warnings = []
-    if inputs[0] != inputs[1]:
-        warnings.append(
-            f"{left.name} and {right.name} were built from other runs of the pipelines: build both"
-        )
-    return Comparison(tables, warnings)
+    warning = (
+        f"{left.name} and {right.name} were built from different runs of the pipelines: build both"
+    )
+    return Comparison(tuple(tables), (warning,) if inputs[0] != inputs[1] else ())
 
 
 def _inputs(session: Session, target: Target) -> dict[str, int]:
@@ -90,51 +90,51 @@ def compare(
     right: Target,
     keys: Collection[str] | None = None,
 ) -> list[Difference]:
-    """Each table and view of the scripts (`keys`: of these), in the order of a build, in one
-    snapshot of the caller's. Columns are known by name.
+    """Compare the tables and views of all scripts, or of those in `keys`, in build order.
+
+    Columns are matched by name. The snapshot is that of the caller's transaction.
     """
     session.run("set local search_path = pg_catalog")  # so that views name every schema
     not_results = change_sets(manifest)
     return [
-        (_compare_view if script.is_view else _compare_table)(session, name, left, right)
+        _compare(session, script, f"{script.layer}.{table}", left, right)
         for script in order(manifest)
         if keys is None or script.key in keys
-        for name in (f"{script.layer}.{table}" for table in script.tables)
-        if name not in not_results
+        for table in script.tables
+        if f"{script.layer}.{table}" not in not_results
     ]
 
 
-def _compare_view(session: Session, name: str, left: Target, right: Target) -> Difference:
-    views = [target.table(*name.split(".")) for target in (left, right)]
-    texts = [session.rows(named_query("build/diff.view"), {"view": view}) for view in views]
-    missing = [view for view, text in zip(views, texts, strict=True) if not text]
+def _compare(
+    session: Session, script: Script, name: str, left: Target, right: Target
+) -> Difference:
+    targets = (left, right)
+    tables = [target.table(*name.split(".")) for target in targets]
+    missing = [table for table in tables if not exists(session, table)]
     if missing:
-        return _missing(name, missing)
+        return Difference(name, problem=f"there is no {' and no '.join(missing)}")
+    if not script.is_view:
+        return _compare_rows(session, name, tables)
     one, other = (
-        _without_prefix(text[0]["text"], target)
-        for text, target in zip(texts, (left, right), strict=True)
+        _text_of_view(session, view, target) for view, target in zip(tables, targets, strict=True)
     )
     return Difference(name, problem=None if one == other else "the view has another text")
 
 
-def _without_prefix(text: str | None, target: Target) -> str | None:
-    """The text of a view as if its target were the live one; None of what is no view."""
-    layers = "|".join(LAYERS)
-    return text and re.sub(rf"\b{target.prefix}({layers})\.", r"\1.", text)
+def _text_of_view(session: Session, view: str, target: Target) -> str | None:
+    """Return the text of a view as it would be in the live target; None if it is not a view."""
+    text = session.row(named_query("build/diff.view"), {"view": view})["text"]
+    return text and re.sub(rf"\b{target.prefix}({'|'.join(LAYERS)})\.", r"\1.", text)
 
 
-def _compare_table(session: Session, name: str, left: Target, right: Target) -> Difference:
-    tables = [target.table(*name.split(".")) for target in (left, right)]
+def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Difference:
     one, other = (columns(session, table) for table in tables)
-    missing = [table for table, shape in zip(tables, (one, other), strict=True) if not shape]
-    if missing:
-        return _missing(name, missing)
     odd = _other_parts(session, *tables)
     both = [column for column in one if column in other]
     if not both:
         return Difference(name, problem="no column in common")
     names = [sql.Identifier(column) for column in both]
-    # What is not declared alike may have types that cannot be compared but as JSON.
+    # Columns of different types may have to be compared as JSON.
     forms = ("{0}" if one[column] == other[column] else "to_jsonb({0}) as {0}" for column in both)
     keys = [_key(session, table) for table in tables]
     values = {
@@ -151,26 +151,24 @@ def _compare_table(session: Session, name: str, left: Target, right: Target) -> 
         return render(named_query(f"build/diff.{query}"), values, "diff.sql")
 
     session.run(text("stage"))
-    found = {**session.rows(text("rows"))[0], **session.rows(text("look"))[0]}
+    found = {**session.row(text("rows")), **session.row(text("differences"))}
+    found["sample"] = tuple(found["sample"])
     session.run("drop table pg_temp.difference")
     problem = f"other columns or constraints: {', '.join(odd)}" if odd else None
     return Difference(name, problem=problem, **found)
 
 
-def _missing(name: str, missing: list[str]) -> Difference:
-    return Difference(name, problem=f"there is no {' and no '.join(missing)}")
-
-
 def _other_parts(session: Session, left: str, right: str) -> list[str]:
-    """Columns, constraints and indexes in which they differ. An index that only the left one has is
-    no difference: somebody has added it.
+    """Return the columns, constraints and indexes that differ.
+
+    An index that only the left table has does not count: somebody has added it.
     """
     one, other = (indexes(session, table) for table in (left, right))
-    found = [*differences(session, left, right), *(name for name in other if name not in one)]
+    found = [*shape_differences(session, left, right), *(name for name in other if name not in one)]
     return list(dict.fromkeys(found))
 
 
 def _key(session: Session, table: str) -> list[sql.SQL]:
-    """The columns of its key; none if it has no key."""
+    """Return the columns of a table's key; none if it has no key."""
     shape = session.rows(named_query("database/ledger.table_shape"), {"table": table})
     return [plain(column["column_name"]) for column in shape if column["is_key"]]

@@ -1,11 +1,12 @@
 -- view --
--- The text of a view; null if something else has its name.
+-- The text of a view; null if its name belongs to something else.
 select case when classes.relkind = 'v' then pg_get_viewdef(classes.oid) end as text
 from pg_class as classes
 where classes.oid = to_regclass(%(view)s)
 
 -- stage --
--- The rows that only one of two tables has, with how many more of them: positive if the left one.
+-- The rows that one of two tables has more often, with how much more often: the left one's are
+-- positive.
 create temporary table difference on commit drop as
 select
     {{ columns }},
@@ -30,9 +31,9 @@ select
     (select count(*) from {{ left }}) as left_rows,
     (select count(*) from {{ right }}) as right_rows
 
--- look --
--- What was staged: rows of one side only, rows of one key that differ, in which columns, and a few
--- of all.
+-- differences --
+-- What was staged: the rows of one side only, the rows of one key that differ and in which columns,
+-- and a few of all these.
 with sides as (
     select
         to_jsonb(keys.*) as key,

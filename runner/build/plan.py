@@ -1,4 +1,4 @@
-"""Decides what of each script a build runs, and why. Needs no server."""
+"""Decides what a build does with each script, and why. Needs no server."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ Mode = Literal["full", "incremental", "skip"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A script of a build, what of it is done, and why, in words."""
+    """What a build does with a script, and why, in words.
+
+    `changed` names the parts of the script that differ from what its tables were built from.
+    """
 
     script: Script
     mode: Mode
     reason: str
-    changed: tuple[str, ...] = ()  # what of it is another than its tables were built from
+    changed: tuple[str, ...] = ()
 
 
 def decide(
@@ -32,11 +35,12 @@ def decide(
     positions: Mapping[str, Position],
     forced: frozenset[str] = frozenset(),
 ) -> list[Step]:
-    """Say for each script, in order, whether it runs, how much of it and why.
+    """Decide for each script, in order, whether it runs, in which mode and why.
 
-    `built` has the fingerprint that each table was last built from, `positions` what is new in each
-    raw table, by its name without the schema. What is forced or has changed is done in full, and so
-    is all that follows from it; where only rows are new, the change set is enough.
+    `built` maps the keys of scripts to the fingerprints that their tables were last built from;
+    `positions` maps the names of replicas, without `raw.`, to their new runs; `forced` has keys. A
+    script that is forced or has changed runs in full, and so does everything that depends on it.
+    Where only rows are new, the change set is enough.
     """
     fillers = manifest.fillers()
     steps: dict[str, Step] = {}
@@ -67,8 +71,8 @@ def _step(
             return Step(script, "full", f"follows {step.script.name}")
     raw = [name for name in _raw_needs(script) if name in positions]
     for name in raw:
-        if positions[name].is_remade:
-            return Step(script, "full", f"raw.{name} was emptied or made anew")
+        if positions[name].was_recreated:
+            return Step(script, "full", f"raw.{name} was emptied or recreated")
     for name in raw:
         if positions[name].has_new:
             return Step(script, "incremental", f"new rows in raw.{name}")

@@ -1,4 +1,6 @@
-"""Fills a target anew beside itself, several scripts at once; publishes or compares the result."""
+"""Rebuilds a target in its scratch schemas, several scripts at once, and publishes or compares the
+result.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +12,49 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
+from itertools import count
 
-from runner.build.build import alone, bring_up_to_date, clear, look
-from runner.build.changes import Rows, differing
-from runner.build.compose import PRELUDE, Composer
+from runner.build.build import Builder, drop_scratch, open_builder, read_plan
+from runner.build.changes import Rows, difference_queries
+from runner.build.compose import PRELUDE, Composer, Part
 from runner.build.diff import Difference, compare
 from runner.build.plan import Step
-from runner.build.publish import Publisher
-from runner.build.shape import columns, differences
-from runner.build.transaction import BuildResult, BuildTransaction, ScriptResult
+from runner.build.publish import Publisher, find_reshaped
+from runner.build.shape import columns, shape_differences
+from runner.build.transaction import (
+    BuildResult,
+    BuildTransaction,
+    OnResult,
+    ScriptResult,
+    Starting,
+)
 from runner.database import ledger
 from runner.database.queries import named_query
-from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, Session, lock_number
+from runner.database.session import (
+    BUILD_LOCK,
+    PIPELINE_LOCK,
+    Changes,
+    Database,
+    Session,
+    lock_number,
+)
 from runner.errors import RunnerError
 from runner.project.graph import neighbours, order
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
 
-Tell = Callable[[ScriptResult], None]
-Starting = Callable[[Step, int, int], None]
 Then = Callable[[Session, Script], None]
-Filled = list[tuple[Step, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison with a rebuild has found; `repair` is what was published to mend it."""
+    """What a comparison with a rebuild found. `repair` is the build that published the rebuilt
+    rows, if that was asked for.
+    """
 
     run_id: int
     tables: int
-    differences: list[Difference]
+    differences: tuple[Difference, ...]
     repair: BuildResult | None
     seconds: float
 
@@ -49,26 +64,44 @@ def rebuild(
     manifest: Manifest,
     target: Target,
     jobs: int = 1,
-    tell: Tell = lambda result: None,
+    on_result: OnResult = lambda result: None,
     starting: Starting = lambda step, index, count: None,
 ) -> BuildResult:
-    """Fill all tables anew beside the target, `jobs` at a time, check them, and publish what
-    differs in one transaction. Nothing is ingested meanwhile.
+    """Fill all tables in the scratch target, `jobs` at a time, check them, and publish the
+    difference in one transaction. LockHeld if a build or an ingest is running.
     """
     started = time.monotonic()
-    with _held(database, manifest, target, "rebuild") as (work, evidence):
-        attempt = _attempt("rebuild", manifest, target, work, evidence, tell, starting)
+    with (
+        open_builder(database, manifest, target, "rebuild", on_result, starting) as builder,
+        _pipelines_locked(builder.work),
+    ):
+        transaction = _begin(builder, "rebuild")
         staged: dict[str, Rows] = {}
 
         def stage(session: Session, script: Script) -> None:
+            """Store what publishing will change, while other tables are still being filled."""
             for name in script.tables if not script.is_view else ():
-                table, fresh = (each.table(script.layer, name) for each in (target, target.beside))
-                if columns(session, table) and not differences(session, table, fresh):
-                    staged[table] = _stage(session, table, fresh)
+                table = target.table(script.layer, name)
+                fresh = target.scratch.table(script.layer, name)
+                if not columns(session, table) or shape_differences(session, table, fresh):
+                    continue
+                rows = difference_queries(session, table, fresh)
+                kept = Rows(
+                    # No script has a table of such a name.
+                    removed=target.scratch.table(script.layer, f"_removed_{name}"),
+                    added=target.scratch.table(script.layer, f"_added_{name}"),
+                )
+                for query, copy in ((rows.removed, kept.removed), (rows.added, kept.added)):
+                    session.run(f"create table {copy} as select * from {query} as rows")
+                    session.run(f"analyze {copy}")
+                staged[table] = kept
 
-        with attempt.recorded(), _filled(database, attempt, jobs, stage) as (beside, filled):
-            _publish(attempt, beside, filled, staged)
-    return attempt.summary(time.monotonic() - started)
+        with (
+            transaction.evidence.of_failure(),
+            _filled(database, transaction, jobs, stage) as filled,
+        ):
+            _publish(transaction, filled, staged)
+    return transaction.result(time.monotonic() - started)
 
 
 def verify(
@@ -77,161 +110,154 @@ def verify(
     target: Target,
     jobs: int = 1,
     repair: bool = False,
-    tell: Tell = lambda result: None,
+    on_result: OnResult = lambda result: None,
     starting: Starting = lambda step, index, count: None,
 ) -> Verdict:
-    """Build what is due, fill all tables anew beside the target, and compare them row by row.
-    `repair` publishes what differs.
+    """Build what is due, fill all tables in the scratch target, and compare them row by row.
+
+    With `repair`, publish the difference. LockHeld if a build or an ingest is running.
     """
-    with _held(database, manifest, target, "verify") as (work, evidence):
-        bring_up_to_date(work, evidence, manifest, target, [], tell, starting)
+    with (
+        open_builder(database, manifest, target, "verify", on_result, starting) as builder,
+        _pipelines_locked(builder.work),
+    ):
+        builder.bring_up_to_date()
         started = time.monotonic()
-        attempt = _attempt("verify", manifest, target, work, evidence, tell, starting)
+        transaction = _begin(builder, "verify")
         compared: dict[str, list[Difference]] = {}
 
-        def hold_against(session: Session, script: Script) -> None:
-            compared[script.key] = compare(session, manifest, target, target.beside, [script.key])
+        def compare_script(session: Session, script: Script) -> None:
+            compared[script.key] = compare(session, manifest, target, target.scratch, [script.key])
 
-        with attempt.recorded(), _filled(database, attempt, jobs, hold_against) as (beside, filled):
-            tables = [each for step, _ in filled for each in compared[step.script.key]]
-            found = [difference for difference in tables if not difference.is_same]
+        with (
+            transaction.evidence.of_failure(),
+            _filled(database, transaction, jobs, compare_script) as filled,
+        ):
+            tables = [table for done in filled for table in compared[done.step.script.key]]
+            found = tuple(table for table in tables if not table.is_same)
+            names = [difference.table for difference in found]
             if not found:
-                ledger.succeed(work, attempt.run_id)
+                ledger.succeed(builder.work, transaction.run_id)
             elif repair:
-                names = [difference.table for difference in found]
-                _publish(attempt, beside, filled, unlike=names)
+                _publish(transaction, filled, unlike=names)
             else:
-                listed = ", ".join(difference.table for difference in found)
-                ledger.fail(
-                    evidence, attempt.run_id, RunnerError(f"not what a rebuild gives: {listed}")
-                )
+                error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
+                ledger.fail(builder.evidence, transaction.run_id, error)
     seconds = time.monotonic() - started
-    mended = attempt.summary(seconds) if found and repair else None
-    return Verdict(attempt.run_id, len(tables), found, mended, seconds)
+    repaired = transaction.result(seconds) if found and repair else None
+    return Verdict(transaction.run_id, len(tables), found, repaired, seconds)
 
 
 @contextlib.contextmanager
-def _held(
-    database: Database, manifest: Manifest, target: Target, name: str
-) -> Iterator[tuple[Session, Session]]:
-    """Hold the locks of the target and of all pipelines: the replicas stay as they are."""
-    with (
-        ledger.sessions(database, f"milepost {name}") as (work, evidence),
-        ExitStack() as locks,
-    ):
-        locks.enter_context(alone(work, evidence, target))
+def _pipelines_locked(work: Session) -> Iterator[None]:
+    """Hold the locks of all pipelines, so that the replicas stay as they are."""
+    with ExitStack() as locks:
         for pipeline in work.rows(named_query("ingest/pipelines.all_pipelines")):
             what = f"an ingest of {pipeline['pipeline_name']}"
             locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
-        yield work, evidence
+        yield
 
 
-def _attempt(
-    kind: str,
-    manifest: Manifest,
-    target: Target,
-    work: Session,
-    evidence: Session,
-    tell: Tell,
-    starting: Starting,
-) -> BuildTransaction:
-    steps = look(work, manifest, target)[1]  # what cannot be built is told before anything runs
-    attempt = BuildTransaction(manifest, target, work, evidence, 0, tell, starting)
-    with work.transaction():
-        attempt.reshaped(Composer(manifest, target, {}), [replace(s, mode="full") for s in steps])
-    attempt.run_id = ledger.begin(evidence, kind, work, target=target.name)
-    return attempt
+def _begin(builder: Builder, kind: str) -> BuildTransaction:
+    """Refuse what cannot be built before anything runs, then begin a run."""
+    work, manifest, target = builder.work, builder.manifest, builder.target
+    full = [replace(step, mode="full") for step in read_plan(work, manifest, target)[1]]
+    with work.rehearsal():
+        find_reshaped(work, Composer(manifest, target, {}), full)
+    return builder.begin(kind)
 
 
 @contextlib.contextmanager
 def _filled(
-    database: Database, attempt: BuildTransaction, jobs: int, then: Then
-) -> Iterator[tuple[Composer, Filled]]:
-    """All tables of the target beside, filled and checked, and what was to be done with each; they
-    are gone in the end.
+    database: Database, transaction: BuildTransaction, jobs: int, then: Then
+) -> Iterator[list[ScriptResult]]:
+    """Fill and check all tables in the scratch target, do `then` with each, and drop them at the
+    end.
     """
-    manifest, beside = attempt.manifest, attempt.target.beside
-    composer = Composer(manifest, beside, ledger.positions(attempt.work, beside.name))
+    work, scratch = transaction.work, transaction.target.scratch
+    composer = Composer(transaction.manifest, scratch, ledger.positions(work, scratch.name))
     try:
-        clear(attempt.work, beside)
-        attempt.define_schemas(composer)
+        drop_scratch(work, scratch)
+        for piece in composer.schemas():
+            work.run(piece.text, piece.file)
         with ExitStack() as stack:
-            sessions = [stack.enter_context(_worker(database, beside)) for _ in range(jobs)]
-            filled = _fill(attempt, composer, sessions, then)
-        yield composer, filled
+            sessions = [stack.enter_context(_worker(database, scratch)) for _ in range(jobs)]
+            filled = _fill(transaction, composer, sessions, then)
+        yield filled
     finally:
         with contextlib.suppress(RunnerError):
-            clear(attempt.work, beside)
+            drop_scratch(work, scratch)
 
 
 @contextlib.contextmanager
-def _worker(database: Database, beside: Target) -> Iterator[Session]:
-    """A session that fills tables; while one lives, nobody else clears them away."""
+def _worker(database: Database, scratch: Target) -> Iterator[Session]:
+    """Open a session that fills tables; as long as one is open, nobody else drops them."""
+    what = f"a rebuild into {scratch.name}"
     with (
         database.session("milepost rebuild, worker") as session,
-        session.lock(
-            BUILD_LOCK, lock_number(beside.name), f"a rebuild into {beside.name}", "_shared"
-        ),
+        session.lock(BUILD_LOCK, lock_number(scratch.name), what, "_shared"),
     ):
         yield session
 
 
 def _fill(
-    attempt: BuildTransaction, composer: Composer, sessions: list[Session], then: Then
-) -> Filled:
-    """Run all scripts, each when what it needs is there, the longest way to the end first; what is
-    then to be done with a table has time until nothing else is ready.
+    transaction: BuildTransaction, composer: Composer, sessions: list[Session], then: Then
+) -> list[ScriptResult]:
+    """Run each script as soon as what it needs is filled, the longest path to the end first.
+
+    What `then` does with a table waits until no script is ready.
     """
-    scripts = order(attempt.manifest)
+    scripts = order(transaction.manifest)
     steps = {script.key: Step(script, "full", "rebuilt") for script in scripts}
-    needs, _ = neighbours(attempt.manifest)
-    left = _seconds_left(needs, ledger.script_seconds(attempt.work, attempt.target.name))
+    needs, _ = neighbours(transaction.manifest)
+    left = _seconds_left(needs, ledger.script_seconds(transaction.work, transaction.target.name))
     seconds = dict.fromkeys(steps, 0.0)
 
     def work(key: str, is_filled: bool, session: Session) -> float:
         started = time.monotonic()
+        script = steps[key].script
         with session.transaction():
             session.run(PRELUDE)
             if is_filled:
-                then(session, steps[key].script)
+                then(session, script)
             else:
-                replace(attempt, work=session).fill(composer, steps[key])
+                part = Part(steps[key], composer, composer.create(script, session))
+                transaction.run_script(session, steps[key], part)
         return time.monotonic() - started
 
-    sorter: TopologicalSorter[str] = TopologicalSorter(needs)
+    fill = {(False, key): {(False, need) for need in needs[key]} for key in steps}
+    sorter = TopologicalSorter(fill | {(True, key): {(False, key)} for key in steps})
     sorter.prepare()
     ready: list[tuple[bool, float, str]] = []
     idle = list(sessions)
-    running: dict[Future[float], tuple[str, bool, Session]] = {}
-    started = 0
+    running: dict[Future[float], tuple[bool, str, Session]] = {}
+    numbers = count()
     with ThreadPoolExecutor(len(sessions)) as pool:
         try:
-            while sorter.is_active() or ready or running:
-                for key in sorter.get_ready() if sorter.is_active() else ():
-                    heapq.heappush(ready, (False, -left[key], key))
+            while sorter.is_active():
+                for is_filled, key in sorter.get_ready():
+                    heapq.heappush(ready, (is_filled, -left[key], key))
                 while ready and idle:
-                    (is_filled, _, key), session = heapq.heappop(ready), idle.pop()
+                    is_filled, _, key = heapq.heappop(ready)
                     if not is_filled:
-                        attempt.starting(steps[key], started, len(steps))
-                        started += 1
+                        transaction.starting(steps[key], next(numbers), len(steps))
+                    session = idle.pop()
                     future = pool.submit(work, key, is_filled, session)
-                    running[future] = key, is_filled, session
+                    running[future] = is_filled, key, session
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    key, is_filled, session = running.pop(future)
+                    is_filled, key, session = running.pop(future)
                     seconds[key] += future.result()
                     idle.append(session)
-                    if not is_filled:
-                        sorter.done(key)
-                        heapq.heappush(ready, (True, -left[key], key))
+                    sorter.done((is_filled, key))
         except BaseException:
             for session in sessions:
                 session.cancel()
             raise
-    return [(steps[script.key], seconds[script.key]) for script in scripts]
+    return [ScriptResult(steps[s.key], Changes(), seconds[s.key]) for s in scripts]
 
 
 def _seconds_left(needs: Mapping[str, set[str]], seconds: Mapping[str, float]) -> dict[str, float]:
-    """For each script, how long it and the slowest way from it to the end will take."""
+    """Return, for each script, the seconds that the slowest path from it to the end will take."""
     left: dict[str, float] = {}
     for key in reversed(list(TopologicalSorter(needs).static_order())):
         following = [left[other] for other, its_needs in needs.items() if key in its_needs]
@@ -239,32 +265,24 @@ def _seconds_left(needs: Mapping[str, set[str]], seconds: Mapping[str, float]) -
     return left
 
 
-def _stage(session: Session, table: str, fresh: str) -> Rows:
-    """What publishing will make of a table, worked out while others are still being filled."""
-    rows = differing(session, table, fresh)
-    schema, _, name = fresh.partition(".")
-    staged = Rows(f"{schema}._gone_{name}", f"{schema}._come_{name}")
-    for query, kept in ((rows.gone, staged.gone), (rows.come, staged.come)):
-        session.run(f"create table {kept} as select * from {query} as rows; analyze {kept}")
-    return staged
-
-
 def _publish(
-    attempt: BuildTransaction,
-    beside: Composer,
-    filled: Filled,
+    transaction: BuildTransaction,
+    filled: list[ScriptResult],
     staged: Mapping[str, Rows] | None = None,
     unlike: Collection[str] = (),
 ) -> None:
-    """In one transaction, with what the target has consumed then. Views are defined anew where
-    their script has changed, or where they are among the `unlike`.
+    """Publish in one transaction, and record what the target has consumed by then.
+
+    A view is defined anew if its script has changed or if it is among the `unlike`.
     """
-    with attempt.work.transaction():
-        attempt.work.run(PRELUDE)
-        positions, steps = look(attempt.work, attempt.manifest, attempt.target)
-        composer = Composer(attempt.manifest, attempt.target, positions, attempt.run_id)
-        attempt.define_schemas(composer, steps)
-        publication = Publisher(attempt.work, composer, beside, staged or {})
+    work, manifest, target = transaction.work, transaction.manifest, transaction.target
+    with work.transaction():
+        work.run(PRELUDE)
+        positions, steps = read_plan(work, manifest, target)
+        composer = Composer(manifest, target, positions, transaction.run_id)
+        for piece in composer.schemas(steps):
+            work.run(piece.text, piece.file)
         changed = {step.script.key for step in steps if step.changed}
-        attempt.publish(publication, filled, changed | set(unlike))
-        attempt.finish(positions, publication)
+        publisher = Publisher(work, composer, staged or {})
+        transaction.publish(publisher, filled, changed | set(unlike))
+        transaction.finish(positions, publisher)

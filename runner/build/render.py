@@ -1,67 +1,72 @@
-"""Prints what a build would run."""
+"""Prints what a build would run: it asks for the same parts, and runs only their DDL."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
-from runner.build.build import look
-from runner.build.compose import PRELUDE, Composer
-from runner.build.plan import Mode
+from runner.build.build import read_plan
+from runner.build.compose import Composer, Part, lock_replicas, parts
+from runner.build.plan import Step
 from runner.build.shape import reshaped
 from runner.database import ledger
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.project.graph import select
-from runner.project.manifest import Manifest, Script
+from runner.project.manifest import Manifest
 from runner.project.target import Target
 
 
 def rendered(
     database: Database, manifest: Manifest, target: Target, patterns: Collection[str], full: bool
 ) -> str:
-    """The SQL of the scripts that match, or of the whole pending build as a script for psql."""
-    chosen = select(manifest, patterns) if patterns else None
-    texts = []
+    """Return the SQL of the scripts that match, or the whole pending build as a script for psql.
+
+    RunnerError if a table changes shape.
+    """
     with database.session("milepost render") as session:
         ledger.require(session)
-        try:
-            with session.transaction():
-                positions, steps = look(
-                    session, manifest, target, patterns or ["*"] if full else []
+        with session.rehearsal():
+            forced = (patterns or ["*"]) if full else ()
+            positions, steps = read_plan(session, manifest, target, forced)
+            composer = Composer(manifest, target, positions)
+            if patterns:
+                chosen = select(manifest, patterns)
+                steps = [_forced(step) for step in steps if step.script.key in chosen]
+                build = parts(session, composer, steps, _refuse_reshaped)
+                return "\n".join(
+                    text for part in build for text in _texts(session, part) if part.step
                 )
-                composer = Composer(manifest, target, positions)
-                anew = [step.script for step in steps if step.mode == "full"]
-                _refuse_reshaped(session, composer, [each for each in anew if not each.is_view])
-                for step in steps:
-                    if chosen is None and step.mode == "skip":
-                        continue
-                    mode: Mode = "incremental" if step.mode == "skip" else step.mode
-                    definitions = composer.definitions(step.script)
-                    for piece in definitions if mode == "full" else []:
-                        session.run(
-                            piece.text, piece.file
-                        )  # a table can then be asked for its columns
-                    if chosen is None or step.script.key in chosen:
-                        pieces = definitions if mode == "full" else []
-                        pieces = [*pieces, *composer.body(step.script, mode, session)]
-                        texts.append(f"-- {step.script.path}: {mode}, {step.reason}\n")
-                        texts += [piece.text for piece in pieces]
-                raise _Looked
-        except _Looked:
-            pass
-    if chosen is not None:
-        return "\n".join(texts)
-    body = "\n".join([PRELUDE, *texts])
+            due = [step for step in steps if step.mode != "skip"]
+            texts = [piece.text for piece in lock_replicas(ledger.replicas(session))]
+            for part in parts(session, composer, due, _refuse_reshaped):
+                texts += _texts(session, part)
+    body = "\n".join(texts)
     return f"begin isolation level repeatable read;\n\n{body}\ncommit;\n"
 
 
-def _refuse_reshaped(session: Session, composer: Composer, scripts: list[Script]) -> None:
-    for key, parts in reshaped(session, composer, scripts).items():
+def _forced(step: Step) -> Step:
+    """Of what is named, something is printed, even if a build would skip it."""
+    if step.script.is_view:
+        return replace(step, mode="full", changed=("asked for",))
+    return replace(step, mode="incremental") if step.mode == "skip" else step
+
+
+def _texts(session: Session, part: Part) -> Iterator[str]:
+    """Yield the texts of a part; the DDL of tables runs too, as later texts depend on it."""
+    if part.step:
+        yield f"-- {part.step.script.path}: {part.step.mode}, {part.step.reason}\n"
+    for piece in part.pieces:
+        if piece.is_ddl and not (part.step and part.step.script.is_view):
+            session.run(piece.text, piece.file)
+        yield piece.text
+
+
+def _refuse_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -> set[str]:
+    scripts = [step.script for step in steps if step.mode == "full" and not step.script.is_view]
+    for key, found in reshaped(session, composer, scripts).items():
         raise RunnerError(
-            f"{key} gets another shape ({', '.join(parts)}): that takes more than a script",
+            f"{key} changes shape ({', '.join(found)}), which takes more than a script",
             "python -m runner build does it",
         )
-
-
-class _Looked(Exception):
-    """Ends a transaction in which nothing was to be kept."""
+    return set()

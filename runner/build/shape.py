@@ -1,9 +1,9 @@
-"""Holds a table against its DDL, as `create table if not exists` does not."""
+"""Compares a table with its DDL, which `create table if not exists` does not."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from runner.build.compose import Composer
 from runner.database.queries import named_query
@@ -12,91 +12,87 @@ from runner.project.graph import order
 from runner.project.manifest import LAYERS, Script
 from runner.project.target import Target
 
+# What the catalogue says about a table, by kind (columns, constraints, indexes) and name.
+Shape = dict[str, dict[str, str]]
+
 
 def reshaped(
     session: Session, composer: Composer, scripts: Sequence[Script]
 ) -> dict[str, list[str]]:
-    """By key of a script, the columns, constraints and indexes in which its tables are not what the
-    DDL would make of new ones. A table that does not exist yet differs in nothing, and an index
-    that somebody has added, or that is still missing, does no harm.
+    """Return, by key of a script, the columns, constraints and indexes in which its tables differ
+    from what their DDL would create.
+
+    A table that does not exist yet differs in nothing. Neither an index that somebody has added nor
+    one that is still missing counts.
     """
     tables = [table for script in scripts for table in composer.target.tables(script)]
-    there = _shapes(session, tables)
-    if not any(shape["columns"] for shape in there.values()):
+    actual = _shapes(session, tables)
+    if not any(shape["columns"] for shape in actual.values()):
         return {}
-    found: dict[str, list[str]] = {}
-    with contextlib.suppress(_Compared), session.savepoint():
-        model = _model(session, composer)
+    with session.rehearsal():  # no lock outlives the comparison
+        model = _create_model(session, composer)
         wanted = _shapes(session, [table for script in scripts for table in model.tables(script)])
-        for script in scripts:
-            found[script.key] = [
-                f"{name}.{part}"
-                for name in script.tables
-                for part in _differences(
-                    there[composer.target.table(script.layer, name)],
-                    wanted[model.table(script.layer, name)],
-                )
-            ]
-        raise _Compared
+    found = {
+        script.key: [
+            f"{name}.{part}"
+            for name in script.tables
+            for part in _differences(
+                actual[composer.target.table(script.layer, name)],
+                wanted[model.table(script.layer, name)],
+            )
+        ]
+        for script in scripts
+    }
     return {key: parts for key, parts in found.items() if parts}
 
 
-class _Compared(Exception):
-    """Ends a savepoint, and with it all that was made to compare with, locks included."""
-
-
-def _model(session: Session, composer: Composer) -> Target:
-    """All tables as the DDL would make them. Each session has its own: a build that made the same
-    schemas would wait for the end of this transaction.
+def _create_model(session: Session, composer: Composer) -> Target:
+    """Create all tables from their DDL. Each session does so in schemas of its own, as builds that
+    create the same ones would wait for each other.
     """
-    model = Target(f"milepost_shape_{session.backend_pid}")
-    shadow = Composer(composer.manifest, model, composer.positions)
+    model = replace(composer, target=Target(f"milepost_shape_{session.backend_pid}"))
     for layer in LAYERS:
-        session.run(f"create schema {model.prefix}{layer}")
-    pieces = [piece for layer in LAYERS for piece in shadow.layer(layer)]
+        session.run(f"create schema {model.target.prefix}{layer}")
+    pieces = [piece for layer in LAYERS for piece in model.layer(layer)]
     for script in order(composer.manifest):
-        pieces += [] if script.is_view else shadow.definitions(script)
+        pieces += [] if script.is_view else model.definitions(script)
     for piece in pieces:
         session.run(piece.text, piece.file)
-    return model
+    return model.target
 
 
-def differences(session: Session, table: str, model: str) -> list[str]:
-    """Names of what a table has otherwise than its model; nothing if there is no such table."""
+def shape_differences(session: Session, table: str, model: str) -> list[str]:
+    """Return the names of the parts in which a table differs from its model; none if there is no
+    such table.
+    """
     shapes = _shapes(session, [table, model])
     return _differences(shapes[table], shapes[model])
 
 
 def columns(session: Session, table: str) -> dict[str, str]:
-    """Columns of a table with their types; none if there is no such table."""
+    """Return the columns of a table with their types; none if there is no such table."""
     return _shapes(session, [table])[table]["columns"]
 
 
 def indexes(session: Session, table: str) -> dict[str, str]:
-    """Indexes of a table beside those of its constraints, with their definitions."""
+    """Return the indexes of a table, except those of its constraints, with their definitions."""
     return _shapes(session, [table])[table]["indexes"]
 
 
-# By kind and name, what a table says of itself.
-Shape = dict[str, dict[str, str]]
-
-
-def _differences(found: Shape, model: Shape) -> list[str]:
-    if not found["columns"]:
+def _differences(actual: Shape, model: Shape) -> list[str]:
+    if not actual["columns"]:
         return []
     names: dict[str, None] = {}
-    for kind, parts in found.items():
-        wanted = model[kind]
-        # An index can be made where the table is, and does not keep anybody from reading it.
-        all_names = set(parts) & set(wanted) if kind == "indexes" else {**wanted, **parts}
-        for name in all_names:
-            if parts.get(name) != wanted.get(name):
-                names[name] = None
+    for part, found in actual.items():
+        wanted = model[part]
+        # An index can be created on the existing table, and an additional one harms no reader.
+        compared = set(found) & set(wanted) if part == "indexes" else {**wanted, **found}
+        names |= dict.fromkeys(name for name in compared if found.get(name) != wanted.get(name))
     return list(names)
 
 
 def _shapes(session: Session, tables: Sequence[str]) -> dict[str, Shape]:
-    """What each table says of itself, as if it were in the live schemas."""
+    """Return the shape of each table, worded as if it were in the live schemas."""
     shapes: dict[str, Shape] = {
         table: {"columns": {}, "constraints": {}, "indexes": {}} for table in tables
     }

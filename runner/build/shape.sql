@@ -1,6 +1,6 @@
 -- parts --
--- What tables are made of: their columns with types, their constraints, and the indexes beside
--- those of the constraints, whatever the schema is called.
+-- The columns of tables with their types, their constraints, and their other indexes, without the
+-- name of the schema.
 select
     tables.name as table_name,
     parts.kind,
@@ -63,7 +63,7 @@ cross join lateral (
 order by tables.name, parts.kind, parts.place
 
 -- keys --
--- What takes the keys and indexes of tables away, and what makes the keys again.
+-- Statements that drop the keys and indexes of tables, and that create the keys again.
 select
     pg_get_constraintdef(constraints.oid) as definition,
     format(
@@ -93,11 +93,11 @@ where
         where constraints.conindid = indexes.indexrelid
     )
 
--- obstacles --
--- What hangs on a table and would be lost with it, or keep it.
+-- dependents --
+-- What depends on a table, and would be dropped with it or prevent that.
 select
     format('%%I.%%I', classes.relnamespace::regnamespace::text, classes.relname) as table_name,
-    obstacles.what
+    dependents.what
 from unnest(%(tables)s::regclass[]) as tables (relation)
 inner join pg_class as classes on classes.oid = tables.relation
 cross join lateral (
@@ -149,13 +149,13 @@ cross join lateral (
     select 'child ' || children.inhrelid::regclass::text as what
     from pg_inherits as children
     where children.inhparent = classes.oid
-) as obstacles
+) as dependents
 order by
     table_name,
-    obstacles.what
+    dependents.what
 
 -- strangers --
--- Types and functions of the given schemas that a table elsewhere has come to use.
+-- Types and functions of some schemas that given tables of other schemas use.
 select distinct
     coalesce(types.typname, functions.proname)::text as name
 from pg_depend as dependencies
@@ -175,27 +175,21 @@ where
     end = any(%(tables)s::regclass[])
     and coalesce(types.typnamespace, functions.pronamespace)::regnamespace::text = any(%(schemas)s)
 
--- kind --
--- What a relation is.
-select classes.relkind::text as kind
-from pg_class as classes
-where classes.oid = to_regclass(%(name)s)
-
--- rights --
--- Statements that give a relation, by the name that it will have, the owner and the grants of
--- another, and no others.
-select rights.text
+-- grants --
+-- Statements that give a relation, under its final name, the owner and the grants of another, and no
+-- others.
+select statements.text
 from (
     select
         1 as place,
-        format('alter table %%s owner to %%I', %(to)s::text, pg_get_userbyid(classes.relowner))
+        format('alter table %%s owner to %%I', %(final)s::text, pg_get_userbyid(classes.relowner))
             as text
     from pg_class as classes
     where classes.oid = to_regclass(%(old)s)
     union all
     select
         2 as place,
-        format('revoke all on %%s from %%s', %(to)s::text, grantees.name) as text
+        format('revoke all on %%s from %%s', %(final)s::text, grantees.name) as text
     from pg_class as classes
     cross join lateral aclexplode(classes.relacl) as granted
     cross join lateral (
@@ -215,7 +209,7 @@ from (
             'grant %%s%%s on %%s to %%s%%s',
             granted.privilege_type,
             ' (' || quote_ident(granted.column_name) || ')',
-            %(to)s::text,
+            %(final)s::text,
             case
                 when granted.grantee = 0 then 'public'
                 else quote_ident(pg_get_userbyid(granted.grantee))
@@ -244,13 +238,13 @@ from (
             attributes.attrelid = to_regclass(%(old)s)
             and not attributes.attisdropped
     ) as granted
-) as rights
+) as statements
 order by
-    rights.place,
-    rights.text
+    statements.place,
+    statements.text
 
 -- holders --
--- Who holds tables back.
+-- The sessions that hold locks on tables.
 select distinct
     activity.pid,
     activity.application_name,

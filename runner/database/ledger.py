@@ -1,7 +1,7 @@
-"""Rows in orchestrator.*: what runs, what happened, what was found. Queries: ledger.sql.
+"""The ledger: rows in orchestrator.* of what runs, what happened, what was found.
 
-Functions take the session first. `evidence` is one that commits by itself, so that what it says
-survives a rollback; `work` is the one whose transaction the row belongs to.
+Every function takes a session first. `evidence` is in autocommit, so that its rows survive a
+rollback; rows written on `work` commit with the data of its transaction. Queries: ledger.sql.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from runner.database.queries import named_query
@@ -24,30 +24,50 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError, StartError
 
-# Of schema/orchestrator.sql: who has it has all the others.
+# The last that schema/orchestrator.sql creates: a database that has it has them all.
 NEWEST_TABLE = "orchestrator.restatements"
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the runs of a pipeline have been consumed by a target: those after `after`, up to
-    `through`; in which file the rows of its replica are, and whether that is another one since.
+    """How far a target has consumed the runs of a pipeline: a build reads those after `after`, up
+    to `through`.
+
+    `storage_file` is the file that holds the rows of the replica, and `was_recreated` whether it is
+    not the one that the last build read.
     """
 
     pipeline_id: int
     after: int
     through: int
-    file: int | None = None
-    is_remade: bool = False
+    storage_file: int | None = None
+    was_recreated: bool = False
 
     @property
     def has_new(self) -> bool:
+        """Whether there are runs that the target has not consumed."""
         return self.through > self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Horizons:
+    """The oldest transactions that were open in earlier runs: older ones need no second look.
+
+    `lookback` is that of the newest run that searched the lookback, which ended at `lookback_high`;
+    `table` that of the newest that searched the whole table. `has_table` is whether the
+    newest of those still counts, and `is_due` whether it is older than sweep_every.
+    """
+
+    lookback: int | None
+    lookback_high: str | None
+    table: int | None
+    has_table: bool
+    is_due: bool
 
 
 @contextlib.contextmanager
 def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]:
-    """Open a session for work and another for evidence, which survives a rollback of the work."""
+    """Open a session for work and one for evidence, which survives a rollback of the work."""
     with (
         database.session(name) as work,
         database.session(f"{name}, evidence") as evidence,
@@ -60,7 +80,7 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 
 
 def require(session: Session) -> None:
-    """StartError unless this database has the orchestrator schema of this version."""
+    """Raise StartError unless the database has the orchestrator schema of this version."""
     tables = session.row(
         "select to_regclass('orchestrator.runs') is not null as has_any,"
         f" to_regclass('{NEWEST_TABLE}') is not null as has_newest"
@@ -73,55 +93,51 @@ def require(session: Session) -> None:
 
 
 def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
-    """Record that a run begins; returns its run_id."""
+    """Record that a run begins; return its run_id."""
     columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high")
-    found = evidence.row(
-        named_query("database/ledger.begin_run"),
-        {
-            "kind": kind,
-            "host": host(),
-            "backend_pid": work.backend_pid,
-            **{column: values.get(column) for column in columns},
-        },
+    given = {column: values.get(column) for column in columns}
+    found = _rows(
+        evidence, "begin_run", kind=kind, host=host(), backend_pid=work.backend_pid, **given
     )
-    return int(found["run_id"])
+    return int(found[0]["run_id"])
 
 
 def fail(evidence: Session, run_id: int, error: BaseException) -> None:
-    """Record that a run fails. Never raises: the error that is on its way matters more."""
+    """Record that a run failed. Never raises: the error that is being raised matters more."""
     with contextlib.suppress(RunnerError):
-        evidence.rows(named_query("database/ledger.fail"), {"run_id": run_id, **_reason(error)})
+        _rows(evidence, "fail", run_id=run_id, **_reason(error))
 
 
 def skip(
     evidence: Session, error: LockHeld, pipeline_id: int | None = None, target: str | None = None
 ) -> None:
-    """Record a window, or a build, that is left to the run that holds its lock."""
-    values = {
-        "kind": "window" if target is None else "build",
-        "pipeline_id": pipeline_id,
-        "target": target,
-        "error": error.message,
-        "host": host(),
-    }
-    evidence.rows(named_query("database/ledger.skip"), values)
+    """Record a window, or the build of a target, that is left to whoever holds its lock."""
+    _rows(
+        evidence,
+        "skip",
+        kind="window" if target is None else "build",
+        pipeline_id=pipeline_id,
+        target=target,
+        error=error.message,
+        host=host(),
+    )
 
 
 def abandon_windows(evidence: Session, pipeline_id: int) -> None:
-    """Mark the runs of a pipeline that died; its lock is held."""
-    evidence.rows(named_query("database/ledger.abandon_windows"), {"pipeline_id": pipeline_id})
+    """Mark the dead runs of a pipeline as abandoned. Needs its lock: whoever holds it knows."""
+    _rows(evidence, "abandon_windows", pipeline_id=pipeline_id)
 
 
 def abandon_builds(evidence: Session, target: str) -> None:
-    """Mark the builds of a target that died, and their scripts; its lock is held."""
-    evidence.rows(named_query("database/ledger.abandon_builds"), {"target": target})
-    evidence.rows(named_query("database/ledger.roll_back_scripts"), {"target": target})
+    """Mark the dead builds of a target, and their scripts, as abandoned. Needs its lock."""
+    _rows(evidence, "abandon_builds", target=target)
+    _rows(evidence, "roll_back_scripts", target=target)
 
 
 def roll_back_scripts(evidence: Session, target: str) -> None:
-    """Mark the scripts of builds that did not succeed. Never raises."""
+    """Mark the scripts of builds that did not succeed as rolled back. Never raises."""
     with contextlib.suppress(RunnerError):
-        evidence.rows(named_query("database/ledger.roll_back_scripts"), {"target": target})
+        _rows(evidence, "roll_back_scripts", target=target)
 
 
 def script_done(
@@ -134,22 +150,20 @@ def script_done(
     changes: Changes | None = None,
     error: BaseException | None = None,
 ) -> None:
-    """Record what a script of a build changed, or why it failed."""
-    changes = changes or Changes()
-    values = {
-        "status": "failed" if error else "succeeded",
-        "target": target,
-        "script": script,
-        "parent_run_id": build_id,
-        "seconds": seconds,
-        "inserted": changes.inserted,
-        "updated": changes.updated,
-        "deleted": changes.deleted,
-        "host": host(),
-        "backend_pid": work.backend_pid,
+    """Record what a script of a build changed in `seconds`, or why it failed."""
+    _rows(
+        evidence,
+        "script_done",
+        status="failed" if error else "succeeded",
+        target=target,
+        script=script,
+        parent_run_id=build_id,
+        seconds=seconds,
+        host=host(),
+        backend_pid=work.backend_pid,
+        **asdict(changes or Changes()),
         **_reason(error),
-    }
-    evidence.rows(named_query("database/ledger.script_done"), values)
+    )
 
 
 def check_done(
@@ -162,27 +176,29 @@ def check_done(
     sample: list[Any],
 ) -> None:
     """Record what a check of a build found."""
-    values = {
-        "run_id": build_id,
-        "script": script,
-        "check_name": check,
-        "status": status,
-        "bad_rows": bad_rows,
-        "sample": json.dumps(sample),
-    }
-    evidence.rows(named_query("database/ledger.check_done"), values)
+    _rows(
+        evidence,
+        "check_done",
+        run_id=build_id,
+        script=script,
+        check_name=check,
+        status=status,
+        bad_rows=bad_rows,
+        sample=json.dumps(sample),
+    )
 
 
 def observed(evidence: Session, build_id: int, script: str, name: str, rows: Sequence[Row]) -> None:
-    """Record what an observation of a build gave: a label and a value for each row."""
-    values = {
-        "run_id": build_id,
-        "script": script,
-        "observation_name": name,
-        "labels": [row["label"] for row in rows],
-        "values": [row["value"] for row in rows],
-    }
-    evidence.rows(named_query("database/ledger.observed"), values)
+    """Record the rows of an observation of a build; each has a label and a value."""
+    _rows(
+        evidence,
+        "observed",
+        run_id=build_id,
+        script=script,
+        observation_name=name,
+        labels=[row["label"] for row in rows],
+        values=[row["value"] for row in rows],
+    )
 
 
 def log(
@@ -193,15 +209,16 @@ def log(
     pipeline_id: int | None = None,
     **context: Any,
 ) -> None:
-    """Write a line of orchestrator.logs; `context` is kept as JSON."""
-    values = {
-        "run_id": run_id,
-        "pipeline_id": pipeline_id,
-        "level": level,
-        "message": message,
-        "context": json.dumps(context, default=str),
-    }
-    evidence.rows(named_query("database/ledger.log"), values)
+    """Write a row of orchestrator.logs; `context` is stored as JSON."""
+    _rows(
+        evidence,
+        "log",
+        run_id=run_id,
+        pipeline_id=pipeline_id,
+        level=level,
+        message=message,
+        context=json.dumps(context, default=str),
+    )
 
 
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
@@ -209,119 +226,114 @@ PROMISES = ("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_
 
 
 def succeed(work: Session, run_id: int, **values: Any) -> None:
-    """A run succeeds, on the session and in the transaction of its data; refused if it was given up
-    meanwhile. `values` are its counts of rows and what it promises.
+    """Record that a run succeeded, in the transaction of its data.
+
+    `values` are its row counts and its promise. RunnerError if another runner abandoned it.
     """
-    values = {
-        "run_id": run_id,
-        **{name: values.get(name, 0) for name in COUNTS},
-        **{name: values.get(name) for name in PROMISES},
-    }
-    if not work.rows(named_query("database/ledger.succeed"), values):
-        raise RunnerError(f"run {run_id} was given up by another runner; its data are rolled back")
+    counts = {name: values.get(name, 0) for name in COUNTS}
+    promise = {name: values.get(name) for name in PROMISES}
+    if not _rows(work, "succeed", run_id=run_id, **counts, **promise):
+        raise RunnerError(f"run {run_id} was abandoned by another runner; its data are rolled back")
 
 
 def undo(work: Session, run_id: int) -> None:
-    """A run is marked as taken back, in the transaction that does it."""
-    if not work.rows(named_query("database/ledger.undo_run"), {"run_id": run_id}):
+    """Mark a run as undone, in the transaction that undoes it; RunnerError if it already is."""
+    if not _rows(work, "undo_run", run_id=run_id):
         raise RunnerError(f"run {run_id} cannot be undone twice")
 
 
 def replicas(session: Session) -> list[str]:
-    """The replicas that there are, as schema.table."""
-    return [row["name"] for row in session.rows(named_query("database/ledger.replicas"), {})]
+    """Return the replicas that exist, as schema.table."""
+    return [row["name"] for row in _rows(session, "replicas")]
 
 
 def positions(session: Session, target: str) -> dict[str, Position]:
-    """What is new in each replica for a target, by name without `raw.`.
+    """Return the position of a target in each replica, by name without `raw.`.
 
-    A target that was never built has nothing new anywhere: it is filled in full, from all rows.
+    For a target that was never built nothing is new: it is filled in full, from all rows.
     """
     found = {}
-    for row in session.rows(named_query("database/ledger.positions"), {"target": target}):
+    for row in _rows(session, "positions", target=target):
         after = row["newest"] if row["consumed"] is None else row["consumed"]
+        through = max(after, row["newest"])
         found[row["raw_name"]] = Position(
-            row["pipeline_id"], after, max(after, row["newest"]), row["file"], row["is_remade"]
+            row["pipeline_id"], after, through, row["storage_file"], row["was_recreated"]
         )
     return found
 
 
 def horizons(
-    session: Session, definition: Mapping[str, Any], chain: str, next_xid: int | None
-) -> dict[str, Any]:
-    """Where the search of a pipeline for late rows can start from, `behind` the watermark and
-    `through` the table, and whether a sweep is due.
-    """
-    values = {
-        "pipeline_id": definition["pipeline_id"],
-        "sweep_every": definition["sweep_every"],
-        "chain": chain,
-        "next_xid": next_xid,
-    }
-    return session.row(named_query("database/ledger.horizons"), values)
+    session: Session, pipeline_id: int, sweep_every: str | None, chain: str, next_xid: int | None
+) -> Horizons:
+    """Return where the search of a pipeline for late rows can start from, in this chain."""
+    [found] = _rows(
+        session,
+        "horizons",
+        pipeline_id=pipeline_id,
+        sweep_every=sweep_every,
+        chain=chain,
+        next_xid=next_xid,
+    )
+    for name in ("lookback", "table"):
+        found[name] = None if found[name] is None else int(found[name])
+    return Horizons(**found)
 
 
 def gaps(session: Session, pipeline_id: int) -> list[tuple[str, str]]:
-    """Windows of a pipeline that were undone and not filled again, as [low, high)."""
-    found = session.rows(named_query("database/ledger.gaps"), {"pipeline_id": pipeline_id})
-    return [(gap["low"], gap["high"]) for gap in found]
+    """Return windows of a pipeline that were undone and not filled since, as [low, high)."""
+    return [(gap["low"], gap["high"]) for gap in _rows(session, "gaps", pipeline_id=pipeline_id)]
 
 
 def last_build_failed(session: Session, target: str) -> bool:
-    """Whether the last build of a target did not succeed."""
-    found = session.rows(named_query("database/ledger.last_build"), {"target": target})
+    """Return whether the last build of a target did not succeed."""
+    found = _rows(session, "last_build", target=target)
     return bool(found) and found[0]["status"] != "succeeded"
 
 
 def is_built(session: Session, target: str) -> bool:
-    """Whether a target was ever built."""
-    return bool(
-        session.row(named_query("database/ledger.is_built"), {"target": target})["is_built"]
-    )
+    """Return whether a target was ever built."""
+    return bool(_rows(session, "is_built", target=target)[0]["is_built"])
 
 
 def script_seconds(session: Session, target: str) -> dict[str, float]:
-    """How long the scripts of a target have taken lately, by key."""
-    rows = session.rows(named_query("database/ledger.script_seconds"), {"target": target})
+    """Return the longest recent time of each script of a target in seconds, by key."""
+    rows = _rows(session, "script_seconds", target=target)
     return {row["script"]: row["seconds"] for row in rows}
 
 
 def built_scripts(
     session: Session, target: str, tables: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
-    """The fingerprint that each script's tables, given by its key, were last built from."""
-    pairs = [(script, table) for script, names in tables.items() for table in names]
-    rows = session.rows(
-        named_query("database/ledger.built_scripts"),
-        {
-            "target": target,
-            "scripts": [script for script, _ in pairs],
-            "tables": [table for _, table in pairs],
-        },
+    """Return the fingerprint that the tables of each script were last built from, by key."""
+    rows = _rows(
+        session,
+        "built_scripts",
+        target=target,
+        scripts=[script for script, names in tables.items() for _ in names],
+        tables=[name for names in tables.values() for name in names],
     )
     return {row["script"]: row["fingerprint"] for row in rows}
 
 
 def restated(work: Session, build_id: int) -> dict[str, int]:
-    """Of each table, how many days that were published before, and not as the last, a build has
-    changed, in its transaction.
+    """Return how many published days of each table a build has changed, in its transaction.
+
+    The last day published does not count: it was still filling.
     """
-    found = work.rows(named_query("database/ledger.restated"), {"run_id": build_id})
-    return {row["table_name"]: row["days"] for row in found}
+    return {row["table_name"]: row["days"] for row in _rows(work, "restated", run_id=build_id)}
 
 
-def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None:
+def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> None:
     """Record what a build consumes, in its transaction."""
     for position in consumed.values():
-        work.rows(
-            named_query("database/ledger.consume"),
-            {
-                "run_id": build_id,
-                "pipeline_id": position.pipeline_id,
-                "after": position.after,
-                "through": position.through,
-                "file": position.file,
-            },
+        _rows(
+            work,
+            "consume",
+            run_id=build_id,
+            pipeline_id=position.pipeline_id,
+            after=position.after,
+            through=position.through,
+            storage_file=position.storage_file,
         )
 
 
@@ -333,24 +345,28 @@ def remember(
     fingerprint: str,
     tables: Sequence[str],
 ) -> None:
-    """Record what a script's tables are built from now, in the transaction of the build."""
-    work.rows(
-        named_query("database/ledger.remember_script"),
-        {
-            "target": target,
-            "script": script,
-            "run_id": build_id,
-            "fingerprint": fingerprint,
-            "tables": list(tables),
-        },
+    """Record what the tables of a script are built from, in the transaction of the build."""
+    _rows(
+        work,
+        "remember_script",
+        target=target,
+        script=script,
+        run_id=build_id,
+        fingerprint=fingerprint,
+        tables=list(tables),
     )
 
 
 def forget(work: Session, target: str, scripts: Collection[str]) -> None:
-    """A script that is not in the manifest misses what this build consumes: if it comes back, its
-    tables are built anew.
+    """Forget what the tables of scripts were built from that are not among `scripts`.
+
+    They miss what this build consumes: if such a script comes back, it is built in full.
     """
-    work.rows(named_query("database/ledger.forget"), {"target": target, "scripts": list(scripts)})
+    _rows(work, "forget", target=target, scripts=list(scripts))
+
+
+def _rows(session: Session, query: str, **values: Any) -> list[Row]:
+    return session.rows(named_query(f"database/ledger.{query}"), values)
 
 
 def _reason(error: BaseException | None) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""Fills the templates in static/, escaping all values: names and comments are other people's."""
+"""Fills the templates in static/ and escapes all values: names and comments can hold anything."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 FOLDER = Path(__file__).with_name("static")
-# No XML may hold these, not even escaped, and the last ones turn the order of what follows.
+# Characters that no XML may hold, even escaped, and those that reverse the text after them.
 UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 
 
 def fill(name: str, **values: Any) -> str:
-    """A template of the folder with these values."""
+    """Render a template of the folder with these values."""
     return _environment().get_template(name).render(values)
 
 
 def static(name: str) -> str:
-    """A file of the folder as it is."""
+    """Read a file of the folder."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def digest(text: str) -> str:
-    """How a policy names the one text that may run."""
+    """Return the hash by which a content security policy allows a script or style."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
@@ -45,10 +45,10 @@ def _environment() -> Environment:
 
 
 def showable(text: str) -> str:
-    """Without the characters that no page can hold."""
+    """Replace the characters that no page can show."""
     return UNSHOWABLE.sub("\ufffd", text)
 
 
 def _finalize(value: Any) -> Any:
-    """What is already markup is left alone; it has been through here."""
+    """Replace such characters in plain text; markup has been here before."""
     return showable(value) if type(value) is str else value

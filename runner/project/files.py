@@ -1,6 +1,4 @@
-"""Files of a project: those that every project shares, its own where it has one, else the packaged
-one; and those that are written for it.
-"""
+"""Finds the files of a project, or the packaged ones it does without, and writes files."""
 
 from __future__ import annotations
 
@@ -11,56 +9,41 @@ from pathlib import Path
 from runner.errors import RunnerError
 
 PACKAGE = Path(__file__).parents[1]
-# Installed, they lie inside the package: setup.cfg puts them there. In a clone they are where they
-# are written, at its top level.
+# The packaged files are inside an installed package, or at the top of a clone.
 HOME = installed if (installed := PACKAGE / "shipped").is_dir() else PACKAGE.parent
+SCHEMAS = ("orchestrator", "reporting", "roles", "warehouse")
+STATEMENTS = (
+    "append", "clock", "create_replica", "merge", "on_mariadb", "on_postgres", "undo"
+)  # fmt: skip
 SHARED = frozenset(
-    map(
-        Path,
-        (
-            "schema/orchestrator.sql",
-            "schema/reporting.sql",
-            "schema/roles.sql",
-            "schema/warehouse.sql",
-            "sql/ingest/append.sql",
-            "sql/ingest/clock.sql",
-            "sql/ingest/create_replica.sql",
-            "sql/ingest/merge.sql",
-            "sql/ingest/on_mariadb.sql",
-            "sql/ingest/on_postgres.sql",
-            "sql/ingest/undo.sql",
-        ),
-    )
+    {Path("schema", f"{name}.sql") for name in SCHEMAS}
+    | {Path("sql", "ingest", f"{name}.sql") for name in STATEMENTS}
 )
 
 
 def find(project: Path, path: Path) -> Path:
-    """The file that stands for `path` in a project, whether there is one or not."""
+    """Return the file for `path`: the project's own, or a packaged one. It need not exist."""
     own = project / path
     return HOME / path if path in SHARED and not own.is_file() else own
 
 
 def statement(project: Path, name: str) -> Path:
-    """The file of a statement that pipelines share, such as `append` or `merge`."""
+    """Return the file of a statement that pipelines share, such as `append` or `merge`."""
     return find(project, Path("sql", "ingest", f"{name}.sql"))
 
 
 def layer_files(project: Path, layer: str) -> list[Path]:
-    """What all tables of a layer share: schema/<layer>.sql, and beside it files of functions, such
-    as schema/<layer>.k_means.sql.
+    """Return schema/<layer>.sql, if there is one, and the files of functions beside it, such as
+    schema/<layer>.k_means.sql.
     """
     path = Path("schema", f"{layer}.sql")
-    return [
-        *([path] if find(project, path).is_file() else []),
-        *(
-            file.relative_to(project)
-            for file in sorted((project / "schema").glob(f"{layer}.*.sql"))
-        ),
-    ]
+    functions = sorted((project / "schema").glob(f"{layer}.*.sql"))
+    own = [file.relative_to(project) for file in functions]
+    return [path, *own] if find(project, path).is_file() else own
 
 
 def put(file: Path, text: str, mode: int = 0o644) -> None:
-    """Put a file in its place when all of it is written."""
+    """Write a file, and put it in its place once all of it is written."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(

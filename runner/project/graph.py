@@ -1,19 +1,19 @@
-"""The graph of a project's scripts: their order, and those that a selection names."""
+"""The graph of a project's scripts: their order, and what a selection names."""
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import graphlib
 import heapq
 from collections.abc import Collection, Iterable, Mapping
 
-from runner.errors import StartError, UsageError
+from runner.errors import StartError, UsageError, did_you_mean
 from runner.project.manifest import MANIFEST, Manifest, Script
+from runner.project.scripts import is_change_set
 
 
 def order(manifest: Manifest) -> list[Script]:
-    """The scripts, each after everything that it needs; ties in the order of the file."""
+    """Return the scripts, each after everything it needs; ties keep the order of the file."""
     fillers = manifest.fillers()
     rank = {key: index for index, key in enumerate(manifest.scripts)}
     sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
@@ -37,41 +37,37 @@ def order(manifest: Manifest) -> list[Script]:
 
 
 def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
-    """Keys of the scripts that match: `name`, `layer.name`, a glob, a layer; `+x` with all x needs,
-    `x+` with all that needs x.
+    """Return the keys of the scripts that match `name`, `layer.name`, a glob or a layer.
+
+    `+x` adds everything that x needs, `x+` everything that needs x. UsageError if nothing matches.
     """
     needs, needed_by = neighbours(manifest)
     selected: set[str] = set()
     for pattern in patterns:
         core = pattern.strip("+")
         found = {
-            script.key
-            for script in manifest.scripts.values()
-            if any(
-                fnmatch.fnmatchcase(name, core) for name in (script.name, script.key, script.layer)
-            )
+            key
+            for key, script in manifest.scripts.items()
+            if any(fnmatch.fnmatchcase(name, core) for name in (script.name, key, script.layer))
         }
         if not found:
             names = [script.name for script in manifest.scripts.values()]
-            near = difflib.get_close_matches(core, names, n=1)
-            raise UsageError(
-                f"no script matches {core}", f"did you mean {near[0]}?" if near else None
-            )
+            raise UsageError(f"no script matches {core}", did_you_mean(core, names))
         if pattern.startswith("+"):
-            found |= _reach(found, needs)
+            found |= reachable(found, needs)
         if pattern.endswith("+"):
-            found |= _reach(found, needed_by)
+            found |= reachable(found, needed_by)
         selected |= found
     return selected
 
 
 def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
-    """The scripts of these keys, and all that follow from them."""
-    return set(keys) | _reach(set(keys), neighbours(manifest)[1])
+    """Return these keys and those of all scripts that depend on them."""
+    return set(keys) | reachable(keys, neighbours(manifest)[1])
 
 
 def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """What each script needs, and what needs it, by key."""
+    """Return what each script needs, and what needs it, by key."""
     fillers = manifest.fillers()
     needs: dict[str, set[str]] = {key: set() for key in manifest.scripts}
     needed_by: dict[str, set[str]] = {key: set() for key in manifest.scripts}
@@ -83,10 +79,23 @@ def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[s
     return needs, needed_by
 
 
-def _reach(start: set[str], edges: Mapping[str, set[str]]) -> set[str]:
+def change_sets(manifest: Manifest) -> set[str]:
+    """Return the tables that hold what was new in the last build, as `layer.table`.
+
+    Each build empties and refills them, so their rows say nothing about earlier builds.
+    """
+    found: set[str] = set()
+    for script in order(manifest):
+        if not script.is_view and is_change_set(manifest.read(script.path), found):
+            found |= {f"{script.layer}.{table}" for table in script.tables}
+    return found
+
+
+def reachable(start: Iterable[str], edges: Mapping[str, Collection[str]]) -> set[str]:
+    """Return what can be reached from any of the starting points along one edge or more."""
     reached: set[str] = set()
     frontier = set(start)
     while frontier:
-        frontier = {near for key in frontier for near in edges[key]} - reached
+        frontier = {near for key in frontier for near in edges.get(key, ())} - reached
         reached |= frontier
     return reached

@@ -1,10 +1,11 @@
-"""What a table needs and what needs it, by the manifest and the pipelines."""
+"""What each table is made from and what is made from it, by the manifest and the pipelines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.project.graph import reachable
 from runner.project.manifest import LEAVES, Manifest
 from runner.project.target import RAW_SCHEMA
 
@@ -14,9 +15,7 @@ Neighbours = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Each table with those that it is made of and those that are made of it, by their names in the
-    database.
-    """
+    """What each table needs and what needs it, by their names in the database."""
 
     needs: Neighbours
     needed_by: Neighbours
@@ -27,7 +26,7 @@ class Lineage:
 
 
 def lineage(manifest: Manifest, replicas: Iterable[tuple[str, str]] = ()) -> Lineage:
-    """`replicas` are pairs of a source and the replica that a pipeline makes of it."""
+    """Return the lineage of a project. `replicas` are pairs of a source and its replica."""
     needs: dict[str, list[str]] = {}
     for source, replica in replicas:
         needs.setdefault(source, [])
@@ -36,7 +35,7 @@ def lineage(manifest: Manifest, replicas: Iterable[tuple[str, str]] = ()) -> Lin
         for need in script.needs:
             needs.setdefault(stored(need), [])
     for table, script in manifest.fillers().items():
-        # What a script keeps beside its own table follows from that.
+        # A state table depends on the script's own table.
         needs[table] = (
             [stored(need) for need in script.needs] if table == script.key else [script.key]
         )
@@ -48,26 +47,27 @@ def lineage(manifest: Manifest, replicas: Iterable[tuple[str, str]] = ()) -> Lin
 
 
 def stored(need: str) -> str:
-    """What a need of the manifest is called in the database: raw.x is warehouse.raw_x."""
+    """Return the name in the database of a need in the manifest: warehouse.raw_x of raw.x."""
     layer, _, name = need.partition(".")
     return f"{RAW_SCHEMA}.raw_{name}" if layer == LEAVES[0] else need
 
 
 def reduced(edges: Sequence[Edge]) -> list[Edge]:
-    """The edges but for those that a longer way along the others implies."""
+    """Return the edges without those that a longer path implies."""
     after: dict[str, list[str]] = {}
     for start, end in edges:
         after.setdefault(start, []).append(end)
     return [
         (start, end)
         for start, end in edges
-        if not any(end in _reached(near, after) for near in after[start] if near != end)
+        if not any(end in reachable([near], after) for near in after[start] if near != end)
     ]
 
 
 def tree(table: str, neighbours: Neighbours) -> list[str]:
-    """All that can be reached, a line each, indented below what it was reached by; what stands
-    above already is not repeated.
+    """Return what can be reached, a line each, indented below what it was reached from.
+
+    What is listed further up is not expanded again; `...` says so.
     """
     seen = {table}
     lines = []
@@ -80,14 +80,3 @@ def tree(table: str, neighbours: Neighbours) -> list[str]:
         if not is_known:
             waiting += [(depth + 1, near) for near in reversed(neighbours[name])]
     return lines
-
-
-def _reached(start: str, after: Neighbours) -> set[str]:
-    reached: set[str] = set()
-    waiting = [start]
-    while waiting:
-        for near in after.get(waiting.pop(), ()):
-            if near not in reached:
-                reached.add(near)
-                waiting.append(near)
-    return reached

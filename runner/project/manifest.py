@@ -1,8 +1,7 @@
-"""Reads sql/manifest.toml and holds it against the tree. Knows no database and no template."""
+"""Reads sql/manifest.toml and checks it against the files of the project. Needs no server."""
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -10,14 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.errors import StartError
+from runner.errors import StartError, did_you_mean
+from runner.project.scripts import deletes_rows
 
 MANIFEST = "sql/manifest.toml"
-# In the order in which data flow. Scripts fill the layers; the leaves are filled by pipelines and
-# by runs.
+# In the order in which data flow. Scripts fill the layers, pipelines and runs the leaves.
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
-# What an entry may say.
 KEYS = ("needs", "state", "view", "restated")
 
 Value = str | int | float | bool
@@ -25,7 +23,7 @@ Value = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One entry of the manifest: the script that fills the table of its name, or a view."""
+    """One entry of the manifest: a script that fills the table of its name, or a view."""
 
     layer: str
     name: str
@@ -42,24 +40,24 @@ class Script:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Names of the relations that it defines, its own first."""
+        """The names of the relations that it defines, its own first."""
         return (self.name, self.state) if self.state else (self.name,)
 
     @property
     def path(self) -> Path:
-        """Its SQL, relative to the project; a view's SQL is its definition."""
+        """The file of its SQL, relative to the project; for a view, its definition."""
         folder = "schema" if self.is_view else "sql"
         return Path(folder, self.layer, f"{self.name}.sql")
 
     @property
     def definitions(self) -> tuple[Path, ...]:
-        """The DDL of its tables, relative to the project."""
+        """The files of its tables' DDL, relative to the project."""
         return tuple(Path("schema", self.layer, f"{table}.sql") for table in self.tables)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The scripts in the order of the file, and the variables of the project."""
+    """The scripts of a project in the order of the file, and its variables."""
 
     project: Path
     variables: dict[str, Value]
@@ -67,9 +65,7 @@ class Manifest:
     texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
 
     def fillers(self) -> dict[str, Script]:
-        """The script behind each table, state tables included: `warehouse.agg_user_daily` ->
-        Script.
-        """
+        """Map each table, as `layer.table`, to the script that fills it; with state tables."""
         return {
             f"{script.layer}.{table}": script
             for script in self.scripts.values()
@@ -77,22 +73,20 @@ class Manifest:
         }
 
     def read(self, path: Path) -> str:
-        """The text of a file of the project; asked again, the same, whoever has edited it since."""
+        """Return the text of a file; again the same text, even if it was edited since."""
         if path not in self.texts:
             self.texts[path] = (self.project / path).read_text(encoding="utf-8")
         return self.texts[path]
 
 
 def load(project: Path) -> Manifest:
-    """Read and check the manifest of a project; StartError names the first thing that is wrong."""
+    """Read and check the manifest of a project; StartError names the first fault."""
     file = project / MANIFEST
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StartError(
-            f"{MANIFEST} does not exist in {project}",
-            "run this in the folder of a project, or name one: python -m runner --project DIR",
-        ) from None
+        hint = "run this in the folder of a project, or name one: python -m runner --project DIR"
+        raise StartError(f"{MANIFEST} does not exist in {project}", hint) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StartError(f"{MANIFEST}: {error}") from error
     variables = _variables(content.pop("variables", {}))
@@ -112,63 +106,50 @@ def load(project: Path) -> Manifest:
 
 def _variables(entries: Any) -> dict[str, Value]:
     if not isinstance(entries, dict):
-        raise StartError(f"{MANIFEST}: variables is not a table", "write [variables]")
+        raise _wrong("variables is not a table", "write [variables]")
     for name, value in entries.items():
-        if not isinstance(value, Value):
-            raise StartError(
-                f"{MANIFEST}: variable {name} is a {type(value).__name__}",
-                "a variable is a string, a number or a boolean",
-            )
+        check_variable(f"{MANIFEST}: variable {name}", value)
     return dict(entries)
+
+
+def check_variable(what: str, value: Any) -> None:
+    """StartError if a value is nothing that a template can be given."""
+    if not isinstance(value, Value):
+        raise StartError(
+            f"{what} is a {type(value).__name__}", "a variable is a string, a number or a boolean"
+        )
 
 
 def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
     where = f"[{layer}.{name}]"
     if not isinstance(entry, dict):
-        raise StartError(f"{MANIFEST}: {layer}.{name} is not a table", f"write {where}")
+        raise _wrong(f"{layer}.{name} is not a table", f"write {where}")
     if not _is_plain(name):
-        raise StartError(f"{MANIFEST}: {where} is not a plain lower-case name")
+        raise _wrong(f"{where} is not a plain lower-case name")
     for key in entry:
         if key not in KEYS:
             raise _unknown(f"{where} {key}", key, KEYS)
-    needs = entry.get("needs")
+    needs, state = entry.get("needs"), entry.get("state")
     if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
-        raise StartError(
-            f"{MANIFEST}: {where} has no list of needs", 'needs = ["raw.event_stream"]'
-        )
-    state, is_view, is_restated = (
-        entry.get("state"),
-        entry.get("view", False),
-        entry.get("restated", False),
-    )
+        raise _wrong(f"{where} has no list of needs", 'needs = ["raw.event_stream"]')
     if state is not None and not _is_plain(state):
-        raise StartError(f"{MANIFEST}: {where} state is not a plain lower-case name")
-    if not isinstance(is_view, bool):
-        raise StartError(f"{MANIFEST}: {where} view is neither true nor false")
-    if not isinstance(is_restated, bool):
-        raise StartError(f"{MANIFEST}: {where} restated is neither true nor false")
+        raise _wrong(f"{where} state is not a plain lower-case name")
+    for key in ("view", "restated"):
+        if not isinstance(entry.get(key, False), bool):
+            raise _wrong(f"{where} {key} is neither true nor false")
+    is_view, is_restated = entry.get("view", False), entry.get("restated", False)
     if is_restated and is_view:
-        raise StartError(
-            f"{MANIFEST}: {where} is a view, which stores nothing that could be restated",
-            "take restated out, or say it of a table",
+        raise _wrong(
+            f"{where} is a view, which stores nothing that could be restated",
+            "remove restated, or say it of a table",
         )
-    checks = sorted((project / "sql" / layer).glob(f"{name}.*check.sql"))
-    observations = sorted((project / "sql" / layer).glob(f"{name}.*.observe.sql"))
-    return Script(
-        layer=layer,
-        name=name,
-        needs=tuple(needs),
-        state=state,
-        is_view=is_view,
-        checks=tuple(check.relative_to(project) for check in checks),
-        observations=tuple(path.relative_to(project) for path in observations),
-        is_restated=is_restated,
-    )
 
+    def beside(pattern: str) -> tuple[Path, ...]:
+        found = sorted((project / "sql" / layer).glob(f"{name}.{pattern}"))
+        return tuple(path.relative_to(project) for path in found)
 
-def deletes(text: str) -> bool:
-    """Whether a script takes rows out of its table itself, rather than filling it whole."""
-    return re.search(r"delete from \{\{ this \}\}", text) is not None
+    checks, observations = beside("*check.sql"), beside("*.observe.sql")
+    return Script(layer, name, tuple(needs), state, is_view, checks, observations, is_restated)
 
 
 def _is_plain(name: Any) -> bool:
@@ -181,23 +162,19 @@ def _check_needs(manifest: Manifest) -> None:
         for name in script.tables:
             other = tables[f"{script.layer}.{name}"]
             if other is not script:
-                raise StartError(
-                    f"{MANIFEST}: [{script.key}] and [{other.key}] fill {script.layer}.{name}"
-                )
+                raise _wrong(f"[{script.key}] and [{other.key}] fill {script.layer}.{name}")
     for script in manifest.scripts.values():
         for need in script.needs:
             layer = need.partition(".")[0]
             if layer not in LEAVES and need not in tables:
                 raise _unknown(f"[{script.key}] needs {need}", need, tables)
             if script.layer == "reporting" and layer in LEAVES:
-                raise StartError(
-                    f"{MANIFEST}: [{script.key}] needs {need}, but reports read the warehouse only",
+                raise _wrong(
+                    f"[{script.key}] needs {need}, but reports read the warehouse only",
                     "bring it into a warehouse table first",
                 )
             if script.layer == "warehouse" and layer == "reporting":
-                raise StartError(
-                    f"{MANIFEST}: [{script.key}] needs {need}, but no data flow back from reporting"
-                )
+                raise _wrong(f"[{script.key}] needs {need}, but no data flow back from reporting")
 
 
 def _check_files(manifest: Manifest) -> None:
@@ -206,9 +183,7 @@ def _check_files(manifest: Manifest) -> None:
         expected |= {script.path, *script.definitions, *script.checks, *script.observations}
     for path in sorted(expected):
         if not (manifest.project / path).is_file():
-            raise StartError(
-                f"{MANIFEST}: {path} does not exist", "write it, or take its entry out"
-            )
+            raise _wrong(f"{path} does not exist", "write it, or remove its entry")
     for layer in LAYERS:
         for folder in ("sql", "schema"):
             for file in sorted((manifest.project / folder / layer).glob("*.sql")):
@@ -216,22 +191,23 @@ def _check_files(manifest: Manifest) -> None:
                 if path not in expected:
                     hint = f"declare it: [{layer}.{path.stem}]"
                     if "." in path.stem:
-                        hint = "a script's others are <script>.check.sql, <script>.x.observe.sql"
+                        hint = "beside a script: <script>.check.sql, <script>.x.observe.sql"
                     raise StartError(f"{path} is not in {MANIFEST}", hint)
 
 
 def _check_restated(manifest: Manifest) -> None:
     for script in manifest.scripts.values():
-        if script.is_restated and deletes(manifest.read(script.path)):
-            raise StartError(
-                f"{MANIFEST}: [{script.key}] is restated, but {script.path} replaces rows itself,"
-                " so that no version of its table could be held against the last",
-                "take restated out, or fill the table whole",
+        if script.is_restated and deletes_rows(manifest.read(script.path)):
+            raise _wrong(
+                f"[{script.key}] is restated, but {script.path} replaces rows itself, so that no"
+                " version of its table could be compared with the last",
+                "remove restated, or fill the table whole",
             )
 
 
+def _wrong(message: str, hint: str | None = None) -> StartError:
+    return StartError(f"{MANIFEST}: {message}", hint)
+
+
 def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return StartError(
-        f"{MANIFEST}: {what} is not known", f"did you mean {near[0]}?" if near else None
-    )
+    return _wrong(f"{what} is not known", did_you_mean(name, known))

@@ -1,28 +1,98 @@
-"""Which tables hold what is new: they are of the last build, and say nothing of the others."""
+"""Read the text of scripts: their headers, and what they do with their tables.
+
+Everything that is found by a pattern rather than by a parser is found here, in template text.
+"""
 
 from __future__ import annotations
 
 import re
 
-from runner.project.graph import order
-from runner.project.manifest import Manifest
+PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+WARNING = "-- Level: warn"
 
 
-def change_sets(manifest: Manifest) -> set[str]:
-    """The tables that hold what is new, also after a full build: each build empties them, and fills
-    them from the position of a pipeline or from such tables alone.
+def leading_comment(text: str) -> list[str]:
+    """Return the lines of the comment that a text begins with, without their `--`."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").removeprefix(" "))
+    return lines
+
+
+def header(text: str) -> dict[str, str]:
+    """Return the paragraphs of a script's header by their first word, such as Grain and Why.
+
+    A comment without such words is returned whole, under the empty string.
     """
-    found: set[str] = set()
-    for script in order(manifest):
-        text = "" if script.is_view else manifest.read(script.path)
-        in_full = "\n".join(
-            line
-            for line in text.splitlines()
-            if not re.match(r"\s*(--|\{\{ incremental \}\})", line)
-        )
-        empties = re.search(r"delete from \{\{ this \}\}( as \w+)?\s*;", text)
-        asks = re.search(r"\{\{ (after|through)\b", in_full)
-        reads = {".".join(names) for names in re.findall(r"\{\{ (\w+) \}\}[.](\w+)", in_full)}
-        if empties and (asks or reads <= found):
-            found |= {f"{script.layer}.{table}" for table in script.tables}
-    return found
+    lines = leading_comment(text)
+    paragraphs: dict[str, str] = {}
+    for line in lines:
+        if found := re.match(r"(\w+): +(.+)$", line):
+            paragraphs[found[1]] = found[2]
+        elif paragraphs:
+            paragraphs[list(paragraphs)[-1]] += f" {line.strip()}"
+    return paragraphs or {"": " ".join(lines)} if lines else {}
+
+
+def without_comments(text: str) -> str:
+    """Drop the lines that are only a comment, except for the level of a check."""
+    return "\n".join(
+        line
+        for line in text.splitlines()
+        if line.startswith("-- Level:") or not line.lstrip().startswith("--")
+    )
+
+
+def is_warning(text: str) -> bool:
+    """Whether the header of a check says that it warns instead of blocking the build."""
+    return WARNING in text
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
+
+
+def words_filled_in(text: str) -> set[str]:
+    """Return the words within placeholders. A column may have the name of a variable; only a word
+    in a placeholder is one.
+    """
+    return {word for place in PLACEHOLDER.findall(text) for word in words(place)}
+
+
+def functions_created(text: str) -> set[str]:
+    return set(re.findall(r"create or replace function \{\{ \w+ \}\}\.(\w+)", text))
+
+
+def tables_created(text: str) -> list[str]:
+    """Return the tables that a file of DDL creates under fixed names, as it spells them."""
+    return re.findall(
+        r"^\s*create table (?:if not exists )?([a-z0-9_.]+)", text, flags=re.MULTILINE
+    )
+
+
+def deletes_rows(text: str) -> bool:
+    """Whether a script deletes rows of its table itself, instead of filling it whole."""
+    return re.search(r"delete from \{\{ this \}\}", text) is not None
+
+
+def merged_tables(text: str) -> set[str]:
+    """Return which of its tables, `this` and `state`, a script inserts into by key."""
+    parts = re.split(r"insert into \{\{ (this|state) \}\}", text)
+    return {
+        name for name, rest in zip(parts[1::2], parts[2::2], strict=True) if "on conflict" in rest
+    }
+
+
+def is_change_set(text: str, change_sets: set[str]) -> bool:
+    """Whether a script empties its table and fills it with what is new: from the position of a
+    pipeline, or from other change sets alone. That holds for a full build too.
+    """
+    in_full = "\n".join(
+        line for line in text.splitlines() if not re.match(r"\s*(--|\{\{ incremental \}\})", line)
+    )
+    empties = re.search(r"delete from \{\{ this \}\}( as \w+)?\s*;", text)
+    asks = re.search(r"\{\{ (after|through)\b", in_full)
+    reads = {".".join(names) for names in re.findall(r"\{\{ (\w+) \}\}[.](\w+)", in_full)}
+    return bool(empties and (asks or reads <= change_sets))

@@ -1,4 +1,4 @@
-"""Where a build goes: the live schemas, or those of a target beside them."""
+"""The schemas that a build fills: the live ones, or those of another target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.errors import UsageError
 from runner.project.manifest import Script
 from runner.project.template import plain
 
-# Replicas are shared by all targets; fixture tests alone bring their own.
+# All targets share the replicas; only fixture tests have their own.
 RAW_SCHEMA = "warehouse"
 
 
@@ -33,8 +33,8 @@ class Target:
         return self.name == "live"
 
     @property
-    def beside(self) -> Target:
-        """Where its tables are filled when nobody may see them yet."""
+    def scratch(self) -> Target:
+        """The target in which its tables are filled before readers may see them."""
         return replace(self, name=f"{self.name}_scratch")
 
     @property
@@ -45,11 +45,11 @@ class Target:
         return f"{self.prefix}{layer}.{name}"
 
     def tables(self, script: Script) -> list[str]:
-        """The tables of a script in this target, its own first."""
+        """Return the tables of a script in this target, its own first."""
         return [self.table(script.layer, name) for name in script.tables]
 
     def values(self) -> dict[str, sql.SQL | str]:
-        """What templates call the schemas."""
+        """Return the values that templates use for schemas."""
         return {
             "warehouse": plain(f"{self.prefix}warehouse"),
             "reporting": plain(f"{self.prefix}reporting"),

@@ -21,20 +21,19 @@ from psycopg import sql
 
 from runner.errors import RunnerError
 
-# A line of a script that starts with {{ incremental }} limits it to what has changed: in a full
-# build
-# the line is a comment. One text serves both, and both can be read.
+# A line that starts with {{ incremental }} limits a script to what has changed. In a full build the
+# line is a comment, so that one readable text serves both.
 INCREMENTAL = sql.SQL("")
 FULL = sql.SQL("--")
 
 
 def plain(*names: str) -> sql.SQL:
-    """A name of ours, qualified, without quotes: the manifest lets only plain names through."""
+    """Join the parts of a name without quotes, as the manifest allows only plain names."""
     return sql.SQL(".".join(names))
 
 
 def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
-    """Fill in the values; RunnerError names file and line of a template that cannot be rendered."""
+    """Fill in the values; RunnerError names the file and line that cannot be rendered."""
     try:
         return _compiled(text).render(values)
     except TemplateSyntaxError as error:
@@ -71,7 +70,7 @@ def _undefined_name(message: str) -> str:
 
 
 def _line_of(error: BaseException) -> int:
-    """The line of the template that raised: Jinja gives it as a frame of the traceback."""
+    """Return the line of the template that raised, which is a frame of the traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == "<template>"]
     return lines[-1] or 1 if lines else 1

@@ -1,5 +1,5 @@
-"""Setup: schemas, a new project, files that are loaded, demo data.
+"""Setup: schemas, new projects, CSV files, demo data.
 
 What comes in are a project's DDL, a folder or a CSV file; what goes out are tables to ingest from
-and to build into. It does not know the rounds that follow.
+and to build into. It does not know what runs afterwards.
 """

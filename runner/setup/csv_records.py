@@ -1,4 +1,4 @@
-"""Cuts CSV text into records, and says what is wrong with those that are damaged.
+"""Cuts CSV text into records, and says what is wrong with damaged ones.
 
 A record is one line, or several where a quoted field holds line breaks. Quotes are those of RFC
 4180: around a whole field, doubled inside. A line that breaks that is a record by itself, and
@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-LONGEST = 1 << 20  # a record of more bytes is a quote that somebody forgot to close
+LONGEST = 1 << 20  # bytes; a longer record has a quote that is never closed
 
-# No text matches in two ways, so none of these is ever slow. Groups are not possessive (`)*+`):
-# before Python 3.11.5 those could match wrongly.
+# No text matches in two ways, so matching never backtracks for long. Groups are not possessive
+# (`)*+`): before Python 3.11.5 those could match wrongly.
 _QUOTED = rb'"(?:[^"]++|"")*"(?!")'
 _FIELD = rb'(?:%s|[^",\r\n]*+)' % _QUOTED
 _RECORD = rb"%s(?:,%s)*\r?\n" % (_FIELD, _FIELD)
@@ -26,7 +26,7 @@ UNFINISHED = re.compile(rb'(?:%s,)*(?:%s|"(?:[^"]++|"")*)\r?\Z' % (_FIELD, _FIEL
 
 
 def end_of_records(block: bytes) -> int:
-    """Where the last record that is certainly whole ends; a damaged line counts as one."""
+    """Return where the last record ends that is certainly whole; a damaged line counts as one."""
     if b'"' not in block:
         return block.rfind(b"\n") + 1
     position = 0
@@ -40,14 +40,14 @@ def end_of_records(block: bytes) -> int:
 
 
 def _end_of_whole(block: bytes, position: int) -> int:
-    """Where the whole records that begin at a position end."""
+    """Return where the whole records end that begin at a position."""
     while (end := RECORDS.match(block, position).end()) > position:  # type: ignore[union-attr]
         position = end
     return position
 
 
 def is_clean(block: bytes) -> bool:
-    """Whether COPY reads a block as we do: it forgives wrong quotes, and backslash-dot ends it."""
+    """Tell whether COPY reads a block as we do: it forgives wrong quotes, and stops at `\\.`."""
     return (
         not block.startswith(b"\\.")
         and b"\n\\." not in block
@@ -56,7 +56,7 @@ def is_clean(block: bytes) -> bool:
 
 
 def records(block: bytes, line: int, columns: list[str]) -> Iterator[tuple[int, bytes, str]]:
-    """Line number, text and problem of each record; no problem is an empty string."""
+    """Yield line number, text and problem of each record; the problem may be empty."""
     position = 0
     while position < len(block):
         found = RECORD.match(block, position)
@@ -99,13 +99,13 @@ def _damage(record: bytes, columns: list[str]) -> str:
 
 
 def _commas(record: bytes) -> int:
-    """How many commas separate fields."""
+    """Count the commas that separate fields."""
     return (QUOTED.sub(b"", record) if b'"' in record else record).count(b",")
 
 
 def as_text(record: bytes) -> str:
-    """A line as a text of the database; bytes that cannot be in one, and then backslashes too, as
-    escapes.
+    """Return a line as the database can store it. Bytes that no text can hold become escapes, and
+    then backslashes are doubled.
     """
     try:
         text = record.decode()

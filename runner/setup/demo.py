@@ -1,22 +1,26 @@
-"""Fills the source tables with demo data: the SQL in sql/demo, with the figures asked for."""
+"""Fills a project's sources with the demo data that its sql/demo describes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from psycopg import sql
+
+from runner.database.queries import named_query
 from runner.database.session import Database, Session
 from runner.errors import RunnerError, UsageError
 from runner.project.template import render
+from runner.setup.source import Source, find
 
-FILES = (Path("sql/demo/event_stream.sql"), Path("sql/demo/utm_campaigns.sql"))
+FOLDER = Path("sql/demo")
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What to generate: about growth of `users` over `days` days that end at `end` (exclusive),
-    from `seed`.
+    """The data to generate: `events` of `users` users, over `days` days that end before `end`. The
+    same `seed` gives the same data.
     """
 
     events: int
@@ -28,90 +32,51 @@ class Demo:
 
 
 def seed(database: Database, project: Path, demo: Demo) -> int:
-    """Generate events; returns how many there are now. Refuses where events exist, unless it
+    """Run the scripts of sql/demo in one transaction; return how many rows the source has then.
+
+    The source is that of the first pipeline. Raises RunnerError if it has rows, unless the demo
     appends to them.
     """
+    files = sorted((project / FOLDER).glob("*.sql"))
+    if not files:
+        raise RunnerError(f"this project has no demo data: {FOLDER} has no scripts")
     with database.session("milepost seed") as session, session.transaction():
-        require_source(session)
+        source = find(session)
         session.run("set local jit = off; set local work_mem = '128MB'")
         # Two seeds at once would each find the table empty.
-        session.run("lock table public.event_stream in share row exclusive mode")
-        there = session.row(
-            "select max(created_at) as newest, coalesce(max(event_id), 0) as last_id"
-            " from public.event_stream"
-        )
-        newest, last_id = there["newest"], there["last_id"]
+        session.run(_text("lock", source))
+        newest = session.row(_text("newest", source))["newest"]
         if newest is not None and not demo.append:
             raise RunnerError(
-                "public.event_stream has events already",
+                f"{source.name} has rows already",
                 "--append goes on after the newest; make clean-data deletes embedded data",
             )
         if newest is None and demo.append:
-            raise RunnerError(
-                "public.event_stream has no events to go on after", "leave out --append"
-            )
-        span = session.row(
-            """
-            select
-                coalesce(
-                    %(newest)s::timestamptz,
-                    asked.end_time - make_interval(hours => 24 * %(days)s)
-                ) as start_time,
-                asked.end_time,
-                asked.end_time > now() as is_future
-            from (
-                select
-                    coalesce(
-                        %(end)s::timestamptz,
-                        -- An append ends now at the latest, a first seed with yesterday.
-                        case
-                            when %(newest)s::timestamptz is null then date_trunc('day', now())
-                            else least(
-                                %(newest)s::timestamptz + make_interval(hours => 24 * %(days)s),
-                                now()
-                            )
-                        end
-                    ) as end_time
-            ) as asked
-            """,
-            {"newest": newest, "days": demo.days, "end": demo.end},
-        )
+            raise RunnerError(f"{source.name} has no rows to go on after", "leave out --append")
+        values = {"newest": newest, "days": demo.days, "end": demo.end}
+        span = session.row(named_query("setup/demo.span"), values)
         if span["is_future"]:
             raise UsageError("--end lies in the future", "no event can have arrived after now")
         if span["start_time"] >= span["end_time"]:
-            raise UsageError(f"--end is not after the newest event, {span['start_time']}")
-        values = {
-            "events": demo.events,
-            "users": demo.users,
-            "days": demo.days,
-            "seed": demo.seed,
-            "start_time": span["start_time"],
-            "end_time": span["end_time"],
-            "is_append": demo.append,
-        }
-        for file in FILES:
-            text = (project / file).read_text(encoding="utf-8")
-            session.run(render(text, values, file), file)
-        _arrive_after_watermark(session, last_id, span["end_time"])
-        return int(session.row("select count(*) as events from public.event_stream")["events"])
+            raise UsageError(f"--end is not after the newest row, {span['start_time']}")
+        values = {**asdict(demo), **span, "is_append": demo.append}
+        for file in files:
+            path = file.relative_to(project)
+            session.run(render(file.read_text(encoding="utf-8"), values, path), path)
+        _arrive_after_watermark(session, source, span["end_time"])
+        return int(session.row(_text("count", source))["rows"])
 
 
-def _arrive_after_watermark(session: Session, last_id: int, end_time: datetime) -> None:
-    """No ingest reads what arrives behind its watermark, so what would have arrived there arrives
-    at it.
-    """
-    watermark = session.row(
-        """
-        select max(runs.high) as high
-        from orchestrator.runs as runs
-        inner join orchestrator.pipeline_definitions as pipelines
-            on pipelines.pipeline_id = runs.pipeline_id
-        where
-            pipelines.source_relation = 'public.event_stream'
-            and runs.kind = 'window'
-            and runs.status = 'succeeded'
-        """
-    )["high"]
+def is_empty(database: Database) -> bool:
+    """Tell whether the source that `seed` fills has no rows."""
+    with database.session("milepost seed") as session:
+        return bool(session.row(_text("is_empty", find(session)))["is_empty"])
+
+
+def _arrive_after_watermark(session: Session, source: Source, end_time: datetime) -> None:
+    """Move what would have arrived behind the watermark, where no ingest reads it, up to it."""
+    values = {"source": source.name}
+    watermark = session.row(named_query("setup/demo.watermark"), values)["high"]
     if watermark is None:
         return
     if watermark >= end_time:
@@ -120,31 +85,11 @@ def _arrive_after_watermark(session: Session, last_id: int, end_time: datetime) 
             " no ingest would ever read them",
             "choose a later --end, or leave it out",
         )
-    session.rows(
-        """
-        update public.event_stream
-        set created_at = %(watermark)s
-        where
-            event_id > %(last_id)s
-            and created_at < %(watermark)s
-        """,
-        {"watermark": watermark, "last_id": last_id},
-    )
+    session.rows(_text("arrive", source), {"watermark": watermark})
 
 
-def require_source(session: Session) -> None:
-    """RunnerError without a table of events: before `schema apply`, or in another project."""
-    found = session.row("select to_regclass('public.event_stream') is not null as found")
-    if not found["found"]:
-        raise RunnerError(
-            "there is no public.event_stream here",
-            "python -m runner schema apply makes it; a project of your own has its own source",
-        )
-
-
-def is_empty(database: Database) -> bool:
-    """Whether there is not one event."""
-    with database.session("milepost seed") as session:
-        require_source(session)
-        found = session.row("select exists (select from public.event_stream) as found")["found"]
-        return not found
+def _text(name: str, source: Source) -> str:
+    """Return a query on the source."""
+    cursor = sql.Identifier(source.cursor or "")
+    query = sql.SQL(named_query(f"setup/demo.{name}"))
+    return query.format(table=source.table, cursor=cursor).as_string(None)

@@ -1,6 +1,5 @@
-"""Loads a CSV file into public.event_stream: the lines that are events go in, all others are kept
-in public.load_rejects, in one transaction. `records` knows what a line is; this module what becomes
-of it.
+"""Loads a CSV file into the source of a pipeline, in one transaction: lines that fit the table go
+in, all others are kept in public.load_rejects. `csv_records` cuts the file into lines.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,37 +26,29 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError
 from runner.setup.csv_records import LONGEST, as_text, end_of_records, is_clean, records
+from runner.setup.source import Source, find
 
-COLUMNS = (
-    "event_time",
-    "user_id",
-    "event_type",
-    "transaction_category",
-    "miles_amount",
-    "platform",
-    "utm_source",
-    "country",
-)
-LOOK = "python -m runner db psql -c 'select * from public.load_rejects'"
+SHOW_REJECTS = "python -m runner db psql -c 'select * from public.load_rejects'"
 BLOCK = 1 << 18
 DATA_ERRORS = ("22", "23")  # classes of SQLSTATE: data exceptions, broken constraints
-LOST = "57P"  # the server ended the connection; without a state, we lost it
+LOST = "57P"  # the server ended the connection; without any state, it broke
 HINTS = {
     "42P01": "python -m runner schema apply",
     "53100": "make room on the server's disk, then load it again",
 }
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-Tell = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
-    """What became of the lines of a file."""
+class Loaded:
+    """How many lines of a file went into the table, and how many were set aside."""
 
     rows: int
     rejected: int
     is_behind: bool = False  # some arrived before the watermark: a sweep brings them
+    table: str = field(default="", compare=False)
 
 
 def load(
@@ -65,43 +56,54 @@ def load(
     file: Path,
     as_history: bool,
     again: bool = False,
-    tell: Tell = lambda done, total: None,
-) -> RunResult:
+    on_progress: OnProgress = lambda done, total: None,
+    into: str | None = None,
+) -> Loaded:
     """Load a file with a header, in constant memory; content that was loaded before only `again`.
 
-    created_at becomes the load's own time or, as history, the time of the event. Times without an
-    offset are UTC. `tell` hears how many bytes of how many are read.
+    The table is `into`, else the source of the first pipeline. Rows arrive now or, as history, when
+    they happened: that is their cursor. Times without an offset are UTC. `on_progress` is called
+    with the bytes read and the size of the file. After a RunnerError no row is loaded; rejects are
+    kept if no line at all fits.
     """
     with contextlib.ExitStack() as held:
         with _named(file):
             content = held.enter_context(file.open("rb"))
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
             content.seek(0)
-        columns = _header(file, content)
         try:
             session = held.enter_context(database.session("milepost load"))
+            source = find(session, into)
+            if as_history and not (source.happened and source.cursor):
+                raise RunnerError(
+                    f"{source.name}: no column or no pipeline says when its rows happened",
+                    "leave out --as-history",
+                )
+            columns = _header(file, content, source)
             what = "a load of the same content"
             held.enter_context(session.lock(LOAD_LOCK, lock_number(sha256), what))
             if as_history:
-                # A watermark must not move between the look at it and the commit of older rows.
-                for pipeline in session.rows(named_query("setup/load_csv.pipelines")):
+                # The watermark must not move between reading it and committing older rows.
+                for pipeline in session.rows(
+                    named_query("setup/load_csv.pipelines"), {"source": source.name}
+                ):
                     what = f"an ingest of {pipeline['pipeline_name']}"
                     held.enter_context(session.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
-            loading = _Loading(session, file, columns)
+            loading = _Loading(session, file, source, columns)
             with session.transaction():
                 loading.begin(sha256, as_history, again)
-                for block in _blocks(file, content, sha256, tell):
+                for block in _blocks(file, content, sha256, on_progress):
                     loading.add(block)
                 loading.end(as_history)
         except QueryFailed as error:
             raise _explained(file, error) from error
         if not loading.rows:
             raise RunnerError(
-                f"{file}: not one line is an event, {loading.rejected:,} rejected;"
+                f"{file}: no line fits {source.name}, {loading.rejected:,} rejected;"
                 f" {loading.first_reject()}",
-                f"nothing was loaded; the lines with their reasons: {LOOK}",
+                f"nothing was loaded; the lines with their reasons: {SHOW_REJECTS}",
             )
-    return RunResult(loading.rows, loading.rejected, loading.is_behind)
+    return Loaded(loading.rows, loading.rejected, loading.is_behind, source.name)
 
 
 @contextlib.contextmanager
@@ -124,13 +126,14 @@ def _explained(file: Path, error: QueryFailed) -> RunnerError:
     )
 
 
-def _header(file: Path, content: BinaryIO) -> list[str]:
+def _header(file: Path, content: BinaryIO, source: Source) -> list[str]:
     with _named(file):
         line = content.readline(LONGEST).removeprefix(BYTE_ORDER_MARK)
     text = re.sub(r"\r?\n\Z", "", line.decode(errors="replace"))
     names = [re.sub(r'^"(.*)"$', r"\1", name) for name in text.split(",")]
-    unknown = [name for name in names if name not in COLUMNS]
+    unknown = [name for name in names if name not in source.names]
     doubled = [name for name in names if names.count(name) > 1]
+    missing = [each.name for each in source.columns if each.is_required and each.name not in names]
     if "\r" in text:
         problem = "the lines end with a carriage return alone; save the file with line feeds"
     elif not text:
@@ -139,15 +142,16 @@ def _header(file: Path, content: BinaryIO) -> list[str]:
         problem = f"unknown column {unknown[0][:40]!r}"
     elif doubled:
         problem = f"column {doubled[0]} is there twice"
-    elif "event_time" not in names:
-        problem = "column event_time is missing"
+    elif missing:
+        problem = f"column {missing[0]} is missing"
     else:
         return names
-    raise RunnerError(f"{file}:1: {problem}", f"the first line names columns: {','.join(COLUMNS)}")
+    known = ",".join(source.names)
+    raise RunnerError(f"{file}:1: {problem}", f"the first line names columns: {known}")
 
 
-def _blocks(file: Path, content: BinaryIO, sha256: str, tell: Tell) -> Iterator[bytes]:
-    """What follows the header, in blocks of whole records."""
+def _blocks(file: Path, content: BinaryIO, sha256: str, on_progress: OnProgress) -> Iterator[bytes]:
+    """Read what follows the header, in blocks of whole records."""
     with _named(file):
         start, total = content.tell(), os.fstat(content.fileno()).st_size
         content.seek(0)
@@ -156,7 +160,7 @@ def _blocks(file: Path, content: BinaryIO, sha256: str, tell: Tell) -> Iterator[
     while True:
         with _named(file):
             read, done = content.read(BLOCK), content.tell()
-        tell(done, total)
+        on_progress(done, total)
         digest.update(read)
         block = rest + read
         if not read:
@@ -181,11 +185,12 @@ def _blocks(file: Path, content: BinaryIO, sha256: str, tell: Tell) -> Iterator[
 
 
 class _Loading:
-    """One file on its way in: a clean block as it is, any other record by record."""
+    """Stages one file: a clean block at once, any other record by record."""
 
-    def __init__(self, session: Session, file: Path, columns: list[str]) -> None:
+    def __init__(self, session: Session, file: Path, source: Source, columns: list[str]) -> None:
         self.session = session
-        # A name may hold any bytes; a text of the database may not.
+        self.source = source
+        # A file name may hold any bytes; a text of the database may not.
         self.file_name = os.fsencode(file).decode(errors="backslashreplace")
         self.columns = columns
         self.names = sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -208,16 +213,18 @@ class _Loading:
             "is_again": bool(earlier),
         }
         self.load_id = self.session.row(named_query("setup/load_csv.begin"), values)["load_id"]
-        found = self.session.rows(named_query("setup/load_csv.types"), {"names": self.columns})
-        types = {row["name"]: sql.SQL(row["type"]) for row in found}
-        text = sql.SQL("text")  # of a column that is not there; the server will say so
-        fields = [(sql.Identifier(name), types.get(name, text)) for name in self.columns]
+        types = {column.name: sql.SQL(column.type) for column in self.source.columns}
+        fields = [(sql.Identifier(name), types[name]) for name in self.columns]
+        comma = sql.SQL(", ")
         texts = [sql.SQL("{} text").format(name) for name, _ in fields]
         casts = [sql.SQL("lines.{}::{}").format(*each) for each in fields]
-        comma = sql.SQL(", ")
         self.session.run(
             self._text("stage", text_columns=comma.join(texts), values=comma.join(casts))
         )
+        for row in self.session.rows(
+            named_query("setup/load_csv.not_given"), {"names": self.columns}
+        ):
+            self.session.run(row["statement"])
 
     def add(self, block: bytes) -> None:
         if not is_clean(block) or not self._copy(block):
@@ -229,9 +236,19 @@ class _Loading:
             raise RunnerError(f"{self.file_name}: the file has no rows")
         if as_history:
             self._look_behind_watermark()
-        # Nothing arrives after now, whatever the clock of the device said.
-        arrival = "least(staged.event_time, now())" if as_history else "now()"
-        self.session.run(self._text("insert", created_at=sql.SQL(arrival)))
+        # Nothing arrives after now, whatever the clock of its origin says.
+        arrival: sql.Composable = sql.SQL("now()")
+        if as_history:
+            arrival = sql.SQL("least(staged.{}, now())").format(self._happened())
+        cursor = [sql.Identifier(self.source.cursor)] if self.source.cursor else []
+        comma = sql.SQL(", ")
+        text = self._text(
+            "insert",
+            targets=comma.join([self.names, *cursor]),
+            values=comma.join([self.names, *([arrival] if cursor else [])]),
+            arrival=arrival,
+        )
+        self.session.run(text)
         counts = {"loaded": self.rows, "rejected": self.rejected, "load_id": self.load_id}
         self.session.rows(named_query("setup/load_csv.end"), counts)
 
@@ -240,11 +257,14 @@ class _Loading:
         found = self.session.row(query, {"load_id": self.load_id})
         return "line {line_number}: {reason}".format(**found)
 
+    def _happened(self) -> sql.Identifier:
+        return sql.Identifier(self.source.happened or "")
+
     def _text(self, name: str, **parts: sql.Composable) -> str:
-        """A statement on the columns that the file has."""
+        """Return a statement on the table and the columns that the file has."""
         return (
             sql.SQL(named_query(f"setup/load_csv.{name}"))
-            .format(columns=self.names, **parts)
+            .format(columns=self.names, table=self.source.table, **parts)
             .as_string(None)
         )
 
@@ -260,7 +280,7 @@ class _Loading:
         return True
 
     def _sift(self, block: bytes) -> None:
-        """Stage the records of a block that are events, and keep the others as rejects."""
+        """Stage the records of a block that fit the table, and keep the others as rejects."""
         rejects: list[tuple[int, bytes, str]] = []
         fit: dict[int, bytes] = {}
         for line, record, problem in records(block, self.line, self.columns):
@@ -286,11 +306,13 @@ class _Loading:
         self.rejected += len(rejects)
 
     def _look_behind_watermark(self) -> None:
-        """Older rows are found by a sweep, if they can be told from those that are there."""
-        found = self.session.row(named_query("setup/load_csv.behind"))
+        """Refuse rows that no sweep would find: without a key it cannot tell new rows from old."""
+        found = self.session.row(
+            self._text("behind", happened=self._happened()), {"source": self.source.name}
+        )
         if found["is_behind"] and not found["has_key"]:
             raise RunnerError(
-                f"{self.file_name}: its oldest event, {found['oldest']}, is behind the watermark,"
+                f"{self.file_name}: its oldest row, {found['oldest']}, is behind the watermark,"
                 f" {found['watermark']}, and the pipeline has no key: no ingest would ever read it",
                 "nothing was loaded; load it without --as-history, so that it arrives now",
             )

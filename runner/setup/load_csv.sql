@@ -1,10 +1,10 @@
 -- pipelines --
--- Those that read the table that is loaded.
+-- The pipelines that read the table.
 select
     pipelines.pipeline_id,
     pipelines.pipeline_name
 from orchestrator.pipeline_definitions as pipelines
-where pipelines.source_relation = 'public.event_stream'
+where pipelines.source_relation = %(source)s
 
 -- earlier --
 -- The last load of the same content that brought rows.
@@ -20,7 +20,7 @@ order by loads.load_id desc
 limit 1
 
 -- begin --
--- A row for this load; its counts are known at the end.
+-- Records the load; its counts follow at the end.
 insert into public.loaded_files (sha256, file_name, as_history, is_again)
 values (%(sha256)s, %(file_name)s, %(as_history)s, %(is_again)s)
 returning load_id
@@ -32,28 +32,17 @@ set
     rows_rejected = %(rejected)s
 where load_id = %(load_id)s
 
--- types --
--- What the text of a field becomes; -1 leaves lengths to the insert, which never cuts a value.
-select
-    attributes.attname as name,
-    format_type(attributes.atttypid, -1) as type
-from pg_attribute as attributes
-where
-    attributes.attrelid = 'public.event_stream'::regclass
-    and attributes.attname = any(%(names)s)
-
 -- stage --
--- staged: the events so far, typed, under the rules of the source. lines: the records of suspicious
+-- staged: the rows so far, typed, under the rules of the source. lines: the records of suspicious
 -- blocks as text; never emptied, as that would cost more than the rest. sift copies the good ones
 -- from lines to staged, and returns the others.
 create temporary table staged (
-    like public.event_stream including constraints
+    like {table} including constraints
 ) on commit drop;
-alter table pg_temp.staged alter event_id drop not null, alter created_at drop not null;
 
 create temporary table lines (line_number bigint primary key, {text_columns}) on commit drop;
 
--- Why the fields of one record do not fit their types, if that is why.
+-- Says which field of a record does not fit its type, if one does not.
 create function pg_temp.misfit(wrong_line bigint) returns text
 language plpgsql as $$
 declare
@@ -134,6 +123,16 @@ exception
 end
 $$;
 
+-- not_given --
+-- Columns that the file does not give get their values from the insert.
+select format('alter table pg_temp.staged alter %%I drop not null', attributes.attname) as statement
+from pg_catalog.pg_attribute as attributes
+where
+    attributes.attrelid = 'pg_temp.staged'::regclass
+    and attributes.attnum > 0
+    and attributes.attnotnull
+    and attributes.attname <> all(%(names)s)
+
 -- copy_block --
 -- Fields that are empty are null, quoted or not: some exports quote everything.
 copy pg_temp.staged ({columns}) from stdin
@@ -147,7 +146,7 @@ copy pg_temp.lines (line_number, {columns}) from stdin
 copy public.load_rejects (load_id, file_name, line_number, reason, raw_line) from stdin
 
 -- sift --
--- The lines of a block that are no events, and why.
+-- The lines of a block that do not fit, and why.
 select
     sifted.line_number,
     sifted.reason
@@ -156,31 +155,29 @@ cross join lateral
     pg_temp.sift(starts.line_number, least(starts.line_number + 15, %(last)s)) as sifted
 
 -- behind --
--- Whether the oldest staged event is one that only a sweep would read, and whether there is a key
--- for it.
+-- Whether the oldest staged row is one that only a sweep would read, and whether there is a key for
+-- it.
 select
-    (select min(staged.event_time)::text from pg_temp.staged as staged) as oldest,
+    (select min(staged.{happened})::text from pg_temp.staged as staged) as oldest,
     max(runs.high)::text as watermark,
     coalesce(
-        (select min(staged.event_time) from pg_temp.staged as staged) <= max(runs.high), false
+        (select min(staged.{happened}) from pg_temp.staged as staged) <= max(runs.high), false
     ) as is_behind,
     coalesce(bool_and(cardinality(pipelines.key_columns) > 0), true) as has_key
 from orchestrator.runs as runs
 inner join orchestrator.pipeline_definitions as pipelines
     on pipelines.pipeline_id = runs.pipeline_id
 where
-    pipelines.source_relation = 'public.event_stream'
+    pipelines.source_relation = %(source)s
     and runs.kind = 'window'
     and runs.status in ('succeeded', 'rolled_back')
 
 -- insert --
 -- In the order of arrival.
-insert into public.event_stream ({columns}, created_at)
-select
-    {columns},
-    {created_at} as created_at
+insert into {table} ({targets})
+select {values}
 from pg_temp.staged as staged
-order by {created_at}
+order by {arrival}
 
 -- first_reject --
 select

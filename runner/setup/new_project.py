@@ -1,4 +1,4 @@
-"""Writes a small working project: the one in runner/project, under the names of another source."""
+"""Writes a small working project: the one in starter/, with the names of another source."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from runner.errors import RunnerError, UsageError
 
 EXAMPLE = Path(__file__).with_name("starter")
-# Only the example makes its own source, and knows what its rows look like.
+# Only the example creates its own source, and knows what its rows look like.
 EXAMPLE_ALONE = (Path("schema", "source.sql"), Path("tests", "sql", "warehouse"))
-# A folder with nothing but these is as good as empty.
+# A folder with nothing but these counts as empty.
 HARMLESS = (".git", ".venv")
-# Leaves room for the names that are made of it; PostgreSQL cuts them at 63.
+# Leaves room for longer names made from it: PostgreSQL cuts names at 63 bytes.
 LONGEST_NAME = 48
-# What PostgreSQL takes for a column only in quotes.
+# Names that PostgreSQL accepts for a column only in quotes.
 WORDS_OF_SQL = """
     all analyse analyze and any array as asc asymmetric authorization binary both case cast check
     collate collation column concurrently constraint create cross current_catalog current_date
@@ -33,7 +33,7 @@ WORDS_OF_SQL = """
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table to read, the key of its rows, and the cursor that says when a row was written."""
+    """A table to read, its key column, and the cursor column that says when a row was written."""
 
     schema: str
     table: str
@@ -45,7 +45,7 @@ ORDERS = Source("public", "orders", "order_id", "updated_at")
 
 
 def parse(source: str | None, key: str | None, cursor: str | None) -> Source:
-    """The source that the options describe; without any, the one of the example."""
+    """Return the source that the options describe; without any, that of the example."""
     if source is None and key is None and cursor is None:
         return ORDERS
     if source is None or key is None or cursor is None:
@@ -62,7 +62,8 @@ def parse(source: str | None, key: str | None, cursor: str | None) -> Source:
         _check_name(option, name)
         if name in WORDS_OF_SQL.split():
             raise UsageError(
-                f"{option} {name} is a word of SQL", "read a view that gives it another name"
+                f"{option} {name} is a reserved word of SQL",
+                "read a view that gives it another name",
             )
     if key in (cursor, f"{cursor}_day"):
         raise UsageError(
@@ -73,7 +74,7 @@ def parse(source: str | None, key: str | None, cursor: str | None) -> Source:
 
 
 def write(folder: Path, source: Source, *, is_example: bool) -> list[Path]:
-    """Write the project; returns its files, relative to the folder. Only an empty one will do."""
+    """Write the project into an empty folder; return its files, relative to it."""
     _refuse_filled(folder)
     files = []
     try:
@@ -87,7 +88,7 @@ def write(folder: Path, source: Source, *, is_example: bool) -> list[Path]:
 
 
 def next_steps(folder: Path, source: Source, program: str, *, needs_server: bool) -> list[str]:
-    """The commands to type now, from here to the first look at the report."""
+    """Return the commands that lead from here to the first report."""
     away = os.path.relpath(folder)
     steps = []
     if away != ".":
@@ -132,7 +133,7 @@ def _write(folder: Path, path: Path, text: str, source: Source) -> Path:
 
 
 def _renamed(text: str, source: Source) -> str:
-    """A text of the example with the names of another source, all in one pass."""
+    """Put the names of another source into a text of the example, all in one pass."""
     # In a template, after.items is a method of the dictionary and not its entry.
     entry = f'["{source.table}"]' if hasattr(dict, source.table) else f".{source.table}"
     names = {

@@ -1,34 +1,35 @@
-"""Applies the DDL in schema/: says what it would create, then creates it, in one transaction."""
+"""Applies the DDL in schema/ in one transaction, or tells what that would create."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from runner.build.compose import Composer, Piece
 from runner.build.shape import columns
 from runner.database.queries import named_query
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
-from runner.ingest.pipelines import pipelines
+from runner.database.tables import exists
+from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.scripts import tables_created
 from runner.project.target import Target
 
-# In this order, before the tables of the layers. A project may lack the first and the third; the
-# others come with the package.
+# Applied in this order, before the tables of the layers. A project may lack the first and the
+# third; the others come with the package.
 FIRST = ("source", "orchestrator", "pipelines", "warehouse")
 
 
 class _Rehearsed(Exception):
-    """Ends a transaction that was only to see what would happen."""
+    """Rolls back a transaction that only shows what would happen."""
 
 
 def rehearse(
     database: Database, manifest: Manifest, target: Target, roles: bool = False
 ) -> list[str]:
-    """What `apply` would create, change or grant, a line each; nothing is left behind."""
+    """Return what `apply` would create, change or grant, a line each; nothing is left behind."""
     changes: list[str] = []
     with database.session("milepost schema") as session:
         try:
@@ -51,8 +52,8 @@ def rehearse(
 
 
 def apply(database: Database, manifest: Manifest, target: Target, roles: bool = False) -> None:
-    """Create what does not exist yet; with `roles`, also who may read the reports. Run twice, the
-    second time changes nothing.
+    """Create what does not exist yet; with `roles`, also the roles that may read the reports. A
+    second run changes nothing.
     """
     with database.session("milepost schema") as session, session.transaction():
         _run(session, manifest, target, roles)
@@ -76,7 +77,7 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
 
 
 def _define(session: Session, composer: Composer, script: Script) -> None:
-    """What exists in another shape is left as it is: the next build brings it into the new one."""
+    """Create the tables of a script. One of another shape stays: the next build reshapes it."""
     try:
         with session.savepoint():
             _run_pieces(session, composer.definitions(script))
@@ -92,24 +93,19 @@ def _run_pieces(session: Session, pieces: list[Piece]) -> None:
 
 
 def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
-    """Whether a file is about tables that exist and are not ours: an application's stay."""
+    """Tell whether a file creates tables that exist and belong to somebody else: those stay."""
     file = shared.find(manifest.project, Path("schema", f"{name}.sql"))
     if not file.is_file():
         return False
-    tables = re.findall(
-        r"create table if not exists ([a-z0-9_.]+) ", file.read_text(encoding="utf-8")
-    )
+    tables = tables_created(file.read_text(encoding="utf-8"))
     return bool(session.row(named_query("setup/schema.foreign"), {"tables": tables})["found"])
 
 
 def _create_replicas(session: Session, manifest: Manifest) -> None:
-    """A replica has the columns of its source, so it is made by the database and not by a file."""
+    """Create replicas. They have the columns of their sources, so no file defines them."""
     for pipeline in pipelines(session):
-        definition = session.row(named_query("ingest/pipeline.definition"), pipeline)
-        quoted = definition["source_relation"]
-        if session.row("select to_regclass(%(name)s) is not null as found", {"name": quoted})[
-            "found"
-        ]:
+        definition = read_definition(session, pipeline["pipeline_id"])
+        if exists(session, definition.source_relation):
             ensure_replica(session, definition, manifest.project)
 
 
@@ -119,6 +115,6 @@ def _catalogue(session: Session) -> dict[str, str]:
 
 
 def _rights(session: Session, target: Target) -> list[str]:
-    """Roles, and grants in the reporting schema, as the statements that give them."""
+    """Return roles, and grants in the reporting schema, as the statements that give them."""
     values = {"schema": f"{target.prefix}reporting"}
     return [row["right"] for row in session.rows(named_query("setup/schema.rights"), values)]

@@ -1,5 +1,5 @@
 -- catalogue --
--- What there is, by name, and a text that differs when its definition or a comment does.
+-- Everything that exists, by name, with a text that changes when its definition or a comment does.
 select
     'schema ' || schemas.nspname as name,
     coalesce(obj_description(schemas.oid, 'pg_namespace'), '') as state,
@@ -39,13 +39,13 @@ where
 order by rank, name
 
 -- foreign --
--- Whether one of these tables exists and belongs to a role that we do not act for.
+-- Whether one of these tables exists and belongs to a role that the current one is no member of.
 select coalesce(bool_or(not pg_has_role(relations.relowner, 'usage')), false) as found
 from unnest(%(tables)s::text[]) as names (name)
 inner join pg_class as relations on relations.oid = to_regclass(names.name)
 
 -- rights --
--- Roles, and what is granted on a schema, in it, and on what is yet to come into it.
+-- Roles, and the grants on a schema, on what is in it, and by default on what will be.
 select 'create role ' || quote_ident(roles.rolname) as right, 1 as rank
 from pg_roles as roles
 union all

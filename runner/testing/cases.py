@@ -1,11 +1,8 @@
-"""Fixture cases: rows that are given and rows that are expected, as files. Reads them and holds
-them against the manifest; knows no database.
-"""
+"""Reads fixture cases, files of given and expected rows, and checks them against the manifest."""
 
 from __future__ import annotations
 
 import csv
-import difflib
 import fnmatch
 import io
 import tomllib
@@ -13,9 +10,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.errors import StartError, UsageError
+from runner.errors import StartError, UsageError, closest, did_you_mean
 from runner.project.graph import order, select
-from runner.project.manifest import Manifest, Script, Value
+from runner.project.manifest import Manifest, Script, Value, check_variable
 
 ROOT = Path("tests", "sql")
 RAW = "raw"
@@ -24,7 +21,7 @@ PARTS = ("given", "expected", "variables.toml")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A file of rows: `given/raw.event_stream.csv` has rows of raw.event_stream."""
+    """A file of rows, such as `given/raw.event_stream.csv`."""
 
     table: str
     path: Path
@@ -37,16 +34,16 @@ class Rows:
         return self.table.startswith(f"{RAW}.")
 
     def slice(self, first: int, last: int | None) -> Rows:
-        """Some of the rows, under the same header."""
+        """Return some of the rows, under the same header."""
         return replace(self, records=self.records[first:last])
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One story about a script: what is given, what is expected, and the variables it is told in.
+    """A case of a script: given and expected rows, and the variables to build with.
 
     `scripts` are those that have to run, in order: what the script and the expected tables need,
-    up to the tables that are given.
+    up to the given tables.
     """
 
     script: Script
@@ -62,23 +59,20 @@ class Case:
 
     @property
     def is_raw(self) -> bool:
-        """Whether rows are given in raw tables only: then they can also arrive bit by bit."""
+        """Whether only raw tables are given, whose rows can also arrive in several runs."""
         return all(rows.is_raw for rows in self.given)
 
 
 def collect(manifest: Manifest) -> list[Case]:
-    """All cases of a project, by name; StartError names the first file that is wrong."""
+    """Return all cases of a project, by name; StartError names the first file with a fault."""
     cases = []
-    root = manifest.project / ROOT
-    for layer in _folders(root):
+    for layer in _folders(manifest.project / ROOT):
         for folder in _folders(layer):
-            script = manifest.scripts.get(f"{layer.name}.{folder.name}")
+            key = f"{layer.name}.{folder.name}"
+            script = manifest.scripts.get(key)
             if script is None:
-                raise _unknown(
-                    f"{ROOT / layer.name / folder.name}: there is no script",
-                    f"{layer.name}.{folder.name}",
-                    manifest.scripts,
-                )
+                what = f"{ROOT / layer.name / folder.name}: there is no script"
+                raise _unknown(what, key, manifest.scripts)
             cases += [_read(manifest, script, case) for case in _folders(folder)]
     return cases
 
@@ -86,8 +80,8 @@ def collect(manifest: Manifest) -> list[Case]:
 def choose(
     manifest: Manifest, cases: list[Case], patterns: Collection[str], names: Collection[str]
 ) -> list[Case]:
-    """The cases of the scripts that match a pattern, and of these the ones that are named: by their
-    folder, the end of its path, or a glob. UsageError if there are none.
+    """Return the cases of the scripts that match a pattern; with `names`, only those whose folder,
+    end of path or glob is among them. UsageError if there are none.
     """
     if not cases:
         raise UsageError(
@@ -98,28 +92,29 @@ def choose(
         keys = select(manifest, patterns)
         cases = [case for case in cases if case.script.key in keys]
         if not cases:
-            raise UsageError(f"no case for {', '.join(patterns)}", "without -s all cases are run")
+            raise UsageError(f"no case for {', '.join(patterns)}", "without -s all cases run")
     chosen = []
     for name in names:
         wanted = name.rstrip("/").removeprefix("./").removeprefix(f"{ROOT.as_posix()}/")
         found = [
             case
             for case in cases
-            if fnmatch.fnmatchcase(case.name, wanted)
-            or fnmatch.fnmatchcase(case.name, f"*/{wanted}")
-            or case.name.startswith(f"{wanted}/")
+            if any(
+                fnmatch.fnmatchcase(case.name, pattern)
+                for pattern in (wanted, f"*/{wanted}", f"{wanted}/*")
+            )
         ]
         if not found:
             tails = {case.path.name: case.name for case in cases}
-            near = difflib.get_close_matches(wanted.rpartition("/")[2], tails, n=1)
-            hint = f"did you mean {tails[near[0]]}?" if near else None
+            near = closest(wanted.rpartition("/")[2], tails)
+            hint = f"did you mean {tails[near]}?" if near else None
             raise UsageError(f"no case is called {name}", hint)
         chosen += [case for case in found if case not in chosen]
     return chosen or cases
 
 
 def _folders(path: Path) -> list[Path]:
-    """The folders in a folder; a file there is a mistake."""
+    """Return the folders in a folder; a file there is a mistake."""
     if not path.is_dir():
         return []
     found = _entries(path)
@@ -145,26 +140,18 @@ def _read(manifest: Manifest, script: Script, folder: Path) -> Case:
     given = tuple(_rows(manifest, path, "given"))
     expected = tuple(_rows(manifest, path, "expected"))
     if not expected:
-        raise StartError(
-            f"{path} expects nothing", f"write {path}/expected/{script.key}.csv with the rows"
-        )
-    both = {rows.table for rows in given} & {rows.table for rows in expected}
-    for table in sorted(both):
-        raise StartError(f"{path}: {table} is given, and expected too", "take one of them away")
-    return Case(
-        script=script,
-        path=path,
-        given=given,
-        expected=expected,
-        variables=_variables(manifest, path / "variables.toml"),
-        scripts=_needed(manifest, script, path, given, expected),
-    )
+        hint = f"write {path}/expected/{script.key}.csv with the rows"
+        raise StartError(f"{path} expects nothing", hint)
+    for table in sorted({rows.table for rows in given} & {rows.table for rows in expected}):
+        raise StartError(f"{path}: {table} is both given and expected", "remove one of them")
+    variables = _variables(manifest, path / "variables.toml")
+    scripts = _needed(manifest, script, path, given, expected)
+    return Case(script, path, given, expected, variables, scripts)
 
 
 def _variables(manifest: Manifest, path: Path) -> dict[str, Value]:
     try:
-        text = (manifest.project / path).read_text(encoding="utf-8")
-        entries = tomllib.loads(text)
+        entries = tomllib.loads((manifest.project / path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -172,11 +159,7 @@ def _variables(manifest: Manifest, path: Path) -> dict[str, Value]:
     for name, value in entries.items():
         if name not in manifest.variables:
             raise _unknown(f"{path}: {name} is not a variable", name, manifest.variables)
-        if not isinstance(value, Value):
-            raise StartError(
-                f"{path}: {name} is a {type(value).__name__}",
-                "a variable is a string, a number or a boolean",
-            )
+        check_variable(f"{path}: {name}", value)
     return entries
 
 
@@ -194,21 +177,16 @@ def _rows(manifest: Manifest, case: Path, part: str) -> Iterable[Rows]:
         header, *records = _records(path, text) or [""]
         columns = tuple(next(csv.reader([header]), ()))
         if not columns:
-            raise StartError(f"{path} is empty", "its first line names columns; no rows is fine")
+            raise StartError(f"{path} is empty", "its first line names the columns")
         for column in columns:
             if columns.count(column) > 1:
-                raise StartError(f"{path}:1: column {column} is there twice", "take one out")
-        yield Rows(
-            table=file.stem,
-            path=path,
-            columns=columns,
-            header=header.encode(),
-            records=tuple(record.encode() for record in records),
-        )
+                raise StartError(f"{path}:1: column {column} is there twice", "remove one")
+        encoded = tuple(record.encode() for record in records)
+        yield Rows(file.stem, path, columns, header.encode(), encoded)
 
 
 def _records(path: Path, text: str) -> list[str]:
-    """The records of a CSV file, each with the end of its line; one may be several lines long."""
+    """Return the records of a CSV file with their line ends; one may have several lines."""
     lines = list(io.StringIO(text, newline=""))
     if lines and not lines[-1].endswith(("\n", "\r")):
         lines[-1] += "\n"
@@ -219,15 +197,14 @@ def _records(path: Path, text: str) -> list[str]:
             records.append("".join(lines[before : reader.line_num]))
             before = reader.line_num
     except csv.Error as error:
-        raise StartError(
-            f"{path}:{before + 1}: {error}", "a quote within quotes is written twice"
-        ) from error
+        hint = "a quote within quotes is written twice"
+        raise StartError(f"{path}:{before + 1}: {error}", hint) from error
     return records
 
 
 def _check_table(manifest: Manifest, path: Path, table: str, part: str) -> None:
     tables = manifest.fillers()
-    raw = _raw_tables(manifest.scripts.values())
+    raw = {f"{RAW}.{name}" for name in raw_names(manifest)}
     known = {*tables, *raw} if part == "given" else set(tables)
     if table in raw and part == "expected":
         raise StartError(f"{path}: no script fills {table}", "expect a table that a script fills")
@@ -248,32 +225,25 @@ def _needed(
         found = frontier.pop()
         if found.key not in needed:
             needed[found.key] = found
-            frontier += [
-                fillers[need] for need in found.needs if need in fillers and need not in are_given
-            ]
+            unmet = set(found.needs) & fillers.keys() - are_given
+            frontier += [fillers[need] for need in unmet]
     for found in needed.values():
         for table in (f"{found.layer}.{name}" for name in found.tables):
             if table in are_given:
+                hint = f"give all of its tables: {', '.join(found.tables)}"
                 raise StartError(
                     f"{path}: {table} is given, but {found.path} has to run and fills it",
-                    "give what that script reads"
-                    if found is script
-                    else f"give all of its tables: {', '.join(found.tables)}",
+                    "give what that script reads" if found is script else hint,
                 )
     return tuple(each for each in order(manifest) if each.key in needed)
 
 
-def _raw_tables(scripts: Iterable[Script]) -> set[str]:
-    """The raw tables that scripts read."""
-    return {need for script in scripts for need in script.needs if need.startswith(f"{RAW}.")}
-
-
 def raw_names(manifest: Manifest) -> list[str]:
-    """Names of all raw tables of a project, without `raw.`."""
-    return sorted(table.partition(".")[2] for table in _raw_tables(manifest.scripts.values()))
+    """Return the names of all raw tables that scripts read, without `raw.`."""
+    needs = {need for script in manifest.scripts.values() for need in script.needs}
+    return sorted(need.partition(".")[2] for need in needs if need.startswith(f"{RAW}."))
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return StartError(what, f"did you mean {near[0]}?" if near else f"one of {', '.join(names)}")
+    return StartError(what, did_you_mean(name, names, f"one of {', '.join(names)}"))

@@ -1,4 +1,4 @@
-"""Holds the SQL against the manifest: what a script reads it declares, and back."""
+"""Checks that each script declares in the manifest exactly the tables that it reads."""
 
 from __future__ import annotations
 
@@ -15,20 +15,11 @@ from runner.errors import RunnerError
 from runner.project.graph import order
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
-from runner.project.template import plain
-
-
-class _Canonical(Target):
-    """Schemas of their own, so that a name tells the layer: replicas live in `raw`."""
-
-    __slots__ = ()
-
-    def values(self):  # type: ignore[no-untyped-def]
-        return {**Target.values(self), "raw": plain("raw")}
+from runner.testing.cases import raw_names
 
 
 def lint(manifest: Manifest, keys: Collection[str] | None = None) -> list[str]:
-    """One line per problem of all scripts or of those named, with file and what to change."""
+    """Return a line for each problem of all scripts, or of those in `keys`, with its file."""
     order(manifest)  # no cycles
     return [
         problem
@@ -39,15 +30,12 @@ def lint(manifest: Manifest, keys: Collection[str] | None = None) -> list[str]:
 
 
 def tables_read(manifest: Manifest, script: Script) -> set[str]:
-    """The tables that a script, its checks and its observations read, by their names in the
-    manifest.
-    """
-    names = {
-        need.removeprefix("raw.") for other in manifest.scripts.values() for need in other.needs
-    }
-    composer = Composer(manifest, _Canonical(), {name: Position(0, 0, 0) for name in names})
+    """Return the tables that a script, its checks and observations read, as needs name them."""
+    positions = {name: Position(0, 0, 0) for name in raw_names(manifest)}
+    # With the replicas in `raw`, the schema of a name is its layer.
+    composer = Composer(manifest, Target(raw_schema="raw"), positions)
     own = {table: f"{script.layer}.{table}" for table in script.tables}
-    # Incremental: that text has every line of the full one, and those on the change set.
+    # The incremental text has every line of the full one, and those that read change sets.
     texts = [(script.path, composer.script(script, "incremental", own).text)]
     if script.is_view:
         texts = [(script.path, composer.definitions(script)[0].text)]
@@ -70,7 +58,7 @@ def _problems(manifest: Manifest, script: Script) -> Iterator[str]:
 
 
 def _without_comments(text: str) -> str:
-    """Without `comment on`, which reads nothing; the parser does not know all of its strings."""
+    """Drop `comment on`, which reads nothing and has strings that the parser does not know."""
     return re.sub(
         r"^comment on .*?;$",
         lambda found: "\n" * found[0].count("\n"),

@@ -1,17 +1,19 @@
-"""Tries fixture cases: real builds of test schemas, in one transaction that is rolled back."""
+"""Runs fixture cases: real builds of test schemas, in one transaction that is rolled back."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import groupby
 
+from runner.build.checks import CheckFailed
 from runner.build.compose import Composer
+from runner.build.evidence import Evidence
 from runner.build.plan import NEVER_BUILT, Mode, Step
-from runner.build.transaction import BuildTransaction, CheckFailed
+from runner.build.transaction import BuildTransaction
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.queries import named_query
@@ -23,9 +25,8 @@ from runner.database.session import (
     lock_number,
 )
 from runner.errors import RunnerError, StartError
-from runner.project.graph import order
+from runner.project.graph import change_sets, order
 from runner.project.manifest import Manifest, Script
-from runner.project.scripts import change_sets
 from runner.project.target import Target
 from runner.testing.cases import Case, Rows
 from runner.testing.tables import CaseTables, Contents, Mismatch
@@ -40,185 +41,175 @@ LATE = "two incremental builds, the second of the first rows, which come late"
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What became of a case: after which build it failed, and why."""
+    """The result of a case. If it failed: after which build, and the error or the mismatches."""
 
     case: Case
     seconds: float
     after: str = ""
     error: str = ""
-    mismatches: list[Mismatch] = field(default_factory=list)
+    mismatches: tuple[Mismatch, ...] = ()
 
     @property
     def has_passed(self) -> bool:
         return not self.after
 
 
-class _Failed(Exception):
+class _CaseFailed(Exception):
     """A build of a case does not do what it should."""
 
-    def __init__(self, after: str, error: str, mismatches: list[Mismatch]) -> None:
+    def __init__(self, after: str, error: str, mismatches: Sequence[Mismatch] = ()) -> None:
         super().__init__(after)
-        self.after, self.error, self.mismatches = after, error, mismatches
+        self.after, self.error, self.mismatches = after, error, tuple(mismatches)
+
+    def result(self, case: Case, started: float) -> CaseResult:
+        seconds = time.monotonic() - started
+        return CaseResult(case, seconds, self.after, self.error, self.mismatches)
 
 
-class _Done(Exception):
-    """Ends a transaction of which nothing is to be kept."""
-
-
-def run(
+def run_cases(
     database: Database,
     manifest: Manifest,
     cases: Sequence[Case],
-    tell: Callable[[CaseResult], None] = lambda tried: None,
+    on_result: Callable[[CaseResult], None] = lambda result: None,
 ) -> list[CaseResult]:
-    """Try the cases, and tell of each; nothing is left behind. StartError names a file of rows that
-    the database does not take.
+    """Run the cases and leave nothing behind. StartError names a file of rows that the database
+    rejects.
     """
-    tried: list[CaseResult] = []
+    results: list[CaseResult] = []
 
-    def note(one: CaseResult) -> None:
-        tried.append(one)
-        tell(one)
+    def note(result: CaseResult) -> None:
+        results.append(result)
+        on_result(result)
 
     with database.session("milepost test") as work:
         name = f"test_{work.backend_pid}"
-        bench = CaseTables(work, Target(name, raw_schema=f"{name}_raw"))
-        # An ingest does not wait for the transactions of those who hold this lock.
-        with (
-            work.lock(BUILD_LOCK, lock_number(name), f"a test as {name}"),
-            suppress(_Done),
-            work.transaction(),
-        ):
-            bench.make_raw_tables(manifest)
+        tables = CaseTables(work, Target(name, raw_schema=f"{name}_raw"))
+        # An ingest does not wait for the transactions of sessions that hold this lock.
+        with work.lock(BUILD_LOCK, lock_number(name), f"a test as {name}"), work.rehearsal():
+            tables.create_raw_tables(manifest)
             ledger.require(work)
-            for _, group in groupby(sorted(cases, key=_told_in), _told_in):
+            for _, group in groupby(sorted(cases, key=_variables_of), _variables_of):
                 together = list(group)
                 variables = {**manifest.variables, **together[0].variables}
-                trial = _Trial(replace(manifest, variables=variables), bench)
-                trial.run(together, note)
-            raise _Done
-    return tried
+                _CaseRunner(replace(manifest, variables=variables), tables).run(together, note)
+    return results
 
 
-class _CaseTransaction(BuildTransaction):
-    """A build of tables that were made from their DDL a moment ago: they have its shape."""
-
-    def reshaped(self, composer: Composer, due: list[Step]) -> set[str]:
-        return set()
-
-
-def _told_in(case: Case) -> str:
-    """The variables of a case, for cases with the same to stand together; those without first."""
+def _variables_of(case: Case) -> str:
+    """A sort key that groups cases with the same variables, those without first."""
     return json.dumps(case.variables, sort_keys=True) if case.variables else ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
-    """Tries cases that are told in the same variables: they share tables that were built over empty
-    raw tables, and each is undone before the next.
+class _CaseRunner:
+    """Runs cases with the same variables. They share tables that were built over empty raw tables,
+    and each case is rolled back before the next.
     """
 
     manifest: Manifest
-    bench: CaseTables
+    tables: CaseTables
 
-    def run(self, cases: Sequence[Case], tell: Callable[[CaseResult], None]) -> None:
+    def run(self, cases: Sequence[Case], on_result: Callable[[CaseResult], None]) -> None:
         needed = {script.key for case in cases for script in case.scripts}
         scripts = [script for script in order(self.manifest) if script.key in needed]
         fillers = self.manifest.fillers()
         given = {rows.table for case in cases for rows in case.given if not rows.is_raw}
         started = time.monotonic()
-        with self._undone():
+        with self.tables.session.rehearsal():
             try:
-                with self.bench.session.savepoint(), self._failing(EMPTY):
-                    composer = Composer(self.manifest, self.bench.target, {})
-                    self.bench.make_tables(composer, [fillers[table] for table in sorted(given)])
+                with self.tables.session.savepoint(), self._failing(EMPTY):
+                    composer = Composer(self.manifest, self.tables.target, {})
+                    self.tables.create_tables(composer, [fillers[each] for each in sorted(given)])
                     self._build(EMPTY, scripts, "full", 0, 0)
-            except _Failed as failed:
+            except _CaseFailed as failed:
                 if len(cases) == 1:
-                    tell(_tried(cases[0], started, failed))
+                    on_result(failed.result(cases[0], started))
                     return
             else:
                 for case in cases:
-                    tell(self._try(case))
+                    on_result(self._run_case(case))
                 return
-        for case in cases:  # a script of one of them fails; the others can still be tried
-            self.run([case], tell)
+        for case in cases:  # a script of one of them fails; the others may still pass
+            self.run([case], on_result)
 
-    def _try(self, case: Case) -> CaseResult:
+    def _run_case(self, case: Case) -> CaseResult:
         started = time.monotonic()
         try:
-            built = self._rebuild(case)
+            built = self._build_in_full(case)
             if case.is_raw:
-                self._arrive(case, built)
-        except _Failed as failed:
-            return _tried(case, started, failed)
+                self._build_in_parts(case, built)
+        except _CaseFailed as failed:
+            return failed.result(case, started)
         return CaseResult(case, time.monotonic() - started)
 
-    def _rebuild(self, case: Case) -> Contents:
+    def _build_in_full(self, case: Case) -> Contents:
         """Build in full, twice; returns what the tables hold."""
-        with self._undone():
+        with self.tables.session.rehearsal():
             for rows in case.given:
-                self.bench.fill(rows, 1)
+                self.tables.fill(rows, 1)
             self._build(FULL, case.scripts, "full", 0, 1)
             with self._failing(FULL):
-                _raise_for(FULL, [self.bench.expect(rows) for rows in case.expected])
-            built = self.bench.contents(case.scripts)
+                _raise_for(FULL, [self.tables.expect(rows) for rows in case.expected])
+            built = self.tables.contents(case.scripts)
             self._build(AGAIN, case.scripts, "full", 0, 1)
-            _raise_for(AGAIN, self.bench.compare(built, self.bench.contents(case.scripts)))
+            _raise_for(AGAIN, self.tables.compare(built, self.tables.contents(case.scripts)))
         return built
 
-    def _arrive(self, case: Case, built: Contents) -> None:
-        """Let the rows arrive in runs, with an incremental build after each: the tables are those
-        of the full build, and one more build changes nothing. What holds the rows of the last run
-        only can be compared where there is one run.
+    def _build_in_parts(self, case: Case, built: Contents) -> None:
+        """Let the rows arrive in several runs, with an incremental build after each.
+
+        The tables must equal those of the full build, and another build must change nothing. Change
+        sets hold the rows of the last run only, so they are compared only if there is one run.
         """
         changes = change_sets(self.manifest)
         is_about_changes = not changes.isdisjoint(rows.table for rows in case.expected)
         for after, parts in _arrivals(case, is_about_changes):
-            with self._undone():
+            with self.tables.session.rehearsal():
                 for run, part in enumerate(parts, start=1):
                     for rows in part:
-                        self.bench.fill(rows, run)
+                        self.tables.fill(rows, run)
                     self._build(after, case.scripts, "incremental", run - 1, run)
-                found = self.bench.contents(case.scripts)
-                incomparable = () if len(parts) == 1 else changes
-                _raise_for(after, self.bench.compare(built, found, incomparable))
+                found = self.tables.contents(case.scripts)
+                ignored = () if len(parts) == 1 else changes
+                _raise_for(after, self.tables.compare(built, found, ignored))
                 self._build(AGAIN, case.scripts, "incremental", run - 1, run)
-                _raise_for(
-                    f"{after}, and {AGAIN}",
-                    self.bench.compare(found, self.bench.contents(case.scripts)),
-                )
+                again = self.tables.contents(case.scripts)
+                _raise_for(f"{after}, and {AGAIN}", self.tables.compare(found, again))
 
     def _build(
         self, what: str, scripts: Sequence[Script], mode: Mode, after: int, through: int
     ) -> None:
-        """Run the scripts, as a build that finds the runs between two positions new. Their
-        pipelines are not those of the ledger: nothing was ever replaced in them.
+        """Run the scripts as a build does for which the runs after one position, through another,
+        are new. The pipelines have ids that the ledger does not know, so it has no replaced rows.
         """
         positions = {
             name: Position(-number, after, through)
-            for number, name in enumerate(self.bench.raw_names, start=1)
+            for number, name in enumerate(self.tables.raw_names, start=1)
         }
-        session, target = self.bench.session, self.bench.target
+        session, target = self.tables.session, self.tables.target
         with self._failing(what):
-            _CaseTransaction(
+            transaction = BuildTransaction(
                 manifest=self.manifest,
                 target=target,
                 work=session,
-                evidence=None,
-                run_id=self._begin(),
-                tell=lambda result: None,
+                evidence=Evidence(None, self._begin(), target.name),
+                on_result=lambda result: None,
                 starting=lambda step, index, count: None,
-            ).run(positions, [Step(script, mode, NEVER_BUILT) for script in scripts])
+            )
+            steps = [Step(script, mode, NEVER_BUILT) for script in scripts]
+            # The tables were just created from their DDL, so they have its shape.
+            transaction.run(positions, steps, find_reshaped=lambda *_: set())
 
     def _begin(self) -> int:
-        """A build under a number that no run has: the next run gets the one it would have had."""
-        keys = {"kind": "build", "target": self.bench.target.name}
-        return int(self.bench.session.row(named_query("testing/run.begin"), keys)["run_id"])
+        """Begin a build under a number of its own: the next run gets the number that it would have
+        had.
+        """
+        keys = {"kind": "build", "target": self.tables.target.name}
+        return int(self.tables.session.row(named_query("testing/run.begin"), keys)["run_id"])
 
     @contextmanager
     def _failing(self, after: str) -> Iterator[None]:
-        """What a script does wrong is a failure of the case; nothing else is."""
+        """Turn the errors of scripts, and no others, into a failure of the case."""
         try:
             yield
         except StartError:
@@ -228,20 +219,13 @@ class _Trial:
                 raise
             hint = "" if error.hint is None or isinstance(error, CheckFailed) else error.hint
             text = f"{error.message} ({hint})" if hint else error.message
-            # People know their tables by their own names.
-            said = text.replace(f"{self.bench.target.name}_", "")
-            raise _Failed(after, said, []) from error
-
-    @contextmanager
-    def _undone(self) -> Iterator[None]:
-        """Undo what runs inside, also when it goes well."""
-        with suppress(_Done), self.bench.session.savepoint():
-            yield
-            raise _Done
+            # People know their tables without the prefix of the test target.
+            message = text.replace(f"{self.tables.target.name}_", "")
+            raise _CaseFailed(after, message) from error
 
 
 def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[list[Rows]]]]:
-    """In which runs the rows of a case can arrive."""
+    """Yield the ways in which the rows of a case can arrive: a name, and the rows of each run."""
     if is_about_changes or all(len(rows.records) < 2 for rows in case.given):
         yield ONE_RUN, [list(case.given)]
         return
@@ -255,9 +239,4 @@ def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[li
 def _raise_for(after: str, found: Sequence[Mismatch | None]) -> None:
     mismatches = [mismatch for mismatch in found if mismatch]
     if mismatches:
-        raise _Failed(after, "", mismatches)
-
-
-def _tried(case: Case, started: float, failed: _Failed) -> CaseResult:
-    seconds = time.monotonic() - started
-    return CaseResult(case, seconds, failed.after, failed.error, failed.mismatches)
+        raise _CaseFailed(after, "", mismatches)

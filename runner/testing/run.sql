@@ -1,5 +1,5 @@
 -- begin --
--- A build of a test, under a number of its own: one of the sequence would leave a gap behind.
+-- Begin the build of a test under a negative number: one of the sequence would leave a gap.
 insert into orchestrator.runs (run_id, kind, status, target)
 overriding system value
 select
@@ -11,8 +11,8 @@ from orchestrator.runs as runs
 returning runs.run_id
 
 -- columns --
--- The columns of a table, in order: which are its key, and which want a value and have none by
--- themselves.
+-- The columns of a table, in order: whether they are in its key, and whether they need a value
+-- because they have no default.
 select
     attributes.attname as name,
     attributes.attnotnull

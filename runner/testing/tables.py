@@ -1,15 +1,12 @@
-"""Where fixture cases are tried: the tables of a test target, filled from files and held against
-other files.
-"""
+"""The tables that fixture cases run in: filled from files, and compared with other files."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,31 +18,34 @@ from runner.database import ledger
 from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Row, Session
-from runner.errors import StartError
+from runner.database.tables import exists
+from runner.errors import StartError, did_you_mean
+from runner.ingest.pipelines import read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.scripts import tables_created
 from runner.project.target import RAW_SCHEMA, Target
 from runner.testing.cases import Rows, raw_names
 
-# In which run a row came is no matter between two builds.
+# The run that brought a row may differ between two builds.
 RUN = "_run_id"
 
-# A row as pairs of column and value, and how often it is there.
+# Rows as pairs of column and value, with their counts.
 Bag = Counter[tuple[tuple[str, Any], ...]]
 Contents = Mapping[str, Bag]
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Rows that a table lacks, and rows that it should not have, by the columns that identify them
-    or tell them apart.
+    """Rows that a table lacks, and rows that it should not have, in the columns of its key and
+    those that differ.
     """
 
     table: str
-    columns: list[str]
-    missing: list[Row]
-    unexpected: list[Row]
+    columns: tuple[str, ...]
+    missing: tuple[Row, ...]
+    unexpected: tuple[Row, ...]
 
 
 @dataclass(slots=True)
@@ -57,19 +57,19 @@ class CaseTables:
     raw_names: list[str] = field(default_factory=list)
     _columns: dict[str, dict[str, Row]] = field(default_factory=dict)
 
-    def make_raw_tables(self, manifest: Manifest) -> None:
-        """Empty raw tables with the columns of the replicas or, before the first ingest, of the
-        sources. A database that is new gets what it needs for that, until the rollback.
+    def create_raw_tables(self, manifest: Manifest) -> None:
+        """Create empty raw tables with the columns of the replicas or, before the first ingest, of
+        the sources. A new database gets what that takes, until the rollback.
         """
         self.raw_names = raw_names(manifest)
         composer = Composer(manifest, self.target, {})
-        if not self._exists("orchestrator.runs"):
+        if not exists(self.session, "orchestrator.runs"):
             self._run_layer(composer, "orchestrator")
         self.session.run(f"create schema {self.target.raw_schema}")
         missing = []
         for name in self.raw_names:
             replica = f"{RAW_SCHEMA}.raw_{name}"
-            if self._exists(replica):
+            if exists(self.session, replica):
                 table = self._table(f"raw.{name}")
                 self.session.run(f"create table {table} (like {replica} including all)")
             else:
@@ -79,32 +79,29 @@ class CaseTables:
                 self._run_layer(composer, "source")
             self._run_layer(composer, "pipelines")
             for name in missing:
-                self._make_like_source(manifest, name)
+                self._create_like_source(manifest, name)
 
-    def make_tables(self, composer: Composer, scripts: Iterable[Script]) -> None:
-        """The tables of scripts that do not run, and the schemas of all."""
+    def create_tables(self, composer: Composer, scripts: Iterable[Script]) -> None:
+        """Create all schemas, and the tables of scripts that do not run."""
         layers = [piece for layer in LAYERS for piece in composer.layer(layer)]
         tables = [piece for script in scripts for piece in composer.definitions(script)]
         for piece in (*layers, *tables):
             self.session.run(piece.text, piece.file)
 
     def fill(self, rows: Rows, run: int) -> None:
-        """Put the rows of a file into its table: into a raw one as those that a run brought, into
-        another one in place of what is there. What a file says nothing of is null.
+        """Insert the rows of a file into a raw table, as the rows of a run, or replace those of
+        another table with them. Columns that the file lacks are null.
         """
         table, known = self._table(rows.table), self._columns_of(rows.table)
         if RUN in rows.columns and rows.is_raw:
-            raise StartError(f"{rows.path}:1: {RUN} comes by itself", "take the column out")
+            raise StartError(f"{rows.path}:1: {RUN} is filled in by the test", "remove the column")
         self._check_columns(rows)
-        lacking = [
-            name
-            for name, column in known.items()
-            if column["is_required"] and name not in rows.columns and name != RUN
-        ]
+        required = {name for name, column in known.items() if column["is_required"]}
+        lacking = sorted(required - {*rows.columns, RUN}, key=list(known).index)
         for name in lacking:
             if known[name]["is_key"]:
                 raise StartError(
-                    f"{rows.path}:1: column {name} is missing, and {rows.table} is keyed by it",
+                    f"{rows.path}:1: column {name} is missing, but {rows.table} is keyed by it",
                     "give it in every row",
                 )
         changes = [f"alter column {_quoted(name)} drop not null" for name in lacking]
@@ -117,52 +114,51 @@ class CaseTables:
         self._copy(rows, table)
 
     def expect(self, rows: Rows) -> Mismatch | None:
-        """Hold a table against a file, in the columns of the file; the database says what is the
-        same.
+        """Compare a table with a file in the columns of the file, by the equality of the database;
+        None if they are equal.
         """
         self._check_columns(rows)
         table, columns = self._table(rows.table), _names(rows.columns)
         expected = "pg_temp.expected_rows"
         self.session.run(f"create temporary table expected_rows as table {table} with no data")
         self._copy(rows, expected)
-        found: dict[str, list[Row]] = {}
-        for side, one, other in (("missing", expected, table), ("unexpected", table, expected)):
-            found[side] = [
+        missing, unexpected = (
+            [
                 _decoded(row["content"])
                 for row in self.session.rows(
                     f"select to_jsonb(surplus.*)::text as content from (select {columns} from {one}"
                     f" except all select {columns} from {other}) as surplus order by 1"
                 )
             ]
+            for one, other in ((expected, table), (table, expected))
+        )
         self.session.run(f"drop table {expected}")
-        if not found["missing"] and not found["unexpected"]:
+        if not missing and not unexpected:
             return None
-        return self._mismatch(rows.table, rows.columns, found["missing"], found["unexpected"])
+        return self._mismatch(rows.table, rows.columns, missing, unexpected)
 
     def contents(self, scripts: Iterable[Script]) -> Contents:
-        """What the tables of scripts hold."""
+        """Return the rows of the scripts' tables, by table."""
         tables = [
             f"{script.layer}.{name}"
             for script in scripts
             if not script.is_view
             for name in script.tables
         ]
-        found: dict[str, Bag] = {table: Counter() for table in tables}
-        rows = self.session.rows(
-            " union all ".join(
-                f"select '{table}' as name, (to_jsonb(held.*) - '{RUN}')::text as content"
-                f" from {self._table(table)} as held"
-                for table in tables
-            )
+        query = " union all ".join(
+            f"select '{table}' as name, (to_jsonb(stored.*) - '{RUN}')::text as content"
+            f" from {self._table(table)} as stored"
+            for table in tables
         )
-        for row in rows:
+        found: dict[str, Bag] = {table: Counter() for table in tables}
+        for row in self.session.rows(query):
             found[row["name"]][tuple(_decoded(row["content"]).items())] += 1
         return found
 
     def compare(
-        self, before: Contents, after: Contents, but: Collection[str] = ()
+        self, before: Contents, after: Contents, ignored: Collection[str] = ()
     ) -> list[Mismatch]:
-        """The tables that hold something else than before."""
+        """Return how the tables differ from what they held before."""
         return [
             self._mismatch(
                 table,
@@ -171,7 +167,7 @@ class CaseTables:
                 _sorted(after[table] - before[table]),
             )
             for table in before
-            if table not in but and before[table] != after[table]
+            if table not in ignored and before[table] != after[table]
         ]
 
     def _mismatch(
@@ -188,9 +184,9 @@ class CaseTables:
         ]
         return Mismatch(
             table,
-            shown,
-            [{name: row[name] for name in shown} for row in missing],
-            [{name: row[name] for name in shown} for row in unexpected],
+            tuple(shown),
+            tuple({name: row[name] for name in shown} for row in missing),
+            tuple({name: row[name] for name in shown} for row in unexpected),
         )
 
     def _copy(self, rows: Rows, table: str) -> None:
@@ -207,15 +203,14 @@ class CaseTables:
             reason = error.reason.replace(f"{self.target.name}_", "")
             raise StartError(
                 f"{rows.path}{line}: {column}{reason}",
-                error.hint or f"each line has to be a row of {rows.table}",
+                error.hint or f"each line must be a row of {rows.table}",
             ) from error
 
     def _check_columns(self, rows: Rows) -> None:
         known = self._columns_of(rows.table)
         for name in rows.columns:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+                hint = did_you_mean(name, known, f"it has {', '.join(known)}")
                 raise StartError(f"{rows.path}:1: {rows.table} has no column {name}", hint)
 
     def _columns_of(self, table: str) -> dict[str, Row]:
@@ -228,43 +223,37 @@ class CaseTables:
 
     def _table(self, table: str) -> str:
         layer, _, name = table.partition(".")
-        if layer == "raw":
-            return f"{self.target.raw_schema}.raw_{name}"
-        return self.target.table(layer, name)
+        is_raw = layer == "raw"
+        return f"{self.target.raw_schema}.raw_{name}" if is_raw else self.target.table(layer, name)
 
-    def _make_like_source(self, manifest: Manifest, name: str) -> None:
+    def _create_like_source(self, manifest: Manifest, name: str) -> None:
         pipelines = ledger.positions(self.session, self.target.name)
         if name not in pipelines:
             raise StartError(
                 f"raw.{name} has neither a replica nor a pipeline",
                 "describe it in schema/pipelines.sql, or with python -m runner pipelines add",
             )
-        keys = {"pipeline_id": pipelines[name].pipeline_id}
-        definition = self.session.row(named_query("ingest/pipeline.definition"), keys)
-        table = {"target_relation": self._table(f"raw.{name}")}
+        definition = replace(
+            read_definition(self.session, pipelines[name].pipeline_id),
+            target_relation=self._table(f"raw.{name}"),
+        )
         try:
-            ensure_replica(self.session, {**definition, **table}, manifest.project)
+            ensure_replica(self.session, definition, manifest.project)
         except StartError as error:
             raise StartError(
                 f"raw.{name} has neither a replica nor a source: {error.message}",
-                "test where the source is, or make it in schema/source.sql",
+                "run the test where the source is, or create it in schema/source.sql",
             ) from error
 
     def _has_sources(self, manifest: Manifest) -> bool:
-        """Whether a table of schema/source.sql is there: others use it, and it is left alone."""
+        """Whether a table of schema/source.sql exists. Then others use it, and it is left alone."""
         file = shared.find(manifest.project, Path("schema", "source.sql"))
         text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        names = re.findall(r"create table (?:if not exists )?([a-z0-9_]+[.][a-z0-9_]+)", text)
-        return any(map(self._exists, names))
+        return any(exists(self.session, name) for name in tables_created(text))
 
     def _run_layer(self, composer: Composer, name: str) -> None:
         for piece in composer.layer(name):
             self.session.run(piece.text, piece.file)
-
-    def _exists(self, table: str) -> bool:
-        values = {"table": table}
-        found = self.session.row("select to_regclass(%(table)s) is not null as is_there", values)
-        return bool(found["is_there"])
 
 
 def _quoted(name: str) -> str:
@@ -276,7 +265,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _decoded(content: str) -> Row:
-    """A row as JSON has it, with exact numbers; a value within is one text."""
+    """Decode a row from JSON, with exact numbers; a nested value stays one text."""
     values = json.loads(content, parse_float=Decimal)
     return {
         name: json.dumps(value, default=str) if isinstance(value, list | dict) else value

@@ -1,5 +1,5 @@
-"""Torture: the proof, on a server of one's own, that no row is lost or doubled under fire.
+"""Torture: a test, on any server, that ingestion loses and doubles no row under load and crashes.
 
-What comes in are a server, a time and a number of writers; what goes out is a count of rows that
-were lost, doubled or stale. It does not know the tables of any project: it makes its own.
+What comes in are a server, a duration and numbers of writers; what goes out is a count of rows that
+were lost, doubled or stale. It does not know the tables of any project: it creates its own.
 """

@@ -1,5 +1,5 @@
-"""What goes on during a torture: writers, runners, a killer, naive copies and an auditor, a thread
-and a connection each.
+"""The threads of a torture test: writers, runners, a killer, naive copies and an auditor, each with
+a connection of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runner.errors import RunnerError
 from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
 
-# How rows are written, and how often: what an application does, then what it should not.
+# How rows are written, and how often: first as applications should write, then as some do.
 STORIES = {
     "in time": 60,
     "clock of the statement": 10,
@@ -34,16 +34,16 @@ STORIES = {
     "minus infinite": 1,
 }
 CHANGES = {"changed": 5, "changed in silence": 4, "changed, dated back": 2}
-# Names of pipelines, and of copies.
-OURS = ("upsert", "append")
-NAIVE = ("after_max", "from_max")
-# The end of a server process is told as such, or as a connection that is gone.
+# Names of the pipelines, and of the copies that the naive protocols make.
+PIPELINES = ("upsert", "append")
+COPIES = ("after_max", "from_max")
+# The client of a killed server process hears that it was terminated, or loses its connection.
 KILLED = ("57P01", "08")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long, by how many, and the seed of what the writers do."""
+    """Duration in seconds, numbers of threads, and the random seed of what the writers do."""
 
     seconds: int
     writers: int
@@ -53,7 +53,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is: rows written, runs that succeeded or ended otherwise, processes killed."""
+    """Seconds passed, rows written, runs that succeeded or ended otherwise, processes killed."""
 
     seconds: float
     rows: int
@@ -62,8 +62,8 @@ class Progress:
     kills: int
 
 
-class Havoc:
-    """Runs everybody at once for a time, and keeps what was seen meanwhile."""
+class Workload:
+    """Runs all threads at once for a while, and keeps what the auditor and the runners saw."""
 
     def __init__(self, database: Database, project: Path, plan: Plan) -> None:
         self.database = database
@@ -76,17 +76,17 @@ class Havoc:
         self.errors: Counter[str] = Counter()
 
     def pipeline(self, name: str) -> IngestionPipeline:
-        """Ours, by name."""
+        """Return a pipeline by its name."""
         with self.database.session("milepost torture") as session:
             pipeline_id = pipelines(session, name)[0]["pipeline_id"]
         return IngestionPipeline(pipeline_id, self.database, self.project)
 
-    def run(self, tell: Callable[[Progress], None]) -> None:
-        """Until the time is over, or one of them cannot go on; the last that is told is the end."""
+    def run(self, on_progress: Callable[[Progress], None]) -> None:
+        """Run until the time is over or a thread fails; the last progress is that of the end."""
         jobs: list[Callable[[], None]] = [
             *(partial(self._write, self._chance("writer", n)) for n in range(self.plan.writers)),
             *(partial(self._ingest, self._chance("runner", n)) for n in range(self.plan.runners)),
-            *(partial(self._copy, name, self._chance(name)) for name in NAIVE),
+            *(partial(self._copy, name, self._chance(name)) for name in COPIES),
             partial(self._kill, self._chance("killer")),
             self._audit,
         ]
@@ -99,14 +99,14 @@ class Havoc:
             try:
                 while (passed := time.monotonic() - began) < self.plan.seconds:
                     counts = session.row(named_query("torture/run.progress"))
-                    tell(Progress(passed, **counts, kills=self.kills))
+                    on_progress(Progress(passed, **counts, kills=self.kills))
                     if wait(working, timeout=0.2, return_when=FIRST_COMPLETED).done:
                         break
             finally:
                 self.stop.set()
         for job in working:
             job.result()
-        tell(Progress(self.plan.seconds, **counts, kills=self.kills))
+        on_progress(Progress(self.plan.seconds, **counts, kills=self.kills))
 
     def _chance(self, *who: object) -> random.Random:
         return random.Random(f"{self.plan.seed} {who}")
@@ -117,12 +117,12 @@ class Havoc:
                 session.run("begin")
                 for _ in range(chance.choice((1, 1, 1, 2, 3))):
                     self._write_part(session, chance)
-                    self._hold(chance)
+                    self._pause(chance)
                 session.run("rollback" if chance.random() < 0.12 else "commit")
                 self.stop.wait(chance.uniform(0, 0.03))
 
     def _write_part(self, session: Session, chance: random.Random, depth: int = 0) -> None:
-        """A change; or some of them under a savepoint, that are kept or taken back."""
+        """Make a change, or several under a savepoint that is then released or rolled back."""
         if depth == 3 or chance.random() < 0.65:
             _change(session, chance)
             return
@@ -132,15 +132,15 @@ class Havoc:
         if chance.random() < 0.8:
             session.run(chance.choice(("rollback to part", "release part")))
 
-    def _hold(self, chance: random.Random) -> None:
-        """Think, as applications do in the middle of a transaction."""
+    def _pause(self, chance: random.Random) -> None:
+        """Pause, as applications do in the middle of a transaction."""
         is_long = chance.random() < 0.02
         self.stop.wait(chance.uniform(1, 2) if is_long else chance.uniform(0.01, 0.06))
 
     def _ingest(self, chance: random.Random) -> None:
         while not self.stop.is_set():
             try:
-                pipeline = self.pipeline(chance.choice(OURS))
+                pipeline = self.pipeline(chance.choice(PIPELINES))
                 pipeline.run(wait_seconds=0, sweep=chance.random() < 0.05)
             except LockHeld:
                 pass
@@ -165,16 +165,16 @@ class Havoc:
     def _audit(self) -> None:
         with self.database.session("milepost torture, auditor") as session:
             while not self.stop.wait(0.5):
-                for name in OURS:
-                    if look(session, "has_replica", name)[0]["found"]:
-                        for row in look(session, "audit", name):
+                for name in PIPELINES:
+                    if query_replica(session, "has_replica", name)[0]["found"]:
+                        for row in query_replica(session, "audit", name):
                             self.broken.setdefault((name, row["order_id"]), row)
                 self.audits += 1
 
 
-def look(session: Session, query: str, name: str, **values: Any) -> list[Row]:
-    """Ask about the replica of one of ours or of a naive one, by name."""
-    replica = f"warehouse.{name}" if name in NAIVE else f"warehouse.raw_{name}"
+def query_replica(session: Session, query: str, name: str, **values: Any) -> list[Row]:
+    """Run a query of run.sql on the replica of a pipeline or on a naive copy, by name."""
+    replica = f"warehouse.{name}" if name in COPIES else f"warehouse.raw_{name}"
     text = named_query(f"torture/run.{query}").replace("{{ replica }}", replica)
     return session.rows(text, {"pipeline": name, **values})
 

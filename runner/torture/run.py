@@ -1,5 +1,5 @@
-"""Proves the promise on anybody's server: in a database of its own, against everything that makes
-others lose rows; then source and replica are held against each other, row by row.
+"""Runs the torture test in a scratch database on any server, then compares source and replicas row
+by row.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.errors import StartError
 from runner.project import files as shared
-from runner.torture.faults import NAIVE, OURS, Havoc, Plan, Progress, look
+from runner.torture.faults import COPIES, PIPELINES, Plan, Progress, Workload, query_replica
 
-# Until rows that are dated a moment ahead are in the past.
+# Long enough for rows dated a moment ahead to be in the past.
 SETTLING_SECONDS = 1.6
 IN_TIME = ("in time", "clock of the statement")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A replica beside its source: rows of the source that it lacks or has otherwise, rows that it
-    has more than once, rows that the source does not have.
+    """A replica compared with its source, in rows: missing, different (stale), stored repeatedly
+    (doubled), and not in the source (surplus).
     """
 
     rows: int
@@ -43,9 +43,10 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
-    """A pipeline of ours in the end; before its sweep, but for rows that want one; and after rows
-    were deleted from the source, and reconciled. `ledger` is what its runs look like.
+class PipelineOutcome:
+    """A pipeline's replica at the end; before the sweep, without rows that need one; and after some
+    rows of the source were deleted and reconciled. `ledger` counts its windows, overlaps, gaps and
+    failed runs.
     """
 
     final: Outcome
@@ -64,12 +65,12 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came out. `stories` has a row for each way of writing: written, and lost by whom;
-    `broken` the rows that a run had promised and that an audit on the way did not find.
+    """The result. `stories` has a row for each way of writing: rows written, and rows that each
+    protocol lost; `broken` has the rows that a run had promised and an audit did not find.
     """
 
     plan: Plan
-    ours: dict[str, Ours]
+    ours: dict[str, PipelineOutcome]
     naive: dict[str, Outcome]
     stories: list[Row]
     sample: list[Row]
@@ -80,7 +81,7 @@ class Verdict:
 
     @property
     def is_kept(self) -> bool:
-        """Whether ours lost nothing, at the end or on the way."""
+        """True if no pipeline lost a row, at the end or during the test."""
         return not self.broken and all(each.is_kept for each in self.ours.values())
 
     @property
@@ -88,12 +89,12 @@ class Verdict:
         return sum(story["written"] for story in self.stories)
 
     def lost_in_time(self, name: str) -> int:
-        """Rows that a protocol lost though their cursor was honest."""
+        """Count the rows that a protocol lost although their cursor was right."""
         return sum(int(story[name]) for story in self.stories if story["story"] in IN_TIME)
 
     @property
     def is_telling(self) -> bool:
-        """Whether there was a race at all: then the naive ones lost it."""
+        """True if there was a race at all: each naive protocol lost rows."""
         return all(map(self.lost_in_time, self.naive))
 
 
@@ -103,14 +104,15 @@ def database_name() -> str:
 
 @contextmanager
 def scratch(server: Database) -> Iterator[Database]:
-    """A database of our own on a server, dropped at the end whatever happens."""
+    """Create a database on the server; drop it at the end, whatever happens."""
     name = database_name()
     with server.session("milepost torture") as session:
         known = {"name": name}
         query = "select exists (select from pg_database where datname = %(name)s) as found"
         if session.row(query, known)["found"]:
             raise StartError(
-                f"database {name} is left from a torture that was killed", f"drop database {name}"
+                f"database {name} is left over from a torture test that was killed",
+                f"drop database {name}",
             )
     try:
         with server.session("milepost torture") as session:
@@ -130,62 +132,65 @@ def _create(session: Session, name: str) -> None:
         if error.sqlstate != "42501":
             raise
         raise StartError(
-            "torture wants a database of its own, and this role may not create one",
-            "alter role ... createdb; or name another server: `db url` tells the embedded one",
+            "torture needs a database of its own, and this role may not create one",
+            "alter role ... createdb; or unset DATABASE_URL to use the embedded server",
         ) from error
 
 
 def torture(
-    database: Database, project: Path, plan: Plan, tell: Callable[[Progress], None]
+    database: Database, project: Path, plan: Plan, on_progress: Callable[[Progress], None]
 ) -> Verdict:
-    """Let everybody loose on an empty database, then compare."""
-    havoc = Havoc(database, project, plan)
+    """Run the workload on an empty database, then compare source and replicas."""
+    workload = Workload(database, project, plan)
     with database.session("milepost torture") as session:
         ledger = shared.find(project, Path("schema", "orchestrator.sql"))
         session.run(ledger.read_text(encoding="utf-8"), ledger)
         session.run(named_query("torture/run.create"))
-    havoc.run(tell)
+    workload.run(on_progress)
     time.sleep(SETTLING_SECONDS)
     with database.session("milepost torture") as session:
         unswept, final, deleted = {}, {}, {}
         sample = []
-        for name in OURS:
-            havoc.pipeline(name).run()
+        for name in PIPELINES:
+            workload.pipeline(name).run()
             unswept[name] = _compare(session, name, whole=False)
-            sample += look(session, "sample", name, whole=False)
-            havoc.pipeline(name).run(sweep=True)
+            sample += query_replica(session, "sample", name, whole=False)
+            workload.pipeline(name).run(sweep=True)
             final[name] = _compare(session, name)
-            sample += look(session, "sample", name, whole=True)
-        for name in NAIVE:
+            sample += query_replica(session, "sample", name, whole=True)
+        for name in COPIES:
             session.rows(named_query(f"torture/run.{name}"))
-        naive = {name: _compare(session, name) for name in NAIVE}
+        naive = {name: _compare(session, name) for name in COPIES}
         stories = _stories(session)
         session.rows(named_query("torture/run.delete"), {"digit": plan.seed % 10})
-        for name in OURS:
-            havoc.pipeline(name).reconcile()
+        for name in PIPELINES:
+            workload.pipeline(name).reconcile()
             deleted[name] = _compare(session, name)
-        ledgers = {name: look(session, "ledger", name)[0] for name in OURS}
+        ledgers = {name: query_replica(session, "ledger", name)[0] for name in PIPELINES}
     return Verdict(
         plan,
-        {name: Ours(final[name], unswept[name], deleted[name], ledgers[name]) for name in OURS},
+        {
+            name: PipelineOutcome(final[name], unswept[name], deleted[name], ledgers[name])
+            for name in PIPELINES
+        },
         naive,
         stories,
         sample,
-        list(havoc.broken.values()),
-        dict(havoc.errors),
-        havoc.kills,
-        havoc.audits,
+        list(workload.broken.values()),
+        dict(workload.errors),
+        workload.kills,
+        workload.audits,
     )
 
 
 def _compare(session: Session, name: str, whole: bool = True) -> Outcome:
-    return Outcome(**look(session, "compare", name, whole=whole)[0])
+    return Outcome(**query_replica(session, "compare", name, whole=whole)[0])
 
 
 def _stories(session: Session) -> list[Row]:
     found: dict[str, Row] = {}
-    for name in (*OURS, *NAIVE):
-        for row in look(session, "stories", name):
+    for name in (*PIPELINES, *COPIES):
+        for row in query_replica(session, "stories", name):
             lost = row.pop("lost")
             found.setdefault(row["story"], row)[name] = lost
     return list(found.values())

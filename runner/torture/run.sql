@@ -1,7 +1,7 @@
 -- create --
--- What is tortured: a source, replicas of it that simple statements make, and our own pipelines,
--- with settings that leave no guard idle: windows of two seconds, transactions that are passed over
--- while they are open. Rows do change in the source of the one that expects them to be added only.
+-- Creates a source, naive copies of it, and two pipelines whose settings use every guard: windows
+-- of two seconds, and open transactions that ingestion passes over. Rows of the source do change,
+-- also for the pipeline that expects them only to be added.
 create schema shop;
 create schema warehouse;
 
@@ -13,11 +13,11 @@ create table shop.orders (
     changed_at timestamptz default now()
 );
 
--- Windows read by it, and so do the naive copies.
+-- Windows and the naive copies read by it.
 create index on shop.orders (changed_at);
 
 create table warehouse.after_max (like shop.orders);
--- For the highest time in it.
+-- Finds the highest time.
 create index on warehouse.after_max (changed_at);
 
 create table warehouse.from_max (like shop.orders including indexes);
@@ -50,7 +50,7 @@ select
 from unnest(array['upsert', 'append']) as modes (write_mode);
 
 -- insert --
--- Some rows of a story.
+-- Adds some rows, written in one of the ways.
 insert into shop.orders (story, amount, note, changed_at)
 select
     %(story)s as story,
@@ -70,8 +70,8 @@ select
 from generate_series(1, %(rows)s) as lines (number)
 
 -- update --
--- Some rows change, with their cursor, without it, or the cursor goes back. Rows that another
--- transaction is at are left to it.
+-- Changes some rows, with their cursor or without it, or moves the cursor back. Skips rows that
+-- another transaction has locked.
 update shop.orders as orders
 set
     amount = orders.amount + 1,
@@ -100,12 +100,12 @@ where
     )
 
 -- delete --
--- Some rows go.
+-- Deletes a tenth of the rows.
 delete from shop.orders
 where order_id %% 10 = %(digit)s
 
 -- after_max --
--- What everybody writes first. It is spared cursors that lie ahead: they would end it at once.
+-- The first naive protocol. It is spared cursors of the future, which would end it at once.
 insert into warehouse.after_max (order_id, story, amount, note, changed_at)
 select
     orders.order_id,
@@ -122,7 +122,7 @@ where
     and orders.changed_at <= clock_timestamp()
 
 -- from_max --
--- What comes next: equal cursors are read again, and a row replaces its former self.
+-- The second naive protocol: reads equal cursors again, and replaces rows by their key.
 insert into warehouse.from_max (order_id, story, amount, note, changed_at)
 select
     orders.order_id,
@@ -144,7 +144,7 @@ on conflict (order_id) do update set
     changed_at = excluded.changed_at
 
 -- kill --
--- End a server process that ingests: one that works, or one that keeps a ledger.
+-- Ends a server process of an ingest: one that moves rows, or one that writes evidence.
 select pg_terminate_backend(victims.pid) as is_ended
 from (
     select activity.pid
@@ -169,7 +169,7 @@ order by random()
 limit 1
 
 -- progress --
--- How far it is.
+-- Counts rows and runs.
 select
     (select ids.last_value from shop.orders_order_id_seq as ids) as rows,
     count(*) filter (where runs.status = 'succeeded') as succeeded,
@@ -177,11 +177,11 @@ select
 from orchestrator.runs as runs
 
 -- has_replica --
--- Whether a first run has come far enough to make its replica.
+-- Whether a first run has created its replica.
 select to_regclass('{{ replica }}') is not null as found
 
 -- audit --
--- Rows that the last run which says "exact" has not got, while everybody is at work. Those that no
+-- Rows that the last run with the guarantee "exact" lacks, during the test. Those that no
 -- transaction has written since the oldest one open at that run have to be in the replica as they
 -- are: in its window, its lookback, or with an odd cursor. {{ replica }} is that of the pipeline.
 with promised as (
@@ -226,8 +226,8 @@ order by orders.order_id
 limit 10
 
 -- compare --
--- {{ replica }} held against the source, whole rows, both ways; or without those rows of the source
--- that only a sweep looks at.
+-- Compares {{ replica }} with the source, whole rows, both ways; or without the rows of the
+-- source that only a sweep reads.
 with wanted as (
     select
         orders.order_id,
@@ -281,7 +281,7 @@ where
     or lacking.changed_at > now() - interval '1 day'
 
 -- stories --
--- How rows were written, and how many of each are not in a replica as they are in the source.
+-- The ways in which rows were written, and how many of each a replica lacks or has otherwise.
 select
     orders.story,
     count(*) as written,

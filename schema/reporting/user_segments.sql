@@ -1,6 +1,7 @@
 create table if not exists {{ reporting }}.user_segments (
     kind text not null,
     name text not null,
+    label text,
     users bigint not null,
     share numeric not null,
     median_recency_days numeric not null,
@@ -15,7 +16,9 @@ comment on table {{ reporting }}.user_segments is
 comment on column {{ reporting }}.user_segments.kind is
 'rule: a segment by rule. cluster: a group that k-means finds.';
 comment on column {{ reporting }}.user_segments.name is
-'Segment, or number of the cluster from the largest; other for groups of fewer than min_cell.';
+'Segment, or number of the cluster from the most active; other for groups of fewer than min_cell.';
+comment on column {{ reporting }}.user_segments.label is
+'What sets the cluster apart: its two features furthest from the mean; null of segments and other.';
 comment on column {{ reporting }}.user_segments.users is 'Users in the group.';
 comment on column {{ reporting }}.user_segments.share is 'users / all users.';
 comment on column {{ reporting }}.user_segments.median_recency_days is

@@ -9,8 +9,8 @@ create table if not exists {{ warehouse }}.agg_category_recommendations (
 );
 
 comment on table {{ warehouse }}.agg_category_recommendations is
-'What to offer a user: categories never used, because of those that are. One row per user and
-category that anything speaks for; none for who has used everything, or nothing yet.';
+'What to offer a user: the best five categories never used, because of those that are. One row per '
+'user and category; none for who has used everything, or nothing yet.';
 comment on column {{ warehouse }}.agg_category_recommendations.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_category_recommendations.transaction_category is
 'A category that the user has never used; never unknown.';
@@ -19,6 +19,6 @@ comment on column {{ warehouse }}.agg_category_recommendations.rank is
 comment on column {{ warehouse }}.agg_category_recommendations.reason is
 'The category of the user that speaks for it most: it adds the largest part of the score.';
 comment on column {{ warehouse }}.agg_category_recommendations.support is
-'Users who used both this category and the reason.';
+'Users of the model''s sample who used both this category and the reason.';
 comment on column {{ warehouse }}.agg_category_recommendations.score is
 'Sum of similarity x affinity over the categories of the user; compares categories of one user.';

@@ -17,7 +17,7 @@ comment on column {{ warehouse }}.agg_user_profiles.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_profiles.segment is
 'new, champion, loyal, promising, at risk, hibernating or lost: the first whose rule fits.';
 comment on column {{ warehouse }}.agg_user_profiles.cluster is
-'Number of the cluster that k-means finds, from the largest.';
+'Number of the nearest cluster of model_user_clusters, from the most active.';
 comment on column {{ warehouse }}.agg_user_profiles.first_day is 'Day of the oldest event.';
 comment on column {{ warehouse }}.agg_user_profiles.last_active_day is 'Day of the newest event.';
 comment on column {{ warehouse }}.agg_user_profiles.active_days_28d is

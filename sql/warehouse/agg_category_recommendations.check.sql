@@ -7,6 +7,8 @@ select
     recommendations.support,
     recommendations.score
 from {{ warehouse }}.agg_category_recommendations as recommendations
+{{ incremental }} inner join {{ warehouse }}.changed_users as changed
+{{ incremental }}     on changed.user_id = recommendations.user_id
 left join {{ warehouse }}.agg_user_categories as known
     on
         known.user_id = recommendations.user_id

@@ -1,43 +1,46 @@
 -- How many users there is something left to recommend to, and why not to the others.
 
-with used as (
+with named as (
+    select count(*) as categories
+    from {{ warehouse }}.dim_transaction_categories
+    where transaction_category <> 'unknown'
+),
+
+others as (
+    select users.user_id
+    from {{ warehouse }}.dim_users as users
+    left join {{ warehouse }}.agg_category_recommendations as recommendations
+        on recommendations.user_id = users.user_id and recommendations.rank = 1
+    where recommendations.user_id is null
+),
+
+reasons as (
     select
-        categories.user_id,
-        count(*) filter (where categories.transaction_category <> 'unknown') as categories
-    from {{ warehouse }}.agg_user_categories as categories
-    group by categories.user_id
-),
-
-named as (
-    select count(distinct categories.transaction_category) as categories
-    from {{ warehouse }}.agg_user_categories as categories
-    where categories.transaction_category <> 'unknown'
-),
-
-recommended as (
-    select distinct recommendations.user_id
-    from {{ warehouse }}.agg_category_recommendations as recommendations
+        case
+            when count(transaction_category) = 0 then 2
+            when count(transaction_category) = categories then 3
+            else 4
+        end as position
+    from others
+    cross join named
+    left join {{ warehouse }}.agg_user_categories as used
+        on used.user_id = others.user_id and transaction_category <> 'unknown'
+    group by others.user_id, categories
 ),
 
 counted as (
-    select
-        case
-            when recommended.user_id is not null then 1
-            when coalesce(used.categories, 0) = 0 then 2
-            when used.categories = named.categories then 3
-            else 4
-        end as position,
-        count(*) as users
-    from {{ warehouse }}.dim_users as users
-    cross join named
-    left join used on used.user_id = users.user_id
-    left join recommended on recommended.user_id = users.user_id
+    select position, count(*) as users
+    from reasons
     group by position
+    union all
+    select 1 as position, count(*) as users
+    from {{ warehouse }}.agg_category_recommendations
+    where rank = 1
 )
 
 select
     labels.label,
-    coalesce(counted.users, 0) as value
+    coalesce(users, 0) as value
 from (
     values
     (1, 'users with something left'),
@@ -45,5 +48,5 @@ from (
     (3, 'have used every category'),
     (4, 'nothing similar is left')
 ) as labels (position, label)
-left join counted on counted.position = labels.position
-order by labels.position;
+left join counted using (position)
+order by position;

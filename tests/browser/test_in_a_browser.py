@@ -9,13 +9,17 @@ import json
 import re
 import threading
 from collections import Counter
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.pages.dashboard.cards import Card, Column, Dashboard
+from runner.pages.dashboard.data import Result, Snapshot
+from runner.pages.dashboard.page import page
 from runner.pages.dashboard.serve import HOST, Pages, listen
 from tests.browser.conftest import READY, Open, Shown, Warehouse
 from tests.support import PROJECT, event, insert_events, query, run_all
@@ -510,20 +514,120 @@ def test_one_day_is_a_page_that_promises_nothing(one_day: Warehouse, show: Open)
 def test_without_scripts_figures_and_tables_are_there_and_are_the_same(
     grown: Warehouse, show: Open
 ) -> None:
-    """Python and the page's script write the same figures the same way."""
+    """The same rows; a figure that the script shortens (12.3k) is there in full."""
     plain = show(grown.page, java_script_enabled=False).page
     scripted = show(grown.page)
     text = "elements => elements.map(element => element.textContent.replace(/\\s+/g, ' ').trim())"
-    for selector in (".figure h3", ".figure .value", ".figure .change"):
+    for selector in (".figure h3", ".figure .value", ".figure .as-of"):
         found = plain.locator(selector).evaluate_all(text)
         assert found
-        assert found == scripted.page.locator(selector).evaluate_all(text)
+        assert_same([found], [scripted.page.locator(selector).evaluate_all(text)])
     for name in ("growth_accounting", "active_users", "retention", "acquisition", "segments"):
         rows = plain.locator(f"#card-{name} tbody tr").evaluate_all(
             "rows => rows.map(row => [...row.children].map(cell => cell.textContent.trim()))"
         )
         assert rows, name
-        assert rows == [[cell.strip() for cell in line] for line in scripted.table(name)], name
+        assert_same(rows, [[cell.strip() for cell in line] for line in scripted.table(name)])
+
+
+def assert_same(plain: list[list[str]], scripted: list[list[str]]) -> None:
+    assert [len(line) for line in plain] == [len(line) for line in scripted]
+    for full, short in zip(itertools.chain(*plain), itertools.chain(*scripted), strict=True):
+        is_long = re.fullmatch(r"\d[\d,]{5,}", full)
+        assert short == (number(Decimal(full.replace(",", ""))) if is_long else full)
+
+
+# --- rows made by hand ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(tmp_path: Path, show: Open) -> Callable[..., Shown]:
+    """Open a page whose one card, named made, has these rows."""
+
+    def opened(rows: list[dict[str, Any]], card: str = "table", hash_: str = "",
+               forms: dict[str, str | None] | None = None) -> Shown:  # fmt: skip
+        columns = {name: Column(name, name, form) for name, form in (forms or {}).items()}
+        one = Card(
+            "made", Path("dashboard/10_made.sql"), "", "Made", "?", ".", card, "full", columns
+        )
+        file = tmp_path / "page.html"
+        snapshot = Snapshot(Dashboard(None, (one,)), "x", [Result(one, rows)], None, None, None)
+        file.write_text(page(snapshot, datetime(2026, 4, 1, tzinfo=UTC)))
+        return show(file, hash_)
+
+    return opened
+
+
+VALUES: list[tuple[Any, str | None, str]] = [
+    (0, None, "0"),
+    (9999, "number", "9,999"),
+    (9999.5, "number", "10.0k"),
+    (12345, "number", "12.3k"),
+    (999_949, "number", "999.9k"),
+    (999_950, "number", "1.0M"),
+    (-1234, "number", "\u22121,234"),
+    (68.142857, "number", "68.1"),
+    (0.12345, "percent", "12.3%"),
+    (1, "percent", "100.0%"),
+    (1.005, "decimal", "1.00"),  # what is stored is a little less
+    (0.125, "decimal", "0.13"),
+    (-0.00001, "decimal", "0.00"),
+    (None, "percent", NOTHING),
+    (True, None, "yes"),
+    ("2026-03-01", None, "1 Mar 2026"),
+    ("2026-03-01T04:05:06Z", "time", "1 Mar 2026, 04:05"),
+    ("2026-03-01", "text", "2026-03-01"),
+    ("All cohorts", None, "All cohorts"),
+]
+
+
+def test_values_are_written_as_people_read_them(made: Callable[..., Shown]) -> None:
+    names = [f"c{place}" for place in range(len(VALUES))]
+    row = dict(zip(names, (value for value, _, _ in VALUES), strict=True))
+    shown = made([row], forms=dict(zip(names, (form for _, form, _ in VALUES), strict=True)))
+    assert shown.table("made") == [[said for _, _, said in VALUES]]
+
+
+def test_change_says_how_much_and_whether_that_is_good(made: Callable[..., Shown]) -> None:
+    row = {"figure": "x", "value": 110, "previous": 100, "form": "number", "better": "up",
+           "compared_with": "then", "trend": None}  # fmt: skip
+    rate = {**row, "value": 0.1, "previous": 0.124, "form": "percent", "better": ""}
+    changes = [{}, {"better": "down"}, {"value": 100}, rate, {"previous": None}, {"previous": 0}]
+    shown = made([{**row, **change} for change in changes], "figures")
+    found = shown.page.locator(".change").evaluate_all(
+        "all => all.map(one => [one.querySelector('b').className, one.textContent.trim()])"
+    )
+    assert found == [
+        ["good", "\u25b2 10.0% from 100, then"],
+        ["bad", "\u25b2 10.0% from 100, then"],
+        ["", "= 0.0% from 100, then"],
+        ["", "\u25bc 2.4 pts from 12.4%, then"],
+        ["", "then"],
+        ["", "then"],
+    ]
+
+
+def test_the_page_opens_with_everything_of_90_days_by_week(made: Callable[..., Shown]) -> None:
+    starts = [("day", "2026-04-01"), ("week", "2025-12-22"), ("week", "2025-12-29"),
+              ("week", "2026-03-30"), ("month", "2026-03-01")]  # fmt: skip
+    rows = [
+        {"slice": part, "slice_value": part, "grain": grain, "period_start": start, "day": start}
+        for part in ("all", "ios")
+        for grain, start in starts
+    ]
+    forms = {"slice": None, "grain": None, "period_start": "text"}
+    shown = made(rows, forms=forms)
+    assert shown.table("made") == [
+        ["all", "week", "2025-12-29"],  # its last day is the first of the ninety
+        ["all", "week", "2026-03-30"],
+    ]
+    without_weeks = [row for row in rows if row["grain"] != "week"]
+    assert [line[1] for line in made(without_weeks, forms=forms).table("made")] == ["month"]
+
+
+def test_ranges_are_chosen_and_not_added_up(made: Callable[..., Shown]) -> None:
+    rows = [{"range": name, "day": "2020-01-01"} for name in ("30", "90", "all")]
+    assert made(rows, forms={"range": "text"}).table("made") == [["90"]]
 
 
 # --- served -----------------------------------------------------------------------------------------

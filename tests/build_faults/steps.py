@@ -288,7 +288,7 @@ class Rebuild:
         rebuild(world.database, world.manifest, Target(), self.jobs)
         world.assert_exact()
         assert world.build().run_id is None
-        assert verify(world.database, world.manifest, Target(), self.jobs).differences == []
+        assert verify(world.database, world.manifest, Target(), self.jobs).differences == ()
 
 
 # --- drawn ------------------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ FORCED = (
     "agg_user_category_daily",
     "agg_user_activity",
     "agg_user_funnels",
-    "agg_user_clusters",
+    "model_user_clusters",
     "dim_users",
     "kpi_daily",
 )

@@ -226,7 +226,7 @@ def cut_the_power(server: Server, world: World, at: int) -> None:
 
     def starting(index: int) -> None:
         if index == at:
-            os.kill(server._process() or 0, signal.SIGQUIT)
+            os.kill(server.postmaster.pid() or 0, signal.SIGQUIT)
             while server.is_running():
                 time.sleep(0.01)
             server.start()

@@ -15,10 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner.build import changes as publish
-from runner.build import plan
-from runner.build import publish as publication
-from runner.build import transaction as attempt
+from runner.build import checks, plan, publish, transaction
 from runner.build.rebuild import rebuild
 from runner.database import ledger
 from runner.database.queries import named_query, queries
@@ -44,22 +41,10 @@ class Bench:
         self.world.edit(f"sql/{file}.sql", old, new)
         self.world.build("*")
 
-    def query(self, name: str, old: str, new: str) -> None:
-        text = named_query(f"database/ledger.{name}")
+    def query(self, name: str, old: str, new: str, file: str = "database/ledger") -> None:
+        text = named_query(f"{file}.{name}")
         assert old in text
-        self.patch.setitem(queries("database/ledger.sql"), name, text.replace(old, new))
-
-    def text_of(self, module: Any, file: str, old: str, new: str) -> None:
-        """In a text that a module renders."""
-        render = module.render
-
-        def changed(text: str, values: Any, name: Any) -> str:
-            if str(name).endswith(file):
-                assert old in text
-                text = text.replace(old, new)
-            return str(render(text, values, name))
-
-        self.patch.setattr(module, "render", changed)
+        self.patch.setitem(queries(f"{file}.sql"), name, text.replace(old, new))
 
 
 # --- the stories: what is not true in them raises ----------------------------------------------------
@@ -129,7 +114,7 @@ def wrong_figures(world: World) -> None:
         "where events.fact_table = 'fact_miles_earned'",
         "where events.fact_table = 'fact_miles_earned' and events.event_id % 2 = 0",
     )
-    with contextlib.suppress(attempt.CheckFailed):
+    with contextlib.suppress(checks.CheckFailed):
         world.build()
     assert world.version() == before
 
@@ -378,7 +363,7 @@ def without_the_locks_of_pipelines(bench: Bench) -> None:
     text = named_query("ingest/pipelines.all_pipelines")
     assert "order by" in text
     bench.patch.setitem(
-        queries("ingest/pipeline.sql"),
+        queries("ingest/pipelines.sql"),
         "all_pipelines",
         text.replace("order by", "where false order by"),
     )
@@ -417,7 +402,7 @@ def without_variables(bench: Bench) -> None:
     def blind(manifest: Any, script: Any) -> str:
         return fingerprint(replace(manifest, variables={}), script)
 
-    for module in (plan, attempt):
+    for module in (plan, transaction):
         bench.patch.setattr(module, "fingerprint", blind)
     bench.world.build()
 
@@ -431,7 +416,7 @@ def without_definitions(bench: Bench) -> None:
         found = json.loads(fingerprint(manifest, script))
         return json.dumps({what: hash for what, hash in found.items() if "schema/" not in what})
 
-    for module in (plan, attempt):
+    for module in (plan, transaction):
         bench.patch.setattr(module, "fingerprint", blind)
     bench.world.build()
 
@@ -445,15 +430,15 @@ def without_followers(bench: Bench) -> None:
         return replace(step, mode="skip") if step.reason.startswith("follows") else step
 
     bench.patch.setattr(plan, "_step", alone)
-    bench.patch.setattr(attempt, "followers", lambda manifest, keys: set(keys))
+    bench.patch.setattr(publish, "followers", lambda manifest, keys: set(keys))
 
 
 def without_reshaping(bench: Bench) -> None:
-    bench.patch.setattr(attempt, "reshaped", lambda *values: [])
+    bench.patch.setattr(publish, "reshaped", lambda *values: [])
 
 
 def with_tables_put_in_place_of_others(bench: Bench) -> None:
-    bench.patch.setattr(publication.Publisher, "_is_new_shape", lambda *values: True)
+    bench.patch.setattr(publish.Publisher, "_is_new_shape", lambda *values: True)
 
 
 MINUS, NOTHING = "-1 as sign,", "0 as sign,"
@@ -472,7 +457,7 @@ GUARDS: dict[str, Guard] = {
     "a position of each pipeline": (with_one_position_for_all, late_run_of_another_pipeline),
     "one snapshot": (without_the_snapshot, ingest_while_a_full_build_reads),
     "blocking checks": (
-        lambda bench: bench.patch.setattr(attempt.BuildTransaction, "_check", lambda *values: None),
+        lambda bench: bench.patch.setattr(checks, "_check", lambda *values: None),
         wrong_figures,
     ),
     "the build lock": (without_the_lock, two_builds),
@@ -485,7 +470,7 @@ GUARDS: dict[str, Guard] = {
         build_that_was_given_up,
     ),
     "the hold on replicas": (
-        lambda bench: bench.patch.setattr(attempt.BuildTransaction, "hold", lambda *values: None),
+        lambda bench: bench.patch.setattr(transaction, "lock_replicas", lambda *values: []),
         column_of_a_replica_that_widens,
     ),
     "the difference in counts of days": (
@@ -567,7 +552,7 @@ GUARDS: dict[str, Guard] = {
         failed_build,
     ),
     "rows that are gone": (
-        lambda bench: bench.text_of(publish, "publish.sql", "where {{ is_same_key }}", "where false"),
+        lambda bench: bench.query("publish", "where {{ is_same_key }}", "where false", "build/changes"),
         events_that_are_deleted,
     ),
     "the difference rather than a new table": (

@@ -195,7 +195,7 @@ class World:
             self.manifest,
             Target(),
             forced,
-            tell=tell,
+            on_result=tell,
             starting=lambda step, index, count: starting(index),
         )
 

@@ -217,7 +217,7 @@ def again(server: Server, arena: Arena) -> None:
 def resetwal(server: Server, arena: Arena, *options: str) -> None:
     arena.connection.close()
     server.stop()
-    done = server._run("pg_resetwal", *options, str(server.data))
+    done = server.programs.run("pg_resetwal", *options, str(server.data))
     assert done.returncode == 0, done.stdout
 
 
@@ -233,7 +233,7 @@ def jump_to(server: Server, arena: Arena, epoch: int, xid: int) -> None:
     segment = server.data / "pg_xact" / f"{xid // (8192 * 4 * 32):04X}"
     if not segment.exists():
         segment.write_bytes(bytes(8192 * 32))
-        server._hand_over(segment)
+        server.programs.hand_over(segment)
     again(server, arena)
     assert arena.one("select pg_current_xact_id()::text::bigint") >= (epoch << 32) + xid
 

@@ -201,10 +201,14 @@ def assert_equals_rebuild(database: Database, manifest: Manifest | None = None) 
 
 
 def frozen(row: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
-    """A row of a query or of the oracle, to be found in a set; lists are tuples there."""
-    return frozenset(
-        (name, tuple(value) if isinstance(value, list) else value) for name, value in row.items()
-    )
+    """A row of a query or of the oracle, to be found in a set; lists and objects are tuples there."""
+    return frozenset((name, _hashable(value)) for name, value in row.items())
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple(sorted(value.items()))
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _by_columns(rows: Iterable[Mapping[str, Any]]) -> set[tuple[tuple[str, Any], ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 HOSTILE = """<script>alert("x")</script>'"><img src=x onerror=alert(1)>&amp; \\ }}{{ '''"""
 
 # What ends the run of elements that are still open.
-VOID = ("meta", "input", "br", "hr", "img", "link")
+VOID = ("meta", "input", "br", "wbr", "hr", "img", "link")
 
 
 class Page(HTMLParser):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runner.build.build import look
+from runner.build.build import read_plan
 from runner.database.session import Database
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
@@ -74,7 +74,7 @@ def in_zone(name: str) -> Manifest:
 
 def plan(database: Database, manifest: Manifest) -> dict[str, tuple[str, str]]:
     with database.session("test") as session:
-        steps = look(session, manifest, Target())[1]
+        steps = read_plan(session, manifest, Target())[1]
     return {step.script.name: (step.mode, step.reason) for step in steps}
 
 

@@ -79,7 +79,7 @@ def assert_warehouse_equals_oracle(database: Database, timezone: str = "UTC") ->
         for table, rows in expected.items():
             stored = connection.execute(f"select * from warehouse.{table}".encode()).fetchall()
             wanted = {frozen(row) for row in rows}
-            found = {frozen(row) for row in stored}
+            found = {frozen(without_hash(row)) for row in stored}
             assert len(wanted) == len(rows)
             missing, surplus = wanted - found, found - wanted
             assert not missing and not surplus, (
@@ -87,6 +87,11 @@ def assert_warehouse_equals_oracle(database: Database, timezone: str = "UTC") ->
                 f"\n  wanted {sorted(map(sorted, missing), key=str)[:3]}"
                 f"\n  found  {sorted(map(sorted, surplus), key=str)[:3]}"
             )
+
+
+def without_hash(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without the md5 of its model's sample, which plain Python would write otherwise."""
+    return {name: value for name, value in row.items() if name != "fitted_on"}
 
 
 def assert_everything_equals_oracle(database: Database, timezone: str = "UTC") -> None:

@@ -51,7 +51,12 @@ def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> N
             raise RunnerError(f"{len(problems)} problems", "docs/dashboard.md describes the cards")
         output.say(f"dashboard: {count} {'card' if count == 1 else 'cards'}, no problem")
     elif serve:
-        serve_page(database(project), project, port, output.say)
+        serve_page(
+            database(project),
+            project,
+            port,
+            lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
+        )
     else:
         write(database(project), project, file)
         output.say(f"dashboard: {file.absolute().as_uri()}")

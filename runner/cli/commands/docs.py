@@ -24,7 +24,7 @@ from runner.project.manifest import load
     default=["docs.html"],
     metavar="FILE",
     help="File to write. Its ending chooses the format: .html for the page, .dbml for the tables in"
-    " the language of dbdiagram.io, .svg for a diagram of them. May repeat.",
+    " the language of dbdiagram.io. May repeat.",
 )
 @click.pass_obj
 def command(project: Path, files: tuple[Path, ...]) -> None:

@@ -11,22 +11,27 @@ from runner.cli.connect import database
 from runner.cli.groups import Command
 from runner.cli.options import json_option
 from runner.cli.progress import live
-from runner.setup.load_csv import LOOK, load
+from runner.setup.load_csv import SHOW_REJECTS, load
 
 
 @click.command("load", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option(
-    "--as-history", is_flag=True, help="Load each event as if it had arrived when it happened."
+    "--into",
+    metavar="SCHEMA.TABLE",
+    help="Table to load into (default: the source of the first pipeline).",
+)
+@click.option(
+    "--as-history", is_flag=True, help="Load each row as if it had arrived when it happened."
 )
 @click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
 @json_option
 @click.pass_obj
-def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
-    """Load events from a CSV file into the source.
+def command(project: Path, file: Path, into: str | None, as_history: bool, again: bool) -> None:
+    """Load a CSV file into a source.
 
-    The file needs a header; its rows go to public.event_stream. Invalid lines go to
-    public.load_rejects, with the reason.
+    The file needs a header. Lines that do not fit the table are set aside in public.load_rejects,
+    with the reason.
 
     \b
     Example: python -m runner load events.csv --as-history
@@ -38,13 +43,15 @@ def command(project: Path, file: Path, as_history: bool, again: bool) -> None:
             as_history,
             again,
             lambda done, total: progress.show(f"load {file.name}", done, total),
+            into,
         )
     output.data({"rows": loaded.rows, "rejected": loaded.rejected})
-    output.say(f"load: {loaded.rows:,} {'event' if loaded.rows == 1 else 'events'} from {file}")
+    rows = "1 row" if loaded.rows == 1 else f"{loaded.rows:,} rows"
+    output.say(f"load: {rows} from {file} into {loaded.table}")
     if loaded.is_behind:
         output.say(
             f"some are older than the watermark; read them: {output.program()} ingest --sweep"
         )
     if loaded.rejected:
-        lines = "1 line was" if loaded.rejected == 1 else f"{loaded.rejected:,} lines were"
-        output.warn(f"{lines} not loaded; load_rejects has the reason", LOOK)
+        lines = "1 line" if loaded.rejected == 1 else f"{loaded.rejected:,} lines"
+        output.warn(f"{lines} did not fit; public.load_rejects has the reasons", SHOW_REJECTS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.build.build import look
+from runner.build.build import read_plan
 from runner.cli import output
 from runner.cli.connect import ledger_session
 from runner.cli.groups import Command
@@ -30,6 +30,6 @@ def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
     """
     manifest = load(project)
     with ledger_session(project) as session:
-        steps = look(session, manifest, target, patterns)[1]
+        steps = read_plan(session, manifest, target, patterns)[1]
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
     output.table(rows, "the manifest declares no scripts")

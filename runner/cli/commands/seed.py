@@ -43,7 +43,7 @@ from runner.setup.demo import seed as write_events
 @click.option(
     "--if-empty",
     is_flag=True,
-    help="Do nothing if there are events, or on your own server without --demo.",
+    help="Do nothing if the source has rows, or on your own server without --demo.",
 )
 @click.pass_obj
 def command(
@@ -59,7 +59,7 @@ def command(
 ) -> None:
     """Fill the source tables with demo data.
 
-    The same options give the same data.
+    The rows come from the scripts in sql/demo. The same options give the same rows.
 
     \b
     Example: python -m runner seed --events 1000000 --users 10000 --days 180
@@ -72,7 +72,7 @@ def command(
         raise UsageError("this is your own server", "--demo allows demo data there")
     database = Database(server.conninfo)
     if if_empty and not is_empty(database):
-        output.say("seed: events are there already")
+        output.say("seed: the source has rows already")
         return
     wanted = Demo(events, users, days, seed, end.replace(tzinfo=UTC) if end else None, append)
-    output.say(f"seed: {write_events(database, project, wanted):,} events")
+    output.say(f"seed: {write_events(database, project, wanted):,} rows")

@@ -15,7 +15,7 @@ from runner.cli.options import json_option, select_option
 from runner.errors import RunnerError
 from runner.project.manifest import load
 from runner.testing.cases import choose, collect
-from runner.testing.run import CaseResult, run
+from runner.testing.run import CaseResult, run_cases
 from runner.testing.tables import Mismatch
 
 # Rows of a difference that are shown to a person.
@@ -38,7 +38,7 @@ def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) ->
     """
     manifest = load(project)
     cases = choose(manifest, collect(manifest), patterns, names)
-    results = run(database(project), manifest, cases, _show)
+    results = run_cases(database(project), manifest, cases, _show)
     output.data([_as_data(result) for result in results])
     failed = sum(not result.has_passed for result in results)
     if failed:

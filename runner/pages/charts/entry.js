@@ -1,5 +1,5 @@
-// What the dashboard calls. Specs are parsed to syntax trees and interpreted: no code is made of text,
-// so the page's policy can forbid it.
+// The interface to the dashboard. Specs are parsed into syntax trees and interpreted: no text becomes
+// code, so the page's policy can forbid that.
 import { View, parse } from "vega";
 import { expressionInterpreter } from "vega-interpreter";
 import { compile } from "vega-lite";

@@ -1,4 +1,4 @@
-"""Reads the cards of a project: dashboard/NN_name.sql, for a chart with NN_name.vl.json beside."""
+"""Reads the cards of a project: dashboard/NN_name.sql, with NN_name.vl.json for a chart."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError
+from runner.project.scripts import leading_comment
 
 FOLDER = Path("dashboard")
-# Says of the page itself: its title, and the members of slices that it may show.
+# The file about the page itself: its title, and the members of slices that it may show.
 PAGE = "page"
 WORDS = ("Question", "Meaning", "Show", "Width", "Columns")
 SHOWS = ("table", "figures")
 WIDTHS = ("full", "half")
 FORMS = ("text", "number", "decimal", "percent", "date", "time")
 LOOKS = ("bar", "heat", "line", "across")
-# A row of `Show: figures`: a number with what it was before, and which way is good.
+# Columns of `Show: figures`: a number, its earlier value, and which direction is good.
 FIGURES = ("figure", "value", "form", "previous", "compared_with", "better", "trend")
 HEADER_HINT = "a header is a title, then Question:, Meaning: and what docs/dashboard.md lists"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How a column is shown: the words after its label."""
+    """A column of a card, with the form of its values and the look of its cells."""
 
     name: str
     label: str
@@ -36,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A query, what it answers, and how its rows are shown."""
+    """A query, the question that it answers, and how its rows are shown."""
 
     name: str
     path: Path
@@ -55,15 +56,15 @@ class Card:
 
     @property
     def tables(self) -> list[str]:
-        """The reporting tables that it names, for a reader."""
+        """The reporting tables that the query names."""
         text = re.sub(r"--.*", "", self.sql)
         return sorted(set(re.findall(r"\breporting\.[a-z_][a-z0-9_]*\b", text)))
 
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """What the folder holds. Without a page file the database gives the title, and every member of
-    a slice is shown.
+    """The cards of the folder. Without a page file the title is the name of the database, and every
+    member of a slice is shown.
     """
 
     page: Card | None
@@ -71,13 +72,13 @@ class Dashboard:
 
 
 def load(project: Path) -> Dashboard:
-    """Read and check the files; StartError names the first thing that is wrong."""
+    """Read and check the files. Raises StartError for the first problem."""
     folder = project / FOLDER
     page = folder / f"{PAGE}.sql"
     files = sorted(path for path in folder.glob("*.sql") if path != page)
     if not files:
         raise StartError(
-            f"{FOLDER} has no cards", f"write one: {FOLDER}/10_name.sql, docs/dashboard.md says how"
+            f"{FOLDER} has no cards", f"write one, {FOLDER}/10_name.sql: docs/dashboard.md says how"
         )
     cards = [_card(project, path) for path in files]
     names: dict[str, Card] = {}
@@ -99,13 +100,15 @@ def _card(project: Path, file: Path) -> Card:
     path = file.relative_to(project)
     found = re.fullmatch(r"(?:\d+_)?([a-z][a-z0-9_]*)", path.stem)
     if not found:
-        raise StartError(f"{path} is not a name for a card", "10_name.sql, in lower-case letters")
+        raise StartError(
+            f"{path} is no name of a card", "name it 10_name.sql, in lower-case letters"
+        )
     sql = _read(file, path)
     title, said = _header(sql, path)
     spec_file = file.with_suffix(".vl.json")
     spec = _spec(spec_file, path.with_suffix(".vl.json")) if spec_file.is_file() else None
     if spec is not None and "Show" in said:
-        raise StartError(f"{path}: a card with a chart has no Show:", "take the line out")
+        raise StartError(f"{path}: a card with a chart has no Show:", "remove the line")
     return Card(
         name=found[1],
         path=path,
@@ -128,16 +131,16 @@ def _read(file: Path, path: Path) -> str:
 
 
 def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
-    """The title, and the paragraphs of the header by their word; Columns keep their lines."""
-    lines = sql.splitlines()[: _length(sql)]
-    title = lines[0].removeprefix("--").strip() if lines else ""
+    """Return the title, and the paragraphs by their word; Columns keep their lines."""
+    lines = leading_comment(sql)
+    title = lines[0].strip() if lines else ""
     if not title:
         raise StartError(f"{path}:1: no title", HEADER_HINT)
     said: dict[str, str] = {}
     word = ""
     for number, line in enumerate(lines[1:], 2):
-        text = line.removeprefix("--").strip()
-        begin = re.match(r"-- ([A-Z]\w*):(?: +|$)(.*)", line)
+        text = line.strip()
+        begin = re.match(r"([A-Z]\w*):(?: +|$)(.*)", line)
         if begin:
             word, text = begin[1], begin[2].strip()
             if word not in WORDS or word in said:
@@ -155,14 +158,6 @@ def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
     return title, said
 
 
-def _length(sql: str) -> int:
-    """Lines of the comment that a text begins with."""
-    for number, line in enumerate(sql.splitlines()):
-        if not line.startswith("--"):
-            return number
-    return len(sql.splitlines())
-
-
 def _one_of(said: Mapping[str, str], word: str, known: tuple[str, ...], path: Path) -> str:
     value = said.get(word, known[0])
     if value not in known:
@@ -171,7 +166,7 @@ def _one_of(said: Mapping[str, str], word: str, known: tuple[str, ...], path: Pa
 
 
 def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
-    """`name: Label, form, look`, one a line."""
+    """Read lines of the form `name: Label, form, look`."""
     for line in text.splitlines():
         found = re.fullmatch(r"([a-z_][a-z0-9_]*): ([^,]+)((?:, [a-z]+)*)", line)
         if not found:

@@ -1,5 +1,5 @@
-"""Tries every card: its query runs and reads reports alone, and its columns are those that its
-header and its chart use.
+"""Checks every card: that its query runs and reads only reports, and that its header and its chart
+name columns that exist.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from runner.pages.dashboard.spec import problems as problems_of_spec
 
 
 def check(database: Database, project: Path) -> tuple[int, list[str]]:
-    """How many cards there are, and one line per problem."""
+    """Return the number of cards, and a line for each problem."""
     found = load(project)
     cards = [*([found.page] if found.page else []), *found.cards]
     problems: list[str] = []
@@ -39,8 +39,8 @@ def _problems(session: Session, card: Card) -> Iterator[str]:
         with session.savepoint():
             columns = session.columns(card.sql, card.path)
     except QueryFailed as error:
-        made = ", ".join(f"sql/{table.replace('.', '/')}.sql" for table in card.tables)
-        yield error.message + (f"; made by {made}" if error.sqlstate in MISSING else "")
+        scripts = ", ".join(f"sql/{table.replace('.', '/')}.sql" for table in card.tables)
+        yield error.message + (f"; created by {scripts}" if error.sqlstate in MISSING else "")
         return
     yield from _of_columns(card, columns)
     if card.spec is not None:
@@ -49,7 +49,7 @@ def _problems(session: Session, card: Card) -> Iterator[str]:
 
 
 def _of_text(card: Card) -> Iterator[str]:
-    """One query, of reports."""
+    """Check that the card is one query, and of reports."""
     try:
         statements = sqlglot.parse(card.sql, dialect="postgres")
     except sqlglot.errors.ParseError as error:
@@ -58,13 +58,13 @@ def _of_text(card: Card) -> Iterator[str]:
         return
     queries = [statement for statement in statements if statement is not None]
     if len(queries) != 1 or not isinstance(queries[0], exp.Query):
-        yield f"{card.path}: is not one query: a card selects, and does nothing else"
+        yield f"{card.path}: is not one query: a card is a select, and nothing else"
         return
     known = {cte.alias for cte in queries[0].find_all(exp.CTE)}
     for table in queries[0].find_all(exp.Table):
         if table.name and table.db != "reporting" and (table.db or table.name not in known):
             name = f"{table.db}.{table.name}" if table.db else table.name
-            yield f"{card.path}: reads {name}: cards read reporting alone"
+            yield f"{card.path}: reads {name}: cards read only reporting"
 
 
 def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
@@ -76,14 +76,14 @@ def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
     if card.show == "figures":
         for name in FIGURES:
             if name not in columns:
-                yield f"{card.path}: Show: figures wants a column {name}"
+                yield f"{card.path}: Show: figures needs a column {name}"
     if len({*SLICE} & {*columns}) == 1:
         yield f"{card.path}: slice and slice_value belong together"
     looks = [column.look for column in card.columns.values()]
     if "across" in looks and (looks[0] == "across" or looks[-1] == "across"):
-        yield f"{card.path}: Columns: a column across stands between the row's and the value's"
+        yield f"{card.path}: Columns: a column across goes between those of rows and of values"
 
 
 def _of_page(session: Session, page: Card) -> Iterator[str]:
     if not set(SLICE) <= set(session.columns(page.sql, page.path)):
-        yield f"{page.path}: gives slice and slice_value, the members that may be shown"
+        yield f"{page.path}: must return slice and slice_value, the members to show"

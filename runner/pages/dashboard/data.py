@@ -1,4 +1,4 @@
-"""Reads what the page shows: the rows of each card and how the data stand, all of one snapshot."""
+"""Reads the rows of each card and the state of the data, all in one snapshot."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from runner.pages.html import showable
 
 STATEMENT_TIMEOUT = "60s"
 MISSING = ("42P01", "3F000")  # no such table, no such schema
-# Rows of a slice and of a grain are chosen on the page; here they are looked at for the page file.
+# The page chooses rows by these; here they only serve to leave out members.
 SLICE = ("slice", "slice_value")
 EVERYTHING = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The rows of a card, or why there are none."""
+    """The rows of a card, or the reason why there are none."""
 
     card: Card
     rows: Sequence[Row]
@@ -38,7 +38,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One version of the reports."""
+    """One version of the reports. Times are ISO texts in UTC."""
 
     dashboard: Dashboard
     database: str
@@ -50,7 +50,7 @@ class Snapshot:
 
 
 def read(database: Database, project: Path) -> Snapshot:
-    """Run all queries in one read-only transaction."""
+    """Run all queries in one read-only transaction. Raises StartError without cards or schema."""
     dashboard = load(project)
     with database.session("milepost dashboard") as session, session.transaction():
         ledger.require(session)
@@ -68,11 +68,12 @@ def read(database: Database, project: Path) -> Snapshot:
 
 
 def begin(session: Session) -> None:
+    """Make the transaction read-only, and limit each query to a minute."""
     session.run(f"set transaction read only; set local statement_timeout = '{STATEMENT_TIMEOUT}'")
 
 
 def run(session: Session, card: Card) -> Result:
-    """The rows of a card; a table that is not there is told on the page."""
+    """Return the rows of a card; if a table is missing, the page says so."""
     try:
         with session.savepoint():
             found = session.query(card.sql, card.path)
@@ -85,7 +86,7 @@ def run(session: Session, card: Card) -> Result:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it; numbers that JSON does not know are none."""
+    """Return a value that JSON can hold; NaN and infinity become null."""
     if isinstance(value, Decimal | float) and not math.isfinite(value):
         return None
     if isinstance(value, Decimal):
@@ -102,7 +103,7 @@ def plain(value: Any) -> Any:
 
 
 def _shown(result: Result, shown: set[tuple[Any, ...]] | None) -> Result:
-    """Without the members of slices that the page file leaves out."""
+    """Leave out the members of slices that the page file does not list."""
     if shown is None or not set(SLICE) <= set(result.columns):
         return result
     rows = [
@@ -114,7 +115,7 @@ def _shown(result: Result, shown: set[tuple[Any, ...]] | None) -> Result:
 
 
 def _standing(session: Session) -> dict[str, Any]:
-    """How far the data go, and how the last build ended."""
+    """Return how far the data go, and how the last build ended."""
     row = session.row(
         """
         select
@@ -138,8 +139,8 @@ def _standing(session: Session) -> dict[str, Any]:
 
 
 def encoded(rows: Sequence[Row]) -> dict[str, Any]:
-    """Rows by column: texts as numbers into a list of the different ones; what repeats itself as
-    runs, and what counts up by one, as days do, as climbs.
+    """Encode rows by column: texts as places in a list of words, repeated values as runs, and those
+    that count up by one, as days do, as climbs.
     """
     columns: dict[str, Any] = {}
     for name in rows[0] if rows else ():
@@ -161,7 +162,7 @@ def encoded(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _stretches(values: Sequence[Any], step: int) -> list[tuple[Any, int]]:
-    """Where each value is the one before and the step: the first, and how many they are."""
+    """Group values that each are the one before plus the step; return the first and the count."""
     found: list[tuple[Any, int]] = []
     last: Any = None
     for value in values:
@@ -175,7 +176,7 @@ def _stretches(values: Sequence[Any], step: int) -> list[tuple[Any, int]]:
 
 
 def script_json(value: Any) -> str:
-    """JSON that no HTML parser takes for markup, wherever it stands."""
+    """Return JSON in which no HTML parser finds markup."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -1,4 +1,4 @@
-"""Renders a snapshot into one file that asks nobody for anything."""
+"""Renders a snapshot as one HTML file that makes no requests."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from runner.database.session import Database
 from runner.errors import RunnerError
-from runner.pages.dashboard import view
-from runner.pages.dashboard.data import SLICE, Result, Snapshot, encoded, plain, read, script_json
+from runner.pages.dashboard import plain as tables
+from runner.pages.dashboard.data import Result, Snapshot, encoded, plain, read, script_json
 from runner.pages.html import digest, fill, static
 from runner.project.files import put
 
@@ -22,7 +22,7 @@ LARGEST_BYTES = 5_000_000
 
 
 def policy(script: str, *, served: bool = False) -> str:
-    """What the page may do; a header can also forbid others to frame it."""
+    """Return the content security policy; as a header it also forbids other pages to frame this."""
     framing = "; frame-ancestors 'none'" if served else ""
     return (
         f"default-src 'none'; script-src '{digest(script)}'; style-src 'unsafe-inline';"
@@ -31,13 +31,14 @@ def policy(script: str, *, served: bool = False) -> str:
 
 
 def script() -> str:
-    """What runs on the page: the library and what calls it, closed to all others."""
+    """Return the script of the page: the charts library and ours, in one scope of their own."""
     return f"(() => {{\n{CHARTS.read_text(encoding='utf-8')}\n{static('dashboard.js')}}})();"
 
 
 def page(found: Snapshot, generated_at: datetime) -> str:
-    """The whole page. The same snapshot gives the same bytes, but for the time."""
-    last = view.last_day(found.results)
+    """Return the whole page. The same snapshot and time give the same bytes."""
+    days = [row["day"] for each in found.results for row in each.rows if row.get("day")]
+    last = max(days, default=None)
     body = script()
     text = fill(
         "dashboard.html",
@@ -49,33 +50,31 @@ def page(found: Snapshot, generated_at: datetime) -> str:
         data=Markup(script_json(_data(found, last))),
         cards=[_opening(result, last) for result in found.results],
         found=found,
-        first=view.first_day(found.results),
+        first=min(days, default=None),
         last=last,
         generated=plain(generated_at),
         health=next(
             (r.card for r in found.results if "reporting.data_checks" in r.card.tables), None
         ),
-        text=view.text,
-        change=view.change,
-        points=view.points,
+        written=tables.written,
     )
     size = len(text.encode())
     if size > LARGEST_BYTES:
         largest = max(found.results, key=lambda result: len(script_json(encoded(result.rows))))
         raise RunnerError(
             f"the page would have {size:,} bytes, and {LARGEST_BYTES:,} is the most",
-            f"let {largest.card.path} give fewer rows: it has {len(largest.rows):,}",
+            f"let {largest.card.path} return fewer rows: it has {len(largest.rows):,}",
         )
     return text
 
 
 def render(database: Database, project: Path) -> str:
-    """The page of this moment."""
+    """Read the reports and return the page."""
     return page(read(database, project), datetime.now(UTC))
 
 
 def write(database: Database, project: Path, file: Path) -> None:
-    """Put the page in its place; it has figures, so not everybody may read it."""
+    """Write the page, readable by owner and group: it holds figures."""
     put(file, render(database, project), mode=0o640)
 
 
@@ -93,7 +92,7 @@ def _described(result: Result) -> Mapping[str, Any]:
         "show": card.show,
         "columns": [
             {name: value for name, value in asdict(column).items() if value is not None}
-            for column in view.columns(card, result.rows)
+            for column in tables.columns(card, result.rows)
         ],
         "spec": card.spec,
         "rows": len(result.rows),
@@ -102,29 +101,13 @@ def _described(result: Result) -> Mapping[str, Any]:
 
 
 def _opening(result: Result, last: str | None) -> Mapping[str, Any]:
-    """What the template shows of a card."""
-    card, rows = result.card, view.chosen(result.rows, last)
-    columns = set(result.columns)
-    follows = [
-        name
-        for name, has in (
-            ("segment", set(SLICE) <= columns),
-            ("range", "range" in columns or bool(columns & set(view.DATES))),
-            ("grain", "grain" in columns),
-        )
-        if has
-    ]
+    """Return what the template needs of a card."""
+    card, rows = result.card, tables.chosen(result.rows, last)
     return {
         "card": card,
         "rows": rows,
-        "follows": follows,
         "missing": result.missing,
-        "state": "missing" if result.missing else "ready" if rows else "empty",
-        "table": view.table(card, rows) if rows and card.show != "figures" else None,
-        "scripts": _scripts(result),
+        "table": tables.table(card, rows) if rows and card.show != "figures" else None,
+        # The SQL behind its tables, by the convention that a path is a name.
+        "scripts": [f"sql/{table.replace('.', '/')}.sql" for table in card.tables],
     }
-
-
-def _scripts(result: Result) -> list[str]:
-    """The SQL behind its tables, by the convention that a path is a name."""
-    return [f"sql/{table.replace('.', '/')}.sql" for table in result.card.tables]

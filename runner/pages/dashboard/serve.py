@@ -1,4 +1,4 @@
-"""Shows the page on this machine alone, and renews it after each build that succeeded."""
+"""Serves the page to this machine only, and renews it after each successful build."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATHS = ("/", "/index.html")
 
 
 class Pages:
-    """The page of the newest build. One request at a time looks whether it is still that."""
+    """The page of the newest build, rendered again when a request finds a newer one."""
 
     def __init__(self, database: Database, project: Path) -> None:
         self._database = database
@@ -27,7 +27,7 @@ class Pages:
         self._page = render(database, project).encode()
 
     def current(self) -> bytes:
-        """The page; the one before, which tells its age, while there can be no newer one."""
+        """Return the newest page; while none can be rendered, the last one, which shows its age."""
         with self._lock:
             with contextlib.suppress(RunnerError):
                 build = self._newest()
@@ -46,16 +46,16 @@ class Pages:
             )
 
 
-def serve(database: Database, project: Path, port: int, tell: Callable[[str], object]) -> None:
-    """Serve until a signal."""
+def serve(database: Database, project: Path, port: int, on_ready: Callable[[str], object]) -> None:
+    """Serve until Ctrl-C; `on_ready` is called with the address, once requests are answered."""
     server = listen(Pages(database, project), port)
-    tell(f"dashboard: http://{HOST}:{server.server_port}/ (Ctrl-C ends it)")
+    on_ready(f"http://{HOST}:{server.server_port}/")
     with server, contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 
 
 def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
-    """A server that waits for requests to a port of this machine."""
+    """Open a port of this machine; 0 takes a free one. Raises StartError if it is taken."""
     rules = policy(script(), served=True)
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,7 +79,7 @@ def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
             self.wfile.write(page)
 
         def end_headers(self) -> None:
-            """On every answer, errors too."""
+            """Add the policy to every response, errors included."""
             self.send_header("Content-Security-Policy", rules)
             self.send_header("X-Content-Type-Options", "nosniff")
             self.send_header("Referrer-Policy", "no-referrer")
@@ -87,7 +87,7 @@ def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
             super().end_headers()
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Requests are nobody's business."""
+            """Log no requests."""
 
     try:
         server = ThreadingHTTPServer((HOST, port), Handler)
@@ -99,5 +99,5 @@ def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
 
 
 def _names(port: int) -> tuple[str, ...]:
-    """How a browser on this machine names us; another name is a foreign page that points here."""
+    """Return the names of this server; any other Host is a foreign page that points here."""
     return (f"{HOST}:{port}", f"localhost:{port}")

@@ -1,5 +1,5 @@
-"""Reads Vega-Lite specs as far as the page relies on them: nothing from outside, nothing that the
-library would silently ignore, and only fields that exist.
+"""Checks Vega-Lite specs: they fetch nothing, hold no word that the library would silently ignore,
+and use only fields that exist.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.pages.html import static
 
-# What a spec may hold at its top, in a layer, in a part of several charts.
+# What a spec may hold at its top, in a layer, or in one of several charts.
 UNIT = """
     $schema align autosize bounds center columns concat config data description encoding
     facet hconcat height layer mark name padding params projection repeat resolve spacing
@@ -30,51 +30,39 @@ TRANSFORMS = """
     aggregate bin calculate density extent filter flatten fold impute joinaggregate loess
     pivot quantile regression sample stack timeUnit window
 """
-# What fetches, or leads away from the page.
+# What fetches something, or leads away from the page.
 FORBIDDEN = ("url", "href", "loader", "lookup", "image", "geoshape", "format_type")
 PARTS = ("layer", "concat", "hconcat", "vconcat")
 FACET_KEYS = "field type sort header columns title"
 
 
 def problems(spec: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    """What the page would not draw as it is meant, one line each."""
-    found = list(_forbidden(spec))
-    found += _colours(spec)
+    """Return what the page would not draw as intended, one line each."""
+    colours = set(re.findall(r"(--[a-z0-9-]+):", static("dashboard.css")))
+    found = []
+    for key, value in _walk(spec):
+        if key in FORBIDDEN:
+            found.append(f"{key} is not allowed: a chart reads its rows and nothing else")
+        if isinstance(value, str) and value.startswith("--") and value not in colours:
+            found.append(f"{value} is no colour of the page{_near(value, colours)}")
     found += _unit(spec, set(columns))
     return list(dict.fromkeys(found))
 
 
-def _forbidden(part: Any) -> Iterator[str]:
+def _walk(part: Any, key: str = "", but: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield everything in a part of a spec with the key above it, except below some keys."""
+    yield key, part
     if isinstance(part, Mapping):
-        for key, value in part.items():
-            if key in FORBIDDEN:
-                yield f"{key} is not allowed: a chart reads its rows and nothing else"
-            yield from _forbidden(value)
+        for name, value in part.items():
+            if name not in but:
+                yield from _walk(value, name, but)
     elif isinstance(part, list):
         for each in part:
-            yield from _forbidden(each)
-
-
-def _colours(part: Any) -> Iterator[str]:
-    known = set(re.findall(r"(--[a-z0-9-]+):", static("dashboard.css")))
-    for text in _texts(part):
-        if text.startswith("--") and text not in known:
-            yield f"{text} is no colour of the page{_near(text, known)}"
-
-
-def _texts(part: Any) -> Iterator[str]:
-    if isinstance(part, Mapping):
-        for value in part.values():
-            yield from _texts(value)
-    elif isinstance(part, list):
-        for each in part:
-            yield from _texts(each)
-    elif isinstance(part, str):
-        yield part
+            yield from _walk(each, key, but)
 
 
 def _unit(unit: Mapping[str, Any], above: set[str]) -> Iterator[str]:
-    """A chart or a part of one; fields are the columns and what transforms above it make."""
+    """Check a chart or a part of one; fields are columns, or made by transforms above it."""
     for key in unit:
         if key not in UNIT.split():
             yield f"{key} is not known{_near(key, UNIT.split())}"
@@ -82,7 +70,7 @@ def _unit(unit: Mapping[str, Any], above: set[str]) -> Iterator[str]:
     for transform in unit.get("transform", []):
         if not set(transform) & set(TRANSFORMS.split()):
             yield f"a transform of {', '.join(transform)} is not known"
-        yield from _unknown(_used(transform), fields)
+        yield from _unknown(transform, fields)
         fields |= set(_made(transform))
     mark = unit.get("mark")
     kind = mark.get("type") if isinstance(mark, Mapping) else mark
@@ -93,7 +81,7 @@ def _unit(unit: Mapping[str, Any], above: set[str]) -> Iterator[str]:
         for channel, definition in unit.get(where, {}).items():
             if channel not in allowed:
                 yield f"{where} {channel} is not known{_near(channel, allowed)}"
-            yield from _unknown(_used(definition), fields)
+            yield from _unknown({channel: definition}, fields)
     for key in PARTS:
         for part in unit.get(key, []):
             yield from _unit(part, fields)
@@ -101,44 +89,23 @@ def _unit(unit: Mapping[str, Any], above: set[str]) -> Iterator[str]:
         yield from _unit(unit["spec"], fields)
 
 
-def _unknown(used: Iterable[str], fields: set[str]) -> Iterator[str]:
-    for name in used:
-        if name not in fields:
-            yield f"{name} is neither a column of the query nor made by a transform" + _near(
-                name, fields
-            )
-
-
-def _used(part: Any, key: str = "") -> Iterator[str]:
-    """Names of fields in a definition: by key, and `datum.name` in expressions."""
-    if isinstance(part, Mapping):
-        for name, value in part.items():
-            if name != "axis" and name != "legend":  # there, datum is a label
-                yield from _used(value, name)
-    elif isinstance(part, list):
-        for each in part:
-            yield from _used(each, key)
-    elif isinstance(part, str):
-        if key in ("field", "fold", "groupby", "pivot"):
-            yield part
-        else:
-            yield from re.findall(r"\bdatum\.([A-Za-z_]\w*)", part)
+def _unknown(part: Any, fields: set[str]) -> Iterator[str]:
+    """Find the fields of a definition that do not exist: by key, or `datum.name` in expressions."""
+    for key, value in _walk(part, but=("axis", "legend")):  # there, datum is a label
+        if not isinstance(value, str):
+            continue
+        is_name = key in ("field", "fold", "groupby", "pivot")
+        for name in [value] if is_name else re.findall(r"\bdatum\.([A-Za-z_]\w*)", value):
+            if name not in fields:
+                near = _near(name, fields)
+                yield f"{name} is neither a column of the query nor made by a transform{near}"
 
 
 def _made(transform: Mapping[str, Any]) -> Iterator[str]:
-    """Names of fields that a transform adds."""
-    for part in (
-        transform,
-        *(
-            each
-            for value in transform.values()
-            if isinstance(value, list)
-            for each in value
-            if isinstance(each, Mapping)
-        ),
-    ):
-        made = part.get("as", ["key", "value"] if "fold" in part else [])
-        yield from [made] if isinstance(made, str) else made
+    """Yield the names of the fields that a transform adds."""
+    yield from (value for key, value in _walk(transform) if key == "as" and isinstance(value, str))
+    if "fold" in transform and "as" not in transform:
+        yield from ("key", "value")
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -1,1 +1,1 @@
-"""The documentation of a project's tables: a page, a drawing, or dbdiagram's language."""
+"""The documentation of a project's tables: a page, or a diagram in DBML."""

@@ -1,10 +1,7 @@
-"""Reads what the database itself knows of the tables: columns, keys, comments. Queries:
-catalogue.sql.
-"""
+"""Reads what the database knows about its tables: columns, keys, comments, rows, last builds."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +10,21 @@ from pathlib import Path
 from runner.database.queries import named_query, queries
 from runner.database.session import Row, Session
 from runner.project.manifest import LAYERS, Manifest
+from runner.project.scripts import tables_created
 
 MEMORY = "orchestrator"
-# Smaller tables are counted; of others the server's estimate is told, in round numbers.
+PARTS = ("columns", "constraints", "indexes")
+# Smaller tables are counted; for others the page gives the server's estimate, in two digits.
 SMALL_BYTES = 32 * 1024 * 1024
-# What the names of tables say: who holds each member once, and who is a copy of a source.
+# What the names of tables say.
 DIMENSION, REPLICA = "dim_", "raw_"
+PREFIXES = {REPLICA: "replica", "fact_": "fact", DIMENSION: "dimension", "agg_": "aggregate"}
 SOURCE = Path("schema", "source.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as the catalogue has it."""
+    """A column, with its type in words."""
 
     name: str
     type: str
@@ -34,19 +34,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A rule of a table: kind p (primary key), u, f, x or c; what a foreign key leads to."""
+    """A constraint: kind p (primary key), u, f, x or c; a foreign key names what it references."""
 
     name: str
     kind: str
     definition: str
-    columns: tuple[str, ...]
+    columns: Sequence[str]
     referenced: str = ""
-    referenced_columns: tuple[str, ...] = ()
+    referenced_columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or view, with its comment; `rows` in words, empty if nobody has counted."""
+    """A table or view; `rows` is a number in words, or empty if unknown."""
 
     name: str
     schema: str
@@ -66,7 +66,7 @@ class Relation:
     def key(self) -> tuple[str, ...]:
         """Columns of its primary key or, without one, of its first unique constraint."""
         keys = [rule.columns for rule in self.constraints if rule.kind in "pu"]
-        return keys[0] if keys else ()
+        return tuple(keys[0]) if keys else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All that a database says of its tables, in one snapshot; `built` and `checks` by name."""
+    """The tables of a database in one snapshot; `built` and `checks` have rows by name."""
 
     database: str
     tables: list[Relation]
@@ -95,8 +95,8 @@ class Catalogue:
 
 
 def read(session: Session, manifest: Manifest) -> Catalogue:
-    """The tables of the warehouse's schemas, the sources of its pipelines and the tables that the
-    project brings, with the last builds and the last results of checks.
+    """Read the tables of the warehouse's schemas, the sources of its pipelines and the sources of
+    the project, with the last build of each script and the last result of each check.
     """
     named = queries("pages/docs/catalogue.sql")
     pipelines = session.rows(named["pipelines"])
@@ -108,8 +108,7 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
     found = session.rows(named["relations"], values)
     names = {row["oid"]: row["name"] for row in found}
     parts = {
-        kind: _by_relation(session.rows(named[kind], {"relations": list(names)}))
-        for kind in ("columns", "constraints", "indexes")
+        kind: _by_relation(session.rows(named[kind], {"relations": list(names)})) for kind in PARTS
     }
     checks = session.rows(named_query("database/ledger.checks"), {"target": "live"})
     return Catalogue(
@@ -121,9 +120,21 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
     )
 
 
+def family(table: str) -> str:
+    """Tell by its name what kind of table this is."""
+    schema, _, short = table.partition(".")
+    if schema == "reporting":
+        return "report"
+    if schema not in LAYERS:
+        return "memory" if schema == MEMORY else "source"
+    return next((kind for prefix, kind in PREFIXES.items() if short.startswith(prefix)), "event")
+
+
 def references(tables: Sequence[Relation]) -> list[Reference]:
-    """How tables hang together. Keys are natural and hardly a foreign key is declared: columns that
-    have the names of the whole key of a dimension, else of a replica, lead there.
+    """Return how tables refer to each other: by declared foreign keys, and by name.
+
+    Keys are natural, so few foreign keys are declared: columns named like the whole key of a
+    dimension, or else of a replica, refer to it.
     """
     members: dict[tuple[str, ...], list[Relation]] = defaultdict(list)
     for prefix in (DIMENSION, REPLICA):
@@ -140,13 +151,15 @@ def references(tables: Sequence[Relation]) -> list[Reference]:
 def _declared(table: Relation) -> Iterator[Reference]:
     for rule in table.constraints:
         if rule.kind == "f":
-            yield Reference(table.name, rule.columns, rule.referenced, rule.referenced_columns)
+            yield Reference(
+                table.name, tuple(rule.columns), rule.referenced, tuple(rule.referenced_columns)
+            )
 
 
 def _by_name(
     table: Relation, members: Mapping[tuple[str, ...], list[Relation]]
 ) -> Iterator[Reference]:
-    # Replicas lead nowhere: dimensions are made of them.
+    # Replicas refer to nothing: dimensions are made from them.
     if table.schema not in LAYERS or table.short.startswith(REPLICA):
         return
     names = {column.name for column in table.columns}
@@ -157,53 +170,40 @@ def _by_name(
 
 
 def _own_sources(manifest: Manifest) -> list[str]:
-    """The tables that the project itself brings as sources."""
+    """Return the tables that the project itself creates as sources."""
     if not (manifest.project / SOURCE).is_file():
         return []
-    return re.findall(
-        r"^create table if not exists ([\w.]+)", manifest.read(SOURCE), flags=re.MULTILINE
-    )
+    return tables_created(manifest.read(SOURCE))
 
 
 def _by_relation(rows: Iterable[Row]) -> dict[int, list[Row]]:
     grouped: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
-        grouped[row["relation"]].append(row)
+        grouped[row["relation"]].append({k: v for k, v in row.items() if k != "relation"})
     return grouped
 
 
 def _relation(
     row: Row, names: Mapping[int, str], parts: Mapping[str, Mapping[int, list[Row]]], rows: str
 ) -> Relation:
-    found = {kind: parts[kind].get(row["oid"], []) for kind in parts}
-    constraints = tuple(
-        Constraint(
-            each["name"],
-            each["kind"],
-            each["definition"],
-            tuple(each["columns"]),
-            names.get(each["referenced"], ""),
-            tuple(each["referenced_columns"]),
-        )
-        for each in found["constraints"]
-    )
+    columns, constraints, indexes = (parts[kind].get(row["oid"], []) for kind in PARTS)
     return Relation(
         row["name"],
         row["schema"],
         row["kind"],
         row["comment"],
+        tuple(Column(**each) for each in columns),
         tuple(
-            Column(each["name"], each["type"], each["is_nullable"], each["comment"])
-            for each in found["columns"]
+            Constraint(**{**each, "referenced": names.get(each["referenced"], "")})
+            for each in constraints
         ),
-        constraints,
-        tuple((each["name"], each["definition"]) for each in found["indexes"]),
+        tuple((each["name"], each["definition"]) for each in indexes),
         rows,
     )
 
 
 def _rows(session: Session, row: Row) -> str:
-    """How many rows a table has: counted, or in two digits what the server believes."""
+    """Return the number of rows: counted, or the server's estimate in two digits."""
     if row["count"]:
         return f"{session.row(row['count'])['rows']:,}"
     about = float(f"{row['about_rows']:.1e}")

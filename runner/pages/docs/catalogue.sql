@@ -1,6 +1,6 @@
 -- relations --
--- The tables and views of some schemas, and others by name, with what is said of them. What is
--- small is worth counting; of the rest the server knows a size.
+-- The tables and views of some schemas, and others by name, with their comments. Small tables are
+-- counted; of the others the server knows an estimate.
 select
     relations.oid,
     schemas.nspname || '.' || relations.relname as name,
@@ -48,7 +48,7 @@ order by
     columns.attnum
 
 -- constraints --
--- Constraints of relations but for `not null`, which is one from PostgreSQL 18 on: keys first.
+-- Constraints of relations, keys first; without `not null`, which is one from PostgreSQL 18 on.
 select
     constraints.conrelid as relation,
     constraints.conname as name,
@@ -78,7 +78,7 @@ order by
     constraints.conname
 
 -- indexes --
--- Indexes of relations beside those of constraints.
+-- Indexes of relations, without those of constraints.
 select
     indexes.indrelid as relation,
     classes.relname as name,
@@ -95,7 +95,7 @@ where
 order by classes.relname
 
 -- built --
--- When each script of the live tables was built last, and by which build.
+-- The last build of each script into the live tables, and its time.
 select
     built.script,
     built.run_id as build,
@@ -104,7 +104,7 @@ from orchestrator.built_scripts as built
 where built.target = 'live'
 
 -- pipelines --
--- Where rows come from.
+-- The pipelines, with their watermarks.
 select
     pipelines.pipeline_name as name,
     pipelines.source_relation as source,

@@ -1,5 +1,5 @@
-"""Renders the page of `docs`: all that the catalogue, the manifest and the runs say of the tables,
-in one file that asks nobody for anything.
+"""Renders the page of `docs`: what the catalogue, the manifest and the runs say about the tables,
+in one file that makes no requests.
 """
 
 from __future__ import annotations
@@ -15,34 +15,31 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from runner.database.session import Row
-from runner.pages.docs.catalogue import Catalogue
-from runner.pages.docs.diagram import family
-from runner.pages.docs.layout import draw
+from runner.pages.docs.catalogue import Catalogue, family
+from runner.pages.docs.layers import layers
 from runner.pages.html import digest, fill, static
-from runner.project.lineage import Lineage, lineage, reduced
+from runner.project.lineage import lineage, reduced
 from runner.project.manifest import Manifest, Script
+from runner.project.scripts import header, is_warning, leading_comment
 
 METRICS = Path("docs", "metrics.md")
 # In the order in which data flow: title, what they are, and the families of tables in it.
 LAYERS = (
-    ("Sources", "What applications write, and what is loaded from files.", ("source",)),
-    ("Replicas", "Exact copies of the sources, and the run that brought each row.", ("replica",)),
+    ("Sources", "Tables that applications write, or that files are loaded into.", ("source",)),
+    ("Replicas", "Exact copies of the sources, with the run that brought each row.", ("replica",)),
     (
         "Warehouse",
-        "Events, members and aggregates, in the order of their names.",
+        "Facts, dimensions and aggregates, by name.",
         ("aggregate", "event", "dimension", "fact"),
     ),
-    ("Reporting", "What people look at: pre-aggregated, no user ids.", ("report",)),
-    ("Orchestrator", "The memory: what was defined, what ran, what it found.", ("memory",)),
+    ("Reporting", "Reports: pre-aggregated, without user ids.", ("report",)),
+    ("Orchestrator", "Pipelines, runs and the results of checks.", ("memory",)),
 )
-CHARACTER = 7.3
-PADDING = 14.0
-LONGEST_LINE = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A text beside a script: what it is for, and what it is."""
+    """A check or an observation of a script, with its purpose."""
 
     name: str
     path: Path
@@ -53,7 +50,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What there is to say of the script behind a table."""
+    """The script behind a table, with its checks and observations."""
 
     path: Path
     header: Mapping[str, str]
@@ -63,15 +60,16 @@ class Story:
 
 
 def page(manifest: Manifest, found: Catalogue) -> str:
-    """The whole page. The same content gives the same bytes."""
+    """Return the whole page. The same content gives the same bytes."""
     flow = lineage(manifest, [(row["source"], row["replica"]) for row in found.pipelines])
-    style, script = static("page.css"), static("page.js")
+    edges = reduced(flow.edges)
+    style, script = static("docs.css"), static("docs.js")
     metrics = _metrics(manifest.project / METRICS)
     leads: dict[str, dict[str, str]] = {table.name: {} for table in found.tables}
     for reference in found.references:
         leads[reference.table][reference.columns[0]] = reference.to
     return fill(
-        "page.html",
+        "docs.html",
         database=found.database,
         style=Markup(style),
         script=Markup(script),
@@ -88,7 +86,10 @@ def page(manifest: Manifest, found: Catalogue) -> str:
             key: _story(manifest, script, found.checks) for key, script in manifest.scripts.items()
         },
         flow=flow,
-        drawing=_drawing(flow),
+        drawing=layers(flow.needs, edges),
+        nearest={
+            table: [anchor(start) for start, end in edges if end == table] for table in flow.needs
+        },
         pipelines=found.pipelines,
         replicas={row["replica"]: row for row in found.pipelines},
         built=found.built,
@@ -103,35 +104,10 @@ def page(manifest: Manifest, found: Catalogue) -> str:
 
 
 def anchor(table: str) -> str:
-    """The id of a table on the page: its name where that is plain."""
+    """Return the id of a table on the page: its name where that is plain."""
     if re.fullmatch(r"[\w.]+", table, flags=re.ASCII):
         return table
     return "table-" + hashlib.sha256(table.encode()).hexdigest()[:12]
-
-
-def header(text: str) -> dict[str, str]:
-    """The paragraphs of a script's header by their first word (Grain, Rerun, Why), or all of the
-    comment that it begins with, under no word.
-    """
-    lines = _first_comment(text)
-    paragraphs: dict[str, str] = {}
-    for line in lines:
-        begin = re.match(r"(\w+): +(.+)$", line)
-        if begin:
-            paragraphs[begin.group(1)] = begin.group(2)
-        elif paragraphs:
-            last = list(paragraphs)[-1]
-            paragraphs[last] += f" {line.strip()}"
-    return paragraphs or {"": " ".join(lines)} if lines else {}
-
-
-def _first_comment(text: str) -> list[str]:
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(line.removeprefix("--").removeprefix(" "))
-    return lines
 
 
 def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> Story:
@@ -145,7 +121,7 @@ def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> St
                 path,
                 _purpose(text),
                 text,
-                f"{'warns' if '-- Level: warn' in text else 'stops the build'}; "
+                f"{'warns' if is_warning(text) else 'stops the build'}; "
                 + (f"last result: {last['status']}" if last else "has not run yet"),
             )
         )
@@ -159,36 +135,13 @@ def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> St
 
 
 def _purpose(text: str) -> str:
-    lines = [line for line in _first_comment(text) if not line.startswith("Level:")]
+    lines = [line for line in leading_comment(text) if not line.startswith("Level:")]
     return " ".join(lines).strip()
 
 
-def _drawing(flow: Lineage) -> dict[str, object]:
-    """The lineage as the template draws it; only edges that no longer way implies."""
-    labels = {table: _lines(table.partition(".")[2]) for table in flow.needs}
-    widths = {table: max(map(len, lines)) * CHARACTER + PADDING for table, lines in labels.items()}
-    drawing = draw(widths, reduced(flow.edges))
-    return {
-        "boxes": drawing.boxes,
-        "paths": drawing.paths,
-        "width": drawing.width,
-        "height": drawing.height,
-        "labels": labels,
-    }
-
-
-def _lines(name: str) -> list[str]:
-    """A name on two lines, if it is long: cut at the word nearest to its middle."""
-    cuts = [found.end() for found in re.finditer("_", name)]
-    if len(name) <= LONGEST_LINE or not cuts:
-        return [name]
-    cut = min(cuts, key=lambda place: abs(2 * place - len(name)))
-    return [name[:cut], name[cut:]]
-
-
 def _metrics(file: Path) -> Markup:
-    """What a project says of its metrics, in Markdown. Its HTML is not trusted, its pictures are
-    left out: they would be requests.
+    """Render a project's description of its metrics from Markdown. HTML in it is escaped, pictures
+    are left out: they would be requests.
     """
     if not file.is_file():
         return Markup("")
@@ -212,7 +165,7 @@ def _metrics(file: Path) -> Markup:
 
 
 def _keep_on_the_page(token: Token) -> None:
-    """A link to a heading leads to it on this page, one to another file nowhere."""
+    """Lead a link to a heading to it on this page, and one to another file nowhere."""
     target = str(token.attrGet("href") or "")
     if token.type == "link_open" and target.startswith("#"):
         token.attrSet("href", f"#metrics-{target[1:]}")
@@ -221,5 +174,5 @@ def _keep_on_the_page(token: Token) -> None:
 
 
 def _slug(heading: str) -> str:
-    """As GitHub names its headings."""
+    """Name a heading as GitHub does."""
     return re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))

@@ -1,6 +1,5 @@
 "use strict";
-// Chooses, formats and draws; it computes no metric. Text from the data goes into the page as text
-// alone. runner/dashboard/view.py does the same for the page as it opens.
+// Chooses rows, formats and draws them; it computes no metric. Data go into the page as text only.
 const find = (id) => document.getElementById(id);
 const page = JSON.parse(find("data").textContent);
 const root = document.documentElement;
@@ -37,11 +36,12 @@ const decoded = ({ data, rows }) => {
 
 const cards = [...document.querySelectorAll(".card")].map((element) => {
   const card = page.cards[element.dataset.card];
-  return {
-    ...card, element, rows: decoded(card), name: element.dataset.card,
-    state: element.dataset.state, follows: element.dataset.follows.split(" "), isTable: false,
-  };
-}).filter((card) => card.state !== "missing");
+  const rows = decoded(card);
+  const has = (...names) => rows.length > 0 && names.some((name) => name in rows[0]);
+  const follows = [has("slice") && "segment", has("range", ...DATES) && "range", has("grain") && "grain"].filter(Boolean);
+  element.dataset.follows = follows.join(" ");
+  return { ...card, element, rows, follows, name: element.dataset.card, isTable: false };
+}).filter(({ element }) => element.dataset.state !== "missing");
 
 const reaches = (start, grain, days) =>
   start === null ||
@@ -194,7 +194,7 @@ const table = (card, rows, most = rows.length) => {
       make("tbody", {}, ...body.slice(0, most).map((cells) => make("tr", {}, ...cells)))));
 };
 
-// What matters most stands first; the rest of a long list is one click away.
+// A long list shows its first rows; a button shows the rest.
 const FIRST = 10;
 const listed = (card, rows) => {
   if (card.isWhole || rows.length <= FIRST + 2 || card.columns.some((column) => column.look === "across")) return [table(card, rows)];
@@ -221,14 +221,14 @@ const figures = (card, rows) => make("div", { class: "figures" }, ...rows.map((r
 
 const probe = make("span", { hidden: "" });
 document.body.append(probe);
-// A colour of the style sheet, by its name there, as the theme has it.
+// A colour of the style sheet by its name, in the current theme.
 const colour = (name) => {
   probe.style.color = `var(${name})`;
   return getComputedStyle(probe).color;
 };
 
 const LEFT = 46;
-// Below zero is counted as above: what lies there was lost or spent.
+// Values below zero are labelled without a sign: they count what was lost or spent.
 const UP = "abs(datum.value)";
 const config = () => ({
   background: "transparent",
@@ -257,7 +257,7 @@ const config = () => ({
   point: { size: 24, filled: true },
 });
 
-// Labels of an axis of dates: as many as have room. All others would be drawn, and hidden.
+// As many labels of a date axis as have room. Vega would draw all others too, hidden.
 const labels = (rows, width) => {
   const name = DATES.find((each) => each in rows[0]);
   const days = [...new Set(rows.map((row) => row[name]))].sort();
@@ -265,7 +265,7 @@ const labels = (rows, width) => {
   return days.filter((_, place) => place % step === 0);
 };
 
-// Names of colours become colours, a width of "container" what there is, and dates are labelled.
+// Replaces names of colours and the width "container", and labels dates.
 const fitted = (part, width, days) =>
   Array.isArray(part) ? part.map((each) => fitted(each, width, days))
   : part && typeof part === "object" ? Object.fromEntries(Object.entries(part).map(([key, value]) =>
@@ -286,16 +286,16 @@ const chart = (card, rows, body) => {
   const place = make("div", { class: "chart", role: "img", "aria-label": `${card.title}. The button Table shows the same as a table.` });
   const legend = make("ul", { class: "legend" });
   body.replaceChildren(legend, place);
-  // padding.right is room for labels beside the last point; the labels themselves then fill it.
+  // padding.right leaves room for labels beside the last point.
   const { padding, ...rest } = card.spec;
   const width = Math.max(120, place.clientWidth - LEFT - (padding?.right ?? 8));
   const spec = fitted(rest, width, labels(rows, width));
   spec.params = [{ name: "grain", value: rows[0].grain ?? null }, { name: "dates", value: dates(rows) }, ...(spec.params ?? [])];
   const parsed = charts.runtime(spec, config());
   card.view = charts.draw(parsed, place, rows.map((row) => ({ ...row })), (handler, event, item, value) => tip(card, event, value));
-  // The place has a name; the hundred pieces of the drawing have none that would help.
+  // The chart has a name; names of its hundred pieces would help nobody.
   place.querySelector("svg").setAttribute("aria-hidden", "true");
-  // A scale of numbers is explained by its axis or header.
+  // The legend lists names only: an axis or header explains a scale of numbers.
   card.colours = coloursOf(card.view);
   legend.replaceChildren(...[...card.colours].filter(([name]) => typeof name === "string").map(([name, value]) =>
     make("li", {}, swatch(value), labelled(card, name))));
@@ -340,7 +340,7 @@ const tip = (card, event, value) => {
 
 // --- a card ---------------------------------------------------------------------------------------
 
-// By day, a card may give less of a member than of all: the first day of what there is, if so.
+// By day, a card may have fewer days of a member than of all users: the first of those, if so.
 const cutAt = (card, rows) => {
   if (state.segment === "all" || rows[0]?.grain !== "day") return null;
   const first = (found) => found.reduce((least, row) => row.period_start < least ? row.period_start : least, page.last);
@@ -382,7 +382,7 @@ const csv = (card) => {
   const quoted = (value) => {
     if (value === null) return "";
     const plain = Array.isArray(value) ? value.join(" ") : String(value);
-    // What a spreadsheet would take for a formula; a number is none.
+    // A spreadsheet would take this for a formula. A number is none.
     const safe = typeof value !== "number" && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
@@ -492,7 +492,7 @@ for (const card of cards) {
   });
 }
 
-// How old things are is known when the page is opened.
+// Ages are computed when the page is opened.
 const aged = (element, isJudged) => {
   if (!element) return;
   const hours = (Date.now() - Date.parse(element.dateTime)) / 36e5;

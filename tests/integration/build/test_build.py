@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -9,11 +12,12 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.pq import TransactionStatus
 
 from runner.build.build import build
+from runner.build.checks import CheckFailed
 from runner.build.render import rendered
-from runner.build.transaction import CheckFailed
-from runner.database.session import BUILD_LOCK, Database, LockHeld, lock_number
+from runner.database.session import BUILD_LOCK, Database, LockHeld, Session, lock_number
 from runner.errors import RunnerError, StartError
 from runner.project.manifest import load
 from runner.project.target import Target
@@ -353,8 +357,8 @@ def test_endless_words_and_amounts_that_are_no_numbers_do_not_stop_a_build(
 
 def test_publishing_joins_by_hash_where_keys_are_required(built: Database) -> None:
     full = rendered(built, load(PROJECT), Target(), ["fact_miles_earned", "retention"], full=True)
-    assert "stored.user_id = gone.user_id" in full
-    assert "stored.cohort_start is not distinct from gone.cohort_start" in full
+    assert "stored.user_id = removed.user_id" in full
+    assert "stored.cohort_start is not distinct from removed.cohort_start" in full
 
 
 def test_new_campaigns_touch_only_what_needs_them(built: Database) -> None:
@@ -432,6 +436,56 @@ def test_a_rendered_build_runs_as_one_script_and_gives_the_same_tables(built: Da
     assert differences(built, "live", "dev", tables) == {}
 
 
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """All that is run in transactions, except in rehearsals within them."""
+    texts: list[str] = []
+    run, rehearsal = Session.run, Session.rehearsal
+    rehearsals = 0
+
+    def noted(self: Session, text: str, file: Path | str | None = None) -> None:
+        if not rehearsals and self.connection.info.transaction_status != TransactionStatus.IDLE:
+            texts.append(text)
+        run(self, text, file)
+
+    @contextlib.contextmanager
+    def counted(self: Session) -> Iterator[None]:
+        nonlocal rehearsals
+        with rehearsal(self):
+            rehearsals += 1
+            try:
+                yield
+            finally:
+                rehearsals -= 1
+
+    monkeypatch.setattr(Session, "run", noted)
+    monkeypatch.setattr(Session, "rehearsal", counted)
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("target", "full"), [("live", False), ("live", True), ("dev", False)], ids=str
+)
+def test_a_build_sends_what_render_prints(
+    built: Database, sent: list[str], target: str, full: bool
+) -> None:
+    """Except what it records about itself."""
+    insert_events(built, [event(2, "u_7", "share"), earn(33, "u_1", 7)])
+    ingest(built)
+    script = rendered(built, load(PROJECT), Target(target), (), full)
+    sent.clear()
+    done = build(built, load(PROJECT), Target(target), ["*"] if full else [])
+    assert len(done.results) > 20
+    printed = re.sub(r"^-- \S+[.]sql: (full|incremental), .*\n\n", "", script, flags=re.MULTILINE)
+    body = "\n".join(text for text in sent if "into orchestrator." not in text)
+    assert f"begin isolation level repeatable read;\n\n{body}\ncommit;\n" == printed
+
+
+def test_a_view_is_rendered_although_a_build_leaves_it_alone(built: Database) -> None:
+    text = rendered(built, load(PROJECT), Target(), ["classified_events"], full=False)
+    assert "create or replace view warehouse.classified_events" in text
+
+
 def test_readers_see_the_old_version_until_the_new_one_is_whole(
     built: Database, project: Path
 ) -> None:
@@ -440,7 +494,7 @@ def test_readers_see_the_old_version_until_the_new_one_is_whole(
     ingest(built)
     seen: list[list[dict[str, object]]] = []
     before = version(built)
-    build(built, load(PROJECT), Target(), tell=lambda result: seen.append(version(built)))
+    build(built, load(PROJECT), Target(), on_result=lambda result: seen.append(version(built)))
     assert len(seen) > 10
     assert all(version_seen == before for version_seen in seen)
     assert version(built) != before
@@ -508,7 +562,7 @@ def test_a_replica_that_was_emptied_and_loaded_again_is_built_in_full(built: Dat
     query(built, "delete from public.event_stream where event_id % 3 = 0")
     query(built, "truncate warehouse.raw_event_stream")
     summary = run_all(built)
-    assert "raw.event_stream was emptied or made anew" in [
+    assert "raw.event_stream was emptied or recreated" in [
         result.step.reason for result in summary.results
     ]
     assert_facts_equal_oracle(built)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from runner.build.changes import restatement
+from runner.build.checks import CheckFailed
 from runner.build.fingerprint import fingerprint
 from runner.build.rebuild import rebuild as rebuild_beside
-from runner.build.restate import restatement
-from runner.build.transaction import CheckFailed
 from runner.cli.show_runs import histogram, restated
 from runner.database import ledger
 from runner.database.session import Database

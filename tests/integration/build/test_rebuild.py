@@ -14,10 +14,10 @@ import psycopg
 import pytest
 
 from runner.build.build import build
+from runner.build.checks import CheckFailed
 from runner.build.diff import Comparison, diff
 from runner.build.plan import Step
 from runner.build.rebuild import _seconds_left, rebuild, verify
-from runner.build.transaction import CheckFailed
 from runner.database.session import Database, LockHeld
 from runner.errors import UsageError
 from runner.project.manifest import load
@@ -118,7 +118,7 @@ def test_empty_tables_are_filled_where_they_are(database: Database) -> None:
     before = scalar(database, oid)
     done = rebuild(database, SHIPPED, LIVE, 2)
     assert scalar(database, oid) == before
-    assert done.notes == []
+    assert done.notes == ()
     assert_reports_equal_oracle(database)
     assert_equals_rebuild(database)
     assert build_again(database).run_id is None
@@ -242,7 +242,7 @@ def test_the_longest_way_to_the_end_goes_first() -> None:
 
 def test_sound_tables_are_what_a_rebuild_gives(built: Database) -> None:
     verdict = verify(built, SHIPPED, LIVE, 2)
-    assert verdict.differences == []
+    assert verdict.differences == ()
     assert verdict.tables > 20
     assert verdict.repair is None
     assert last_run(built)["status"] == "succeeded"
@@ -252,7 +252,7 @@ def test_sound_tables_are_what_a_rebuild_gives(built: Database) -> None:
 def test_verify_builds_what_is_due_first(built: Database) -> None:
     insert_events(built, [earn(31, "u_2", 8)])
     ingest(built)
-    assert verify(built, SHIPPED, LIVE).differences == []
+    assert verify(built, SHIPPED, LIVE).differences == ()
     assert scalar(built, "select count(*) from warehouse.fact_miles_earned") == 31
 
 
@@ -276,7 +276,7 @@ def test_verify_names_what_was_spoilt_and_repairs_it_when_asked(built: Database)
     repaired = verify(built, SHIPPED, LIVE, repair=True)
     assert repaired.repair is not None
     assert len(repaired.differences) == 3
-    assert verify(built, SHIPPED, LIVE).differences == []
+    assert verify(built, SHIPPED, LIVE).differences == ()
     assert_equals_rebuild(built)
 
 
@@ -333,7 +333,7 @@ def test_a_change_of_the_sql_is_seen_before_it_goes_live(built: Database, projec
     )
     build(built, changed, Target("dev"))
     found = compared(built, "live", "dev")
-    assert found.warnings == []
+    assert found.warnings == ()
     (kpi,) = [each for each in found.tables if not each.is_same]
     assert (kpi.table, kpi.left_rows, kpi.changed) == ("reporting.kpi_daily", 120, 120)
     assert kpi.columns == {"events": 120}
@@ -351,9 +351,9 @@ def test_targets_that_were_built_from_other_rows_are_told_apart(built: Database)
     insert_events(built, [earn(33, "u_1", 5)])
     run_all(built)
     found = compared(built, "dev", "live")
-    assert found.warnings == [
-        "dev and live were built from other runs of the pipelines: build both"
-    ]
+    assert found.warnings == (
+        "dev and live were built from different runs of the pipelines: build both",
+    )
     fact = next(each for each in found.tables if each.table == "warehouse.fact_miles_earned")
     assert (fact.only_left, fact.only_right, fact.changed) == (0, 1, 0)
 
@@ -477,7 +477,7 @@ def test_verify_sees_a_lost_key_and_a_lost_index_and_mends_them(
     told = run(built, "verify")
     assert "kpi_daily_key" in told.stdout
     verify(built, manifest, LIVE, repair=True)
-    assert verify(built, manifest, LIVE).differences == []
+    assert verify(built, manifest, LIVE).differences == ()
     (key,) = query(built, "select conname from pg_constraint where contype = 'p'"
                           " and conrelid = 'reporting.kpi_daily'::regclass")  # fmt: skip
     assert key == {"conname": "kpi_daily_key"}
@@ -503,7 +503,7 @@ def test_a_view_that_was_replaced_by_hand_is_seen_and_repaired(built: Database) 
     (gone,) = compared(built, "live", "dev", "classified_events").tables
     assert gone.problem == "there is no dev_warehouse.classified_events"
     assert verify(built, SHIPPED, LIVE, repair=True).repair is not None
-    assert verify(built, SHIPPED, LIVE).differences == []
+    assert verify(built, SHIPPED, LIVE).differences == ()
 
 
 def test_views_are_the_same_whatever_the_search_path_of_the_role(built: Database) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from runner.build import publish as publication
 from runner.build.build import build
+from runner.build.checks import CheckFailed
 from runner.build.plan import Step
 from runner.build.render import rendered
-from runner.build.transaction import CheckFailed
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.project.manifest import Manifest, load
@@ -104,7 +104,11 @@ def test_a_column_gets_another_type_and_all_that_follows_stays_as_it_was(
         "agg_category_profiles",
         "agg_category_recommendations",
         "agg_user_profiles",
+        "model_sample",
+        "model_user_clusters",
+        "model_category_similarities",
         "acquisition",
+        "cluster_quality",
         "category_recommendations",
         "user_segments",
     }
@@ -241,7 +245,7 @@ def test_who_may_read_a_view_may_read_it_when_its_text_has_changed(
 def test_an_index_that_somebody_has_added_is_no_other_shape(built: Database, project: Path) -> None:
     query(built, "create index mine on reporting.kpi_daily (dau)")
     changed = edit(project, "sql/reporting/kpi_daily.sql", "as days_7d", "as days_7d ")
-    assert rebuild(built, manifest=changed).notes == []
+    assert rebuild(built, manifest=changed).notes == ()
     assert scalar(built, "select to_regclass('reporting.mine') is not null")
 
 
@@ -250,7 +254,7 @@ def test_a_new_index_is_made_where_the_table_is(built: Database, project: Path) 
     file = project / KPI
     index = "create index if not exists kpi_by_dau on {{ reporting }}.kpi_daily (dau);\n"
     file.write_text(file.read_text() + index)
-    assert rebuild(built, manifest=load(project)).notes == []
+    assert rebuild(built, manifest=load(project)).notes == ()
     assert scalar(built, "select to_regclass('reporting.kpi_by_dau') is not null")
 
 
@@ -293,11 +297,11 @@ def test_a_type_that_the_layer_makes_is_no_other_shape_until_it_is_one(
         "    burn_rate numeric,",
         "    burn_rate numeric,\n    mood {{ reporting }}.mood,",
     )
-    with pytest.raises(RunnerError, match="mood of the same schema is used by it"):
+    with pytest.raises(RunnerError, match="it uses mood of its own schema"):
         rebuild(built, manifest=changed)
     assert "mood" not in columns(built, "reporting.kpi_daily")
     query(built, "alter table reporting.kpi_daily add column mood reporting.mood")
-    assert rebuild(built, manifest=changed).notes == []
+    assert rebuild(built, manifest=changed).notes == ()
 
 
 # What hangs on a table.
@@ -341,7 +345,7 @@ def test_what_would_be_lost_with_a_table_is_named_before_any_work(
     with pytest.raises(RunnerError) as refused:
         build(built, with_mood, Target(), starting=lambda step, *_: started.append(step))
     assert refused.value.message == (
-        f"reporting.kpi_daily gets another shape, and this hangs on it: {what}"
+        f"reporting.kpi_daily changes shape, and this depends on it: {what}"
     )
     assert started == []
 
@@ -360,7 +364,7 @@ def test_a_script_that_makes_another_kind_of_thing_is_told(
         wanted, name = "warehouse.classified_events is a table", "classified_events"
     with pytest.raises(RunnerError, match=wanted) as refused:
         rebuild(built, select=[name])
-    assert refused.value.hint == f"drop {kind} {wanted.split()[0]}; the next build makes it anew"
+    assert refused.value.hint == f"drop {kind} {wanted.split()[0]}; the next build creates it"
 
 
 # Readers.
@@ -453,5 +457,5 @@ def test_a_check_that_fails_leaves_the_old_shape(
 def test_a_change_of_columns_cannot_be_rendered_and_says_so(
     built: Database, with_mood: Manifest
 ) -> None:
-    with pytest.raises(RunnerError, match=r"kpi_daily gets another shape \(kpi_daily\.mood\)"):
+    with pytest.raises(RunnerError, match=r"kpi_daily changes shape \(kpi_daily\.mood\)"):
         rendered(built, with_mood, Target(), None, full=False)

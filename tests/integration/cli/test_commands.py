@@ -76,7 +76,7 @@ def test_demo_data_go_to_a_server_of_ones_own_only_when_asked_for(database: Data
     small = ["--events", "100", "--users", "10", "--days", "10"]
     assert command("seed", "--demo", *small, database=database).returncode == 0
     assert scalar(database, "select count(*) from public.event_stream") == 100
-    assert_refused(command("seed", "--demo", *small, database=database), 1, "has events already")
+    assert_refused(command("seed", "--demo", *small, database=database), 1, "has rows already")
 
 
 def test_a_server_that_does_not_answer_is_an_error_and_never_replaced(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_an_interrupted_build_leaves_the_old_version_and_its_evidence(
         "select status, error from orchestrator.runs where kind = 'build' order by run_id desc limit 1",
     )
     assert last == [{"status": "failed", "error": "interrupted"}]
-    assert run_all(database).results == []
+    assert run_all(database).results == ()
     assert command("status", database=database).returncode == 0
 
 

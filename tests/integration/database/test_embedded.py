@@ -67,8 +67,8 @@ def test_second_start_finds_the_server_without_a_subprocess(
     server: embedded.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = process_id(server.start())
-    monkeypatch.setattr(embedded.subprocess, "run", None)
-    monkeypatch.setattr(embedded.subprocess, "Popen", None)
+    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     assert process_id(embedded.Server(server.data).start()) == first
 
 

@@ -31,10 +31,20 @@ from runner.project.manifest import load as manifest
 from runner.project.target import Target
 from runner.setup import load_csv as loading
 from runner.setup import schema
-from runner.setup.load_csv import COLUMNS, RunResult, load
+from runner.setup.load_csv import Loaded, load
 from tests.support import PROJECT, ingest, query, scalar
 from tests.support.commands import assert_refused, command, environ, wait_until
 
+COLUMNS = (
+    "event_time",
+    "user_id",
+    "event_type",
+    "transaction_category",
+    "miles_amount",
+    "platform",
+    "utm_source",
+    "country",
+)
 HEADER = (
     "event_time,user_id,event_type,transaction_category,miles_amount,platform,utm_source,country\n"
 )
@@ -69,7 +79,7 @@ def test_columns_are_found_by_name_and_may_be_left_out(database: Database, file:
     file.write_text(
         'country,event_time,user_id\nSG,2025-03-01 10:00:00,"u, 1"\n,2025-03-01 12:00:00+02,\n'
     )
-    assert load(database, file, as_history=True) == RunResult(2, 0)
+    assert load(database, file, as_history=True) == Loaded(2, 0)
     rows = query(
         database,
         "select user_id, country, event_time::text as event_time, created_at = event_time as is_history"
@@ -148,7 +158,7 @@ def test_a_bad_line_is_set_aside_with_its_number_and_the_reason(
 ) -> None:
     good = GOOD.encode().rstrip()
     file.write_bytes(end.join([HEADER.encode().rstrip(), good, line, good, b""]))
-    assert load(database, file, as_history=False) == RunResult(2, 1)
+    assert load(database, file, as_history=False) == Loaded(2, 1)
     shown = line.decode(errors="backslashreplace").replace("\0", "\\x00")
     assert rejects(database) == [(3, reason, shown)]
     assert count(database) == 2
@@ -158,7 +168,7 @@ def test_bad_lines_count_even_at_the_end_of_a_file_without_a_line_end(
     database: Database, file: Path
 ) -> None:
     file.write_text(HEADER + GOOD + '2025-03-01 10:00:00,"u')
-    assert load(database, file, as_history=False) == RunResult(1, 1)
+    assert load(database, file, as_history=False) == Loaded(1, 1)
     assert rejects(database) == [
         (3, "user_id: the quote is not closed", '2025-03-01 10:00:00,"u'),
     ]
@@ -166,7 +176,7 @@ def test_bad_lines_count_even_at_the_end_of_a_file_without_a_line_end(
 
 def test_the_last_line_needs_no_line_end(database: Database, file: Path) -> None:
     file.write_text(HEADER + GOOD + GOOD.rstrip())
-    assert load(database, file, as_history=False) == RunResult(2, 0)
+    assert load(database, file, as_history=False) == Loaded(2, 0)
 
 
 def test_a_rejected_line_with_bytes_that_no_text_can_hold_can_be_had_back(
@@ -212,7 +222,7 @@ def test_the_database_says_when_and_from_which_file(database: Database, file: Pa
 def test_line_numbers_count_the_line_breaks_inside_quotes(database: Database, file: Path) -> None:
     good = b'2025-03-01 10:00:00,"a\nb\r\n\n""c""",like,,,ios,google,SG\n'
     file.write_bytes(HEADER.encode() + good + b"x\r\n\r\n\n" + good + b'"a\nb",y\nz\n')
-    assert load(database, file, as_history=False) == RunResult(2, 3)
+    assert load(database, file, as_history=False) == Loaded(2, 3)
     assert rejects(database) == [
         (6, "1 field, the header has 8", "x"),
         (13, "2 fields, the header has 8", '"a\nb",y'),
@@ -227,10 +237,10 @@ def test_a_line_of_backslash_and_dot_ends_nothing(database: Database, file: Path
     file.write_text(
         HEADER + "\\.\n" + GOOD + "\\.\n" + GOOD + '2025-03-01,"\n\\.\n",a,b,1,c,d,e\n' + GOOD
     )
-    assert load(database, file, as_history=False) == RunResult(4, 2)
+    assert load(database, file, as_history=False) == Loaded(4, 2)
     assert [line for line, _, _ in rejects(database)] == [2, 4]
     file.write_text(HEADER + "\\.\n" + GOOD)
-    assert load(database, file, as_history=False) == RunResult(1, 1)
+    assert load(database, file, as_history=False) == Loaded(1, 1)
 
 
 def test_a_quote_that_is_never_closed_costs_one_line(
@@ -238,7 +248,7 @@ def test_a_quote_that_is_never_closed_costs_one_line(
 ) -> None:
     monkeypatch.setattr(loading, "BLOCK", 1000)
     file.write_text(HEADER + GOOD + '"' + GOOD + GOOD * 1000)
-    assert load(database, file, as_history=False) == RunResult(1001, 1)
+    assert load(database, file, as_history=False) == Loaded(1001, 1)
     assert rejects(database) == [(3, "event_time: the quote is not closed", '"' + GOOD.rstrip())]
 
 
@@ -246,7 +256,7 @@ def test_a_quote_that_stays_open_for_more_than_a_record_is_long_is_given_up(
     database: Database, file: Path
 ) -> None:
     file.write_text(HEADER + '"' + GOOD + GOOD * 40_000 + '"quoted"' + GOOD[19:])
-    assert load(database, file, as_history=False) == RunResult(40_000, 2)
+    assert load(database, file, as_history=False) == Loaded(40_000, 2)
     assert [line for line, _, _ in rejects(database)] == [2, 40_003]
 
 
@@ -259,14 +269,14 @@ def test_a_line_without_end_is_refused(database: Database, file: Path) -> None:
 
 def test_an_empty_line_is_no_record(database: Database, file: Path) -> None:
     file.write_bytes(HEADER.encode() + b"\n\r\n" + GOOD.encode() + b"\n\n")
-    assert load(database, file, as_history=False) == RunResult(1, 0)
+    assert load(database, file, as_history=False) == Loaded(1, 0)
 
 
 def test_empty_fields_are_null_quoted_or_not(database: Database, file: Path) -> None:
     file.write_text(HEADER + GOOD + '"2025-03-01 10:00:00","","","","","","",""\n')
-    assert load(database, file, as_history=False) == RunResult(2, 0)
+    assert load(database, file, as_history=False) == Loaded(2, 0)
     file.write_text(HEADER + "x\n" + '"2025-03-01 10:00:00","","","","","","",""\n')
-    assert load(database, file, as_history=False) == RunResult(1, 1)
+    assert load(database, file, as_history=False) == Loaded(1, 1)
     nulls = "user_id is null and event_type is null and miles_amount is null and country is null"
     assert scalar(database, f"select count(*) from public.event_stream where {nulls}") == 2
 
@@ -276,7 +286,7 @@ def test_a_value_that_does_not_fit_its_column_is_set_aside_and_never_cut(
 ) -> None:
     query(database, "alter table public.event_stream alter country type varchar(2)")
     file.write_text(HEADER + GOOD + GOOD.replace("SG", "SGP"))
-    assert load(database, file, as_history=False) == RunResult(1, 1)
+    assert load(database, file, as_history=False) == Loaded(1, 1)
     assert rejects(database)[0][:2] == (3, "value too long for type character varying(2)")
 
 
@@ -286,7 +296,7 @@ def test_all_lines_rejected_is_a_failure_that_keeps_the_rejects(
     file.write_text(HEADER + "x\n\ny,z\n")
     for attempt in (1, 2):  # nothing came in, so a second time doubles nothing
         with pytest.raises(
-            RunnerError, match="not one line is an event, 2 rejected; line 2: 1 field"
+            RunnerError, match=r"no line fits public\.event_stream, 2 rejected; line 2: 1 field"
         ) as no:
             load(database, file, as_history=False)
         assert no.value.exit_code == 1
@@ -308,7 +318,7 @@ def test_the_same_content_is_loaded_once_unless_somebody_insists(
     assert no.value.exit_code == 1
     assert no.value.hint and "--again" in no.value.hint
     assert count(database) == 1
-    assert load(database, renamed, as_history=False, again=True) == RunResult(1, 1)
+    assert load(database, renamed, as_history=False, again=True) == Loaded(1, 1)
     assert count(database) == 2
     assert query(database, "select is_again from public.loaded_files order by load_id") == [
         {"is_again": False},
@@ -316,7 +326,7 @@ def test_the_same_content_is_loaded_once_unless_somebody_insists(
     ]
     with renamed.open("a") as more:
         more.write(GOOD)
-    assert load(database, renamed, as_history=False, again=True) == RunResult(2, 1)
+    assert load(database, renamed, as_history=False, again=True) == Loaded(2, 1)
     assert not scalar(
         database, "select is_again from public.loaded_files order by load_id desc limit 1"
     )
@@ -345,13 +355,13 @@ def test_a_header_with_bare_carriage_returns_is_named(database: Database, file: 
 
 def test_a_header_may_be_quoted_and_end_in_any_way(database: Database, file: Path) -> None:
     file.write_bytes(b'"event_time","user_id"\r\n2025-03-01 10:00:00,u_1\n')
-    assert load(database, file, as_history=False) == RunResult(1, 0)
+    assert load(database, file, as_history=False) == Loaded(1, 0)
 
 
 def test_a_column_that_the_table_does_not_have_is_named(database: Database, file: Path) -> None:
     query(database, "alter table public.event_stream drop column country")
     file.write_text(HEADER + GOOD)
-    with pytest.raises(RunnerError, match=r'events.csv: column "country" .* does not exist'):
+    with pytest.raises(RunnerError, match=r"events.csv:1: unknown column 'country'"):
         load(database, file, as_history=False)
     assert_no_trace(database)
 
@@ -384,7 +394,7 @@ def test_a_file_without_permission_is_an_error_of_one_line(database: Database, f
 
 def test_a_byte_order_mark_is_no_part_of_the_header(database: Database, file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + (HEADER + GOOD).encode())
-    assert load(database, file, as_history=False) == RunResult(1, 0)
+    assert load(database, file, as_history=False) == Loaded(1, 0)
 
 
 def test_a_database_without_the_tables_is_told_what_to_do(database: Database, file: Path) -> None:
@@ -431,22 +441,58 @@ def test_history_of_the_future_arrives_now(database: Database, file: Path) -> No
     assert scalar(database, "select max(created_at) <= now() from public.event_stream")
 
 
+def test_any_table_can_be_loaded_and_gets_its_own_cursor(database: Database, file: Path) -> None:
+    file.write_text("utm_source,monthly_cost\ngoogle,12.5\nbing,-1\n")
+    done = command("load", str(file), "--into", "public.utm_campaigns", database=database)
+    assert done.stdout == f"load: 1 row from {file} into public.utm_campaigns\n"
+    assert [reason for _, reason, _ in rejects(database)] == [
+        "breaks the rule monthly_cost_is_not_negative"
+    ]
+    assert query(
+        database,
+        "select utm_source, is_paid, monthly_cost::text, updated_at > now() - interval '1 minute'"
+        " as is_now from public.utm_campaigns",
+    ) == [{"utm_source": "google", "is_paid": False, "monthly_cost": "12.5", "is_now": True}]
+    history = command(
+        "load", str(file), "--into=public.utm_campaigns", "--as-history", database=database
+    )
+    assert_refused(history, 1, "public.utm_campaigns: no column or no pipeline says when")
+
+
+def test_a_table_without_a_pipeline_can_be_loaded(database: Database, file: Path) -> None:
+    query(database, 'create table public."Odd ""one" (id int not null, "a b" text, at timestamptz)')
+    file.write_text('id,a b\n1,"x"\n2,\n')
+    table = 'public."Odd ""one"'
+    assert load(database, file, as_history=False, into=table) == Loaded(2, 0)
+    assert query(database, f"select * from {table} order by id") == [
+        {"id": 1, "a b": "x", "at": None},
+        {"id": 2, "a b": None, "at": None},
+    ]
+    with pytest.raises(RunnerError, match=r"public\.nothing does not exist"):
+        load(database, file, as_history=False, into="public.nothing")
+
+
 # --- the command ----------------------------------------------------------------------------------
 
 
 def test_the_command_warns_of_lines_that_stayed_out(database: Database, file: Path) -> None:
     file.write_text(HEADER + GOOD + "x\ny\n")
     done = command("load", str(file), database=database)
-    assert (done.returncode, done.stdout) == (0, f"load: 1 event from {file}\n")
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"load: 1 row from {file} into public.event_stream\n",
+    )
     assert done.stderr.splitlines() == [
-        "warning: 2 lines were not loaded; load_rejects has the reason",
+        "warning: 2 lines did not fit; public.load_rejects has the reasons",
         "hint: python -m runner db psql -c 'select * from public.load_rejects'",
     ]
     assert_refused(command("load", str(file), database=database), 1, "the same content")
     assert command("load", str(file), "--again", database=database).returncode == 0
     file.write_text(HEADER + "x\n")
     assert_refused(
-        command("load", str(file), database=database), 1, "not one line is an event, 1 rejected"
+        command("load", str(file), database=database),
+        1,
+        "no line fits public.event_stream, 1 rejected",
     )
 
 
@@ -478,7 +524,7 @@ def raise_interrupt() -> None:
 
 def test_progress_is_told_in_bytes(database: Database, large: Path) -> None:
     told: list[tuple[int, int]] = []
-    load(database, large, as_history=False, tell=lambda *bytes: told.append(bytes))
+    load(database, large, as_history=False, on_progress=lambda *bytes: told.append(bytes))
     size = large.stat().st_size
     assert len(told) > 10
     assert told == sorted(told)
@@ -487,9 +533,9 @@ def test_progress_is_told_in_bytes(database: Database, large: Path) -> None:
 
 def test_ctrl_c_in_the_middle_leaves_nothing(database: Database, large: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        load(database, large, as_history=False, tell=halfway(raise_interrupt))
+        load(database, large, as_history=False, on_progress=halfway(raise_interrupt))
     assert_no_trace(database)
-    assert load(database, large, as_history=False) == RunResult(400, 20)
+    assert load(database, large, as_history=False) == Loaded(400, 20)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -526,7 +572,7 @@ def test_a_lost_connection_leaves_nothing(database: Database, large: Path) -> No
         )
 
     with pytest.raises(RunnerError, match=r"events.csv: .*terminat") as lost:
-        load(database, large, as_history=False, tell=halfway(end_it))
+        load(database, large, as_history=False, on_progress=halfway(end_it))
     assert lost.value.hint and "load it again" in lost.value.hint
     assert_no_trace(database)
 
@@ -537,7 +583,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(database: Database, lar
             more.write(GOOD)
 
     with pytest.raises(RunnerError, match="changed while it was read"):
-        load(database, large, as_history=False, tell=halfway(append))
+        load(database, large, as_history=False, on_progress=halfway(append))
     assert_no_trace(database)
 
 
@@ -546,7 +592,7 @@ def test_the_same_content_twice_at_once_comes_in_once(database: Database, large:
         with pytest.raises(LockHeld, match="a load of the same content is already running"):
             load(database, large, as_history=False)
 
-    assert load(database, large, as_history=False, tell=halfway(again)) == RunResult(400, 20)
+    assert load(database, large, as_history=False, on_progress=halfway(again)) == Loaded(400, 20)
     assert count(database) == 400
 
 
@@ -592,7 +638,7 @@ def test_a_full_disk_leaves_nothing(small_disk: Database, file: Path, lines: str
     assert_refused(done, 1, "large.csv: ", "No space left on device", "nothing was loaded")
     assert_no_trace(small_disk, events=1, files=1)
     file.write_text(HEADER + GOOD * 2)
-    assert load(small_disk, file, as_history=False) == RunResult(2, 0)
+    assert load(small_disk, file, as_history=False) == Loaded(2, 0)
 
 
 PEAK = """
@@ -694,7 +740,7 @@ def test_200_000_lines_are_what_plain_python_reads(database: Database, file: Pat
                 bad.append(line)
 
     assert len(bad) > 100
-    assert load(database, file, as_history=False) == RunResult(events.total(), len(bad))
+    assert load(database, file, as_history=False) == Loaded(events.total(), len(bad))
     assert [line for line, _, _ in rejects(database)] == bad
     assert stored(database) == events
 
@@ -814,9 +860,9 @@ def test_every_record_is_accounted_for_exactly_once(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "BLOCK", block)
         if events:
-            assert load(database, file, as_history=False) == RunResult(events.total(), len(bad))
+            assert load(database, file, as_history=False) == Loaded(events.total(), len(bad))
         else:
-            with pytest.raises(RunnerError, match="not one line" if bad else "has no rows"):
+            with pytest.raises(RunnerError, match="no line fits" if bad else "has no rows"):
                 load(database, file, as_history=False)
     found = Counter((row[0], row[1], row[4]) for row in stored(database).elements())
     assert found == events

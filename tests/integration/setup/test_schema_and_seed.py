@@ -156,10 +156,10 @@ def test_seeded_users_come_stay_leave_and_come_back(database: Database) -> None:
 def test_a_second_seed_is_refused_and_appending_goes_on_after_the_newest(
     database: Database,
 ) -> None:
-    with pytest.raises(RunnerError, match="no events to go on after"):
+    with pytest.raises(RunnerError, match="no rows to go on after"):
         seed(database, PROJECT, Demo(10, 5, 5, seed=1, end=END, append=True))
     seed(database, PROJECT, SMALL)
-    with pytest.raises(RunnerError, match="has events already"):
+    with pytest.raises(RunnerError, match="has rows already"):
         seed(database, PROJECT, SMALL)
     newest = scalar(database, "select max(created_at) from public.event_stream")
     more = Demo(500, 20, 5, seed=1, end=END + timedelta(days=5), append=True)

@@ -12,11 +12,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from runner.database.session import BUILD_LOCK, Database
+from runner.project.graph import change_sets
 from runner.project.manifest import load
-from runner.project.scripts import change_sets
 from runner.setup.new_project import ORDERS, write
 from runner.testing.cases import choose, collect
-from runner.testing.run import CaseResult, run
+from runner.testing.run import CaseResult, run_cases
 from tests.support import PROJECT, earn, insert_events, query, rebuild, run_all, scalar
 from tests.support.commands import assert_refused, command
 
@@ -126,7 +126,8 @@ def test_neither_an_ingest_nor_a_build_waits_for_a_test(database: Database) -> N
         seen.append(scalar(beside, "select count(*) from warehouse.fact_miles_earned"))
 
     manifest = load(PROJECT)
-    run(database, manifest, choose(manifest, collect(manifest), ["kpi_daily"], []), look)
+    cases = choose(manifest, collect(manifest), ["kpi_daily"], [])
+    run_cases(database, manifest, cases, look)
     assert seen == [6, 6]
 
 
@@ -265,13 +266,13 @@ def test_what_chooses_no_case_is_refused(shop: Path, test: Callable[..., Any]) -
         (
             f"{REPORT}/given/raw.orders.csv",
             "order_id,_run_id\n1,1\n",
-            ":1: _run_id comes by itself",
+            ":1: _run_id is filled in by the test",
         ),
         (f"{REPORT}/given/raw.order.csv", "order_id\n1\n", "there is no table raw.order"),
         (
             f"{REPORT}/given/reporting.orders_daily.csv",
             "day\n2026-01-05\n",
-            "reporting.orders_daily is given, and expected too",
+            "reporting.orders_daily is both given and expected",
         ),
         (f"{REPORT}/variables.toml", 'reporting_timezon = "UTC"\n', "is not a variable"),
         (f"{REPORT}/variables.toml", "reporting_timezone = [1]\n", "is a list"),

@@ -1,50 +1,20 @@
-"""What runs, in which order and why follows from the manifest, the files and what is new."""
+"""What runs, and why, follows from the manifest, the files and what is new."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from runner.build.fingerprint import fingerprint
 from runner.build.plan import Step, decide
 from runner.database.ledger import Position
-from runner.errors import StartError, UsageError
-from runner.project.graph import order, select
-from runner.project.manifest import Manifest, Script, Value
+from runner.project.graph import order
+from runner.project.manifest import Manifest
+from tests.support.manifests import NEEDS, declare, write
 
 NEW = Position(pipeline_id=1, after=3, through=5)
 NOTHING_NEW = Position(pipeline_id=1, after=5, through=5)
-
-# Two ways through the warehouse that meet in one report.
-NEEDS = {
-    "warehouse.changed": ["raw.events"],
-    "warehouse.fact": ["warehouse.changed"],
-    "warehouse.dim": ["raw.campaigns"],
-    "reporting.growth": ["warehouse.fact"],
-    "reporting.costs": ["warehouse.fact", "warehouse.dim"],
-}
-
-
-def declare(
-    needs: Mapping[str, Sequence[str]],
-    project: Path = Path(),
-    states: Mapping[str, str] | None = None,
-    variables: Mapping[str, Value] | None = None,
-) -> Manifest:
-    scripts = {}
-    for key, wanted in needs.items():
-        layer, _, name = key.partition(".")
-        checks = tuple(
-            path.relative_to(project) for path in project.glob(f"sql/{layer}/{name}.check.sql")
-        )
-        state = (states or {}).get(key)
-        scripts[key] = Script(layer, name, tuple(wanted), state, is_view=False, checks=checks)
-    return Manifest(project, dict(variables or {}), scripts)
 
 
 @pytest.fixture
@@ -55,11 +25,6 @@ def project(tmp_path: Path) -> Path:
             write(tmp_path, path, f"-- {script.key}\nselect 1;\n")
     write(tmp_path, Path("sql/warehouse/fact.check.sql"), "select 1 where false\n")
     return tmp_path
-
-
-def write(project: Path, path: Path, text: str) -> None:
-    (project / path).parent.mkdir(parents=True, exist_ok=True)
-    (project / path).write_text(text)
 
 
 def fingerprints(manifest: Manifest) -> dict[str, str]:
@@ -74,160 +39,10 @@ def modes(steps: list[Step]) -> dict[str, str]:
     return {step.script.name: step.mode for step in steps}
 
 
-def keys(scripts: list[Script]) -> list[str]:
-    return [script.key for script in scripts]
-
-
-# --- order ----------------------------------------------------------------------------------------
-
-
-def test_each_script_comes_after_its_needs() -> None:
-    needs = {"reporting.r": ["warehouse.b"], "warehouse.b": ["warehouse.a"], "warehouse.a": []}
-    assert keys(order(declare(needs))) == ["warehouse.a", "warehouse.b", "reporting.r"]
-
-
-def test_ties_come_in_the_order_of_the_file() -> None:
-    needs = {"warehouse.c": [], "warehouse.a": ["raw.x"], "warehouse.b": []}
-    assert keys(order(declare(needs))) == ["warehouse.c", "warehouse.a", "warehouse.b"]
-
-
-def test_script_comes_as_soon_as_its_needs_allow() -> None:
-    needs = {
-        "warehouse.late": ["warehouse.early"],
-        "warehouse.early": [],
-        "warehouse.last": [],
-    }
-    assert keys(order(declare(needs))) == ["warehouse.early", "warehouse.late", "warehouse.last"]
-
-
-def test_need_of_a_state_table_is_a_need_of_its_script() -> None:
-    needs = {"warehouse.dim_dates": ["warehouse.totals"], "warehouse.daily": []}
-    manifest = declare(needs, states={"warehouse.daily": "totals"})
-    assert keys(order(manifest)) == ["warehouse.daily", "warehouse.dim_dates"]
-
-
-def test_cycle_of_two_is_printed() -> None:
-    needs = {"warehouse.a": ["warehouse.b"], "warehouse.b": ["warehouse.a"]}
-    with pytest.raises(StartError) as raised:
-        order(declare(needs))
-    assert raised.value.message in (
-        "sql/manifest.toml: cycle warehouse.a -> warehouse.b -> warehouse.a",
-        "sql/manifest.toml: cycle warehouse.b -> warehouse.a -> warehouse.b",
-    )
-    assert raised.value.hint == "take one of these needs out"
-
-
-def test_arrows_of_a_cycle_point_at_what_is_needed() -> None:
-    needs = {
-        "warehouse.a": ["warehouse.b"],
-        "warehouse.b": ["warehouse.c", "warehouse.outside"],
-        "warehouse.c": ["warehouse.a"],
-        "warehouse.outside": [],
-    }
-    with pytest.raises(StartError) as raised:
-        order(declare(needs))
-    cycle = raised.value.message.removeprefix("sql/manifest.toml: cycle ").split(" -> ")
-    assert cycle[0] == cycle[-1]
-    assert set(cycle) == {"warehouse.a", "warehouse.b", "warehouse.c"}
-    assert all(need in needs[key] for key, need in pairwise(cycle))
-
-
-def test_script_that_needs_itself_is_a_cycle() -> None:
-    with pytest.raises(StartError, match=r"cycle warehouse\.a -> warehouse\.a$"):
-        order(declare({"warehouse.a": ["warehouse.a"]}))
-
-
-@st.composite
-def graphs(draw: st.DrawFn) -> dict[str, list[str]]:
-    """Needs without a cycle, in a file order that has nothing to do with them."""
-    names = [f"warehouse.s{number}" for number in range(draw(st.integers(0, 12)))]
-    needs: dict[str, list[str]] = {}
-    for index, name in enumerate(names):
-        earlier = st.lists(st.sampled_from(names[:index]), unique=True) if index else st.just([])
-        needs[name] = draw(earlier)
-    return {name: needs[name] for name in draw(st.permutations(names))}
-
-
-@given(graphs())
-def test_any_graph_runs_each_script_once_and_after_its_needs(needs: dict[str, list[str]]) -> None:
-    ordered = keys(order(declare(needs)))
-    assert sorted(ordered) == sorted(needs)
-    for index, key in enumerate(ordered):
-        assert set(needs[key]) <= set(ordered[:index])
-
-
-@given(graphs())
-def test_any_graph_takes_the_first_of_the_file_that_can_run(needs: dict[str, list[str]]) -> None:
-    done: list[str] = []
-    while len(done) < len(needs):
-        done.append(next(key for key in needs if key not in done and {*needs[key]} <= {*done}))
-    assert keys(order(declare(needs))) == done
-
-
-@given(graphs())
-def test_order_of_the_needs_decides_nothing(needs: dict[str, list[str]]) -> None:
-    backwards = {key: wanted[::-1] for key, wanted in needs.items()}
-    assert keys(order(declare(needs))) == keys(order(declare(backwards)))
-
-
-# --- select ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        ("fact", {"warehouse.fact"}),
-        ("warehouse.fact", {"warehouse.fact"}),
-        ("warehouse", {"warehouse.changed", "warehouse.fact", "warehouse.dim"}),
-        ("reporting", {"reporting.growth", "reporting.costs"}),
-        ("*", set(NEEDS)),
-        ("c*", {"warehouse.changed", "reporting.costs"}),
-        ("reporting.*", {"reporting.growth", "reporting.costs"}),
-        ("+growth", {"warehouse.changed", "warehouse.fact", "reporting.growth"}),
-        ("dim+", {"warehouse.dim", "reporting.costs"}),
-        ("changed+", {*NEEDS} - {"warehouse.dim"}),
-        ("+fact+", {*NEEDS} - {"warehouse.dim"}),
-        ("+dim", {"warehouse.dim"}),
-        ("growth+", {"reporting.growth"}),
-    ],
-)
-def test_pattern_selects(pattern: str, expected: set[str]) -> None:
-    assert select(declare(NEEDS), [pattern]) == expected
-
-
-def test_patterns_add_up() -> None:
-    assert select(declare(NEEDS), ["dim", "growth"]) == {"warehouse.dim", "reporting.growth"}
-    assert select(declare(NEEDS), []) == set()
-
-
-def test_plus_goes_through_state_tables() -> None:
-    needs = {"warehouse.daily": [], "warehouse.dates": ["warehouse.totals"]}
-    manifest = declare(needs, states={"warehouse.daily": "totals"})
-    assert select(manifest, ["+dates"]) == set(needs)
-    assert select(manifest, ["daily+"]) == set(needs)
-
-
-def test_pattern_that_matches_nothing_names_the_nearest() -> None:
-    with pytest.raises(UsageError) as raised:
-        select(declare(NEEDS), ["dim", "+grwth"])
-    assert raised.value.message == "no script matches grwth"
-    assert raised.value.hint == "did you mean growth?"
-    assert raised.value.exit_code == 2
-
-
-def test_pattern_like_nothing_has_no_hint() -> None:
-    with pytest.raises(UsageError) as raised:
-        select(declare(NEEDS), ["zzz"])
-    assert raised.value.hint is None
-
-
-# --- decide ---------------------------------------------------------------------------------------
-
-
 def test_nothing_new_is_skipped(project: Path) -> None:
     manifest = declare(NEEDS, project)
     steps = decide(manifest, fingerprints(manifest), {"events": NOTHING_NEW})
-    assert keys([step.script for step in steps]) == keys(order(manifest))
+    assert [step.script for step in steps] == order(manifest)
     assert {(step.mode, step.reason) for step in steps} == {("skip", "nothing new")}
 
 

@@ -293,7 +293,7 @@ def test_report_may_read_another_report(tmp_path: Path) -> None:
 def test_missing_file_is_named(tmp_path: Path, file: str) -> None:
     error = refusal(make_project(tmp_path, SMALL, leave_out=[file]))
     assert error.message == f"{MANIFEST}: {file} does not exist"
-    assert error.hint == "write it, or take its entry out"
+    assert error.hint == "write it, or remove its entry"
 
 
 def test_missing_ddl_of_a_state_table_is_named(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_check_of_no_script_is_undeclared(tmp_path: Path) -> None:
 def test_observation_of_no_script_or_another_form_is_undeclared(tmp_path: Path, name: str) -> None:
     error = refusal(make_project(tmp_path, SMALL, add=[f"sql/warehouse/{name}.sql"]))
     assert error.message == f"sql/warehouse/{name}.sql is not in {MANIFEST}"
-    assert error.hint == "a script's others are <script>.check.sql, <script>.x.observe.sql"
+    assert error.hint == "beside a script: <script>.check.sql, <script>.x.observe.sql"
 
 
 def test_view_with_a_script_too_is_undeclared(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 -- Changes
--- Question: How much happens, day by day?
+-- Question: How much happens each day?
 -- Meaning:  Rows by the day on which they last changed.
 -- Columns:
 --     day: Day

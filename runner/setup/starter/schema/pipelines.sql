@@ -1,5 +1,6 @@
--- The pipeline. A row that exists already is left as its owner made it.
--- Another source is another row: its replica is warehouse.raw_<table>, raw.<table> in the manifest.
+-- The pipeline. If the row exists already, it stays as it is.
+-- For another source, add another row: its replica is warehouse.raw_<table>, in the manifest
+-- raw.<table>.
 
 insert into orchestrator.pipeline_definitions (
     pipeline_name,

@@ -1,5 +1,5 @@
--- The example source: what a shop writes. A table of that name that exists already is left alone.
--- Once the pipeline reads a table of your own, this file can go.
+-- The example source: the orders of a shop. An existing table of that name is left alone.
+-- Delete this file once the pipeline reads a table of your own.
 
 do $$
 begin

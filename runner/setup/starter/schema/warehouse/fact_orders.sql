@@ -1,5 +1,5 @@
--- The key is kept as text, which every type becomes: write its own type, here and in the scripts,
--- once it matters.
+-- The key is kept as text, which fits every type. Use its own type, here and in the scripts, once
+-- that matters.
 
 create table if not exists {{ warehouse }}.fact_orders (
     updated_at_day date not null,

@@ -1,7 +1,7 @@
 -- reporting.orders_daily
 -- Grain: one row per day on which a row last changed (day).
 -- Rerun: changed keys; recomputes the days of the change set, other days stay.
--- Why:   how much happens, day by day.
+-- Why:   shows how much happens each day.
 
 delete from {{ this }} as daily
 {{ incremental }} using {{ warehouse }}.changed_orders as changed

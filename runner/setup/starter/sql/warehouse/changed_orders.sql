@@ -1,14 +1,14 @@
 -- warehouse.changed_orders
 -- Grain: one row per key and day, new or former (updated_at_day, order_id).
 -- Rerun: whole; the same runs of the pipeline give the same rows.
--- Why:   everything downstream recomputes what these rows touch, and nothing else. A day that a row
---        has left matters as much as the one it has now: its old numbers have to go.
+-- Why:   every later script recomputes what these rows touch, and nothing else. The day that a row
+--        has left matters as much as its new one: the old numbers have to go.
 
 delete from {{ this }};
 
 insert into {{ this }} (updated_at_day, order_id)
 with touched as (
-    -- What the rows are now.
+    -- The rows as they are now.
     select
         source.order_id,
         source.updated_at
@@ -17,7 +17,7 @@ with touched as (
         source._run_id > {{ after.orders }}
         and source._run_id <= {{ through.orders }}
     union all
-    -- What the rows were before, with the types of their columns.
+    -- The rows as they were, with the types of their columns.
     select
         former.order_id,
         former.updated_at

@@ -1,5 +1,5 @@
--- Every row of the replica is in the fact, once, under the day it has now, and the fact holds
--- nothing else. An incremental build looks at the change set, a full one everywhere.
+-- Every row of the replica is in the fact exactly once, under its current day, and the fact holds
+-- nothing else. An incremental build checks the change set, a full build every row.
 
 with expected as (
     select

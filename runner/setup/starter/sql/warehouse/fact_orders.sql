@@ -1,8 +1,8 @@
 -- warehouse.fact_orders
 -- Grain: one row per row of the source (updated_at_day, order_id).
---        The day first, so that the rows of a day lie together.
+--        The day comes first, so that the rows of a day lie together.
 -- Rerun: changed keys; replaces the rows of the change set, other rows stay.
--- Why:   what is counted, with the day that it counts for.
+-- Why:   the rows to count, with the day on which each counts.
 
 delete from {{ this }} as fact
 {{ incremental }} using {{ warehouse }}.changed_orders as changed
@@ -10,7 +10,7 @@ delete from {{ this }} as fact
 {{ incremental }}     and fact.order_id = changed.order_id
 ;
 
--- A changed row carries the run that changed it.
+-- _run_id of a changed row is the run that changed it.
 insert into {{ this }} (
     updated_at_day,
     order_id,

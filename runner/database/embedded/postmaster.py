@@ -1,0 +1,89 @@
+"""Tells whether a server works on a data folder, by its socket and its postmaster.pid."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+from runner.database.embedded.programs import Programs
+
+PORT = 5432  # only a part of the socket's name; always given, because PGPORT could differ
+NO_PID = 2**31 - 1  # larger than any process id of any system
+
+
+class Postmaster:
+    """The server process of a data folder, running or not."""
+
+    def __init__(self, data: Path, sockets: Path, programs: Programs) -> None:
+        self._data = data
+        self._sockets = sockets
+        self._programs = programs
+        self._socket = sockets / f".s.PGSQL.{PORT}"
+        self._file = data / "postmaster.pid"
+
+    def answers(self) -> bool:
+        """Knock at the socket: takes a fraction of a millisecond, and leaves no line in the log."""
+        with socket.socket(socket.AF_UNIX) as knock:
+            try:
+                knock.connect(str(self._socket))
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+        return self._sockets == self._data or self._programs.owns(self._sockets)
+
+    def is_ready(self) -> bool:
+        """Tell a server that takes connections from one that still starts, or already stops."""
+        return self.answers() and self.lines()[7:8] == ["ready"]
+
+    def has_lost_its_socket(self) -> bool:
+        """Tell whether the server runs, but nobody can reach it any more.
+
+        It was started in the place of data that were deleted under a running server. That one
+        ended a minute later and removed the socket by its name, which by then was the new one's.
+        """
+        if self.lines()[7:8] != ["ready"] or self._socket.exists():
+            return False
+        return self.pid() is not None
+
+    def pid(self) -> int | None:
+        """Return the server's process, or None: the number in a stale file may be another's."""
+        lines = self.lines()
+        if not lines or not lines[0].lstrip("-").isdigit():
+            return None
+        pid = abs(int(lines[0]))
+        return pid if _runs_on(pid, self._data) else None
+
+    def lines(self) -> list[str]:
+        """Read process, data folder, start, port, socket folder, address, memory and status."""
+        try:
+            lines = self._file.read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        return [line.strip() for line in lines]
+
+    def forget_stale(self) -> None:
+        """Let a start succeed after a crash, when the old process number is now another program's.
+
+        PostgreSQL takes any living process of that number for its rival, and refuses. Only the
+        number goes: by the rest of the files it still finds workers that outlived a killed server.
+        """
+        if self.pid() is not None:
+            return
+        for file in (self._file, self._socket.with_name(f"{self._socket.name}.lock")):
+            if file.exists():
+                lines = file.read_bytes().splitlines()
+                file.write_bytes(b"\n".join([str(NO_PID).encode(), *lines[1:], b""]))
+
+
+def _runs_on(pid: int, data: Path) -> bool:
+    """Check that a process is a folder's server, by its command line: any user may read that."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            command = Path("/proc", str(pid), "cmdline").read_bytes()
+        except OSError:
+            return False
+        return os.fsencode(data) in command.split(b"\0")
+    ps = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+    found = subprocess.run(ps, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return f"-D {data} " in found.stdout

@@ -1,0 +1,36 @@
+-- next_window --
+-- Where the next window ends: its size after the first row that is not loaded, at the settled bound
+-- at most, and never before the watermark (a clock went back, or a transaction holds the bound).
+select
+    next_window.high::text as high,
+    next_window.high >= next_window.settled as is_last,
+    first.moment::text as moment,
+    coalesce(
+        extract(epoch from next_window.high - %(origin)s::timestamptz)
+        / nullif(extract(epoch from next_window.settled - %(origin)s::timestamptz), 0),
+        0
+    ) as share
+from (
+    -- One row in any case; an index finds it, and a foreign server sends a single row.
+    select (
+        select {{ moment }}
+        from {{ source }} as source
+        where {{ condition }}
+        order by {{ cursor }}
+        limit 1
+    ) as moment
+) as first
+cross join lateral (
+    select
+        greatest(%(low)s::timestamptz, %(settled)s::timestamptz) as settled,
+        case
+            when first.moment is null
+                then greatest(%(low)s::timestamptz, %(settled)s::timestamptz)
+            else least(
+                greatest(%(low)s::timestamptz, %(settled)s::timestamptz),
+                -- In the hour that occurs twice in autumn, the row may be of the earlier one.
+                greatest(%(low)s::timestamptz, first.moment)
+                + %(size)s::interval * %(share)s::double precision
+            )
+        end as high
+) as next_window

@@ -1,0 +1,74 @@
+"""Finds the table that `load` and `seed` fill, with the columns that a file may give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from runner.database import ledger
+from runner.database.queries import named_query
+from runner.database.session import Session
+from runner.errors import RunnerError
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that a row may or must give; its type without lengths."""
+
+    name: str
+    type: str
+    is_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table, by its name in pipelines and quoted; `cursor` says when a row arrived."""
+
+    name: str
+    table: sql.SQL
+    cursor: str | None
+    columns: Sequence[Column]
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def happened(self) -> str | None:
+        """The column that says when something happened: the first required time."""
+        times = (each.name for each in self.columns if each.is_required and _is_time(each))
+        return next(times, None)
+
+
+def find(session: Session, name: str | None = None) -> Source:
+    """Return the table of this name, else the source of the first pipeline.
+
+    Raises RunnerError if there is none. Identity and generated columns are left out, and so is the
+    cursor of the pipeline: the load itself says when its rows arrive.
+    """
+    ledger.require(session)
+    pipelines = session.rows(named_query("setup/source.pipeline"), {"name": name})
+    if pipelines:
+        name, cursor = pipelines[0]["source"], pipelines[0]["cursor"]
+    elif name:
+        cursor = None
+    else:
+        raise RunnerError("there is no pipeline whose source to fill", "name a table: --into")
+    values = {"source": name, "cursor": cursor}
+    columns = session.rows(named_query("setup/source.columns"), values)
+    if not columns:
+        raise RunnerError(
+            f"{name} does not exist", "python -m runner schema apply creates a project's sources"
+        )
+    return Source(
+        name or "",
+        sql.SQL(columns[0]["table"]),
+        cursor,
+        [Column(row["name"], row["type"], row["is_required"]) for row in columns],
+    )
+
+
+def _is_time(column: Column) -> bool:
+    return column.type.startswith(("timestamp", "date"))

@@ -1,0 +1,58 @@
+-- warehouse.model_category_similarities
+-- Grain: one row per pair of categories that share a user (transaction_category, similar_category).
+-- Rerun: whole; only if the sample is another one than the model was fitted on.
+-- Why:   categories are alike if the same users use both, and use them much: the cosine of their
+--        affinities. No name says so: who has an unknown category is in none that could be offered.
+
+delete from {{ this }}
+where
+    fitted_on is distinct from (
+        select md5(string_agg(to_jsonb(sample)::text, ' ' order by user_id collate "C"))
+        from {{ warehouse }}.model_sample as sample
+    );
+
+insert into {{ this }} (
+    transaction_category, similar_category, users, similarity, fitted_on
+)
+with used as materialized (
+    select
+        user_id,
+        categories.category as transaction_category,
+        round(ln(1.0 + events::numeric), 6) as affinity
+    from {{ warehouse }}.model_sample
+    cross join lateral jsonb_each_text(category_events) as categories (category, events)
+    where category <> 'unknown' and not exists (select from {{ this }})
+),
+
+squares as (
+    select transaction_category, sum(affinity * affinity) as square
+    from used
+    group by transaction_category
+),
+
+pairs as (
+    select
+        used.transaction_category,
+        other.transaction_category as similar_category,
+        count(*) as users,
+        sum(used.affinity * other.affinity) as product
+    from used
+    inner join used as other
+        on
+            other.user_id = used.user_id
+            and other.transaction_category <> used.transaction_category
+    group by used.transaction_category, other.transaction_category
+)
+
+select
+    pairs.transaction_category,
+    pairs.similar_category,
+    pairs.users,
+    trim_scale(round(pairs.product / sqrt(squares.square * others.square), 6)) as similarity,
+    (
+        select md5(string_agg(to_jsonb(sample)::text, ' ' order by user_id collate "C"))
+        from {{ warehouse }}.model_sample as sample
+    ) as fitted_on
+from pairs
+inner join squares on squares.transaction_category = pairs.transaction_category
+inner join squares as others on others.transaction_category = pairs.similar_category;

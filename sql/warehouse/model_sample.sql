@@ -1,0 +1,104 @@
+-- warehouse.model_sample
+-- Grain: one row per user of the sample (user_id).
+-- Rerun: changed keys; who is new in the sample, or did something else up to the cut, is looked at
+--        again. When a month ends that is everybody in it, at most model_users.
+-- Why:   models are fitted on some users as they were at the cut, the end of a closed month, so
+--        that what happens afterwards doesn't move them. The smallest hashes are a fair sample.
+
+with last_days as (
+    select
+        max(calendar_date) as last_day,
+        date_trunc('month', max(calendar_date)::timestamp)::date - 1 as month_end
+    from {{ warehouse }}.dim_dates
+),
+
+-- Until a month has ended with enough users, the cut is the last day itself.
+cuts as (
+    select
+        case
+            when count(*) filter (where first_day <= month_end) >= 10 * {{ cluster_count }}
+                then month_end
+            else last_day
+        end as cut
+    from {{ warehouse }}.dim_users
+    cross join last_days
+    group by last_day, month_end
+),
+
+chosen as materialized (
+    select user_id, cut
+    from {{ warehouse }}.dim_users
+    cross join cuts
+    where first_day <= cut
+    order by md5(user_id), user_id collate "C"
+    limit {{ model_users }}
+),
+
+gone as (
+    delete from {{ this }}
+    where user_id not in (select user_id from chosen)
+),
+
+due as (
+    select user_id, cut
+    from chosen
+    left join {{ this }} as stored using (user_id, cut)
+    where stored.user_id is null
+    {{ incremental }} union
+    {{ incremental }} select user_id, cut
+    {{ incremental }} from chosen
+    {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id)
+    {{ incremental }} where event_date <= cut
+),
+
+totals as (
+    select
+        user_id,
+        cut,
+        cut - max(event_date) as recency,
+        count(distinct event_date) as active_days,
+        sum(like_count) as likes,
+        sum(share_count) as shares,
+        sum(search_count) as searches,
+        sum(earned_count) as earns,
+        sum(redeemed_count) as redeems,
+        trim_scale(greatest(sum(miles_earned), 0)) as miles_earned,
+        trim_scale(greatest(sum(miles_redeemed), 0)) as miles_redeemed
+    from due
+    inner join {{ warehouse }}.agg_user_daily using (user_id)
+    where event_date <= cut
+    group by user_id, cut
+),
+
+categories as (
+    select user_id, jsonb_object_agg(transaction_category, events) as category_events
+    from (
+        select
+            user_id,
+            transaction_category,
+            sum(earned_count + redeemed_count + search_count) as events
+        from due
+        inner join {{ warehouse }}.agg_user_category_daily using (user_id)
+        where event_date <= cut
+        group by user_id, transaction_category
+    ) as counted
+    group by user_id
+)
+
+insert into {{ this }} (
+    user_id, cut, recency, active_days, likes, shares, searches, earns, redeems,
+    miles_earned, miles_redeemed, category_events
+)
+select
+    user_id, cut, recency, active_days, likes, shares, searches, earns, redeems,
+    miles_earned, miles_redeemed, coalesce(category_events, '{}') as category_events
+from totals
+left join categories using (user_id)
+on conflict (user_id) do update set (
+    cut, recency, active_days, likes, shares, searches, earns, redeems,
+    miles_earned, miles_redeemed, category_events
+) = (
+    excluded.cut, excluded.recency, excluded.active_days, excluded.likes, excluded.shares,
+    excluded.searches, excluded.earns, excluded.redeems, excluded.miles_earned,
+    excluded.miles_redeemed, excluded.category_events
+);
