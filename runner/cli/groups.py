@@ -27,6 +27,15 @@ def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> N
         logging.basicConfig(level=logging.DEBUG)
 
 
+def missing(command: str, error: ModuleNotFoundError) -> StartError:
+    """Say which module a command needs, and what to install."""
+    extra = f"[{EXTRAS[command]}]" if command in EXTRAS else ""
+    return StartError(
+        f"{command} needs the module {error.name}, which is not installed",
+        f"install it: pip install 'milepost{extra}'",
+    )
+
+
 class Command(click.Command):
     """A command that also takes --quiet and --debug."""
 
@@ -74,11 +83,7 @@ class Group(click.Group):
         try:
             command: click.Command = importlib.import_module(module).command
         except ModuleNotFoundError as error:
-            extra = f"[{EXTRAS[name]}]" if name in EXTRAS else ""
-            raise StartError(
-                f"{name} needs the module {error.name}, which is not installed",
-                f"install it: pip install 'milepost{extra}'",
-            ) from error
+            raise missing(name, error) from error
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

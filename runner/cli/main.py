@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from runner.cli import output, streams
-from runner.cli.groups import Group
+from runner.cli.groups import Group, missing
 from runner.errors import RunnerError, was_interrupted
 
 # The first line of each command's own help, so that --help imports none of them.
@@ -120,6 +120,8 @@ def _reason(error: BaseException) -> RunnerError:
         return error
     if isinstance(error, click.Abort):
         return RunnerError("nothing was done")
+    if isinstance(error, ModuleNotFoundError):
+        return missing("this", error)
     return RunnerError(
         f"unexpected {type(error).__name__}: {error}",
         "this is a bug: please report it, with what --debug shows",

@@ -51,7 +51,12 @@ def without(
         ("runner.database.embedded", ["run-all"], "milepost[embedded]"),
         ("runner.database.binaries", ["db", "url"], "milepost[embedded]"),
         ("runner.testing", ["test"], "milepost"),
-        ("runner.ingest.foreign", ["pipelines", "add", "x", "--cursor", "y"], "milepost"),
+        ("runner.ingest.foreign", ["pipelines", "source-sql", "--help"], "milepost"),
+        (
+            "runner.ingest.foreign",
+            ["pipelines", "add", "x", "--cursor", "y", "--from", "postgresql://a@b/c"],
+            "milepost",
+        ),
     ],
 )
 def test_what_a_command_needs_and_does_not_find_is_named_with_what_brings_it(
