@@ -60,10 +60,10 @@ docs: $(RUNTIME) ## write the offline page docs.html and docs/schema.dbml
 charts: ## build the library that the dashboard draws with, from its lock file (needs npm)
 	@cd runner/pages/charts && npm ci --no-fund --no-audit && npm run build
 
-# The embedded server runs from the virtual environment, so it stops before its binaries go.
-reference: $(RUNTIME) ## write the commands into README.md
-	@$(BIN)/python -m runner.cli.reference
+reference: $(DEV) ## write docs/commands.md from the help of the commands
+	@$(BIN)/python -m tests.support.reference
 
+# The embedded server runs from the virtual environment, so it stops before its binaries go.
 clean: ## delete the virtual environment and the caches, never data
 	@test ! -e $(RUNTIME) || $(RUNNER) db stop || echo "the embedded server was not stopped" >&2
 	rm -rf $(VENV) build dist milepost.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -87,7 +87,7 @@ $(VENV)/.created:
 
 $(RUNTIME): $(VENV)/.created setup.cfg pyproject.toml
 	@echo "installing what the runner needs into $(VENV) ..."
-	@$(INSTALL) --editable .
+	@$(INSTALL) --editable '.[embedded,dashboard,docs,lint]'
 	@touch $@
 
 $(DEV): $(VENV)/.created setup.cfg pyproject.toml

@@ -6,13 +6,13 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; one clear line where the libraries it needs are not installed."""
+    """Run the command line, or say that its libraries are not installed."""
     try:
         from runner.cli.main import main as run
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
-        print("error: this Python does not have what the runner needs", file=sys.stderr)
+        print("error: the runner needs the module click, which is not installed", file=sys.stderr)
         print("hint: make run, then .venv/bin/python -m runner", file=sys.stderr)
         sys.exit(3)
     run()

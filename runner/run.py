@@ -114,6 +114,14 @@ def ingest(
     return runs
 
 
+def open_pipeline(database: Database, project: Path, name: str) -> IngestionPipeline:
+    """The controller of the pipeline of that name; UsageError if there is none."""
+    with database.session() as session:
+        ledger.require(session)
+        [found] = pipelines(session, name)
+    return IngestionPipeline(found["pipeline_id"], database, project)
+
+
 def run_all(
     database: Database,
     project: Path,

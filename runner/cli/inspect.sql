@@ -21,7 +21,7 @@ order by runs.run_id desc
 limit %(last)s
 
 -- run --
--- All that is known of one run.
+-- Everything about one run.
 select
     runs.run_id as run,
     runs.kind,
@@ -110,7 +110,7 @@ order by
     observations.position
 
 -- run_restatements --
--- What readers had seen and a build changed, row by row.
+-- Published rows that a build changed.
 select
     restatements.table_name as table,
     restatements.key,
@@ -126,8 +126,8 @@ order by
     restatements.restatement_id
 
 -- run_restated_days --
--- The same by day, the one that changed most first: how many rows, and of these the one in which
--- the numbers moved most, which is that of all where there are slices.
+-- The same by day, the day that changed most first: the number of rows, and the row whose numbers
+-- moved most, which is the row of all where there are slices.
 select
     days.table_name as table,
     days.key,
@@ -179,7 +179,7 @@ order by
     days.day desc
 
 -- run_logs --
--- What a run had to say.
+-- The messages of a run.
 select
     to_char(logs.logged_at, 'HH24:MI:SS.MS') as logged_at,
     logs.level,
@@ -194,7 +194,7 @@ select
     case
         when %(since)s::text ~ '^\s*\d+\s*[a-z]' then now() - %(since)s::interval
         else %(since)s::timestamptz
-    end as moment
+    end as since
 
 -- logs --
 -- The last messages, newest first.

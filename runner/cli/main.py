@@ -1,9 +1,7 @@
-"""Finds the command, and turns what goes wrong into one line, a hint and an exit code."""
+"""Runs a command, and turns errors into one line, a hint and an exit code."""
 
 from __future__ import annotations
 
-import importlib
-import io
 import os
 import signal
 import sys
@@ -13,70 +11,79 @@ from typing import Any
 
 import click
 
+from runner.cli import output, streams
+from runner.cli.groups import Group
 from runner.errors import RunnerError, was_interrupted
 
-COMMANDS = (
-    "run-all",
-    "ingest",
-    "build",
-    "rebuild",
-    "verify",
-    "diff",
-    "test",
-    "backfill",
-    "reconcile",
-    "plan",
-    "status",
-    "runs",
-    "logs",
-    "checks",
-    "pipelines",
-    "render",
-    "lint",
-    "lineage",
-    "docs",
-    "dashboard",
-    "init",
-    "schema",
-    "seed",
-    "load",
-    "db",
-    "torture",
-)
+# The first line of each command's own help, so that --help imports none of them.
+COMMANDS = {
+    "Run": {
+        "run-all": "Ingest new rows, then build everything that depends on them.",
+        "ingest": "Bring new source rows into their replicas.",
+        "build": "Bring the tables up to date, in one commit.",
+        "dashboard": "Write the reports as one HTML page, or serve it.",
+    },
+    "Inspect": {
+        "status": "Say whether the numbers can be trusted, and if not, why.",
+        "plan": "Show which scripts a build would run, and why.",
+        "runs": "List, show and undo runs.",
+        "logs": "List the latest log messages.",
+        "checks": "Show the latest result of each check.",
+        "pipelines": "List, show, add, enable and disable pipelines.",
+        "lineage": "Show what a table depends on, and what depends on it.",
+        "docs": "Write a page that documents the tables.",
+    },
+    "Repair": {
+        "verify": "Compare the tables with a rebuild, row by row.",
+        "rebuild": "Rebuild all tables from scratch and publish the differences.",
+        "backfill": "Read part of a source again, or fill its gaps.",
+        "reconcile": "Compare a whole replica with its source, and repair it.",
+    },
+    "Develop": {
+        "lint": "Check that each script reads exactly the tables it declares.",
+        "render": "Print the SQL that a build would run.",
+        "test": "Run the test cases in tests/sql.",
+        "diff": "Compare the tables of two targets, row by row.",
+    },
+    "Set up": {
+        "init": "Create a new project.",
+        "schema": "Create the schemas and tables.",
+        "load": "Load events from a CSV file into the source.",
+        "seed": "Fill the source tables with demo data.",
+        "db": "Start, stop and connect to the server.",
+        "torture": "Prove on your server that ingestion loses no row.",
+    },
+}
 INTERRUPTED = 130
-INTERRUPTION = "interrupted; what was not committed is rolled back"
-# What asks us to stop: Ctrl-C, a service manager, a terminal that closes.
+# They ask us to stop: Ctrl-C, a service manager, a terminal that closes.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_SECONDS = 2.0
 
 
-class Commands(click.Group):
-    """Commands by name; a module is imported when its command is asked for."""
+class Interrupted(RunnerError):
+    """A signal ended the work."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"runner.cli.commands.{name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
+    exit_code = INTERRUPTED
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Group,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
 @click.option(
     "--project",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     default=".",
-    help="Folder of the project: sql/, schema/ (default: this one).",
+    help="Folder of the project, which holds sql/ and schema/.",
 )
 @click.version_option(package_name="milepost", prog_name="milepost")
 @click.pass_context
 def cli(context: click.Context, project: Path) -> None:
-    """Milepost: bring events in, build the warehouse, look at it.
+    """Milepost: ingest events, build the warehouse, and inspect both.
 
-    The server is the one that DATABASE_URL or the PG* variables name, else the embedded one.
+    Commands connect to the server that DATABASE_URL or the PG* variables name. Without them they
+    start and use the embedded server.
     """
     context.obj = project.absolute()
 
@@ -84,7 +91,7 @@ def cli(context: click.Context, project: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line; exits 0 done, 1 failed, 2 usage, 3 could not start, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    _outlive_listeners()
+    written = streams.install()
     _listen()
     try:
         code = cli.main(
@@ -93,49 +100,43 @@ def main(arguments: list[str] | None = None) -> None:
             prog_name=_program(),
             complete_var="_MILEPOST_COMPLETE",
         )
-    except RunnerError as error:
-        if "--debug" in arguments:
-            raise
-        if was_interrupted(error):  # and what cleaned up behind it failed in its turn
-            _complain(INTERRUPTION, None)
-            code = INTERRUPTED
-        else:
-            _complain(error.message, error.hint)
-            code = error.exit_code
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except click.Abort as error:
-        interrupted = was_interrupted(error)
-        _complain(INTERRUPTION if interrupted else "nothing was done", None)
-        code = INTERRUPTED if interrupted else 1
-    except KeyboardInterrupt:
-        _complain(INTERRUPTION, None)
-        code = INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read the output has gone
-        code = 1
-    except Exception as error:
-        if "--debug" in arguments:
+    except (Exception, KeyboardInterrupt) as error:
+        if "--debug" in arguments and not isinstance(error, click.Abort | KeyboardInterrupt):
             raise
-        _complain(
-            f"unexpected {type(error).__name__}: {error}", "--debug shows where: please tell us"
-        )
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+        reason = _reason(error)
+        output.complain(reason)
+        code = reason.exit_code
+    sys.stdout.flush()
+    sys.exit(code or int(any(stream.has_failed for stream in written)))
+
+
+def _reason(error: BaseException) -> RunnerError:
+    if was_interrupted(error):  # also when the clean-up after it has failed
+        return Interrupted("interrupted; what was not committed is rolled back")
+    if isinstance(error, RunnerError):
+        return error
+    if isinstance(error, click.Abort):
+        return RunnerError("nothing was done")
+    return RunnerError(
+        f"unexpected {type(error).__name__}: {error}",
+        "this is a bug: please report it, with what --debug shows",
+    )
 
 
 def _program() -> str:
-    """The name under which people called us: completion works for the installed command."""
+    """The name under which we were called: completion works for the installed command."""
     return "milepost" if Path(sys.argv[0]).name == "milepost" else "python -m runner"
 
 
 def _listen() -> None:
-    """Let the first signal interrupt the work. Those that follow at once are the same wish (a
-    terminal and `make` both pass Ctrl-C on); a later one ends the process without a word, and its
-    rows are marked abandoned by the next run.
+    """Let the first signal interrupt the work. Signals that follow at once repeat the same request
+    (a terminal and `make` both pass Ctrl-C on); a later one ends the process without a word, and
+    the next run marks its rows as abandoned.
     """
-    # What we were started to ignore (nohup) stays ignored.
+    # Signals that we were started to ignore (nohup) stay ignored.
     heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def interrupt(number: int, frame: Any) -> None:
@@ -151,41 +152,3 @@ def _listen() -> None:
 
     for each in heard:
         signal.signal(each, interrupt)
-
-
-class _Outliving(io.FileIO):
-    """A stream whose reader may go away (a closed terminal, the end of a pipe, a full disk): the
-    work and its evidence go on, and what is still said goes nowhere.
-    """
-
-    def write(self, content: Any) -> int:
-        try:
-            return super().write(content)
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
-            return memoryview(content).nbytes
-
-
-def _outlive_listeners() -> None:
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed before we began
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.flush()
-            lasting = io.TextIOWrapper(
-                io.BufferedWriter(_Outliving(stream.fileno(), "w", closefd=False)),
-                encoding=stream.encoding,
-                errors=stream.errors,
-                line_buffering=stream.line_buffering,
-                write_through=stream.write_through,
-            )
-            setattr(sys, name, lasting)
-
-
-def _complain(message: str, hint: str | None) -> None:
-    click.echo(f"error: {message}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)

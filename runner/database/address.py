@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.errors import StartError
+
 if TYPE_CHECKING:
     from runner.database.embedded import Server
 
+INSTALL = "pip install 'milepost[embedded]', or set DATABASE_URL to a server of your own"
 PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
 
@@ -30,9 +33,11 @@ def is_given() -> bool:
 
 
 def embedded(project: Path) -> Server:
-    """Return the embedded server of a project, which may not be running."""
-    from runner.database.embedded import Server, default_data
-
+    """The embedded server of a project, running or not; StartError where there is none."""
+    try:
+        from runner.database.embedded import Server, default_data
+    except ModuleNotFoundError as error:
+        raise StartError("the embedded server is not installed", INSTALL) from error
     return Server(default_data(project))
 
 

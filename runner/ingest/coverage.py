@@ -5,9 +5,7 @@ Queries: coverage.sql.
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.database import ledger
@@ -52,7 +50,7 @@ def problems(session: Session) -> list[dict[str, str]]:
             found.append(
                 {
                     "what": f"pipeline {name}",
-                    "problem": f"was undone and has {count}: {_edge(low)} to {_edge(high)}",
+                    "problem": f"was undone and has {count}: {edge(low)} to {edge(high)}",
                     "remedy": f"run {fill(name, low, high)}",
                 }
             )
@@ -65,23 +63,6 @@ def fill(pipeline: str, low: str, high: str) -> str:
     return f"backfill {shlex.quote(pipeline)} --from {edges[0]} --to {edges[1]}"
 
 
-def bar(stretches: Sequence[Stretch], width: int, solid: str, empty: str) -> str:
-    """Return a bar of `width` characters, in which even the smallest gap shows."""
-    cells = [solid] * width
-    for stretch in stretches:
-        if not stretch.is_covered:
-            first = min(math.floor(stretch.begins * width), width - 1)
-            last = max(math.ceil(stretch.ends * width), first + 1)
-            cells[first:last] = [empty] * (min(last, width) - first)
-    return "".join(cells)
-
-
-def line(stretches: Sequence[Stretch], width: int, blocks: str) -> str:
-    """Return the bar between its ends, `width` wide; `blocks` are its solid and empty character."""
-    first, last = (_edge(moment) for moment in (stretches[0].low, stretches[-1].high))
-    room = max(width - len(first) - len(last) - 2, 10)
-    return f"{first} {bar(stretches, room, *blocks)} {last}"
-
-
-def _edge(moment: str) -> str:
+def edge(moment: str) -> str:
+    """An end of a stretch as people read it, to the minute."""
     return "the beginning" if moment == "-infinity" else moment[:16]

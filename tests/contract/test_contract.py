@@ -18,7 +18,8 @@ from sqlglot import exp
 
 from runner.build.compose import PRELUDE, Composer
 from runner.build.plan import Step
-from runner.cli.main import COMMANDS, cli
+from runner.cli.groups import Group
+from runner.cli.main import cli
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.session import Changes, Database, Session
@@ -513,18 +514,36 @@ def _content(session: Session, table: str) -> tuple[int, str]:
 
 def test_every_module_of_commands_is_a_command() -> None:
     modules = {path.stem for path in (PROJECT / "runner/cli/commands").glob("[!_]*.py")}
-    assert modules == {name.replace("-", "_") for name in COMMANDS}
+    lazy = [
+        command.prefix + name.replace("-", "_")
+        for command in (cli, *(command for _, command in _commands("", cli)))
+        if isinstance(command, Group)
+        for names in command.lazy.values()
+        for name in names
+    ]
+    assert sorted(lazy) == sorted(modules)
 
 
 def test_every_command_has_help_with_an_example_of_itself() -> None:
     commands = dict(_commands("", cli))
-    assert len(commands) > len(COMMANDS)
+    assert len(commands) > len(cli.list_commands(click.Context(cli)))
     for name, command in commands.items():
         assert command.help, name
         if not isinstance(command, click.Group):
             example = re.search(r"^ *Example: (.*)$", command.help, re.MULTILINE)
             assert example, f"{name}: no example in its help"
             assert f"python -m runner {name}" in example.group(1)
+
+
+def test_what_a_group_knows_of_a_command_is_the_first_line_of_its_help() -> None:
+    for group in (cli, *(command for _, command in _commands("", cli))):
+        if isinstance(group, Group):
+            context = click.Context(group)
+            for name, short_help in (
+                pair for names in group.lazy.values() for pair in names.items()
+            ):
+                command = group.get_command(context, name)
+                assert command and (command.help or "").partition("\n\n")[0] == short_help
 
 
 def test_every_option_says_what_it_does() -> None:

@@ -1,3 +1,3 @@
-"""One file a command, or a group of commands. What is heavy is imported inside them: --help stays
-quick.
+"""One file a command, or a group of commands. Each is imported only when its command is asked for,
+so --help stays quick.
 """

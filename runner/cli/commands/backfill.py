@@ -1,39 +1,39 @@
-"""`backfill`: read a stretch of a source again."""
+"""`backfill`: read part of a source again."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.options import Command, json_option
-
-if TYPE_CHECKING:
-    from runner.cli.output import Live
-    from runner.ingest.pipeline import IngestionPipeline
+from runner.cli import output, show_ingest
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import json_option
+from runner.cli.progress import live
+from runner.run import open_pipeline
 
 
 @click.command("backfill", cls=Command)
 @click.argument("pipeline")
-@click.option("--from", "low", metavar="TIME", help="From here on, included.")
-@click.option("--to", "high", metavar="TIME", help="Up to here, excluded.")
+@click.option("--from", "low", metavar="TIME", help="Start of the stretch, included.")
+@click.option("--to", "high", metavar="TIME", help="End of the stretch, excluded.")
 @json_option
 @click.pass_obj
 def command(project: Path, pipeline: str, low: str | None, high: str | None) -> None:
-    """Read a stretch of a source again; without --from and --to, the gaps that undone runs left.
+    """Read part of a source again, or fill its gaps.
 
-    Rows that are there already stay; those that are missing or different are put right.
+    Without --from and --to it fills the gaps that undone runs left. Rows that are already in the
+    replica stay; missing rows are added and different ones corrected.
 
     \b
     Example: python -m runner backfill event_stream --from 2026-05-01 --to 2026-06-01
     """
-    from runner.cli.commands.ingest import repair
-
-    def fill(controller: IngestionPipeline, live: Live) -> None:
+    with live() as progress:
+        controller = open_pipeline(database(project), project, pipeline)
         if low is None and high is None:
-            controller.fill_gaps(live.loaded)
+            controller.fill_gaps(progress.loaded)
         else:
-            controller.backfill(low or "-infinity", high or "infinity", live.loaded)
-
-    repair(project, pipeline, "backfill", fill)
+            controller.backfill(low or "-infinity", high or "infinity", progress.loaded)
+    show_ingest.summary(progress, "backfill")
+    output.data(show_ingest.as_data(progress))

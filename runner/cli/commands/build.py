@@ -6,30 +6,39 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, json_option, select_option, target_option
+from runner.build.build import build
+from runner.cli import output, show_build
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import json_option, select_option, target_option
+from runner.cli.progress import live
+from runner.project.manifest import load
+from runner.project.target import Target
 
 
 @click.command("build", cls=Command)
-@select_option("Force, with all that follows,")
+@select_option("Build these scripts in full, and everything downstream of them.")
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
-    """Build what has something new to do; readers see all of it at once, after its checks.
+def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
+    """Bring the tables up to date, in one commit.
+
+    Only scripts with something new to do run. Readers see the new version when all checks have
+    passed; a build that fails changes nothing.
 
     \b
     Example: python -m runner build -s fact_miles_earned
     """
-    from runner.build.build import build
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database.session import Database
-    from runner.project.manifest import load
-    from runner.project.target import Target
-
     manifest = load(project)
-    database = Database(server.find(project).conninfo)
-    with output.live() as live:
-        done = build(database, manifest, Target(target), patterns, live.result, live.starting)
-    output.summary(done, live)
-    output.data(output.build_data(done))
+    with live() as progress:
+        done = build(
+            database(project),
+            manifest,
+            target,
+            patterns,
+            progress.result,
+            progress.starting,
+        )
+    show_build.summary(done, progress)
+    output.data(show_build.as_data(done))

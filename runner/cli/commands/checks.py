@@ -6,32 +6,32 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, json_option, select_option, target_option
+from runner.cli import output
+from runner.cli.connect import ledger_session
+from runner.cli.groups import Command
+from runner.cli.options import json_option, select_option, target_option
+from runner.database.queries import named_query
+from runner.project.graph import select
+from runner.project.manifest import load
+from runner.project.target import Target
 
 
 @click.command("checks", cls=Command)
-@select_option("Only those of")
+@select_option("Show only the checks of these scripts.")
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, patterns: tuple[str, ...], target: str) -> None:
-    """Show each check with its last result and a sample of bad rows. Exits 1 when one has failed.
+def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
+    """Show the latest result of each check.
+
+    A check that found bad rows shows a sample of them. Exits with 1 if a check has failed.
 
     \b
     Example: python -m runner checks -s fact_*
     """
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database import ledger
-    from runner.database.queries import named_query
-    from runner.database.session import Database
-    from runner.project.graph import select
-    from runner.project.manifest import load
-
     manifest = load(project)
-    with Database(server.find(project).conninfo).session() as session:
-        ledger.require(session)
-        rows = session.rows(named_query("database/ledger.checks"), {"target": target})
+    with ledger_session(project) as session:
+        rows = session.rows(named_query("database/ledger.checks"), {"target": target.name})
     results = {row["check"]: row for row in rows}
     found = []
     for key in sorted(select(manifest, patterns or ["*"])):

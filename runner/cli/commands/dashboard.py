@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.options import Command
-
-if TYPE_CHECKING:
-    from runner.database.session import Database
+from runner.cli import output
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.errors import RunnerError
+from runner.pages.dashboard.check import check as check_cards
+from runner.pages.dashboard.page import write
+from runner.pages.dashboard.serve import serve as serve_page
 
 
 @click.command("dashboard", cls=Command)
@@ -20,58 +22,41 @@ if TYPE_CHECKING:
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
     default="dashboard.html",
-    show_default=True,
     metavar="FILE",
-    help="Where to write it.",
+    help="File to write.",
 )
-@click.option("--check", is_flag=True, help="Try every card instead, and write nothing.")
-@click.option("--serve", is_flag=True, help="Show it on 127.0.0.1 instead, as new as the builds.")
+@click.option("--check", is_flag=True, help="Check every card instead, and write nothing.")
+@click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1, updated by every build.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
     default=8765,
-    show_default=True,
     metavar="N",
-    help="Where to serve; 0 takes a free one.",
+    help="Port to serve on; 0 takes a free one.",
 )
 @click.pass_obj
 def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> None:
-    """Write the cards of dashboard/ as one page that needs no server and no network.
+    """Write the reports as one HTML page, or serve it.
+
+    The page shows the cards in dashboard/ and needs neither a server nor a network.
 
     \b
     Example: python -m runner dashboard -o report.html
              python -m runner dashboard --serve
     """
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database.session import Database
-
-    database = Database(server.find(project).conninfo)
     if check:
-        _check(database, project)
+        count, problems = check_cards(database(project), project)
+        if problems:
+            output.table([{"problem": problem} for problem in problems], "")
+            raise RunnerError(f"{len(problems)} problems", "docs/dashboard.md describes the cards")
+        output.say(f"dashboard: {count} {'card' if count == 1 else 'cards'}, no problem")
     elif serve:
-        from runner.pages.dashboard.serve import serve as serve_pages
-
-        serve_pages(
-            database,
+        serve_page(
+            database(project),
             project,
             port,
             lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
         )
     else:
-        from runner.pages.dashboard.page import write
-
-        write(database, project, file)
+        write(database(project), project, file)
         output.say(f"dashboard: {file.absolute().as_uri()}")
-
-
-def _check(database: Database, project: Path) -> None:
-    from runner.cli import output
-    from runner.errors import RunnerError
-    from runner.pages.dashboard.check import check
-
-    count, problems = check(database, project)
-    if problems:
-        output.table([{"problem": problem} for problem in problems], "")
-        raise RunnerError(f"{len(problems)} problems", "docs/dashboard.md says what cards may hold")
-    output.say(f"dashboard: {count} cards show what they say")

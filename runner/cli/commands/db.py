@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-from runner.cli.options import Group
+from runner.cli import output
+from runner.cli.connect import database
+from runner.cli.groups import Group
+from runner.database import address
+from runner.database.binaries import psql_path
 
 
 @click.group("db", cls=Group)
 def command() -> None:
-    """Start, stop and reach the server."""
+    """Start, stop and connect to the server."""
 
 
 @command.command("start")
@@ -22,11 +27,7 @@ def start(project: Path) -> None:
     \b
     Example: python -m runner db start
     """
-    from runner.cli import output
-    from runner.database import address as server
-
-    running = server.embedded(project).start()
-    output.say(f"running: {running.uri}")
+    output.say(f"running: {address.embedded(project).start().uri}")
 
 
 @command.command("stop")
@@ -37,25 +38,18 @@ def stop(project: Path) -> None:
     \b
     Example: python -m runner db stop
     """
-    from runner.cli import output
-    from runner.database import address as server
-
-    was_running = server.embedded(project).stop()
-    output.say("stopped" if was_running else "it was not running")
+    output.say("stopped" if address.embedded(project).stop() else "it was not running")
 
 
 @command.command("url")
 @click.pass_obj
 def url(project: Path) -> None:
-    """Print where to connect to; starts the embedded server if that is the one.
+    """Print the connection string; starts the embedded server if that is the one.
 
     \b
     Example: psql "$(python -m runner db url)"
     """
-    from runner.cli import output
-    from runner.database import address as server
-
-    output.answer(server.find(project).conninfo)
+    output.answer(address.find(project).conninfo)
 
 
 @command.command(
@@ -66,25 +60,16 @@ def url(project: Path) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def psql(project: Path, arguments: tuple[str, ...]) -> None:
-    """Open psql; arguments go to it.
+    """Open psql; all arguments are passed to it.
 
     \b
     Example: python -m runner db psql -c 'table reporting.growth_accounting'
     """
-    import os
-
-    from runner.database import address as server
-    from runner.database.binaries import psql_path
-    from runner.database.session import Database
-
-    conninfo = server.find(project).conninfo
-    with Database(conninfo).session() as session:
-        major = int(
-            session.row("select current_setting('server_version_num')::int / 10000 as major")[
-                "major"
-            ]
-        )
-    os.execv(psql_path(major), ["psql", *([conninfo] if conninfo else []), *arguments])
+    server = database(project)
+    with server.session() as session:
+        version = session.row("select current_setting('server_version_num')::int as number")
+    conninfo = [server.conninfo] if server.conninfo else []
+    os.execv(psql_path(version["number"] // 10_000), ["psql", *conninfo, *arguments])
 
 
 @command.command("delete-data")
@@ -95,9 +80,6 @@ def delete_data(project: Path) -> None:
     \b
     Example: python -m runner db delete-data
     """
-    from runner.cli import output
-    from runner.database import address as server
-
-    embedded = server.embedded(project)
+    embedded = address.embedded(project)
     click.confirm(f"delete {embedded.data} and everything in it?", abort=True)
     output.say("deleted" if embedded.delete() else "there was nothing to delete")

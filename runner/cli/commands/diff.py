@@ -2,52 +2,51 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, json_option, select_option
+from runner.build.diff import diff
+from runner.cli import output, show_build
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import json_option, select_option
+from runner.project.manifest import load
+from runner.project.target import Target
 
 
 @click.command("diff", cls=Command)
 @click.argument("left", metavar="A")
 @click.argument("right", metavar="B")
-@select_option("Only")
+@select_option("Compare only these tables.")
 @json_option
 @click.pass_obj
 def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> None:
-    """Compare the tables of two targets row by row: what a change of the SQL does to the figures.
+    """Compare the tables of two targets, row by row.
 
-    Exits 1 if they differ. `build --target dev` makes the one to compare with.
+    It shows what a change of the SQL does to the figures: `build --target dev` makes a target to
+    compare with. Exits with 1 if the two differ.
 
     \b
     Example: python -m runner diff live dev
     """
-    from runner.build.diff import diff
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database.session import Database
-    from runner.project.manifest import load
-    from runner.project.target import Target
-
     manifest = load(project)
-    database = Database(server.find(project).conninfo)
-    compared = diff(database, manifest, Target(left), Target(right), patterns)
+    compared = diff(database(project), manifest, Target(left), Target(right), patterns)
     for warning in compared.warnings:
         output.warn(warning)
     found = [difference for difference in compared.tables if not difference.is_same]
-    output.differences(found, left, right)
+    show_build.differences(found, left, right)
     output.data(
         {
             "left": left,
             "right": right,
             "tables": len(compared.tables),
             "warnings": compared.warnings,
-            "differences": output.differences_data(found),
+            "differences": [asdict(each) for each in found],
         }
     )
     if found:
         output.say(f"diff: {len(found)} of {len(compared.tables)} tables differ")
-        sys.exit(1)
+        raise click.exceptions.Exit(1)
     output.say(f"diff: {len(compared.tables)} tables, no difference")

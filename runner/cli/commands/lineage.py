@@ -1,4 +1,4 @@
-"""`lineage`: what a table is made of, and what is made of it."""
+"""`lineage`: what a table depends on, and what depends on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, complete_scripts, json_option
+from runner.cli import output
+from runner.cli.groups import Command
+from runner.cli.options import complete_scripts, json_option
+from runner.errors import UsageError
+from runner.project.lineage import lineage, stored, tree
+from runner.project.manifest import load
 
 
 @click.command("lineage", cls=Command)
@@ -15,18 +20,14 @@ from runner.cli.options import Command, complete_scripts, json_option
 @json_option
 @click.pass_obj
 def command(project: Path, name: str) -> None:
-    """Show what a table needs and what needs it, as the manifest says. Wants no server.
+    """Show what a table depends on, and what depends on it.
 
-    Behind `...` follows what stands above already.
+    The dependencies are those of the manifest. `...` stands for what is listed further up. Needs
+    no server.
 
     \b
     Example: python -m runner lineage kpi_daily
     """
-    from runner.cli import output
-    from runner.errors import UsageError
-    from runner.project.lineage import lineage, stored, tree
-    from runner.project.manifest import load
-
     flow = lineage(load(project))
     shorts = {table.partition(".")[2]: table for table in flow.needs}
     table = shorts.get(name, stored(name))

@@ -1,4 +1,4 @@
-"""`load`: a CSV file into the source."""
+"""`load`: a CSV file into a source."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, json_option
+from runner.cli import output
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import json_option
+from runner.cli.progress import live
+from runner.setup.load_csv import SHOW_REJECTS, load
 
 
 @click.command("load", cls=Command)
@@ -16,8 +21,10 @@ from runner.cli.options import Command, json_option
     metavar="SCHEMA.TABLE",
     help="Table to load into (default: the source of the first pipeline).",
 )
-@click.option("--as-history", is_flag=True, help="As if each row had arrived when it happened.")
-@click.option("--again", is_flag=True, help="Even if the same content was loaded before.")
+@click.option(
+    "--as-history", is_flag=True, help="Load each row as if it had arrived when it happened."
+)
+@click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
 @json_option
 @click.pass_obj
 def command(project: Path, file: Path, into: str | None, as_history: bool, again: bool) -> None:
@@ -28,26 +35,22 @@ def command(project: Path, file: Path, into: str | None, as_history: bool, again
     \b
     Example: python -m runner load events.csv --as-history
     """
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database.session import Database
-    from runner.setup.load_csv import SHOW_REJECTS, load
-
-    database = Database(server.find(project).conninfo)
-    with output.live() as live:
+    with live() as progress:
         loaded = load(
-            database,
+            database(project),
             file,
             as_history,
             again,
-            lambda done, total: live.show(f"load {file.name}", done, total),
+            lambda done, total: progress.show(f"load {file.name}", done, total),
             into,
         )
     output.data({"rows": loaded.rows, "rejected": loaded.rejected})
     rows = "1 row" if loaded.rows == 1 else f"{loaded.rows:,} rows"
     output.say(f"load: {rows} from {file} into {loaded.table}")
     if loaded.is_behind:
-        output.say(f"some of them lie behind the watermark: {output.program()} ingest --sweep")
+        output.say(
+            f"some are older than the watermark; read them: {output.program()} ingest --sweep"
+        )
     if loaded.rejected:
         lines = "1 line" if loaded.rejected == 1 else f"{loaded.rejected:,} lines"
         output.warn(f"{lines} did not fit; public.load_rejects has the reasons", SHOW_REJECTS)

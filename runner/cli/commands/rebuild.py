@@ -1,4 +1,4 @@
-"""`rebuild`: everything from scratch, published as what differs."""
+"""`rebuild`: everything from scratch, of which only differences are published."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, jobs_option, json_option, target_option
+from runner.build.rebuild import rebuild
+from runner.cli import output, show_build
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import jobs_option, json_option, target_option
+from runner.cli.progress import live
+from runner.project.manifest import load
+from runner.project.target import Target
 
 
 @click.command("rebuild", cls=Command)
@@ -14,24 +21,19 @@ from runner.cli.options import Command, jobs_option, json_option, target_option
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, jobs: int, target: str) -> None:
-    """Build everything from scratch beside the tables, check it, and publish what differs.
+def command(project: Path, jobs: int, target: Target) -> None:
+    """Rebuild all tables from scratch and publish the differences.
 
-    Readers see the old version until then. Nothing is ingested meanwhile: `ingest` exits 3.
+    The rebuild happens in a scratch schema; readers see the old version until its checks have
+    passed. Meanwhile nothing is ingested: `ingest` exits with 3.
 
     \b
     Example: python -m runner rebuild -j 2
     """
-    from runner.build.rebuild import rebuild
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database.session import Database
-    from runner.project.manifest import load
-    from runner.project.target import Target
-
     manifest = load(project)
-    database = Database(server.find(project).conninfo)
-    with output.live() as live:
-        done = rebuild(database, manifest, Target(target), jobs, live.result, live.starting)
-    output.summary(done, live, "rebuild")
-    output.data(output.build_data(done))
+    with live() as progress:
+        done = rebuild(
+            database(project), manifest, target, jobs, progress.result, progress.starting
+        )
+    show_build.summary(done, progress, "rebuild")
+    output.data(show_build.as_data(done))

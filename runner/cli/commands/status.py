@@ -1,4 +1,4 @@
-"""`status`: are today's numbers good?"""
+"""`status`: whether today's numbers can be trusted."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, json_option, target_option
+from runner.cli import output
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import json_option, target_option
+from runner.project.target import Target
+from runner.status import status
 
 
 @click.command("status", cls=Command)
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, target: str) -> None:
-    """Say whether today's numbers are good, and if not, why. Exits 1 when something needs a person.
+def command(project: Path, target: Target) -> None:
+    """Say whether the numbers can be trusted, and if not, why.
+
+    Each problem comes with its remedy. Exits with 1 if something needs attention.
 
     \b
     Example: python -m runner status
     """
-    from runner.cli import output
-    from runner.database import address
-    from runner.database.session import Database
-    from runner.status import status
-
-    found = status(Database(address.find(project).conninfo), project, target)
+    found = status(database(project), project, target.name)
     output.data(
         {
             "is_good": found.is_good,
@@ -39,13 +41,14 @@ def command(project: Path, target: str) -> None:
             output.say("good: the numbers are complete, checked and fresh")
         else:
             count = len(found.problems)
-            many = "1 thing needs" if count == 1 else f"{count} things need"
-            output.say(f"not good: {many} a person")
-            output.problems(found.problems)
+            output.say(f"not good: {'1 problem' if count == 1 else f'{count} problems'}")
+        for problem in found.problems:  # not a table, which would cut them
+            output.say(f"{problem['what']}: {problem['problem']}")
+            output.say(f"    {problem['remedy']}")
         output.say()
         output.table(found.freshness, "no pipeline is enabled")
         output.say()
-        output.table(found.last_builds, "nothing was built yet")
+        output.table(found.last_builds, "nothing has been built yet")
         output.say()
         output.table(found.check_counts, "no check has run yet")
     if not found.is_good:

@@ -1,40 +1,94 @@
-"""`test`: the cases in tests/sql, tried on the SQL of the project."""
+"""`test`: the cases in tests/sql, run on the SQL of the project."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
-from runner.cli.options import Command, json_option, select_option
+from runner.cli import output
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import json_option, select_option
+from runner.errors import RunnerError
+from runner.project.manifest import load
+from runner.testing.cases import choose, collect
+from runner.testing.run import CaseResult, run_cases
+from runner.testing.tables import Mismatch
+
+# Rows of a difference that are shown to a person.
+SHOWN_ROWS = 10
 
 
 @click.command("test", cls=Command)
-@select_option("Only the cases of")
+@select_option("Run only the cases of these scripts.")
 @click.argument("names", nargs=-1, metavar="[CASE]...")
 @json_option
 @click.pass_obj
 def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) -> None:
-    """Try the cases in tests/sql: rows given, rows expected, through the real build. Each is built
-    in full, twice, and bit by bit. Nothing is left behind, no table of yours is touched.
+    """Run the test cases in tests/sql.
+
+    A case gives rows and the rows expected of a build: in full, again, and incrementally. Nothing
+    is left behind, and your own tables stay as they are.
 
     \b
     Example: python -m runner test -s growth_accounting
     """
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database.session import Database
-    from runner.errors import RunnerError
-    from runner.project.manifest import load
-    from runner.testing.cases import choose, collect
-    from runner.testing.run import run_cases
-
     manifest = load(project)
     cases = choose(manifest, collect(manifest), patterns, names)
-    tried = run_cases(Database(server.find(project).conninfo), manifest, cases, output.tried)
-    output.data([output.tried_data(each) for each in tried])
-    failed = sum(not each.has_passed for each in tried)
+    results = run_cases(database(project), manifest, cases, _show)
+    output.data([_as_data(result) for result in results])
+    failed = sum(not result.has_passed for result in results)
     if failed:
-        raise RunnerError(f"{failed} of {len(tried)} cases failed", "- is missing, + is too many")
-    seconds = sum(each.seconds for each in tried)
-    output.say(f"test: {len(tried)} cases passed, {seconds:.1f}s")
+        raise RunnerError(
+            f"{failed} of {len(results)} cases failed", "rows with - are missing, with + unexpected"
+        )
+    seconds = sum(result.seconds for result in results)
+    output.say(f"test: {len(results)} cases passed, {seconds:.1f}s")
+
+
+def _show(done: CaseResult) -> None:
+    """Show the result of a case: a line, and below it what differs if it failed."""
+    if done.has_passed:
+        output.say(f"ok      {done.case.name:<76} {done.seconds:6.2f}s")
+        return
+    if output.style.json:
+        return
+    output.answer(f"failed  {done.case.name:<76} {done.seconds:6.2f}s")
+    output.answer(f"    after {done.after}{': ' if done.error else ''}{done.error}")
+    for mismatch in done.mismatches:
+        output.answer(f"    {mismatch.table}")
+        for line in _lines(mismatch):
+            output.answer(f"    {line}")
+
+
+def _as_data(done: CaseResult) -> dict[str, Any]:
+    """Return the same as data, for JSON."""
+    return {
+        "case": done.case.name,
+        "status": "passed" if done.has_passed else "failed",
+        "after": done.after or None,
+        "error": done.error or None,
+        "differences": [asdict(mismatch) for mismatch in done.mismatches],
+        "seconds": round(done.seconds, 3),
+    }
+
+
+def _lines(mismatch: Mismatch) -> list[str]:
+    lines = [["", *mismatch.columns]]
+    left = []
+    for sign, rows in (("-", mismatch.missing), ("+", mismatch.unexpected)):
+        lines += [
+            [sign, *('""' if value == "" else output.cell(value) for value in row.values())]
+            for row in rows[:SHOWN_ROWS]
+        ]
+        if len(rows) > SHOWN_ROWS:
+            left.append(f"{sign} {len(rows) - SHOWN_ROWS:,} more")
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return [*texts, *left]

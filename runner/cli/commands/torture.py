@@ -1,18 +1,21 @@
-"""`torture`: prove on a server that no row is lost and none comes twice."""
+"""`torture`: prove on a server that no row is lost and none is doubled."""
 
 from __future__ import annotations
 
+import random
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from runner.cli.options import Command, json_option
-
-if TYPE_CHECKING:
-    from runner.cli.output import Live
-    from runner.torture.faults import Plan, Progress
-    from runner.torture.run import Outcome, Verdict
+from runner.cli import output
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import json_option
+from runner.cli.progress import Live, live
+from runner.torture.faults import Plan, Progress
+from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
 
 NAMES = {
     "upsert": "milepost, upsert",
@@ -23,48 +26,44 @@ NAMES = {
 
 
 @click.command("torture", cls=Command)
-@click.option(
-    "--seconds", type=click.IntRange(1, 3600), default=20, show_default=True, help="How long."
-)
+@click.option("--seconds", type=click.IntRange(1, 3600), metavar="N", default=20, help="Duration.")
 @click.option(
     "--writers",
     type=click.IntRange(1, 24),
+    metavar="N",
     default=8,
-    show_default=True,
-    help="Applications that write at once.",
+    help="Number of applications that write at once.",
 )
 @click.option(
     "--runners",
     type=click.IntRange(1, 6),
+    metavar="N",
     default=3,
-    show_default=True,
-    help="Ingests at once.",
+    help="Number of ingests at once.",
 )
 @click.option(
-    "--seed", type=int, help="What writers do; when they do it is the machine's (default: drawn)."
+    "--seed",
+    type=int,
+    metavar="N",
+    help="Random seed of what writers do, not of when (default: random).",
 )
 @json_option
 @click.pass_obj
 def command(project: Path, seconds: int, writers: int, runners: int, seed: int | None) -> None:
-    """Let writers, runners and a killer loose on a scratch database; exits 1 if a row was lost.
+    """Prove on your server that ingestion loses no row.
+
+    In a scratch database, applications write while ingests read and server processes are killed.
+    Exits with 1 if a row was lost or doubled.
 
     \b
     Example: python -m runner torture --seconds 60
     """
-    import random
-
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database.session import Database
-    from runner.torture.faults import Plan
-    from runner.torture.run import database_name, scratch, torture
-
     plan = Plan(seconds, writers, runners, random.randrange(10_000) if seed is None else seed)
-    target = Database(server.find(project).conninfo)
+    target = database(project)
     output.say(_intention(plan, database_name()))
-    with scratch(target) as database, output.live() as live:
-        verdict = torture(database, project, plan, lambda progress: _show(live, plan, progress))
-    _tell(verdict)
+    with scratch(target) as own, live() as shown:
+        verdict = torture(own, project, plan, lambda progress: _show(shown, plan, progress))
+    _show_verdict(verdict)
     if not verdict.is_kept:
         raise click.exceptions.Exit(1)
 
@@ -72,25 +71,21 @@ def command(project: Path, seconds: int, writers: int, runners: int, seed: int |
 def _intention(plan: Plan, name: str) -> str:
     return f"""\
 torture: {plan.seconds} seconds, seed {plan.seed}
-  database {name} is made for it, and dropped at the end
-  {plan.writers} writers commit out of order, roll back, use savepoints, change rows, date them back
+  the database {name} is created for it, and dropped at the end
+  {plan.writers} writers commit out of order, roll back, use savepoints, change and backdate rows
   {plan.runners} runners ingest the rows into two replicas; a killer ends their server processes
-  2 naive copies read the same rows, by the highest time they have
+  2 naive copies read the same rows, after the highest time that they have seen
 """
 
 
-def _show(live: Live, plan: Plan, progress: Progress) -> None:
+def _show(shown: Live, plan: Plan, progress: Progress) -> None:
     text = f"{progress.rows:,} rows, {progress.succeeded:,} runs, {progress.kills:,} kills"
     is_over = progress.seconds >= plan.seconds
-    live.show("comparing" if is_over else text, progress.seconds, plan.seconds)
+    shown.show("comparing" if is_over else text, progress.seconds, plan.seconds)
 
 
-def _tell(verdict: Verdict) -> None:
+def _show_verdict(verdict: Verdict) -> None:
     """Tables and sentences for people, everything for a program."""
-    from dataclasses import asdict
-
-    from runner.cli import output
-
     if output.style.json:
         output.data(
             {**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling}
@@ -106,7 +101,7 @@ def _tell(verdict: Verdict) -> None:
         ],
         "",
     )
-    output.say("\nwritten how, and lost or not as in the source:")
+    output.say("\nrows by how they were written, and how many of them were lost or differ:")
     output.table(
         [
             {
@@ -123,10 +118,10 @@ def _tell(verdict: Verdict) -> None:
         output.say(sentence)
     if not verdict.is_telling:
         output.warn(
-            "too calm to tell: a naive copy lost no row that was dated honestly",
-            "let it run longer, or with more writers",
+            "inconclusive: a naive copy lost no correctly dated row",
+            "run it longer, or with more writers",
         )
-    _tell_what_broke(verdict)
+    _show_failures(verdict)
 
 
 def _row(name: str, outcome: Outcome, is_good: bool, ledger: dict[str, Any]) -> dict[str, Any]:
@@ -149,17 +144,15 @@ def _sentences(verdict: Verdict) -> list[str]:
     windows = sum(ours.ledger["windows"] for ours in verdict.ours.values())
     return [
         f"milepost {what}: {verdict.written:,} rows, {windows:,} windows,"
-        f" {verdict.kills:,} server processes killed, {verdict.audits:,} audits on the way",
-        f"the naive copies lost {lost} rows of writers who did nothing wrong: a row is dated when"
-        " its\ntransaction begins, and seen when that commits",
+        f" {verdict.kills:,} server processes killed, {verdict.audits:,} audits meanwhile",
+        f"the naive copies lost {lost} rows of writers that did nothing wrong: a row is dated when"
+        " its\ntransaction begins, but visible only when that commits",
     ]
 
 
-def _tell_what_broke(verdict: Verdict) -> None:
-    from runner.cli import output
-
+def _show_failures(verdict: Verdict) -> None:
     for error, count in verdict.errors.items():
-        output.warn(f"{count} runs failed, not by the killer: {error}")
+        output.warn(f"{count} runs failed although nobody killed them: {error}")
     if verdict.is_kept:
         return
     for name, ours in verdict.ours.items():
@@ -167,7 +160,7 @@ def _tell_what_broke(verdict: Verdict) -> None:
             output.warn(f"{NAMES[name]}, before its sweep: {ours.unswept}")
         if not ours.deleted.is_exact:
             output.warn(f"{NAMES[name]}, after deletes and a reconcile: {ours.deleted}")
-    output.say("\nrows that were lost or stale, and the runs whose window has them:")
+    output.say("\nrows that were lost or stale, and the runs whose windows contain them:")
     output.table(verdict.sample, "none at the end")
-    output.say("\nrows that were promised by a run and were not there (seen meanwhile):")
+    output.say("\nrows that a run had promised and that were missing at an audit:")
     output.table(verdict.broken[:10], "none")

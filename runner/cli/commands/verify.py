@@ -1,52 +1,58 @@
-"""`verify`: are the tables what a rebuild would give?"""
+"""`verify`: whether the tables equal a rebuild."""
 
 from __future__ import annotations
 
-import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, jobs_option, json_option, target_option
+from runner.build.rebuild import verify
+from runner.cli import output, show_build
+from runner.cli.connect import database
+from runner.cli.groups import Command
+from runner.cli.options import jobs_option, json_option, target_option
+from runner.cli.progress import live
+from runner.project.manifest import load
+from runner.project.target import Target
 
 
 @click.command("verify", cls=Command)
-@click.option("--repair", is_flag=True, help="Publish what differs.")
+@click.option("--repair", is_flag=True, help="Publish the differences.")
 @jobs_option
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, repair: bool, jobs: int, target: str) -> None:
-    """Build what is due, rebuild everything beside it, and compare the two row by row.
+def command(project: Path, repair: bool, jobs: int, target: Target) -> None:
+    """Compare the tables with a rebuild, row by row.
 
-    Exits 1 if they differ, unless --repair mends it. Nothing is ingested meanwhile.
+    Pending changes are built first; the rebuild happens in a scratch schema. Exits with 1 if the
+    two differ, unless --repair mends it. Meanwhile nothing is ingested.
 
     \b
     Example: python -m runner verify --repair
     """
-    from runner.build.rebuild import verify
-    from runner.cli import output
-    from runner.database import address as server
-    from runner.database.session import Database
-    from runner.project.manifest import load
-    from runner.project.target import Target
-
     manifest = load(project)
-    database = Database(server.find(project).conninfo)
-    with output.live() as live:
+    with live() as progress:
         verdict = verify(
-            database, manifest, Target(target), jobs, repair, live.result, live.starting
+            database(project),
+            manifest,
+            target,
+            jobs,
+            repair,
+            progress.result,
+            progress.starting,
         )
-    output.differences(verdict.differences, target, "rebuilt")
-    differing = f"{len(verdict.differences)} of {verdict.tables} tables"
+    show_build.differences(verdict.differences, target.name, "rebuilt")
     if verdict.repair:
-        output.summary(verdict.repair, live, "repair")
+        show_build.summary(verdict.repair, progress, "repair")
     elif verdict.differences:
-        output.say(f"verify {verdict.run_id}: {differing} are not what a rebuild gives")
-        output.say(f"mend them: {output.program()} verify --repair")
+        count = f"{len(verdict.differences)} of {verdict.tables} tables"
+        output.say(f"verify {verdict.run_id}: {count} differ from a rebuild")
+        output.say(f"repair them: {output.program()} verify --repair")
     else:
         output.say(
-            f"verify {verdict.run_id}: {verdict.tables} tables are what a rebuild gives,"
+            f"verify {verdict.run_id}: all {verdict.tables} tables equal a rebuild,"
             f" {verdict.seconds:.1f}s"
         )
     output.data(
@@ -55,8 +61,8 @@ def command(project: Path, repair: bool, jobs: int, target: str) -> None:
             "tables": verdict.tables,
             "is_repaired": verdict.repair is not None,
             "seconds": round(verdict.seconds, 3),
-            "differences": output.differences_data(verdict.differences),
+            "differences": [asdict(each) for each in verdict.differences],
         }
     )
     if verdict.differences and not verdict.repair:
-        sys.exit(1)
+        raise click.exceptions.Exit(1)

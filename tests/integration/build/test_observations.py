@@ -16,7 +16,7 @@ from runner.build.changes import restatement
 from runner.build.checks import CheckFailed
 from runner.build.fingerprint import fingerprint
 from runner.build.rebuild import rebuild as rebuild_beside
-from runner.cli.observations import histogram, restated
+from runner.cli.show_runs import histogram, restated
 from runner.database import ledger
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
@@ -496,18 +496,19 @@ def test_runs_show_draws_what_was_observed_and_lists_the_days_that_changed(
         " where not is_last_day",
     )
     assert (
-        f"restated: {changed['days']} published days of reporting.kpi_daily; look:" in done.stdout
+        f"restated: {changed['days']} published days of reporting.kpi_daily; details:"
+        in done.stdout
     )
 
     shown = command("runs", "show", str(run_id), database=built, PYTHONIOENCODING="utf-8")
     assert shown.returncode == 0, shown.stderr
     text = shown.stdout.split("observed: changed_events.lateness\n")[1]
     assert text.startswith("under 1 hour ")
-    assert "published days that changed, the biggest change first: reporting.kpi_daily" in text
+    assert "published days that changed, largest change first: reporting.kpi_daily" in text
     assert "\n2026-01-05  all and " in text
     assert " dau 1 -> 2 (+100 %)" in text
-    assert f"\nand {changed['days'] - 20} more: --json has them" in text
-    apart = text.split("the last day published before, which was still filling")[1]
+    assert f"\nand {changed['days'] - 20} more: see --json" in text
+    apart = text.split("the last published day, which was still incomplete")[1]
     assert apart.splitlines()[1].startswith("2026-01-30  all and ")
     assert max(len(line) for line in text.splitlines()) <= 100
 
@@ -590,7 +591,7 @@ def test_a_restated_row_is_one_line_with_its_biggest_change_first() -> None:
     assert restated(row, 90) == f"{line}  and 1 more"
     assert restated(row, 10) == "2026-05-03  all  miles 0 -> 5  and 3 more"
     assert restated({**row, "rows": 9, "after": None}, 80) == (
-        "2026-05-03  all and 8 more rows  is gone"
+        "2026-05-03  all and 8 more rows  was removed"
     )
 
 

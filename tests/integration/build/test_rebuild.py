@@ -310,7 +310,7 @@ def test_the_commands_say_what_differs_and_exit_accordingly(built: Database) -> 
     assert len(answer["differences"]) == 3
     sound = run(built, "verify", "-j", "2")
     assert sound.returncode == 0
-    assert "tables are what a rebuild gives" in sound.stdout
+    assert "tables equal a rebuild" in sound.stdout
     rebuilt = run(built, "rebuild", "-j", "2")
     assert rebuilt.returncode == 0
     assert "0 rows changed" in rebuilt.stdout

@@ -222,7 +222,7 @@ def test_adding_a_pipeline_shows_the_row_and_asks(database: Database) -> None:
         "alter table public.people alter changed_at type timestamptz using changed_at::timestamptz",
     )
     done = command(*arguments, database=database)
-    assert_refused(done, 2, "nobody is there to ask")
+    assert_refused(done, 2, "this needs confirmation")
     assert "warehouse.raw_people" in done.stdout
     assert "no index begins with changed_at" in done.stderr
     assert scalar(database, "select count(*) from orchestrator.pipeline_definitions") == 2

@@ -63,7 +63,7 @@ def test_the_commands_that_look_say_what_there_is(database: Database) -> None:
 def test_schema_apply_shows_and_asks_on_a_server_of_ones_own(empty_database: Database) -> None:
     done = command("schema", "apply", database=empty_database)
     assert "create table warehouse.dim_users" in done.stdout
-    assert_refused(done, 2, "nobody is there to ask")
+    assert_refused(done, 2, "this needs confirmation")
     assert scalar(empty_database, "select to_regnamespace('warehouse') is null")
     assert command("schema", "apply", "--yes", database=empty_database).returncode == 0
     assert command("schema", "apply", database=empty_database).stdout == "schema: up to date\n"

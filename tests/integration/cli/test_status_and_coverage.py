@@ -10,9 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from runner.cli.show_ingest import bar
 from runner.database.session import Database
 from runner.ingest import blockers
-from runner.ingest.coverage import Stretch, bar, coverage
+from runner.ingest.coverage import Stretch, coverage
 from runner.ingest.pipeline import IngestionPipeline
 from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command

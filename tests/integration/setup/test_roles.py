@@ -112,7 +112,7 @@ def test_without_being_asked_for_there_is_no_role(database: Database, group: str
 def test_the_command_shows_and_asks(database: Database, group: str) -> None:
     done = command("schema", "apply", "--roles", database=database)
     assert f"create role {group}" in done.stdout
-    assert_refused(done, 2, "nobody is there to ask", "schema apply --roles --yes")
+    assert_refused(done, 2, "this needs confirmation", "schema apply --roles --yes")
     done = command("schema", "apply", "--roles", "--yes", database=database)
     assert done.returncode == 0, done.stderr
     again = command("schema", "apply", "--roles", database=database)

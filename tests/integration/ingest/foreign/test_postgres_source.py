@@ -98,7 +98,7 @@ def test_nothing_stays_of_what_nobody_wanted(warehouse: Database, readable_shop:
         database=warehouse,
         MILEPOST_SOURCE_PASSWORD=PASSWORD,
     )
-    assert (done.returncode, "nobody is there to ask" in done.stderr) == (2, True)
+    assert (done.returncode, "this needs confirmation" in done.stderr) == (2, True)
     assert query(warehouse, "select * from orchestrator.pipeline_definitions") == []
     assert query(warehouse, "select * from pg_foreign_server") == []
     assert query(warehouse, "select * from pg_user_mappings") == []

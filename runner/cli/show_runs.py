@@ -1,19 +1,53 @@
-"""How observations and restatements look: lines of text, from rows of orchestrator.*."""
+"""Shows the observations and restatements of a run, from rows of orchestrator.*."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
+
+from runner.cli.output import can_write, say
 
 Row = Mapping[str, Any]
 
 WIDEST_BAR = 40
+# Restated days that are shown to a person.
+SHOWN_DAYS = 20
+
+
+def observations(rows: Sequence[Row]) -> None:
+    """Show what a build observed, with a bar for each value."""
+    width = shutil.get_terminal_size().columns
+    for name, group in groupby(rows, key=lambda row: row["observation"]):
+        say()
+        say(f"observed: {name}")
+        for line in histogram(list(group), width, "█" if can_write("█") else "#"):
+            say(line)
+
+
+def restatements(days: Sequence[Row]) -> None:
+    """Show the published days that a build changed, a line each; the last day apart."""
+    width = shutil.get_terminal_size((100, 24)).columns
+    for (name, is_last), group in groupby(days, key=lambda row: (row["table"], row["is_last_day"])):
+        rows = list(group)
+        say()
+        if is_last:
+            say(f"the last published day, which was still incomplete: {name}")
+        else:
+            what = "days" if rows[0]["day"] else "rows"
+            say(f"published {what} that changed, largest change first: {name}")
+        for row in rows[:SHOWN_DAYS]:
+            say(restated(row, width))
+        if len(rows) > SHOWN_DAYS:
+            rest = f"{len(rows) - SHOWN_DAYS:,} more"
+            say(f"and {rest}: see --json, or orchestrator.restatements")
 
 
 def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:
-    """A line for each row of one observation: its label, its value, and a bar where bars can be
-    drawn. The smallest value that is not zero is seen; what is not finite has no bar.
+    """Draw a line for each row of one observation: its label, its value, and a bar where bars can
+    be drawn. The smallest value above zero gets a bar, a value that is not finite gets none.
     """
     labels = [row["label"] for row in rows]
     numbers = [_text(row["value"]) for row in rows]
@@ -30,12 +64,12 @@ def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:
 
 
 def restated(row: Row, width: int) -> str:
-    """A row that readers had seen: its key, and what has changed in it, the biggest change first,
-    as much as fits on a line.
+    """Describe a published row that changed: its key and its changes, largest first, as many as fit
+    on a line.
     """
     line = "  ".join(filter(None, (row["day"], _name(row))))
     if row["after"] is None:
-        return f"{line}  is gone"
+        return f"{line}  was removed"
     changes = sorted(
         ((name, old, row["after"][name]) for name, old in row["before"].items()),
         key=lambda change: (-_share(change[1], change[2]), change[0]),
@@ -51,7 +85,7 @@ def restated(row: Row, width: int) -> str:
 
 
 def _name(row: Row) -> str:
-    """The rest of the key; the slice `all` has `all` as its value too, and says it once."""
+    """The rest of the key; the slice `all` has the value `all` too, and shows it once."""
     values = [str(value) for value in row["key"].values() if value != row["day"]]
     others = f" and {row['rows'] - 1:,} more rows" if row["rows"] > 1 else ""
     return " ".join(dict.fromkeys(values)) + others
@@ -66,7 +100,7 @@ def _text(value: Any) -> str:
 
 
 def _pair(old: Any, new: Any) -> str:
-    """Both, with no more decimals than tell them apart."""
+    """Both, with as few decimals as tell them apart."""
     if _is_number(old) and _is_number(new):
         for decimals in range(6):
             texts = f"{old:,.{decimals}f}", f"{new:,.{decimals}f}"
@@ -90,6 +124,6 @@ def _percent(old: Any, new: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """Something to compute with: no truth value, nothing infinite, and what is a number at all."""
+    """Whether it can be computed with: a finite number, not a truth value."""
     is_numeric = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
     return is_numeric and Decimal(value).is_finite()

@@ -1,0 +1,110 @@
+"""`pipelines add`: a new pipeline, from this database or another one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.cli import output
+from runner.cli.connect import ledger_session
+from runner.cli.groups import Command
+from runner.cli.options import yes_option
+from runner.ingest.add_pipeline import Added, read
+from runner.ingest.add_pipeline import add as add_pipeline
+
+
+@click.command("add", cls=Command)
+@click.argument("name")
+@click.option(
+    "--from",
+    "address",
+    metavar="ADDRESS",
+    help="Where the table is, if not in this database: postgresql://USER@HOST/DATABASE,"
+    " mariadb://USER@HOST/DATABASE, or a CSV file. Put the password in MILEPOST_SOURCE_PASSWORD.",
+)
+@click.option(
+    "--source",
+    "source_relation",
+    metavar="SCHEMA.TABLE",
+    help="Table to read; not needed for a CSV file.",
+)
+@click.option(
+    "--cursor",
+    "cursor_column",
+    required=True,
+    metavar="COLUMN",
+    help="Timestamp of when a row was written.",
+)
+@click.option(
+    "--timezone", metavar="ZONE", help="Time zone of a cursor that has none (default: UTC)."
+)
+@click.option(
+    "--key", "key_columns", multiple=True, metavar="COLUMN", help="Key column. May repeat."
+)
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="COLUMN=TYPE",
+    help="Type of a column in the replica, if not that of the source. May repeat.",
+)
+@click.option(
+    "--mode",
+    "write_mode",
+    type=click.Choice(["append", "upsert"]),
+    default="append",
+    help="append if rows are only ever added to the source, upsert if they also change.",
+)
+@click.option(
+    "--into",
+    "target_relation",
+    metavar="SCHEMA.TABLE",
+    help="The replica (default: warehouse.raw_TABLE).",
+)
+@click.option(
+    "--window",
+    "window_size",
+    metavar="INTERVAL",
+    help="Size of the first window (default: 1 year; 30 days for another database).",
+)
+@click.option("--owner", help="Owner of the pipeline.")
+@click.option("--description", help="What the pipeline brings in.")
+@yes_option
+@click.pass_obj
+def command(project: Path, /, yes: bool, **values: Any) -> None:
+    """Look at a source, show what would be added, ask, and add it.
+
+    For a source in another database it also creates a foreign table, with its server and user
+    mapping: see docs/sources.md.
+
+    \b
+    Example: python -m runner pipelines add orders --source shop.orders --cursor updated_at \\
+                 --key order_id --mode upsert
+    """
+    wanted = read(**values)
+    if wanted.lacks_password and not yes and sys.stdin.isatty():
+        wanted = wanted.with_password(
+            click.prompt("password (empty for none)", "", hide_input=True, show_default=False)
+        )
+    if not yes:
+        # An open transaction would hold every ingest back for as long as a person thinks.
+        with ledger_session(project) as session, session.rehearsal():
+            rehearsed = add_pipeline(session, wanted, project)
+        _show(rehearsed)
+        output.confirm("add this?", "--yes adds it without asking")
+    with ledger_session(project) as session, session.transaction():
+        added = add_pipeline(session, wanted, project)
+    if yes:
+        _show(added)
+    output.say(f"added: {output.program()} ingest {values['name']}")
+
+
+def _show(added: Added) -> None:
+    for thing in added.made:
+        output.say(f"+ {thing}")
+    output.pairs(added.row)
+    for warning in added.warnings:
+        output.warn(warning)

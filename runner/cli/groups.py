@@ -1,0 +1,105 @@
+"""The classes of commands and groups, and how commands are found."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from runner.cli import output
+from runner.errors import StartError
+
+# Commands that need an extra of setup.cfg.
+EXTRAS = {"dashboard": "dashboard", "docs": "docs", "lint": "lint", "db": "embedded"}
+
+
+def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        output.style.quiet = True
+
+
+def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        logging.basicConfig(level=logging.DEBUG)
+
+
+class Command(click.Command):
+    """A command that also takes --quiet and --debug."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        flags: dict[str, Any] = {"is_flag": True, "expose_value": False, "is_eager": True}
+        self.params += [
+            click.Option(
+                ["--quiet"], help="Print only warnings and errors.", callback=_be_quiet, **flags
+            ),
+            click.Option(
+                ["--debug"], help="Show tracebacks and log messages.", callback=_debug, **flags
+            ),
+        ]
+
+
+class Group(click.Group):
+    """A group of such commands, listed in the order in which they are defined.
+
+    It may know further commands only by name and short help, under headings. Their modules, such as
+    `pipelines_add` for `pipelines add`, are imported when they are asked for: --help stays quick,
+    and a command whose libraries are missing does not affect the others.
+    """
+
+    command_class = Command
+
+    def __init__(
+        self,
+        *arguments: Any,
+        lazy: Mapping[str, Mapping[str, str]] | None = None,
+        prefix: str = "",
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.lazy = lazy or {}
+        self.prefix = prefix
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [name for names in self._short_helps().values() for name in names]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if not any(name in names for names in self.lazy.values()):
+            return super().get_command(context, name)
+        module = f"runner.cli.commands.{self.prefix}{name.replace('-', '_')}"
+        try:
+            command: click.Command = importlib.import_module(module).command
+        except ModuleNotFoundError as error:
+            extra = f"[{EXTRAS[name]}]" if name in EXTRAS else ""
+            raise StartError(
+                f"{name} needs the module {error.name}, which is not installed",
+                f"install it: pip install 'milepost{extra}'",
+            ) from error
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.list_commands(context)))
+        for heading, names in self._short_helps().items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), names[name]) for name in names])
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        commands = [
+            CompletionItem(name, help=text)
+            for names in self._short_helps().values()
+            for name, text in names.items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, context, incomplete)
+
+    def _short_helps(self) -> dict[str, dict[str, str]]:
+        """The short help of every command, by heading and name, without an import."""
+        own = {name: command.get_short_help_str(100) for name, command in self.commands.items()}
+        found = {"Commands": own} if own else {}
+        for heading, names in self.lazy.items():
+            found[heading] = {**found.get(heading, {}), **names}
+        return found

@@ -1,0 +1,117 @@
+"""Shows an ingest, and what a pipeline covers."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from functools import reduce
+from operator import add
+from typing import Any
+
+from runner.cli.output import can_write, program, row_counts, say, table
+from runner.cli.progress import Live
+from runner.ingest.coverage import Stretch, edge, fill
+
+
+def summary(live: Live, what: str = "ingest") -> None:
+    """Show what an ingest brought in: on a terminal a line for each pipeline."""
+    if not live.windows:
+        say(f"{what}: nothing new")
+        return
+    names = dict.fromkeys(window.pipeline for window in live.windows)
+    rows = []
+    for name in names:
+        windows = [window for window in live.windows if window.pipeline == name]
+        counts = reduce(add, [window.counts for window in windows])
+        rows.append(
+            {
+                "pipeline": name,
+                "rows": row_counts(
+                    counts.inserted, counts.updated, counts.deleted, counts.rejected
+                ),
+                "runs": len(windows),
+                "seconds": Decimal(f"{sum(window.seconds for window in windows):.2f}"),
+                "up to": windows[-1].window.high[:19],
+                "guarantee": windows[-1].guarantee,
+            }
+        )
+    if live.progress is not None:
+        table(rows, "")
+        for window in live.windows:
+            for note in window.notes:
+                say(f"run {window.run_id}: {note}")
+
+
+def as_data(live: Live) -> list[dict[str, Any]]:
+    """Return an ingest as data, for JSON."""
+    return [
+        {
+            "pipeline": window.pipeline,
+            "run": window.run_id,
+            "low": window.window.low,
+            "high": window.window.high,
+            "kind": window.kind,
+            **asdict(window.counts),
+            "notes": window.notes,
+            "guarantee": window.guarantee,
+            "seconds": round(window.seconds, 3),
+        }
+        for window in live.windows
+    ]
+
+
+def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
+    """Show what a pipeline covers, on one line, and its gaps with the commands that fill them."""
+    if not stretches:
+        return
+    width = shutil.get_terminal_size().columns
+    say()
+    say(line(stretches, width, "█░" if can_write("█░") else "#."))
+    gaps = [stretch for stretch in stretches if not stretch.is_covered]
+    if gaps:
+        say()
+        table([{"gap from": gap.low, "to": gap.high, "why": gap.why} for gap in gaps], "")
+        for gap in gaps:
+            say(f"fill it: {program()} {fill(pipeline, gap.low, gap.high)}")
+
+
+def coverage_data(pipeline: str, stretches: Sequence[Stretch]) -> dict[str, Any]:
+    """Return the same as data, for JSON."""
+    return {
+        "coverage": [
+            {"low": stretch.low, "high": stretch.high}
+            for stretch in stretches
+            if stretch.is_covered
+        ],
+        "gaps": [
+            {
+                "low": gap.low,
+                "high": gap.high,
+                "why": gap.why,
+                "fill": f"python -m runner {fill(pipeline, gap.low, gap.high)}",
+            }
+            for gap in stretches
+            if not gap.is_covered
+        ],
+    }
+
+
+def line(stretches: Sequence[Stretch], width: int, blocks: str) -> str:
+    """Draw the bar between its edges, `width` characters in all; `blocks` are covered and gap."""
+    first, last = edge(stretches[0].low), edge(stretches[-1].high)
+    room = max(width - len(first) - len(last) - 2, 10)
+    return f"{first} {bar(stretches, room, *blocks)} {last}"
+
+
+def bar(stretches: Sequence[Stretch], width: int, solid: str, empty: str) -> str:
+    """Draw a character for each part of the way; even the smallest gap shows."""
+    cells = [solid] * width
+    for stretch in stretches:
+        if not stretch.is_covered:
+            first = min(math.floor(stretch.begins * width), width - 1)
+            last = max(math.ceil(stretch.ends * width), first + 1)
+            cells[first:last] = [empty] * (min(last, width) - first)
+    return "".join(cells)
