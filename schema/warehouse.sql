@@ -29,9 +29,27 @@ return date_trunc('month', day::timestamp)::date;
 
 comment on function {{ warehouse }}.month_start(date) is 'The first day of a day''s month.';
 
+create or replace function {{ warehouse }}.week_number(day date) returns integer
+language sql immutable parallel safe
+return (day - '0001-01-01'::date) / 7;
+
+comment on function {{ warehouse }}.week_number(date) is
+'Weeks since year 1: that of the next week is one more.';
+
+create or replace function {{ warehouse }}.month_number(day date) returns integer
+language sql immutable parallel safe
+return date_part('year', day) * 12 + date_part('month', day);
+
+comment on function {{ warehouse }}.month_number(date) is
+'Months since year 0: that of the next month is one more.';
+
 create or replace function {{ warehouse }}.next_period(grain text, period_start date) returns date
 language sql immutable parallel safe
-return (period_start + ('1 ' || grain)::interval)::date;
+return case grain
+    when 'day' then period_start + 1
+    when 'week' then period_start + 7
+    else {{ warehouse }}.month_start(period_start + 31)
+end;
 
 comment on function {{ warehouse }}.next_period(text, date) is
 'The first day of the period after one that begins on a day.';

@@ -75,7 +75,7 @@ users as (
         min(country) over user_category = max(country) over user_category
         and min(utm_source) over user_category = max(utm_source) over user_category as is_settled
     from signed
-    window user_category as (partition by sign, user_id, transaction_category)
+    window user_category as (partition by user_id, transaction_category)
 ),
 
 -- When the user was there before, earned before and redeemed before. Platforms are always counted
@@ -93,7 +93,7 @@ seen as (
     cross join lateral {{ warehouse }}.places(is_settled, false, country, platform, utm_source)
     window before as (
         partition by
-            sign, user_id, transaction_category, everybody, of_country, of_platform, of_source
+            user_id, transaction_category, sign, everybody, of_country, of_platform, of_source
         order by event_date
         rows between unbounded preceding and 1 preceding
     )

@@ -78,7 +78,7 @@ kinds as (
         and min(utm_source) over user_day = max(utm_source) over user_day as is_settled,
         min(platform) over user_day = max(platform) over user_day as has_one_platform
     from signed
-    window user_day as (partition by sign, user_id, event_date)
+    window user_day as (partition by user_id, event_date)
 ),
 
 -- A user counts once, however many rows the day has: in the first that has a bit, which is new then.
@@ -93,7 +93,7 @@ seen as (
     )
     window before as (
         partition by
-            sign, user_id, event_date, everybody, of_country, of_platform, of_source
+            user_id, event_date, sign, everybody, of_country, of_platform, of_source
         rows between unbounded preceding and 1 preceding
     )
 ),
