@@ -21,12 +21,15 @@ from runner.restate import restatement
 from runner.target import Target
 from runner.template import FULL, INCREMENTAL, plain, render
 
-# Key look-ups rather than scans of big tables; sorts and hashes that fit into memory.
+# Key look-ups rather than scans of big tables; sorts and hashes that fit into memory. Memoize is off
+# because it caches a user's whole history where an index condition on days would read a window of
+# it: 0.84 s rather than 0.59 s for the engagement of 6,344 users at a million events.
 PRELUDE = """\
 set local timezone = 'UTC';
 set local random_page_cost = 1.1;
 set local work_mem = '64MB';
 set local jit = off;
+set local enable_memoize = off;
 """
 
 

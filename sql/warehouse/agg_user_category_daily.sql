@@ -23,6 +23,7 @@ delete from {{ this }} as daily
 {{ incremental }} where daily.user_id = categories.user_id
 {{ incremental }}     and daily.transaction_category = categories.transaction_category
 {{ incremental }}     and daily.event_date = days.event_date
+{{ incremental }}     and daily.event_date between span_start and span_end
 ;
 
 insert into {{ this }} (
@@ -121,6 +122,10 @@ counts as (
         sum(sign * miles_earned) as miles_earned,
         sum(sign * miles_redeemed) as miles_redeemed
     from seen
+    -- What lies before the first change counts as it did.
+    {{ incremental }} inner join {{ warehouse }}.changed_user_categories
+    {{ incremental }}     using (user_id, transaction_category)
+    {{ incremental }} where event_date >= first_changed_day
     group by
         event_date, week, month, transaction_category,
         everybody, of_country, of_platform, of_source

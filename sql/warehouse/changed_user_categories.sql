@@ -6,7 +6,7 @@
 
 delete from {{ this }};
 
-insert into {{ this }} (user_id, transaction_category, span_start, span_end)
+insert into {{ this }} (user_id, transaction_category, first_changed_day, span_start, span_end)
 with pairs as (
     select user_id, transaction_category
     from {{ warehouse }}.classified_events
@@ -30,8 +30,8 @@ with pairs as (
 days as (
     select
         user_id,
-        min(event_date) as first_day,
-        max(event_date) as last_day
+        min(event_date) as first_changed_day,
+        max(event_date) as last_changed_day
     from {{ warehouse }}.changed_user_days
     where isfinite(event_date)
     group by user_id
@@ -40,12 +40,14 @@ days as (
 select
     user_id,
     transaction_category,
+    first_changed_day,
     least(
-        {{ warehouse }}.week_start(first_day), {{ warehouse }}.month_start(first_day)
+        {{ warehouse }}.week_start(first_changed_day),
+        {{ warehouse }}.month_start(first_changed_day)
     ) as span_start,
     greatest(
-        {{ warehouse }}.week_start(last_day) + 6,
-        {{ warehouse }}.next_period('month', {{ warehouse }}.month_start(last_day)) - 1
+        {{ warehouse }}.week_start(last_changed_day) + 6,
+        {{ warehouse }}.next_period('month', {{ warehouse }}.month_start(last_changed_day)) - 1
     ) as span_end
 from pairs
 inner join days using (user_id)
