@@ -57,12 +57,12 @@ comment on function {{ warehouse }}.next_period(text, date) is
 create or replace function {{ warehouse }}.periods(day date)
 returns table (grain text, period_start date)
 language sql immutable parallel safe
-begin atomic
-values
-('day', day),
-('week', {{ warehouse }}.week_start(day)),
-('month', {{ warehouse }}.month_start(day));
-end;
+as $$
+    values
+    ('day', day),
+    ('week', {{ warehouse }}.week_start(day)),
+    ('month', {{ warehouse }}.month_start(day))
+$$;
 
 comment on function {{ warehouse }}.periods(date) is 'The day, the week and the month of a day.';
 
@@ -71,16 +71,16 @@ create or replace function {{ warehouse }}.slices(
 )
 returns table (slice text, slice_value text)
 language sql immutable parallel safe
-begin atomic
-select
-    slices.slice,
-    slices.slice_value
-from (
-    values
-    ('all', everybody), ('country', country), ('platform', platform), ('utm_source', utm_source)
-) as slices (slice, slice_value)
-where slices.slice_value is not null;
-end;
+as $$
+    select
+        slices.slice,
+        slices.slice_value
+    from (
+        values
+        ('all', everybody), ('country', country), ('platform', platform), ('utm_source', utm_source)
+    ) as slices (slice, slice_value)
+    where slices.slice_value is not null
+$$;
 
 comment on function {{ warehouse }}.slices(text, text, text, text) is
 'The slice values that something belongs to: one for each that is not null. Everybody is ''all''.';
@@ -90,26 +90,26 @@ create or replace function {{ warehouse }}.places(
 )
 returns table (everybody text, of_country text, of_platform text, of_source text)
 language sql immutable parallel safe
-begin atomic
-select
-    places.everybody,
-    places.of_country,
-    places.of_platform,
-    places.of_source
-from (
-    values
-    (
-        'all',
-        case when is_settled then country end,
-        case when has_one_platform then platform end,
-        case when is_settled then utm_source end
-    ),
-    (null, null, case when not has_one_platform then platform end, null),
-    (null, case when not is_settled then country end, null, null),
-    (null, null, null, case when not is_settled then utm_source end)
-) as places (everybody, of_country, of_platform, of_source)
-where num_nulls(places.everybody, places.of_country, places.of_platform, places.of_source) < 4;
-end;
+as $$
+    select
+        places.everybody,
+        places.of_country,
+        places.of_platform,
+        places.of_source
+    from (
+        values
+        (
+            'all',
+            case when is_settled then country end,
+            case when has_one_platform then platform end,
+            case when is_settled then utm_source end
+        ),
+        (null, null, case when not has_one_platform then platform end, null),
+        (null, case when not is_settled then country end, null, null),
+        (null, null, null, case when not is_settled then utm_source end)
+    ) as places (everybody, of_country, of_platform, of_source)
+    where num_nulls(places.everybody, places.of_country, places.of_platform, places.of_source) < 4
+$$;
 
 comment on function {{ warehouse }}.places(boolean, boolean, text, text, text) is
 'Where a user has to be counted once: if settled in one country and one source, once for both and '

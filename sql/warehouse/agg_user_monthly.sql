@@ -14,6 +14,13 @@ insert into {{ this }} (
     earned_count, redeemed_count, search_count, share_count, like_count, unclassified_count,
     miles_earned, miles_redeemed, first_earned_at
 )
+with changed as (
+    select distinct
+        user_id,
+        {{ warehouse }}.month_start(event_date) as changed_month
+    from {{ warehouse }}.changed_user_days
+)
+
 select
     user_id,
     {{ warehouse }}.month_start(event_date) as month,
@@ -27,12 +34,7 @@ select
     sum(miles_redeemed) as miles_redeemed,
     min(first_earned_at) as first_earned_at
 from {{ warehouse }}.agg_user_daily
-{{ incremental }} inner join (
-{{ incremental }}     select distinct
-{{ incremental }}         user_id,
-{{ incremental }}         {{ warehouse }}.month_start(event_date) as changed_month
-{{ incremental }}     from {{ warehouse }}.changed_user_days
-{{ incremental }} ) as changed using (user_id)
+{{ incremental }} inner join changed using (user_id)
 {{ incremental }} where event_date >= changed_month
 {{ incremental }}     and event_date < {{ warehouse }}.next_period('month', changed_month)
 group by user_id, month

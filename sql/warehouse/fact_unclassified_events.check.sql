@@ -3,10 +3,7 @@
 
 with expected as (
     select
-        events.user_id,
-        events.event_date,
-        events.event_id,
-        events.fact_table
+        events.user_id, events.event_date, events.event_id, events.fact_table
     from {{ warehouse }}.classified_events as events
     {{ incremental }} inner join {{ warehouse }}.changed_events as changed
     {{ incremental }}     on changed.event_id = events.event_id
@@ -16,9 +13,7 @@ with expected as (
 
 placed as (
     select
-        facts.user_id,
-        facts.event_date,
-        facts.event_id,
+        facts.user_id, facts.event_date, facts.event_id,
         'fact_miles_earned' as fact_table
     from {{ warehouse }}.fact_miles_earned as facts
     {{ incremental }} inner join {{ warehouse }}.changed_events as changed
@@ -27,9 +22,7 @@ placed as (
     {{ incremental }}     and changed.event_id = facts.event_id
     union all
     select
-        facts.user_id,
-        facts.event_date,
-        facts.event_id,
+        facts.user_id, facts.event_date, facts.event_id,
         'fact_miles_redeemed' as fact_table
     from {{ warehouse }}.fact_miles_redeemed as facts
     {{ incremental }} inner join {{ warehouse }}.changed_events as changed
@@ -38,9 +31,7 @@ placed as (
     {{ incremental }}     and changed.event_id = facts.event_id
     union all
     select
-        facts.user_id,
-        facts.event_date,
-        facts.event_id,
+        facts.user_id, facts.event_date, facts.event_id,
         'fact_reward_searches' as fact_table
     from {{ warehouse }}.fact_reward_searches as facts
     {{ incremental }} inner join {{ warehouse }}.changed_events as changed
@@ -49,9 +40,7 @@ placed as (
     {{ incremental }}     and changed.event_id = facts.event_id
     union all
     select
-        facts.user_id,
-        facts.event_date,
-        facts.event_id,
+        facts.user_id, facts.event_date, facts.event_id,
         'fact_social_engagements' as fact_table
     from {{ warehouse }}.fact_social_engagements as facts
     {{ incremental }} inner join {{ warehouse }}.changed_events as changed
@@ -60,9 +49,7 @@ placed as (
     {{ incremental }}     and changed.event_id = facts.event_id
     union all
     select
-        facts.user_id,
-        facts.event_date,
-        facts.event_id,
+        facts.user_id, facts.event_date, facts.event_id,
         'fact_unclassified_events' as fact_table
     from {{ warehouse }}.fact_unclassified_events as facts
     {{ incremental }} inner join {{ warehouse }}.changed_events as changed
@@ -72,9 +59,7 @@ placed as (
 )
 
 select
-    event_id,
-    user_id,
-    event_date,
+    event_id, user_id, event_date,
     expected.fact_table as expected_in,
     placed.fact_table as found_in
 from expected
