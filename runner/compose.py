@@ -22,8 +22,8 @@ from runner.target import Target
 from runner.template import FULL, INCREMENTAL, plain, render
 
 # Key look-ups rather than scans of big tables; sorts and hashes that fit into memory. Memoize is off
-# because it caches a user's whole history where an index condition on days would read a window of
-# it: 0.84 s rather than 0.59 s for the engagement of 6,344 users at a million events.
+# because it reads all that a user ever did where a condition on days would read a window of it: for
+# the engagement of 6,344 users at a million events 0.84 s rather than 0.59 s.
 PRELUDE = """\
 set local timezone = 'UTC';
 set local random_page_cost = 1.1;

@@ -140,8 +140,10 @@ periods as (
         'week' as grain,
         {{ warehouse }}.week_start(first_day) as cohort_start,
         {{ warehouse }}.week_start(active_day) as period_start,
-        {{ warehouse }}.week_number(active_day) - {{ warehouse }}.week_number(previous_day) as since,
-        {{ warehouse }}.week_number(next_day) - {{ warehouse }}.week_number(active_day) as until
+        {{ warehouse }}.week_number(active_day) - {{ warehouse }}.week_number(previous_day)
+            as since,
+        {{ warehouse }}.week_number(next_day) - {{ warehouse }}.week_number(active_day)
+            as until
     from days
     union all
     select
@@ -151,12 +153,13 @@ periods as (
         {{ warehouse }}.month_start(active_day) as period_start,
         {{ warehouse }}.month_number(active_day) - {{ warehouse }}.month_number(previous_day)
             as since,
-        {{ warehouse }}.month_number(next_day) - {{ warehouse }}.month_number(active_day) as until
+        {{ warehouse }}.month_number(next_day) - {{ warehouse }}.month_number(active_day)
+            as until
     from days
 ),
 
--- Users who are alike in all that counts are counted together. Distances are 1, less than a trailing
--- window of 7 or 28 days, or more; inside of a period, at distance 0 on both sides, nothing counts.
+-- Users who are alike in all that counts are counted together. Distances become classes: 0, 1, to
+-- 7, to 28, more. Inside of a period, at distance 0 on both sides, nothing counts.
 alike as (
     select
         everybody, of_country, of_platform, of_source, grain, cohort_start, period_start,

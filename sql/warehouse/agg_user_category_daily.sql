@@ -12,8 +12,10 @@
 -- What the changed categories of users had in these weeks and months until now; nothing in a full
 -- build.
 create temporary table was as
-select daily.*
-from {{ this }} as daily
+select
+    user_id, transaction_category, event_date, platform, utm_source, country,
+    earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
+from {{ this }}
 inner join {{ warehouse }}.changed_user_categories using (user_id, transaction_category)
 where event_date between span_start and span_end;
 
@@ -58,11 +60,17 @@ insert into {{ state }} as categories (
     miles_earned, miles_redeemed
 )
 with signed as (
-    {{ incremental }} select -1 as sign, was.*
+    {{ incremental }} select
+    {{ incremental }}     -1 as sign,
+    {{ incremental }}     user_id, transaction_category, event_date, platform, utm_source, country,
+    {{ incremental }}     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
     {{ incremental }} from pg_temp.was
     {{ incremental }} union all
-    select 1 as sign, daily.*
-    from {{ this }} as daily
+    select
+        1 as sign,
+        user_id, transaction_category, event_date, platform, utm_source, country,
+        earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
+    from {{ this }}
     {{ incremental }} inner join {{ warehouse }}.changed_user_categories
     {{ incremental }}     using (user_id, transaction_category)
     {{ incremental }} where event_date between span_start and span_end

@@ -8,8 +8,11 @@
 
 -- What the changed days held until now; nothing in a full build.
 create temporary table was as
-select daily.*
-from {{ this }} as daily
+select
+    user_id, event_date, platform, utm_source, country,
+    earned_count, redeemed_count, search_count, share_count, like_count, unclassified_count,
+    miles_earned, miles_redeemed
+from {{ this }}
 inner join {{ warehouse }}.changed_user_days using (user_id, event_date);
 
 delete from {{ this }} as daily
@@ -59,15 +62,24 @@ insert into {{ state }} as engagement (
     miles_earned, miles_redeemed
 )
 with signed as (
-    {{ incremental }} select -1 as sign, was.*
+    {{ incremental }} select
+    {{ incremental }}     -1 as sign,
+    {{ incremental }}     user_id, event_date, platform, utm_source, country,
+    {{ incremental }}     earned_count, redeemed_count, search_count,
+    {{ incremental }}     share_count, like_count, unclassified_count,
+    {{ incremental }}     miles_earned, miles_redeemed
     {{ incremental }} from pg_temp.was
     {{ incremental }} union all
-    select 1 as sign, daily.*
-    from {{ this }} as daily
+    select
+        1 as sign,
+        user_id, event_date, platform, utm_source, country,
+        earned_count, redeemed_count, search_count, share_count, like_count, unclassified_count,
+        miles_earned, miles_redeemed
+    from {{ this }}
     {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
 ),
 
--- What a user did, in bits; and whether all of the day has one country and source, or one platform.
+-- What a user did, in bits; and whether the day has one country and source, or one platform.
 kinds as (
     select
         signed.*,
@@ -81,7 +93,7 @@ kinds as (
     window user_day as (partition by user_id, event_date)
 ),
 
--- A user counts once, however many rows the day has: in the first that has a bit, which is new then.
+-- A user counts once, however many rows the day has: in the first that has a bit.
 seen as (
     select
         kinds.*,
