@@ -85,6 +85,21 @@ $$;
 comment on function {{ warehouse }}.slices(text, text, text, text) is
 'The slice values that something belongs to: one for each that is not null. Everybody is ''all''.';
 
+create or replace function {{ warehouse }}.slice_value(
+    slice text, country text, platform text, utm_source text
+)
+returns text
+language sql immutable parallel safe
+return case slice
+    when 'country' then country
+    when 'platform' then platform
+    when 'utm_source' then utm_source
+    else 'all'
+end;
+
+comment on function {{ warehouse }}.slice_value(text, text, text, text) is
+'The value of one slice that something belongs to.';
+
 create or replace function {{ warehouse }}.places(
     is_settled boolean, has_one_platform boolean, country text, platform text, utm_source text
 )
