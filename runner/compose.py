@@ -21,9 +21,9 @@ from runner.restate import restatement
 from runner.target import Target
 from runner.template import FULL, INCREMENTAL, plain, render
 
-# Key look-ups rather than scans of big tables; sorts and hashes that fit into memory. Memoize is off
-# because it reads all that a user ever did where a condition on days would read a window of it: for
-# the engagement of 6,344 users at a million events 0.84 s rather than 0.59 s.
+# Key look-ups rather than scans of big tables; sorts and hashes that fit into memory. No memoize:
+# it reads all that a user ever did where a condition on days would read a window of it. The
+# engagement of 6,344 users at a million events takes 0.84 s with it, and 0.59 s without.
 PRELUDE = """\
 set local timezone = 'UTC';
 set local random_page_cost = 1.1;

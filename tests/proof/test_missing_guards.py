@@ -463,6 +463,12 @@ GUARDS: dict[str, Guard] = {
         lambda bench: bench.script("warehouse/changed_events", OF_REPLACED, "false"),
         events_that_are_deleted,
     ),
+    "former categories of events": (
+        lambda bench: bench.script(
+            "warehouse/changed_user_categories", "pipeline_id = {{ pipeline.event_stream }}", "false"
+        ),
+        event_that_moves_to_another_user,
+    ),
     "a position of each pipeline": (with_one_position_for_all, late_run_of_another_pipeline),
     "one snapshot": (without_the_snapshot, ingest_while_a_full_build_reads),
     "blocking checks": (
@@ -494,7 +500,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "the difference in counts of periods": (
         lambda bench: bench.script(
-            "warehouse/agg_user_activity", "(-1, lists.days_before)", "(0, lists.days_before)"
+            "warehouse/agg_user_activity", "(-1, days_before)", "(0, days_before)"
         ),
         late_event_between_two_others,
     ),
@@ -512,29 +518,31 @@ GUARDS: dict[str, Guard] = {
     ),
     "who is counted already": (
         lambda bench: bench.script(
-            "warehouse/agg_user_category_daily", "0 as sign", "1 as sign"
+            "warehouse/agg_user_category_daily",
+            "event_date between span_start and span_end",
+            "event_date >= first_changed_day",
         ),
         two_days_of_a_week,
     ),
     "the period before a change": (
         lambda bench: bench.script(
             "warehouse/agg_user_activity",
-            "greatest(stored.kept_days, 1)",
-            "coalesce(stored.kept_days, 0) + 1",
+            "greatest(kept_days, 1)",
+            "coalesce(kept_days, 0) + 1",
         ),
         late_event_between_two_others,
     ),
     "several places of a user": (
         lambda bench: bench.script(
-            "warehouse/agg_user_category_daily", "count(*) over (", "1 + 0 * count(*) over ("
+            "warehouse/agg_user_category_daily", "(is_settled, false,", "(is_settled, true,"
         ),
         two_platforms_of_a_day,
     ),
     "periods that are over by now": (
         lambda bench: bench.script(
             "reporting/miles_by_category",
-            "reported.is_complete is distinct from",
-            "false and reported.is_complete is distinct from",
+            "where is_complete is distinct from",
+            "where false and is_complete is distinct from",
         ),
         month_that_ends,
     ),
