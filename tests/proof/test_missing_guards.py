@@ -300,7 +300,7 @@ def failed_build(world: World) -> None:
     """What it did was taken back, and its scripts say so."""
     world.insert(earn(1, "eve"))
     world.ingest()
-    world.edit("sql/reporting/kpi_daily.sql", "days.miles_earned,\n", "1 / 0,\n")
+    world.edit("sql/reporting/kpi_daily.sql", "round(dau_7d / days_7d, 6)", "1 / 0")
     with pytest.raises(RunnerError):
         world.build()
     (*_, failed) = world.builds()
