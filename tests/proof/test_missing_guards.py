@@ -267,7 +267,7 @@ def late_event_between_two_others(world: World) -> None:
     """The periods beside it change, on days that nobody touched: retained, not resurrected."""
     world.insert(event(-20, "eve"), event(8, "eve"))
     built(world)
-    for day in (7, -40):
+    for day in (7, -19, -40):
         world.insert(event(day, "eve"))
         built(world)
 
