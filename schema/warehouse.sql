@@ -12,3 +12,121 @@ return coalesce(
 
 comment on function {{ warehouse }}.member(text) is
 'The member that an attribute stands for: unknown if it is missing, cut if it is very long.';
+
+-- Grains and slices, said once. The planner inlines these functions, so they cost what they say;
+-- that takes an immutable function of a single select, and no strict one.
+
+-- The first day of year 1 was a Monday.
+create or replace function {{ warehouse }}.week_start(day date) returns date
+language sql immutable parallel safe
+return day - (day - '0001-01-01'::date) % 7;
+
+comment on function {{ warehouse }}.week_start(date) is 'The Monday of a day; of finite ones only.';
+
+create or replace function {{ warehouse }}.month_start(day date) returns date
+language sql immutable parallel safe
+return date_trunc('month', day::timestamp)::date;
+
+comment on function {{ warehouse }}.month_start(date) is 'The first day of a day''s month.';
+
+create or replace function {{ warehouse }}.week_number(day date) returns integer
+language sql immutable parallel safe
+return (day - '0001-01-01'::date) / 7;
+
+comment on function {{ warehouse }}.week_number(date) is
+'Weeks since year 1: that of the next week is one more.';
+
+create or replace function {{ warehouse }}.month_number(day date) returns integer
+language sql immutable parallel safe
+return date_part('year', day) * 12 + date_part('month', day);
+
+comment on function {{ warehouse }}.month_number(date) is
+'Months since year 0: that of the next month is one more.';
+
+create or replace function {{ warehouse }}.next_period(grain text, period_start date) returns date
+language sql immutable parallel safe
+return case grain
+    when 'day' then period_start + 1
+    when 'week' then period_start + 7
+    else {{ warehouse }}.month_start(period_start + 31)
+end;
+
+comment on function {{ warehouse }}.next_period(text, date) is
+'The first day of the period after one that begins on a day.';
+
+create or replace function {{ warehouse }}.periods(day date)
+returns table (grain text, period_start date)
+language sql immutable parallel safe
+as $$
+    values
+    ('day', day),
+    ('week', {{ warehouse }}.week_start(day)),
+    ('month', {{ warehouse }}.month_start(day))
+$$;
+
+comment on function {{ warehouse }}.periods(date) is 'The day, the week and the month of a day.';
+
+create or replace function {{ warehouse }}.slices(
+    everybody text, country text, platform text, utm_source text
+)
+returns table (slice text, slice_value text)
+language sql immutable parallel safe
+as $$
+    select
+        slices.slice,
+        slices.slice_value
+    from (
+        values
+        ('all', everybody), ('country', country), ('platform', platform), ('utm_source', utm_source)
+    ) as slices (slice, slice_value)
+    where slices.slice_value is not null
+$$;
+
+comment on function {{ warehouse }}.slices(text, text, text, text) is
+'The slice values that something belongs to: one for each that is not null. Everybody is ''all''.';
+
+create or replace function {{ warehouse }}.slice_value(
+    slice text, country text, platform text, utm_source text
+)
+returns text
+language sql immutable parallel safe
+return case slice
+    when 'country' then country
+    when 'platform' then platform
+    when 'utm_source' then utm_source
+    else 'all'
+end;
+
+comment on function {{ warehouse }}.slice_value(text, text, text, text) is
+'The value of one slice that something belongs to.';
+
+create or replace function {{ warehouse }}.places(
+    is_settled boolean, has_one_platform boolean, country text, platform text, utm_source text
+)
+returns table (everybody text, of_country text, of_platform text, of_source text)
+language sql immutable parallel safe
+as $$
+    select
+        places.everybody,
+        places.of_country,
+        places.of_platform,
+        places.of_source
+    from (
+        values
+        (
+            'all',
+            case when is_settled then country end,
+            case when has_one_platform then platform end,
+            case when is_settled then utm_source end
+        ),
+        (null, null, case when not has_one_platform then platform end, null),
+        (null, case when not is_settled then country end, null, null),
+        (null, null, null, case when not is_settled then utm_source end)
+    ) as places (everybody, of_country, of_platform, of_source)
+    where num_nulls(places.everybody, places.of_country, places.of_platform, places.of_source) < 4
+$$;
+
+comment on function {{ warehouse }}.places(boolean, boolean, text, text, text) is
+'Where a user has to be counted once: if settled in one country and one source, once for both and '
+'for everybody together; else in each of them alone; and so with a platform. slices() takes them '
+'apart again.';

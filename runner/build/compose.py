@@ -25,12 +25,15 @@ from runner.project.scripts import deletes_rows, merged_tables
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
 
-# Prefer key look-ups to scans of big tables, and keep sorts and hashes in memory.
+# Prefer key look-ups to scans of big tables, and keep sorts and hashes in memory. Without memoize,
+# which reads everything a user ever did where a condition on days would read a window of it: the
+# engagement of 6,344 users at a million events takes 0.84 s with it, and 0.59 s without.
 PRELUDE = """\
 set local timezone = 'UTC';
 set local random_page_cost = 1.1;
 set local work_mem = '64MB';
 set local jit = off;
+set local enable_memoize = off;
 """
 
 

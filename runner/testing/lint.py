@@ -82,4 +82,6 @@ def _tables(path: Path, text: str) -> Iterator[str]:
             if table is created or (not table.db and table.name in defined):
                 continue
             schema, name = table.db, table.name
+            if schema == "pg_temp":  # a script's own, as are its CTEs
+                continue
             yield f"{schema}.{name.removeprefix('raw_')}" if schema == "raw" else f"{schema}.{name}"

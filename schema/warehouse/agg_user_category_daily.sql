@@ -1,7 +1,7 @@
 create table if not exists {{ warehouse }}.agg_user_category_daily (
     user_id text not null,
-    event_date date not null,
     transaction_category text not null,
+    event_date date not null,
     platform text not null,
     utm_source text not null,
     country text not null,
@@ -12,7 +12,7 @@ create table if not exists {{ warehouse }}.agg_user_category_daily (
     miles_redeemed numeric not null,
     last_event_at timestamptz not null,
     constraint agg_user_category_daily_key primary key (
-        user_id, event_date, transaction_category, platform, utm_source, country
+        user_id, transaction_category, event_date, platform, utm_source, country
     )
 );
 
@@ -20,10 +20,10 @@ comment on table {{ warehouse }}.agg_user_category_daily is
 'What a user did in a category on a day, by platform, source and country: the atom of category '
 'metrics.';
 comment on column {{ warehouse }}.agg_user_category_daily.user_id is 'The user.';
-comment on column {{ warehouse }}.agg_user_category_daily.event_date is
-'Calendar day of the event in reporting_timezone.';
 comment on column {{ warehouse }}.agg_user_category_daily.transaction_category is
 'Category; unknown where the source had none.';
+comment on column {{ warehouse }}.agg_user_category_daily.event_date is
+'Calendar day of the event in reporting_timezone.';
 comment on column {{ warehouse }}.agg_user_category_daily.platform is 'Platform of the event.';
 comment on column {{ warehouse }}.agg_user_category_daily.utm_source is
 'Campaign source of the event.';

@@ -5,20 +5,12 @@
 --        is over for every user of the cohort.
 
 insert into {{ this }} (
-    utm_source,
-    cohort_start,
-    new_users,
-    activated_users,
-    week_1_retained,
-    week_4_retained,
-    miles_per_user,
-    redeemers,
-    cost,
-    cost_per_activated_user
+    utm_source, cohort_start, new_users, activated_users, week_1_retained, week_4_retained,
+    miles_per_user, redeemers, cost, cost_per_activated_user
 )
 with data as (
-    select max(dates.calendar_date) as last_day
-    from {{ warehouse }}.dim_dates as dates
+    select max(calendar_date) as last_day
+    from {{ warehouse }}.dim_dates
 ),
 
 -- Who was there a week and four weeks after the first one: more days are in the list by the end of
@@ -52,16 +44,11 @@ cohorts as (
     inner join {{ warehouse }}.agg_user_engagement as engagement
         on engagement.user_id = users.user_id
     inner join weeks on weeks.user_id = users.user_id
-    group by
-        users.first_utm_source,
-        users.first_month
+    group by users.first_utm_source, users.first_month
 )
 
 select
-    cohorts.utm_source,
-    cohorts.cohort_start,
-    cohorts.new_users,
-    cohorts.activated_users,
+    cohorts.utm_source, cohorts.cohort_start, cohorts.new_users, cohorts.activated_users,
     case
         when cohorts.last_first_week + 13 < data.last_day then cohorts.week_1_retained
     end as week_1_retained,

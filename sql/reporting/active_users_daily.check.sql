@@ -2,30 +2,18 @@
 
 with days as (
     select
-        report.day,
-        report.slice,
-        report.slice_value,
-        report.dau,
-        report.wau,
-        report.mau,
-        max(report.dau) filter (where report.slice = 'all') over of_day as dau_of_all,
-        max(report.mau) filter (where report.slice = 'all') over of_day as mau_of_all
-    from {{ reporting }}.active_users_daily as report
-    window of_day as (partition by report.day)
+        day, slice, slice_value, dau, wau, mau,
+        max(dau) filter (where slice = 'all') over of_day as dau_of_all,
+        max(mau) filter (where slice = 'all') over of_day as mau_of_all
+    from {{ reporting }}.active_users_daily
+    window of_day as (partition by day)
 )
 
 select
-    days.day,
-    days.slice,
-    days.slice_value,
-    days.dau,
-    days.wau,
-    days.mau,
-    days.dau_of_all,
-    days.mau_of_all
+    day, slice, slice_value, dau, wau, mau, dau_of_all, mau_of_all
 from days
 where
-    not days.dau between 0 and days.wau
-    or days.wau > days.mau
-    or days.dau > days.dau_of_all
-    or days.mau > days.mau_of_all
+    not dau between 0 and wau
+    or wau > mau
+    or dau > dau_of_all
+    or mau > mau_of_all

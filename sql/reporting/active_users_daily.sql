@@ -5,43 +5,29 @@
 --        are the running sum of who enters it less who leaves it, so no window is counted again.
 
 insert into {{ this }} (
-    day,
-    slice,
-    slice_value,
-    dau,
-    wau,
-    mau,
-    stickiness,
-    is_window_full
+    day, slice, slice_value, dau, wau, mau, stickiness, is_window_full
 )
 with activity as (
     select
-        activity.slice,
-        activity.slice_value,
-        activity.period_start as day,
-        activity.active_users,
-        activity.trailing_7_day_change,
-        activity.trailing_28_day_change
-    from {{ warehouse }}.agg_period_activity as activity
-    where activity.grain = 'day'
+        slice, slice_value,
+        period_start as day,
+        active_users, trailing_7_day_change, trailing_28_day_change
+    from {{ warehouse }}.agg_period_activity
+    where grain = 'day'
 ),
 
 slices as (
     select
-        activity.slice,
-        activity.slice_value,
-        min(activity.day) as first_day
+        slice, slice_value,
+        min(day) as first_day
     from activity
-    group by
-        activity.slice,
-        activity.slice_value
+    group by slice, slice_value
 ),
 
 days as (
     select
         dates.calendar_date as day,
-        slices.slice,
-        slices.slice_value,
+        slices.slice, slices.slice_value,
         coalesce(activity.active_users, 0) as dau,
         sum(activity.trailing_7_day_change) over to_day as wau,
         sum(activity.trailing_28_day_change) over to_day as mau,
@@ -60,12 +46,7 @@ days as (
 )
 
 select
-    days.day,
-    days.slice,
-    days.slice_value,
-    days.dau,
-    days.wau,
-    days.mau,
-    round(days.dau::numeric / nullif(days.mau, 0), 6) as stickiness,
-    days.is_window_full
+    day, slice, slice_value, dau, wau, mau,
+    round(dau::numeric / nullif(mau, 0), 6) as stickiness,
+    is_window_full
 from days;

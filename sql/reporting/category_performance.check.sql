@@ -3,12 +3,12 @@
 
 with reported as (
     select
-        categories.grain,
-        sum(categories.events) as events,
-        sum(categories.miles_earned) as miles_earned,
-        sum(categories.miles_redeemed) as miles_redeemed
-    from {{ reporting }}.category_performance as categories
-    group by categories.grain
+        grain,
+        sum(events) as events,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed
+    from {{ reporting }}.category_performance
+    group by grain
 ),
 
 stored as (
@@ -26,17 +26,12 @@ stored as (
 )
 
 select
-    categories.grain,
-    categories.period_start,
-    categories.transaction_category,
-    categories.users,
-    categories.events,
-    categories.share_of_users
-from {{ reporting }}.category_performance as categories
+    grain, period_start, transaction_category, users, events, share_of_users
+from {{ reporting }}.category_performance
 where
-    categories.users not between 1 and categories.events
-    or categories.share_of_users > 1
-    or categories.growth < -1
+    users not between 1 and events
+    or share_of_users > 1
+    or growth < -1
 union all
 select
     stored.grain,

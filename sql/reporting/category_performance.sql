@@ -6,25 +6,12 @@
 --        growth_accounting, so that the two can not disagree.
 
 insert into {{ this }} (
-    grain,
-    period_start,
-    transaction_category,
-    events,
-    users,
-    miles_earned,
-    miles_redeemed,
-    share_of_users,
-    growth,
-    is_complete
+    grain, period_start, transaction_category, events, users, miles_earned, miles_redeemed,
+    share_of_users, growth, is_complete
 )
 select
-    categories.grain,
-    categories.period_start,
-    categories.transaction_category,
-    categories.events,
-    categories.users,
-    categories.miles_earned,
-    categories.miles_redeemed,
+    categories.grain, categories.period_start, categories.transaction_category, categories.events,
+    categories.users, categories.miles_earned, categories.miles_redeemed,
     round(categories.users::numeric / everybody.active_users, 6) as share_of_users,
     case
         when everybody.is_complete
@@ -40,8 +27,8 @@ inner join {{ reporting }}.growth_accounting as everybody
 left join {{ warehouse }}.agg_category_periods as before
     on
         before.grain = categories.grain
-        and before.period_start
-        = (categories.period_start - ('1 ' || categories.grain)::interval)::date
+        and {{ warehouse }}.next_period(before.grain, before.period_start)
+        = categories.period_start
         and before.transaction_category = categories.transaction_category
         and before.slice = categories.slice
 where categories.slice = 'all';

@@ -6,21 +6,11 @@
 -- Why:   what users do, from the lightest engagement to the deepest.
 
 insert into {{ this }} (
-    day,
-    event_type,
-    depth,
-    slice,
-    slice_value,
-    events,
-    users
+    day, event_type, depth, slice, slice_value, events, users
 )
 select
     engagement.event_date as day,
-    counts.event_type,
-    types.depth,
-    engagement.slice,
-    engagement.slice_value,
-    counts.events,
+    counts.event_type, types.depth, engagement.slice, engagement.slice_value, counts.events,
     counts.users
 from {{ warehouse }}.agg_engagement_daily as engagement
 cross join lateral (
@@ -36,25 +26,12 @@ where counts.events > 0
 union all
 select
     events.event_date as day,
-    events.event_type,
-    types.depth,
-    slices.slice,
-    slices.slice_value,
+    events.event_type, types.depth, slices.slice, slices.slice_value,
     count(*) as events,
     count(distinct events.user_id) as users
 from {{ warehouse }}.fact_unclassified_events as events
 inner join {{ warehouse }}.dim_event_types as types on types.event_type = events.event_type
-cross join lateral (
-    values
-    ('all', 'all'),
-    ('country', events.country),
-    ('platform', events.platform),
-    ('utm_source', events.utm_source)
-) as slices (slice, slice_value)
+cross join lateral {{ warehouse }}.slices('all', country, platform, utm_source) as slices
 where events.reason = 'unknown event type'
 group by
-    events.event_date,
-    events.event_type,
-    types.depth,
-    slices.slice,
-    slices.slice_value;
+    events.event_date, events.event_type, types.depth, slices.slice, slices.slice_value;

@@ -3,41 +3,24 @@
 
 with cohorts as (
     select
-        growth.period_start as cohort_start,
-        growth.slice,
-        growth.slice_value,
-        growth.new_users
-    from {{ reporting }}.growth_accounting as growth
+        period_start as cohort_start,
+        slice, slice_value, new_users
+    from {{ reporting }}.growth_accounting
     where
-        growth.grain = 'month'
-        and growth.new_users > 0
+        grain = 'month'
+        and new_users > 0
 ),
 
 funnels as (
     select
-        funnel.cohort_start,
-        funnel.slice,
-        funnel.slice_value,
-        funnel.users,
-        funnel.searched,
-        funnel.earned,
-        funnel.redeemed,
-        funnel.median_days_to_earn,
-        funnel.median_days_to_redeem
-    from {{ reporting }}.engagement_funnel as funnel
+        cohort_start, slice, slice_value, users, searched, earned, redeemed, median_days_to_earn,
+        median_days_to_redeem
+    from {{ reporting }}.engagement_funnel
 )
 
 select
-    cohort_start,
-    slice,
-    slice_value,
-    cohorts.new_users,
-    funnels.users,
-    funnels.searched,
-    funnels.earned,
-    funnels.redeemed,
-    funnels.median_days_to_earn,
-    funnels.median_days_to_redeem
+    cohort_start, slice, slice_value, cohorts.new_users, funnels.users, funnels.searched,
+    funnels.earned, funnels.redeemed, funnels.median_days_to_earn, funnels.median_days_to_redeem
 from cohorts
 full join funnels using (cohort_start, slice, slice_value)
 where

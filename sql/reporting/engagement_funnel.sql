@@ -6,65 +6,40 @@
 --        one as counted from either end.
 
 insert into {{ this }} (
-    cohort_start,
-    slice,
-    slice_value,
-    users,
-    searched,
-    earned,
-    redeemed,
-    search_rate,
-    earn_rate,
-    redeem_rate,
-    median_days_to_earn,
-    median_days_to_redeem
+    cohort_start, slice, slice_value, users, searched, earned, redeemed, search_rate, earn_rate,
+    redeem_rate, median_days_to_earn, median_days_to_redeem
 )
 with funnels as (
     select
-        date_trunc('month', funnels.first_day::timestamp)::date as cohort_start,
-        funnels.slice,
-        funnels.slice_value,
-        funnels.searched_at,
-        funnels.earned_at,
-        funnels.redeemed_at,
-        extract(epoch from funnels.earned_at - funnels.searched_at) as seconds_to_earn,
-        extract(epoch from funnels.redeemed_at - funnels.earned_at) as seconds_to_redeem
-    from {{ warehouse }}.agg_user_funnels as funnels
+        {{ warehouse }}.month_start(first_day) as cohort_start,
+        slice, slice_value, searched_at, earned_at, redeemed_at,
+        extract(epoch from earned_at - searched_at) as seconds_to_earn,
+        extract(epoch from redeemed_at - earned_at) as seconds_to_redeem
+    from {{ warehouse }}.agg_user_funnels
 ),
 
 cohorts as (
     select
-        funnels.cohort_start,
-        funnels.slice,
-        funnels.slice_value,
+        cohort_start, slice, slice_value,
         count(*) as users,
-        count(funnels.searched_at) as searched,
-        count(funnels.earned_at) as earned,
-        count(funnels.redeemed_at) as redeemed,
-        percentile_disc(0.5) within group (order by funnels.seconds_to_earn)
-        + percentile_disc(0.5) within group (order by funnels.seconds_to_earn desc)
+        count(searched_at) as searched,
+        count(earned_at) as earned,
+        count(redeemed_at) as redeemed,
+        percentile_disc(0.5) within group (order by seconds_to_earn)
+        + percentile_disc(0.5) within group (order by seconds_to_earn desc)
             as twice_seconds_to_earn,
-        percentile_disc(0.5) within group (order by funnels.seconds_to_redeem)
-        + percentile_disc(0.5) within group (order by funnels.seconds_to_redeem desc)
+        percentile_disc(0.5) within group (order by seconds_to_redeem)
+        + percentile_disc(0.5) within group (order by seconds_to_redeem desc)
             as twice_seconds_to_redeem
     from funnels
-    group by
-        funnels.cohort_start,
-        funnels.slice,
-        funnels.slice_value
+    group by cohort_start, slice, slice_value
 )
 
 select
-    cohorts.cohort_start,
-    cohorts.slice,
-    cohorts.slice_value,
-    cohorts.users,
-    cohorts.searched,
-    cohorts.earned,
-    cohorts.redeemed,
-    round(cohorts.searched::numeric / cohorts.users, 6) as search_rate,
-    round(cohorts.earned::numeric / nullif(cohorts.searched, 0), 6) as earn_rate,
-    round(cohorts.redeemed::numeric / nullif(cohorts.earned, 0), 6) as redeem_rate,
-    round(cohorts.twice_seconds_to_earn / (2 * 86400), 6) as median_days_to_earn,
-    round(cohorts.twice_seconds_to_redeem / (2 * 86400), 6) as median_days_to_redeem
+    cohort_start, slice, slice_value, users, searched, earned, redeemed,
+    round(searched::numeric / users, 6) as search_rate,
+    round(earned::numeric / nullif(searched, 0), 6) as earn_rate,
+    round(redeemed::numeric / nullif(earned, 0), 6) as redeem_rate,
+    round(twice_seconds_to_earn / (2 * 86400), 6) as median_days_to_earn,
+    round(twice_seconds_to_redeem / (2 * 86400), 6) as median_days_to_redeem
 from cohorts;

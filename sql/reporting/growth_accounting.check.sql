@@ -3,30 +3,20 @@
 
 with accounts as (
     select
-        growth.grain,
-        growth.period_start,
-        growth.slice,
-        growth.slice_value,
-        growth.active_users,
-        growth.new_users + growth.retained_users + growth.resurrected_users as explained_users,
-        growth.retained_users + growth.churned_users as users_before_explained,
-        lag(growth.active_users) over (
-            partition by growth.grain, growth.slice, growth.slice_value
-            order by growth.period_start
+        grain, period_start, slice, slice_value, active_users,
+        new_users + retained_users + resurrected_users as explained_users,
+        retained_users + churned_users as users_before_explained,
+        lag(active_users) over (
+            partition by grain, slice, slice_value
+            order by period_start
         ) as users_before
-    from {{ reporting }}.growth_accounting as growth
+    from {{ reporting }}.growth_accounting
 )
 
 select
-    accounts.grain,
-    accounts.period_start,
-    accounts.slice,
-    accounts.slice_value,
-    accounts.active_users,
-    accounts.explained_users,
-    accounts.users_before,
-    accounts.users_before_explained
+    grain, period_start, slice, slice_value, active_users, explained_users, users_before,
+    users_before_explained
 from accounts
 where
-    accounts.active_users <> accounts.explained_users
-    or accounts.users_before <> accounts.users_before_explained
+    active_users <> explained_users
+    or users_before <> users_before_explained

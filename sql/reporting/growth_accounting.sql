@@ -6,85 +6,41 @@
 --        churned.
 
 insert into {{ this }} (
-    grain,
-    period_start,
-    slice,
-    slice_value,
-    active_users,
-    new_users,
-    retained_users,
-    resurrected_users,
-    churned_users,
-    quick_ratio,
-    retention_rate,
-    is_complete
+    grain, period_start, slice, slice_value, active_users, new_users, retained_users,
+    resurrected_users, churned_users, quick_ratio, retention_rate, is_complete
 )
-with grains as (
+with periods as (
     select distinct
-        grains.grain,
-        grains.period_start
-    from {{ warehouse }}.dim_dates as dates
-    cross join lateral (
-        values
-        ('day', dates.calendar_date),
-        ('week', dates.week_start),
-        ('month', dates.month_start)
-    ) as grains (grain, period_start)
-),
-
-data as (
-    select max(dates.calendar_date) as last_day
-    from {{ warehouse }}.dim_dates as dates
-),
-
-periods as (
-    select
-        grains.grain,
-        grains.period_start,
-        (grains.period_start + ('1 ' || grains.grain)::interval)::date
-        <= data.last_day as is_complete
-    from grains
-    cross join data
+        grain, period_start,
+        {{ warehouse }}.next_period(grain, period_start)
+        <= max(calendar_date) over () as is_complete
+    from {{ warehouse }}.dim_dates
+    cross join lateral {{ warehouse }}.periods(calendar_date)
 ),
 
 activity as (
     select
-        activity.slice,
-        activity.slice_value,
-        activity.grain,
-        activity.period_start,
-        sum(activity.active_users) as active_users,
-        sum(activity.new_users) as new_users,
-        sum(activity.retained_users) as retained_users,
-        sum(activity.resurrected_users) as resurrected_users,
-        sum(activity.churned_users) as churned_users
-    from {{ warehouse }}.agg_period_activity as activity
-    group by
-        activity.slice,
-        activity.slice_value,
-        activity.grain,
-        activity.period_start
+        slice, slice_value, grain, period_start,
+        sum(active_users) as active_users,
+        sum(new_users) as new_users,
+        sum(retained_users) as retained_users,
+        sum(resurrected_users) as resurrected_users,
+        sum(churned_users) as churned_users
+    from {{ warehouse }}.agg_period_activity
+    group by slice, slice_value, grain, period_start
 ),
 
 slices as (
     select
-        activity.slice,
-        activity.slice_value,
-        activity.grain,
-        min(activity.period_start) as first_period
+        slice, slice_value, grain,
+        min(period_start) as first_period
     from activity
-    group by
-        activity.slice,
-        activity.slice_value,
-        activity.grain
+    group by slice, slice_value, grain
 ),
 
 accounts as (
     select
-        periods.grain,
-        periods.period_start,
-        slices.slice,
-        slices.slice_value,
+        periods.grain, periods.period_start, slices.slice, slices.slice_value,
         coalesce(activity.active_users, 0) as active_users,
         coalesce(activity.new_users, 0) as new_users,
         coalesce(activity.retained_users, 0) as retained_users,
@@ -107,21 +63,10 @@ accounts as (
 )
 
 select
-    accounts.grain,
-    accounts.period_start,
-    accounts.slice,
-    accounts.slice_value,
-    accounts.active_users,
-    accounts.new_users,
-    accounts.retained_users,
-    accounts.resurrected_users,
-    accounts.churned_users,
-    round(
-        (accounts.new_users + accounts.resurrected_users) / nullif(accounts.churned_users, 0), 6
-    ) as quick_ratio,
-    case
-        when accounts.is_complete
-            then round(accounts.retained_users / nullif(accounts.users_before, 0), 6)
-    end as retention_rate,
-    accounts.is_complete
+    grain, period_start, slice, slice_value, active_users, new_users, retained_users,
+    resurrected_users, churned_users,
+    round((new_users + resurrected_users) / nullif(churned_users, 0), 6) as quick_ratio,
+    case when is_complete then round(retained_users / nullif(users_before, 0), 6) end
+        as retention_rate,
+    is_complete
 from accounts;

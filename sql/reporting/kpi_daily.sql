@@ -5,36 +5,18 @@
 --        from miles_balance_daily, so that no two can disagree.
 
 insert into {{ this }} (
-    day,
-    slice,
-    slice_value,
-    dau,
-    dau_7d_average,
-    wau,
-    mau,
-    stickiness,
-    new_users,
-    events,
-    miles_earned,
-    miles_redeemed,
-    burn_rate
+    day, slice, slice_value, dau, dau_7d_average, wau, mau, stickiness, new_users, events,
+    miles_earned, miles_redeemed, burn_rate
 )
 with days as (
     select
-        users.day,
-        users.slice,
-        users.slice_value,
-        users.dau,
+        users.day, users.slice, users.slice_value, users.dau,
         sum(users.dau) over last_7_days as dau_7d,
         count(*) over last_7_days as days_7d,
-        users.wau,
-        users.mau,
-        users.stickiness,
+        users.wau, users.mau, users.stickiness,
         coalesce(activity.new_users, 0) as new_users,
         coalesce(engagement.events, 0) as events,
-        balance.miles_earned,
-        balance.miles_redeemed,
-        balance.burn_rate
+        balance.miles_earned, balance.miles_redeemed, balance.burn_rate
     from {{ reporting }}.active_users_daily as users
     inner join {{ reporting }}.miles_balance_daily as balance
         on
@@ -60,17 +42,7 @@ with days as (
 )
 
 select
-    days.day,
-    days.slice,
-    days.slice_value,
-    days.dau,
-    round(days.dau_7d / days.days_7d, 6) as dau_7d_average,
-    days.wau,
-    days.mau,
-    days.stickiness,
-    days.new_users,
-    days.events,
-    days.miles_earned,
-    days.miles_redeemed,
-    days.burn_rate
+    day, slice, slice_value, dau,
+    round(dau_7d / days_7d, 6) as dau_7d_average,
+    wau, mau, stickiness, new_users, events, miles_earned, miles_redeemed, burn_rate
 from days;

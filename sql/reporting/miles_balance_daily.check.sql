@@ -3,37 +3,26 @@
 
 with days as (
     select
-        balance.day,
-        balance.slice,
-        balance.slice_value,
-        balance.outstanding_miles,
-        balance.outstanding_miles - balance.net_miles as carried_over,
-        lag(balance.outstanding_miles, 1, 0) over to_day as outstanding_before,
-        balance.day - lag(balance.day) over to_day as days_since,
-        lead(balance.day) over to_day is null as is_last
-    from {{ reporting }}.miles_balance_daily as balance
-    window to_day as (partition by balance.slice, balance.slice_value order by balance.day)
+        day, slice, slice_value, outstanding_miles,
+        outstanding_miles - net_miles as carried_over,
+        lag(outstanding_miles, 1, 0) over to_day as outstanding_before,
+        day - lag(day) over to_day as days_since,
+        lead(day) over to_day is null as is_last
+    from {{ reporting }}.miles_balance_daily
+    window to_day as (partition by slice, slice_value order by day)
 ),
 
 totals as (
     select
-        slice,
-        slice_value,
-        sum(engagement.miles_earned - engagement.miles_redeemed) as outstanding_in_all
-    from {{ warehouse }}.agg_engagement_daily as engagement
-    group by
-        slice,
-        slice_value
+        slice, slice_value,
+        sum(miles_earned - miles_redeemed) as outstanding_in_all
+    from {{ warehouse }}.agg_engagement_daily
+    group by slice, slice_value
 )
 
 select
-    slice,
-    slice_value,
-    days.day,
-    days.outstanding_before,
-    days.carried_over,
-    days.outstanding_miles,
-    totals.outstanding_in_all
+    slice, slice_value, days.day, days.outstanding_before, days.carried_over,
+    days.outstanding_miles, totals.outstanding_in_all
 from days
 full join totals using (slice, slice_value)
 where

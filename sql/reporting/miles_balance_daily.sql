@@ -5,72 +5,49 @@
 --        are spent.
 
 insert into {{ this }} (
-    day,
-    slice,
-    slice_value,
-    miles_earned,
-    miles_redeemed,
-    net_miles,
-    outstanding_miles,
-    burn_rate
+    day, slice, slice_value, miles_earned, miles_redeemed, net_miles, outstanding_miles, burn_rate
 )
 with slices as (
     select
-        engagement.slice,
-        engagement.slice_value,
-        min(engagement.event_date) as first_day
-    from {{ warehouse }}.agg_engagement_daily as engagement
-    group by
-        engagement.slice,
-        engagement.slice_value
+        slice, slice_value,
+        min(event_date) as first_day
+    from {{ warehouse }}.agg_engagement_daily
+    group by slice, slice_value
 ),
 
 -- A day of nothing is put beside each day, so that quiet ones are there too.
 days as (
     select
-        entries.day,
-        entries.slice,
-        entries.slice_value,
+        entries.day, entries.slice, entries.slice_value,
         sum(entries.miles_earned) as miles_earned,
         sum(entries.miles_redeemed) as miles_redeemed
     from (
         select
-            engagement.event_date as day,
-            engagement.slice,
-            engagement.slice_value,
-            engagement.miles_earned,
-            engagement.miles_redeemed
-        from {{ warehouse }}.agg_engagement_daily as engagement
+            event_date as day,
+            slice, slice_value, miles_earned, miles_redeemed
+        from {{ warehouse }}.agg_engagement_daily
         union all
         select
             dates.calendar_date as day,
-            slices.slice,
-            slices.slice_value,
+            slices.slice, slices.slice_value,
             0 as miles_earned,
             0 as miles_redeemed
         from slices
         inner join {{ warehouse }}.dim_dates as dates on dates.calendar_date >= slices.first_day
     ) as entries
-    group by
-        entries.day,
-        entries.slice,
-        entries.slice_value
+    group by entries.day, entries.slice, entries.slice_value
 )
 
 select
-    days.day,
-    days.slice,
-    days.slice_value,
-    days.miles_earned,
-    days.miles_redeemed,
-    days.miles_earned - days.miles_redeemed as net_miles,
-    sum(days.miles_earned - days.miles_redeemed) over to_day as outstanding_miles,
+    day, slice, slice_value, miles_earned, miles_redeemed,
+    miles_earned - miles_redeemed as net_miles,
+    sum(miles_earned - miles_redeemed) over to_day as outstanding_miles,
     round(
-        sum(days.miles_redeemed) over last_28_days
-        / nullif(sum(days.miles_earned) over last_28_days, 0),
+        sum(miles_redeemed) over last_28_days
+        / nullif(sum(miles_earned) over last_28_days, 0),
         6
     ) as burn_rate
 from days
 window
-    to_day as (partition by days.slice, days.slice_value order by days.day),
+    to_day as (partition by slice, slice_value order by day),
     last_28_days as (to_day rows between 27 preceding and current row);

@@ -3,24 +3,19 @@
 
 with reported as (
     select
-        report.period_start as day,
-        report.slice,
-        report.slice_value,
-        sum(report.miles) filter (where report.direction = 'earned') as miles_earned,
-        sum(report.miles) filter (where report.direction = 'redeemed') as miles_redeemed,
-        sum(report.transactions) as transactions
-    from {{ reporting }}.miles_by_category as report
-    where report.grain = 'day'
-    group by
-        report.period_start,
-        report.slice,
-        report.slice_value
+        period_start as day,
+        slice, slice_value,
+        sum(miles) filter (where direction = 'earned') as miles_earned,
+        sum(miles) filter (where direction = 'redeemed') as miles_redeemed,
+        sum(transactions) as transactions
+    from {{ reporting }}.miles_by_category
+    where grain = 'day'
+    group by period_start, slice, slice_value
 )
 
 select
     engagement.event_date as day,
-    engagement.slice,
-    engagement.slice_value,
+    engagement.slice, engagement.slice_value,
     reported.miles_earned as reported_miles_earned,
     engagement.miles_earned,
     reported.miles_redeemed as reported_miles_redeemed,

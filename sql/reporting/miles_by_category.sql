@@ -7,38 +7,25 @@
 --        rows are too many for all of them to be written in each build.
 
 with data as (
-    select max(dates.calendar_date) as last_day
-    from {{ warehouse }}.dim_dates as dates
+    select max(calendar_date) as last_day
+    from {{ warehouse }}.dim_dates
 ),
 
 reported as (
-    select distinct
-        report.grain,
-        report.period_start,
-        report.is_complete
-    from {{ this }} as report
+    select distinct grain, period_start, is_complete
+    from {{ this }}
 ),
 
 changed as (
-    select
-        periods.grain,
-        periods.period_start
-    from {{ warehouse }}.changed_user_days as days
-    cross join lateral (
-        values
-        ('day', days.event_date),
-        ('week', date_trunc('week', days.event_date::timestamp)::date),
-        ('month', date_trunc('month', days.event_date::timestamp)::date)
-    ) as periods (grain, period_start)
+    select grain, period_start
+    from {{ warehouse }}.changed_user_days
+    cross join lateral {{ warehouse }}.periods(event_date)
+    where isfinite(event_date)
     union
-    select
-        reported.grain,
-        reported.period_start
+    select grain, period_start
     from reported
     cross join data
-    where
-        reported.is_complete is distinct from
-        (reported.period_start + ('1 ' || reported.grain)::interval)::date <= data.last_day
+    where is_complete is distinct from {{ warehouse }}.next_period(grain, period_start) <= last_day
 ),
 
 gone as (
@@ -50,30 +37,15 @@ gone as (
 )
 
 insert into {{ this }} (
-    grain,
-    period_start,
-    direction,
-    transaction_category,
-    slice,
-    slice_value,
-    miles,
-    transactions,
-    users,
-    miles_per_transaction,
-    is_complete
+    grain, period_start, direction, transaction_category, slice, slice_value, miles, transactions,
+    users, miles_per_transaction, is_complete
 )
 select
-    categories.grain,
-    categories.period_start,
-    directions.direction,
-    categories.transaction_category,
-    categories.slice,
-    categories.slice_value,
-    directions.miles,
-    directions.transactions,
-    directions.users,
+    categories.grain, categories.period_start, directions.direction,
+    categories.transaction_category, categories.slice, categories.slice_value, directions.miles,
+    directions.transactions, directions.users,
     round(directions.miles / directions.transactions, 6) as miles_per_transaction,
-    (categories.period_start + ('1 ' || categories.grain)::interval)::date
+    {{ warehouse }}.next_period(categories.grain, categories.period_start)
     <= data.last_day as is_complete
 from {{ warehouse }}.agg_category_periods as categories
 {{ incremental }} inner join changed

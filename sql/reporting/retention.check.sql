@@ -2,14 +2,8 @@
 
 with cells as (
     select
-        retention.grain,
-        retention.cohort_start,
-        retention.period_number,
-        retention.slice,
-        retention.slice_value,
-        retention.cohort_size,
-        retention.active_users,
-        growth.new_users
+        retention.grain, retention.cohort_start, retention.period_number, retention.slice,
+        retention.slice_value, retention.cohort_size, retention.active_users, growth.new_users
     from {{ reporting }}.retention as retention
     inner join {{ reporting }}.growth_accounting as growth
         on
@@ -20,16 +14,9 @@ with cells as (
 )
 
 select
-    cells.grain,
-    cells.cohort_start,
-    cells.period_number,
-    cells.slice,
-    cells.slice_value,
-    cells.cohort_size,
-    cells.active_users,
-    cells.new_users
+    grain, cohort_start, period_number, slice, slice_value, cohort_size, active_users, new_users
 from cells
 where
-    cells.cohort_size <> cells.new_users
-    or not cells.active_users between 0 and cells.cohort_size
-    or cells.period_number = 0 and cells.active_users <> cells.cohort_size
+    cohort_size <> new_users
+    or not active_users between 0 and cohort_size
+    or period_number = 0 and active_users <> cohort_size

@@ -2,26 +2,22 @@
 
 with lifetime as (
     select
-        engagement.transaction_category,
-        engagement.events,
-        engagement.miles_earned,
-        engagement.miles_redeemed
-    from {{ warehouse }}.agg_category_engagement as engagement
+        transaction_category, events, miles_earned, miles_redeemed
+    from {{ warehouse }}.agg_category_engagement
 ),
 
 days as (
     select
-        daily.transaction_category,
-        sum(daily.events) as events,
-        sum(daily.miles_earned) as miles_earned,
-        sum(daily.miles_redeemed) as miles_redeemed
-    from {{ warehouse }}.agg_category_daily as daily
-    group by daily.transaction_category
+        transaction_category,
+        sum(events) as events,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed
+    from {{ warehouse }}.agg_category_daily
+    group by transaction_category
 )
 
 select
-    transaction_category,
-    lifetime.events,
+    transaction_category, lifetime.events,
     days.events as events_of_days,
     lifetime.miles_earned,
     days.miles_earned as miles_earned_of_days,

@@ -4,40 +4,29 @@
 -- Why:   how large a category is, and whether it is growing.
 
 insert into {{ this }} (
-    transaction_category,
-    users,
-    events,
-    earned_count,
-    redeemed_count,
-    search_count,
-    miles_earned,
-    miles_redeemed,
-    share_of_events,
-    events_28d,
-    events_28d_before,
-    trend_28d,
-    first_event_date,
+    transaction_category, users, events, earned_count, redeemed_count, search_count, miles_earned,
+    miles_redeemed, share_of_events, events_28d, events_28d_before, trend_28d, first_event_date,
     last_event_date
 )
 with lifetime as (
     select
-        categories.transaction_category,
+        transaction_category,
         count(*) as users,
-        sum(categories.events) as events,
-        sum(categories.earned_count) as earned_count,
-        sum(categories.redeemed_count) as redeemed_count,
-        sum(categories.search_count) as search_count,
-        sum(categories.miles_earned) as miles_earned,
-        sum(categories.miles_redeemed) as miles_redeemed,
-        min(categories.first_event_date) as first_event_date,
-        max(categories.last_event_date) as last_event_date
-    from {{ warehouse }}.agg_user_categories as categories
-    group by categories.transaction_category
+        sum(events) as events,
+        sum(earned_count) as earned_count,
+        sum(redeemed_count) as redeemed_count,
+        sum(search_count) as search_count,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed,
+        min(first_event_date) as first_event_date,
+        max(last_event_date) as last_event_date
+    from {{ warehouse }}.agg_user_categories
+    group by transaction_category
 ),
 
 data as (
-    select max(dates.calendar_date) as last_day
-    from {{ warehouse }}.dim_dates as dates
+    select max(calendar_date) as last_day
+    from {{ warehouse }}.dim_dates
 ),
 
 windows as (
@@ -56,19 +45,12 @@ windows as (
 )
 
 select
-    lifetime.transaction_category,
-    lifetime.users,
-    lifetime.events,
-    lifetime.earned_count,
-    lifetime.redeemed_count,
-    lifetime.search_count,
-    lifetime.miles_earned,
-    lifetime.miles_redeemed,
+    lifetime.transaction_category, lifetime.users, lifetime.events, lifetime.earned_count,
+    lifetime.redeemed_count, lifetime.search_count, lifetime.miles_earned, lifetime.miles_redeemed,
     round(lifetime.events / sum(lifetime.events) over (), 6) as share_of_events,
     coalesce(windows.events_28d, 0) as events_28d,
     coalesce(windows.events_28d_before, 0) as events_28d_before,
     round(windows.events_28d / nullif(windows.events_28d_before, 0) - 1, 6) as trend_28d,
-    lifetime.first_event_date,
-    lifetime.last_event_date
+    lifetime.first_event_date, lifetime.last_event_date
 from lifetime
 left join windows on windows.transaction_category = lifetime.transaction_category;

@@ -6,38 +6,27 @@
 --        is that of the share, as all categories grow while the app does.
 
 insert into {{ this }} (
-    transaction_category,
-    segment,
-    roles,
-    rank,
-    users,
-    reach,
-    repeat_rate,
-    median_events_per_user,
-    events_28d,
-    events_28d_before,
-    share_trend_28d,
-    first_event_date,
-    last_event_date
+    transaction_category, segment, roles, rank, users, reach, repeat_rate, median_events_per_user,
+    events_28d, events_28d_before, share_trend_28d, first_event_date, last_event_date
 )
 with data as (
     select
-        max(dates.calendar_date) as last_day,
+        max(calendar_date) as last_day,
         (select count(*) from {{ warehouse }}.dim_users) as users
-    from {{ warehouse }}.dim_dates as dates
+    from {{ warehouse }}.dim_dates
 ),
 
 -- The median is the mean of the two middle values, or of one that is counted from both ends.
 users as (
     select
-        categories.transaction_category,
-        count(*) filter (where categories.events >= 2) as repeating_users,
+        transaction_category,
+        count(*) filter (where events >= 2) as repeating_users,
         (
-            percentile_disc(0.5) within group (order by categories.events asc)
-            + percentile_disc(0.5) within group (order by categories.events desc)
+            percentile_disc(0.5) within group (order by events asc)
+            + percentile_disc(0.5) within group (order by events desc)
         ) / 2.0 as median_events_per_user
-    from {{ warehouse }}.agg_user_categories as categories
-    group by categories.transaction_category
+    from {{ warehouse }}.agg_user_categories
+    group by transaction_category
 ),
 
 profiles as (
@@ -53,15 +42,13 @@ profiles as (
         round(engagement.users::numeric / data.users, 6) as reach,
         round(users.repeating_users::numeric / engagement.users, 6) as repeat_rate,
         round(users.median_events_per_user, 6) as median_events_per_user,
-        engagement.events_28d,
-        engagement.events_28d_before,
+        engagement.events_28d, engagement.events_28d_before,
         round(
             engagement.events_28d * sum(engagement.events_28d_before) over ()
             / nullif(engagement.events_28d_before * sum(engagement.events_28d) over (), 0) - 1,
             6
         ) as share_trend_28d,
-        engagement.first_event_date,
-        engagement.last_event_date,
+        engagement.first_event_date, engagement.last_event_date,
         engagement.first_event_date > data.last_day - 28 as is_new,
         engagement.events_28d + engagement.events_28d_before
         >= {{ category_trend_events }} as has_trend
@@ -71,31 +58,24 @@ profiles as (
 )
 
 select
-    profiles.transaction_category,
+    transaction_category,
     -- The first rule that fits decides.
     case
-        when profiles.is_new then 'new'
-        when profiles.events_28d = 0 then 'fading'
-        when profiles.has_trend and profiles.share_trend_28d <= -{{ category_fading }} then 'fading'
-        when profiles.has_trend and profiles.share_trend_28d >= {{ category_rising }} then 'rising'
+        when is_new then 'new'
+        when events_28d = 0 then 'fading'
+        when has_trend and share_trend_28d <= -{{ category_fading }} then 'fading'
+        when has_trend and share_trend_28d >= {{ category_rising }} then 'rising'
         when
-            profiles.reach >= {{ category_staple_reach }}
-            and profiles.repeat_rate >= {{ category_staple_repeat_rate }}
+            reach >= {{ category_staple_reach }}
+            and repeat_rate >= {{ category_staple_repeat_rate }}
             then 'staple'
-        when profiles.reach < {{ category_niche_reach }} then 'niche'
+        when reach < {{ category_niche_reach }} then 'niche'
         else 'steady'
     end as segment,
-    profiles.roles,
+    roles,
     row_number() over (
-        order by profiles.users desc, profiles.transaction_category collate "C" asc
+        order by users desc, transaction_category collate "C" asc
     ) as rank,
-    profiles.users,
-    profiles.reach,
-    profiles.repeat_rate,
-    profiles.median_events_per_user,
-    profiles.events_28d,
-    profiles.events_28d_before,
-    profiles.share_trend_28d,
-    profiles.first_event_date,
-    profiles.last_event_date
+    users, reach, repeat_rate, median_events_per_user, events_28d, events_28d_before,
+    share_trend_28d, first_event_date, last_event_date
 from profiles;

@@ -1,6 +1,6 @@
 -- warehouse.agg_user_engagement
 -- Grain: one row per user (user_id).
--- Rerun: changed keys; replaces the changed users.
+-- Rerun: changed keys; replaces the changed users, from their months and from 90 days.
 -- Why:   how much, how deeply and in what a user is engaged. The windows end on the user's own last
 --        active day, so that nobody changes merely because a day has passed.
 
@@ -11,207 +11,168 @@ delete from {{ this }} as engagement
 
 insert into {{ this }} (
     user_id,
-    active_days_lifetime,
-    event_count_lifetime,
-    miles_earned_lifetime,
-    miles_redeemed_lifetime,
-    depth_lifetime,
-    favourite_category_lifetime,
-    active_days_7d,
-    event_count_7d,
-    miles_earned_7d,
-    miles_redeemed_7d,
-    depth_7d,
-    favourite_category_7d,
-    active_days_28d,
-    event_count_28d,
-    miles_earned_28d,
-    miles_redeemed_28d,
-    depth_28d,
-    favourite_category_28d,
-    active_days_90d,
-    event_count_90d,
-    miles_earned_90d,
-    miles_redeemed_90d,
-    depth_90d,
-    favourite_category_90d,
-    earned_count_lifetime,
-    redeemed_count_lifetime,
-    search_count_lifetime,
-    share_count_lifetime,
-    like_count_lifetime,
-    category_count_lifetime,
-    last_active_day,
-    first_earned_at
+    active_days_lifetime, event_count_lifetime, miles_earned_lifetime, miles_redeemed_lifetime,
+    depth_lifetime, favourite_category_lifetime,
+    active_days_7d, event_count_7d, miles_earned_7d, miles_redeemed_7d,
+    depth_7d, favourite_category_7d,
+    active_days_28d, event_count_28d, miles_earned_28d, miles_redeemed_28d,
+    depth_28d, favourite_category_28d,
+    active_days_90d, event_count_90d, miles_earned_90d, miles_redeemed_90d,
+    depth_90d, favourite_category_90d,
+    earned_count_lifetime, redeemed_count_lifetime, search_count_lifetime,
+    share_count_lifetime, like_count_lifetime, category_count_lifetime,
+    last_active_day, first_earned_at
 )
-with days as (
+with users as (
     select
-        daily.user_id,
-        daily.event_date,
-        max(daily.event_date) over (partition by daily.user_id)
-        - daily.event_date as days_before_last,
-        daily.earned_count + daily.redeemed_count + daily.search_count
-        + daily.share_count + daily.like_count + daily.unclassified_count as event_count,
-        daily.earned_count,
-        daily.redeemed_count,
-        daily.search_count,
-        daily.share_count,
-        daily.like_count,
-        daily.miles_earned,
-        daily.miles_redeemed,
-        case
-            when daily.redeemed_count > 0 then 5
-            when daily.earned_count > 0 then 4
-            when daily.search_count > 0 then 3
-            when daily.share_count > 0 then 2
-            when daily.like_count > 0 then 1
-            else 0
-        end as depth,
-        daily.first_earned_at
-    from {{ warehouse }}.agg_user_daily as daily
-    {{ incremental }} inner join {{ warehouse }}.changed_users as changed
-    {{ incremental }}     on changed.user_id = daily.user_id
+        user_id,
+        active_days,
+        active_days[cardinality(active_days)] as last_active_day
+    from {{ warehouse }}.agg_user_activity
+    {{ incremental }} inner join {{ warehouse }}.changed_users using (user_id)
+    where slice = 'all'
 ),
 
-users as (
+lifetimes as (
     select
-        days.user_id,
-        count(distinct days.event_date) as active_days_lifetime,
-        sum(days.event_count) as event_count_lifetime,
-        sum(days.miles_earned) as miles_earned_lifetime,
-        sum(days.miles_redeemed) as miles_redeemed_lifetime,
-        max(days.depth) as depth_lifetime,
-        count(distinct days.event_date)
-            filter (where days.days_before_last < 7) as active_days_7d,
-        sum(days.event_count) filter (where days.days_before_last < 7) as event_count_7d,
-        sum(days.miles_earned) filter (where days.days_before_last < 7) as miles_earned_7d,
-        sum(days.miles_redeemed) filter (where days.days_before_last < 7) as miles_redeemed_7d,
-        max(days.depth) filter (where days.days_before_last < 7) as depth_7d,
-        count(distinct days.event_date)
-            filter (where days.days_before_last < 28) as active_days_28d,
-        sum(days.event_count) filter (where days.days_before_last < 28) as event_count_28d,
-        sum(days.miles_earned) filter (where days.days_before_last < 28) as miles_earned_28d,
-        sum(days.miles_redeemed) filter (where days.days_before_last < 28) as miles_redeemed_28d,
-        max(days.depth) filter (where days.days_before_last < 28) as depth_28d,
-        count(distinct days.event_date)
-            filter (where days.days_before_last < 90) as active_days_90d,
-        sum(days.event_count) filter (where days.days_before_last < 90) as event_count_90d,
-        sum(days.miles_earned) filter (where days.days_before_last < 90) as miles_earned_90d,
-        sum(days.miles_redeemed) filter (where days.days_before_last < 90) as miles_redeemed_90d,
-        max(days.depth) filter (where days.days_before_last < 90) as depth_90d,
-        sum(days.earned_count) as earned_count_lifetime,
-        sum(days.redeemed_count) as redeemed_count_lifetime,
-        sum(days.search_count) as search_count_lifetime,
-        sum(days.share_count) as share_count_lifetime,
-        sum(days.like_count) as like_count_lifetime,
-        max(days.event_date) as last_active_day,
-        min(days.first_earned_at) as first_earned_at
+        user_id,
+        sum(
+            earned_count + redeemed_count + search_count
+            + share_count + like_count + unclassified_count
+        ) as event_count,
+        sum(earned_count) as earned_count,
+        sum(redeemed_count) as redeemed_count,
+        sum(search_count) as search_count,
+        sum(share_count) as share_count,
+        sum(like_count) as like_count,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed,
+        min(first_earned_at) as first_earned_at
+    from {{ warehouse }}.agg_user_monthly
+    {{ incremental }} inner join {{ warehouse }}.changed_users using (user_id)
+    group by user_id
+),
+
+days as (
+    select
+        users.user_id,
+        last_active_day - event_date as days_ago,
+        earned_count + redeemed_count + search_count
+        + share_count + like_count + unclassified_count as event_count,
+        miles_earned,
+        miles_redeemed,
+        case
+            when redeemed_count > 0 then 5
+            when earned_count > 0 then 4
+            when search_count > 0 then 3
+            when share_count > 0 then 2
+            when like_count > 0 then 1
+            else 0
+        end as depth
+    from users
+    inner join {{ warehouse }}.agg_user_daily as daily
+        on daily.user_id = users.user_id and daily.event_date > users.last_active_day - 90
+),
+
+windows as (
+    select
+        user_id,
+        sum(event_count) filter (where days_ago < 7) as event_count_7d,
+        sum(miles_earned) filter (where days_ago < 7) as miles_earned_7d,
+        sum(miles_redeemed) filter (where days_ago < 7) as miles_redeemed_7d,
+        max(depth) filter (where days_ago < 7) as depth_7d,
+        sum(event_count) filter (where days_ago < 28) as event_count_28d,
+        sum(miles_earned) filter (where days_ago < 28) as miles_earned_28d,
+        sum(miles_redeemed) filter (where days_ago < 28) as miles_redeemed_28d,
+        max(depth) filter (where days_ago < 28) as depth_28d,
+        sum(event_count) as event_count_90d,
+        sum(miles_earned) as miles_earned_90d,
+        sum(miles_redeemed) as miles_redeemed_90d,
+        max(depth) as depth_90d
     from days
-    group by days.user_id
+    group by user_id
 ),
 
 categories as (
     select
-        daily.user_id,
-        daily.transaction_category,
-        sum(daily.event_count) as event_count_lifetime,
-        sum(daily.event_count) filter (where daily.days_before_last < 7) as event_count_7d,
-        sum(daily.event_count) filter (where daily.days_before_last < 28) as event_count_28d,
-        sum(daily.event_count) filter (where daily.days_before_last < 90) as event_count_90d
-    from (
-        select
-            daily.user_id,
-            daily.transaction_category,
-            users.last_active_day - daily.event_date as days_before_last,
-            daily.earned_count + daily.redeemed_count + daily.search_count as event_count
-        from {{ warehouse }}.agg_user_category_daily as daily
-        -- Named again because its size is known, unlike that of users: so keys are looked up.
-        {{ incremental }} inner join {{ warehouse }}.changed_users as changed
-        {{ incremental }}     on changed.user_id = daily.user_id
-        inner join users on users.user_id = daily.user_id
-    ) as daily
-    group by
-        daily.user_id,
-        daily.transaction_category
+        users.user_id,
+        used.transaction_category,
+        used.events as events_lifetime,
+        sum(daily.earned_count + daily.redeemed_count + daily.search_count)
+            filter (where last_active_day - event_date < 7) as events_7d,
+        sum(daily.earned_count + daily.redeemed_count + daily.search_count)
+            filter (where last_active_day - event_date < 28) as events_28d,
+        sum(daily.earned_count + daily.redeemed_count + daily.search_count) as events_90d
+    from users
+    inner join {{ warehouse }}.agg_user_categories as used on used.user_id = users.user_id
+    left join {{ warehouse }}.agg_user_category_daily as daily
+        on
+            daily.user_id = used.user_id
+            and daily.transaction_category = used.transaction_category
+            and daily.event_date > users.last_active_day - 90
+    group by users.user_id, used.transaction_category, used.events
 ),
 
+-- The category with most events; of equals, the first by name.
 favourites as (
     select
-        categories.user_id,
-        count(*) as category_count_lifetime,
+        user_id,
+        count(*) as category_count,
+        (array_agg(transaction_category order by events_lifetime desc, name))[1] as of_lifetime,
         (
-            array_agg(
-                categories.transaction_category
-                order by
-                    categories.event_count_lifetime desc,
-                    categories.transaction_category collate "C"
-            )
-        )[1] as favourite_category_lifetime,
+            array_agg(transaction_category order by events_7d desc, name)
+            filter (where events_7d > 0)
+        )[1] as of_7d,
         (
-            array_agg(
-                categories.transaction_category
-                order by
-                    categories.event_count_7d desc,
-                    categories.transaction_category collate "C"
-            )
-            filter (where categories.event_count_7d > 0)
-        )[1] as favourite_category_7d,
+            array_agg(transaction_category order by events_28d desc, name)
+            filter (where events_28d > 0)
+        )[1] as of_28d,
         (
-            array_agg(
-                categories.transaction_category
-                order by
-                    categories.event_count_28d desc,
-                    categories.transaction_category collate "C"
-            )
-            filter (where categories.event_count_28d > 0)
-        )[1] as favourite_category_28d,
-        (
-            array_agg(
-                categories.transaction_category
-                order by
-                    categories.event_count_90d desc,
-                    categories.transaction_category collate "C"
-            )
-            filter (where categories.event_count_90d > 0)
-        )[1] as favourite_category_90d
-    from categories
-    group by categories.user_id
+            array_agg(transaction_category order by events_90d desc, name)
+            filter (where events_90d > 0)
+        )[1] as of_90d
+    from (
+        select
+            categories.*,
+            transaction_category collate "C" as name
+        from categories
+    ) as named
+    group by user_id
 )
 
 select
-    users.user_id,
-    users.active_days_lifetime,
-    users.event_count_lifetime,
-    users.miles_earned_lifetime,
-    users.miles_redeemed_lifetime,
-    users.depth_lifetime,
-    favourites.favourite_category_lifetime,
-    users.active_days_7d,
-    users.event_count_7d,
-    users.miles_earned_7d,
-    users.miles_redeemed_7d,
-    users.depth_7d,
-    favourites.favourite_category_7d,
-    users.active_days_28d,
-    users.event_count_28d,
-    users.miles_earned_28d,
-    users.miles_redeemed_28d,
-    users.depth_28d,
-    favourites.favourite_category_28d,
-    users.active_days_90d,
-    users.event_count_90d,
-    users.miles_earned_90d,
-    users.miles_redeemed_90d,
-    users.depth_90d,
-    favourites.favourite_category_90d,
-    users.earned_count_lifetime,
-    users.redeemed_count_lifetime,
-    users.search_count_lifetime,
-    users.share_count_lifetime,
-    users.like_count_lifetime,
-    coalesce(favourites.category_count_lifetime, 0) as category_count_lifetime,
-    users.last_active_day,
-    users.first_earned_at
+    user_id,
+    cardinality(active_days) as active_days_lifetime,
+    event_count as event_count_lifetime,
+    miles_earned as miles_earned_lifetime,
+    miles_redeemed as miles_redeemed_lifetime,
+    case
+        when redeemed_count > 0 then 5
+        when earned_count > 0 then 4
+        when search_count > 0 then 3
+        when share_count > 0 then 2
+        when like_count > 0 then 1
+        else 0
+    end as depth_lifetime,
+    of_lifetime as favourite_category_lifetime,
+    cardinality(active_days) - width_bucket(last_active_day - 7, active_days) as active_days_7d,
+    event_count_7d, miles_earned_7d, miles_redeemed_7d, depth_7d, of_7d as favourite_category_7d,
+    cardinality(active_days) - width_bucket(last_active_day - 28, active_days) as active_days_28d,
+    event_count_28d, miles_earned_28d, miles_redeemed_28d, depth_28d,
+    of_28d as favourite_category_28d,
+    cardinality(active_days) - width_bucket(last_active_day - 90, active_days) as active_days_90d,
+    event_count_90d, miles_earned_90d, miles_redeemed_90d, depth_90d,
+    of_90d as favourite_category_90d,
+    earned_count as earned_count_lifetime,
+    redeemed_count as redeemed_count_lifetime,
+    search_count as search_count_lifetime,
+    share_count as share_count_lifetime,
+    like_count as like_count_lifetime,
+    coalesce(category_count, 0) as category_count_lifetime,
+    last_active_day,
+    first_earned_at
 from users
-left join favourites on favourites.user_id = users.user_id
-order by users.user_id;
+inner join lifetimes using (user_id)
+inner join windows using (user_id)
+left join favourites using (user_id)
+order by user_id;

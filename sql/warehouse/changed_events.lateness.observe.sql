@@ -6,26 +6,26 @@ with arrived as (
         -- 0: before it happened; 1 to 6: by how much later; null: a time that says nothing.
         case
             when
-                events.event_time between '2000-01-01 00:00+00' and '9999-12-30 00:00+00'
-                and events.created_at between '2000-01-01 00:00+00' and '9999-12-30 00:00+00'
+                event_time between '2000-01-01 00:00+00' and '9999-12-30 00:00+00'
+                and created_at between '2000-01-01 00:00+00' and '9999-12-30 00:00+00'
                 then
                     width_bucket(
-                        events.created_at - events.event_time,
+                        created_at - event_time,
                         array['0', '1 hour', '1 day', '2 days', '7 days', '30 days']::interval[]
                     )
         end as bucket
-    from {{ raw }}.raw_event_stream as events
+    from {{ raw }}.raw_event_stream
     {{ incremental }} where
-    {{ incremental }}     events._run_id > {{ after.event_stream }}
-    {{ incremental }}     and events._run_id <= {{ through.event_stream }}
+    {{ incremental }}     _run_id > {{ after.event_stream }}
+    {{ incremental }}     and _run_id <= {{ through.event_stream }}
 ),
 
 counted as (
     select
-        arrived.bucket,
+        bucket,
         count(*) as events
     from arrived
-    group by arrived.bucket
+    group by bucket
 )
 
 select

@@ -9,13 +9,11 @@ delete from {{ this }};
 
 insert into {{ this }} (user_id, event_date, event_id)
 select
-    events.user_id,
-    events.event_date,
-    events.event_id
-from {{ warehouse }}.classified_events as events
+    user_id, event_date, event_id
+from {{ warehouse }}.classified_events
 where
-    events._run_id > {{ after.event_stream }}
-    and events._run_id <= {{ through.event_stream }}
+    _run_id > {{ after.event_stream }}
+    and _run_id <= {{ through.event_stream }}
 union
 -- Where a replaced row used to be. The case is the one of classified_events.
 select

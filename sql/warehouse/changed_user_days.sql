@@ -7,8 +7,7 @@ delete from {{ this }};
 
 insert into {{ this }} (user_id, event_date)
 select distinct
-    changed.user_id,
-    changed.event_date
+    changed.user_id, changed.event_date
 from {{ warehouse }}.changed_events as changed
 order by changed.user_id, changed.event_date;
 

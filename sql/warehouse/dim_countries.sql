@@ -4,12 +4,11 @@
 -- Why:   which members there are, and since when.
 
 insert into {{ this }} (
-    country,
-    first_seen_date
+    country, first_seen_date
 )
 select
-    engagement.slice_value as country,
-    min(engagement.event_date) as first_seen_date
-from {{ warehouse }}.agg_engagement_daily as engagement
-where engagement.slice = 'country'
-group by engagement.slice_value;
+    slice_value as country,
+    min(event_date) as first_seen_date
+from {{ warehouse }}.agg_engagement_daily
+where slice = 'country'
+group by slice_value;

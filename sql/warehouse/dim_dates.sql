@@ -5,14 +5,7 @@
 --        decides nothing.
 
 insert into {{ this }} (
-    calendar_date,
-    week_start,
-    month_start,
-    quarter_start,
-    iso_year,
-    iso_week,
-    weekday,
-    is_weekend
+    calendar_date, week_start, month_start, quarter_start, iso_year, iso_week, weekday, is_weekend
 )
 select
     days.midnight::date as calendar_date,
@@ -25,10 +18,10 @@ select
     extract(isodow from days.midnight) in (6, 7) as is_weekend
 from (
     select
-        min(engagement.event_date)::timestamp as first_day,
-        max(engagement.event_date)::timestamp as last_day
-    from {{ warehouse }}.agg_engagement_daily as engagement
-    where engagement.slice = 'all'
+        min(event_date)::timestamp as first_day,
+        max(event_date)::timestamp as last_day
+    from {{ warehouse }}.agg_engagement_daily
+    where slice = 'all'
 ) as data
 cross join lateral
     generate_series(data.first_day, data.last_day, interval '1 day') as days (midnight);

@@ -4,14 +4,10 @@
 -- Why:   which fact holds an event type and how deep an engagement it is; unknown types too.
 
 insert into {{ this }} (
-    event_type,
-    fact_table,
-    depth
+    event_type, fact_table, depth
 )
 select
-    known.event_type,
-    known.fact_table,
-    known.depth
+    known.event_type, known.fact_table, known.depth
 from (
     values
     ('like', 'fact_social_engagements', 1),

@@ -4,12 +4,11 @@
 -- Why:   which members there are, and since when.
 
 insert into {{ this }} (
-    platform,
-    first_seen_date
+    platform, first_seen_date
 )
 select
-    engagement.slice_value as platform,
-    min(engagement.event_date) as first_seen_date
-from {{ warehouse }}.agg_engagement_daily as engagement
-where engagement.slice = 'platform'
-group by engagement.slice_value;
+    slice_value as platform,
+    min(event_date) as first_seen_date
+from {{ warehouse }}.agg_engagement_daily
+where slice = 'platform'
+group by slice_value;

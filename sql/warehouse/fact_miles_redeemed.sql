@@ -12,24 +12,12 @@ delete from {{ this }} as fact
 ;
 
 insert into {{ this }} (
-    user_id,
-    event_date,
-    event_id,
-    transaction_category,
-    platform,
-    utm_source,
-    country,
-    miles_redeemed,
-    event_time
+    user_id, event_date, event_id, transaction_category, platform, utm_source, country,
+    miles_redeemed, event_time
 )
 select
-    events.user_id,
-    events.event_date,
-    events.event_id,
-    events.transaction_category,
-    events.platform,
-    events.utm_source,
-    events.country,
+    events.user_id, events.event_date, events.event_id, events.transaction_category,
+    events.platform, events.utm_source, events.country,
     events.miles_amount as miles_redeemed,
     events.event_time
 from {{ warehouse }}.classified_events as events

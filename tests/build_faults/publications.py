@@ -68,14 +68,13 @@ COLUMN = (
     ),
     (
         "sql/warehouse/dim_platforms.sql",
-        "    first_seen_date\n)",
-        "    first_seen_date,\n    last_seen_date\n)",
+        "    platform, first_seen_date\n)",
+        "    platform, first_seen_date, last_seen_date\n)",
     ),
     (
         "sql/warehouse/dim_platforms.sql",
-        "    min(engagement.event_date) as first_seen_date\n",
-        "    min(engagement.event_date) as first_seen_date,\n"
-        "    max(engagement.event_date) as last_seen_date\n",
+        "    min(event_date) as first_seen_date\n",
+        "    min(event_date) as first_seen_date,\n    max(event_date) as last_seen_date\n",
     ),
 )
 # Another type for one: nobody's text has to change.

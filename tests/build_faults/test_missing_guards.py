@@ -256,7 +256,7 @@ def late_event_between_two_others(world: World) -> None:
     """The periods beside it change, on days that nobody touched: retained, not resurrected."""
     world.insert(event(-20, "eve"), event(8, "eve"))
     built(world)
-    for day in (7, -40):
+    for day in (7, -19, -40):
         world.insert(event(day, "eve"))
         built(world)
 
@@ -289,7 +289,7 @@ def failed_build(world: World) -> None:
     """What it did was taken back, and its scripts say so."""
     world.insert(earn(1, "eve"))
     world.ingest()
-    world.edit("sql/reporting/kpi_daily.sql", "days.miles_earned,\n", "1 / 0,\n")
+    world.edit("sql/reporting/kpi_daily.sql", "round(dau_7d / days_7d, 6)", "1 / 0")
     with pytest.raises(RunnerError):
         world.build()
     (*_, failed) = world.builds()
@@ -454,6 +454,12 @@ GUARDS: dict[str, Guard] = {
         lambda bench: bench.script("warehouse/changed_events", OF_REPLACED, "false"),
         events_that_are_deleted,
     ),
+    "former categories of events": (
+        lambda bench: bench.script(
+            "warehouse/changed_user_categories", "pipeline_id = {{ pipeline.event_stream }}", "false"
+        ),
+        event_that_moves_to_another_user,
+    ),
     "a position of each pipeline": (with_one_position_for_all, late_run_of_another_pipeline),
     "one snapshot": (without_the_snapshot, ingest_while_a_full_build_reads),
     "blocking checks": (
@@ -485,7 +491,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "the difference in counts of periods": (
         lambda bench: bench.script(
-            "warehouse/agg_user_activity", "(-1, lists.days_before)", "(0, lists.days_before)"
+            "warehouse/agg_user_activity", "(-1, days_before)", "(0, days_before)"
         ),
         late_event_between_two_others,
     ),
@@ -503,29 +509,31 @@ GUARDS: dict[str, Guard] = {
     ),
     "who is counted already": (
         lambda bench: bench.script(
-            "warehouse/agg_user_category_daily", "0 as sign", "1 as sign"
+            "warehouse/agg_user_category_daily",
+            "event_date between span_start and span_end",
+            "event_date >= first_changed_day",
         ),
         two_days_of_a_week,
     ),
     "the period before a change": (
         lambda bench: bench.script(
             "warehouse/agg_user_activity",
-            "greatest(stored.kept_days, 1)",
-            "coalesce(stored.kept_days, 0) + 1",
+            "greatest(kept_days, 1)",
+            "coalesce(kept_days, 0) + 1",
         ),
         late_event_between_two_others,
     ),
     "several places of a user": (
         lambda bench: bench.script(
-            "warehouse/agg_user_category_daily", "count(*) over (", "1 + 0 * count(*) over ("
+            "warehouse/agg_user_category_daily", "(is_settled, false,", "(is_settled, true,"
         ),
         two_platforms_of_a_day,
     ),
     "periods that are over by now": (
         lambda bench: bench.script(
             "reporting/miles_by_category",
-            "reported.is_complete is distinct from",
-            "false and reported.is_complete is distinct from",
+            "where is_complete is distinct from",
+            "where false and is_complete is distinct from",
         ),
         month_that_ends,
     ),

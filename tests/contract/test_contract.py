@@ -38,7 +38,9 @@ LEDGER_VIEWS = {"reporting.pipeline_runs", "reporting.freshness", "reporting.dat
 FORBIDDEN = (
     r"\bnow\s*\(|\bcurrent_(date|time|timestamp)\b|\blocaltime(stamp)?\b|\btimeofday\b"
     r"|\b(clock|statement|transaction)_timestamp\b|'(now|today|yesterday|tomorrow)'|\brandom\b"
-    r"|\btruncate\b|\bmerge\b|\block\s+table\b|\b(create|alter|drop|grant|revoke)\s"
+    r"|\btruncate\b|\bmerge\b|\block\s+table\b|\b(alter|grant|revoke)\s"
+    # What a table held before may be kept beside it, until the script ends.
+    r"|\bcreate\s(?!temporary table \w+ as\n)|\bdrop\s(?!table pg_temp\.)"
     r"|\b(begin|commit|rollback|savepoint)\b|\bsearch_path\b|\bset\s+(local|session)\b"
 )
 

@@ -38,7 +38,7 @@ from runner.setup.demo import seed as write_events
 @click.option(
     "--end", type=click.DateTime(), help="End of the last day, in UTC (default: today at midnight)."
 )
-@click.option("--append", is_flag=True, help="Continue after the newest event.")
+@click.option("--append", is_flag=True, help="Continue after the newest row.")
 @click.option("--demo", is_flag=True, help="Allow demo data on your own server.")
 @click.option(
     "--if-empty",

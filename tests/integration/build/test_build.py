@@ -139,8 +139,8 @@ def test_a_failed_script_changes_nothing_that_a_reader_sees(built: Database, pro
     broken = edit(
         project,
         "sql/reporting/kpi_daily.sql",
-        "days.miles_redeemed,\n    days.burn_rate",
-        "1 / 0,\n    days.burn_rate",
+        "miles_redeemed, burn_rate\nfrom days",
+        "1 / 0, burn_rate\nfrom days",
     )
     with pytest.raises(RunnerError, match=r"sql/reporting/kpi_daily.sql.*division by zero.*22012"):
         rebuild(built, manifest=broken)
@@ -160,8 +160,8 @@ def test_an_error_names_the_file_and_the_line(built: Database, project: Path) ->
     broken = edit(
         project,
         "sql/warehouse/dim_platforms.sql",
-        "min(engagement.event_date)",
-        "min(engagement.nonsense)",
+        "min(event_date)",
+        "min(nonsense)",
     )
     line = (project / "sql/warehouse/dim_platforms.sql").read_text().split("nonsense")[0].count(
         "\n"
