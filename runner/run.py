@@ -91,12 +91,16 @@ def ingest(
         found = [row["pipeline_id"] for row in pipelines(session, pipeline)]
     runs: list[RunResult] = []
     failures: list[RunnerError] = []
+
+    def on_result(result: RunResult) -> None:
+        runs.append(result)
+        listener.loaded(result)
+
     for pipeline_id in found:
         controller = IngestionPipeline(pipeline_id, database, project)
         try:
-            runs += controller.run(wait_seconds, listener.loaded, sweep)
+            controller.run(wait_seconds, on_result, sweep)
         except RunnerError as error:
-            runs += controller.loaded
             if skip and isinstance(error, LockHeld):
                 skip(error, pipeline_id)
             else:

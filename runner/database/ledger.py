@@ -45,6 +45,22 @@ class Position:
         return self.through > self.after
 
 
+@dataclass(frozen=True, slots=True)
+class Horizons:
+    """The oldest transactions that were open in earlier runs: older ones need no second look.
+
+    `lookback` is that of the newest run that searched the lookback, which ended at `lookback_high`;
+    `table` that of the newest that searched the whole table. `has_table` is whether one still
+    counts, and `is_due` whether it is too long ago.
+    """
+
+    lookback: int | None
+    lookback_high: str | None
+    table: int | None
+    has_table: bool
+    is_due: bool
+
+
 @contextlib.contextmanager
 def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]:
     """Open a session for work and another for evidence, which survives a rollback of the work."""
@@ -247,18 +263,19 @@ def positions(session: Session, target: str) -> dict[str, Position]:
 
 
 def horizons(
-    session: Session, definition: Mapping[str, Any], chain: str, next_xid: int | None
-) -> dict[str, Any]:
-    """Where the search of a pipeline for late rows can start from, `behind` the watermark and
-    `through` the table, and whether a sweep is due.
-    """
+    session: Session, pipeline_id: int, sweep_every: str | None, chain: str, next_xid: int | None
+) -> Horizons:
+    """Return where the search of a pipeline for late rows can start from, in this chain."""
     values = {
-        "pipeline_id": definition["pipeline_id"],
-        "sweep_every": definition["sweep_every"],
+        "pipeline_id": pipeline_id,
+        "sweep_every": sweep_every,
         "chain": chain,
         "next_xid": next_xid,
     }
-    return session.row(named_query("database/ledger.horizons"), values)
+    found = session.row(named_query("database/ledger.horizons"), values)
+    for name in ("lookback", "table"):
+        found[name] = None if found[name] is None else int(found[name])
+    return Horizons(**found)
 
 
 def gaps(session: Session, pipeline_id: int) -> list[tuple[str, str]]:

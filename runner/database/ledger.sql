@@ -311,9 +311,9 @@ through as (
 )
 
 select
-    (select behind.horizon from behind)::text::numeric as behind,
-    (select behind.high from behind)::text as behind_high,
-    (select through.horizon from through)::text::numeric as through,
+    (select behind.horizon from behind)::text::numeric as lookback,
+    (select behind.high from behind)::text as lookback_high,
+    (select through.horizon from through)::text::numeric as table,
     exists (
         select
         from through
@@ -328,7 +328,7 @@ select
                     and undos.status = 'succeeded'
                     and undos.run_id > through.run_id
             )
-    ) as has_through,
+    ) as has_table,
     coalesce(
         (select through.finished_at from through) < clock_timestamp() - %(sweep_every)s::interval,
         false

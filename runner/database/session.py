@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from runner.errors import RunnerError, StartError
@@ -165,6 +166,18 @@ class Session:
         """Undo what runs inside when something is raised, and nothing else of the transaction."""
         with _translated("", None), self.connection.transaction():
             yield
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Roll back what runs inside, on success too.
+
+        A transaction of its own, with one snapshot; inside a transaction, a savepoint of it.
+        """
+        with _translated("", None):
+            if self.connection.info.transaction_status == TransactionStatus.IDLE:
+                self.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            with self.connection.transaction(force_rollback=True):
+                yield
 
     def cancel(self) -> None:
         """End what runs over this connection, from another thread."""

@@ -1,44 +1,57 @@
-"""A new pipeline: its row, and for a source in another database what reads it from here."""
+"""Adding a pipeline: its row, and for a source elsewhere what reads it from here.
+
+The latter is the work of runner.ingest.foreign, which is imported only when an address is given.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from runner.database import tables
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
 from runner.ingest import preflight
-from runner.ingest.foreign import attach as foreign
-from runner.ingest.foreign.address import PASSWORD, SourceAddress, origin
-from runner.ingest.source import look, read_clock
+from runner.ingest.pipelines import read_definition
+from runner.ingest.promise import promise_of
+from runner.ingest.source import inspect_source, read_clock
+
+if TYPE_CHECKING:
+    from runner.ingest.foreign.address import SourceAddress
+
+# The variable that has the password: everybody who lists processes sees the command line.
+PASSWORD_VARIABLE = "MILEPOST_SOURCE_PASSWORD"
+UNIQUE_VIOLATION = "23505"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was asked for."""
+    """What was asked for: values of the new row by column, and where the source is, if not here."""
 
     row: Mapping[str, Any]
-    origin: SourceAddress | None
+    address: SourceAddress | None
     timezone: str | None
     types: Mapping[str, str]
 
     @property
     def lacks_password(self) -> bool:
-        """Whether there is a user elsewhere, and nothing was said of a password."""
-        return bool(self.origin and self.origin.user and self.origin.password is None)
+        """Whether a remote user is named, and nothing was said about a password."""
+        return bool(self.address and self.address.user and self.address.password is None)
 
     def with_password(self, password: str) -> Wanted:
-        assert self.origin is not None
-        return replace(self, origin=replace(self.origin, password=password))
+        """Return the same request with a password for the remote user."""
+        assert self.address is not None
+        return replace(self, address=replace(self.address, password=password))
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What there is now: things in words, the row, and what is doubtful."""
+    """What was added: the objects created, in words; the row, as it is shown; and warnings."""
 
     made: list[str]
     row: dict[str, Any]
@@ -53,62 +66,72 @@ def read(
     key_columns: tuple[str, ...],
     **row: Any,
 ) -> Wanted:
-    """Read the options of `pipelines add`."""
+    """Read the options of `pipelines add`; UsageError if they make no sense."""
     if address is None and source_relation is None:
-        raise UsageError("--source says which table to read: SCHEMA.TABLE")
+        raise UsageError("--source is missing", "name the table to read: --source SCHEMA.TABLE")
     if source_relation is not None and not all(source_relation.partition(".")):
-        raise UsageError("--source names a table and its schema: SCHEMA.TABLE")
+        raise UsageError("--source names a table with its schema: SCHEMA.TABLE")
     pairs = [pair.partition("=") for pair in types]
     if not all(name and type_name for name, _, type_name in pairs):
         raise UsageError("--type is COLUMN=TYPE")
+    parsed = None
+    if address:
+        from runner.ingest.foreign.address import parse_address
+
+        parsed = parse_address(address, os.environ.get(PASSWORD_VARIABLE) or None)
     return Wanted(
         {**row, "source_relation": source_relation, "key_columns": list(key_columns)},
-        origin(address, os.environ.get(PASSWORD) or None) if address else None,
+        parsed,
         timezone,
         {name: type_name for name, _, type_name in pairs},
     )
 
 
 def add(session: Session, wanted: Wanted, project: Path) -> Added:
-    """Make what is wanted, inside a transaction of the caller's."""
+    """Add a pipeline, inside a transaction of the caller's."""
     row, cursor = dict(wanted.row), wanted.row["cursor_column"]
-    # How many rows another server has in a year is not known here.
-    row["window_size"] = row["window_size"] or ("30 days" if wanted.origin else "1 year")
+    # It is not known here how many rows a remote source has in a year.
+    row["window_size"] = row["window_size"] or ("30 days" if wanted.address else "1 year")
     made: list[str] = []
     warnings: list[str] = []
-    clock, types, has_zone = None, dict(wanted.types), False
-    if wanted.origin:
+    types, has_zone = dict(wanted.types), False
+    if wanted.address:
+        from runner.ingest.foreign.attach import attach
+
         is_local_time = wanted.timezone is not None
-        table = foreign.attach(
-            session, wanted.origin, row["source_relation"], cursor, is_local_time
-        )
+        table = attach(session, wanted.address, row["source_relation"], cursor, is_local_time)
         row["source_relation"], clock, has_zone = table.relation, table.clock, table.has_zone
         types = {**table.types, **types}
         made, warnings = [*table.made], [*table.notes]
     else:
-        clock = foreign.clock_beside(session, row["source_relation"])
+        clock = _clock_beside(session, row["source_relation"])
     _check(session, types, wanted.timezone)
-    pipeline_id = _insert(session, row)
-    foreign.complete(session, pipeline_id, clock, types, wanted.timezone or "UTC")
-    definition = session.row(
-        named_query("ingest/pipeline.definition"), {"pipeline_id": pipeline_id}
+    zone = wanted.timezone or "UTC"
+    pipeline_id = _insert(
+        session, {**row, "clock": clock, "types": json.dumps(types), "timezone": zone}
     )
-    source = look(session, definition, project)
+    definition = read_definition(session, pipeline_id)
+    source = inspect_source(session, definition, project)
     warnings += preflight.findings(session, source)
     if source.is_naive:
         warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
     shown = session.rows(named_query("ingest/pipelines.pipeline"), {"name": row["name"]})[0]
     if source.kind != "table":
-        shown["asked there"] = foreign.prove_search(
-            session, row["source_relation"], cursor, source.cursor.type
-        )
-    promise = source.promise(read_clock(session, source, definition["watermark"]))
+        shown["remote query"] = preflight.remote_query(session, source)
+    promise = promise_of(source, read_clock(session, source))
     shown["guarantee"] = f"{promise.word}: {promise.sentence}"
     return Added(made, shown, warnings)
 
 
+def _clock_beside(session: Session, source: str) -> str | None:
+    """Return the clock of a foreign table that was made before: the one in its schema."""
+    clock = f"{source.partition('.')[0]}.clock"
+    kinds = [tables.kind(session, source), tables.kind(session, clock)]
+    return clock if kinds == ["f", "f"] and source != clock else None
+
+
 def _check(session: Session, types: Mapping[str, str], timezone: str | None) -> None:
-    """That the server knows what was named."""
+    """Refuse types and time zones that the server does not know."""
     for column, type_name in types.items():
         found = session.row(
             "select to_regtype(%(type_name)s) is not null as found", {"type_name": type_name}
@@ -128,7 +151,7 @@ def _insert(session: Session, row: dict[str, Any]) -> int:
     try:
         return int(session.row(named_query("ingest/pipelines.add_pipeline"), row)["pipeline_id"])
     except QueryFailed as error:
-        if error.sqlstate != "23505":
+        if error.sqlstate != UNIQUE_VIOLATION:
             raise
         raise UsageError(
             f"there is a pipeline {row['name']} already, or one into the same replica",
@@ -139,8 +162,8 @@ def _insert(session: Session, row: dict[str, Any]) -> int:
 def _doubts_of_zone(cursor: str, timezone: str | None, has_zone: bool) -> list[str]:
     if has_zone and timezone not in (None, "UTC"):
         raise UsageError(
-            f"{cursor} means the same moment everywhere, and arrives in UTC", "leave out --timezone"
+            f"{cursor} means the same moment everywhere, and arrives in UTC", "omit --timezone"
         )
     if has_zone or timezone:
         return []
-    return [f"{cursor} has no time zone: it is read as UTC; --timezone names another"]
+    return [f"{cursor} has no time zone and is read as UTC; --timezone names another"]

@@ -1,4 +1,4 @@
-"""Blockers: transactions that are open in a source, because of which rows wait."""
+"""Blockers: transactions open in a source that make its rows wait."""
 
 from __future__ import annotations
 
@@ -8,60 +8,57 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
-from runner.ingest.conditions import Conditions
-from runner.ingest.pipelines import pipelines
-from runner.ingest.source import Clock, Source, look, read_clock
+from runner.ingest.conditions import Conditions, exists
+from runner.ingest.pipelines import pipelines, read_definition
+from runner.ingest.promise import promise_of
+from runner.ingest.source import Source, inspect_source, read_clock
 
-# A shorter hold is nothing that a person would have to know of.
-PATIENCE = timedelta(minutes=1)
+# Nobody needs to hear of a shorter hold.
+MIN_HOLD = timedelta(minutes=1)
 # Nor is a source worth a longer wait than this for each question.
-TIMEOUT = "set statement_timeout = '5s'"
+SET_TIMEOUT = "set statement_timeout = '5s'"
 
 
 def blockers(session: Session, project: Path) -> list[dict[str, str]]:
-    """A problem for each enabled pipeline whose rows wait, or whose clock cannot be asked."""
-    session.run(TIMEOUT)
+    """Return a problem for each enabled pipeline whose rows wait, or whose clock cannot be read."""
+    session.run(SET_TIMEOUT)
     problems = []
     for pipeline in pipelines(session):
-        definition = session.row(named_query("ingest/pipeline.definition"), pipeline)
+        definition = read_definition(session, pipeline["pipeline_id"])
         try:
-            found = _hold(session, look(session, definition, project))
+            found = _blocker(session, inspect_source(session, definition, project))
         except StartError:  # there is no such source yet: an ingest says what it lacks
             continue
         except QueryFailed as error:
-            relation = definition["clock_relation"] or definition["source_relation"]
+            relation = definition.clock_relation or definition.source_relation
             found = (
-                f"it cannot be asked who holds it back: {error.message}",
-                f"mend {relation}, or the way to its server",
+                f"cannot find out who holds it back: {error.message}",
+                f"repair {relation}, or the connection to its server",
             )
         if found:
-            what = f"pipeline {definition['pipeline_name']}"
+            what = f"pipeline {definition.pipeline_name}"
             problems.append({"what": what, "problem": found[0], "remedy": found[1]})
     return problems
 
 
-def _hold(session: Session, source: Source) -> tuple[str, str] | None:
-    """What waits for whom and since when, and what ends it."""
-    clock = read_clock(session, source, source.definition["watermark"])
+def _blocker(session: Session, source: Source) -> tuple[str, str] | None:
+    """Return which rows wait for whom and for how long, and what ends it."""
+    clock = read_clock(session, source)
     if clock.held_since is None or clock.held_by is None:
         return None
-    # An infinite clock is none; both times are in UTC.
+    # A clock may be infinite, and then tells no age; both times are in UTC.
     age = datetime.fromisoformat(clock.clock[:19]) - datetime.fromisoformat(clock.held_since)
-    # What the horizon finds later does not wait for longer than the definition says.
-    goes_on = clock.hold_is_over and source.promise(clock).word == "exact"
-    if age < PATIENCE or goes_on or not _waits(session, source, clock):
+    # Past max_hold nobody waits for rows that are found later anyway.
+    goes_on = clock.hold_is_over and promise_of(source, clock).word == "exact"
+    if age < MIN_HOLD or goes_on:
+        return None
+    waiting = Conditions(session, source).window(clock.settled, clock.clock)
+    if not exists(session, source, waiting):
         return None
     rows = "all rows" if clock.settled == "-infinity" else f"rows newer than {clock.settled[:19]}"
     return f"{rows} wait: {clock.held_by}, for {_words(age)}", _remedy(clock.held_by, source)
-
-
-def _waits(session: Session, source: Source, clock: Clock) -> bool:
-    scope = Conditions(session, source, clock, []).window(clock.settled, clock.clock)
-    query = sql.SQL("select exists (select from {} as source where {}) as found")
-    return bool(session.row(query.format(source.relation, scope).as_string(None))["found"])
 
 
 def _remedy(held_by: str, source: Source) -> str:

@@ -1,65 +1,64 @@
-"""The columns of a source and of its replica, as the catalogue has them."""
+"""Columns of a source and of its replica, as the catalogue has them. Queries: columns.sql."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from runner.database.names import relation
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError
+from runner.ingest.pipelines import PipelineDefinition
 
 RUN_ID, DELETED_AT = "_run_id", "_deleted_at"
-OURS = (RUN_ID, DELETED_AT)  # columns of a replica that no source may have
-ROW_AGE = "_row_age"  # a column of a source that no replica has
+# What a replica has beside the columns of its source. No source may use these names.
+RESERVED_COLUMNS = (RUN_ID, DELETED_AT)
+# What the view of a remote source has beside the columns of its table. No replica has it.
+ROW_AGE = "_row_age"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """A column with its type as format_type() spells it."""
+
     name: str
     type: str
     is_required: bool
     comment: str | None
 
 
-def stored_columns(session: Session, definition: dict[str, Any]) -> list[Column]:
-    """The columns of a replica; none if there is no replica."""
-    return _columns(session, definition["target_relation"])
+def stored_columns(session: Session, definition: PipelineDefinition) -> list[Column]:
+    """Return the columns of a replica, in order; none if there is no replica."""
+    return _columns(session, definition.target_relation)
 
 
-def source_columns(session: Session, definition: dict[str, Any]) -> list[Column]:
-    """The columns of a source; StartError if it, its cursor or its key is not there."""
-    source = definition["source_relation"]
-    columns = _columns(session, source)
+def source_columns(session: Session, definition: PipelineDefinition) -> list[Column]:
+    """Return the columns of a source, in order.
+
+    StartError if the source, its cursor or its key does not exist, or its cursor is no timestamp.
+    """
+    name, source = definition.pipeline_name, definition.source_relation
+    columns = {column.name: column for column in _columns(session, source)}
     if not columns:
         raise StartError(
-            f"pipeline {definition['pipeline_name']}: source {source} does not exist or is hidden",
+            f"pipeline {name}: source {source} does not exist, or this role cannot see it",
             "correct source_relation in orchestrator.pipeline_definitions",
         )
-    names = [column.name for column in columns]
-    for what in (definition["cursor_column"], *definition["key_columns"]):
-        if what not in names:
+    for needed in (definition.cursor_column, *definition.key_columns):
+        if needed not in columns:
             raise StartError(
-                f"pipeline {definition['pipeline_name']}: {source} has no column {what}",
+                f"pipeline {name}: {source} has no column {needed}",
                 "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
             )
-    cursor = _cursor(columns, definition)
+    cursor = columns[definition.cursor_column]
     if not cursor.type.startswith("timestamp"):
         raise StartError(
-            f"pipeline {definition['pipeline_name']}: cursor {cursor.name} is a {cursor.type}",
+            f"pipeline {name}: cursor {cursor.name} is of type {cursor.type}",
             "a cursor is a timestamp that says when the row was written",
         )
-    return columns
-
-
-def _cursor(columns: list[Column], definition: dict[str, Any]) -> Column:
-    return next(column for column in columns if column.name == definition["cursor_column"])
+    return list(columns.values())
 
 
 def _columns(session: Session, name: str) -> list[Column]:
-    quoted = relation(name).as_string(None)
-    return [
-        Column(**row)
-        for row in session.rows(named_query("ingest/pipeline.columns"), {"relation": quoted})
-    ]
+    values = {"relation": relation(name).as_string()}
+    return [Column(**row) for row in session.rows(named_query("ingest/columns.columns"), values)]

@@ -1,4 +1,7 @@
-"""Scopes: which rows of a source a statement takes, as a condition on rows called `source`."""
+"""Conditions: which rows of a source a statement takes. Queries: conditions.sql.
+
+A condition is SQL about a row called `source`.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,18 @@ from psycopg import sql
 
 from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.ingest.source import OLDEST_HORIZON, Clock, Source
+from runner.ingest.source import Clock, Source
 
 AUTUMN_HOUR = "1 hour"
+# The server compares ages of transactions modulo 2^32: beyond half of that they say nothing.
+MAX_HORIZON_AGE = 2**31 - 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The scopes of one transaction. Moments come as text, ends of windows may be infinite. Without
-    a clock there are windows only.
+    """The conditions of one transaction. Moments are text, and the ends of windows may be infinite.
+
+    Without a clock only windows can be named. Rows of `gaps` are left out where a method says so.
     """
 
     session: Session
@@ -30,24 +36,28 @@ class Conditions:
         edges = self._edges(low, high)
         return self._between(edges["low"], edges["high"])
 
+    def window_but_gaps(self, low: str, high: str) -> sql.Composed:
+        """Rows of [low, high) outside the gaps."""
+        return self._outside_gaps(self.window(low, high))
+
     def ahead(self, low: str, high: str) -> sql.Composed:
-        """Rows of [low, high) to look for the first of: none at -infinity, no hour twice."""
+        """Rows of [low, high) of which the first begins a window: none at -infinity, and no hour
+        twice.
+        """
         edges = self._edges(low, high, slack="0")
-        scope = self._between(edges["low"], edges["high"])
+        condition = self._between(edges["low"], edges["high"])
         if not self.source.is_postgres:
-            return scope
-        return sql.SQL("{} and {} > '-infinity'").format(scope, self.source.cursor_name)
+            return condition
+        return sql.SQL("{} and {} > '-infinity'").format(condition, self.source.cursor_name)
 
     def behind(self, low: str, since: str | None) -> sql.Composed:
-        """Rows of the lookback before `low`, but those of gaps. The lookback begins before `since`,
-        if that is earlier: where the run ended from whose horizon on rows are looked at.
+        """Rows of the lookback before `low`, outside the gaps.
+
+        Where `since` is earlier than `low`, the lookback begins before it: that is where the run
+        ended whose horizon is continued.
         """
         edges = self._edges(low, since=since)
         return self._outside_gaps(self._between(edges["behind"], edges["low"]))
-
-    def window_but_gaps(self, low: str, high: str) -> sql.Composed:
-        """Rows of [low, high), but those of gaps."""
-        return self._outside_gaps(self.window(low, high))
 
     def odd(self) -> sql.Composed:
         """Rows whose cursor is null, infinite or more than a day ahead: no window holds them, or
@@ -62,17 +72,18 @@ class Conditions:
             parts.append(sql.SQL("{} is null").format(cursor))
         return sql.SQL("({})").format(sql.SQL(" or ").join(parts))
 
-    def written_since(self, scope: sql.Composed, horizon: int | None) -> sql.Composed:
-        """Of a scope, what was written by the transactions since a horizon. All of it where there
-        is no such horizon, or where it is so old that ages mean nothing.
+    def written_since(self, condition: sql.Composed, horizon: int | None) -> sql.Composed:
+        """Narrow a condition to rows that transactions have written since a horizon.
+
+        Without a horizon, or with one so old that ages mean nothing, nothing is narrowed.
         """
         now = self.clock.next_xid if self.clock else None
         if horizon is None or now is None or not self.source.has_horizon:
-            return scope
+            return condition
         age = now - horizon
-        if age > OLDEST_HORIZON:
-            return scope
-        return sql.SQL("{} and {}").format(scope, self.source.is_recent(age))
+        if age > MAX_HORIZON_AGE:
+            return condition
+        return sql.SQL("{} and {}").format(condition, self.source.is_recent(age))
 
     def _between(self, low: str, high: str) -> sql.Composed:
         # Rows at -infinity are odd, where there is a key to merge them by.
@@ -82,12 +93,11 @@ class Conditions:
             self.source.cursor_name, self.source.moment(low), self.source.moment(high)
         )
 
-    def _outside_gaps(self, scope: sql.Composed) -> sql.Composed:
+    def _outside_gaps(self, condition: sql.Composed) -> sql.Composed:
         for low, high in self.gaps:
-            edges = self._edges(low, high)
-            gap = self._between(edges["low"], edges["high"])
-            scope = sql.SQL("({} and not {})").format(scope, gap)
-        return scope
+            gap = self.window(low, high)
+            condition = sql.SQL("({} and not {})").format(condition, gap)
+        return condition
 
     def _edges(
         self,
@@ -96,20 +106,28 @@ class Conditions:
         slack: str | None = None,
         since: str | None = None,
     ) -> dict[str, str]:
+        """Return moments as the cursor has them; the server knows the time zones."""
         definition = self.source.definition
         if slack is None:
             slack = AUTUMN_HOUR if self.source.reads_hours_twice else "0"
-        query = named_query("ingest/pipeline.edges")
         values = {
             "low": low,
             "high": high,
             "since": since,
-            "start": definition["start_at"],
+            "start": definition.start_at,
             "clock": self.clock.clock if self.clock else None,
-            "lookback": definition["lookback"],
+            "lookback": definition.lookback,
             "is_naive": self.source.is_naive,
-            "zone": definition["cursor_timezone"],
+            "zone": definition.cursor_timezone,
             "slack": slack,
         }
-        edges: dict[str, str] = self.session.row(query, values)["edges"]
+        edges: dict[str, str] = self.session.row(named_query("ingest/conditions.edges"), values)[
+            "edges"
+        ]
         return edges
+
+
+def exists(session: Session, source: Source, condition: sql.Composable) -> bool:
+    """Return whether the source has a row that meets a condition."""
+    query = sql.SQL("select exists (select from {} as source where {}) as found")
+    return bool(session.row(query.format(source.relation, condition).as_string())["found"])

@@ -1,11 +1,13 @@
-"""Drift: the columns of a source change, and its replica follows where nothing is lost by it."""
+"""Drift: when the columns of a source change, its replica follows where nothing is lost by it.
+
+Queries: drift.sql.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from psycopg import sql
 
@@ -14,12 +16,13 @@ from runner.database.names import relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
-from runner.ingest.columns import OURS, ROW_AGE, RUN_ID, Column
+from runner.ingest.columns import RESERVED_COLUMNS, ROW_AGE, RUN_ID, Column
+from runner.ingest.pipelines import PipelineDefinition
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How a replica gets to fit its source: statements, and what to say of them in the log.
+    """How a replica comes to fit its source: statements, and a sentence for each in the log.
 
     `widened` are the columns that change their type.
     """
@@ -33,36 +36,35 @@ class Drift:
 
 def plan(
     session: Session,
-    definition: dict[str, Any],
+    definition: PipelineDefinition,
     source: Sequence[Column],
     stored: Sequence[Column],
 ) -> Drift:
-    """What a replica needs so that it fits its source; StartError where it cannot follow."""
+    """Return what a replica needs to fit its source; StartError if it cannot follow."""
     comparison = _Comparison(definition, source, stored)
     values = {
         "source": relation(comparison.source_name).as_string(None),
         "target": comparison.target.as_string(None),
         "columns": [column.name for column, _ in comparison.retyped],
     }
-    # Most runs find nothing, and need not ask.
     rows = session.rows(named_query("ingest/drift.followed"), values) if comparison.retyped else []
     return comparison.drift({row["name"] for row in rows})
 
 
 def compare(
-    definition: dict[str, Any],
+    definition: PipelineDefinition,
     source: Sequence[Column],
     stored: Sequence[Column],
     followed: Collection[str],
 ) -> Drift:
-    """`plan` where it is known which of the columns have a type that the replica can follow."""
+    """Return the plan where it is known which columns have a new type that the replica can take."""
     return _Comparison(definition, source, stored).drift(followed)
 
 
 def apply(session: Session, drift: Drift) -> None:
-    """Change a replica, in the transaction that is open; the views that read it stay.
+    """Change a replica in the open transaction; the views that read it stay.
 
-    StartError, which has to end the transaction, if something else hangs on a column.
+    StartError, which has to end the transaction, if something else depends on a column.
     """
     if not drift.statements:
         return
@@ -81,29 +83,29 @@ def apply(session: Session, drift: Drift) -> None:
         for view in views:
             session.run(view["as_it_was"])
     except QueryFailed as error:
-        if retry.passes(error, 0):
+        if retry.is_transient(error, 0):
             raise
         names = ", ".join(view["name"] for view in views)
         raise StartError(
             f"pipeline {drift.pipeline}: {drift.target} cannot follow its source:"
             f" {'; '.join(drift.sentences)}: {error.message}",
             f"drop view {names}; then python -m runner ingest {drift.pipeline}; then python -m"
-            " runner schema apply makes the views that ship"
+            " runner schema apply creates the shipped views again"
             if names
-            else "drop what is named there, ingest, and create it again",
+            else "drop the object that is named there, ingest, and create it again",
         ) from error
 
 
 class _Comparison:
-    """A source beside its replica."""
+    """A source compared with its replica."""
 
     def __init__(
-        self, definition: dict[str, Any], source: Sequence[Column], stored: Sequence[Column]
+        self, definition: PipelineDefinition, source: Sequence[Column], stored: Sequence[Column]
     ) -> None:
         self.definition = definition
-        self.pipeline: str = definition["pipeline_name"]
-        self.source_name: str = definition["source_relation"]
-        self.target_name: str = definition["target_relation"]
+        self.pipeline: str = definition.pipeline_name
+        self.source_name: str = definition.source_relation
+        self.target_name: str = definition.target_relation
         self.target = relation(self.target_name)
         self.source = {column.name: column for column in source if column.name != ROW_AGE}
         self.stored = {column.name: column for column in stored}
@@ -111,7 +113,7 @@ class _Comparison:
             (column, self.stored[column.name])
             for column in self.source.values()
             if column.name in self.stored
-            and column.name not in definition["column_types"]
+            and column.name not in definition.column_types
             and column.type != self.stored[column.name].type
         ]
 
@@ -121,7 +123,7 @@ class _Comparison:
         steps = [
             *(self._add(column) for name, column in self.source.items() if name not in self.stored),
             *(self._widen(column, before) for column, before in self.retyped),
-            *self._come_and_gone(),
+            *self._remember_removed(),
         ]
         return Drift(
             self.pipeline,
@@ -132,14 +134,14 @@ class _Comparison:
         )
 
     def _refuse_names(self) -> None:
-        for name in OURS:
+        for name in RESERVED_COLUMNS:
             if name in self.source:
                 raise StartError(
-                    f"pipeline {self.pipeline}: {self.source_name} has a column {name}, which is a"
-                    " name of ours",
-                    f"read a view of {self.source_name} in which the column has another name",
+                    f"pipeline {self.pipeline}: {self.source_name} has a column {name}, a name"
+                    " that is reserved for replicas",
+                    f"read a view of {self.source_name} that gives the column another name",
                 )
-        wanted = [self.definition["cursor_column"], *self.definition["key_columns"]]
+        wanted = [self.definition.cursor_column, *self.definition.key_columns]
         for table, columns, names in (
             (self.source_name, self.source, wanted),
             (self.target_name, self.stored, [*wanted, RUN_ID]),
@@ -147,15 +149,15 @@ class _Comparison:
             missing = [name for name in dict.fromkeys(names) if name not in columns]
             if missing:
                 raise StartError(
-                    f"pipeline {self.pipeline}: {table} has no column {', '.join(missing)}, and"
-                    " the pipeline cannot do without",
+                    f"pipeline {self.pipeline}: {table} has no column {', '.join(missing)}, which"
+                    " the pipeline needs",
                     "correct cursor_column or key_columns in orchestrator.pipeline_definitions"
                     if table == self.source_name
-                    else f"drop table {table}; the next ingest makes it anew, and loads it",
+                    else f"drop table {table}; the next ingest creates and loads it again",
                 )
 
     def _refuse_types(self, pairs: Iterable[tuple[Column, Column]]) -> None:
-        """Stop where the values that are stored, or those that come, may not be what they were."""
+        """Stop where stored values, or new ones, might not stay what they are."""
         stuck = list(pairs)
         if not stuck:
             return
@@ -182,7 +184,7 @@ class _Comparison:
         )
 
     def _add(self, column: Column) -> tuple[list[sql.Composed], str]:
-        type_name = self.definition["column_types"].get(column.name, column.type)
+        type_name = self.definition.column_types.get(column.name, column.type)
         add = sql.SQL("alter table {} add column {} {}").format(
             self.target, sql.Identifier(column.name), sql.SQL(type_name)
         )
@@ -200,22 +202,26 @@ class _Comparison:
             f"column {column.name} of {self.target_name} was {before.type} and is {column.type}",
         )
 
-    def _come_and_gone(self) -> Iterable[tuple[list[sql.Composed], str]]:
-        """Columns that the source dropped, and those that it has again.
+    def _remember_removed(self) -> Iterable[tuple[list[sql.Composed], str]]:
+        """Yield what to do about columns that the source dropped, or has again.
 
-        The comment of the column remembers it, so that it is said once.
+        The comment of the column remembers that it was dropped, so that it is said once.
         """
-        farewell = f"No longer in {self.source_name}: null in rows that are added."
+        note = f"No longer in {self.source_name}: null in rows that are added."
         for column in self.stored.values():
-            was_gone = (column.comment or "").endswith(farewell)
+            was_removed = (column.comment or "").endswith(note)
             name = sql.Identifier(column.name)
-            if column.name in self.source and was_gone:
+            if column.name in self.source and was_removed:
                 yield (
                     [self._comment(column.name, self._comment_of(self.source[column.name]))],
                     f"column {column.name} is back in {self.source_name}",
                 )
-            elif column.name not in self.source and column.name not in OURS and not was_gone:
-                statements = [self._comment(column.name, f"{self._comment_of(column)} {farewell}")]
+            elif (
+                column.name not in self.source
+                and column.name not in RESERVED_COLUMNS
+                and not was_removed
+            ):
+                statements = [self._comment(column.name, f"{self._comment_of(column)} {note}")]
                 if column.is_required:
                     text = "alter table {} alter column {} drop not null"
                     statements.append(sql.SQL(text).format(self.target, name))
@@ -235,7 +241,7 @@ class _Comparison:
 
 
 def _converted(column: Column, before: Column) -> sql.Composed:
-    """The stored value as one of the type that the source has now."""
+    """Return the stored value, cast to the type that the source has now."""
     kinds = {"timestamp without time zone", "timestamp with time zone"}
     if {_bare(column.type), _bare(before.type)} == kinds:
         return sql.SQL("{} at time zone 'UTC'").format(sql.Identifier(column.name))
@@ -243,5 +249,5 @@ def _converted(column: Column, before: Column) -> sql.Composed:
 
 
 def _bare(type_name: str) -> str:
-    """timestamp(3) with time zone: timestamp with time zone."""
+    """Strip the precision: `timestamp(3) with time zone` is `timestamp with time zone`."""
     return re.sub(r"\(\d+\)", "", type_name)

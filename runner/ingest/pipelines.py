@@ -1,19 +1,61 @@
-"""Which pipelines there are. Queries: pipelines.sql."""
+"""Which pipelines there are, and their definitions. Queries: pipelines.sql."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
 
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import UsageError
 
 
+@dataclass(frozen=True, slots=True)
+class PipelineDefinition:
+    """A row of orchestrator.pipeline_definitions, with how far its pipeline has come.
+
+    The fields are called what the columns are called. Intervals and moments are text: a moment may
+    be infinite, which Python cannot say. `watermark` is the highest end of a window that ever
+    succeeded, undone or not, and `start_at` before the first; `is_new` tells the two apart.
+    """
+
+    pipeline_id: int
+    pipeline_name: str
+    source_relation: str
+    target_relation: str
+    cursor_column: str
+    key_columns: tuple[str, ...] = ()
+    write_mode: Literal["append", "upsert"] = "append"
+    window_size: str = "1 year"
+    start_at: str = "-infinity"
+    lookback: str = "1 day"
+    sweep_every: str | None = "1 day"
+    max_hold: str = "00:10:00"
+    odd_cursors: Literal["include", "quarantine", "fail"] = "include"
+    on_delete: Literal["report", "mark", "apply"] = "report"
+    max_rejected_share: Decimal = Decimal("0.01")
+    cursor_timezone: str = "UTC"
+    column_types: Mapping[str, str] = field(default_factory=dict)
+    clock_relation: str | None = None
+    watermark: str = "-infinity"
+    is_new: bool = True
+
+
+def read_definition(session: Session, pipeline_id: int) -> PipelineDefinition:
+    """Return the definition of a pipeline as it is now; UsageError if there is none."""
+    values = {"pipeline_id": pipeline_id}
+    found = session.rows(named_query("ingest/pipelines.definition"), values)
+    if not found:
+        raise UsageError(f"there is no pipeline {pipeline_id}", "python -m runner pipelines list")
+    [row] = found
+    return PipelineDefinition(**{**row, "key_columns": tuple(row["key_columns"])})
+
+
 def pipelines(session: Session, name: str | None = None) -> list[dict[str, Any]]:
-    """Id and name of the enabled pipelines, or of the one that is named."""
+    """Return id and name of the enabled pipelines, or of the one named, enabled or not."""
     found = session.rows(named_query("ingest/pipelines.enabled_pipelines"), {"name": name})
     if name and not found:
-        raise UsageError(
-            f"there is no pipeline {name}", "table orchestrator.pipeline_definitions lists them"
-        )
+        raise UsageError(f"there is no pipeline {name}", "python -m runner pipelines list")
     return found

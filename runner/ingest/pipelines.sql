@@ -1,3 +1,40 @@
+-- definition --
+-- A pipeline with its watermark: the highest end of a window that ever succeeded, undone or not.
+select
+    pipelines.pipeline_id,
+    pipelines.pipeline_name,
+    pipelines.source_relation,
+    coalesce(
+        pipelines.target_relation,
+        'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
+    ) as target_relation,
+    pipelines.cursor_column,
+    pipelines.key_columns,
+    pipelines.write_mode,
+    pipelines.window_size::text as window_size,
+    pipelines.start_at::text as start_at,
+    pipelines.lookback::text as lookback,
+    pipelines.sweep_every::text as sweep_every,
+    pipelines.max_hold::text as max_hold,
+    pipelines.odd_cursors,
+    pipelines.on_delete,
+    pipelines.max_rejected_share,
+    pipelines.cursor_timezone,
+    pipelines.column_types,
+    pipelines.clock_relation,
+    loaded.high is null as is_new,
+    greatest(pipelines.start_at, loaded.high)::text as watermark
+from orchestrator.pipeline_definitions as pipelines
+cross join lateral (
+    select max(runs.high) as high
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = pipelines.pipeline_id
+        and runs.kind = 'window'
+        and runs.status in ('succeeded', 'rolled_back')
+) as loaded
+where pipelines.pipeline_id = %(pipeline_id)s
+
 -- enabled_pipelines --
 -- The pipelines to run: the enabled ones, or those of a name.
 select
@@ -142,7 +179,7 @@ returning pipeline_id
 -- A new source is a new row.
 insert into orchestrator.pipeline_definitions (
     pipeline_name, source_relation, target_relation, cursor_column, key_columns,
-    write_mode, window_size, owner, description
+    write_mode, window_size, owner, description, clock_relation, column_types, cursor_timezone
 )
 values (
     %(name)s,
@@ -153,6 +190,9 @@ values (
     %(write_mode)s,
     %(window_size)s::interval,
     %(owner)s,
-    %(description)s
+    %(description)s,
+    %(clock)s,
+    %(types)s::jsonb,
+    %(timezone)s
 )
 returning pipeline_id

@@ -1,66 +1,98 @@
-"""Preflight: what stands between a source and a better guarantee, before anything is read."""
+"""Preflight: what stands between a source and a better guarantee. Queries: preflight.sql."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from psycopg import sql
 
 from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.errors import RunnerError
-from runner.ingest.source import Source, look, read_clock
+from runner.errors import RunnerError, StartError
+from runner.ingest.pipelines import read_definition
+from runner.ingest.source import Source, inspect_source, read_clock
 
 # Defaults that never lie before the start of the transaction, or of the statement.
 NOW = re.compile(r"now\(\)|current_timestamp|(transaction|statement|clock)_timestamp\(\)", re.I)
 
 
 def of_pipeline(session: Session, pipeline_id: int, project: Path) -> list[str]:
-    """What is doubtful about the source of a pipeline, or why it cannot be read at all."""
-    definition = session.row(
-        named_query("ingest/pipeline.definition"), {"pipeline_id": pipeline_id}
-    )
+    """Return doubts about the source of a pipeline, or why it cannot be read at all."""
+    definition = read_definition(session, pipeline_id)
     try:
-        return findings(session, look(session, definition, project))
+        return findings(session, inspect_source(session, definition, project))
     except RunnerError as error:
         return [error.message]
 
 
 def findings(session: Session, source: Source) -> list[str]:
-    """What is doubtful about a source, a sentence each, the gravest first."""
+    """Return doubts about a source, one sentence each, the gravest first."""
     definition, cursor = source.definition, source.cursor
-    clock = read_clock(session, source, "-infinity")
+    clock = read_clock(session, source)
     found = session.row(
-        named_query("ingest/pipeline.preflight"),
-        {
-            "relation": source.relation.as_string(),
-            "cursor": cursor.name,
-        },
+        named_query("ingest/preflight.preflight"),
+        {"relation": source.relation.as_string(), "cursor": cursor.name},
     )
-    name, keys = definition["source_relation"], ", ".join(definition["key_columns"])
+    name, keys = definition.source_relation, ", ".join(definition.key_columns)
     is_table = source.kind == "table"
     sentences = {
         f"this role may not read {name}: grant select on it": not found["is_readable"],
         f"row security hides rows of {name} from this role": source.hides_rows,
-        "without a key nobody would notice a row that comes twice, and late rows cannot be found:"
+        "without a key a row that comes twice would go unnoticed, and late rows cannot be found:"
         " name key_columns": not keys,
-        f"no unique index of {name} is on {keys}: rows with the same key would become one": (
+        f"{name} has no unique index on {keys}: rows with the same key would become one": (
             source.has_key and source.is_unique is False
         ),
-        "the transactions of others are hidden from this role, and so is what they will write:"
+        "this role cannot see the transactions of others, nor know what they may still write:"
         " grant pg_read_all_stats to it": clock.horizon is not None and not clock.sees_all,
-        f"nobody tells the clock of {name}: without clock_relation rows that are committed late are"
-        " found within the lookback only": source.clock_text is None,
-        "a view shows no transaction of its rows: what is dated or changed behind the lookback is"
-        " not seen; read the table itself, if you can": source.kind == "view",
+        f"{name} has no clock: without clock_relation, rows that are committed late are only found"
+        " within the lookback": source.clock_text is None,
+        "a view does not show which transaction wrote a row: rows dated or changed before the"
+        " lookback are not seen; read the table itself if you can": source.kind == "view",
         f"no index begins with {cursor.name}: every window reads the whole of {name}": (
             is_table and not found["has_index"]
         ),
-        f"{cursor.name} may be null: such rows are found by the search for late rows only": (
+        f"{cursor.name} may be null: only the search for late rows finds such rows": (
             not cursor.is_required and source.kind != "foreign"
         ),
-        f"{cursor.name} has no default such as now(): rows may come with an older time, and are"
+        f"{cursor.name} has no default such as now(): rows may arrive with an older time, and are"
         " found within the lookback, or by the next sweep": (
             is_table and not NOW.search(found["cursor_default"] or "")
         ),
     }
     return [sentence for sentence, applies in sentences.items() if applies]
+
+
+def remote_query(session: Session, source: Source) -> str | None:
+    """Return the query that a remote server gets for a window.
+
+    None if there is no such server; StartError if it would have to send the whole table.
+    """
+    name, cursor = source.definition.source_relation, source.cursor.name
+    bounds = ("2026-01-01 00:00:00", "2026-01-02 00:00:00")
+    low, high = (source.moment(bound) for bound in bounds)
+    query = sql.SQL(
+        "explain (verbose, format json) select * from {source} as source"
+        " where {cursor} >= {low} and {cursor} < {high}"
+    ).format(source=source.relation, cursor=source.cursor_name, low=low, high=high)
+    plan = session.row(query.as_string())["QUERY PLAN"][0]["Plan"]
+    sent = [part.get("Remote SQL") or part.get("Remote query") for part in _parts(plan)]
+    for text in filter(None, sent):
+        if all(bound in text for bound in bounds):
+            return str(text)
+    if any(sent):
+        raise StartError(
+            f"{name} cannot be searched by {cursor} where it is: every window would fetch the whole"
+            " table",
+            f"give {cursor} of the foreign table the type that it has there, without expressions",
+        )
+    return None
+
+
+def _parts(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from _parts(part)

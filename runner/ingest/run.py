@@ -1,7 +1,8 @@
-"""What one run of a pipeline does inside its transaction."""
+"""One run of a pipeline, which is one transaction: what it reads, writes and promises."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg import sql
@@ -12,20 +13,35 @@ from runner.errors import RunnerError
 from runner.ingest import drift
 from runner.ingest.columns import RUN_ID, stored_columns
 from runner.ingest.conditions import Conditions
+from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.source import Source, read_clock
 from runner.ingest.windows import Window, Windows
 from runner.ingest.writer import Counts, ReplicaWriter
 
-# More deletes than this, and than what stays, look like a source that was emptied by mistake.
+# More deletes than this, and than rows that stay, look like a source that was emptied by mistake.
 FEW_ROWS = 100
 
 
-class RunTransaction:
-    """One run inside its transaction: its snapshot, its scopes, its moves."""
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A committed run: its window, what it guarantees, its row counts, and what people should
+    hear of it.
+    """
 
-    def __init__(
-        self, work: Session, source: Source, project: Path, run_id: int, watermark: str
-    ) -> None:
+    pipeline: str
+    run_id: int
+    kind: str
+    window: Window
+    guarantee: str | None
+    seconds: float
+    counts: Counts
+    notes: list[str]
+
+
+class RunTransaction:
+    """One run inside its transaction, with the snapshot that all its statements read."""
+
+    def __init__(self, work: Session, source: Source, project: Path, run_id: int) -> None:
         # If the server dies, the rows and the watermark are lost together.
         work.run("set local synchronous_commit = off")
         if source.kind != "foreign":
@@ -33,115 +49,134 @@ class RunTransaction:
             work.run(
                 sql.SQL("lock table {} in access share mode").format(source.relation).as_string()
             )
-        # The first statement takes the snapshot that all others read, here and in a foreign server.
-        self.clock = read_clock(work, source, watermark)
+        # The first query takes the snapshot that all others read, here and on a remote server.
+        self.clock = read_clock(work, source)
         self.source = source
-        columns, self.notes = self._follow_drift(work)
+        self.notes: list[str] = []
+        columns = self._follow_drift(work)
         self.chain = source.chain(self.clock, work)
-        definition = source.definition
-        self.horizons = ledger.horizons(work, definition, self.chain, self.clock.next_xid)
-        self.gaps = ledger.gaps(work, definition["pipeline_id"])
-        self.scopes = Conditions(work, source, self.clock, self.gaps)
-        self.transfer = ReplicaWriter(work, source, project, run_id, columns)
+        pipeline_id, sweep_every = source.definition.pipeline_id, source.definition.sweep_every
+        self.horizons = ledger.horizons(
+            work, pipeline_id, sweep_every, self.chain, self.clock.next_xid
+        )
+        self.gaps = ledger.gaps(work, pipeline_id)
+        self.conditions = Conditions(work, source, self.clock, self.gaps)
+        self.writer = ReplicaWriter(work, source, project, run_id, columns)
 
-    def fresh(self, window: Window) -> Counts:
-        """The rows of a window."""
-        scope = self.scopes.window(window.low, window.high)
+    def load(self, window: Window) -> Counts:
+        """Load the rows of a new window."""
+        condition = self.conditions.window(window.low, window.high)
         definition = self.source.definition
-        is_append = definition["write_mode"] == "append" or definition["is_new"]
+        is_append = definition.write_mode == "append" or definition.is_new
         if is_append and not self.source.reads_hours_twice:
-            return self.transfer.append(scope)
-        return self.transfer.merge(scope)
+            return self.writer.append(condition)
+        return self.writer.merge(condition)
 
-    def behind(self, low: str) -> Counts:
-        """What came late or changed in the lookback, and odd rows."""
-        horizon = self.horizons["behind"]
-        scope = self.scopes.behind(low, self.horizons["behind_high"])
-        counts = self._merge(self.scopes.written_since(scope, horizon)) + self._odd(horizon)
-        self._tell_late(counts, "in the lookback")
+    def reload(self, window: Window) -> Counts:
+        """Load the rows of a window that was read before, or of a gap."""
+        condition = self.conditions.window(window.low, window.high)
+        write = self.writer.merge if self.source.has_key else self.writer.append
+        return write(condition)
+
+    def search_lookback(self, low: str) -> Counts:
+        """Bring in what came late or changed in the lookback before `low`, and odd rows."""
+        horizon = self.horizons.lookback
+        condition = self.conditions.behind(low, self.horizons.lookback_high)
+        counts = self._merge(self.conditions.written_since(condition, horizon))
+        counts += self._load_odd_rows(horizon)
+        self._note_late_rows(counts, "in the lookback")
         return counts
 
-    def refill(self, window: Window) -> tuple[Counts, None]:
-        """The rows of a window that was read before, or of a gap."""
-        scope = self.scopes.window(window.low, window.high)
-        fill = self.transfer.merge if self.source.has_key else self.transfer.append
-        return fill(scope), None
+    def search_table(self, high: str, windows: Windows, is_full: bool) -> Counts:
+        """Bring in what came late or changed anywhere below `high`, and odd rows.
 
-    def deleted(self, is_forced: bool) -> Counts:
-        """What the source no longer has."""
-        rows, kept, sample = self.transfer.find_deleted()
-        policy = self.source.definition["on_delete"]
+        With `is_full` every row is compared, whenever it was written.
+        """
+        horizon = None if is_full else self.horizons.table
+        counts = self._load_odd_rows(horizon)
+        low = self.source.definition.start_at
+        while True:  # one statement a window, all in one snapshot
+            window = windows.next(low, high)
+            condition = self.conditions.window_but_gaps(low, window.high)
+            counts += self._merge(self.conditions.written_since(condition, horizon))
+            low = window.high
+            if window.is_last:
+                break
+        self._note_late_rows(counts, "in the whole table")
+        self.notes += [
+            f"left out, because it was undone: {low} to {high}" for low, high in self.gaps
+        ]
+        return counts
+
+    def handle_deletes(self, is_forced: bool) -> Counts:
+        """Do with rows that the source no longer has what the definition says.
+
+        RunnerError if they are most rows, unless `is_forced`.
+        """
+        rows, kept, sample = self.writer.find_removed()
+        definition = self.source.definition
+        policy = definition.on_delete
         if not rows:
             return Counts()
-        done = {"report": "left", "mark": "marked", "apply": "deleted"}[policy]
+        done = {"report": "left in place", "mark": "marked", "apply": "deleted"}[policy]
         self.notes.append(
             f"{rows:,} rows are no longer in the source, {done}; for example {sample}"
         )
         if policy == "report":
             return Counts()
-        # A foreign table cannot be locked against its being emptied just now.
+        # Nothing keeps others from emptying a foreign table just now.
         is_emptied = self.source.kind == "foreign" and not kept
         if (is_emptied or rows > max(kept, FEW_ROWS)) and not is_forced:
-            name, target = (
-                self.source.definition[key] for key in ("pipeline_name", "target_relation")
-            )
+            name = definition.pipeline_name
             raise RunnerError(
-                f"pipeline {name}: {rows:,} of {rows + kept:,} rows of {target} are no longer in"
-                f" the source; so many are not {done} by themselves",
+                f"pipeline {name}: {rows:,} of {rows + kept:,} rows of {definition.target_relation}"
+                f" are no longer in the source; so many are {done} only on request",
                 f"if the source is right: python -m runner reconcile {name} --force",
             )
-        return self.transfer.mark_deleted() if policy == "mark" else self.transfer.apply_deletes()
+        return self.writer.mark_removed() if policy == "mark" else self.writer.delete_removed()
 
-    def below(self, high: str, windows: Windows, is_full: bool) -> Counts:
-        """What came late or changed anywhere, and odd rows; all that differs if `is_full`."""
-        horizon = None if is_full else self.horizons["through"]
-        counts = self._odd(horizon)
-        low = self.source.definition["start_at"]
-        while True:  # a stretch and a statement at a time, in one snapshot
-            window = windows.next(low, high)
-            scope = self.scopes.window_but_gaps(low, window.high)
-            counts += self._merge(self.scopes.written_since(scope, horizon))
-            low = window.high
-            if window.is_last:
-                break
-        self._tell_late(counts, "in the whole table")
-        for gap in self.gaps:
-            self.notes.append("left out, since it was undone: {} to {}".format(*gap))
-        return counts
+    def promise(self, reach: Reach | None) -> Promise:
+        """Return what this run may promise; an undo or a backfill, without a reach, nothing."""
+        if reach is None:
+            return Promise()
+        promise = promise_of(self.source, self.clock, reach)
+        if waiting := self.writer.count_waiting():
+            promise = promise.but(f"{waiting:,} rows that cannot be stored are set aside")
+        for low, high in self.gaps:
+            promise = promise.but(f"what was undone is missing: {low} to {high}")
+        return promise
 
-    def _tell_late(self, counts: Counts, where: str) -> None:
+    def _note_late_rows(self, counts: Counts, where: str) -> None:
         found = {"late": counts.inserted, "changed": counts.updated, "unfit": counts.rejected}
-        told = [f"{rows:,} {what}" for what, rows in found.items() if rows]
-        if told:
-            self.notes.append(f"rows found {where}: {', '.join(told)}")
+        parts = [f"{rows:,} {what}" for what, rows in found.items() if rows]
+        if parts:
+            self.notes.append(f"rows found {where}: {', '.join(parts)}")
 
-    def _merge(self, scope: sql.Composed) -> Counts:
-        """Mostly there is nothing."""
-        return self.transfer.merge(scope) if self.transfer.count(scope) else Counts()
+    def _merge(self, condition: sql.Composed) -> Counts:
+        """Merge rows, unless there are none, as is usual: to count is cheaper."""
+        return self.writer.merge(condition) if self.writer.count(condition) else Counts()
 
-    def _odd(self, horizon: int | None) -> Counts:
-        scope = self.scopes.written_since(self.scopes.odd(), horizon)
-        policy = self.source.definition["odd_cursors"]
-        if policy == "include":
-            return self._merge(scope)
-        name = self.source.definition["pipeline_name"]
+    def _load_odd_rows(self, horizon: int | None) -> Counts:
+        condition = self.conditions.written_since(self.conditions.odd(), horizon)
+        definition = self.source.definition
+        if definition.odd_cursors == "include":
+            return self._merge(condition)
         reason = f"{self.source.cursor.name} is null, infinite or over a day ahead"
-        if policy == "quarantine":
-            return self.transfer.reject(scope, reason)
-        if rows := self.transfer.count(scope):
+        if definition.odd_cursors == "quarantine":
+            return self.writer.reject(condition, reason)
+        if rows := self.writer.count(condition):
             raise RunnerError(
-                f"pipeline {name}: {rows:,} rows whose {reason}",
-                "mend them in the source, or choose another policy in odd_cursors",
+                f"pipeline {definition.pipeline_name}: {rows:,} rows whose {reason}",
+                "correct them in the source, or choose another policy in odd_cursors",
             )
         return Counts()
 
-    def _follow_drift(self, work: Session) -> tuple[list[str], list[str]]:
-        """Bring the replica to the columns of the source. The columns of the replica but for
-        _run_id, and what was done, a sentence each.
-        """
+    def _follow_drift(self, work: Session) -> list[str]:
+        """Bring the replica to the columns of the source; return its columns, without _run_id."""
         definition = self.source.definition
         stored = stored_columns(work, definition)
         plan = drift.plan(work, definition, self.source.columns, stored)
         drift.apply(work, plan)
+        self.notes += plan.sentences
         names = dict.fromkeys(column.name for column in [*stored, *self.source.columns])
-        return [name for name in names if name != RUN_ID], list(plan.sentences)
+        return [name for name in names if name != RUN_ID]

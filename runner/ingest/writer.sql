@@ -1,34 +1,35 @@
 -- count --
--- The rows of a scope, counted apart from those that moved them.
+-- Count the rows that meet a condition, apart from the statement that writes them.
 select count(*) as rows
 from {{ source }} as source
-where {{ scope }}
+where {{ condition }}
 
 -- stage --
--- The rows of a scope, numbered, to find out which of them cannot be stored.
+-- Copy and number the rows that meet a condition, to find out which of them cannot be stored.
 create temporary table fresh on commit drop as
 select
     row_number() over () as _row,
     source.*
 from {{ source }} as source
-where {{ scope }};
+where {{ condition }};
 
 -- A half of the rows is found by their numbers.
 create unique index on pg_temp.fresh (_row);
 analyze pg_temp.fresh;
 
--- forget --
+-- drop_staged --
+-- The staged rows are no longer needed.
 drop table pg_temp.fresh
 
 -- reject --
--- Set rows aside, with their reason. What was set aside of the same key before is settled by it; a
--- row that waits already as it is goes on waiting.
+-- Set rows aside, with the reason. An older row of the same key that was set aside is settled by it;
+-- one that is the same keeps waiting.
 with fresh as materialized (
     select
         {{ rejected_key }} as key,
         to_jsonb(source.*) - array['_row', '_row_age'] as source_row
     from {{ source }} as source
-    where {{ scope }}
+    where {{ condition }}
 ),
 
 settled as (
@@ -68,7 +69,7 @@ select count(*) as rows
 from fresh
 
 -- resolve --
--- What was set aside, and has been stored now.
+-- Settle rows that were set aside, and are stored now.
 update orchestrator.rejected_rows as rejected
 set resolved_run_id = {{ run_id }}
 where
@@ -84,16 +85,16 @@ where
     )
 
 -- count_waiting --
--- How many rows of a pipeline are set aside.
+-- Count the rows of a pipeline that are set aside.
 select count(*) as rows
 from orchestrator.rejected_rows as rejected
 where
     rejected.pipeline_id = {{ pipeline_id }}
     and rejected.resolved_run_id is null
 
--- find_gone --
--- Rows of the replica that the source no longer has, by their keys.
-create temporary table gone on commit drop as
+-- find_removed --
+-- Find the rows of the replica that the source no longer has, by their keys.
+create temporary table removed on commit drop as
 select {{ stored_keys }}
 from {{ target }} as stored
 where
@@ -104,10 +105,10 @@ where
         where {{ is_same_key }}
     );
 
-analyze pg_temp.gone;
+analyze pg_temp.removed;
 
--- count_gone --
--- How many there are, how many others, and some of them.
+-- count_removed --
+-- Count them and the others, and show a few.
 select
     count(*) as rows,
     (
@@ -117,12 +118,12 @@ select
     ) - count(*) as kept,
     (
         select coalesce(jsonb_agg(to_jsonb(few.*)), '[]')
-        from (select * from pg_temp.gone limit 5) as few
+        from (select * from pg_temp.removed limit 5) as few
     ) as sample
-from pg_temp.gone
+from pg_temp.removed
 
--- resolve_gone --
--- What was set aside, and is no longer in the source.
+-- resolve_removed --
+-- Settle rows that were set aside, and are no longer in the source.
 update orchestrator.rejected_rows as rejected
 set resolved_run_id = {{ run_id }}
 where
@@ -134,8 +135,8 @@ where
         from {{ source }} as source
     )
 
--- keep_gone --
--- What they were, kept.
+-- keep_removed --
+-- Keep what they were.
 insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row)
 select
     {{ run_id }} as run_id,
@@ -143,30 +144,30 @@ select
     jsonb_build_object({{ key_object }}) as key,
     to_jsonb(stored.*) as old_row
 from {{ target }} as stored
-inner join pg_temp.gone as fresh on {{ is_same_key }}
+inner join pg_temp.removed as fresh on {{ is_same_key }}
 
--- mark_gone --
--- They stay, and say since when the source does without them.
+-- mark_removed --
+-- Leave them, and say since when the source no longer has them.
 update {{ target }} as stored
 set
     _deleted_at = clock_timestamp(),
     _run_id = {{ run_id }}
-from pg_temp.gone as fresh
+from pg_temp.removed as fresh
 where {{ is_same_key }}
 
--- delete_gone --
--- They go.
+-- delete_removed --
+-- Delete them.
 delete from {{ target }} as stored
-using pg_temp.gone as fresh
+using pg_temp.removed as fresh
 where {{ is_same_key }}
 
 -- delete_run --
--- Without a key a run can only have added rows.
+-- Undo a run of a pipeline without a key, which can only have added rows.
 delete from {{ target }} as stored
 where stored._run_id = {{ undone_run_id }}
 
 -- give_back_rejects --
--- What an undone run had set aside waits no longer, what it had stored waits again.
+-- Rows that an undone run had set aside no longer wait; those that it had settled wait again.
 update orchestrator.rejected_rows as rejected
 set
     resolved_run_id = case

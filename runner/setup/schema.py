@@ -9,7 +9,8 @@ from runner.build.compose import Composer, Piece
 from runner.build.shape import columns
 from runner.database.queries import named_query
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
-from runner.ingest.pipelines import pipelines
+from runner.database.tables import exists
+from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.graph import order
@@ -105,11 +106,8 @@ def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
 def _create_replicas(session: Session, manifest: Manifest) -> None:
     """A replica has the columns of its source, so it is made by the database and not by a file."""
     for pipeline in pipelines(session):
-        definition = session.row(named_query("ingest/pipeline.definition"), pipeline)
-        quoted = definition["source_relation"]
-        if session.row("select to_regclass(%(name)s) is not null as found", {"name": quoted})[
-            "found"
-        ]:
+        definition = read_definition(session, pipeline["pipeline_id"])
+        if exists(session, definition.source_relation):
             ensure_replica(session, definition, manifest.project)
 
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Row, Session
 from runner.errors import StartError
+from runner.ingest.pipelines import read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
 from runner.project.manifest import LAYERS, Manifest, Script
@@ -239,11 +240,12 @@ class CaseTables:
                 f"raw.{name} has neither a replica nor a pipeline",
                 "describe it in schema/pipelines.sql, or with python -m runner pipelines add",
             )
-        keys = {"pipeline_id": pipelines[name].pipeline_id}
-        definition = self.session.row(named_query("ingest/pipeline.definition"), keys)
-        table = {"target_relation": self._table(f"raw.{name}")}
+        definition = replace(
+            read_definition(self.session, pipelines[name].pipeline_id),
+            target_relation=self._table(f"raw.{name}"),
+        )
         try:
-            ensure_replica(self.session, {**definition, **table}, manifest.project)
+            ensure_replica(self.session, definition, manifest.project)
         except StartError as error:
             raise StartError(
                 f"raw.{name} has neither a replica nor a source: {error.message}",

@@ -6,4 +6,4 @@ select
     {{ source_columns }},
     {{ run_id }} as _run_id
 from {{ source }} as source
-where {{ scope }};
+where {{ condition }};

@@ -10,7 +10,7 @@ with compared as materialized (
     from (
         select {{ source_columns }}
         from {{ source }} as source
-        where {{ scope }}
+        where {{ condition }}
     ) as fresh
     left join {{ target }} as stored on {{ is_same_key }}
 ),

@@ -378,7 +378,7 @@ def without_the_locks_of_pipelines(bench: Bench) -> None:
     text = named_query("ingest/pipelines.all_pipelines")
     assert "order by" in text
     bench.patch.setitem(
-        queries("ingest/pipeline.sql"),
+        queries("ingest/pipelines.sql"),
         "all_pipelines",
         text.replace("order by", "where false order by"),
     )

@@ -12,7 +12,7 @@ import pytest
 
 from runner.database import retry
 from runner.database.session import Database
-from runner.ingest import pipeline
+from runner.ingest import catch_up
 from tests.ingest_faults.arena import Arena
 
 
@@ -26,7 +26,7 @@ def arena(database: Database) -> Iterator[Arena]:
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries follow each other at once."""
     monkeypatch.setattr(retry, "FIRST_DELAY_SECONDS", 0.002)
-    monkeypatch.setattr(pipeline, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr(catch_up, "POLL_SECONDS", 0.005)
 
 
 @pytest.fixture

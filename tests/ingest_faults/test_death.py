@@ -426,7 +426,7 @@ def test_a_server_that_stops_at_once_before_any_statement_keeps_all_of_a_run_or_
     open_folder: Path, monkeypatch: pytest.MonkeyPatch, story: str
 ) -> None:
     """As after a power cut, but for the disk: it was told to write nothing more."""
-    monkeypatch.setattr("runner.database.session.retry.FIRST_DELAY_SECONDS", 0.05)
+    monkeypatch.setattr("runner.database.retry.FIRST_DELAY_SECONDS", 0.05)
     server = Server(open_folder / "data", FAST).start()
     try:
         load_schema(**psycopg.conninfo.conninfo_to_dict(server.uri))

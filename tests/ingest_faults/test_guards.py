@@ -11,6 +11,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from runner.database.embedded import TEST, Server
 from runner.database.queries import queries
 from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
-from runner.ingest import run as move
-from runner.ingest import writer as transfer
+from runner.ingest import run as ingest_run
 from runner.ingest.conditions import Conditions
+from runner.ingest.run import RunTransaction
 from runner.ingest.source import Source, read_clock
+from runner.ingest.writer import ReplicaWriter
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
@@ -334,18 +336,19 @@ def restored_source(arena: Arena) -> None:
 
 def without_the_order(bench: Bench) -> None:
     """The bound is read after the snapshot that reads the rows."""
-    fresh = move.RunTransaction.fresh
+    load_window = RunTransaction.load
 
-    def late(self: move.RunTransaction, window: Any) -> Any:
-        work = self.transfer.work
-        settled = read_clock(work, self.source, window.high).settled
+    def late(self: RunTransaction, window: Any) -> Any:
+        work = self.writer.work
+        definition = replace(self.source.definition, watermark=window.high)
+        settled = read_clock(work, replace(self.source, definition=definition)).settled
         text = f"update orchestrator.runs set high = '{settled}' where run_id = %(run_id)s"
         # Over another connection, as the bound of a run is known before it begins.
         with psycopg.connect(work.connection.info.dsn, autocommit=True) as connection:
-            connection.execute(sql.SQL(text), {"run_id": self.transfer.run_id})
-        return fresh(self, type(window)(window.low, settled, window.is_last, window.share))
+            connection.execute(sql.SQL(text), {"run_id": self.writer.values["run_id"]})
+        return load_window(self, type(window)(window.low, settled, window.is_last, window.share))
 
-    bench.patch.setattr(move.RunTransaction, "fresh", late)
+    bench.patch.setattr(RunTransaction, "load", late)
 
 
 def without_the_lock(bench: Bench) -> None:
@@ -357,15 +360,15 @@ def without_the_lock(bench: Bench) -> None:
 
 
 def without_gaps(bench: Bench) -> None:
-    bench.patch.setattr(move.ledger, "gaps", lambda session, pipeline_id: [])
+    bench.patch.setattr(ingest_run.ledger, "gaps", lambda session, pipeline_id: [])
 
 
 def without_going_on(bench: Bench) -> None:
     """In both of the places that see to it."""
     settled = "greatest(now_there.settled, %(watermark)s::timestamptz)"
-    bench.query("ingest/pipeline.sql", "clock", settled, "now_there.settled")
+    bench.query("ingest/source.sql", "clock", settled, "now_there.settled")
     high = "greatest(%(low)s::timestamptz, %(settled)s::timestamptz)"
-    bench.query("ingest/pipeline.sql", "next_window", high, "%(settled)s::timestamptz")
+    bench.query("ingest/windows.sql", "next_window", high, "%(settled)s::timestamptz")
 
 
 def chain_of(parts: slice) -> Callable[[Bench], None]:
@@ -434,9 +437,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     ),
     "gaps": (without_gaps, undone_window),
     "the balance": (
-        lambda bench: bench.patch.setattr(
-            transfer.ReplicaWriter, "_balance", lambda self, *values: None
-        ),
+        lambda bench: bench.patch.setattr(ReplicaWriter, "_balance", lambda self, *values: None),
         row_that_disappears,
     ),
     "the fence": (

@@ -43,7 +43,7 @@ def test_rows_that_disappear_fail_the_run_and_nothing_is_kept(arena: Arena, mode
     arena.insert("2026-01-01 00:20:00+00", value="swallowed")
     arena.set_clock("2026-01-01 01:00:00+00")
     watermark = arena.one("select max(high) from orchestrator.runs where status = 'succeeded'")
-    with pytest.raises(RunnerError, match=r"2 rows of fire\.goods came to 1"):
+    with pytest.raises(RunnerError, match=r"of 2 rows of fire\.goods, 1 arrived"):
         arena.ingest()
     assert arena.one("select count(*) from warehouse.raw_goods") == 0
     assert watermark == arena.one(

@@ -1,4 +1,4 @@
-"""Where a source in another database is: an address, read and kept without showing its password."""
+"""Where a source elsewhere is: an address, parsed and kept without showing its password."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from runner.errors import UsageError
-
-# The variable that has the password: an address is seen by all who list processes.
-PASSWORD = "MILEPOST_SOURCE_PASSWORD"
+from runner.ingest.add_pipeline import PASSWORD_VARIABLE
 
 POSTGRES, MARIADB, FILE = "postgres_fdw", "mysql_fdw", "file_fdw"
 WRAPPERS = {
@@ -20,7 +18,7 @@ WRAPPERS = {
     "mariadb": MARIADB,
     "mysql": MARIADB,
 }
-# A network that goes away is noticed, a query that hangs ends, rows come ten thousand at a time.
+# A lost network is noticed, a query that hangs ends, and rows come ten thousand at a time.
 SERVER_OPTIONS: dict[str, dict[str, str]] = {
     POSTGRES: {
         "port": "5432",
@@ -34,9 +32,9 @@ SERVER_OPTIONS: dict[str, dict[str, str]] = {
     MARIADB: {
         "port": "3306",
         "fetch_size": "10000",
-        # Without it text comes as this machine speaks, and the wrapper does not look at it.
+        # Without it, text comes in the encoding of this machine, which nobody converts.
         "character_set": "utf8mb4",
-        # What has a time zone arrives in UTC.
+        # Moments arrive in UTC.
         "init_command": "SET time_zone='+00:00'",
     },
     FILE: {},
@@ -45,7 +43,7 @@ SERVER_OPTIONS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SourceAddress:
-    """A server with its options, the database there and a user; or a file, with nobody."""
+    """A server with its options, a database and a user there; or a file, without a user."""
 
     wrapper: str
     database: str
@@ -53,9 +51,18 @@ class SourceAddress:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
 
+    @property
+    def place(self) -> dict[str, str]:
+        """The options that say which database on which server it is."""
+        names = ("host", "port", "dbname")
+        return {name: self.options[name] for name in names if name in self.options}
 
-def origin(address: str, password: str | None) -> SourceAddress:
-    """What an address means: postgresql://, mariadb:// or mysql://, or the path of a CSV file."""
+
+def parse_address(address: str, password: str | None) -> SourceAddress:
+    """Parse postgresql://, mariadb:// or mysql://, or the path of a CSV file.
+
+    A password in the address wins over `password`.
+    """
     if "://" not in address:
         return SourceAddress(FILE, "files", {"filename": str(Path(address).absolute())})
     # Nothing of the address is repeated in an error: any part of it may be the password.
@@ -64,19 +71,21 @@ def origin(address: str, password: str | None) -> SourceAddress:
         port, given = parts.port, dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     except ValueError:
         raise UsageError(
-            "--from is no address that can be read",
+            "--from is not a valid address",
             "scheme://user@host:port/database; in a password, write @ as %40, / as %2F, : as %3A",
         ) from None
     wrapper, database = WRAPPERS.get(parts.scheme), unquote(parts.path.strip("/"))
     if wrapper is None or not database or not re.fullmatch(r"[^./]+", database):
         raise UsageError(
-            "--from names no database that can be read",
+            "--from names no database of a known kind",
             "postgresql://user@host/database, mariadb://user@host/database, or a CSV file",
         )
     if not parts.username:
-        raise UsageError("--from names nobody to be there", "scheme://user@host/database")
+        raise UsageError("--from names no user", "scheme://user@host/database")
     if any("password" in name for name in given):
-        raise UsageError("--from has a password behind its ?", f"leave it out, and set {PASSWORD}")
+        raise UsageError(
+            "--from has a password after its ?", f"remove it, and set {PASSWORD_VARIABLE}"
+        )
     options = {**SERVER_OPTIONS[wrapper], **given}
     if parts.hostname:
         options["host"] = unquote(parts.hostname)

@@ -1,6 +1,7 @@
-"""What reads a table elsewhere from here: an extension, a server, a user on it, a foreign table.
+"""What reads a table elsewhere from here: an extension, a server, a user mapping, a foreign table.
 
-All is made in a transaction of the caller's. A password goes into the user mapping, nowhere else.
+All are created in a transaction of the caller's. A password goes into the user mapping and nowhere
+else. Queries: foreign.sql.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, ClassVar
 
 from psycopg import sql
 
-from runner.database.names import join, relation
+from runner.database import tables
+from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
@@ -21,14 +24,16 @@ from runner.ingest.foreign.address import FILE, SourceAddress
 from runner.project.template import render
 
 NOT_AVAILABLE = ("0A000", "58P01")
+CONTRIB = "install it there; it comes with the contrib modules of PostgreSQL"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A foreign table that was made here, and what belongs to it.
+class ForeignTable:
+    """A foreign table that was created here, and what belongs to it.
 
-    `made` says what is new, `notes` what is doubtful; `has_zone` is whether a cursor that has no
-    time zone here has one there, and arrives in UTC.
+    `clock` is the relation that tells the time there, `types` those of column_types. `made` says
+    what is new, `notes` what is doubtful. `has_zone` is whether a cursor without a time zone here
+    has one there, and arrives in UTC.
     """
 
     relation: str
@@ -40,18 +45,25 @@ class Table:
 
 
 class Attachment(ABC):
-    """The steps that all wrappers share, and what they have made so far. The schema of the foreign
-    tables is called like their server.
+    """The steps that all wrappers share, and what they have created so far.
+
+    The schema of the foreign tables has the name of their server. `install` is the hint when the
+    extension is missing.
     """
 
     user_option: ClassVar[str]
     install: ClassVar[str]
 
     def __init__(
-        self, session: Session, origin: SourceAddress, source: str, cursor: str, is_local_time: bool
+        self,
+        session: Session,
+        address: SourceAddress,
+        source: str,
+        cursor: str,
+        is_local_time: bool,
     ) -> None:
         self.session = session
-        self.origin = origin
+        self.address = address
         self.namespace, _, self.name = source.partition(".")
         self.cursor = cursor
         self.is_local_time = is_local_time
@@ -60,20 +72,21 @@ class Attachment(ABC):
         self.types: dict[str, str] = {}
         self.clock: str | None = None
         self.has_zone = False
+        self.server, self.is_new_server = self._choose_server()
+        self.relation = f"{self.server}.{self.name}"
 
-    def make(self) -> Table:
-        """All of it."""
+    def make(self) -> ForeignTable:
+        """Create the foreign table and everything that it needs."""
         self._make_extension()
         self._make_server()
-        self.relation = f"{self.server}.{self.name}"
         self._run("create schema if not exists {}", sql.Identifier(self.server))
         if self._has(self.relation):
             raise UsageError(
-                f"{self.relation} is here already",
+                f"{self.relation} exists already",
                 f"read it as it is: --source {self.relation} without --from",
             )
         self._make_tables()
-        return Table(
+        return ForeignTable(
             self.relation,
             self.clock,
             self.types,
@@ -84,10 +97,10 @@ class Attachment(ABC):
 
     @abstractmethod
     def _make_tables(self) -> None:
-        """The foreign tables, as this kind of server wants them."""
+        """Create the foreign tables as this kind of server needs them."""
 
     def _make_extension(self) -> None:
-        name = self.origin.wrapper
+        name = self.address.wrapper
         if self.session.rows(named_query("ingest/foreign/foreign.has_extension"), {"name": name}):
             return
         try:
@@ -95,55 +108,53 @@ class Attachment(ABC):
         except QueryFailed as error:
             if error.sqlstate not in NOT_AVAILABLE:
                 raise
-            raise StartError(
-                f"the server of the warehouse has no {name}",
-                self.install,
-            ) from error
+            raise StartError(f"the server of the warehouse has no {name}", self.install) from error
         self.made.append(f"extension {name}")
 
-    def _make_server(self) -> None:
-        """The server that leads there, or a new one; with a user of this role's on it."""
-        origin, base = self.origin, re.sub(r"\W", "_", f"from_{self.origin.database}")
-        where = {
-            name: origin.options[name]
-            for name in ("host", "port", "dbname")
-            if name in origin.options
-        }
+    def _choose_server(self) -> tuple[str, bool]:
+        """Return the server that leads there, or a free name for a new one; whether it is new."""
         servers = {
             row["name"]: row
             for row in self.session.rows(named_query("ingest/foreign/foreign.servers"))
         }
-        for number in range(1, len(servers) + 2):
-            self.server = base if number == 1 else f"{base}_{number}"
-            found = servers.get(self.server)
-            if not found or (
-                found["wrapper"] == origin.wrapper and where.items() <= found["options"].items()
-            ):
-                break
-        if self.server not in servers:
+        base = re.sub(r"\W", "_", f"from_{self.address.database}")
+        for number in count(1):
+            name = base if number == 1 else f"{base}_{number}"
+            found = servers.get(name)
+            if not found:
+                return name, True
+            is_same = found["wrapper"] == self.address.wrapper
+            if is_same and self.address.place.items() <= found["options"].items():
+                return name, False
+        raise AssertionError  # some name is free
+
+    def _make_server(self) -> None:
+        """Create the server if there is none, and map this role to a user on it."""
+        address = self.address
+        if self.is_new_server:
             self._run(
                 "create server {} foreign data wrapper {} {}",
                 sql.Identifier(self.server),
-                sql.Identifier(origin.wrapper),
-                options({} if origin.wrapper == FILE else origin.options),
+                sql.Identifier(address.wrapper),
+                options({} if address.wrapper == FILE else address.options),
             )
-            place = " ".join(f"{name}={value}" for name, value in where.items())
-            self.made.append(f"server {self.server} ({origin.wrapper}) {place}".rstrip())
-        if origin.user:
-            self._map_user(origin.user)
+            place = " ".join(f"{name}={value}" for name, value in address.place.items())
+            self.made.append(f"server {self.server} ({address.wrapper}) {place}".rstrip())
+        if address.user:
+            self._map_user(address.user)
 
     def _map_user(self, user: str) -> None:
         named = {"server": self.server}
         if self.session.rows(named_query("ingest/foreign/foreign.is_mapped"), named):
-            if self.origin.password is None:
+            if self.address.password is None:
                 return
             self._run("drop user mapping for current_user server {}", sql.Identifier(self.server))
-        self._keep_password(self.origin.password or "")
+        self._keep_password(self.address.password or "")
         self.session.run(self._text("map_user", user_option=self.user_option, user=user))
         self._keep_password("")
         self.made.append(
-            f"user mapping on {self.server}: this role is {user} there; this database keeps the"
-            " password"
+            f"user mapping on {self.server}: this role is {user} there; the password is stored in"
+            " this database"
         )
 
     def _keep_password(self, password: str) -> None:
@@ -152,11 +163,11 @@ class Attachment(ABC):
         )
 
     def _advise(self, kind: str) -> None:
-        """What is missing there, and what would make it."""
+        """Note what is missing there, and how its owner can add it."""
         self.notes.append(
-            f"{self.origin.database} does not tell what is still being written there; its owner can"
-            " make it, before you add this, with what is printed by: python -m runner pipelines"
-            f" source-sql {kind} --source {self.namespace}.{self.name} --role {self.origin.user}"
+            f"{self.address.database} does not show what is still being written there; before you"
+            " add this, its owner can run what this prints: python -m runner pipelines"
+            f" source-sql {kind} --source {self.namespace}.{self.name} --role {self.address.user}"
         )
 
     def _note_index(self, query: str, **values: str) -> None:
@@ -164,17 +175,17 @@ class Attachment(ABC):
         if not self.session.rows(text):
             self.notes.append(
                 f"no index of {self.namespace}.{self.name} begins with {self.cursor}: every window"
-                " reads all of it there"
+                " reads the whole table there"
             )
 
     def _missing(self) -> RunnerError:
         return StartError(
-            f"{self.origin.database} has no table {self.namespace}.{self.name}, or hides it",
-            f"look at its name and at the rights of {self.origin.user} there",
+            f"{self.address.database} has no table {self.namespace}.{self.name}, or hides it",
+            f"check its name, and the privileges of {self.address.user} there",
         )
 
     def _text(self, query: str, **values: Any) -> str:
-        """A query by its name."""
+        """Return a query by its name, for this server."""
         names = {"server": sql.Identifier(self.server), "server_name": self.server}
         return render(
             named_query(f"ingest/foreign/foreign.{query}"),
@@ -186,18 +197,11 @@ class Attachment(ABC):
         self.session.run(sql.SQL(text).format(*values).as_string(None))
 
     def _has(self, name: str) -> bool:
-        return relation_kind(self.session, name) is not None
-
-
-def relation_kind(session: Session, name: str) -> str | None:
-    """What a name stands for, as pg_class says it; None if for nothing."""
-    values = {"relation": relation(name).as_string()}
-    found = session.rows(named_query("ingest/foreign/foreign.relation_kind"), values)
-    return found[0]["kind"] if found else None
+        return tables.exists(self.session, name)
 
 
 def options(values: Mapping[str, str]) -> sql.Composed:
-    """The options of a server or a foreign table."""
+    """Return the options clause of a server or a foreign table; nothing without options."""
     pairs = [
         sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(value))
         for name, value in values.items()

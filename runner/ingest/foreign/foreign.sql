@@ -42,25 +42,6 @@ exception
 end;
 $$
 
--- explain --
--- How a window would be read.
-explain (verbose, format json)
-select *
-from {{ source }} as source
-where
-    source.{{ cursor }} >= {{ low }}
-    and source.{{ cursor }} < {{ high }}
-
--- describe --
--- Complete the row of a pipeline whose source lies elsewhere.
-update orchestrator.pipeline_definitions
-set
-    clock_relation = %(clock)s,
-    column_types = %(types)s::jsonb,
-    cursor_timezone = %(timezone)s
-where pipeline_id = %(pipeline_id)s
-returning now() at time zone cursor_timezone as is_known
-
 -- mariadb_catalogue --
 -- The catalogue of a MariaDB, for a moment: what its import makes of types is not what we want.
 create foreign table {{ server }}._columns (
@@ -126,9 +107,3 @@ where
     and split_part(split_part(split_part(indexes.indexdef, '(', 2), ')', 1), ',', 1)
     in ({{ column }}, quote_ident({{ column }}), {{ column }} || ' DESC')
 limit 1
-
--- relation_kind --
--- What is there under a name, if anything is.
-select relations.relkind::text as kind
-from pg_class as relations
-where relations.oid = to_regclass(%(relation)s)

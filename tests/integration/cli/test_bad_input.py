@@ -216,7 +216,7 @@ def test_adding_a_pipeline_shows_the_row_and_asks(database: Database) -> None:
     ]
     assert_refused(command(*arguments, database=database), 3, "public.people does not exist")
     query(database, "create table public.people (id int primary key, name text, changed_at text)")
-    assert_refused(command(*arguments, database=database), 3, "cursor changed_at is a text")
+    assert_refused(command(*arguments, database=database), 3, "cursor changed_at is of type text")
     query(
         database,
         "alter table public.people alter changed_at type timestamptz using changed_at::timestamptz",

@@ -306,7 +306,7 @@ def test_a_hold_that_is_short_or_because_of_which_nothing_waits_is_no_problem(
 def test_a_transaction_of_somebody_elses_is_found_on_the_clock_of_this_server(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blockers, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(blockers, "MIN_HOLD", timedelta(0))
     query(database, ON_ITS_OWN)
     with psycopg.connect(database.conninfo, application_name="an application") as writer:
         writer.execute("select txid_current()")
@@ -325,5 +325,5 @@ def test_a_clock_that_cannot_be_asked_breaks_nothing_else(loaded: Database) -> N
     query(loaded, "drop view public.clock")
     query(loaded, "create view public.clock as select 1 / 0 as clock")
     (problem,) = problems(loaded)
-    assert problem["problem"].startswith("it cannot be asked who holds it back: ")
-    assert problem["remedy"].startswith("mend public.clock")
+    assert problem["problem"].startswith("cannot find out who holds it back: ")
+    assert problem["remedy"].startswith("repair public.clock")

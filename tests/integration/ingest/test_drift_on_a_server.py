@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,25 +12,26 @@ from runner.database.session import Database, QueryFailed
 from runner.errors import StartError
 from runner.ingest.columns import Column
 from runner.ingest.drift import Drift, apply, plan
+from runner.ingest.pipelines import PipelineDefinition
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 from tests.support import PROJECT, ingest, insert_events, query, run_all
 
-DEFINITION: dict[str, Any] = {
-    "pipeline_name": "things",
-    "source_relation": "public.things",
-    "target_relation": "warehouse.raw_things",
-    "cursor_column": "updated_at",
-    "key_columns": ["id"],
-    "column_types": {},
-}
+DEFINITION = PipelineDefinition(
+    pipeline_id=1,
+    pipeline_name="things",
+    source_relation="public.things",
+    target_relation="warehouse.raw_things",
+    cursor_column="updated_at",
+    key_columns=("id",),
+)
 EVENTS: dict[str, Any] = {
     "pipeline_name": "event_stream",
     "source_relation": "public.event_stream",
     "target_relation": "warehouse.raw_event_stream",
     "cursor_column": "created_at",
-    "key_columns": ["event_id"],
+    "key_columns": ("event_id",),
 }
 FOLLOWED = [
     ("varchar(10)", "varchar(20)"),
@@ -104,14 +106,14 @@ def prepare(database: Database, before: str, after: str) -> None:
 
 
 def columns(database: Database, relation: str) -> dict[str, Column]:
-    rows = query(database, named_query("ingest/pipeline.columns"), relation=relation)
+    rows = query(database, named_query("ingest/columns.columns"), relation=relation)
     return {row["name"]: Column(**row) for row in rows}
 
 
 def follow(database: Database, **changed: Any) -> Drift:
-    definition = {**DEFINITION, **changed}
-    source = list(columns(database, definition["source_relation"]).values())
-    stored = list(columns(database, definition["target_relation"]).values())
+    definition = replace(DEFINITION, **changed)
+    source = list(columns(database, definition.source_relation).values())
+    stored = list(columns(database, definition.target_relation).values())
     with database.session("test") as session, session.transaction():
         drift = plan(session, definition, source, stored)
         apply(session, drift)

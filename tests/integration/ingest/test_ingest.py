@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runner.database import retry
 from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld, QueryFailed
 from runner.errors import RunnerError, StartError
+from runner.ingest import catch_up, pipeline
 from runner.ingest.pipeline import IngestionPipeline
 from tests.support import PROJECT, ingest, insert_events, query, scalar
 
@@ -195,7 +196,7 @@ def test_a_cursor_that_is_only_a_date_is_refused(database: Database) -> None:
         "insert into orchestrator.pipeline_definitions (pipeline_name, source_relation, cursor_column)"
         " values ('dated', 'public.dated', 'written')",
     )
-    with pytest.raises(StartError, match="cursor written is a date"):
+    with pytest.raises(StartError, match="cursor written is of type date"):
         ingest(database, "dated")
 
 
@@ -482,7 +483,7 @@ def test_a_signal_is_not_tried_again_even_where_cleaning_up_behind_it_fails(
         finally:
             raise QueryFailed("canceling statement due to user request", None, "57014")
 
-    monkeypatch.setattr(IngestionPipeline, "_ingest", interrupted)
+    monkeypatch.setattr(pipeline, "catch_up", interrupted)
     with pytest.raises(QueryFailed):
         ingest(database, "event_stream")
     assert len(tries) == 1
@@ -498,9 +499,9 @@ def reset(database: Database) -> None:
 
 def ingest_up_to(database: Database, moment: datetime) -> None:
     """An ingest as it would have run at that moment."""
-    controller = IngestionPipeline(1, database, PROJECT)
-    controller._settle = lambda wait_seconds: moment.isoformat()  # type: ignore[method-assign]
-    controller.run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catch_up, "settle", lambda attempt, wait_seconds: moment.isoformat())
+        IngestionPipeline(1, database, PROJECT).run()
 
 
 def ingest_with_short_wait(database: Database, seconds: float = 0.3) -> None:

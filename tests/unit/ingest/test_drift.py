@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from runner.errors import StartError
 from runner.ingest.columns import Column
 from runner.ingest.drift import Drift, compare
+from runner.ingest.pipelines import PipelineDefinition
 
-DEFINITION: dict[str, Any] = {
-    "pipeline_name": "orders",
-    "source_relation": "public.orders",
-    "target_relation": "warehouse.raw_orders",
-    "cursor_column": "updated_at",
-    "key_columns": ["order_id"],
-    "column_types": {},
-}
+DEFINITION = PipelineDefinition(
+    pipeline_id=1,
+    pipeline_name="orders",
+    source_relation="public.orders",
+    target_relation="warehouse.raw_orders",
+    cursor_column="updated_at",
+    key_columns=("order_id",),
+)
 FAREWELL = "No longer in public.orders: null in rows that are added."
 
 
@@ -64,7 +65,7 @@ def test_a_new_column_is_added_with_its_comment_and_may_be_null() -> None:
 
 
 def test_a_new_column_has_the_type_that_the_definition_names() -> None:
-    definition = {**DEFINITION, "column_types": {"note": "varchar(5)"}}
+    definition = replace(DEFINITION, column_types={"note": "varchar(5)"})
     drift = compare(definition, [column("note"), *SOURCE], STORED, ())
     assert 'add column "note" varchar(5)' in statements(drift)[0]
 
@@ -126,7 +127,7 @@ def test_a_time_that_gets_a_zone_stops_and_the_command_says_which() -> None:
 
 
 def test_a_type_that_the_definition_names_is_not_drift() -> None:
-    definition = {**DEFINITION, "column_types": {"amount": "numeric(12,2)"}}
+    definition = replace(DEFINITION, column_types={"amount": "numeric(12,2)"})
     source = [*SOURCE[:2], column("amount", "text")]
     assert compare(definition, source, STORED, ()).statements == ()
 

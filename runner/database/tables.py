@@ -1,0 +1,20 @@
+"""What the catalogue says about a single table."""
+
+from __future__ import annotations
+
+from runner.database.names import relation
+from runner.database.session import Session
+
+
+def exists(session: Session, name: str) -> bool:
+    """Return whether a table, view or foreign table named `schema.table` exists."""
+    return kind(session, name) is not None
+
+
+def kind(session: Session, name: str) -> str | None:
+    """Return the relkind of pg_class for `schema.table`; None if there is no such relation."""
+    found = session.rows(
+        "select relkind::text as kind from pg_class where oid = to_regclass(%(name)s)",
+        {"name": relation(name).as_string()},
+    )
+    return found[0]["kind"] if found else None

@@ -1,0 +1,159 @@
+"""One try at a pipeline's work: what was read under its locks, and the runs it makes."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.database import ledger
+from runner.database.session import Session
+from runner.errors import RunnerError, UsageError
+from runner.ingest.columns import stored_columns
+from runner.ingest.pipelines import PipelineDefinition
+from runner.ingest.promise import Reach
+from runner.ingest.replica import ensure_replica
+from runner.ingest.run import RunResult, RunTransaction
+from runner.ingest.source import inspect_source
+from runner.ingest.windows import MAX_SHARE, Pace, Window
+from runner.ingest.writer import Counts
+
+OnResult = Callable[[RunResult], None]
+Work = Callable[[RunTransaction], tuple[Counts, Reach | None]]
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a verb, over all its tries: what they have committed and learned.
+
+    `failures` counts the tries in a row that failed, and `failing` is the kind of the run that
+    failed last. A sweep tries to take everything in one statement.
+    """
+
+    on_result: OnResult
+    on_warning: Callable[[str], None]
+    pace: Pace = field(default_factory=Pace)
+    sweep_pace: Pace = field(default_factory=lambda: Pace(MAX_SHARE))
+    results: list[RunResult] = field(default_factory=list)
+    failures: int = 0
+    failing: str = ""
+
+
+class Attempt:
+    """One try at a pipeline's work. Made when its locks are held, so nothing it has read changes.
+
+    `work` has the transactions of its runs; `evidence` commits by itself, so that what it records
+    survives their rollback.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        work: Session,
+        evidence: Session,
+        definition: PipelineDefinition,
+        project: Path,
+    ) -> None:
+        self.call = call
+        self.work = work
+        self.evidence = evidence
+        self.definition = definition
+        self.project = project
+        with self.recorded("window", definition.watermark):
+            self.source = inspect_source(work, definition, project)
+            self._ensure_replica()
+
+    def run(
+        self, kind: str, window: Window, work: Work, parent_run_id: int | None = None
+    ) -> RunResult:
+        """Make one run in one transaction, which commits its row in the ledger too.
+
+        `work` returns the row counts, and how much of the source it has searched.
+        """
+        started = time.monotonic()
+        run_id = self._begin(kind, window.low, window.high, parent_run_id)
+        with self.recorded(kind, window.low, window.high, run_id), self.work.transaction():
+            run = RunTransaction(self.work, self.source, self.project, run_id)
+            counts, reach = work(run)
+            promise = run.promise(reach)
+            ledger.succeed(
+                self.work,
+                run_id,
+                **asdict(counts),
+                guarantee=promise.word,
+                guarantee_note=promise.sentence,
+                horizon=run.clock.horizon,
+                horizon_scope=reach,
+                horizon_chain=run.chain,
+            )
+        result = RunResult(
+            self.definition.pipeline_name,
+            run_id,
+            kind,
+            window,
+            promise.word,
+            time.monotonic() - started,
+            counts,
+            run.notes,
+        )
+        self.call.results.append(result)
+        self.call.on_result(result)
+        for note in run.notes:
+            self.log(note, "warning" if counts.rejected else "info", run_id)
+        return result
+
+    @contextlib.contextmanager
+    def recorded(
+        self, kind: str, low: str, high: str | None = None, run_id: int | None = None
+    ) -> Iterator[None]:
+        """Record a failed run if what is inside fails: the run given, or a new one."""
+        try:
+            yield
+        except UsageError:
+            raise  # nothing was attempted
+        except BaseException as error:
+            self.call.failing = kind
+            with contextlib.suppress(RunnerError):
+                run_id = run_id or self._begin(kind, low, high)
+                ledger.fail(self.evidence, run_id, error)
+                self.log(f"{kind} failed: {error}", "error", run_id, low=low, high=high)
+            raise
+
+    def warn(self, message: str) -> None:
+        """Write a warning to orchestrator.logs, and tell whoever is watching."""
+        self.call.on_warning(f"pipeline {self.definition.pipeline_name}: {message}")
+        self.log(message, "warning")
+
+    def log(
+        self, message: str, level: str = "info", run_id: int | None = None, **context: Any
+    ) -> None:
+        """Write to orchestrator.logs."""
+        pipeline_id = self.definition.pipeline_id
+        ledger.log(self.evidence, message, level, run_id=run_id, pipeline_id=pipeline_id, **context)
+
+    def _begin(
+        self, kind: str, low: str, high: str | None, parent_run_id: int | None = None
+    ) -> int:
+        return ledger.begin(
+            self.evidence,
+            kind,
+            self.work,
+            pipeline_id=self.definition.pipeline_id,
+            low=low,
+            high=high,
+            parent_run_id=parent_run_id,
+        )
+
+    def _ensure_replica(self) -> None:
+        definition = self.definition
+        is_known = definition.is_new or self.source.has_key
+        if not is_known and not stored_columns(self.work, definition):
+            raise RunnerError(
+                f"pipeline {definition.pipeline_name}: {definition.target_relation} was dropped,"
+                " and without a key its rows cannot be found again",
+                "name key_columns, or delete the pipeline's rows in orchestrator.runs to load all",
+            )
+        ensure_replica(self.work, definition, self.project)

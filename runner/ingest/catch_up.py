@@ -1,0 +1,128 @@
+"""Catching up: loads everything that was committed when it was called, a window at a time."""
+
+from __future__ import annotations
+
+import time
+
+from psycopg import sql
+
+from runner.database import ledger
+from runner.ingest.attempt import Attempt
+from runner.ingest.conditions import Conditions, exists
+from runner.ingest.promise import Reach, promise_of
+from runner.ingest.run import RunTransaction
+from runner.ingest.source import Clock, read_clock
+from runner.ingest.windows import Window, Windows
+from runner.ingest.writer import Counts
+
+POLL_SECONDS = 0.1
+
+
+def catch_up(attempt: Attempt, wait_seconds: float, sweep: bool) -> None:
+    """Load windows up to the settled bound; then sweep the table if that is asked for, or due."""
+    watermark = attempt.definition.watermark
+    with attempt.recorded("window", watermark):
+        settled = settle(attempt, wait_seconds)
+    windows = Windows(attempt.work, attempt.source, attempt.call.pace)
+    while True:
+        with attempt.recorded("window", watermark):
+            window = windows.next(watermark, settled)
+        _load(attempt, window)
+        watermark = window.high
+        if window.is_last:
+            break
+    if attempt.source.has_key and _sweep_is_due(attempt, watermark, sweep):
+        _sweep(attempt, watermark)
+    elif sweep and not attempt.source.has_key:
+        attempt.warn("nothing was swept: without a key rows cannot be found again")
+
+
+def settle(attempt: Attempt, wait_seconds: float) -> str:
+    """Return the bound up to which rows are loaded, never before the watermark.
+
+    It is read before any snapshot that reads rows. While rows that were there at the start lie
+    above it, this waits, but no longer than asked; and not for a transaction that has held it back
+    for too long, if its rows are found later anyway.
+    """
+    started = time.monotonic()
+    work, source = attempt.work, attempt.source
+    conditions = Conditions(work, source)
+    clock = read_clock(work, source)
+    now = clock.clock
+    _warn_of_unread_rows(attempt)
+    if clock.is_behind:
+        attempt.warn(
+            f"the clock of the source says {now}, but rows up to {source.definition.watermark} were"
+            " loaded before: no new ones are read until it gets there"
+        )
+    while exists(work, source, conditions.window(clock.settled, now)):
+        if clock.hold_is_over and promise_of(source, clock).word == "exact":
+            attempt.warn(f"no longer waiting for {_holder(clock)}")
+            return clock.unheld
+        if time.monotonic() - started >= wait_seconds:
+            attempt.warn(
+                "rows that an open transaction holds back are left for the next run:"
+                f" {_holder(clock)}"
+            )
+            break
+        time.sleep(POLL_SECONDS)
+        clock = read_clock(work, source)
+    return clock.settled
+
+
+def _holder(clock: Clock) -> str:
+    return f"{clock.held_by or 'an unknown holder'}, since {clock.held_since or 'an unknown time'}"
+
+
+def _warn_of_unread_rows(attempt: Attempt) -> None:
+    """Without a key, rows are read in windows only."""
+    source = attempt.source
+    if source.has_key or source.cursor.is_required:
+        return
+    if exists(attempt.work, source, sql.SQL("{} is null").format(source.cursor_name)):
+        attempt.warn("the source has rows without a cursor, which are not read")
+
+
+def _load(attempt: Attempt, window: Window) -> None:
+    """Load a window; with the last one, and with the very first, also search the lookback.
+
+    The very first begins where the source begins: with its odd rows it is the whole table up to its
+    end, and later sweeps can start from its horizon.
+    """
+    definition = attempt.definition
+    is_first = definition.is_new and window.low == definition.watermark
+    searches = attempt.source.has_key and (window.is_last or is_first)
+
+    def work(run: RunTransaction) -> tuple[Counts, Reach]:
+        counts = run.load(window)
+        if not searches:
+            return counts, "window"
+        return counts + run.search_lookback(window.low), "table" if is_first else "lookback"
+
+    result = attempt.run("window", window, work)
+    attempt.call.pace.adapt(result.counts.read, result.seconds)
+
+
+def _sweep_is_due(attempt: Attempt, watermark: str, is_asked: bool) -> bool:
+    """Return whether to search the whole source: somebody asks for it, it is time, or what was
+    known about the replica's rows no longer holds.
+    """
+    definition, source = attempt.definition, attempt.source
+    with attempt.recorded("sweep", "-infinity", watermark):
+        clock = read_clock(attempt.work, source)
+        horizons = ledger.horizons(
+            attempt.work,
+            definition.pipeline_id,
+            definition.sweep_every,
+            source.chain(clock, attempt.work),
+            clock.next_xid,
+        )
+    return is_asked or not horizons.has_table or (source.has_horizon and horizons.is_due)
+
+
+def _sweep(attempt: Attempt, watermark: str) -> None:
+    def work(run: RunTransaction) -> tuple[Counts, Reach]:
+        windows = Windows(attempt.work, attempt.source, attempt.call.sweep_pace)
+        return run.search_table(watermark, windows, is_full=False), "table"
+
+    attempt.run("sweep", Window("-infinity", watermark), work)

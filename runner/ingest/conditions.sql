@@ -1,0 +1,27 @@
+-- edges --
+-- Moments as the cursor has them: on the wall clock of its zone if it has none of its own. Where
+-- that clock is set back in autumn an hour comes twice; an hour more on both sides holds whatever
+-- was meant.
+select
+    jsonb_object_agg(
+        edges.name,
+        case
+            when not %(is_naive)s then edges.moment::text
+            else ((edges.moment at time zone %(zone)s::text) + edges.slack)::text
+        end
+    ) as edges
+from (
+    values
+    ('low', %(low)s::timestamptz, -%(slack)s::interval),
+    ('high', %(high)s::timestamptz, %(slack)s::interval),
+    ('start', %(start)s::timestamptz, -%(slack)s::interval),
+    ('ahead', %(clock)s::timestamptz + interval '1 day', %(slack)s::interval),
+    (
+        'behind',
+        greatest(
+            least(%(low)s::timestamptz, %(since)s::timestamptz) - %(lookback)s::interval,
+            %(start)s::timestamptz
+        ),
+        -%(slack)s::interval
+    )
+) as edges (name, moment, slack)

@@ -1,0 +1,81 @@
+"""What a run may promise, as one word and as a sentence. Pure: it asks no database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.ingest.source import Clock, Source
+
+Guarantee = Literal["exact", "settled", "lookback", "best_effort"]
+# How much of a source a run has searched: its window, the lookback too, or the whole table.
+Reach = Literal["window", "lookback", "table"]
+
+EXACT_SENTENCES: dict[Reach, str] = {
+    "window": "the window is in the replica as the source had it",
+    "lookback": "the window is in the replica as the source had it, and so are rows that came late"
+    " or changed up to {lookback} before it; older rows are as of the last sweep, deletes as of the"
+    " last reconcile",
+    "table": "every row up to the watermark is in the replica as the source had it; deletes are as"
+    " of the last reconcile",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a run guarantees, as one word and as a sentence; nothing where both are None."""
+
+    word: Guarantee | None = None
+    sentence: str | None = None
+
+    def but(self, reservation: str) -> Promise:
+        """Return the same promise with a reservation."""
+        parts = [part for part in (self.sentence, reservation) if part]
+        return Promise(self.word, "; ".join(parts))
+
+
+def promise_of(source: Source, clock: Clock, reach: Reach = "lookback") -> Promise:
+    """Return what a run may promise that has searched so much of a source."""
+    lookback, has_key = source.definition.lookback, source.has_key
+    if flaw := _flaw(source):
+        return Promise("best_effort", f"rows may be missing: {flaw}")
+    if source.has_horizon and clock.horizon is not None:
+        return Promise("exact", EXACT_SENTENCES[reach].format(lookback=lookback))
+    if clock.sees_all and (has_key or (source.cursor.is_required and not source.repeats_hours)):
+        late = (
+            f"rows dated or changed more than {lookback} before it are not seen until a sweep"
+            if has_key
+            else "rows dated before it, or changed, are missed"
+        )
+        return Promise(
+            "settled", f"no transaction was open that could still write into the window; {late}"
+        )
+    if has_key and lookback != "00:00:00":
+        return Promise(
+            "lookback",
+            f"rows that come or change up to {lookback} late are found, later ones are not:"
+            f" {_doubt(source, clock)}",
+        )
+    return Promise("best_effort", f"rows that come late are missed: {_doubt(source, clock)}")
+
+
+def _flaw(source: Source) -> str | None:
+    """Return what no protocol can make up for."""
+    if source.hides_rows:
+        return "row security hides rows of the source from this role"
+    if source.has_key and source.is_unique is False:
+        return "the key has no unique index, and rows with the same key would become one"
+    return None
+
+
+def _doubt(source: Source, clock: Clock) -> str:
+    """Return why it cannot be known what is still being written."""
+    if source.kind == "foreign" and source.clock_text:
+        return "its server does not show all that is still being written"
+    if source.kind == "foreign":
+        return "only its own server knows who writes to the source"
+    if source.repeats_hours:
+        return "an hour of the cursor occurs twice in autumn, and there is no key to merge rows by"
+    if not clock.sees_all:
+        return "this role cannot see the transactions of others (pg_read_all_stats)"
+    return "the cursor may be null, and without a key such rows cannot be found again"

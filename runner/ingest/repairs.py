@@ -1,0 +1,122 @@
+"""Repairs of what is loaded already: backfill, reconcile and undo. None moves the watermark.
+
+Queries: repairs.sql.
+"""
+
+from __future__ import annotations
+
+from runner.database import ledger
+from runner.database.queries import named_query
+from runner.database.session import QueryFailed
+from runner.errors import UsageError
+from runner.ingest.attempt import Attempt
+from runner.ingest.promise import Reach
+from runner.ingest.run import RunTransaction
+from runner.ingest.windows import Window, Windows
+from runner.ingest.writer import Counts
+
+
+def backfill(attempt: Attempt, low: str, high: str) -> None:
+    """Read [low, high) again, up to the watermark."""
+    for start, end in _ranges(attempt, low, high):
+        _reload(attempt, start, end)
+
+
+def fill_gaps(attempt: Attempt) -> None:
+    """Read every gap that undone runs have left."""
+    for low, high in ledger.gaps(attempt.work, attempt.definition.pipeline_id):
+        backfill(attempt, low, high)
+
+
+def reconcile(attempt: Attempt, is_forced: bool) -> None:
+    """Compare every row of the replica with the source, and handle deletes."""
+    definition = attempt.definition
+    if not attempt.source.has_key:
+        raise UsageError(
+            f"pipeline {definition.pipeline_name} has no key to compare rows by",
+            "name key_columns in orchestrator.pipeline_definitions",
+        )
+
+    def work(run: RunTransaction) -> tuple[Counts, Reach]:
+        windows = Windows(attempt.work, attempt.source, attempt.call.sweep_pace)
+        counts = run.search_table(definition.watermark, windows, is_full=True)
+        return counts + run.handle_deletes(is_forced), "table"
+
+    attempt.run("reconcile", Window("-infinity", definition.watermark), work)
+
+
+def undo(attempt: Attempt, run_id: int) -> None:
+    """Take back what a run did."""
+    values = {"run_id": run_id, "pipeline_id": attempt.definition.pipeline_id}
+    found = attempt.work.rows(named_query("ingest/repairs.undoable"), values)
+    if not found:
+        if attempt.call.failures and attempt.work.rows(
+            named_query("ingest/repairs.undone"), values
+        ):
+            return  # by the try before this one, which lost its connection
+        raise UsageError(
+            f"run {run_id} did not succeed, was undone before, or moved no rows of a source",
+            "python -m runner runs lists them",
+        )
+
+    def work(run: RunTransaction) -> tuple[Counts, None]:
+        counts, left_alone = run.writer.undo(run_id)
+        if left_alone:
+            run.notes.append(f"rows that later runs changed again, left to them: {left_alone:,}")
+        ledger.undo(attempt.work, run_id)
+        return counts, None
+
+    window = Window(found[0]["low"], found[0]["high"])
+    attempt.run("undo", window, work, parent_run_id=run_id)
+
+
+def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
+    """Return which parts of [low, high) can be read again: without a key, gaps only."""
+    definition, has_key = attempt.definition, attempt.source.has_key
+    only = "{(,)}"
+    if not has_key:
+        gaps = ledger.gaps(attempt.work, definition.pipeline_id)
+        only = "{" + ",".join(f"[{start},{end})" for start, end in gaps) + "}"
+    values = {
+        "low": low,
+        "high": high,
+        "start": definition.start_at,
+        "watermark": definition.watermark,
+        "only": only,
+    }
+    try:
+        found = attempt.work.rows(named_query("ingest/repairs.ranges"), values)
+    except QueryFailed as error:
+        if not (error.sqlstate or "").startswith("22"):
+            raise
+        raise UsageError(
+            f"{low} to {high} is not a range of time",
+            "the earlier end first, as 2026-05-01 or '2026-05-01 12:00+00'",
+        ) from error
+    if not found and not attempt.call.results:
+        raise UsageError(
+            f"there is nothing to fill between {low} and {high}",
+            f"pipeline {definition.pipeline_name} is loaded up to {definition.watermark}"
+            + ("" if has_key else ", and without a key only gaps can be filled"),
+        )
+    return [(row["low"], row["high"]) for row in found]
+
+
+def _reload(attempt: Attempt, low: str, high: str) -> None:
+    # It does not wait for what is still being written there: late rows are found later.
+    windows = Windows(attempt.work, attempt.source, attempt.call.pace)
+    while True:
+        with attempt.recorded("backfill", low, high):
+            window = windows.next(low, high)
+        _reload_window(attempt, window)
+        low = window.high
+        if window.is_last:
+            break
+
+
+def _reload_window(attempt: Attempt, window: Window) -> None:
+    def work(run: RunTransaction) -> tuple[Counts, None]:
+        return run.reload(window), None
+
+    result = attempt.run("backfill", window, work)
+    attempt.call.pace.adapt(result.counts.read, result.seconds)

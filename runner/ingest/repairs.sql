@@ -1,0 +1,43 @@
+-- ranges --
+-- The parts of a range that lie below the watermark, and within `only`: what can be filled.
+select
+    lower(ranges.part)::text as low,
+    upper(ranges.part)::text as high
+from (
+    select
+        unnest(
+            tstzmultirange(
+                tstzrange(
+                    least(
+                        greatest(%(low)s::timestamptz, %(start)s::timestamptz),
+                        %(watermark)s::timestamptz
+                    ),
+                    least(%(high)s::timestamptz, %(watermark)s::timestamptz)
+                )
+            )
+            * %(only)s::tstzmultirange
+        ) as part
+) as ranges
+order by ranges.part
+
+-- undoable --
+-- A run that can be undone.
+select
+    runs.low::text as low,
+    runs.high::text as high
+from orchestrator.runs as runs
+where
+    runs.run_id = %(run_id)s
+    and runs.pipeline_id = %(pipeline_id)s
+    and runs.kind in ('window', 'sweep', 'backfill', 'reconcile')
+    and runs.status = 'succeeded'
+
+-- undone --
+-- Whether a run was undone.
+select undos.run_id
+from orchestrator.runs as undos
+where
+    undos.parent_run_id = %(run_id)s
+    and undos.pipeline_id = %(pipeline_id)s
+    and undos.kind = 'undo'
+    and undos.status = 'succeeded'
