@@ -1,9 +1,9 @@
 """Milepost: PostgreSQL scripts, run in order and incrementally, by a light runner.
 
-    from runner import Project
+from runner import Project
 
-    project = Project.open("path/to/project")
-    project.run_all()
+project = Project.open("path/to/project")
+project.run_all()
 """
 
 from __future__ import annotations

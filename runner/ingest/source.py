@@ -130,19 +130,20 @@ class Source:
         """Return what two horizons must have in common to be compared.
 
         That is the server and database that gave them, the file of the replica's rows, and a hash
-        of the source's tables, its columns and the fields of the definition that decide which rows
-        are read.
+        of all that decides which rows are read and what is in them: the source's tables and columns,
+        the fields of the definition, and whether rows are hidden.
         """
         values = {
             "source": self.relation.as_string(),
             "target": relation(self.definition.target_relation).as_string(),
+            "columns": [column.name for column in self.columns],
         }
-        files = session.row(named_query("ingest/source.files"), values)
-        columns = sorted(f"{column.name} {column.type}" for column in self.columns)
+        found = session.row(named_query("ingest/source.identity"), values)
         fields = [str(getattr(self.definition, field)) for field in CHAIN_FIELDS]
-        text = "\n".join([files["source"], *columns, *fields])
+        parts = [found["source"], found["columns"], found["types"] or "", *fields]
+        text = "\n".join([*parts, str(self.hides_rows)])
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return f"{clock.identity}/{files['target']}/{fingerprint}"
+        return f"{clock.identity}/{found['target']}/{fingerprint}"
 
 
 def inspect_source(session: Session, definition: PipelineDefinition, project: Path) -> Source:

@@ -149,7 +149,7 @@ EQUALS: dict[str, tuple[str, str]] = {
 }
 
 SETTINGS = settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     database=None,
     print_blob=False,
