@@ -101,116 +101,47 @@ select
 from pg_class as relations
 where relations.oid = to_regclass(%(relation)s)
 
--- identity --
--- What a source is: the tables that rows are read from, with their partitions, and every column of
--- them with what gives its values without a row being written - its number, its type, the value that
--- old rows have of it, how it is computed, what the types it is made of say; and the same of a
--- replica, with the file that its rows are in, another one after it was truncated or made anew.
-with recursive sources (oid) as (
+-- files --
+-- The tables that rows are read from, with their partitions; and the file that a replica's rows are
+-- in, another one after it was truncated or made anew.
+with recursive tables as (
     select to_regclass(%(source)s)::oid as oid
     union
     select children.inhrelid as oid
-    from sources
-    inner join pg_inherits as children on children.inhparent = sources.oid
-),
-
-columns as (
-    select
-        attributes.attrelid,
-        attributes.atttypid,
-        format(
-            '%%s %%s %%s %%s %%s %%s %%s %%s',
-            attributes.attnum,
-            attributes.attname,
-            attributes.atttypid,
-            attributes.atttypmod,
-            attributes.attcollation,
-            attributes.attmissingval::text,
-            attributes.attgenerated,
-            case
-                when attributes.attgenerated <> ''
-                    then (
-                        select pg_get_expr(expressions.adbin, expressions.adrelid)
-                        from pg_attrdef as expressions
-                        where
-                            expressions.adrelid = attributes.attrelid
-                            and expressions.adnum = attributes.attnum
-                    )
-            end
-        ) as description
-    from pg_attribute as attributes
-    where
-        attributes.attnum > 0
-        and not attributes.attisdropped
-        and (
-            attributes.attrelid in (select sources.oid from sources)
-            or (
-                attributes.attrelid = to_regclass(%(target)s)
-                and attributes.attname::text = any(%(columns)s::text[])
-            )
-        )
-),
-
-types (oid) as (
-    select columns.atttypid as oid
-    from columns
-    union
-    select parts.oid
-    from types
-    inner join pg_type as whole on whole.oid = types.oid
-    cross join lateral (
-        select whole.typelem as oid
-        union all
-        select whole.typbasetype as oid
-        union all
-        select attributes.atttypid as oid
-        from pg_attribute as attributes
-        where
-            whole.typtype = 'c'
-            and attributes.attrelid = whole.typrelid
-            and attributes.attnum > 0
-            and not attributes.attisdropped
-        union all
-        select ranges.rngsubtype as oid
-        from pg_range as ranges
-        where whole.oid in (ranges.rngtypid, ranges.rngmultitypid)
-    ) as parts
-    where parts.oid <> 0
+    from tables
+    inner join pg_inherits as children on children.inhparent = tables.oid
 )
 
 select
-    (select string_agg(sources.oid::text, ',' order by sources.oid) from sources) as source,
-    (
-        select md5(string_agg(
-            format('%%s %%s', columns.attrelid, columns.description),
-            e'\n' order by columns.attrelid, columns.description
-        ))
-        from columns
-    ) as columns,
-    (
-        select md5(string_agg(labels.text, e'\n' order by labels.text))
-        from (
-            select format('%%s %%s %%s', labels.enumtypid, labels.oid, labels.enumlabel) as text
-            from pg_enum as labels
-            where labels.enumtypid in (select types.oid from types)
-            union all
-            select
-                format(
-                    '%%s %%s %%s %%s',
-                    types.oid,
-                    attributes.attnum,
-                    attributes.attname,
-                    attributes.atttypid
-                ) as text
-            from types
-            inner join pg_type as whole on whole.oid = types.oid and whole.typtype = 'c'
-            inner join pg_attribute as attributes
-                on attributes.attrelid = whole.typrelid
-                and attributes.attnum > 0
-                and not attributes.attisdropped
-        ) as labels
-    ) as types,
+    (select string_agg(tables.oid::text, ',' order by tables.oid) from tables) as source,
     coalesce(pg_relation_filenode(to_regclass(%(target)s)), 0) as target
+
+-- tables --
+-- The tables whose columns decide what a replica has to hold: those of the source, and its own.
+with recursive tables as (
+    select to_regclass({{ source }})::oid as oid
+    union
+    select children.inhrelid as oid
+    from tables
+    inner join pg_inherits as children on children.inhparent = tables.oid
+)
+
+select tables.oid
+from tables
+union all
+select to_regclass({{ target }})::oid as oid
+
+-- own_builds --
+-- Whether the lock is that of a build of ours: anybody could take it.
+and exists (
+    select
+    from orchestrator.runs as builds
+    where
+        builds.backend_pid = activity.pid
+        and builds.status = 'running'
+        and builds.kind in ('build', 'rebuild', 'verify')
+        and builds.started_at >= activity.backend_start
+)
 
 -- clock --
 -- The clock of a source. Rows below the watermark are loaded, whatever the clock says.

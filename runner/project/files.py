@@ -25,6 +25,7 @@ SHARED = frozenset(
             "sql/ingest/append.sql",
             "sql/ingest/clock.sql",
             "sql/ingest/create_replica.sql",
+            "sql/ingest/identity.sql",
             "sql/ingest/merge.sql",
             "sql/ingest/on_mariadb.sql",
             "sql/ingest/on_postgres.sql",
