@@ -67,7 +67,7 @@ def _step(
             return Step(script, "full", f"follows {step.script.name}")
     raw = [name for name in _raw_needs(script) if name in positions]
     for name in raw:
-        if positions[name].is_remade:
+        if positions[name].was_recreated:
             return Step(script, "full", f"raw.{name} was emptied or made anew")
     for name in raw:
         if positions[name].has_new:

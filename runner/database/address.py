@@ -1,4 +1,4 @@
-"""Which server the commands use: the one the environment names, else the embedded one."""
+"""Which server to use: the one that the environment names, otherwise the embedded one."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A connection string, and whether it leads to the embedded server."""
+    """A connection string, and whether it is that of the embedded server."""
 
     conninfo: str
     is_embedded: bool
 
 
 def is_given() -> bool:
-    """Whether the environment names a server. A given one that fails is an error, never a reason to
-    use another.
+    """Return whether the environment names a server.
+
+    If that server fails, it is an error and never a reason to use another.
     """
     return bool(os.environ.get("DATABASE_URL")) or any(map(os.environ.get, PG_VARIABLES))
 
 
 def embedded(project: Path) -> Server:
+    """Return the embedded server of a project, which may not be running."""
     from runner.database.embedded import Server, default_data
 
     return Server(default_data(project))
 
 
 def find(project: Path) -> Address:
-    """Where to connect to; starts the embedded server if that is the one and it does not run."""
+    """Return where to connect to; start the embedded server if it is used and is not running."""
     if is_given():
         return Address(os.environ.get("DATABASE_URL", ""), is_embedded=False)
     return Address(embedded(project).start().uri, is_embedded=True)

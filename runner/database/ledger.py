@@ -1,7 +1,7 @@
-"""Rows in orchestrator.*: what runs, what happened, what was found. Queries: ledger.sql.
+"""The ledger: rows in orchestrator.* of what runs, what happened, what was found.
 
-Functions take the session first. `evidence` is one that commits by itself, so that what it says
-survives a rollback; `work` is the one whose transaction the row belongs to.
+Every function takes a session first. `evidence` is in autocommit, so that its rows survive a
+rollback; rows written on `work` commit with the data of its transaction. Queries: ledger.sql.
 """
 
 from __future__ import annotations
@@ -24,24 +24,28 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError, StartError
 
-# Of schema/orchestrator.sql: who has it has all the others.
+# The last that schema/orchestrator.sql creates: a database that has it has them all.
 NEWEST_TABLE = "orchestrator.restatements"
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the runs of a pipeline have been consumed by a target: those after `after`, up to
-    `through`; in which file the rows of its replica are, and whether that is another one since.
+    """How far a target has consumed the runs of a pipeline: a build reads those after `after`, up
+    to `through`.
+
+    `storage_file` is the file that holds the rows of the replica, and `was_recreated` whether it is
+    not the one that the last build read.
     """
 
     pipeline_id: int
     after: int
     through: int
-    file: int | None = None
-    is_remade: bool = False
+    storage_file: int | None = None
+    was_recreated: bool = False
 
     @property
     def has_new(self) -> bool:
+        """Whether there are runs that the target has not consumed."""
         return self.through > self.after
 
 
@@ -50,8 +54,8 @@ class Horizons:
     """The oldest transactions that were open in earlier runs: older ones need no second look.
 
     `lookback` is that of the newest run that searched the lookback, which ended at `lookback_high`;
-    `table` that of the newest that searched the whole table. `has_table` is whether one still
-    counts, and `is_due` whether it is too long ago.
+    `table` that of the newest that searched the whole table. `has_table` is whether the
+    newest of those still counts, and `is_due` whether it is older than sweep_every.
     """
 
     lookback: int | None
@@ -63,7 +67,7 @@ class Horizons:
 
 @contextlib.contextmanager
 def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]:
-    """Open a session for work and another for evidence, which survives a rollback of the work."""
+    """Open a session for work and one for evidence, which survives a rollback of the work."""
     with (
         database.session(name) as work,
         database.session(f"{name}, evidence") as evidence,
@@ -76,7 +80,7 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 
 
 def require(session: Session) -> None:
-    """StartError unless this database has the orchestrator schema of this version."""
+    """Raise StartError unless the database has the orchestrator schema of this version."""
     tables = session.row(
         "select to_regclass('orchestrator.runs') is not null as has_any,"
         f" to_regclass('{NEWEST_TABLE}') is not null as has_newest"
@@ -89,7 +93,7 @@ def require(session: Session) -> None:
 
 
 def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
-    """Record that a run begins; returns its run_id."""
+    """Record that a run begins; return its run_id."""
     columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high")
     found = evidence.row(
         named_query("database/ledger.begin_run"),
@@ -104,7 +108,7 @@ def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
 
 
 def fail(evidence: Session, run_id: int, error: BaseException) -> None:
-    """Record that a run fails. Never raises: the error that is on its way matters more."""
+    """Record that a run failed. Never raises: the error that is being raised matters more."""
     with contextlib.suppress(RunnerError):
         evidence.rows(named_query("database/ledger.fail"), {"run_id": run_id, **_reason(error)})
 
@@ -112,7 +116,7 @@ def fail(evidence: Session, run_id: int, error: BaseException) -> None:
 def skip(
     evidence: Session, error: LockHeld, pipeline_id: int | None = None, target: str | None = None
 ) -> None:
-    """Record a window, or a build, that is left to the run that holds its lock."""
+    """Record a window, or the build of a target, that is left to whoever holds its lock."""
     values = {
         "kind": "window" if target is None else "build",
         "pipeline_id": pipeline_id,
@@ -124,18 +128,18 @@ def skip(
 
 
 def abandon_windows(evidence: Session, pipeline_id: int) -> None:
-    """Mark the runs of a pipeline that died; its lock is held."""
+    """Mark the dead runs of a pipeline as abandoned. Needs its lock: whoever holds it knows."""
     evidence.rows(named_query("database/ledger.abandon_windows"), {"pipeline_id": pipeline_id})
 
 
 def abandon_builds(evidence: Session, target: str) -> None:
-    """Mark the builds of a target that died, and their scripts; its lock is held."""
+    """Mark the dead builds of a target, and their scripts, as abandoned. Needs its lock."""
     evidence.rows(named_query("database/ledger.abandon_builds"), {"target": target})
     evidence.rows(named_query("database/ledger.roll_back_scripts"), {"target": target})
 
 
 def roll_back_scripts(evidence: Session, target: str) -> None:
-    """Mark the scripts of builds that did not succeed. Never raises."""
+    """Mark the scripts of builds that did not succeed as rolled back. Never raises."""
     with contextlib.suppress(RunnerError):
         evidence.rows(named_query("database/ledger.roll_back_scripts"), {"target": target})
 
@@ -150,7 +154,7 @@ def script_done(
     changes: Changes | None = None,
     error: BaseException | None = None,
 ) -> None:
-    """Record what a script of a build changed, or why it failed."""
+    """Record what a script of a build changed in `seconds`, or why it failed."""
     changes = changes or Changes()
     values = {
         "status": "failed" if error else "succeeded",
@@ -190,7 +194,7 @@ def check_done(
 
 
 def observed(evidence: Session, build_id: int, script: str, name: str, rows: Sequence[Row]) -> None:
-    """Record what an observation of a build gave: a label and a value for each row."""
+    """Record the rows of an observation of a build; each has a label and a value."""
     values = {
         "run_id": build_id,
         "script": script,
@@ -209,7 +213,7 @@ def log(
     pipeline_id: int | None = None,
     **context: Any,
 ) -> None:
-    """Write a line of orchestrator.logs; `context` is kept as JSON."""
+    """Write a row of orchestrator.logs; `context` is stored as JSON."""
     values = {
         "run_id": run_id,
         "pipeline_id": pipeline_id,
@@ -225,8 +229,9 @@ PROMISES = ("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_
 
 
 def succeed(work: Session, run_id: int, **values: Any) -> None:
-    """A run succeeds, on the session and in the transaction of its data; refused if it was given up
-    meanwhile. `values` are its counts of rows and what it promises.
+    """Record that a run succeeded, in the transaction of its data.
+
+    `values` are its row counts and its promise. RunnerError if another runner abandoned it.
     """
     values = {
         "run_id": run_id,
@@ -234,30 +239,34 @@ def succeed(work: Session, run_id: int, **values: Any) -> None:
         **{name: values.get(name) for name in PROMISES},
     }
     if not work.rows(named_query("database/ledger.succeed"), values):
-        raise RunnerError(f"run {run_id} was given up by another runner; its data are rolled back")
+        raise RunnerError(f"run {run_id} was abandoned by another runner; its data are rolled back")
 
 
 def undo(work: Session, run_id: int) -> None:
-    """A run is marked as taken back, in the transaction that does it."""
+    """Mark a run as undone, in the transaction that undoes it; RunnerError if it already is."""
     if not work.rows(named_query("database/ledger.undo_run"), {"run_id": run_id}):
         raise RunnerError(f"run {run_id} cannot be undone twice")
 
 
 def replicas(session: Session) -> list[str]:
-    """The replicas that there are, as schema.table."""
+    """Return the replicas that exist, as schema.table."""
     return [row["name"] for row in session.rows(named_query("database/ledger.replicas"), {})]
 
 
 def positions(session: Session, target: str) -> dict[str, Position]:
-    """What is new in each replica for a target, by name without `raw.`.
+    """Return the position of a target in each replica, by name without `raw.`.
 
-    A target that was never built has nothing new anywhere: it is filled in full, from all rows.
+    For a target that was never built nothing is new: it is filled in full, from all rows.
     """
     found = {}
     for row in session.rows(named_query("database/ledger.positions"), {"target": target}):
         after = row["newest"] if row["consumed"] is None else row["consumed"]
         found[row["raw_name"]] = Position(
-            row["pipeline_id"], after, max(after, row["newest"]), row["file"], row["is_remade"]
+            row["pipeline_id"],
+            after,
+            max(after, row["newest"]),
+            row["storage_file"],
+            row["was_recreated"],
         )
     return found
 
@@ -279,26 +288,26 @@ def horizons(
 
 
 def gaps(session: Session, pipeline_id: int) -> list[tuple[str, str]]:
-    """Windows of a pipeline that were undone and not filled again, as [low, high)."""
+    """Return windows of a pipeline that were undone and not filled since, as [low, high)."""
     found = session.rows(named_query("database/ledger.gaps"), {"pipeline_id": pipeline_id})
     return [(gap["low"], gap["high"]) for gap in found]
 
 
 def last_build_failed(session: Session, target: str) -> bool:
-    """Whether the last build of a target did not succeed."""
+    """Return whether the last build of a target did not succeed."""
     found = session.rows(named_query("database/ledger.last_build"), {"target": target})
     return bool(found) and found[0]["status"] != "succeeded"
 
 
 def is_built(session: Session, target: str) -> bool:
-    """Whether a target was ever built."""
+    """Return whether a target was ever built."""
     return bool(
         session.row(named_query("database/ledger.is_built"), {"target": target})["is_built"]
     )
 
 
 def script_seconds(session: Session, target: str) -> dict[str, float]:
-    """How long the scripts of a target have taken lately, by key."""
+    """Return the longest recent time of each script of a target in seconds, by key."""
     rows = session.rows(named_query("database/ledger.script_seconds"), {"target": target})
     return {row["script"]: row["seconds"] for row in rows}
 
@@ -306,7 +315,7 @@ def script_seconds(session: Session, target: str) -> dict[str, float]:
 def built_scripts(
     session: Session, target: str, tables: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
-    """The fingerprint that each script's tables, given by its key, were last built from."""
+    """Return the fingerprint that the tables of each script were last built from, by key."""
     pairs = [(script, table) for script, names in tables.items() for table in names]
     rows = session.rows(
         named_query("database/ledger.built_scripts"),
@@ -320,8 +329,9 @@ def built_scripts(
 
 
 def restated(work: Session, build_id: int) -> dict[str, int]:
-    """Of each table, how many days that were published before, and not as the last, a build has
-    changed, in its transaction.
+    """Return how many published days of each table a build has changed, in its transaction.
+
+    The last day published does not count: it was still filling.
     """
     found = work.rows(named_query("database/ledger.restated"), {"run_id": build_id})
     return {row["table_name"]: row["days"] for row in found}
@@ -337,7 +347,7 @@ def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None
                 "pipeline_id": position.pipeline_id,
                 "after": position.after,
                 "through": position.through,
-                "file": position.file,
+                "file": position.storage_file,
             },
         )
 
@@ -350,7 +360,7 @@ def remember(
     fingerprint: str,
     tables: Sequence[str],
 ) -> None:
-    """Record what a script's tables are built from now, in the transaction of the build."""
+    """Record what the tables of a script are built from, in the transaction of the build."""
     work.rows(
         named_query("database/ledger.remember_script"),
         {
@@ -364,8 +374,9 @@ def remember(
 
 
 def forget(work: Session, target: str, scripts: Collection[str]) -> None:
-    """A script that is not in the manifest misses what this build consumes: if it comes back, its
-    tables are built anew.
+    """Forget what the tables of scripts were built from that are not among `scripts`.
+
+    They miss what this build consumes: if such a script comes back, it is built in full.
     """
     work.rows(named_query("database/ledger.forget"), {"target": target, "scripts": list(scripts)})
 

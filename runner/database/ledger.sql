@@ -1,5 +1,5 @@
 -- begin_run --
--- A run begins: its row is committed before the snapshot of its work.
+-- Record that a run begins; committed before the snapshot of its work.
 insert into orchestrator.runs (
     kind, status, pipeline_id, target, script, parent_run_id,
     low, high, host, backend_pid
@@ -19,8 +19,8 @@ values (
 returning run_id
 
 -- succeed --
--- A run succeeds, in the transaction of its data. Only one that still runs can, and a window only
--- from the watermark.
+-- Record that a run succeeded, in the transaction of its data. It must still be running, and a
+-- window must begin at the watermark.
 update orchestrator.runs as runs
 set
     status = 'succeeded',
@@ -52,7 +52,7 @@ where
 returning runs.run_id
 
 -- fail --
--- A run fails, after its data were rolled back.
+-- Record that a run failed, after its data were rolled back.
 update orchestrator.runs
 set
     status = 'failed',
@@ -64,7 +64,7 @@ where
     and status = 'running'
 
 -- roll_back_scripts --
--- The scripts of a build that did not succeed were rolled back with it.
+-- Mark scripts that were rolled back with their build.
 update orchestrator.runs as scripts
 set status = 'rolled_back'
 from orchestrator.runs as builds
@@ -77,7 +77,7 @@ where
     and builds.status not in ('succeeded', 'running')
 
 -- abandon_builds --
--- Whoever holds the lock of a target knows that older running builds of it are dead.
+-- Mark dead builds. Whoever holds the lock of a target knows that older running ones are dead.
 update orchestrator.runs
 set
     status = 'abandoned',
@@ -88,7 +88,7 @@ where
     and status = 'running'
 
 -- abandon_windows --
--- Whoever holds the lock of a pipeline knows that older running runs of it are dead.
+-- Mark dead runs. Whoever holds the lock of a pipeline knows that older running ones are dead.
 update orchestrator.runs
 set
     status = 'abandoned',
@@ -98,7 +98,7 @@ where
     and status = 'running'
 
 -- script_done --
--- A script of the running build ended.
+-- Record that a script of the running build ended.
 insert into orchestrator.runs (
     kind, status, target, script, parent_run_id, rows_inserted, rows_updated, rows_deleted,
     sqlstate, error, host, backend_pid, started_at, finished_at
@@ -121,12 +121,12 @@ values (
 )
 
 -- check_done --
--- A check of the running build ended.
+-- Record that a check of the running build ended.
 insert into orchestrator.check_results (run_id, script, check_name, status, bad_rows, sample)
 values (%(run_id)s, %(script)s, %(check_name)s, %(status)s, %(bad_rows)s, %(sample)s::jsonb)
 
 -- observed --
--- What an observation of the running build says; said again, it is the last that counts.
+-- Record an observation of the running build; if it is made again, the last one counts.
 insert into orchestrator.observations (
     run_id, script, observation_name, position, label, value
 )
@@ -145,8 +145,8 @@ on conflict (run_id, script, observation_name, position) do update set
     observed_at = excluded.observed_at
 
 -- restated --
--- Days of each table that were published before, not the last of them, and that the running build
--- has changed.
+-- Count the published days of each table that the running build has changed; not the last one,
+-- which was still filling.
 select
     restatements.table_name,
     count(distinct restatements.day) as days
@@ -159,14 +159,14 @@ having count(restatements.day) > 0
 order by restatements.table_name
 
 -- log --
--- What a run has to say.
+-- Write to the log.
 insert into orchestrator.logs (run_id, pipeline_id, level, message, context)
 values (%(run_id)s, %(pipeline_id)s, %(level)s, %(message)s, %(context)s::jsonb)
 
 -- positions --
--- For each replica: the last run that the target's last build consumed, the last that changed a
--- row, and whether its rows are in another file since: then it was truncated or made anew, and what
--- is gone with it is in no change set.
+-- For each replica: the last run that the target's last build consumed, the last run that changed a
+-- row, and whether its rows are in another file since. If so it was truncated or created again, and
+-- no change set has the rows that are gone.
 with consumed as (
     select distinct on (inputs.pipeline_id)
         inputs.pipeline_id,
@@ -187,8 +187,8 @@ select
     pipelines.pipeline_id,
     consumed.run_id as consumed,
     coalesce(newest.run_id, 0) as newest,
-    files.file,
-    coalesce(files.file <> consumed.replica_file, false) as is_remade
+    files.file as storage_file,
+    coalesce(files.file <> consumed.replica_file, false) as was_recreated
 from orchestrator.pipeline_definitions as pipelines
 cross join lateral (
     select
@@ -223,7 +223,7 @@ left join lateral (
 order by pipelines.pipeline_id
 
 -- replicas --
--- The replicas that there are.
+-- The replicas that exist.
 select replicas.name
 from orchestrator.pipeline_definitions as pipelines
 cross join lateral (
@@ -240,7 +240,7 @@ where
 order by replicas.name
 
 -- undo_run --
--- A run is taken back, in the transaction that restores its rows.
+-- Mark a run as undone, in the transaction that restores its rows.
 update orchestrator.runs
 set status = 'rolled_back'
 where
@@ -249,11 +249,11 @@ where
 returning run_id
 
 -- horizons --
--- The horizons that later runs can start from: of the newest run that looked behind the watermark,
--- and of the newest that looked through the whole table. An undo ends what was begun before it and
--- after the run that it took back. A sweep is due when the table was never looked through in this
--- chain, when a later one no longer counts, when a run was undone since, or when it is too long
--- ago.
+-- The horizons that later runs can start from: that of the newest run that searched the lookback,
+-- and that of the newest that searched the whole table. An undo invalidates those of the run that
+-- it took back and of all runs in between. A sweep is due when no horizon of this chain is valid
+-- for the table, when that of a newer sweep is not, when a run was undone since, or when it is too
+-- old.
 with looked as not materialized (
     select
         runs.run_id,
@@ -355,7 +355,7 @@ select
     ) as is_due
 
 -- gaps --
--- Windows that were undone, less what was filled again since.
+-- Windows that were undone, less what was filled since.
 select
     lower(gaps.gap)::text as low,
     upper(gaps.gap)::text as high
@@ -399,8 +399,8 @@ order by builds.run_id desc
 limit 1
 
 -- built_scripts --
--- What the tables of a target were built from; where one of them was dropped and made again, the
--- script was never built.
+-- What the tables of a target were built from. A script does not count as built if one of its
+-- tables was dropped and created again.
 select
     built.script,
     built.fingerprint
@@ -415,14 +415,14 @@ group by
 having built.table_oids = array_agg(to_regclass(known.table_name)::oid order by known.table_name)
 
 -- consume --
--- What the running build consumes, committed with it.
+-- Record what the running build consumes, committed with it.
 insert into orchestrator.build_inputs (
     run_id, pipeline_id, after_run_id, through_run_id, replica_file
 )
 values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s, %(file)s)
 
 -- remember_script --
--- What a table is built from now, committed with it.
+-- Record what a table is built from, committed with it.
 insert into orchestrator.built_scripts (target, script, run_id, fingerprint, table_oids)
 select
     %(target)s,
@@ -438,15 +438,15 @@ on conflict (target, script) do update set
     built_at = excluded.built_at
 
 -- forget --
--- What tables were built from, whose scripts are no longer there.
+-- Forget what tables were built from whose scripts no longer exist.
 delete from orchestrator.built_scripts as built
 where
     built.target = %(target)s
     and built.script <> all(%(scripts)s)
 
 -- table_shape --
--- Columns and key of a table, in order and quoted where they have to be; the key is its primary key
--- or, without one, its unique constraint.
+-- Columns and key of a table, in order, quoted where necessary. The key is the primary key or,
+-- without one, the unique constraint.
 with keys as (
     select constraints.conkey
     from pg_constraint as constraints
@@ -481,7 +481,7 @@ select
     ) as is_built
 
 -- script_seconds --
--- How long each script has taken at most, lately.
+-- The longest recent time of each script.
 select
     scripts.script,
     max(extract(epoch from scripts.elapsed))::float8 as seconds
@@ -512,7 +512,7 @@ where builds.target = %(target)s
 order by results.check_name, results.check_result_id desc
 
 -- skip --
--- A window or a build that a tick leaves to the run that holds its lock.
+-- Record a window or a build that is left to whoever holds its lock.
 insert into orchestrator.runs (
     kind, status, pipeline_id, target, error, host, started_at, finished_at
 )

@@ -1,4 +1,4 @@
-"""Names of tables, as SQL."""
+"""Names as SQL."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from psycopg import sql
 
 
 def relation(name: str) -> sql.Identifier:
+    """Return `schema.table`, quoted; the table may contain dots."""
     return sql.Identifier(*name.split(".", 1))
 
 
 def join(parts: list[Any]) -> sql.Composed:
+    """Return parts separated by commas."""
     joined: sql.Composed = sql.SQL(", ").join(parts)
     return joined

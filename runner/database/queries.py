@@ -1,4 +1,4 @@
-"""Named queries: `-- name --` in a .sql file, then a sentence of purpose, then the statement."""
+"""Named queries in .sql files: a line `-- name --`, a comment with its purpose, the statement."""
 
 from __future__ import annotations
 

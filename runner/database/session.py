@@ -1,4 +1,4 @@
-"""The adapter: connections, transactions, locks. Alone in knowing psycopg's errors."""
+"""Connections, transactions, locks. The only module that knows the errors of psycopg."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from psycopg.rows import dict_row
 
 from runner.errors import RunnerError, StartError
 
-# First key of our advisory locks; the second is the id of a pipeline or a number for a name.
+# The first key of an advisory lock; the second is the id of a pipeline, or the number of a name.
 PIPELINE_LOCK = 0x4D50_0001
 REPLICA_LOCK = 0x4D50_0002
 BUILD_LOCK = 0x4D50_0003
 LOAD_LOCK = 0x4D50_0004
 
-# Of every session. Set by statements: `options` may be in the address already.
+# For every session. Set by statements, because the address may have `options` already.
 SETTINGS = (
     "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning';"
     " set idle_session_timeout = 0"  # one holds the locks while another works
@@ -38,19 +38,21 @@ QUERY_CANCELED = "57014"
 UNDEFINED_COLUMN = "42703"
 OTHER_KIND = "42809"  # a view where a table was meant, or the other way round
 HINTS = {
-    "42501": "grant it to this role, or name another role in DATABASE_URL",
-    "57014": "it took too long, or somebody ended it: allow a longer statement_timeout",
+    "42501": "grant the privilege to this role, or name another role in DATABASE_URL",
+    "57014": "it took too long or somebody cancelled it: allow a longer statement_timeout",
 }
 
-# What it has to say of a connection that died comes to us as an error too.
+# What it logs about a lost connection is raised as an error too.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 Row = dict[str, Any]
 
 
 class QueryFailed(RunnerError):
-    """The server refused a statement. `sqlstate` is its error class, `context` where it was, and
-    `reason` the message without the file.
+    """The server refused a statement, or the connection was lost.
+
+    `sqlstate` is the error code, `context` where in the server it was raised, and `reason` the
+    message without file and line.
     """
 
     def __init__(
@@ -68,12 +70,12 @@ class QueryFailed(RunnerError):
 
 
 class LockHeld(StartError):
-    """Another run holds the lock."""
+    """Another runner holds the lock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a transaction has done to a table so far, in rows."""
+    """Rows of a table that the open transaction has written so far."""
 
     inserted: int = 0
     updated: int = 0
@@ -95,35 +97,39 @@ class Changes:
 
 
 class Session:
-    """One connection: autocommit outside of `transaction()`, time zone UTC."""
+    """One connection, in autocommit outside `transaction()`; its time zone is UTC.
+
+    Every method raises QueryFailed where psycopg raises an error.
+    """
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self.connection = connection
         self.backend_pid = connection.info.backend_pid
 
     def run(self, text: str, file: Path | str | None = None) -> None:
-        """Run a text of one or more statements; an error names the file and, where the server knows
-        it, the line.
+        """Run one or more statements; an error names the file and, if the server knows it, the
+        line.
         """
         with _translated(text, file):
             self.connection.execute(sql.SQL(text))
 
     def execute(self, text: str, file: Path | str | None = None) -> int:
-        """Run one statement; returns how many rows it wrote."""
+        """Run one statement; return how many rows it wrote."""
         with _translated(text, file):
             return self.connection.execute(sql.SQL(text)).rowcount
 
     def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run a query with parameters; return its rows, none for a statement that returns none."""
         with _translated(query, None):
             cursor = self.connection.execute(sql.SQL(query), values)
             return cursor.fetchall() if cursor.description else []
 
     def row(self, query: str, values: Mapping[str, Any] | None = None) -> Row:
-        """The one row that the query gives."""
+        """Return the first row of a query that always has one."""
         return self.rows(query, values)[0]
 
     def query(self, text: str, file: Path | None) -> list[Row]:
-        """Like `rows`, for the text of a file without parameters: what its last statement gives."""
+        """Run the statements of a file, without parameters; return the rows of the last one."""
         with _translated(text, file):
             cursor = self.connection.execute(sql.SQL(text))
             while cursor.nextset():
@@ -131,12 +137,12 @@ class Session:
             return cursor.fetchall()
 
     def columns(self, text: str, file: Path | None) -> list[str]:
-        """The columns that a query without parameters gives, as it runs."""
+        """Run a query without parameters; return the names of its columns."""
         with _translated(text, file):
             return [each.name for each in self.connection.execute(sql.SQL(text)).description or ()]
 
     def copy(self, statement: str, content: Iterable[bytes]) -> int:
-        """Send content to a `copy ... from stdin`, block by block; returns its rows."""
+        """Send content to a `copy ... from stdin`, block by block; return how many rows it has."""
         with _translated("", None), self.connection.cursor() as cursor:
             with cursor.copy(sql.SQL(statement)) as copy:
                 for block in content:
@@ -155,7 +161,7 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """One snapshot for all that runs inside; rolled back when anything is raised."""
+        """Run what is inside in a transaction with one snapshot; roll back on any exception."""
         with _translated("", None):
             self.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             with self.connection.transaction():
@@ -163,7 +169,7 @@ class Session:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what runs inside when something is raised, and nothing else of the transaction."""
+        """If anything is raised inside, undo that part of the transaction alone."""
         with _translated("", None), self.connection.transaction():
             yield
 
@@ -180,14 +186,15 @@ class Session:
                 yield
 
     def cancel(self) -> None:
-        """End what runs over this connection, from another thread."""
+        """Cancel what runs on this connection, from another thread."""
         with contextlib.suppress(psycopg.Error):
             self.connection.cancel_safe(timeout=5)
 
     @contextmanager
     def lock(self, kind: int, number: int, what: str, mode: str = "") -> Iterator[None]:
-        """Hold an advisory lock, taken before any snapshot; LockHeld says who has it. In mode
-        `_shared` several may hold it, and nobody then alone.
+        """Hold an advisory lock, or raise LockHeld, which says who has it.
+
+        Take it before any snapshot. In mode `_shared` several may hold it, and then nobody alone.
         """
         keys = {"kind": kind, "number": number}
         take = f"select pg_try_advisory_lock{mode}(%(kind)s, %(number)s) as taken"
@@ -224,7 +231,7 @@ class Session:
         return ": {application_name}, server process {pid}, since {since}".format(**holder)
 
     def changes(self, table: str) -> Changes:
-        """What the current transaction has done to a table; all zero if there is no such table."""
+        """Return what the open transaction has done to a table; zeros if there is no such table."""
         counts = self.row(
             """
             select
@@ -238,14 +245,14 @@ class Session:
 
 
 class Database:
-    """A server and a database on it. Opens sessions; hands out nothing of psycopg."""
+    """A database on a server, which opens sessions."""
 
     def __init__(self, conninfo: str) -> None:
         self.conninfo = conninfo
 
     @contextmanager
     def session(self, name: str = "milepost") -> Iterator[Session]:
-        """A connection of its own, closed at the end."""
+        """Open a connection, and close it at the end; StartError if that is impossible."""
         try:
             connection = psycopg.connect(
                 self.conninfo,
@@ -259,9 +266,9 @@ class Database:
                 raise _pooler() from error
             raise StartError(
                 f"cannot connect: {_first_line(error)}",
-                "look at DATABASE_URL or the PG* variables; without them it is the embedded server",
+                "check DATABASE_URL or the PG* variables; without them the embedded server is used",
             ) from error
-        with contextlib.closing(connection):  # whatever is open then is rolled back
+        with contextlib.closing(connection):  # an open transaction is rolled back
             session = Session(connection)
             session.run(SETTINGS)
             with contextlib.suppress(QueryFailed):  # not on every platform
@@ -269,10 +276,10 @@ class Database:
             yield session
 
     def refuse_pooler(self, one: Session, other: Session) -> None:
-        """Refuse a pooler in transaction mode: there no session holds a lock.
+        """Raise StartError behind a pooler in transaction mode, where no session can hold a lock.
 
-        Two connections of our own are two server processes, each always the same. Behind such a
-        pooler they share one, or change it while the other is in a transaction.
+        Two direct connections are two server processes that never change. Behind such a pooler they
+        share one, or change it while the other is in a transaction.
         """
         pid = "select pg_backend_pid() as pid"
         before = one.row(pid)["pid"]
@@ -284,17 +291,17 @@ class Database:
 def _pooler() -> StartError:
     return StartError(
         "this connection goes through a pooler in transaction mode, where no lock lasts",
-        "name the server itself, or the pooler's session mode, in DATABASE_URL",
+        "connect to the server itself, or to the pooler in session mode: DATABASE_URL",
     )
 
 
 def host() -> str:
-    """This machine and process, as a run row has it."""
+    """Return this machine and process, as rows of orchestrator.runs name them."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def lock_number(name: str) -> int:
-    """A number for a named lock."""
+    """Return the number of a lock that has a name."""
     return zlib.crc32(name.encode()) & 0x7FFF_FFFF
 
 
@@ -322,7 +329,7 @@ def _failure(error: psycopg.Error, text: str, file: Path | str | None) -> QueryF
         message = f"{file}{line}: {message}"
     hint, context = diagnosis.message_hint, diagnosis.context or ""
     hint = hint or HINTS.get(error.sqlstate or "")
-    # The driver's own errors have no class: for it the connection has gone.
+    # Errors of the driver itself have no code: to it, the connection is lost.
     is_gone = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
     sqlstate = CONNECTION_LOST if is_gone else error.sqlstate
     return QueryFailed(" ".join(message.split()), hint, sqlstate, context, reason)

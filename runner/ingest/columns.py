@@ -11,9 +11,9 @@ from runner.errors import StartError
 from runner.ingest.pipelines import PipelineDefinition
 
 RUN_ID, DELETED_AT = "_run_id", "_deleted_at"
-# What a replica has beside the columns of its source. No source may use these names.
+# What a replica has in addition to the columns of its source. No source may use these names.
 RESERVED_COLUMNS = (RUN_ID, DELETED_AT)
-# What the view of a remote source has beside the columns of its table. No replica has it.
+# What the view of a remote table has in addition to its columns. No replica has it.
 ROW_AGE = "_row_age"
 
 

@@ -1,7 +1,7 @@
 -- edges --
--- Moments as the cursor has them: on the wall clock of its zone if it has none of its own. Where
--- that clock is set back in autumn an hour comes twice; an hour more on both sides holds whatever
--- was meant.
+-- Moments as the cursor has them: in local time of its zone if the type has none. Where that clock
+-- is set back in autumn, an hour occurs twice; an hour of slack on both sides covers either
+-- meaning.
 select
     jsonb_object_agg(
         edges.name,

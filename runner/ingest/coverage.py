@@ -1,4 +1,7 @@
-"""Coverage: which stretches of a source a pipeline has read, and which are gaps."""
+"""Coverage: which ranges of its cursor a pipeline has read, and which are gaps.
+
+Queries: coverage.sql.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.ingest.pipelines import pipelines
@@ -14,8 +18,9 @@ from runner.ingest.pipelines import pipelines
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A half-open stretch of the cursor, as text; `why` it is a gap. `begins` and `ends` say where
-    it lies, from 0 to 1.
+    """A half-open range of the cursor, [low, high), as text; if it is a gap, `why`.
+
+    `begins` and `ends` are where it is drawn, from 0 to 1.
     """
 
     low: str
@@ -27,7 +32,7 @@ class Stretch:
 
 
 def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
-    """From the start of a pipeline to its watermark; nothing before its first window."""
+    """Return the coverage of a pipeline up to its watermark; empty before its first window."""
     text = named_query("ingest/coverage.coverage").replace(
         "{{ gaps }}", named_query("database/ledger.gaps")
     )
@@ -35,13 +40,13 @@ def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
 
 
 def problems(session: Session) -> list[dict[str, str]]:
-    """A problem for each enabled pipeline that was undone and not filled again."""
+    """Return a problem for each enabled pipeline with gaps that undone runs have left."""
     found = []
     for pipeline in pipelines(session):
-        # Not by the coverage: that looks at every window there ever was.
-        gaps = session.rows(named_query("database/ledger.gaps"), pipeline)
+        # Cheaper than coverage(), which reads every window there ever was.
+        gaps = ledger.gaps(session, pipeline["pipeline_id"])
         if gaps:
-            low, high = gaps[0]["low"], gaps[-1]["high"]
+            low, high = gaps[0][0], gaps[-1][1]
             name = pipeline["pipeline_name"]
             count = "a gap" if len(gaps) == 1 else f"{len(gaps)} gaps"
             found.append(
@@ -55,13 +60,13 @@ def problems(session: Session) -> list[dict[str, str]]:
 
 
 def fill(pipeline: str, low: str, high: str) -> str:
-    """The command that fills a gap, as a shell takes it."""
+    """Return the command that fills a gap, quoted for a shell."""
     edges = [moment.replace(" ", "T") for moment in (low, high)]
     return f"backfill {shlex.quote(pipeline)} --from {edges[0]} --to {edges[1]}"
 
 
 def bar(stretches: Sequence[Stretch], width: int, solid: str, empty: str) -> str:
-    """One character for each part of the way; the smallest gap is seen."""
+    """Return a bar of `width` characters, in which even the smallest gap shows."""
     cells = [solid] * width
     for stretch in stretches:
         if not stretch.is_covered:
@@ -72,7 +77,7 @@ def bar(stretches: Sequence[Stretch], width: int, solid: str, empty: str) -> str
 
 
 def line(stretches: Sequence[Stretch], width: int, blocks: str) -> str:
-    """The bar between its edges."""
+    """Return the bar between its ends, `width` wide; `blocks` are its solid and empty character."""
     first, last = (_edge(moment) for moment in (stretches[0].low, stretches[-1].high))
     room = max(width - len(first) - len(last) - 2, 10)
     return f"{first} {bar(stretches, room, *blocks)} {last}"

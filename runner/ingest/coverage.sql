@@ -1,7 +1,7 @@
 -- coverage --
--- What a pipeline has of its source, from its start to its watermark: stretches that are covered,
--- and gaps. `begins` and `ends` say where they lie, from 0 to 1. A source that is read from minus
--- infinity is drawn as if its first window were no longer than all the others.
+-- What a pipeline has read of its source, from its start to its watermark: covered ranges, and
+-- gaps. `begins` and `ends` are where they are drawn, from 0 to 1. A source that is read from minus
+-- infinity is drawn as if its first window were no longer than all the others together.
 with windows as (
     select
         pipelines.start_at,
@@ -46,7 +46,7 @@ hull as (
     from windows
 ),
 
--- Windows that were undone are in it, and go out again where nothing filled them since.
+-- Windows that were undone are included first, and excluded where nothing has filled them since.
 covered as (
     select
         (

@@ -118,6 +118,7 @@ class _Comparison:
         ]
 
     def drift(self, followed: Collection[str]) -> Drift:
+        """Return the plan, where the replica can follow these columns to a new type."""
         self._refuse_names()
         self._refuse_types([pair for pair in self.retyped if pair[0].name not in followed])
         steps = [

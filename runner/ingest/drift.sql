@@ -1,7 +1,7 @@
 -- followed --
--- Columns whose type differs between a source and its replica: whether the replica can follow. It
--- can where every value that it has stays what it is: PostgreSQL casts without being asked, or the
--- type is the same with more room.
+-- Of the columns whose type differs between a source and its replica, those that the replica can
+-- follow: every stored value stays what it is, because PostgreSQL has an implicit cast, or because
+-- the type is the same with more room.
 with columns as (
     select
         attributes.attrelid,
@@ -22,7 +22,7 @@ with columns as (
         and not attributes.attisdropped
 ),
 
--- A numeric has digits before the point and after it, an integer only before: `scale` is null.
+-- A numeric has digits before and after the point, an integer only before it: `scale` is null.
 measured as (
     select
         columns.*,
@@ -62,7 +62,7 @@ where
                 and casts.casttarget = source.type
                 and casts.castcontext = 'i'
                 and source.category = stored.category
-                -- What casts by itself and still loses something, or means what the time zone says.
+                -- Implicit casts that lose something all the same, or depend on the time zone.
                 and case source.type_name
                     when 'float4' then stored.type_name = 'int2'
                     when 'float8' then stored.type_name in ('int2', 'int4', 'float4')
@@ -84,9 +84,9 @@ where
     end
 
 -- views --
--- The views that read a column of a table, and three statements for each. The first makes it read
--- nothing, so that the type of the column is free to change; the second makes it what it was. All
--- else about the view stays: its owner, its grants, its comments and what reads it.
+-- The views that read a column of a table, with two statements for each. The first makes the view
+-- read no table, so that the type of the column can change; the second restores it. Everything else
+-- about the view stays: its owner, its grants, its comments and the views that read it.
 select
     dependents.name,
     format(

@@ -36,7 +36,7 @@ cross join lateral (
 where pipelines.pipeline_id = %(pipeline_id)s
 
 -- enabled_pipelines --
--- The pipelines to run: the enabled ones, or those of a name.
+-- The enabled pipelines, or the one named.
 select
     pipelines.pipeline_id,
     pipelines.pipeline_name
@@ -80,7 +80,7 @@ left join lateral (
 order by pipelines.pipeline_id
 
 -- pipeline --
--- One pipeline.
+-- One pipeline, for people to read.
 select
     pipelines.pipeline_id as id,
     pipelines.pipeline_name as pipeline,
@@ -169,14 +169,14 @@ order by runs.run_id desc
 limit 10
 
 -- switch_pipeline --
--- Let a plain ingest take a pipeline, or not.
+-- Enable or disable a pipeline.
 update orchestrator.pipeline_definitions
 set is_enabled = %(is_enabled)s
 where pipeline_name = %(name)s
 returning pipeline_id
 
 -- add_pipeline --
--- A new source is a new row.
+-- Add a pipeline: a new source is a new row.
 insert into orchestrator.pipeline_definitions (
     pipeline_name, source_relation, target_relation, cursor_column, key_columns,
     write_mode, window_size, owner, description, clock_relation, column_types, cursor_timezone

@@ -1,5 +1,5 @@
 -- preflight --
--- What decides how well a relation can be read.
+-- Facts that decide how well a relation can be read.
 select
     has_table_privilege(relations.oid, 'select') as is_readable,
     exists (

@@ -13,9 +13,9 @@ Reach = Literal["window", "lookback", "table"]
 
 EXACT_SENTENCES: dict[Reach, str] = {
     "window": "the window is in the replica as the source had it",
-    "lookback": "the window is in the replica as the source had it, and so are rows that came late"
-    " or changed up to {lookback} before it; older rows are as of the last sweep, deletes as of the"
-    " last reconcile",
+    "lookback": "the window is in the replica as the source had it, and so are rows that arrived"
+    " late or changed up to {lookback} before it; older rows are as of the last sweep, deletes as"
+    " of the last reconcile",
     "table": "every row up to the watermark is in the replica as the source had it; deletes are as"
     " of the last reconcile",
 }
@@ -60,10 +60,10 @@ def promise_of(source: Source, clock: Clock, reach: Reach = "lookback") -> Promi
     if has_key and lookback != "00:00:00":
         return Promise(
             "lookback",
-            f"rows that come or change up to {lookback} late are found, later ones are not:"
+            f"rows that arrive or change up to {lookback} late are found, later ones are not:"
             f" {_doubt(source, clock)}",
         )
-    return Promise("best_effort", f"rows that come late are missed: {_doubt(source, clock)}")
+    return Promise("best_effort", f"rows that arrive late are missed: {_doubt(source, clock)}")
 
 
 def _flaw(source: Source, facts: Facts | None) -> str | None:

@@ -1,9 +1,9 @@
 -- nature --
--- What a relation is, as far as a guarantee goes: a table (with its partitions), a view, or
--- foreign: rows of another server, or of a materialized view, may be written unseen from here.
--- Whether row security hides rows of it, or of a table that a view reads; whether its key is unique
--- (null where that is not known), which that of a table says nothing of its children; and what the
--- view is called that a foreign table reads.
+-- What a relation is to a guarantee: a table (with its partitions), a view, or foreign, because
+-- rows of another server or of a materialized view are written unseen from here. Whether row
+-- security hides rows of it, or of a table that a view reads. Whether its key is unique (null where
+-- that cannot be known), and whether rows of other tables are read with it, for which its key does
+-- not hold. What the table is called that a foreign table reads.
 with recursive below (oid, relkind, reader) as (
     select
         relations.oid,
@@ -102,8 +102,8 @@ from pg_class as relations
 where relations.oid = to_regclass(%(relation)s)
 
 -- files --
--- The tables that rows are read from, with their partitions; and the file that a replica's rows are
--- in, another one after it was truncated or made anew.
+-- The tables that rows are read from, with their partitions; and the file that holds the rows of a
+-- replica, which is another one after it was truncated or created again.
 with recursive tables as (
     select to_regclass(%(source)s)::oid as oid
     union
@@ -144,7 +144,7 @@ and exists (
 )
 
 -- clock --
--- The clock of a source. Rows below the watermark are loaded, whatever the clock says.
+-- The clock of a source. Rows below the watermark are loaded already, whatever it says.
 select
     now_there.clock::text as clock,
     greatest(now_there.settled, %(watermark)s::timestamptz)::text as settled,
@@ -163,8 +163,8 @@ from (
 ) as now_there
 
 -- no_clock --
--- A source that nobody tells the time of: it is as late there as here, and what is open there is
--- not known.
+-- The clock of a source that has none: the time is taken to be that of this server, and nothing is
+-- known of open transactions.
 select
     clock_timestamp() as clock,
     clock_timestamp() - interval '1 second' as settled,

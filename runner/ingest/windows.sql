@@ -1,6 +1,6 @@
 -- next_window --
--- Where the next window ends: so much after the first row that is not loaded, at most at the
--- settled bound, never before the watermark (a clock went back, or a transaction holds the bound).
+-- Where the next window ends: its size after the first row that is not loaded, at the settled bound
+-- at most, and never before the watermark (a clock went back, or a transaction holds the bound).
 select
     next_window.high::text as high,
     next_window.high >= next_window.settled as is_last,
@@ -11,7 +11,7 @@ select
         0
     ) as share
 from (
-    -- One row whether there is one or not; an index gives it, and a foreign server one row.
+    -- One row in any case; an index finds it, and a foreign server sends a single row.
     select (
         select {{ moment }}
         from {{ source }} as source
@@ -28,7 +28,7 @@ cross join lateral (
                 then greatest(%(low)s::timestamptz, %(settled)s::timestamptz)
             else least(
                 greatest(%(low)s::timestamptz, %(settled)s::timestamptz),
-                -- The hour that comes twice in autumn may be taken for the earlier one.
+                -- In the hour that occurs twice in autumn, the row may be of the earlier one.
                 greatest(%(low)s::timestamptz, first.moment)
                 + %(size)s::interval * %(share)s::double precision
             )

@@ -51,6 +51,7 @@ class Counts:
 
     @property
     def changed(self) -> int:
+        """Rows of the replica that were written."""
         return self.inserted + self.updated + self.deleted
 
 

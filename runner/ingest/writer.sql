@@ -22,8 +22,8 @@ analyze pg_temp.fresh;
 drop table pg_temp.fresh
 
 -- reject --
--- Set rows aside, with the reason. An older row of the same key that was set aside is settled by it;
--- one that is the same keeps waiting.
+-- Set rows aside, with the reason. An older row of the same key that was set aside is settled by
+-- it; one that is the same keeps waiting.
 with fresh as materialized (
     select
         {{ rejected_key }} as key,

@@ -11,13 +11,13 @@ from pg_foreign_server as servers
 inner join pg_foreign_data_wrapper as wrappers on wrappers.oid = servers.srvfdw
 
 -- has_extension --
--- Whether a wrapper is here already: to make it takes more rights than to use it.
+-- Whether an extension exists already: to create it takes more privileges than to use it.
 select extensions.extname
 from pg_extension as extensions
 where extensions.extname = %(name)s
 
 -- is_mapped --
--- Whether this role has a user on a foreign server.
+-- Whether this role is mapped to a user on a foreign server.
 select mappings.umid
 from pg_user_mappings as mappings
 where
@@ -25,12 +25,12 @@ where
     and mappings.usename = current_user
 
 -- keep_password --
--- A password for the next statement, which finds it here: statements are logged, values are not.
+-- Leave a password for the next statement: statements are logged, parameters are not.
 select set_config('milepost.password', %(password)s, true)
 
 -- map_user --
--- A user on a foreign server, with the password that was left in the session. An error is raised
--- anew, without the statement that it came from.
+-- Map this role to a user on a foreign server, with the password left in the session. An error is
+-- raised again without its statement, which has the password.
 do $$
 begin
     execute format(
@@ -43,7 +43,8 @@ end;
 $$
 
 -- mariadb_catalogue --
--- The catalogue of a MariaDB, for a moment: what its import makes of types is not what we want.
+-- Create foreign tables of the catalogue of a MariaDB, which are dropped again: the import of
+-- mysql_fdw would lose types.
 create foreign table {{ server }}._columns (
     table_schema text,
     table_name text,
@@ -64,7 +65,7 @@ create foreign table {{ server }}._indexes (
 ) server {{ server }} options (dbname 'information_schema', table_name 'STATISTICS')
 
 -- mariadb_columns --
--- Columns of a table there, in order; none if it is not there or hidden.
+-- Columns of a table there, in order; none if it does not exist or is hidden.
 select
     columns.column_name as name,
     columns.data_type,
@@ -90,7 +91,7 @@ where
 limit 1
 
 -- postgres_catalogue --
--- The indexes of another PostgreSQL, for a moment.
+-- Create a foreign table of the indexes of another PostgreSQL, which is dropped again.
 create foreign table {{ server }}._indexes (
     schemaname text,
     tablename text,

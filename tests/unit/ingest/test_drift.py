@@ -9,16 +9,8 @@ import pytest
 from runner.errors import StartError
 from runner.ingest.columns import Column
 from runner.ingest.drift import Drift, compare
-from runner.ingest.pipelines import PipelineDefinition
+from tests.unit.ingest.sources import DEFINITION
 
-DEFINITION = PipelineDefinition(
-    pipeline_id=1,
-    pipeline_name="orders",
-    source_relation="public.orders",
-    target_relation="warehouse.raw_orders",
-    cursor_column="updated_at",
-    key_columns=("order_id",),
-)
 FAREWELL = "No longer in public.orders: null in rows that are added."
 
 
