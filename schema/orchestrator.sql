@@ -145,6 +145,7 @@ create table if not exists orchestrator.runs (
     horizon xid8,
     horizon_scope text,
     horizon_chain text,
+    search_elapsed interval,
     sqlstate text,
     error text,
     database_user text not null default session_user,
@@ -193,7 +194,8 @@ alter table orchestrator.runs
 add column if not exists guarantee_note text,
 add column if not exists horizon_scope text
 constraint horizon_scope_is_known check (horizon_scope in ('window', 'lookback', 'table')),
-add column if not exists horizon_chain text;
+add column if not exists horizon_chain text,
+add column if not exists search_elapsed interval;
 
 comment on table orchestrator.runs is
 'One row per attempt of anything: a window of a pipeline, a build, a script.';
@@ -232,6 +234,9 @@ comment on column orchestrator.runs.horizon_scope is
 'the lookback too, or the whole table.';
 comment on column orchestrator.runs.horizon_chain is
 'Server, database, replica and columns: horizons of one chain can be compared.';
+comment on column orchestrator.runs.search_elapsed is
+'How long it took to search the whole table for what was written since that horizon; null where it '
+'was not searched, or compared in full.';
 comment on column orchestrator.runs.sqlstate is 'The error class of PostgreSQL, for a failed run.';
 comment on column orchestrator.runs.error is
 'Why it failed, with file and line where there is one; or who held the lock, if it was skipped.';

@@ -35,7 +35,8 @@ set
     guarantee_note = %(guarantee_note)s,
     horizon = %(horizon)s::text::xid8,
     horizon_scope = %(horizon_scope)s,
-    horizon_chain = %(horizon_chain)s
+    horizon_chain = %(horizon_chain)s,
+    search_elapsed = make_interval(secs => %(search_seconds)s)
 where
     runs.run_id = %(run_id)s
     and runs.status = 'running'
@@ -352,7 +353,18 @@ select
     coalesce(
         (select through.finished_at from through) < clock_timestamp() - %(sweep_every)s::interval,
         false
-    ) as is_due
+    ) as is_due,
+    (
+        select extract(epoch from runs.search_elapsed)
+        from orchestrator.runs as runs
+        where
+            runs.pipeline_id = %(pipeline_id)s
+            and runs.horizon_scope = 'table'
+            and runs.status in ('succeeded', 'rolled_back')
+            and runs.search_elapsed is not null
+        order by runs.run_id desc
+        limit 1
+    )::float8 as search_seconds
 
 -- gaps --
 -- Windows that were undone, less what was filled since.

@@ -219,3 +219,10 @@ def read_clock(session: Session, source: Source) -> Clock:
         return Clock(**found, identity=identity)
     fingerprint = hashlib.sha256(facts.encode()).hexdigest()[:8]
     return Clock(**found, identity=f"{identity}:{fingerprint}", facts=json.loads("{" + facts))
+
+
+def expected_seconds(session: Session, source: Source) -> float | None:
+    """Return how long a scan of a table should take, by its size; None where that is not known."""
+    values = {"source": source.relation.as_string()}
+    found = session.row(named_query("ingest/source.expected_seconds"), values)
+    return None if found["seconds"] is None else float(found["seconds"])

@@ -116,6 +116,28 @@ select
     (select string_agg(tables.oid::text, ',' order by tables.oid) from tables) as source,
     coalesce(pg_relation_filenode(to_regclass(%(target)s)), 0) as target
 
+-- expected_seconds --
+-- How long it should take to look at the age of every row: at 200 MB or 2 million rows a second.
+-- Null where some of the rows are elsewhere.
+with recursive tables as (
+    select to_regclass(%(source)s)::oid as oid
+    union
+    select children.inhrelid as oid
+    from tables
+    inner join pg_inherits as children on children.inhparent = tables.oid
+)
+
+select
+    case
+        when not bool_or(relations.relkind = 'f')
+            then greatest(
+                sum(pg_relation_size(relations.oid)) / 200e6,
+                sum(relations.reltuples) filter (where relations.reltuples > 0) / 2e6
+            )
+    end as seconds
+from tables
+inner join pg_class as relations on relations.oid = tables.oid
+
 -- tables --
 -- The tables whose columns decide what a replica has to hold: those of the source, and its own.
 with recursive tables as (

@@ -88,7 +88,7 @@ def test_rows_that_were_hidden_come_when_they_are_shown(arena: Arena, reader: st
 
 @pytest.mark.usefixtures("no_patience")
 def test_any_history_of_row_security(arena: Arena, reader: str) -> None:
-    arena.make("append")
+    arena.make("append", sweep_every="1 day")
     steps = st.lists(
         st.sampled_from(["hide", "show", "odd", "even", "insert", "change", "ingest", "ingest"]),
         min_size=3,
@@ -277,6 +277,7 @@ def test_a_table_that_takes_long_is_searched_when_it_is_time_and_status_says_whe
     assert freshness["searched_at"] is not None
     arena.ingest(sweep=True)
     arena.assert_exact()
+    arena.ingest(sweep=True)
     assert arena.one("select max(search_elapsed) from orchestrator.runs where kind = 'sweep'")
 
 
