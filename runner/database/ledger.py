@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from runner.database.queries import named_query
@@ -96,53 +96,49 @@ def require(session: Session) -> None:
 def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
     """Record that a run begins; return its run_id."""
     columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high")
-    found = evidence.row(
-        named_query("database/ledger.begin_run"),
-        {
-            "kind": kind,
-            "host": host(),
-            "backend_pid": work.backend_pid,
-            **{column: values.get(column) for column in columns},
-        },
+    given = {column: values.get(column) for column in columns}
+    found = _rows(
+        evidence, "begin_run", kind=kind, host=host(), backend_pid=work.backend_pid, **given
     )
-    return int(found["run_id"])
+    return int(found[0]["run_id"])
 
 
 def fail(evidence: Session, run_id: int, error: BaseException) -> None:
     """Record that a run failed. Never raises: the error that is being raised matters more."""
     with contextlib.suppress(RunnerError):
-        evidence.rows(named_query("database/ledger.fail"), {"run_id": run_id, **_reason(error)})
+        _rows(evidence, "fail", run_id=run_id, **_reason(error))
 
 
 def skip(
     evidence: Session, error: LockHeld, pipeline_id: int | None = None, target: str | None = None
 ) -> None:
     """Record a window, or the build of a target, that is left to whoever holds its lock."""
-    values = {
-        "kind": "window" if target is None else "build",
-        "pipeline_id": pipeline_id,
-        "target": target,
-        "error": error.message,
-        "host": host(),
-    }
-    evidence.rows(named_query("database/ledger.skip"), values)
+    _rows(
+        evidence,
+        "skip",
+        kind="window" if target is None else "build",
+        pipeline_id=pipeline_id,
+        target=target,
+        error=error.message,
+        host=host(),
+    )
 
 
 def abandon_windows(evidence: Session, pipeline_id: int) -> None:
     """Mark the dead runs of a pipeline as abandoned. Needs its lock: whoever holds it knows."""
-    evidence.rows(named_query("database/ledger.abandon_windows"), {"pipeline_id": pipeline_id})
+    _rows(evidence, "abandon_windows", pipeline_id=pipeline_id)
 
 
 def abandon_builds(evidence: Session, target: str) -> None:
     """Mark the dead builds of a target, and their scripts, as abandoned. Needs its lock."""
-    evidence.rows(named_query("database/ledger.abandon_builds"), {"target": target})
-    evidence.rows(named_query("database/ledger.roll_back_scripts"), {"target": target})
+    _rows(evidence, "abandon_builds", target=target)
+    _rows(evidence, "roll_back_scripts", target=target)
 
 
 def roll_back_scripts(evidence: Session, target: str) -> None:
     """Mark the scripts of builds that did not succeed as rolled back. Never raises."""
     with contextlib.suppress(RunnerError):
-        evidence.rows(named_query("database/ledger.roll_back_scripts"), {"target": target})
+        _rows(evidence, "roll_back_scripts", target=target)
 
 
 def script_done(
@@ -156,21 +152,19 @@ def script_done(
     error: BaseException | None = None,
 ) -> None:
     """Record what a script of a build changed in `seconds`, or why it failed."""
-    changes = changes or Changes()
-    values = {
-        "status": "failed" if error else "succeeded",
-        "target": target,
-        "script": script,
-        "parent_run_id": build_id,
-        "seconds": seconds,
-        "inserted": changes.inserted,
-        "updated": changes.updated,
-        "deleted": changes.deleted,
-        "host": host(),
-        "backend_pid": work.backend_pid,
+    _rows(
+        evidence,
+        "script_done",
+        status="failed" if error else "succeeded",
+        target=target,
+        script=script,
+        parent_run_id=build_id,
+        seconds=seconds,
+        host=host(),
+        backend_pid=work.backend_pid,
+        **asdict(changes or Changes()),
         **_reason(error),
-    }
-    evidence.rows(named_query("database/ledger.script_done"), values)
+    )
 
 
 def check_done(
@@ -183,27 +177,29 @@ def check_done(
     sample: list[Any],
 ) -> None:
     """Record what a check of a build found."""
-    values = {
-        "run_id": build_id,
-        "script": script,
-        "check_name": check,
-        "status": status,
-        "bad_rows": bad_rows,
-        "sample": json.dumps(sample),
-    }
-    evidence.rows(named_query("database/ledger.check_done"), values)
+    _rows(
+        evidence,
+        "check_done",
+        run_id=build_id,
+        script=script,
+        check_name=check,
+        status=status,
+        bad_rows=bad_rows,
+        sample=json.dumps(sample),
+    )
 
 
 def observed(evidence: Session, build_id: int, script: str, name: str, rows: Sequence[Row]) -> None:
     """Record the rows of an observation of a build; each has a label and a value."""
-    values = {
-        "run_id": build_id,
-        "script": script,
-        "observation_name": name,
-        "labels": [row["label"] for row in rows],
-        "values": [row["value"] for row in rows],
-    }
-    evidence.rows(named_query("database/ledger.observed"), values)
+    _rows(
+        evidence,
+        "observed",
+        run_id=build_id,
+        script=script,
+        observation_name=name,
+        labels=[row["label"] for row in rows],
+        values=[row["value"] for row in rows],
+    )
 
 
 def log(
@@ -215,14 +211,15 @@ def log(
     **context: Any,
 ) -> None:
     """Write a row of orchestrator.logs; `context` is stored as JSON."""
-    values = {
-        "run_id": run_id,
-        "pipeline_id": pipeline_id,
-        "level": level,
-        "message": message,
-        "context": json.dumps(context, default=str),
-    }
-    evidence.rows(named_query("database/ledger.log"), values)
+    _rows(
+        evidence,
+        "log",
+        run_id=run_id,
+        pipeline_id=pipeline_id,
+        level=level,
+        message=message,
+        context=json.dumps(context, default=str),
+    )
 
 
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
@@ -241,24 +238,21 @@ def succeed(work: Session, run_id: int, **values: Any) -> None:
 
     `values` are its row counts and its promise. RunnerError if another runner abandoned it.
     """
-    values = {
-        "run_id": run_id,
-        **{name: values.get(name, 0) for name in COUNTS},
-        **{name: values.get(name) for name in PROMISES},
-    }
-    if not work.rows(named_query("database/ledger.succeed"), values):
+    counts = {name: values.get(name, 0) for name in COUNTS}
+    promise = {name: values.get(name) for name in PROMISES}
+    if not _rows(work, "succeed", run_id=run_id, **counts, **promise):
         raise RunnerError(f"run {run_id} was abandoned by another runner; its data are rolled back")
 
 
 def undo(work: Session, run_id: int) -> None:
     """Mark a run as undone, in the transaction that undoes it; RunnerError if it already is."""
-    if not work.rows(named_query("database/ledger.undo_run"), {"run_id": run_id}):
+    if not _rows(work, "undo_run", run_id=run_id):
         raise RunnerError(f"run {run_id} cannot be undone twice")
 
 
 def replicas(session: Session) -> list[str]:
     """Return the replicas that exist, as schema.table."""
-    return [row["name"] for row in session.rows(named_query("database/ledger.replicas"), {})]
+    return [row["name"] for row in _rows(session, "replicas")]
 
 
 def positions(session: Session, target: str) -> dict[str, Position]:
@@ -267,14 +261,11 @@ def positions(session: Session, target: str) -> dict[str, Position]:
     For a target that was never built nothing is new: it is filled in full, from all rows.
     """
     found = {}
-    for row in session.rows(named_query("database/ledger.positions"), {"target": target}):
+    for row in _rows(session, "positions", target=target):
         after = row["newest"] if row["consumed"] is None else row["consumed"]
+        through = max(after, row["newest"])
         found[row["raw_name"]] = Position(
-            row["pipeline_id"],
-            after,
-            max(after, row["newest"]),
-            row["storage_file"],
-            row["was_recreated"],
+            row["pipeline_id"], after, through, row["storage_file"], row["was_recreated"]
         )
     return found
 
@@ -283,13 +274,14 @@ def horizons(
     session: Session, pipeline_id: int, sweep_every: str | None, chain: str, next_xid: int | None
 ) -> Horizons:
     """Return where the search of a pipeline for late rows can start from, in this chain."""
-    values = {
-        "pipeline_id": pipeline_id,
-        "sweep_every": sweep_every,
-        "chain": chain,
-        "next_xid": next_xid,
-    }
-    found = session.row(named_query("database/ledger.horizons"), values)
+    [found] = _rows(
+        session,
+        "horizons",
+        pipeline_id=pipeline_id,
+        sweep_every=sweep_every,
+        chain=chain,
+        next_xid=next_xid,
+    )
     for name in ("lookback", "table"):
         found[name] = None if found[name] is None else int(found[name])
     return Horizons(**found)
@@ -297,26 +289,23 @@ def horizons(
 
 def gaps(session: Session, pipeline_id: int) -> list[tuple[str, str]]:
     """Return windows of a pipeline that were undone and not filled since, as [low, high)."""
-    found = session.rows(named_query("database/ledger.gaps"), {"pipeline_id": pipeline_id})
-    return [(gap["low"], gap["high"]) for gap in found]
+    return [(gap["low"], gap["high"]) for gap in _rows(session, "gaps", pipeline_id=pipeline_id)]
 
 
 def last_build_failed(session: Session, target: str) -> bool:
     """Return whether the last build of a target did not succeed."""
-    found = session.rows(named_query("database/ledger.last_build"), {"target": target})
+    found = _rows(session, "last_build", target=target)
     return bool(found) and found[0]["status"] != "succeeded"
 
 
 def is_built(session: Session, target: str) -> bool:
     """Return whether a target was ever built."""
-    return bool(
-        session.row(named_query("database/ledger.is_built"), {"target": target})["is_built"]
-    )
+    return bool(_rows(session, "is_built", target=target)[0]["is_built"])
 
 
 def script_seconds(session: Session, target: str) -> dict[str, float]:
     """Return the longest recent time of each script of a target in seconds, by key."""
-    rows = session.rows(named_query("database/ledger.script_seconds"), {"target": target})
+    rows = _rows(session, "script_seconds", target=target)
     return {row["script"]: row["seconds"] for row in rows}
 
 
@@ -324,14 +313,12 @@ def built_scripts(
     session: Session, target: str, tables: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
     """Return the fingerprint that the tables of each script were last built from, by key."""
-    pairs = [(script, table) for script, names in tables.items() for table in names]
-    rows = session.rows(
-        named_query("database/ledger.built_scripts"),
-        {
-            "target": target,
-            "scripts": [script for script, _ in pairs],
-            "tables": [table for _, table in pairs],
-        },
+    rows = _rows(
+        session,
+        "built_scripts",
+        target=target,
+        scripts=[script for script, names in tables.items() for _ in names],
+        tables=[name for names in tables.values() for name in names],
     )
     return {row["script"]: row["fingerprint"] for row in rows}
 
@@ -341,22 +328,20 @@ def restated(work: Session, build_id: int) -> dict[str, int]:
 
     The last day published does not count: it was still filling.
     """
-    found = work.rows(named_query("database/ledger.restated"), {"run_id": build_id})
-    return {row["table_name"]: row["days"] for row in found}
+    return {row["table_name"]: row["days"] for row in _rows(work, "restated", run_id=build_id)}
 
 
 def consume(work: Session, build_id: int, consumed: dict[str, Position]) -> None:
     """Record what a build consumes, in its transaction."""
     for position in consumed.values():
-        work.rows(
-            named_query("database/ledger.consume"),
-            {
-                "run_id": build_id,
-                "pipeline_id": position.pipeline_id,
-                "after": position.after,
-                "through": position.through,
-                "file": position.storage_file,
-            },
+        _rows(
+            work,
+            "consume",
+            run_id=build_id,
+            pipeline_id=position.pipeline_id,
+            after=position.after,
+            through=position.through,
+            file=position.storage_file,
         )
 
 
@@ -369,15 +354,14 @@ def remember(
     tables: Sequence[str],
 ) -> None:
     """Record what the tables of a script are built from, in the transaction of the build."""
-    work.rows(
-        named_query("database/ledger.remember_script"),
-        {
-            "target": target,
-            "script": script,
-            "run_id": build_id,
-            "fingerprint": fingerprint,
-            "tables": list(tables),
-        },
+    _rows(
+        work,
+        "remember_script",
+        target=target,
+        script=script,
+        run_id=build_id,
+        fingerprint=fingerprint,
+        tables=list(tables),
     )
 
 
@@ -386,7 +370,11 @@ def forget(work: Session, target: str, scripts: Collection[str]) -> None:
 
     They miss what this build consumes: if such a script comes back, it is built in full.
     """
-    work.rows(named_query("database/ledger.forget"), {"target": target, "scripts": list(scripts)})
+    _rows(work, "forget", target=target, scripts=list(scripts))
+
+
+def _rows(session: Session, query: str, **values: Any) -> list[Row]:
+    return session.rows(named_query(f"database/ledger.{query}"), values)
 
 
 def _reason(error: BaseException | None) -> dict[str, str | None]:

@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
+from runner.database.queries import named_query
 from runner.errors import RunnerError, StartError
 
 # The first key of an advisory lock; the second is the id of a pipeline, or the number of a name.
@@ -212,24 +213,7 @@ class Session:
                 self.rows(f"select pg_advisory_unlock{mode}(%(kind)s, %(number)s)", keys)
 
     def _holder(self, keys: Mapping[str, int]) -> str:
-        holders = self.rows(
-            """
-            select
-                activity.pid,
-                activity.application_name,
-                to_char(activity.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') as since
-            from pg_locks as locks
-            inner join pg_stat_activity as activity on activity.pid = locks.pid
-            where
-                locks.locktype = 'advisory'
-                and locks.classid = %(kind)s
-                and locks.objid = %(number)s
-                and locks.objsubid = 2
-                and locks.granted
-                and activity.datname = current_database()
-            """,
-            keys,
-        )
+        holders = self.rows(named_query("database/session.lock_holders"), keys)
         if not holders:
             return ""
         holder = holders[0]
@@ -237,15 +221,7 @@ class Session:
 
     def changes(self, table: str) -> Changes:
         """Return what the open transaction has done to a table; zeros if there is no such table."""
-        counts = self.row(
-            """
-            select
-                coalesce(pg_stat_get_xact_tuples_inserted(to_regclass(%(table)s)), 0) as inserted,
-                coalesce(pg_stat_get_xact_tuples_updated(to_regclass(%(table)s)), 0) as updated,
-                coalesce(pg_stat_get_xact_tuples_deleted(to_regclass(%(table)s)), 0) as deleted
-            """,
-            {"table": table},
-        )
+        counts = self.row(named_query("database/session.changes"), {"table": table})
         return Changes(**counts)
 
 

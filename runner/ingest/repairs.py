@@ -115,8 +115,5 @@ def _reload(attempt: Attempt, low: str, high: str) -> None:
 
 
 def _reload_window(attempt: Attempt, window: Window) -> None:
-    def work(run: RunTransaction) -> tuple[Counts, None]:
-        return run.reload(window), None
-
-    result = attempt.run("backfill", window, work)
+    result = attempt.run("backfill", window, lambda run: (run.reload(window), None))
     attempt.call.pace.adapt(result.counts.read, result.seconds)

@@ -368,7 +368,7 @@ def test_a_type_that_is_there_and_not_here_is_named(
         MILEPOST_SOURCE_PASSWORD=PASSWORD,
     )
     assert done.returncode == 3
-    assert 'a type that is not here: schema "app" does not exist' in done.stderr
+    assert 'a column whose type is missing here: schema "app" does not exist' in done.stderr
     query(warehouse, "create schema app")
     query(warehouse, "create type app.mood as enum ('good', 'bad')")
     add(warehouse, readable_shop)
@@ -383,7 +383,7 @@ def test_a_type_that_is_there_and_not_here_is_named(
         ("app.orders", "wrong", "password authentication failed"),
         ("app.nothing", PASSWORD, "shop has no table app.nothing, or hides it"),
         ("nowhere.orders", PASSWORD, 'schema "nowhere" is not present'),
-        ("orders", PASSWORD, "--source names a table and its schema"),
+        ("orders", PASSWORD, "--source names a table with its schema"),
     ],
 )
 def test_a_mistake_ends_in_one_line_and_leaves_nothing(

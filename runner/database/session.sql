@@ -1,0 +1,22 @@
+-- lock_holders --
+-- Who holds an advisory lock in this database.
+select
+    activity.pid,
+    activity.application_name,
+    to_char(activity.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') as since
+from pg_locks as locks
+inner join pg_stat_activity as activity on activity.pid = locks.pid
+where
+    locks.locktype = 'advisory'
+    and locks.classid = %(kind)s
+    and locks.objid = %(number)s
+    and locks.objsubid = 2
+    and locks.granted
+    and activity.datname = current_database()
+
+-- changes --
+-- What the open transaction has done to a table.
+select
+    coalesce(pg_stat_get_xact_tuples_inserted(to_regclass(%(table)s)), 0) as inserted,
+    coalesce(pg_stat_get_xact_tuples_updated(to_regclass(%(table)s)), 0) as updated,
+    coalesce(pg_stat_get_xact_tuples_deleted(to_regclass(%(table)s)), 0) as deleted
