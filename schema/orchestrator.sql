@@ -404,8 +404,8 @@ comment on column orchestrator.replaced_rows.key is 'Key columns and their value
 comment on column orchestrator.replaced_rows.old_row is
 'The whole row, with the run that had brought it: for scripts to read.';
 comment on column orchestrator.replaced_rows.old_texts is
-'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null in '
-'rows of an earlier version.';
+'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null '
+'in rows of an earlier version.';
 
 -- JSON cannot hold every value: a null byte, a number without end.
 create or replace function orchestrator.readable(value anyelement)

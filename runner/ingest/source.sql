@@ -60,7 +60,10 @@ select
             secured.relrowsecurity
             and not readers.rolsuper
             and not readers.rolbypassrls
-            and (secured.relforcerowsecurity or not pg_has_role(readers.oid, secured.relowner, 'usage'))
+            and (
+                secured.relforcerowsecurity
+                or not pg_has_role(readers.oid, secured.relowner, 'usage')
+            )
     ) as hides_rows,
     case
         when relations.relkind in ('r', 'p')

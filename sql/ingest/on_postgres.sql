@@ -15,8 +15,8 @@ $$;
 
 create schema if not exists milepost;
 
--- Its identity changes with the tables that are read, their columns, with partitions that come, and
--- with a restart: after a crash transactions may be numbered again. The next run compares everything
+-- Its identity changes with the tables that are read and their columns, with partitions that come,
+-- and with a restart: after a crash transactions may be numbered again. The next run compares all
 -- then. Behind it stand the keys of each view's table, and whether row security hides rows of it.
 create or replace view milepost.clock as
 with recursive tables as (
@@ -143,8 +143,8 @@ begin
     if reads <> to_regclass({{ source_name }}) then
         raise exception 'milepost.% reads %', quote_ident({{ view_name }}), reads
         using hint = format(
-            'rename that view, and in the warehouse let its foreign table follow: alter foreign table'
-            ' ... options (set table_name ...); then run this again, and the script of %s',
+            'rename that view, and in the warehouse let its foreign table follow: alter foreign'
+            ' table ... options (set table_name ...); then run this again, and the script of %s',
             reads
         );
     end if;

@@ -71,8 +71,9 @@ class PostgresAttachment(Attachment):
         values = {"name": imported, "schema": IMPORTED.as_string().strip('"')}
         if not self.session.rows(named_query("ingest/foreign/foreign.imported"), values):
             return False
-        table = sql.SQL("{}.{}").format(IMPORTED, sql.Identifier(imported))
-        self._run("alter foreign table {} rename to {}", table, sql.Identifier(name))
+        if name != imported:
+            table = sql.SQL("{}.{}").format(IMPORTED, sql.Identifier(imported))
+            self._run("alter foreign table {} rename to {}", table, sql.Identifier(name))
         table = sql.SQL("{}.{}").format(IMPORTED, sql.Identifier(name))
         self._run("alter foreign table {} set schema {}", table, sql.Identifier(self.server))
         return True
