@@ -28,7 +28,8 @@ def attach(
     """
     if address.wrapper == FILE:
         file = Path(address.options["filename"])
-        source = source or f"{file.parent.name or 'files'}.{file.stem}"
+        names = [name.replace(".", "_") for name in (file.parent.name or "files", file.stem)]
+        source = source or ".".join(names)
     if source is None:
         raise UsageError("--source is missing", "name the table to read: --source SCHEMA.TABLE")
     attachment = ATTACHMENTS[address.wrapper]
