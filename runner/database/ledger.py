@@ -24,8 +24,12 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError, StartError
 
-# The last that schema/orchestrator.sql creates: a database that has it has them all.
-NEWEST_TABLE = "orchestrator.restatements"
+# The last table of schema/orchestrator.sql, and what was added to it last: a database that has both
+# has all of it.
+NEWEST = (
+    "to_regclass('orchestrator.restatements') is not null"
+    " and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Horizons:
     table: int | None
     has_table: bool
     is_due: bool
+    search_seconds: float | None = None
 
 
 @contextlib.contextmanager
@@ -82,8 +87,7 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 def require(session: Session) -> None:
     """Raise StartError unless the database has the orchestrator schema of this version."""
     tables = session.row(
-        "select to_regclass('orchestrator.runs') is not null as has_any,"
-        f" to_regclass('{NEWEST_TABLE}') is not null as has_newest"
+        f"select to_regclass('orchestrator.runs') is not null as has_any, {NEWEST} as has_newest"
     )
     if not tables["has_newest"]:
         state = "an older" if tables["has_any"] else "no"
@@ -222,7 +226,14 @@ def log(
 
 
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
-PROMISES = ("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_chain")
+PROMISES = (
+    "guarantee",
+    "guarantee_note",
+    "horizon",
+    "horizon_scope",
+    "horizon_chain",
+    "search_seconds",
+)
 
 
 def succeed(work: Session, run_id: int, **values: Any) -> None:
