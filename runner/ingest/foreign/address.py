@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from runner.errors import UsageError
-from runner.ingest.add_pipeline import PASSWORD_VARIABLE
+from runner.ingest.pipelines import PASSWORD_VARIABLE
 
 POSTGRES, MARIADB, FILE = "postgres_fdw", "mysql_fdw", "file_fdw"
 WRAPPERS = {
