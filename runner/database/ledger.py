@@ -87,8 +87,7 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 def require(session: Session) -> None:
     """Raise StartError unless the database has the orchestrator schema of this version."""
     tables = session.row(
-        "select to_regclass('orchestrator.runs') is not null as has_any,"
-        f" {NEWEST} as has_newest"
+        f"select to_regclass('orchestrator.runs') is not null as has_any, {NEWEST} as has_newest"
     )
     if not tables["has_newest"]:
         state = "an older" if tables["has_any"] else "no"
