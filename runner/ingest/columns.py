@@ -43,6 +43,12 @@ class Column:
     type: str
     is_required: bool
     comment: str | None
+    collation: str | None = None
+
+    @property
+    def definition(self) -> str:
+        """The type, with a collation that is not its own: a key may rest on it."""
+        return f"{self.type} collate {self.collation}" if self.collation else self.type
 
 
 def stored_columns(session: Session, definition: PipelineDefinition) -> list[Column]:

@@ -198,11 +198,7 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
 def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> str | None:
     if definition.clock_relation:
         return sql.SQL("select * from {}").format(relation(definition.clock_relation)).as_string()
-    if kind == "foreign":
-        return None
-    file = statement(project, "clock")
-    own_builds = sql.SQL(named_query("ingest/source.own_builds"))
-    return render(file.read_text(encoding="utf-8"), {"own_builds": own_builds}, file)
+    return None if kind == "foreign" else statement(project, "clock").read_text(encoding="utf-8")
 
 
 def read_clock(session: Session, source: Source) -> Clock:

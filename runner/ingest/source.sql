@@ -156,18 +156,6 @@ from tables
 union all
 select to_regclass({{ target }})::oid as oid
 
--- own_builds --
--- Whether the lock is that of a build of ours: anybody could take it.
-and exists (
-    select
-    from orchestrator.runs as builds
-    where
-        builds.backend_pid = activity.pid
-        and builds.status = 'running'
-        and builds.kind in ('build', 'rebuild', 'verify')
-        and builds.started_at >= activity.backend_start
-)
-
 -- clock --
 -- The clock of a source. Rows below the watermark are loaded already, whatever it says.
 select

@@ -108,11 +108,13 @@ def view_of(source: str) -> str:
 def source_sql(project: Path, source: str, role: str) -> str:
     """Return what the owner of a table runs there, so that it can be read without loss."""
     file = statement(project, "on_postgres")
+    clock, identity = (
+        statement(project, name).read_text(encoding="utf-8") for name in ("clock", "identity")
+    )
     tables = sql.SQL("select tables.oid from tables")
     values = {
-        # Whether a build is ours is not known there.
-        "clock": sql.SQL(_fragment(project, "clock", own_builds=sql.SQL("and false"))),
-        "identity": sql.SQL(_fragment(project, "identity", tables=tables)),
+        "clock": sql.SQL(_fragment(clock)),
+        "identity": sql.SQL(_fragment(render(identity, {"tables": tables}, "identity.sql"))),
         "view": sql.Identifier(view_of(source)),
         "view_name": view_of(source),
         "former_view_name": source.replace(".", "_"),
@@ -124,8 +126,6 @@ def source_sql(project: Path, source: str, role: str) -> str:
     return render(file.read_text(encoding="utf-8"), values, file)
 
 
-def _fragment(project: Path, name: str, **values: sql.Composable) -> str:
+def _fragment(text: str) -> str:
     """Return a statement to put into another."""
-    file = statement(project, name)
-    text = render(file.read_text(encoding="utf-8"), values, file)
     return text.rstrip().removesuffix(";")
