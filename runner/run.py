@@ -4,8 +4,6 @@ What comes in are a database, a project's folder and a listener; what goes out a
 prints nothing: whoever calls decides what people see.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import re

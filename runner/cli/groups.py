@@ -1,7 +1,5 @@
 """The classes of commands and groups, and how commands are found."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 from collections.abc import Mapping

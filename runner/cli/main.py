@@ -1,7 +1,5 @@
 """Runs a command, and turns errors into one line, a hint and an exit code."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

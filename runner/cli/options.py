@@ -1,7 +1,5 @@
 """Options that several commands share, and completion of script names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

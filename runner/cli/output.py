@@ -1,7 +1,5 @@
 """Prints results: for a person at a terminal, for a pipe, or for a program that asked for JSON."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Shows a build, and the differences between two targets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any

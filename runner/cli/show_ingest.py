@@ -1,7 +1,5 @@
 """Shows an ingest, and what a pipeline covers."""
 
-from __future__ import annotations
-
 import math
 import shutil
 from collections.abc import Sequence

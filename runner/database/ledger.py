@@ -4,8 +4,6 @@ Every function takes a session first. `evidence` is in autocommit, so that its r
 rollback; rows written on `work` commit with the data of its transaction. Queries: ledger.sql.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence

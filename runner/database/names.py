@@ -1,7 +1,5 @@
 """Names as SQL."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from psycopg import sql

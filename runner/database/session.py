@@ -1,7 +1,5 @@
 """Connections, transactions, locks. The only module that knows the errors of psycopg."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -82,14 +80,14 @@ class Changes:
     updated: int = 0
     deleted: int = 0
 
-    def __add__(self, other: Changes) -> Changes:
+    def __add__(self, other: "Changes") -> "Changes":
         return Changes(
             self.inserted + other.inserted,
             self.updated + other.updated,
             self.deleted + other.deleted,
         )
 
-    def __sub__(self, other: Changes) -> Changes:
+    def __sub__(self, other: "Changes") -> "Changes":
         return Changes(
             self.inserted - other.inserted,
             self.updated - other.updated,

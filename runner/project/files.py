@@ -1,7 +1,5 @@
 """Finds the files of a project, or the packaged ones it does without, and writes files."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

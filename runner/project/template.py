@@ -1,7 +1,5 @@
 """Renders SQL templates. Every value that goes in is quoted by construction."""
 
-from __future__ import annotations
-
 import re
 import traceback
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Fills a project's sources with the demo data that its sql/demo describes."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path

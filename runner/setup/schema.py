@@ -1,7 +1,5 @@
 """Applies the DDL in schema/ in one transaction, or tells what that would create."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from runner.build.compose import Composer, Piece

@@ -1,7 +1,5 @@
 """Finds the table that `load` and `seed` fill, with the columns that a file may give."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

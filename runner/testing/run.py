@@ -1,7 +1,5 @@
 """Runs fixture cases: real builds of test schemas, in one transaction that is rolled back."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The tables that fixture cases run in: filled from files, and compared with other files."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -2,8 +2,6 @@
 a connection of its own.
 """
 
-from __future__ import annotations
-
 import random
 import threading
 import time

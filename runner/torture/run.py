@@ -2,8 +2,6 @@
 by row.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """`checks`: what each check found last."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

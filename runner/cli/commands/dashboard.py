@@ -1,7 +1,5 @@
 """`dashboard`: the reports as one page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`ingest`: bring new source rows into their replicas."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`lineage`: what a table depends on, and what depends on it."""
 
-from __future__ import annotations
-
 import difflib
 from pathlib import Path
 

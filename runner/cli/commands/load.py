@@ -1,7 +1,5 @@
 """`load`: a CSV file into a source."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

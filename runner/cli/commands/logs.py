@@ -1,7 +1,5 @@
 """`logs`: the messages of runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`pipelines`: where rows come from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

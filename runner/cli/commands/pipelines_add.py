@@ -1,7 +1,5 @@
 """`pipelines add`: a new pipeline, from this database or another one."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`test`: the cases in tests/sql, run on the SQL of the project."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`torture`: prove on a server that no row is lost and none is doubled."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`verify`: whether the tables equal a rebuild."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 

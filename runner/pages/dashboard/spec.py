@@ -2,8 +2,6 @@
 and use only fields that exist.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping

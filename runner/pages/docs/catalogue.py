@@ -1,7 +1,5 @@
 """Reads what the database knows about its tables: columns, keys, comments, rows, last builds."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -2,8 +2,6 @@
 in one file that makes no requests.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
