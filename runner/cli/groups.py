@@ -11,8 +11,20 @@ from click.shell_completion import CompletionItem
 from runner.cli import output
 from runner.errors import StartError
 
-# Commands that need an extra of setup.cfg.
-EXTRAS = {"dashboard": "dashboard", "docs": "docs", "lint": "lint", "db": "embedded"}
+# The commands in rooms/, with the extra of setup.cfg that brings what they need.
+ROOMS = {
+    "dashboard": "[dashboard]",
+    "db": "[embedded]",
+    "docs": "[docs]",
+    "init": "",
+    "lint": "[lint]",
+    "load": "",
+    "pipelines_source_sql": "",
+    "schema": "",
+    "seed": "",
+    "test": "",
+    "torture": "",
+}
 
 
 def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -68,15 +80,16 @@ class Group(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if not any(name in names for names in self.lazy.values()):
             return super().get_command(context, name)
-        module = f"runner.cli.commands.{self.prefix}{name.replace('-', '_')}"
+        module = f"{self.prefix}{name.replace('-', '_')}"
+        folder = "rooms" if module in ROOMS else "commands"
         try:
-            command: click.Command = importlib.import_module(module).command
+            found = importlib.import_module(f"runner.cli.{folder}.{module}")
         except ModuleNotFoundError as error:
-            extra = f"[{EXTRAS[name]}]" if name in EXTRAS else ""
             raise StartError(
                 f"{name} needs the module {error.name}, which is not installed",
-                f"install it: pip install 'milepost{extra}'",
+                f"install it: pip install 'milepost{ROOMS.get(module, '')}'",
             ) from error
+        command: click.Command = found.command
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

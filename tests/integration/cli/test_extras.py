@@ -12,6 +12,10 @@ from runner.database.session import Database
 from tests.support import PROJECT
 from tests.support.commands import assert_refused, environ
 
+FROM_ANOTHER_DATABASE = [
+    *("pipelines", "add", "x", "--cursor", "y", "--source", "shop.orders"),
+    *("--from", "postgresql://reader@192.0.2.1/shop"),
+]
 CALL = """
 import sys
 for name in {missing}:
@@ -51,7 +55,8 @@ def without(
         ("runner.database.embedded", ["run-all"], "milepost[embedded]"),
         ("runner.database.binaries", ["db", "url"], "milepost[embedded]"),
         ("runner.testing", ["test"], "milepost"),
-        ("runner.ingest.foreign", ["pipelines", "add", "x", "--cursor", "y"], "milepost"),
+        ("runner.ingest.foreign", ["pipelines", "source-sql", "postgres"], "milepost"),
+        ("runner.ingest.foreign", FROM_ANOTHER_DATABASE, "milepost"),
     ],
 )
 def test_what_a_command_needs_and_does_not_find_is_named_with_what_brings_it(
@@ -107,7 +112,7 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
         "import sys\nfrom runner.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "heavy = {'psycopg', 'rich', 'sqlglot', 'jinja2', 'markdown_it', 'tomllib'}\n"
-        "found = {n for n in sys.modules if n.startswith('runner.cli.commands.')}\n"
+        "found = {n for n in sys.modules if n.startswith(('runner.cli.commands', 'runner.cli.rooms'))}\n"
         "print(sorted(found | (heavy & set(sys.modules))), file=sys.stderr)\n"
     )
     done = subprocess.run(
