@@ -77,11 +77,7 @@ class Project:
         return tuple(runs)
 
     def build(
-        self,
-        select: Iterable[str] = (),
-        *,
-        target: str = "live",
-        listener: Listener = SILENT,
+        self, select: Iterable[str] = (), *, target: str = "live", listener: Listener = SILENT
     ) -> BuildResult:
         """Bring a target up to date in one commit, or leave it as it was and raise.
 

@@ -10,16 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runner.database.queries import named_query
-from runner.database.session import (
-    Changes,
-    Database,
-    LockHeld,
-    QueryFailed,
-    Row,
-    Session,
-    host,
-)
+from runner.database.session import Changes, Database, LockHeld, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, StartError
 
 # The last that schema/orchestrator.sql creates: a database that has it has them all.
@@ -66,10 +57,7 @@ class Horizons:
 @contextlib.contextmanager
 def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]:
     """Open a session for work and one for evidence, which survives a rollback of the work."""
-    with (
-        database.session(name) as work,
-        database.session(f"{name}, evidence") as evidence,
-    ):
+    with database.session(name) as work, database.session(f"{name}, evidence") as evidence:
         database.refuse_pooler(work, evidence)
         # What a transaction of ours holds that nobody can end is left for the next run to say.
         evidence.run("set lock_timeout = '2s'")
@@ -336,12 +324,7 @@ def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> N
 
 
 def remember(
-    work: Session,
-    build_id: int,
-    target: str,
-    script: str,
-    fingerprint: str,
-    tables: Sequence[str],
+    work: Session, build_id: int, target: str, script: str, fingerprint: str, tables: Sequence[str]
 ) -> None:
     """Record what the tables of a script are built from, in the transaction of the build."""
     _rows(
@@ -364,7 +347,7 @@ def forget(work: Session, target: str, scripts: Collection[str]) -> None:
 
 
 def _rows(session: Session, query: str, **values: Any) -> list[Row]:
-    return session.rows(named_query(f"database/ledger.{query}"), values)
+    return session.named(f"database/ledger.{query}", **values)
 
 
 def _reason(error: BaseException | None) -> dict[str, str | None]:

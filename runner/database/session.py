@@ -127,6 +127,10 @@ class Session:
         """Return the first row of a query that always has one."""
         return self.rows(query, values)[0]
 
+    def named(self, query: str, /, **values: Any) -> list[Row]:
+        """Run a query of a .sql file in the package, such as `database/ledger.begin_run`."""
+        return self.rows(named_query(query), values or None)
+
     def query(self, text: str, file: Path | None) -> list[Row]:
         """Run the statements of a file, without parameters; return the rows of the last one."""
         with _translated(text, file):

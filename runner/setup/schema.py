@@ -4,7 +4,6 @@ from pathlib import Path
 
 from runner.build.compose import Composer, Piece
 from runner.build.shape import columns
-from runner.database.queries import named_query
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
 from runner.database.tables import exists
 from runner.ingest.pipelines import pipelines, read_definition
@@ -96,7 +95,7 @@ def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
     if not file.is_file():
         return False
     tables = tables_created(file.read_text(encoding="utf-8"))
-    return bool(session.row(named_query("setup/schema.foreign"), {"tables": tables})["found"])
+    return bool(session.named("setup/schema.foreign", tables=tables)[0]["found"])
 
 
 def _create_replicas(session: Session, manifest: Manifest) -> None:
@@ -108,11 +107,11 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
 
 
 def _catalogue(session: Session) -> dict[str, str]:
-    rows = session.rows(named_query("setup/schema.catalogue"))
+    rows = session.named("setup/schema.catalogue")
     return {row["name"]: row["state"] for row in rows}
 
 
 def _rights(session: Session, target: Target) -> list[str]:
     """Return roles, and grants in the reporting schema, as the statements that give them."""
     values = {"schema": f"{target.prefix}reporting"}
-    return [row["right"] for row in session.rows(named_query("setup/schema.rights"), values)]
+    return [row["right"] for row in session.named("setup/schema.rights", **values)]

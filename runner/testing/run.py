@@ -14,14 +14,7 @@ from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.build.transaction import BuildTransaction
 from runner.database import ledger
 from runner.database.ledger import Position
-from runner.database.queries import named_query
-from runner.database.session import (
-    BUILD_LOCK,
-    CONNECTION_LOST,
-    Database,
-    QueryFailed,
-    lock_number,
-)
+from runner.database.session import BUILD_LOCK, CONNECTION_LOST, Database, QueryFailed, lock_number
 from runner.errors import RunnerError, StartError
 from runner.project.graph import change_sets, order
 from runner.project.manifest import Manifest, Script
@@ -203,7 +196,7 @@ class _CaseRunner:
         had.
         """
         keys = {"kind": "build", "target": self.tables.target.name}
-        return int(self.tables.session.row(named_query("testing/run.begin"), keys)["run_id"])
+        return int(self.tables.session.named("testing/run.begin", **keys)[0]["run_id"])
 
     @contextmanager
     def _failing(self, after: str) -> Iterator[None]:

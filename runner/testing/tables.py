@@ -14,7 +14,6 @@ from psycopg import sql
 from runner.build.compose import Composer
 from runner.database import ledger
 from runner.database.names import join
-from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Row, Session
 from runner.database.tables import exists
 from runner.errors import StartError, did_you_mean
@@ -213,9 +212,7 @@ class CaseTables:
 
     def _columns_of(self, table: str) -> dict[str, Row]:
         if table not in self._columns:
-            found = self.session.rows(
-                named_query("testing/run.columns"), {"table": self._table(table)}
-            )
+            found = self.session.named("testing/run.columns", table=self._table(table))
             self._columns[table] = {row["name"]: row for row in found}
         return self._columns[table]
 

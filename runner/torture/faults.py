@@ -96,7 +96,7 @@ class Workload:
             began = time.monotonic()
             try:
                 while (passed := time.monotonic() - began) < self.plan.seconds:
-                    counts = session.row(named_query("torture/run.progress"))
+                    counts = session.named("torture/run.progress")[0]
                     on_progress(Progress(passed, **counts, kills=self.kills))
                     if wait(working, timeout=0.2, return_when=FIRST_COMPLETED).done:
                         break
@@ -150,14 +150,14 @@ class Workload:
     def _copy(self, name: str, chance: random.Random) -> None:
         with self.database.session("naive") as session:
             while not self.stop.is_set():
-                session.rows(named_query(f"torture/run.{name}"))
+                session.named(f"torture/run.{name}")
                 self.stop.wait(chance.uniform(0, 0.1))
 
     def _kill(self, chance: random.Random) -> None:
         with self.database.session("milepost torture, killer") as session:
             while not self.stop.wait(chance.uniform(0.02, 0.5)):
                 values = {"pipeline_lock": PIPELINE_LOCK, "evidence": chance.random() < 0.2}
-                victims = session.rows(named_query("torture/run.kill"), values)
+                victims = session.named("torture/run.kill", **values)
                 self.kills += sum(victim["is_ended"] for victim in victims)
 
     def _audit(self) -> None:
@@ -185,8 +185,8 @@ def _change(session: Session, chance: random.Random) -> None:
     rows = chance.randint(1, 5)
     if chance.random() < 0.7:
         (story,) = chance.choices(list(STORIES), list(STORIES.values()))
-        session.rows(named_query("torture/run.insert"), {"story": story, "rows": rows})
+        session.named("torture/run.insert", story=story, rows=rows)
         return
     (story,) = chance.choices(list(CHANGES), list(CHANGES.values()))
     values = {"recent": chance.random() < 0.7, "place": chance.random()}
-    session.rows(named_query("torture/run.update"), {"story": story, "rows": rows, **values})
+    session.named("torture/run.update", story=story, rows=rows, **values)

@@ -157,10 +157,10 @@ def torture(
             final[name] = _compare(session, name)
             sample += query_replica(session, "sample", name, whole=True)
         for name in COPIES:
-            session.rows(named_query(f"torture/run.{name}"))
+            session.named(f"torture/run.{name}")
         naive = {name: _compare(session, name) for name in COPIES}
         stories = _stories(session)
-        session.rows(named_query("torture/run.delete"), {"digit": plan.seed % 10})
+        session.named("torture/run.delete", digit=plan.seed % 10)
         for name in PIPELINES:
             workload.pipeline(name).reconcile()
             deleted[name] = _compare(session, name)

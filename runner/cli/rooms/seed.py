@@ -16,11 +16,7 @@ from runner.setup.demo import seed as write_events
 
 @click.command("seed", cls=Command)
 @click.option(
-    "--events",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=100_000,
-    help="Number of events.",
+    "--events", type=click.IntRange(min=1), metavar="N", default=100_000, help="Number of events."
 )
 @click.option(
     "--users", type=click.IntRange(min=1), metavar="N", default=2_000, help="Number of users."

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.database.queries import named_query, queries
+from runner.database.queries import queries
 from runner.database.session import Row, Session
 from runner.project.manifest import LAYERS, Manifest
 from runner.project.scripts import tables_created
@@ -108,7 +108,7 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
     parts = {
         kind: _by_relation(session.rows(named[kind], {"relations": list(names)})) for kind in PARTS
     }
-    checks = session.rows(named_query("database/ledger.checks"), {"target": "live"})
+    checks = session.named("database/ledger.checks", target="live")
     return Catalogue(
         session.row("select current_database() as name")["name"],
         [_relation(row, names, parts, _rows(session, row)) for row in found],
