@@ -16,25 +16,15 @@ import click
 
 from runner.errors import RunnerError, UsageError
 
-GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"
-COLOURS = {
-    "succeeded": GOOD,
-    "passed": GOOD,
-    "fresh": GOOD,
-    "good": GOOD,
-    "failed": BAD,
-    "stale": BAD,
-    "never": BAD,
-    "abandoned": DOUBTFUL,
-    "warned": DOUBTFUL,
-    "late": DOUBTFUL,
-    "skipped": DOUBTFUL,
-    "warning": DOUBTFUL,
-    "error": BAD,
-    "full": "cyan",
-    "rolled_back": "dim",
-    "disabled": "dim",
+# The words that a terminal shows in a colour, wherever they stand in a table.
+WORDS = {
+    "green": "succeeded passed fresh good",
+    "bold red": "failed stale never error",
+    "yellow": "abandoned warned late skipped warning",
+    "cyan": "full",
+    "dim": "rolled_back disabled",
 }
+COLOURS = {word: colour for colour, words in WORDS.items() for word in words.split()}
 
 Rows = Sequence[dict[str, Any]]
 

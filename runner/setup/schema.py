@@ -1,17 +1,14 @@
 """Applies the DDL in schema/ in one transaction, or tells what that would create."""
 
-from pathlib import Path
-
 from runner.build.compose import Composer, Piece
 from runner.build.shape import columns
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
 from runner.database.tables import exists
 from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
-from runner.project import files as shared
+from runner.project.files import tables_of
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
-from runner.project.scripts import tables_created
 from runner.project.target import Target
 
 # Applied in this order, before the tables of the layers. A project may lack the first and the
@@ -19,32 +16,21 @@ from runner.project.target import Target
 FIRST = ("source", "orchestrator", "pipelines", "warehouse")
 
 
-class _Rehearsed(Exception):
-    """Rolls back a transaction that only shows what would happen."""
-
-
 def rehearse(
     database: Database, manifest: Manifest, target: Target, roles: bool = False
 ) -> list[str]:
     """Return what `apply` would create, change or grant, a line each; nothing is left behind."""
-    changes: list[str] = []
-    with database.session("milepost schema") as session:
-        try:
-            with session.transaction():
-                before = _catalogue(session)
-                granted = _rights(session, target) if roles else []
-                _run(session, manifest, target, roles)
-                after = _catalogue(session)
-                for name, state in after.items():
-                    if name not in before:
-                        changes.append(f"create {name}")
-                    elif before[name] != state:
-                        changes.append(f"replace {name}")
-                if roles:
-                    changes += [right for right in _rights(session, target) if right not in granted]
-                raise _Rehearsed
-        except _Rehearsed:
-            pass
+    with database.session("milepost schema") as session, session.rehearsal():
+        before = _catalogue(session)
+        granted = _rights(session, target) if roles else []
+        _run(session, manifest, target, roles)
+        changes = [
+            f"{'replace' if name in before else 'create'} {name}"
+            for name, state in _catalogue(session).items()
+            if before.get(name) != state
+        ]
+        if roles:
+            changes += [right for right in _rights(session, target) if right not in granted]
     return changes
 
 
@@ -91,10 +77,7 @@ def _run_pieces(session: Session, pieces: list[Piece]) -> None:
 
 def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
     """Tell whether a file creates tables that exist and belong to somebody else: those stay."""
-    file = shared.find(manifest.project, Path("schema", f"{name}.sql"))
-    if not file.is_file():
-        return False
-    tables = tables_created(file.read_text(encoding="utf-8"))
+    tables = tables_of(manifest.project, name)
     return bool(session.named("setup/schema.foreign", tables=tables)[0]["found"])
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from psycopg import sql
@@ -19,9 +18,8 @@ from runner.database.tables import exists
 from runner.errors import StartError, did_you_mean
 from runner.ingest.pipelines import read_definition
 from runner.ingest.replica import ensure_replica
-from runner.project import files as shared
+from runner.project.files import tables_of
 from runner.project.manifest import LAYERS, Manifest, Script
-from runner.project.scripts import tables_created
 from runner.project.target import RAW_SCHEMA, Target
 from runner.testing.cases import Rows, raw_names
 
@@ -242,9 +240,7 @@ class CaseTables:
 
     def _has_sources(self, manifest: Manifest) -> bool:
         """Whether a table of schema/source.sql exists. Then others use it, and it is left alone."""
-        file = shared.find(manifest.project, Path("schema", "source.sql"))
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        return any(exists(self.session, name) for name in tables_created(text))
+        return any(exists(self.session, name) for name in tables_of(manifest.project, "source"))
 
     def _run_layer(self, composer: Composer, name: str) -> None:
         for piece in composer.layer(name):

@@ -89,28 +89,18 @@ def _show_verdict(verdict: Verdict) -> None:
             {**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling}
         )
         return
-    output.table(
-        [
-            *(
-                _row(name, ours.final, ours.is_kept, ours.ledger)
-                for name, ours in verdict.ours.items()
-            ),
-            *(_row(name, outcome, outcome.is_exact, {}) for name, outcome in verdict.naive.items()),
-        ],
-        "",
-    )
+    rows = [
+        _row(name, ours.final, ours.is_kept, ours.ledger) for name, ours in verdict.ours.items()
+    ]
+    rows += [_row(name, copy, copy.is_exact, {}) for name, copy in verdict.naive.items()]
+    output.table(rows, "")
     output.say("\nrows by how they were written, and how many of them were lost or differ:")
-    output.table(
-        [
-            {
-                "story": story["story"],
-                "written": story["written"],
-                **{title: story[name] for name, title in NAMES.items()},
-            }
-            for story in verdict.stories
-        ],
-        "nothing was written",
-    )
+    stories = [
+        {"story": story["story"], "written": story["written"]}
+        | {title: story[name] for name, title in NAMES.items()}
+        for story in verdict.stories
+    ]
+    output.table(stories, "nothing was written")
     output.say()
     for sentence in _sentences(verdict):
         output.say(sentence)
