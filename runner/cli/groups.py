@@ -19,6 +19,7 @@ ROOMS = {
     "init": "",
     "lint": "[lint]",
     "load": "",
+    "pipelines_add": "",
     "pipelines_source_sql": "",
     "schema": "",
     "seed": "",

@@ -11,7 +11,7 @@ import click
 
 from runner.cli import output, streams
 from runner.cli.groups import Group
-from runner.errors import RunnerError, StartError, was_interrupted
+from runner.errors import RunnerError, was_interrupted
 
 # The first line of each command's own help, so that --help imports none of them.
 COMMANDS = {
@@ -118,11 +118,6 @@ def _reason(error: BaseException) -> RunnerError:
         return error
     if isinstance(error, click.Abort):
         return RunnerError("nothing was done")
-    if isinstance(error, ModuleNotFoundError):  # a room that a core command needs this time
-        return StartError(
-            f"this needs the module {error.name}, which is not installed",
-            "install it: pip install 'milepost'",
-        )
     return RunnerError(
         f"unexpected {type(error).__name__}: {error}",
         "this is a bug: please report it, with what --debug shows",

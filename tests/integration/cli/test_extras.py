@@ -12,10 +12,6 @@ from runner.database.session import Database
 from tests.support import PROJECT
 from tests.support.commands import assert_refused, environ
 
-FROM_ANOTHER_DATABASE = [
-    *("pipelines", "add", "x", "--cursor", "y", "--source", "shop.orders"),
-    *("--from", "postgresql://reader@192.0.2.1/shop"),
-]
 CALL = """
 import sys
 for name in {missing}:
@@ -56,7 +52,7 @@ def without(
         ("runner.database.binaries", ["db", "url"], "milepost[embedded]"),
         ("runner.testing", ["test"], "milepost"),
         ("runner.ingest.foreign", ["pipelines", "source-sql", "postgres"], "milepost"),
-        ("runner.ingest.foreign", FROM_ANOTHER_DATABASE, "milepost"),
+        ("runner.ingest.foreign", ["pipelines", "add", "x", "--cursor", "y"], "milepost"),
     ],
 )
 def test_what_a_command_needs_and_does_not_find_is_named_with_what_brings_it(

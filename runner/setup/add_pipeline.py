@@ -1,31 +1,23 @@
-"""Adding a pipeline: its row, and for a source elsewhere what reads it from here.
-
-The latter is the work of runner.ingest.foreign, which is imported only when an address is given.
-"""
-
-from __future__ import annotations
+"""Adding a pipeline: its row, and for a source elsewhere what reads it from here."""
 
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from runner.database import tables
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
 from runner.ingest import preflight
+from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
+from runner.ingest.foreign.attach import attach
 from runner.ingest.pipelines import read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.source import inspect_source, read_clock
 
-if TYPE_CHECKING:
-    from runner.ingest.foreign.address import SourceAddress
-
-# The variable that has the password: everybody who lists processes sees the command line.
-PASSWORD_VARIABLE = "MILEPOST_SOURCE_PASSWORD"
 UNIQUE_VIOLATION = "23505"
 
 
@@ -43,7 +35,7 @@ class Wanted:
         """Whether a remote user is named, and nothing was said about a password."""
         return bool(self.address and self.address.user and self.address.password is None)
 
-    def with_password(self, password: str) -> Wanted:
+    def with_password(self, password: str) -> Self:
         """Return the same request with a password for the remote user."""
         assert self.address is not None
         return replace(self, address=replace(self.address, password=password))
@@ -74,14 +66,10 @@ def read(
     pairs = [pair.partition("=") for pair in types]
     if not all(name and type_name for name, _, type_name in pairs):
         raise UsageError("--type is COLUMN=TYPE")
-    parsed = None
-    if address:
-        from runner.ingest.foreign.address import parse_address
-
-        parsed = parse_address(address, os.environ.get(PASSWORD_VARIABLE) or None)
+    password = os.environ.get(PASSWORD_VARIABLE) or None
     return Wanted(
         {**row, "source_relation": source_relation, "key_columns": list(key_columns)},
-        parsed,
+        parse_address(address, password) if address else None,
         timezone,
         {name: type_name for name, _, type_name in pairs},
     )
@@ -96,8 +84,6 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     warnings: list[str] = []
     types, has_zone = dict(wanted.types), False
     if wanted.address:
-        from runner.ingest.foreign.attach import attach
-
         is_local_time = wanted.timezone is not None
         table = attach(session, wanted.address, row["source_relation"], cursor, is_local_time)
         row["source_relation"], clock, has_zone = table.relation, table.clock, table.has_zone
@@ -107,9 +93,8 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
         clock = _clock_beside(session, row["source_relation"])
     _check(session, types, wanted.timezone)
     zone = wanted.timezone or "UTC"
-    pipeline_id = _insert(
-        session, {**row, "clock": clock, "types": json.dumps(types), "timezone": zone}
-    )
+    more = {"clock": clock, "types": json.dumps(types), "timezone": zone}
+    pipeline_id = _insert(session, row | more)
     definition = read_definition(session, pipeline_id)
     source = inspect_source(session, definition, project)
     warnings += preflight.findings(session, source)
