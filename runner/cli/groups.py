@@ -11,21 +11,10 @@ from click.shell_completion import CompletionItem
 from runner.cli import output
 from runner.errors import StartError
 
-# The commands in rooms/, with the extra of setup.cfg that brings what they need.
-ROOMS = {
-    "dashboard": "[dashboard]",
-    "db": "[embedded]",
-    "docs": "[docs]",
-    "init": "",
-    "lint": "[lint]",
-    "load": "",
-    "pipelines_add": "",
-    "pipelines_source_sql": "",
-    "schema": "",
-    "seed": "",
-    "test": "",
-    "torture": "",
-}
+# Commands that need an extra of setup.cfg, and all whose module is in rooms/.
+EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": "[embedded]"}
+OTHERS = "init load pipelines_add pipelines_source_sql schema seed test torture"
+ROOMS = {*EXTRAS, *OTHERS.split()}
 
 
 def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -88,7 +77,7 @@ class Group(click.Group):
         except ModuleNotFoundError as error:
             raise StartError(
                 f"{name} needs the module {error.name}, which is not installed",
-                f"install it: pip install 'milepost{ROOMS.get(module, '')}'",
+                f"install it: pip install 'milepost{EXTRAS.get(module, '')}'",
             ) from error
         command: click.Command = found.command
         return command

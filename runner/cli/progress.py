@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.build.plan import Step
@@ -65,9 +65,7 @@ class Live:
 
 def script_rows(done: ScriptResult) -> str:
     """Describe what a script changed; nothing for a view."""
-    changes = done.changes
-    is_view = done.step.script.is_view
-    return "" if is_view else row_counts(changes.inserted, changes.updated, changes.deleted)
+    return "" if done.step.script.is_view else row_counts(*astuple(done.changes))
 
 
 @contextmanager
