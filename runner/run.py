@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from runner.build.build import build
 from runner.build.plan import Step
@@ -47,17 +47,10 @@ class Listener(Protocol):
 class Silent:
     """Hears of everything and says nothing."""
 
-    def loaded(self, run: RunResult) -> None:
+    def _ignore(self, *arguments: Any, **options: Any) -> None:
         pass
 
-    def starting(self, step: Step, index: int, count: int) -> None:
-        pass
-
-    def result(self, done: ScriptResult) -> None:
-        pass
-
-    def warn(self, message: str, hint: str | None = None) -> None:
-        pass
+    loaded = starting = result = warn = _ignore
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,10 +149,18 @@ def _report(kind: str, message: str, hint: str | None) -> None:
 
 
 def _plain_table(names: list[str], cells: list[list[str]]) -> None:
-    widths = [max(len(line[index]) for line in [names, *cells]) for index in range(len(names))]
-    for line in (names, ["-" * width for width in widths], *cells):
-        text = "  ".join(each.ljust(width) for each, width in zip(line, widths, strict=True))
-        click.echo(text.rstrip())
+    rule = ["-" * max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    for line in aligned([names, rule, *cells]):
+        click.echo(line)
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of cells with each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 def _rich_table(names: list[str], cells: list[list[str]], numeric: list[bool]) -> None:

@@ -96,5 +96,5 @@ def _catalogue(session: Session) -> dict[str, str]:
 
 def _rights(session: Session, target: Target) -> list[str]:
     """Return roles, and grants in the reporting schema, as the statements that give them."""
-    values = {"schema": f"{target.prefix}reporting"}
-    return [row["right"] for row in session.named("setup/schema.rights", **values)]
+    rows = session.named("setup/schema.rights", schema=f"{target.prefix}reporting")
+    return [row["right"] for row in rows]

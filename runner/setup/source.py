@@ -53,8 +53,7 @@ def find(session: Session, name: str | None = None) -> Source:
         cursor = None
     else:
         raise RunnerError("there is no pipeline whose source to fill", "name a table: --into")
-    values = {"source": name, "cursor": cursor}
-    columns = session.named("setup/source.columns", **values)
+    columns = session.named("setup/source.columns", source=name, cursor=cursor)
     if not columns:
         raise RunnerError(
             f"{name} does not exist", "python -m runner schema apply creates a project's sources"

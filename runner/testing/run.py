@@ -195,8 +195,8 @@ class _CaseRunner:
         """Begin a build under a number of its own: the next run gets the number that it would have
         had.
         """
-        keys = {"kind": "build", "target": self.tables.target.name}
-        return int(self.tables.session.named("testing/run.begin", **keys)[0]["run_id"])
+        session, target = self.tables.session, self.tables.target.name
+        return int(session.named("testing/run.begin", kind="build", target=target)[0]["run_id"])
 
     @contextmanager
     def _failing(self, after: str) -> Iterator[None]:

@@ -147,8 +147,7 @@ def torture(
     workload.run(on_progress)
     time.sleep(SETTLING_SECONDS)
     with database.session("milepost torture") as session:
-        unswept, final, deleted = {}, {}, {}
-        sample = []
+        unswept, final, sample = {}, {}, []
         for name in PIPELINES:
             workload.pipeline(name).run()
             unswept[name] = _compare(session, name, whole=False)
@@ -161,24 +160,14 @@ def torture(
         naive = {name: _compare(session, name) for name in COPIES}
         stories = _stories(session)
         session.named("torture/run.delete", digit=plan.seed % 10)
+        ours = {}
         for name in PIPELINES:
             workload.pipeline(name).reconcile()
-            deleted[name] = _compare(session, name)
-        ledgers = {name: query_replica(session, "ledger", name)[0] for name in PIPELINES}
-    return Verdict(
-        plan,
-        {
-            name: PipelineOutcome(final[name], unswept[name], deleted[name], ledgers[name])
-            for name in PIPELINES
-        },
-        naive,
-        stories,
-        sample,
-        list(workload.broken.values()),
-        dict(workload.errors),
-        workload.kills,
-        workload.audits,
-    )
+            deleted, counts = _compare(session, name), query_replica(session, "ledger", name)[0]
+            ours[name] = PipelineOutcome(final[name], unswept[name], deleted, counts)
+    broken, errors = list(workload.broken.values()), dict(workload.errors)
+    kills, audits = workload.kills, workload.audits
+    return Verdict(plan, ours, naive, stories, sample, broken, errors, kills, audits)
 
 
 def _compare(session: Session, name: str, whole: bool = True) -> Outcome:

@@ -107,9 +107,9 @@ def disable(project: Path, name: str) -> None:
 
 
 def _switch(project: Path, name: str, is_enabled: bool) -> None:
-    values = {"name": name, "is_enabled": is_enabled}
     with ledger_session(project) as session:
-        _definition(session.named("ingest/pipelines.switch_pipeline", **values), name)
+        found = session.named("ingest/pipelines.switch_pipeline", name=name, is_enabled=is_enabled)
+        _definition(found, name)
     output.say(f"{name} is {'enabled' if is_enabled else 'disabled'}")
 
 

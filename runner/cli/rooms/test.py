@@ -84,9 +84,4 @@ def _lines(mismatch: Mismatch) -> list[str]:
         ]
         if len(rows) > SHOWN_ROWS:
             left.append(f"{sign} {len(rows) - SHOWN_ROWS:,} more")
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    texts = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    return [*texts, *left]
+    return [*output.aligned(lines), *left]

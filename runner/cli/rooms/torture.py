@@ -10,7 +10,7 @@ import click
 from runner.cli import output
 from runner.cli.connect import database
 from runner.cli.groups import Command
-from runner.cli.options import json_option
+from runner.cli.options import json_option, number_option
 from runner.cli.progress import Live, live
 from runner.torture.faults import Plan, Progress
 from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
@@ -24,21 +24,11 @@ NAMES = {
 
 
 @click.command("torture", cls=Command)
-@click.option("--seconds", type=click.IntRange(1, 3600), metavar="N", default=20, help="Duration.")
-@click.option(
-    "--writers",
-    type=click.IntRange(1, 24),
-    metavar="N",
-    default=8,
-    help="Number of applications that write at once.",
+@number_option("--seconds", low=1, high=3600, default=20, help="Duration.")
+@number_option(
+    "--writers", low=1, high=24, default=8, help="Number of applications that write at once."
 )
-@click.option(
-    "--runners",
-    type=click.IntRange(1, 6),
-    metavar="N",
-    default=3,
-    help="Number of ingests at once.",
-)
+@number_option("--runners", low=1, high=6, default=3, help="Number of ingests at once.")
 @click.option(
     "--seed",
     type=int,
