@@ -1,7 +1,5 @@
 """The public API: a project on a server, and what can be done with it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +33,7 @@ class Project:
     database: Database
 
     @classmethod
-    def open(cls, path: str | Path = ".", url: str | None = None) -> Project:
+    def open(cls, path: str | Path = ".", url: str | None = None) -> "Project":
         """Open the project in a folder.
 
         `url` is a connection string, such as `postgresql://user@host/database`. Without it the
@@ -79,11 +77,7 @@ class Project:
         return tuple(runs)
 
     def build(
-        self,
-        select: Iterable[str] = (),
-        *,
-        target: str = "live",
-        listener: Listener = SILENT,
+        self, select: Iterable[str] = (), *, target: str = "live", listener: Listener = SILENT
     ) -> BuildResult:
         """Bring a target up to date in one commit, or leave it as it was and raise.
 

@@ -3,8 +3,6 @@
 Any other exception is a bug.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

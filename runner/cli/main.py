@@ -1,7 +1,5 @@
 """Runs a command, and turns errors into one line, a hint and an exit code."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
@@ -48,7 +46,7 @@ COMMANDS = {
     "Set up": {
         "init": "Create a new project.",
         "schema": "Create the schemas and tables.",
-        "load": "Load a CSV file into a source.",
+        "load": "Load a CSV file with a header into a source.",
         "seed": "Fill the source tables with demo data.",
         "db": "Start, stop and connect to the server.",
         "torture": "Prove on your server that ingestion loses no row.",

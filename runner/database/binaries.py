@@ -4,8 +4,6 @@ PostgreSQL refuses to run as root. Started by root, it runs as another user, who
 binaries and the data, while private folders stay private.
 """
 
-from __future__ import annotations
-
 import fcntl
 import importlib.util
 import os

@@ -4,24 +4,13 @@ Every function takes a session first. `evidence` is in autocommit, so that its r
 rollback; rows written on `work` commit with the data of its transaction. Queries: ledger.sql.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runner.database.queries import named_query
-from runner.database.session import (
-    Changes,
-    Database,
-    LockHeld,
-    QueryFailed,
-    Row,
-    Session,
-    host,
-)
+from runner.database.session import Changes, Database, LockHeld, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, StartError
 
 # The last table of schema/orchestrator.sql, and what was added to it last: a database that has both
@@ -73,10 +62,7 @@ class Horizons:
 @contextlib.contextmanager
 def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]:
     """Open a session for work and one for evidence, which survives a rollback of the work."""
-    with (
-        database.session(name) as work,
-        database.session(f"{name}, evidence") as evidence,
-    ):
+    with database.session(name) as work, database.session(f"{name}, evidence") as evidence:
         database.refuse_pooler(work, evidence)
         # What a transaction of ours holds that nobody can end is left for the next run to say.
         evidence.run("set lock_timeout = '2s'")
@@ -349,12 +335,7 @@ def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> N
 
 
 def remember(
-    work: Session,
-    build_id: int,
-    target: str,
-    script: str,
-    fingerprint: str,
-    tables: Sequence[str],
+    work: Session, build_id: int, target: str, script: str, fingerprint: str, tables: Sequence[str]
 ) -> None:
     """Record what the tables of a script are built from, in the transaction of the build."""
     _rows(
@@ -377,7 +358,7 @@ def forget(work: Session, target: str, scripts: Collection[str]) -> None:
 
 
 def _rows(session: Session, query: str, **values: Any) -> list[Row]:
-    return session.rows(named_query(f"database/ledger.{query}"), values)
+    return session.named(f"database/ledger.{query}", **values)
 
 
 def _reason(error: BaseException | None) -> dict[str, str | None]:

@@ -1,7 +1,5 @@
 """Names as SQL."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -11,9 +11,6 @@ from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import UsageError
 
-# The variable that holds the password of a source: all who list processes see an address.
-PASSWORD_VARIABLE = "MILEPOST_SOURCE_PASSWORD"
-
 
 @dataclass(frozen=True, slots=True)
 class PipelineDefinition:

@@ -177,7 +177,7 @@ class ReplicaWriter:
         values = {**self.values, "source": rows, "condition": condition}
         text = render(file.read_text(encoding="utf-8"), values, file)
         if name == "append":
-            inserted = self.work.execute(text, file)
+            inserted = self.work.run(text, file)
             return Counts(read=inserted, inserted=inserted)
         found = self.work.query(text, file)[0]
         return Counts(read=sum(found.values()), **found)
@@ -270,7 +270,7 @@ class ReplicaWriter:
         return self.work.query(self._text(name, values), None)
 
     def _execute(self, name: str, **values: Any) -> int:
-        return self.work.execute(self._text(name, values))
+        return self.work.run(self._text(name, values))
 
     def _text(self, name: str, values: dict[str, Any]) -> str:
         return render(

@@ -2,8 +2,6 @@
 copies and an auditor, each with a connection of its own.
 """
 
-from __future__ import annotations
-
 import random
 import threading
 import time
@@ -107,7 +105,7 @@ class Workload:
             began = time.monotonic()
             try:
                 while (passed := time.monotonic() - began) < self.plan.seconds:
-                    counts = session.row(named_query("torture/run.progress"))
+                    counts = session.named("torture/run.progress")[0]
                     on_progress(Progress(passed, **counts, kills=self.kills))
                     if wait(working, timeout=0.2, return_when=FIRST_COMPLETED).done:
                         break
@@ -161,14 +159,14 @@ class Workload:
     def _copy(self, name: str, chance: random.Random) -> None:
         with self.database.session("naive") as session:
             while not self.stop.is_set():
-                session.rows(named_query(f"torture/run.{name}"))
+                session.named(f"torture/run.{name}")
                 self.stop.wait(chance.uniform(0, 0.1))
 
     def _kill(self, chance: random.Random) -> None:
         with self.database.session("milepost torture, killer") as session:
             while not self.stop.wait(chance.uniform(0.02, 0.5)):
                 values = {"pipeline_lock": PIPELINE_LOCK, "evidence": chance.random() < 0.2}
-                victims = session.rows(named_query("torture/run.kill"), values)
+                victims = session.named("torture/run.kill", **values)
                 self.kills += sum(victim["is_ended"] for victim in victims)
 
     def _alter(self, chance: random.Random) -> None:
@@ -204,7 +202,7 @@ def query_replica(session: Session, query: str, name: str, **values: Any) -> lis
     """Run a query of run.sql on the replica of a pipeline or on a naive copy, by name."""
     replica = f"warehouse.{name}" if name in COPIES else f"warehouse.raw_{name}"
     text = named_query(f"torture/run.{query}").replace("{{ replica }}", replica)
-    text = text.replace("{{ state }}", "null::integer" if name in NAIVE else "state")
+    text = text.replace("{{ state }}", "null::integer" if name in COPIES else "state")
     return session.rows(text, {"pipeline": name, **values})
 
 
@@ -216,8 +214,8 @@ def _change(session: Session, chance: random.Random) -> None:
     rows = chance.randint(1, 5)
     if chance.random() < 0.7:
         (story,) = chance.choices(list(STORIES), list(STORIES.values()))
-        session.rows(named_query("torture/run.insert"), {"story": story, "rows": rows})
+        session.named("torture/run.insert", story=story, rows=rows)
         return
     (story,) = chance.choices(list(CHANGES), list(CHANGES.values()))
     values = {"recent": chance.random() < 0.7, "place": chance.random()}
-    session.rows(named_query("torture/run.update"), {"story": story, "rows": rows, **values})
+    session.named("torture/run.update", story=story, rows=rows, **values)

@@ -1,7 +1,5 @@
 """`build`: bring the derived tables up to date, as one version."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
@@ -33,12 +31,7 @@ def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
     manifest = load(project)
     with live() as progress:
         done = build(
-            database(project),
-            manifest,
-            target,
-            patterns,
-            progress.result,
-            progress.starting,
+            database(project), manifest, target, patterns, progress.result, progress.starting
         )
     show_build.summary(done, progress)
     output.data(show_build.as_data(done))

@@ -1,7 +1,5 @@
 """`docs`: a page that documents the tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

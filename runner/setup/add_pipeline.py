@@ -1,16 +1,11 @@
-"""Adding a pipeline: its row, and for a source elsewhere what reads it from here.
-
-The latter is the work of runner.ingest.foreign, which is imported only when an address is given.
-"""
-
-from __future__ import annotations
+"""Adding a pipeline: its row, and for a source elsewhere what reads it from here."""
 
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from runner.database import tables
 from runner.database.names import MAX_BYTES, fits, shortened
@@ -18,14 +13,13 @@ from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
 from runner.ingest import preflight
-from runner.ingest.pipelines import PASSWORD_VARIABLE, read_definition
+from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
+from runner.ingest.foreign.attach import attach
+from runner.ingest.pipelines import read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers
 from runner.ingest.source import inspect_source, read_clock
 from runner.project.target import RAW_SCHEMA
-
-if TYPE_CHECKING:
-    from runner.ingest.foreign.address import SourceAddress
 
 UNIQUE_VIOLATION = "23505"
 
@@ -44,7 +38,7 @@ class Wanted:
         """Whether a remote user is named, and nothing was said about a password."""
         return bool(self.address and self.address.user and self.address.password is None)
 
-    def with_password(self, password: str) -> Wanted:
+    def with_password(self, password: str) -> Self:
         """Return the same request with a password for the remote user."""
         assert self.address is not None
         return replace(self, address=replace(self.address, password=password))
@@ -76,14 +70,10 @@ def read(
     pairs = [pair.partition("=") for pair in types]
     if not all(name and type_name for name, _, type_name in pairs):
         raise UsageError("--type is COLUMN=TYPE")
-    parsed = None
-    if address:
-        from runner.ingest.foreign.address import parse_address
-
-        parsed = parse_address(address, os.environ.get(PASSWORD_VARIABLE) or None)
+    password = os.environ.get(PASSWORD_VARIABLE) or None
     return Wanted(
         {**row, "source_relation": source_relation, "key_columns": list(key_columns)},
-        parsed,
+        parse_address(address, password) if address else None,
         timezone,
         {name: type_name for name, _, type_name in pairs},
     )
@@ -116,8 +106,6 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     warnings: list[str] = []
     types, has_zone = dict(wanted.types), False
     if wanted.address:
-        from runner.ingest.foreign.attach import attach
-
         is_local_time = wanted.timezone is not None
         table = attach(session, wanted.address, row["source_relation"], cursor, is_local_time)
         row["source_relation"], clock, has_zone = table.relation, table.clock, table.has_zone
@@ -128,9 +116,8 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     _check(session, types, wanted.timezone, row["window_size"])
     _check_target(session, row)
     zone = wanted.timezone or "UTC"
-    pipeline_id = _insert(
-        session, {**row, "clock": clock, "types": json.dumps(types), "timezone": zone}
-    )
+    more = {"clock": clock, "types": json.dumps(types), "timezone": zone}
+    pipeline_id = _insert(session, row | more)
     definition = read_definition(session, pipeline_id)
     source = inspect_source(session, definition, project)
     warnings += preflight.findings(session, source)

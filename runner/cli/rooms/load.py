@@ -1,7 +1,5 @@
 """`load`: a CSV file into the source."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
