@@ -29,10 +29,9 @@ def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> N
 
 def missing(command: str, error: ModuleNotFoundError) -> StartError:
     """Say which module a command needs, and what to install."""
-    extra = f"[{EXTRAS[command]}]" if command in EXTRAS else ""
     return StartError(
         f"{command} needs the module {error.name}, which is not installed",
-        f"install it: pip install 'milepost{extra}'",
+        f"install it: pip install 'milepost{EXTRAS.get(command, '')}'",
     )
 
 
