@@ -145,6 +145,7 @@ create table if not exists orchestrator.runs (
     horizon xid8,
     horizon_scope text,
     horizon_chain text,
+    search_elapsed interval,
     sqlstate text,
     error text,
     database_user text not null default session_user,
@@ -193,7 +194,8 @@ alter table orchestrator.runs
 add column if not exists guarantee_note text,
 add column if not exists horizon_scope text
 constraint horizon_scope_is_known check (horizon_scope in ('window', 'lookback', 'table')),
-add column if not exists horizon_chain text;
+add column if not exists horizon_chain text,
+add column if not exists search_elapsed interval;
 
 comment on table orchestrator.runs is
 'One row per attempt of anything: a window of a pipeline, a build, a script.';
@@ -232,6 +234,9 @@ comment on column orchestrator.runs.horizon_scope is
 'the lookback too, or the whole table.';
 comment on column orchestrator.runs.horizon_chain is
 'Server, database, replica and columns: horizons of one chain can be compared.';
+comment on column orchestrator.runs.search_elapsed is
+'How long it took to search the whole table for what was written since that horizon; null where it '
+'was not searched, or compared in full.';
 comment on column orchestrator.runs.sqlstate is 'The error class of PostgreSQL, for a failed run.';
 comment on column orchestrator.runs.error is
 'Why it failed, with file and line where there is one; or who held the lock, if it was skipped.';
@@ -319,9 +324,13 @@ create table if not exists orchestrator.replaced_rows (
     pipeline_id integer not null,
     key jsonb not null,
     old_row jsonb not null,
+    old_texts jsonb,
     constraint replaced_rows_key primary key (replaced_row_id),
     constraint replaced_rows_run foreign key (run_id) references orchestrator.runs (run_id)
 );
+
+-- What earlier versions did not have.
+alter table orchestrator.replaced_rows add column if not exists old_texts jsonb;
 
 comment on table orchestrator.replaced_rows is
 'Every row of a replica as it was before an update or delete. Written in the transaction that '
@@ -331,7 +340,44 @@ comment on column orchestrator.replaced_rows.run_id is 'The run that replaced th
 comment on column orchestrator.replaced_rows.pipeline_id is 'Its pipeline.';
 comment on column orchestrator.replaced_rows.key is 'Key columns and their values.';
 comment on column orchestrator.replaced_rows.old_row is
-'The whole row, with the run that had brought it.';
+'The whole row, with the run that had brought it: for scripts to read.';
+comment on column orchestrator.replaced_rows.old_texts is
+'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null in '
+'rows of an earlier version.';
+
+-- JSON cannot hold every value: a null byte, a number without end.
+create or replace function orchestrator.readable(value anyelement)
+returns jsonb
+language plpgsql
+stable
+parallel safe
+as $$
+begin
+    return to_jsonb(value);
+exception
+    when data_exception or program_limit_exceeded then
+        return to_jsonb(concat(value));
+end;
+$$;
+comment on function orchestrator.readable is
+'A value as JSON, or as a JSON string where JSON cannot hold it.';
+
+-- What was set aside may have been so because of its key.
+create or replace function orchestrator.row_of_key(key jsonb, table_row anyelement)
+returns anyelement
+language plpgsql
+stable
+parallel safe
+as $$
+begin
+    return jsonb_populate_record(table_row, key);
+exception
+    when data_exception or integrity_constraint_violation or syntax_error then
+        return null;
+end;
+$$;
+comment on function orchestrator.row_of_key is
+'A row of a table with nothing in it but a key; null where the key does not fit the table.';
 
 -- A build asks for what the runs of one pipeline replaced.
 create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (pipeline_id, run_id);

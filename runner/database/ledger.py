@@ -63,6 +63,7 @@ class Horizons:
     table: int | None
     has_table: bool
     is_due: bool
+    search_seconds: float | None = None
 
 
 @contextlib.contextmanager
@@ -222,7 +223,14 @@ def log(
 
 
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
-PROMISES = ("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_chain")
+PROMISES = (
+    "guarantee",
+    "guarantee_note",
+    "horizon",
+    "horizon_scope",
+    "horizon_chain",
+    "search_seconds",
+)
 
 
 def succeed(work: Session, run_id: int, **values: Any) -> None:

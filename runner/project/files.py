@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1]
 HOME = installed if (installed := PACKAGE / "shipped").is_dir() else PACKAGE.parent
 SCHEMAS = ("orchestrator", "reporting", "roles", "warehouse")
 STATEMENTS = (
-    "append", "clock", "create_replica", "merge", "on_mariadb", "on_postgres", "undo"
+    "append", "clock", "create_replica", "identity", "merge", "on_mariadb", "on_postgres", "undo"
 )  # fmt: skip
 SHARED = frozenset(
     {Path("schema", f"{name}.sql") for name in SCHEMAS}

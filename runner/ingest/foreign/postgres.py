@@ -86,12 +86,21 @@ def view_of(source: str) -> str:
 def source_sql(project: Path, source: str, role: str) -> str:
     """Return what the owner of a table runs there, so that it can be read without loss."""
     file = statement(project, "on_postgres")
-    clock = statement(project, "clock").read_text(encoding="utf-8")
+    tables = sql.SQL("select tables.oid from tables")
     values = {
-        "clock": sql.SQL(clock.rstrip().removesuffix(";")),
+        # Whether a build is ours is not known there.
+        "clock": sql.SQL(_fragment(project, "clock", own_builds=sql.SQL("and false"))),
+        "identity": sql.SQL(_fragment(project, "identity", tables=tables)),
         "view": sql.Identifier(view_of(source)),
         "source": relation(source),
         "role": sql.Identifier(role),
         "role_name": role,
     }
     return render(file.read_text(encoding="utf-8"), values, file)
+
+
+def _fragment(project: Path, name: str, **values: sql.Composable) -> str:
+    """Return a statement to put into another."""
+    file = statement(project, name)
+    text = render(file.read_text(encoding="utf-8"), values, file)
+    return text.rstrip().removesuffix(";")
