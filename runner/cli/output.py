@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -197,7 +198,8 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | dict):
         return json.dumps(value, default=_encode)
-    return str(value)
+    # Every time is in UTC, which a program is told and a person need not read each time.
+    return re.sub(r"(?<=:\d\d)(\.\d+)?\+00:00$", r"\1", str(value))
 
 
 def _encode(value: Any) -> Any:

@@ -25,7 +25,7 @@ from runner.database.session import (
 from runner.errors import RunnerError, StartError
 
 # The last that schema/orchestrator.sql creates: a database that has it has them all.
-NEWEST_TABLE = "orchestrator.restatements"
+NEWEST_TABLE = "orchestrator.pipeline_freshness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +230,9 @@ PROMISES = (
     "horizon_scope",
     "horizon_chain",
     "search_seconds",
+    "newest_event",
+    "newest_arrival",
+    "rows_left",
 )
 
 

@@ -89,6 +89,9 @@ class Attempt:
                 horizon_scope=reach,
                 horizon_chain=run.chain,
                 search_seconds=run.search_seconds,
+                newest_event=run.writer.newest_event,
+                newest_arrival=run.writer.newest_arrival,
+                rows_left=run.rows_left,
             )
         result = RunResult(
             self.definition.pipeline_name,

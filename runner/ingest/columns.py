@@ -26,6 +26,11 @@ class Column:
     is_required: bool
     comment: str | None
 
+    @property
+    def is_naive(self) -> bool:
+        """Whether it is a date or a time without a time zone."""
+        return self.type.startswith(("timestamp", "date")) and "with time zone" not in self.type
+
 
 def stored_columns(session: Session, definition: PipelineDefinition) -> list[Column]:
     """Return the columns of a replica, in order; none if there is no replica."""

@@ -17,6 +17,7 @@ from psycopg import sql
 from runner.database.names import relation
 from runner.database.queries import named_query
 from runner.database.session import Session
+from runner.errors import StartError
 from runner.ingest.columns import ROW_AGE, Column, source_columns
 from runner.ingest.pipelines import PipelineDefinition
 from runner.project.files import statement
@@ -101,13 +102,28 @@ class Source:
         return next(column for column in self.columns if column.name == name)
 
     @property
+    def event(self) -> Column | None:
+        """The column that says when something happened, if the pipeline names one."""
+        name = self.definition.event_column
+        if name is None:
+            return None
+        found = [column for column in self.columns if column.name == name]
+        if not found or not found[0].type.startswith(("timestamp", "date")):
+            raise StartError(
+                f"pipeline {self.definition.pipeline_name}: event_column {name} is no date or"
+                f" timestamp of {self.definition.source_relation}",
+                "correct event_column in orchestrator.pipeline_definitions, or set it to null",
+            )
+        return found[0]
+
+    @property
     def cursor_name(self) -> sql.Composed:
         return sql.SQL("source.{}").format(sql.Identifier(self.cursor.name))
 
     @property
     def is_naive(self) -> bool:
         """Whether the cursor has no time zone of its own."""
-        return self.cursor.type.startswith("timestamp") and "with time zone" not in self.cursor.type
+        return self.cursor.is_naive
 
     @property
     def has_key(self) -> bool:
