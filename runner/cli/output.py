@@ -48,6 +48,7 @@ class Style:
 
     json: bool = False
     quiet: bool = False
+    has_answered: bool = False
 
 
 style = Style()
@@ -91,7 +92,13 @@ def confirm(question: str, hint: str) -> None:
 def data(value: Any) -> None:
     """Print the result for a program that asked for JSON."""
     if style.json:
+        style.has_answered = True
         click.echo(json.dumps(value, default=_encode, indent=2))
+
+
+def error_data(error: RunnerError) -> dict[str, Any]:
+    """Return an error as data, for JSON."""
+    return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
 
 
 def table(rows: Rows, empty: str, columns: Sequence[str] = ()) -> None:

@@ -22,7 +22,7 @@ from runner.database.session import (
     Session,
     host,
 )
-from runner.errors import RunnerError, StartError
+from runner.errors import RunnerError, StartError, was_interrupted
 
 # The last that schema/orchestrator.sql creates: a database that has it has them all.
 NEWEST_TABLE = "orchestrator.pipeline_freshness"
@@ -222,6 +222,18 @@ def log(
     )
 
 
+def log_failure(
+    evidence: Session, what: str, error: BaseException, run_id: int | None, **context: Any
+) -> None:
+    """Write to orchestrator.logs that something failed, or that a person has interrupted it."""
+    if was_interrupted(error):
+        log(evidence, f"{what} interrupted", "warning", run_id, **context)
+    else:
+        hint = error.hint if isinstance(error, RunnerError) else None
+        more: dict[str, Any] = {"hint": hint} if hint else {}
+        log(evidence, f"{what} failed: {error}", "error", run_id, **context, **more)
+
+
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
 PROMISES = (
     "guarantee",
@@ -383,6 +395,7 @@ def _rows(session: Session, query: str, **values: Any) -> list[Row]:
 def _reason(error: BaseException | None) -> dict[str, str | None]:
     if error is None:
         return {"sqlstate": None, "error": None}
+    if was_interrupted(error):  # also where the statement it cancelled says so
+        return {"sqlstate": None, "error": "interrupted"}
     sqlstate = error.sqlstate if isinstance(error, QueryFailed) else None
-    message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-    return {"sqlstate": sqlstate, "error": message or type(error).__name__}
+    return {"sqlstate": sqlstate, "error": str(error) or type(error).__name__}

@@ -30,7 +30,8 @@ LOAD_LOCK = 0x4D50_0004
 # For every session. Set by statements, because the address may have `options` already.
 SETTINGS = (
     "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning';"
-    " set idle_session_timeout = 0"  # one holds the locks while another works
+    " set idle_session_timeout = 0;"  # one holds the locks while another works
+    " set quote_all_identifiers = off"  # names that the catalogue gives are compared
 )
 
 CONNECTION_LOST = "08006"

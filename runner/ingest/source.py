@@ -20,7 +20,7 @@ from runner.database.session import Session
 from runner.errors import StartError
 from runner.ingest.columns import ROW_AGE, Column, source_columns
 from runner.ingest.pipelines import PipelineDefinition
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 # The fields of a definition that say which rows are read, and as what they are stored.
@@ -207,7 +207,7 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
         _clock_text(definition, kind, project),
         found["has_children"],
         found["remote_name"],
-        statement(project, "identity").read_text(encoding="utf-8"),
+        read_text(statement(project, "identity")),
     )
 
 
@@ -218,7 +218,7 @@ def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> st
         return None
     file = statement(project, "clock")
     own_builds = sql.SQL(named_query("ingest/source.own_builds"))
-    return render(file.read_text(encoding="utf-8"), {"own_builds": own_builds}, file)
+    return render(read_text(file), {"own_builds": own_builds}, file)
 
 
 def read_clock(session: Session, source: Source) -> Clock:

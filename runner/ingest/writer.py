@@ -20,7 +20,7 @@ from runner.errors import RunnerError
 from runner.ingest.columns import DELETED_AT
 from runner.ingest.images import Form, as_json, forms, image_values, is_same_key, key_object
 from runner.ingest.source import Source
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 # Errors that a single row can cause: a value that does not fit its type, or violates a constraint
@@ -153,7 +153,7 @@ class ReplicaWriter:
             return Counts(deleted=self._execute("delete_run", undone_run_id=undone_run_id)), 0
         file = statement(self.project, "undo")
         values = {**self.values, "undone_run_id": undone_run_id}
-        found = self.work.query(render(file.read_text(encoding="utf-8"), values, file), file)[0]
+        found = self.work.query(render(read_text(file), values, file), file)[0]
         left_alone = found.pop("left_alone")
         return Counts(**found), left_alone
 
@@ -187,7 +187,7 @@ class ReplicaWriter:
     def _write(self, name: str, rows: sql.Identifier, condition: sql.Composed) -> Counts:
         file = statement(self.project, name)
         values = {**self.values, "source": rows, "condition": condition}
-        text = render(file.read_text(encoding="utf-8"), values, file)
+        text = render(read_text(file), values, file)
         if name == "append":
             inserted = self.work.execute(text, file)
             return Counts(read=inserted, inserted=inserted)

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from runner.errors import RunnerError
+from runner.errors import RunnerError, StartError
 
 PACKAGE = Path(__file__).parents[1]
 # The packaged files are inside an installed package, or at the top of a clone.
@@ -25,6 +25,19 @@ def find(project: Path, path: Path) -> Path:
     """Return the file for `path`: the project's own, or a packaged one. It need not exist."""
     own = project / path
     return HOME / path if path in SHARED and not own.is_file() else own
+
+
+def read_text(file: Path, name: Path | None = None) -> str:
+    """Return the text of a file, without the byte order mark that some editors put before it.
+
+    StartError, with the name given, if it is not UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RunnerError(
+            f"{name or file} is not UTF-8: {error.reason}", "save it as UTF-8"
+        ) from error
 
 
 def statement(project: Path, name: str) -> Path:

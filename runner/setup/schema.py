@@ -12,6 +12,7 @@ from runner.database.tables import exists
 from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
+from runner.project.files import read_text
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.scripts import tables_created
@@ -97,7 +98,7 @@ def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
     file = shared.find(manifest.project, Path("schema", f"{name}.sql"))
     if not file.is_file():
         return False
-    tables = tables_created(file.read_text(encoding="utf-8"))
+    tables = tables_created(read_text(file))
     return bool(session.row(named_query("setup/schema.foreign"), {"tables": tables})["found"])
 
 

@@ -23,6 +23,7 @@ from runner.errors import StartError, did_you_mean
 from runner.ingest.pipelines import read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project import files as shared
+from runner.project.files import read_text
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.scripts import tables_created
 from runner.project.target import RAW_SCHEMA, Target
@@ -248,7 +249,7 @@ class CaseTables:
     def _has_sources(self, manifest: Manifest) -> bool:
         """Whether a table of schema/source.sql exists. Then others use it, and it is left alone."""
         file = shared.find(manifest.project, Path("schema", "source.sql"))
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        text = read_text(file) if file.is_file() else ""
         return any(exists(self.session, name) for name in tables_created(text))
 
     def _run_layer(self, composer: Composer, name: str) -> None:

@@ -10,7 +10,7 @@ from runner.database.names import join, relation
 from runner.database.session import QueryFailed
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 NO_SUCH_SCHEMA = "HV00Q"
@@ -96,11 +96,11 @@ def source_sql(project: Path, source: str, role: str) -> str:
         "role": sql.Identifier(role),
         "role_name": role,
     }
-    return render(file.read_text(encoding="utf-8"), values, file)
+    return render(read_text(file), values, file)
 
 
 def _fragment(project: Path, name: str, **values: sql.Composable) -> str:
     """Return a statement to put into another."""
     file = statement(project, name)
-    text = render(file.read_text(encoding="utf-8"), values, file)
+    text = render(read_text(file), values, file)
     return text.rstrip().removesuffix(";")
