@@ -140,6 +140,68 @@ comment on column orchestrator.pipeline_definitions.quiet_gaps is
 'How many times the usual gap may pass without a new row before reporting.freshness says late; '
 'null: any number. The usual gap is the longest between two runs that brought rows, over a month.';
 
+-- PostgreSQL cuts longer names. Where the replica of an earlier version was made under a name that
+-- was cut, it is called by that; unless another pipeline has it already.
+update orchestrator.pipeline_definitions as pipelines
+set target_relation = cut.name
+from (
+    select
+        long.pipeline_id,
+        split_part(long.name, '.', 1) || '.' || split_part(long.name, '.', 2)::name::text as name
+    from (
+        select
+            definitions.pipeline_id,
+            coalesce(
+                definitions.target_relation,
+                'warehouse.raw_' || split_part(definitions.source_relation, '.', 2)
+            ) as name
+        from orchestrator.pipeline_definitions as definitions
+    ) as long
+    where octet_length(split_part(long.name, '.', 2)) > 63
+) as cut
+where
+    pipelines.pipeline_id = cut.pipeline_id
+    and not exists (
+        select
+        from orchestrator.pipeline_definitions as others
+        where
+            others.pipeline_id <> cut.pipeline_id
+            and (
+                coalesce(
+                    others.target_relation,
+                    'warehouse.raw_' || split_part(others.source_relation, '.', 2)
+                ) = cut.name
+                or (
+                    others.pipeline_id < cut.pipeline_id
+                    and split_part(
+                        coalesce(
+                            others.target_relation,
+                            'warehouse.raw_' || split_part(others.source_relation, '.', 2)
+                        ),
+                        '.',
+                        2
+                    )::name::text = split_part(cut.name, '.', 2)
+                )
+            )
+    );
+
+-- For rows from now on: those of an earlier version may have been allowed more.
+alter table orchestrator.pipeline_definitions
+drop constraint if exists replica_is_one_that_scripts_can_name,
+drop constraint if exists replica_name_is_not_cut,
+add constraint replica_is_one_that_scripts_can_name
+check (target_relation ~ '^warehouse[.]raw_.') not valid,
+add constraint replica_name_is_not_cut
+check (
+    octet_length(
+        split_part(
+            coalesce(target_relation, 'warehouse.raw_' || split_part(source_relation, '.', 2)),
+            '.',
+            2
+        )
+    ) <= 63
+) not valid;
+
 -- Two pipelines into one replica would each believe that the rows are theirs.
 create unique index if not exists replicas_have_one_pipeline on orchestrator.pipeline_definitions (
     coalesce(target_relation, 'warehouse.raw_' || split_part(source_relation, '.', 2))
@@ -379,8 +441,8 @@ comment on column orchestrator.replaced_rows.key is 'Key columns and their value
 comment on column orchestrator.replaced_rows.old_row is
 'The whole row, with the run that had brought it: for scripts to read.';
 comment on column orchestrator.replaced_rows.old_texts is
-'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null in '
-'rows of an earlier version.';
+'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null '
+'in rows of an earlier version.';
 
 -- JSON cannot hold every value: a null byte, a number without end.
 create or replace function orchestrator.readable(value anyelement)

@@ -24,8 +24,11 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError, StartError, was_interrupted
 
-# The last that schema/orchestrator.sql creates: a database that has it has them all.
-NEWEST_TABLE = "orchestrator.pipeline_freshness"
+# What schema/orchestrator.sql creates last: a database that has both has all of it.
+NEWEST = (
+    "to_regclass('orchestrator.pipeline_freshness') is not null"
+    " and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,7 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 def require(session: Session) -> None:
     """Raise StartError unless the database has the orchestrator schema of this version."""
     tables = session.row(
-        "select to_regclass('orchestrator.runs') is not null as has_any,"
-        f" to_regclass('{NEWEST_TABLE}') is not null as has_newest"
+        f"select to_regclass('orchestrator.runs') is not null as has_any, {NEWEST} as has_newest"
     )
     if not tables["has_newest"]:
         state = "an older" if tables["has_any"] else "no"

@@ -224,6 +224,8 @@ left join lateral (
     order by runs.run_id desc
     limit 1
 ) as newest on true
+-- Scripts can name no others.
+where replicas.name like 'warehouse.raw\_%%'
 order by pipelines.pipeline_id
 
 -- replicas --

@@ -12,6 +12,20 @@ where
     and not attributes.attisdropped
 order by attributes.attnum
 
+-- is_replica --
+-- Whether a table is a replica of ours: it says who brought its rows.
+select
+    exists (
+        select
+        from pg_attribute as attributes
+        where
+            attributes.attrelid = to_regclass(%(relation)s)
+            and attributes.attname = '_run_id'
+            and attributes.atttypid = 'bigint'::regtype
+            and attributes.attnotnull
+            and not attributes.attisdropped
+    ) as is_replica
+
 -- forms --
 -- Columns of a relation, in order, with how a value of each is kept as JSON. `is_exact`: JSON holds
 -- it, and gives it back byte for byte. `is_safe`: JSON holds something of it at least, whatever the

@@ -214,11 +214,7 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
 def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> str | None:
     if definition.clock_relation:
         return sql.SQL("select * from {}").format(relation(definition.clock_relation)).as_string()
-    if kind == "foreign":
-        return None
-    file = statement(project, "clock")
-    own_builds = sql.SQL(named_query("ingest/source.own_builds"))
-    return render(read_text(file), {"own_builds": own_builds}, file)
+    return None if kind == "foreign" else read_text(statement(project, "clock"))
 
 
 def read_clock(session: Session, source: Source) -> Clock:

@@ -60,7 +60,10 @@ select
             secured.relrowsecurity
             and not readers.rolsuper
             and not readers.rolbypassrls
-            and (secured.relforcerowsecurity or not pg_has_role(readers.oid, secured.relowner, 'usage'))
+            and (
+                secured.relforcerowsecurity
+                or not pg_has_role(readers.oid, secured.relowner, 'usage')
+            )
     ) as hides_rows,
     case
         when relations.relkind in ('r', 'p')
@@ -152,18 +155,6 @@ select tables.oid
 from tables
 union all
 select to_regclass({{ target }})::oid as oid
-
--- own_builds --
--- Whether the lock is that of a build of ours: anybody could take it.
-and exists (
-    select
-    from orchestrator.runs as builds
-    where
-        builds.backend_pid = activity.pid
-        and builds.status = 'running'
-        and builds.kind in ('build', 'rebuild', 'verify')
-        and builds.started_at >= activity.backend_start
-)
 
 -- clock --
 -- The clock of a source. Rows below the watermark are loaded already, whatever it says.

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from runner.errors import RunnerError, StartError
+from runner.errors import RunnerError
 
 PACKAGE = Path(__file__).parents[1]
 # The packaged files are inside an installed package, or at the top of a clone.

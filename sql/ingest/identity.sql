@@ -79,6 +79,9 @@ select
         concat_ws(
             ':',
             (select string_agg(columns.description, ',' order by columns.description) from columns),
-            (select string_agg(meanings.description, ',' order by meanings.description) from meanings)
+            (
+                select string_agg(meanings.description, ',' order by meanings.description)
+                from meanings
+            )
         )
     ) as identity

@@ -15,8 +15,8 @@ $$;
 
 create schema if not exists milepost;
 
--- Its identity changes with the tables that are read, their columns, with partitions that come, and
--- with a restart: after a crash transactions may be numbered again. The next run compares everything
+-- Its identity changes with the tables that are read and their columns, with partitions that come,
+-- and with a restart: after a crash transactions may be numbered again. The next run compares all
 -- then. Behind it stand the keys of each view's table, and whether row security hides rows of it.
 create or replace view milepost.clock as
 with recursive tables as (
@@ -123,6 +123,53 @@ select
 from (
 {{ clock }}
 ) as now_there;
+
+-- The view of another table is left alone. Earlier versions called the views of two tables the same
+-- where their names, joined, were; what they made of this table has to follow it too.
+do $$
+declare
+    former text := {{ former_view_name }};
+    reads regclass;
+begin
+    select dependencies.refobjid::regclass
+    into reads
+    from pg_rewrite as rules
+    inner join pg_depend as dependencies
+        on dependencies.classid = 'pg_rewrite'::regclass
+        and dependencies.objid = rules.oid
+        and dependencies.refclassid = 'pg_class'::regclass
+        and dependencies.refobjid <> rules.ev_class
+    where rules.ev_class = to_regclass(format('milepost.%I', {{ view_name }}));
+    if reads <> to_regclass({{ source_name }}) then
+        raise exception 'milepost.% reads %', quote_ident({{ view_name }}), reads
+        using hint = format(
+            'rename that view, and in the warehouse let its foreign table follow: alter foreign'
+            ' table ... options (set table_name ...); then run this again, and the script of %s',
+            reads
+        );
+    end if;
+    if former <> {{ view_name }} and exists (
+        select
+        from pg_rewrite as rules
+        inner join pg_depend as dependencies
+            on dependencies.classid = 'pg_rewrite'::regclass
+            and dependencies.objid = rules.oid
+            and dependencies.refclassid = 'pg_class'::regclass
+        where
+            rules.ev_class = to_regclass(format('milepost.%I', former))
+            and dependencies.refobjid = to_regclass({{ source_name }})
+    ) then
+        execute format('drop view milepost.%I', former);
+        execute format(
+            'create view milepost.%I as'
+            ' select source.*, age(source.xmin) as _row_age from %s as source',
+            former,
+            {{ source_name }}
+        );
+        execute format('grant select on milepost.%I to %I', former, {{ role_name }});
+    end if;
+end;
+$$;
 
 drop view if exists milepost.{{ view }};
 create view milepost.{{ view }} as
