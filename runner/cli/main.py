@@ -100,12 +100,15 @@ def main(arguments: list[str] | None = None) -> None:
         )
     except click.ClickException as error:
         error.show()
+        output.data({"error": {"message": error.format_message(), "exit_code": error.exit_code}})
         code = error.exit_code
     except (Exception, KeyboardInterrupt) as error:
         if "--debug" in arguments and not isinstance(error, click.Abort | KeyboardInterrupt):
             raise
         reason = _reason(error)
         output.complain(reason)
+        if not output.style.has_answered:
+            output.data({"error": output.error_data(reason)})
         code = reason.exit_code
     sys.stdout.flush()
     sys.exit(code or int(any(stream.has_failed for stream in written)))

@@ -11,12 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from runner.database.session import Changes, Database, LockHeld, QueryFailed, Row, Session, host
-from runner.errors import RunnerError, StartError
+from runner.errors import RunnerError, StartError, was_interrupted
 
-# The last table of schema/orchestrator.sql, and what was added to it last: a database that has both
-# has all of it.
+# What schema/orchestrator.sql creates last: a database that has both has all of it.
 NEWEST = (
-    "to_regclass('orchestrator.restatements') is not null"
+    "to_regclass('orchestrator.pipeline_freshness') is not null"
     " and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null"
 )
 
@@ -211,6 +210,18 @@ def log(
     )
 
 
+def log_failure(
+    evidence: Session, what: str, error: BaseException, run_id: int | None, **context: Any
+) -> None:
+    """Write to orchestrator.logs that something failed, or that a person has interrupted it."""
+    if was_interrupted(error):
+        log(evidence, f"{what} interrupted", "warning", run_id, **context)
+    else:
+        hint = error.hint if isinstance(error, RunnerError) else None
+        more: dict[str, Any] = {"hint": hint} if hint else {}
+        log(evidence, f"{what} failed: {error}", "error", run_id, **context, **more)
+
+
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
 PROMISES = (
     "guarantee",
@@ -219,6 +230,9 @@ PROMISES = (
     "horizon_scope",
     "horizon_chain",
     "search_seconds",
+    "newest_event",
+    "newest_arrival",
+    "rows_left",
 )
 
 
@@ -364,6 +378,7 @@ def _rows(session: Session, query: str, **values: Any) -> list[Row]:
 def _reason(error: BaseException | None) -> dict[str, str | None]:
     if error is None:
         return {"sqlstate": None, "error": None}
+    if was_interrupted(error):  # also where the statement it cancelled says so
+        return {"sqlstate": None, "error": "interrupted"}
     sqlstate = error.sqlstate if isinstance(error, QueryFailed) else None
-    message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-    return {"sqlstate": sqlstate, "error": message or type(error).__name__}
+    return {"sqlstate": sqlstate, "error": str(error) or type(error).__name__}

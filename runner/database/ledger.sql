@@ -36,7 +36,10 @@ set
     horizon = %(horizon)s::text::xid8,
     horizon_scope = %(horizon_scope)s,
     horizon_chain = %(horizon_chain)s,
-    search_elapsed = make_interval(secs => %(search_seconds)s)
+    search_elapsed = make_interval(secs => %(search_seconds)s),
+    newest_event = %(newest_event)s,
+    newest_arrival = %(newest_arrival)s,
+    rows_left = %(rows_left)s
 where
     runs.run_id = %(run_id)s
     and runs.status = 'running'

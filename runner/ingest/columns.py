@@ -50,6 +50,11 @@ class Column:
         """The type, with a collation that is not its own: a key may rest on it."""
         return f"{self.type} collate {self.collation}" if self.collation else self.type
 
+    @property
+    def is_naive(self) -> bool:
+        """Whether it is a date or a time without a time zone."""
+        return self.type.startswith(("timestamp", "date")) and "with time zone" not in self.type
+
 
 def stored_columns(session: Session, definition: PipelineDefinition) -> list[Column]:
     """Return the columns of a replica, in order; none if there is no replica."""

@@ -14,7 +14,7 @@ from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
 from runner.ingest.columns import DELETED_AT, ROW_AGE, Column, source_columns, stored_columns
 from runner.ingest.pipelines import PipelineDefinition
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 
@@ -65,7 +65,7 @@ def _create_replica(
         for column in columns
     ]
     text = render(
-        file.read_text(encoding="utf-8"),
+        read_text(file),
         {
             "target": relation(target),
             "definitions": join(

@@ -59,6 +59,7 @@ class RunTransaction:
         source = inspect_source(work, source.definition, project)
         self.source = source
         self.search_seconds: float | None = None
+        self.rows_left: int | None = None
         self.notes: list[str] = []
         columns = self._follow_drift(work)
         self.chain = source.chain(self.clock, work)
@@ -68,7 +69,9 @@ class RunTransaction:
         )
         self.gaps = ledger.gaps(work, pipeline_id)
         self.conditions = Conditions(work, source, self.clock, self.gaps)
-        self.writer = ReplicaWriter(work, source, project, run_id, columns)
+        self.writer = ReplicaWriter(
+            work, source, project, run_id, columns, self.conditions.newest()
+        )
 
     def load(self, window: Window) -> Counts:
         """Load the rows of a new window."""
@@ -147,6 +150,7 @@ class RunTransaction:
         rows, kept, sample = self.writer.find_removed()
         definition = self.source.definition
         policy = definition.on_delete
+        self.rows_left = rows if policy == "report" else 0
         if not rows:
             return Counts()
         done = {"report": "left in place", "mark": "marked", "apply": "deleted"}[policy]

@@ -17,9 +17,10 @@ from psycopg import sql
 from runner.database.names import relation
 from runner.database.queries import named_query
 from runner.database.session import Session
+from runner.errors import StartError
 from runner.ingest.columns import ROW_AGE, Column, source_columns
 from runner.ingest.pipelines import PipelineDefinition
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 # The fields of a definition that say which rows are read, and as what they are stored.
@@ -101,13 +102,28 @@ class Source:
         return next(column for column in self.columns if column.name == name)
 
     @property
+    def event(self) -> Column | None:
+        """The column that says when something happened, if the pipeline names one."""
+        name = self.definition.event_column
+        if name is None:
+            return None
+        found = [column for column in self.columns if column.name == name]
+        if not found or not found[0].type.startswith(("timestamp", "date")):
+            raise StartError(
+                f"pipeline {self.definition.pipeline_name}: event_column {name} is no date or"
+                f" timestamp of {self.definition.source_relation}",
+                "correct event_column in orchestrator.pipeline_definitions, or set it to null",
+            )
+        return found[0]
+
+    @property
     def cursor_name(self) -> sql.Composed:
         return sql.SQL("source.{}").format(sql.Identifier(self.cursor.name))
 
     @property
     def is_naive(self) -> bool:
         """Whether the cursor has no time zone of its own."""
-        return self.cursor.type.startswith("timestamp") and "with time zone" not in self.cursor.type
+        return self.cursor.is_naive
 
     @property
     def has_key(self) -> bool:
@@ -191,14 +207,14 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
         _clock_text(definition, kind, project),
         found["has_children"],
         found["remote_name"],
-        statement(project, "identity").read_text(encoding="utf-8"),
+        read_text(statement(project, "identity")),
     )
 
 
 def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> str | None:
     if definition.clock_relation:
         return sql.SQL("select * from {}").format(relation(definition.clock_relation)).as_string()
-    return None if kind == "foreign" else statement(project, "clock").read_text(encoding="utf-8")
+    return None if kind == "foreign" else read_text(statement(project, "clock"))
 
 
 def read_clock(session: Session, source: Source) -> Clock:

@@ -4,8 +4,9 @@ twice. Queries: writer.sql, and sql/ingest/ for the statements that a project ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from runner.errors import RunnerError
 from runner.ingest.columns import DELETED_AT
 from runner.ingest.images import Form, as_json, forms, image_values, is_same_key, key_object
 from runner.ingest.source import Source
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 # Errors that a single row can cause: a value that does not fit its type, or violates a constraint
@@ -59,9 +60,17 @@ class ReplicaWriter:
     """Writes the replica for one run. A condition is SQL about a row called `source`."""
 
     def __init__(
-        self, work: Session, source: Source, project: Path, run_id: int, columns: Sequence[str]
+        self,
+        work: Session,
+        source: Source,
+        project: Path,
+        run_id: int,
+        columns: Sequence[str],
+        newest: Mapping[str, sql.Composable],
     ) -> None:
-        """`columns` are those of the replica, without _run_id."""
+        """`columns` are those of the replica, without _run_id; `newest` are the aggregates that say
+        how new the rows are.
+        """
         keys, target = source.definition.key_columns, relation(source.definition.target_relation)
         self.work = work
         self.source = source
@@ -71,7 +80,10 @@ class ReplicaWriter:
         self.values = {
             **template_values(source, columns, run_id),
             **image_values(target, forms(work, target), keys),
+            **newest,
         }
+        self.newest_event: datetime | None = None
+        self.newest_arrival: datetime | None = None
 
     def append(self, condition: sql.Composed) -> Counts:
         """Insert rows that are not in the replica yet. If one is after all, merge them all."""
@@ -141,7 +153,7 @@ class ReplicaWriter:
             return Counts(deleted=self._execute("delete_run", undone_run_id=undone_run_id)), 0
         file = statement(self.project, "undo")
         values = {**self.values, "undone_run_id": undone_run_id}
-        found = self.work.query(render(file.read_text(encoding="utf-8"), values, file), file)[0]
+        found = self.work.query(render(read_text(file), values, file), file)[0]
         left_alone = found.pop("left_alone")
         return Counts(**found), left_alone
 
@@ -175,7 +187,7 @@ class ReplicaWriter:
     def _write(self, name: str, rows: sql.Identifier, condition: sql.Composed) -> Counts:
         file = statement(self.project, name)
         values = {**self.values, "source": rows, "condition": condition}
-        text = render(file.read_text(encoding="utf-8"), values, file)
+        text = render(read_text(file), values, file)
         if name == "append":
             inserted = self.work.run(text, file)
             return Counts(read=inserted, inserted=inserted)
@@ -184,7 +196,10 @@ class ReplicaWriter:
 
     def _balance(self, rows: sql.Identifier, condition: sql.Composed, counts: Counts) -> None:
         """Refuse to go on unless every row of the source is accounted for, in the same snapshot."""
-        expected = self.count(condition, rows)
+        found = self._query("balance", source=rows, condition=condition)[0]
+        expected = int(found["rows"])
+        self.newest_event = _later(self.newest_event, found["newest_event"])
+        self.newest_arrival = _later(self.newest_arrival, found["newest_arrival"])
         if expected != counts.read:
             raise RunnerError(
                 f"pipeline {self.definition.pipeline_name}: of {expected:,} rows of"
@@ -325,6 +340,10 @@ def _of(alias: str, name: str, cast: str = "") -> sql.Composed:
 
 def _assignments(names: Sequence[str]) -> sql.Composed:
     return join([sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names])
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)
 
 
 def _is_about_data(error: QueryFailed) -> bool:

@@ -4,6 +4,15 @@ select count(*) as rows
 from {{ source }} as source
 where {{ condition }}
 
+-- balance --
+-- Count them beside that statement, and tell how new they are.
+select
+    count(*) as rows,
+    {{ newest_arrival }} as newest_arrival,
+    {{ newest_event }} as newest_event
+from {{ source }} as source
+where {{ condition }}
+
 -- stage --
 -- Copy and number the rows that meet a condition, to find out which of them cannot be stored.
 create temporary table fresh on commit drop as

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from runner.database import tables
+from runner.database import tables, zones
 from runner.database.names import MAX_BYTES, fits, shortened
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
@@ -161,11 +161,8 @@ def _check(
             raise UsageError(
                 f"--type {column}={type_name}: there is no such type", "for example date"
             )
-    try:
-        with session.savepoint():
-            session.row("select now() at time zone %(zone)s::text as here", {"zone": timezone})
-    except QueryFailed as error:
-        raise UsageError(f"--timezone: {error.reason}", "a name such as Europe/Paris") from error
+    if timezone is not None and (problem := zones.problem(session, timezone)):
+        raise UsageError(f"--timezone: {problem}", zones.HINT)
 
 
 def _check_target(session: Session, row: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from psycopg import sql
 from runner.database.names import join
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import Attachment, options
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 # Types of MariaDB, as they are here; all others are text. A date there may be 0000-00-00: dates
@@ -137,7 +137,7 @@ def source_sql(project: Path, source: str, role: str) -> str:
         "source": sql.SQL("{}.{}").format(_backticked(database), _backticked(table)),
         "role": sql.SQL("{}@{}").format(_backticked(user), _backticked(host or "%")),
     }
-    return render(file.read_text(encoding="utf-8"), values, file)
+    return render(read_text(file), values, file)
 
 
 def _backticked(name: str) -> sql.SQL:

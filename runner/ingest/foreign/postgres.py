@@ -12,7 +12,7 @@ from runner.database.queries import named_query
 from runner.database.session import QueryFailed
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 NO_SUCH_SCHEMA = "HV00Q"
@@ -108,9 +108,7 @@ def view_of(source: str) -> str:
 def source_sql(project: Path, source: str, role: str) -> str:
     """Return what the owner of a table runs there, so that it can be read without loss."""
     file = statement(project, "on_postgres")
-    clock, identity = (
-        statement(project, name).read_text(encoding="utf-8") for name in ("clock", "identity")
-    )
+    clock, identity = (read_text(statement(project, name)) for name in ("clock", "identity"))
     tables = sql.SQL("select tables.oid from tables")
     values = {
         "clock": sql.SQL(_fragment(clock)),
@@ -123,7 +121,7 @@ def source_sql(project: Path, source: str, role: str) -> str:
         "role": sql.Identifier(role),
         "role_name": role,
     }
-    return render(file.read_text(encoding="utf-8"), values, file)
+    return render(read_text(file), values, file)
 
 
 def _fragment(text: str) -> str:
