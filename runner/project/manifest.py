@@ -17,7 +17,7 @@ LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
 KEYS = ("needs", "state", "view", "restated")
 
-Value = str | int | float | bool
+Value = str | int | float | bool | list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,13 @@ def _variables(entries: Any) -> dict[str, Value]:
 
 def check_variable(what: str, value: Any) -> None:
     """StartError if a value is nothing that a template can be given."""
-    if not isinstance(value, Value):
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts) and not isinstance(
+        value, int | float | bool
+    ):
         raise StartError(
-            f"{what} is a {type(value).__name__}", "a variable is a string, a number or a boolean"
+            f"{what} is a {type(value).__name__}",
+            "a variable is a string, a number, a boolean or a list of strings",
         )
 
 
