@@ -37,13 +37,17 @@ RESERVED_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column with its type as format_type() spells it."""
+    """A column with its type as format_type() spells it.
+
+    `is_loose` is whether its collation holds texts to be equal that are not the same.
+    """
 
     name: str
     type: str
     is_required: bool
     comment: str | None
     collation: str | None = None
+    is_loose: bool = False
 
     @property
     def definition(self) -> str:

@@ -8,9 +8,11 @@ select
     case
         when attributes.attcollation <> types.typcollation
             then attributes.attcollation::regcollation::text
-    end as collation
+    end as collation,
+    coalesce(not collations.collisdeterministic, false) as is_loose
 from pg_attribute as attributes
 inner join pg_type as types on types.oid = attributes.atttypid
+left join pg_collation as collations on collations.oid = attributes.attcollation
 where
     attributes.attrelid = to_regclass(%(relation)s)
     and attributes.attnum > 0
