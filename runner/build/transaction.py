@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
+from runner.build.changes import Rows
 from runner.build.checks import run_checks
 from runner.build.compose import Composer, FindReshaped, Part, lock_replicas, parts
 from runner.build.evidence import Evidence
@@ -104,11 +105,11 @@ class BuildTransaction:
             done = self.run_script(self.work, part.step, part)
             if part.composer is composer:
                 self._remember(part.step.script)
-                self._done(done)
+                self.done(done)
             else:
                 filled.append(done)
         publisher = Publisher(self.work, composer)
-        self.publish(publisher, filled, {step.script.key for step in due if step.changed})
+        self._publish(publisher, filled, {step.script.key for step in due if step.changed})
         self.finish(positions, publisher)
 
     def run_script(self, session: Session, step: Step, part: Part) -> ScriptResult:
@@ -124,7 +125,43 @@ class BuildTransaction:
             self.warnings += run_checks(session, part.composer, script, step.mode, self.evidence)
         return ScriptResult(step, changes, time.monotonic() - started)
 
-    def publish(
+    def publish_rebuilt(
+        self,
+        positions: Mapping[str, Position],
+        steps: list[Step],
+        filled: list[ScriptResult],
+        staged: Mapping[str, Rows | None],
+        unlike: Collection[str] = (),
+    ) -> None:
+        """Publish all tables, filled in the scratch target, and consume up to the positions. Views
+        are defined anew if their text has changed, or if they are among the `unlike`.
+        """
+        publisher = Publisher(self.work, self._composer(positions, steps), staged)
+        changed = {step.script.key for step in steps if step.changed}
+        self._publish(publisher, filled, changed | set(unlike))
+        self.finish(positions, publisher)
+
+    def publish_first(
+        self, positions: Mapping[str, Position], steps: list[Step], filled: list[ScriptResult]
+    ) -> None:
+        """The same for an empty target. What its scripts changed is known and told already."""
+        publisher = Publisher(self.work, self._composer(positions, steps))
+        publisher.replace_empty()
+        for each in filled:
+            script = each.step.script
+            with self.evidence.of_script(self.work, script.key):
+                publisher.publish(script, is_changed=True)
+                self._remember(script)
+        self.finish(positions, publisher)
+
+    def _composer(self, positions: Mapping[str, Position], steps: list[Step]) -> Composer:
+        """Return the composer of the live tables, whose schemas and functions are there."""
+        composer = Composer(self.manifest, self.target, positions, self.run_id)
+        for piece in composer.schemas(steps):
+            self.work.run(piece.text, piece.file)
+        return composer
+
+    def _publish(
         self, publisher: Publisher, filled: list[ScriptResult], changed: Collection[str]
     ) -> None:
         """Publish what was filled in the scratch target. `changed` are the keys of the scripts
@@ -137,7 +174,7 @@ class BuildTransaction:
                 changes = publisher.publish(script, script.key in changed)
                 self._remember(script)
             seconds = each.seconds + time.monotonic() - started
-            self._done(ScriptResult(each.step, changes, seconds))
+            self.done(ScriptResult(each.step, changes, seconds))
 
     def finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
         """Record what was consumed and changed, then replace tables: strong locks come last."""
@@ -166,7 +203,8 @@ class BuildTransaction:
             self.target.tables(script),
         )
 
-    def _done(self, result: ScriptResult) -> None:
+    def done(self, result: ScriptResult) -> None:
+        """Record the result of a script, and tell whoever listens."""
         self.evidence.script_done(self.work, result.step.script.key, result.seconds, result.changes)
         self.results.append(result)
         self.on_result(result)
