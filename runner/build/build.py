@@ -13,7 +13,7 @@ from runner.build.evidence import Evidence
 from runner.build.plan import Step, decide
 from runner.build.publish import find_reshaped
 from runner.build.transaction import BuildResult, BuildTransaction, OnResult, Starting
-from runner.build.workers import drop_scratch, filled, pipelines_locked
+from runner.build.workers import cores, drop_scratch, filled, pipelines_locked
 from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.session import (
@@ -30,9 +30,9 @@ from runner.project.graph import select
 from runner.project.manifest import LEAVES, Manifest
 from runner.project.target import RAW_SCHEMA, Target
 
-# A first build of fewer rows runs in one transaction. With workers it takes 0.5 s of CPU more, for
-# sessions, DDL and publication: 1.4 s instead of 0.95 s for 5,000 events, 4.2 s instead of 3.9 s for
-# 50,000, which two workers share.
+# A first build of fewer rows runs in one transaction. Workers cost up to 0.5 s of CPU, for their
+# sessions, DDL and publication: 1.4 s instead of 0.95 s for 5,000 events; for 50,000 it is 4.2 s
+# instead of 3.9 s, which two of them share.
 WORKERS_FROM = 50_000
 
 
@@ -60,15 +60,16 @@ def build(
     patterns: Iterable[str] = (),
     on_result: OnResult = lambda result: None,
     starting: Starting = lambda step, index, count: None,
-    jobs: int = 1,
+    jobs: int | None = None,
 ) -> BuildResult:
     """Bring a target up to date, or leave it as it was and raise.
 
     Scripts that match `patterns` are built in full, with everything that depends on them. A large
-    first build runs `jobs` scripts at once. LockHeld if another build of the target is running.
+    first build runs `jobs` scripts at once, by default one for each core. LockHeld if another build
+    of the target is running.
     """
     with open_builder(database, manifest, target, "build", on_result, starting) as builder:
-        return builder.bring_up_to_date(list(patterns), jobs)
+        return builder.bring_up_to_date(list(patterns), jobs or cores())
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from runner.build.transaction import (
     ScriptResult,
     Starting,
 )
-from runner.build.workers import filled, pipelines_locked
+from runner.build.workers import cores, filled, pipelines_locked
 from runner.database import ledger
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
@@ -47,14 +47,16 @@ def rebuild(
     database: Database,
     manifest: Manifest,
     target: Target,
-    jobs: int = 1,
+    jobs: int | None = None,
     on_result: OnResult = lambda result: None,
     starting: Starting = lambda step, index, count: None,
 ) -> BuildResult:
-    """Fill all tables in the scratch target, `jobs` at a time, check them, and publish the
-    difference in one transaction. LockHeld if a build or an ingest is running.
+    """Fill all tables in the scratch target, `jobs` at a time, by default one for each core; check
+    them, and publish the difference in one transaction. LockHeld if a build or an ingest is
+    running.
     """
     started = time.monotonic()
+    jobs = jobs or cores()
     with (
         open_builder(database, manifest, target, "rebuild", on_result, starting) as builder,
         pipelines_locked(builder.work),
@@ -91,15 +93,17 @@ def verify(
     database: Database,
     manifest: Manifest,
     target: Target,
-    jobs: int = 1,
+    jobs: int | None = None,
     repair: bool = False,
     on_result: OnResult = lambda result: None,
     starting: Starting = lambda step, index, count: None,
 ) -> Verdict:
     """Build what is due, fill all tables in the scratch target, and compare them row by row.
 
-    With `repair`, publish the difference. LockHeld if a build or an ingest is running.
+    With `repair`, publish the difference. `jobs` scripts run at once, by default one for each core.
+    LockHeld if a build or an ingest is running.
     """
+    jobs = jobs or cores()
     with (
         open_builder(database, manifest, target, "verify", on_result, starting) as builder,
         pipelines_locked(builder.work),

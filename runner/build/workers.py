@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -34,8 +35,17 @@ from runner.project.target import Target
 
 # What is done with the table of a script that is filled, by one of the sessions.
 Then = Callable[[Session, Script], None]
+# More would wait for each other: there are rarely more scripts ready at once.
+MOST_WORKERS = 8
 # A script of unknown duration counts as so many seconds: what matters is the order.
 UNKNOWN_SECONDS = 0.1
+
+
+def cores() -> int:
+    """Return how many scripts run at once if nobody says so: one for each core of this machine."""
+    if hasattr(os, "sched_getaffinity"):  # fewer than the machine has, in a container for instance
+        return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
 @contextlib.contextmanager

@@ -60,9 +60,10 @@ jobs_option: Decorator = click.option(
     "-j",
     "--jobs",
     type=click.IntRange(1, 64),
-    default=1,
+    default=None,
     metavar="N",
-    help="Run N scripts at once, each over its own connection.",
+    help="Run N scripts at once, each over its own connection; by default one for each core of this"
+    " machine, up to eight.",
 )
 
 wait_option: Decorator = click.option(
