@@ -198,7 +198,7 @@ class Builds:
         builds: list[BuildResult] = []
         for _ in range(self.rounds):
             with self.database.session("benchmark") as session:
-                rows = session.execute(text)
+                rows = session.run(text)
             time.sleep(3)  # it is settled then
             runs = run.ingest(self.database, PROJECT, run.Silent(), pipeline=EVENTS)
             came = sum(each.counts.inserted + each.counts.updated for each in runs)

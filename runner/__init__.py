@@ -6,8 +6,6 @@ project = Project.open("path/to/project")
 project.run_all()
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

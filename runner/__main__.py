@@ -1,7 +1,5 @@
 """`python -m runner`."""
 
-from __future__ import annotations
-
 import sys
 
 

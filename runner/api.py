@@ -1,7 +1,5 @@
 """The public API: a project on a server, and what can be done with it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +33,7 @@ class Project:
     database: Database
 
     @classmethod
-    def open(cls, path: str | Path = ".", url: str | None = None) -> Project:
+    def open(cls, path: str | Path = ".", url: str | None = None) -> "Project":
         """Open the project in a folder.
 
         `url` is a connection string, such as `postgresql://user@host/database`. Without it the

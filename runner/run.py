@@ -4,8 +4,6 @@ What comes in are a database, a project's folder and a listener; what goes out a
 prints nothing: whoever calls decides what people see.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import re
@@ -13,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from runner.build.build import build
 from runner.build.plan import Step
@@ -49,17 +47,10 @@ class Listener(Protocol):
 class Silent:
     """Hears of everything and says nothing."""
 
-    def loaded(self, run: RunResult) -> None:
+    def _ignore(self, *arguments: Any, **options: Any) -> None:
         pass
 
-    def starting(self, step: Step, index: int, count: int) -> None:
-        pass
-
-    def result(self, done: ScriptResult) -> None:
-        pass
-
-    def warn(self, message: str, hint: str | None = None) -> None:
-        pass
+    loaded = starting = result = warn = _ignore
 
 
 @dataclass(frozen=True, slots=True)

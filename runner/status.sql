@@ -148,6 +148,35 @@ cross join lateral (
 ) as rejected
 where rejected.rows > 0
 union all
+-- A promise that fell is told for a week; then it is what the source is like.
+select
+    'pipeline ' || newest.pipeline_name as what,
+    'promises less than before, ' || promises.best || ' -> ' || promises.word || ': '
+    || promises.note as problem,
+    'look: pipelines show ' || newest.pipeline_name as remedy
+from newest
+cross join lateral (
+    select
+        (array_agg(windows.guarantee order by windows.run_id desc))[1] as word,
+        (array_agg(windows.guarantee_note order by windows.run_id desc))[1] as note,
+        (
+            array_agg(
+                windows.guarantee
+                order by array_position(
+                    array['exact', 'settled', 'lookback', 'best_effort'], windows.guarantee
+                )
+            )
+        )[1] as best
+    from orchestrator.runs as windows
+    where
+        windows.pipeline_id = newest.pipeline_id
+        and windows.kind = 'window'
+        and windows.status = 'succeeded'
+        and windows.guarantee is not null
+        and windows.finished_at > now() - interval '7 days'
+) as promises
+where promises.word <> promises.best
+union all
 select
     'build ' || last_build.run_id as what,
     'the last build ' || last_build.status || coalesce(': ' || last_build.error, '') as problem,
@@ -218,7 +247,7 @@ from (
 where latest.status <> 'passed'
 
 -- freshness --
--- How far the data go.
+-- How far the data go, and when the whole source was last searched for rows that came late.
 select
     pipelines.pipeline_name as pipeline,
     case
@@ -229,7 +258,8 @@ select
     end as status,
     to_char(newest.high, 'YYYY-MM-DD HH24:MI:SS') as loaded_through,
     newest.guarantee,
-    to_char(newest.finished_at, 'YYYY-MM-DD HH24:MI:SS') as ingested_at
+    to_char(newest.finished_at, 'YYYY-MM-DD HH24:MI:SS') as ingested_at,
+    to_char(searched.finished_at, 'YYYY-MM-DD HH24:MI:SS') as searched_at
 from orchestrator.pipeline_definitions as pipelines
 left join lateral (
     select
@@ -244,6 +274,16 @@ left join lateral (
     order by runs.run_id desc
     limit 1
 ) as newest on true
+left join lateral (
+    select runs.finished_at
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = pipelines.pipeline_id
+        and runs.horizon_scope = 'table'
+        and runs.status = 'succeeded'
+    order by runs.run_id desc
+    limit 1
+) as searched on true
 where pipelines.is_enabled
 order by pipelines.pipeline_id
 

@@ -119,6 +119,60 @@ comment on column orchestrator.pipeline_definitions.clock_relation is
 'For a source in another database: the foreign table that tells its settled bound and its horizon '
 '(docs/sources.md).';
 
+-- PostgreSQL cuts longer names. Where the replica of an earlier version was made under a name that
+-- was cut, it is called by that; unless another pipeline has it already.
+with replicas as (
+    select
+        named.pipeline_id,
+        named.name,
+        split_part(named.name, '.', 1) || '.' || split_part(named.name, '.', 2)::name::text
+            as cut_name
+    from (
+        select
+            definitions.pipeline_id,
+            coalesce(
+                definitions.target_relation,
+                'warehouse.raw_' || split_part(definitions.source_relation, '.', 2)
+            ) as name
+        from orchestrator.pipeline_definitions as definitions
+    ) as named
+),
+
+cut as (
+    select
+        replicas.pipeline_id,
+        replicas.cut_name
+    from replicas
+    left join replicas as others
+        on others.cut_name = replicas.cut_name
+        and (others.name = others.cut_name or others.pipeline_id < replicas.pipeline_id)
+    where
+        replicas.name <> replicas.cut_name
+        and others.pipeline_id is null
+)
+
+update orchestrator.pipeline_definitions as pipelines
+set target_relation = cut.cut_name
+from cut
+where pipelines.pipeline_id = cut.pipeline_id;
+
+-- For rows from now on: those of an earlier version may have been allowed more.
+alter table orchestrator.pipeline_definitions
+drop constraint if exists replica_is_one_that_scripts_can_name,
+drop constraint if exists replica_name_is_not_cut,
+add constraint replica_is_one_that_scripts_can_name
+check (target_relation ~ '^warehouse[.]raw_.') not valid,
+add constraint replica_name_is_not_cut
+check (
+    octet_length(
+        split_part(
+            coalesce(target_relation, 'warehouse.raw_' || split_part(source_relation, '.', 2)),
+            '.',
+            2
+        )
+    ) <= 63
+) not valid;
+
 -- Two pipelines into one replica would each believe that the rows are theirs.
 create unique index if not exists replicas_have_one_pipeline on orchestrator.pipeline_definitions (
     coalesce(target_relation, 'warehouse.raw_' || split_part(source_relation, '.', 2))
@@ -145,6 +199,7 @@ create table if not exists orchestrator.runs (
     horizon xid8,
     horizon_scope text,
     horizon_chain text,
+    search_elapsed interval,
     sqlstate text,
     error text,
     database_user text not null default session_user,
@@ -193,7 +248,10 @@ alter table orchestrator.runs
 add column if not exists guarantee_note text,
 add column if not exists horizon_scope text
 constraint horizon_scope_is_known check (horizon_scope in ('window', 'lookback', 'table')),
-add column if not exists horizon_chain text;
+add column if not exists horizon_chain text,
+add column if not exists search_elapsed interval,
+add column if not exists build_mode text
+constraint build_mode_is_known check (build_mode in ('full', 'incremental'));
 
 comment on table orchestrator.runs is
 'One row per attempt of anything: a window of a pipeline, a build, a script.';
@@ -206,6 +264,8 @@ comment on column orchestrator.runs.status is
 comment on column orchestrator.runs.pipeline_id is 'The pipeline, for the kinds that ingest.';
 comment on column orchestrator.runs.target is 'The target built into; live is what readers see.';
 comment on column orchestrator.runs.script is 'layer.script, for kind script.';
+comment on column orchestrator.runs.build_mode is
+'Whether a script filled its table in full or took on what was new; null for other kinds.';
 comment on column orchestrator.runs.parent_run_id is
 'The build that a script ran in, or the run that an undo took back.';
 comment on column orchestrator.runs.low is 'Start of the window, included: the watermark found.';
@@ -232,6 +292,9 @@ comment on column orchestrator.runs.horizon_scope is
 'the lookback too, or the whole table.';
 comment on column orchestrator.runs.horizon_chain is
 'Server, database, replica and columns: horizons of one chain can be compared.';
+comment on column orchestrator.runs.search_elapsed is
+'How long it took to search the whole table for what was written since that horizon; null where it '
+'was not searched, or compared in full.';
 comment on column orchestrator.runs.sqlstate is 'The error class of PostgreSQL, for a failed run.';
 comment on column orchestrator.runs.error is
 'Why it failed, with file and line where there is one; or who held the lock, if it was skipped.';
@@ -255,6 +318,11 @@ create index if not exists runs_by_pipeline on orchestrator.runs (pipeline_id, r
 -- The scripts of a build.
 create index if not exists runs_by_parent on orchestrator.runs (parent_run_id)
 where parent_run_id is not null;
+-- The last times of a script.
+create index if not exists runs_by_script on orchestrator.runs (
+    target, script, build_mode, run_id
+)
+where kind = 'script' and status = 'succeeded';
 -- The last build of a target.
 create index if not exists runs_by_target on orchestrator.runs (target, run_id)
 where kind in ('build', 'rebuild', 'verify');
@@ -319,9 +387,13 @@ create table if not exists orchestrator.replaced_rows (
     pipeline_id integer not null,
     key jsonb not null,
     old_row jsonb not null,
+    old_texts jsonb,
     constraint replaced_rows_key primary key (replaced_row_id),
     constraint replaced_rows_run foreign key (run_id) references orchestrator.runs (run_id)
 );
+
+-- What earlier versions did not have.
+alter table orchestrator.replaced_rows add column if not exists old_texts jsonb;
 
 comment on table orchestrator.replaced_rows is
 'Every row of a replica as it was before an update or delete. Written in the transaction that '
@@ -331,7 +403,44 @@ comment on column orchestrator.replaced_rows.run_id is 'The run that replaced th
 comment on column orchestrator.replaced_rows.pipeline_id is 'Its pipeline.';
 comment on column orchestrator.replaced_rows.key is 'Key columns and their values.';
 comment on column orchestrator.replaced_rows.old_row is
-'The whole row, with the run that had brought it.';
+'The whole row, with the run that had brought it: for scripts to read.';
+comment on column orchestrator.replaced_rows.old_texts is
+'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null '
+'in rows of an earlier version.';
+
+-- JSON cannot hold every value: a null byte, a number without end.
+create or replace function orchestrator.readable(value anyelement)
+returns jsonb
+language plpgsql
+stable
+parallel safe
+as $$
+begin
+    return to_jsonb(value);
+exception
+    when data_exception or program_limit_exceeded then
+        return to_jsonb(concat(value));
+end;
+$$;
+comment on function orchestrator.readable is
+'A value as JSON, or as a JSON string where JSON cannot hold it.';
+
+-- What was set aside may have been so because of its key.
+create or replace function orchestrator.row_of_key(key jsonb, table_row anyelement)
+returns anyelement
+language plpgsql
+stable
+parallel safe
+as $$
+begin
+    return jsonb_populate_record(table_row, key);
+exception
+    when data_exception or integrity_constraint_violation or syntax_error then
+        return null;
+end;
+$$;
+comment on function orchestrator.row_of_key is
+'A row of a table with nothing in it but a key; null where the key does not fit the table.';
 
 -- A build asks for what the runs of one pipeline replaced.
 create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (pipeline_id, run_id);

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,11 +9,10 @@ from runner.build.changes import Rows
 from runner.build.compose import Composer, Piece, is_empty
 from runner.build.plan import Step
 from runner.build.shape import columns, reshaped, shape_differences
-from runner.database.names import join, relation
+from runner.database.locks import ATTEMPTS, LOCK_TIMEOUT, lock_exclusively
 from runner.database.queries import named_query
 from runner.database.session import (
     LOCK_NOT_AVAILABLE,
-    QUERY_CANCELED,
     Changes,
     QueryFailed,
     Session,
@@ -26,11 +23,7 @@ from runner.project.graph import followers, neighbours, reachable
 from runner.project.manifest import LAYERS, Script
 from runner.project.target import Target
 
-# While a strong lock is waited for, new readers wait behind it.
-LOCK_TIMEOUT = "50ms"
-ATTEMPTS = 40
 FIRST_ATTEMPTS = 8  # about five seconds: then the rows are written a second time
-LONGEST_DELAY_SECONDS = 2.0
 
 
 def find_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -> set[str]:
@@ -97,13 +90,13 @@ def replaceable(session: Session, composer: Composer) -> frozenset[str]:
     new = dict(zip(fresh, live, strict=True))
     views = [name for name in live if scripts[name].is_view]
 
-    def found(query: str, tables: list[str]) -> set[str]:
-        values = {"tables": tables, "fresh": fresh, "ours": views, "schemas": _schemas(scratch)}
-        rows = session.rows(named_query(f"build/shape.{query}"), values)
-        return {row["table_name"] for row in rows}
+    def named(query: str, tables: list[str]) -> set[str]:
+        values = {"fresh": fresh, "ours": views, "schemas": _schemas(scratch)}
+        found = session.named(f"build/shape.{query}", tables=tables, **values)
+        return {row["table_name"] for row in found}
 
-    bound = found("set_up", live) | found("dependents", live)
-    bound |= {new[name] for name in found("strangers", fresh)}
+    bound = named("set_up", live) | named("dependents", live)
+    bound |= {new[name] for name in named("strangers", fresh)}
     needs, _ = neighbours(composer.manifest)
     held = reachable({scripts[name].key for name in bound if scripts[name].is_view}, needs)
     return frozenset(
@@ -240,16 +233,20 @@ class Publisher:
     def swap(self) -> list[Script]:
         """Replace tables, and the views over them; returns their scripts."""
         views = self._new_views()
-        if self.firsts and not self._lock(views, FIRST_ATTEMPTS):
-            for table in self.firsts:
-                self._publish_difference(table)
-            self.firsts = []
-            views = self._new_views()
+        if self.firsts:
+            try:
+                self._lock(views, FIRST_ATTEMPTS)
+            except QueryFailed as error:
+                if error.sqlstate != LOCK_NOT_AVAILABLE:
+                    raise
+                for table in self.firsts:
+                    self._publish_difference(table)
+                self.firsts = []
+                views = self._new_views()
         tables = [*self.swaps, *self.firsts]
         if not tables and not views:
             return []
-        if not self._lock(views, ATTEMPTS):
-            self._refuse_locked(views)
+        self._lock(views, ATTEMPTS)
         new_views = [name for name, (_, is_new) in views.items() if is_new]
         grants = {name: self._grants(name, name, name) for name in new_views}
         for name in reversed(new_views):
@@ -287,42 +284,15 @@ class Publisher:
                 "keep types and functions that columns need in another schema",
             )
 
-    def _lock(self, views: Collection[str], attempts: int) -> bool:
-        """Lock all that is replaced, or nothing. Wait for a reader's transaction, but never with
-        other readers queued behind.
-        """
-        tables = [table.live for table in (*self.swaps, *self.firsts)]
-        tables += [view for view in views if exists(self.session, view)]
-        tables += [table.fresh for table in (*self.swaps, *self.firsts)]
-        if not tables:
-            return True
-        names = join([relation(table) for table in tables]).as_string(None)
-        for attempt in range(attempts):
-            try:
-                with self.session.savepoint():
-                    # Both stay until the swap is done, as readers wait for whatever it waits for.
-                    # The first limits each lock, the second all of them.
-                    self.session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
-                    self.session.run(f"set local statement_timeout = '{LOCK_TIMEOUT}'")
-                    self.session.run(f"lock table {names} in access exclusive mode")
-                    self.session.run("set local statement_timeout to default")
-                return True
-            except QueryFailed as error:
-                if error.sqlstate not in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
-                    raise
-            time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
-        return False
-
-    def _refuse_locked(self, views: Collection[str]) -> None:
-        tables = [*(table.live for table in self.swaps), *views]
-        holders = self.session.rows(named_query("build/shape.holders"), {"tables": tables})
-        who = ", ".join(
-            "{application_name} (server process {pid}, {state})".format(**h) for h in holders
-        )
-        raise RunnerError(
-            f"{', '.join(tables)}: in use for too long to be replaced, by {who or 'somebody'}",
-            "wait for it to end, or end it, and build again",
-        )
+    def _lock(self, views: Collection[str], attempts: int) -> None:
+        """Lock all that is replaced, or raise QueryFailed."""
+        tables = [*self.swaps, *self.firsts]
+        live = [*(table.live for table in tables), *(v for v in views if exists(self.session, v))]
+        for names in ([table.fresh for table in tables], live):
+            if names:
+                lock_exclusively(self.session, names, "to be replaced", attempts)
+        # Until the swap is done, as readers wait for whatever it waits for.
+        self.session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
 
     def _is_new_shape(self, table: _Table) -> bool:
         parts = shape_differences(self.session, table.live, table.fresh)

@@ -137,7 +137,7 @@ def verify(
 
 def _store(session: Session, query: str, table: str) -> int:
     """Keep the result of a query in a new table; return how many rows it has."""
-    rows = session.execute(f"create table {table} as select * from {query} as rows")
+    rows = session.run(f"create table {table} as select * from {query} as rows")
     if rows:
         session.run(f"analyze {table}")
     return rows

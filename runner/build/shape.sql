@@ -258,7 +258,8 @@ inner join unnest(%(tables)s::text[]) as tables (name)
             when 'pg_constraint'::regclass then rules.conrelid
         end
 where
-    coalesce(types.typnamespace, functions.pronamespace)::regnamespace::text = any(%(schemas)s)
+    coalesce(types.typnamespace, functions.pronamespace)::regnamespace::text
+    = any(%(schemas)s)
 
 -- grants --
 -- Statements that give a relation, under its final name, the owner and the grants of another, and no
@@ -327,17 +328,3 @@ from (
 order by
     statements.place,
     statements.text
-
--- holders --
--- The sessions that hold locks on tables.
-select distinct
-    activity.pid,
-    activity.application_name,
-    coalesce(activity.state, 'unknown') as state
-from pg_locks as locks
-inner join pg_stat_activity as activity on activity.pid = locks.pid
-where
-    locks.relation = any(%(tables)s::regclass[])
-    and locks.granted
-    and locks.pid <> pg_backend_pid()
-order by activity.pid

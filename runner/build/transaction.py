@@ -15,7 +15,7 @@ from runner.build.fingerprint import fingerprint
 from runner.build.plan import Step
 from runner.build.publish import Publisher, find_reshaped
 from runner.database import ledger
-from runner.database.ledger import Position
+from runner.database.ledger import Position, SlowScript
 from runner.database.session import Changes, Session
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
@@ -35,7 +35,8 @@ class BuildResult:
     """A finished build; `run_id` is None if there was nothing to do.
 
     `warnings` are of checks, `notes` of tables that were replaced. `restated` maps tables to the
-    number of published days that changed, the last day not counted.
+    number of published days that changed, the last day not counted. `slow` scripts took much longer
+    than they usually do.
     """
 
     run_id: int | None = None
@@ -44,6 +45,7 @@ class BuildResult:
     warnings: tuple[str, ...] = ()
     restated: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    slow: tuple[SlowScript, ...] = ()
 
 
 # Called before a script, with its number from 0 and the number of scripts; and after it.
@@ -65,6 +67,7 @@ class BuildTransaction:
     warnings: list[str] = field(default_factory=list)
     restated: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    slow: tuple[SlowScript, ...] = ()
 
     @property
     def run_id(self) -> int:
@@ -78,6 +81,7 @@ class BuildTransaction:
             tuple(self.warnings),
             self.restated,
             tuple(self.notes),
+            self.slow,
         )
 
     def lock_replicas(self, replicas: list[str]) -> None:
@@ -117,7 +121,7 @@ class BuildTransaction:
         script = step.script
         table = part.composer.target.table(script.layer, script.name)
         started = time.monotonic()
-        with self.evidence.of_script(session, script.key):
+        with self.evidence.of_script(session, step):
             before = session.changes(table)
             for piece in part.pieces:
                 session.run(piece.text, piece.file or script.path)
@@ -149,7 +153,7 @@ class BuildTransaction:
         publisher.replace_empty()
         for each in filled:
             script = each.step.script
-            with self.evidence.of_script(self.work, script.key):
+            with self.evidence.of_script(self.work, each.step):
                 publisher.publish(script, is_changed=True)
                 self._remember(script)
         self.finish(positions, publisher)
@@ -170,7 +174,7 @@ class BuildTransaction:
         for each in filled:
             script = each.step.script
             started = time.monotonic()
-            with self.evidence.of_script(self.work, script.key):
+            with self.evidence.of_script(self.work, each.step):
                 changes = publisher.publish(script, script.key in changed)
                 self._remember(script)
             seconds = each.seconds + time.monotonic() - started
@@ -190,6 +194,7 @@ class BuildTransaction:
             deleted=total.deleted,
         )
         self.notes += publisher.notes
+        self.slow = self.evidence.slow_scripts()
         for script in publisher.swap():
             self._remember(script)
 
@@ -205,6 +210,6 @@ class BuildTransaction:
 
     def done(self, result: ScriptResult) -> None:
         """Record the result of a script, and tell whoever listens."""
-        self.evidence.script_done(self.work, result.step.script.key, result.seconds, result.changes)
+        self.evidence.script_done(self.work, result.step, result.seconds, result.changes)
         self.results.append(result)
         self.on_result(result)

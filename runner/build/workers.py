@@ -162,7 +162,8 @@ class _Schedule:
         """
         transaction, steps = self.transaction, self.steps
         needs, _ = neighbours(transaction.manifest)
-        left = seconds_left(needs, ledger.script_seconds(transaction.work, transaction.target.name))
+        seconds = ledger.script_seconds(transaction.work, transaction.target.name, steps)
+        left = seconds_left(needs, seconds)
         results: dict[str, ScriptResult] = {}
         tasks = {(False, key): {(False, need) for need in needs[key]} for key in steps}
         if then:

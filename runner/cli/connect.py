@@ -1,7 +1,5 @@
 """Connects commands to the database of a project."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The classes of commands and groups, and how commands are found."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 from collections.abc import Mapping
@@ -13,8 +11,10 @@ from click.shell_completion import CompletionItem
 from runner.cli import output
 from runner.errors import StartError
 
-# Commands that need an extra of setup.cfg.
-EXTRAS = {"dashboard": "dashboard", "docs": "docs", "lint": "lint", "db": "embedded"}
+# Commands that need an extra of setup.cfg, and all whose module is in rooms/.
+EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": "[embedded]"}
+OTHERS = "init load pipelines_add pipelines_source_sql schema seed test torture"
+ROOMS = {*EXTRAS, *OTHERS.split()}
 
 
 def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -25,6 +25,15 @@ def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -
 def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         logging.basicConfig(level=logging.DEBUG)
+
+
+def missing(command: str, error: ModuleNotFoundError) -> StartError:
+    """Say which module a command needs, and what to install."""
+    extra = f"[{EXTRAS[command]}]" if command in EXTRAS else ""
+    return StartError(
+        f"{command} needs the module {error.name}, which is not installed",
+        f"install it: pip install 'milepost{extra}'",
+    )
 
 
 class Command(click.Command):
@@ -70,15 +79,13 @@ class Group(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if not any(name in names for names in self.lazy.values()):
             return super().get_command(context, name)
-        module = f"runner.cli.commands.{self.prefix}{name.replace('-', '_')}"
+        module = f"{self.prefix}{name.replace('-', '_')}"
+        folder = "rooms" if module in ROOMS else "commands"
         try:
-            command: click.Command = importlib.import_module(module).command
+            found = importlib.import_module(f"runner.cli.{folder}.{module}")
         except ModuleNotFoundError as error:
-            extra = f"[{EXTRAS[name]}]" if name in EXTRAS else ""
-            raise StartError(
-                f"{name} needs the module {error.name}, which is not installed",
-                f"install it: pip install 'milepost{extra}'",
-            ) from error
+            raise missing(name, error) from error
+        command: click.Command = found.command
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

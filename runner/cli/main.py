@@ -1,7 +1,5 @@
 """Runs a command, and turns errors into one line, a hint and an exit code."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
@@ -12,7 +10,7 @@ from typing import Any
 import click
 
 from runner.cli import output, streams
-from runner.cli.groups import Group
+from runner.cli.groups import Group, missing
 from runner.errors import RunnerError, was_interrupted
 
 # The first line of each command's own help, so that --help imports none of them.
@@ -48,7 +46,7 @@ COMMANDS = {
     "Set up": {
         "init": "Create a new project.",
         "schema": "Create the schemas and tables.",
-        "load": "Load events from a CSV file into the source.",
+        "load": "Load a CSV file with a header into a source.",
         "seed": "Fill the source tables with demo data.",
         "db": "Start, stop and connect to the server.",
         "torture": "Prove on your server that ingestion loses no row.",
@@ -120,6 +118,8 @@ def _reason(error: BaseException) -> RunnerError:
         return error
     if isinstance(error, click.Abort):
         return RunnerError("nothing was done")
+    if isinstance(error, ModuleNotFoundError):
+        return missing("this", error)
     return RunnerError(
         f"unexpected {type(error).__name__}: {error}",
         "this is a bug: please report it, with what --debug shows",

@@ -1,7 +1,5 @@
 """Options that several commands share, and completion of script names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +36,11 @@ def complete_scripts(context: click.Context, parameter: click.Parameter, typed: 
     return [plus + name for name in names if name.startswith(typed.strip("+"))]
 
 
+def number_option(*names: str, low: int, high: int | None = None, **options: Any) -> Decorator:
+    """An option that takes a whole number of a range."""
+    return click.option(*names, type=click.IntRange(low, high), metavar="N", **options)
+
+
 # Prints the result as JSON on standard output, and nothing else there.
 json_option: Decorator = click.option(
     "--json",
@@ -56,12 +59,12 @@ target_option: Decorator = click.option(
     help="The target: live, or the schemas NAME_warehouse and NAME_reporting.",
 )
 
-jobs_option: Decorator = click.option(
+jobs_option = number_option(
     "-j",
     "--jobs",
-    type=click.IntRange(1, 64),
+    low=1,
+    high=64,
     default=None,
-    metavar="N",
     help="Run N scripts at once, each over its own connection; by default one for each core of this"
     " machine, up to eight.",
 )
@@ -74,14 +77,7 @@ wait_option: Decorator = click.option(
     help="Longest time to wait for open transactions of the source.",
 )
 
-last_option: Decorator = click.option(
-    "-n",
-    "--last",
-    type=click.IntRange(min=1),
-    default=20,
-    metavar="N",
-    help="Number of rows to list.",
-)
+last_option = number_option("-n", "--last", low=1, default=20, help="Number of rows to list.")
 
 yes_option: Decorator = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 

@@ -1,7 +1,5 @@
 """Prints results: for a person at a terminal, for a pipe, or for a program that asked for JSON."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -18,25 +16,15 @@ import click
 
 from runner.errors import RunnerError, UsageError
 
-GOOD, BAD, DOUBTFUL = "green", "bold red", "yellow"
-COLOURS = {
-    "succeeded": GOOD,
-    "passed": GOOD,
-    "fresh": GOOD,
-    "good": GOOD,
-    "failed": BAD,
-    "stale": BAD,
-    "never": BAD,
-    "abandoned": DOUBTFUL,
-    "warned": DOUBTFUL,
-    "late": DOUBTFUL,
-    "skipped": DOUBTFUL,
-    "warning": DOUBTFUL,
-    "error": BAD,
-    "full": "cyan",
-    "rolled_back": "dim",
-    "disabled": "dim",
+# The words that a terminal shows in a colour, wherever they stand in a table.
+WORDS = {
+    "green": "succeeded passed fresh good",
+    "bold red": "failed stale never error",
+    "yellow": "abandoned warned late skipped warning",
+    "cyan": "full",
+    "dim": "rolled_back disabled",
 }
+COLOURS = {word: colour for colour, words in WORDS.items() for word in words.split()}
 
 Rows = Sequence[dict[str, Any]]
 
@@ -161,10 +149,18 @@ def _report(kind: str, message: str, hint: str | None) -> None:
 
 
 def _plain_table(names: list[str], cells: list[list[str]]) -> None:
-    widths = [max(len(line[index]) for line in [names, *cells]) for index in range(len(names))]
-    for line in (names, ["-" * width for width in widths], *cells):
-        text = "  ".join(each.ljust(width) for each, width in zip(line, widths, strict=True))
-        click.echo(text.rstrip())
+    rule = ["-" * max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    for line in aligned([names, rule, *cells]):
+        click.echo(line)
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of cells with each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 def _rich_table(names: list[str], cells: list[list[str]], numeric: list[bool]) -> None:

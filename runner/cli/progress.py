@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.build.plan import Step
@@ -65,9 +65,7 @@ class Live:
 
 def script_rows(done: ScriptResult) -> str:
     """Describe what a script changed; nothing for a view."""
-    changes = done.changes
-    is_view = done.step.script.is_view
-    return "" if is_view else row_counts(changes.inserted, changes.updated, changes.deleted)
+    return "" if done.step.script.is_view else row_counts(*astuple(done.changes))
 
 
 @contextmanager
@@ -91,24 +89,17 @@ def _progress() -> Iterator[Live]:
         yield Live()
         return
     # Only terminals need rich, and it is slow to import.
+    from rich import progress as bars
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
     columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TimeElapsedColumn(),
-        TextColumn("about"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
+        bars.SpinnerColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(bar_width=20),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("about"),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("left"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield Live(progress, progress.add_task("", total=None))

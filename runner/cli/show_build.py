@@ -1,8 +1,7 @@
 """Shows a build, and the differences between two targets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from dataclasses import asdict, astuple
 from decimal import Decimal
 from typing import Any
 
@@ -32,10 +31,7 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
             ],
             "",
         )
-    changed = sum(
-        result.changes.inserted + result.changes.updated + result.changes.deleted
-        for result in done.results
-    )
+    changed = sum(sum(astuple(result.changes)) for result in done.results)
     checks = "with warnings" if done.warnings else "all checks passed"
     say(
         f"{what} {done.run_id}: {len(done.results)} scripts, {changed:,} rows changed, {checks},"
@@ -63,9 +59,7 @@ def as_data(done: BuildResult) -> dict[str, Any]:
                 "script": result.step.script.key,
                 "build": result.step.mode,
                 "why": result.step.reason,
-                "inserted": result.changes.inserted,
-                "updated": result.changes.updated,
-                "deleted": result.changes.deleted,
+                **asdict(result.changes),
                 "seconds": round(result.seconds, 3),
             }
             for result in done.results

@@ -1,48 +1,42 @@
 """Shows an ingest, and what a pipeline covers."""
 
-from __future__ import annotations
-
 import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
-from functools import reduce
-from operator import add
 from typing import Any
 
 from runner.cli.output import can_write, program, row_counts, say, table
 from runner.cli.progress import Live
 from runner.ingest.coverage import Stretch, edge, fill
+from runner.ingest.run import RunResult
+from runner.ingest.writer import Counts
 
 
 def summary(live: Live, what: str = "ingest") -> None:
     """Show what an ingest brought in: on a terminal a line for each pipeline."""
     if not live.windows:
         say(f"{what}: nothing new")
-        return
-    names = dict.fromkeys(window.pipeline for window in live.windows)
-    rows = []
-    for name in names:
-        windows = [window for window in live.windows if window.pipeline == name]
-        counts = reduce(add, [window.counts for window in windows])
-        rows.append(
-            {
-                "pipeline": name,
-                "rows": row_counts(
-                    counts.inserted, counts.updated, counts.deleted, counts.rejected
-                ),
-                "runs": len(windows),
-                "seconds": Decimal(f"{sum(window.seconds for window in windows):.2f}"),
-                "up to": windows[-1].window.high[:19],
-                "guarantee": windows[-1].guarantee,
-            }
-        )
-    if live.progress is not None:
-        table(rows, "")
+    elif live.progress is not None:
+        names = dict.fromkeys(window.pipeline for window in live.windows)
+        table([_line(name, live.windows) for name in names], "")
         for window in live.windows:
             for note in window.notes:
                 say(f"run {window.run_id}: {note}")
+
+
+def _line(pipeline: str, runs: Sequence[RunResult]) -> dict[str, Any]:
+    windows = [run for run in runs if run.pipeline == pipeline]
+    counts = sum((window.counts for window in windows), Counts())
+    return {
+        "pipeline": pipeline,
+        "rows": row_counts(counts.inserted, counts.updated, counts.deleted, counts.rejected),
+        "runs": len(windows),
+        "seconds": Decimal(f"{sum(window.seconds for window in windows):.2f}"),
+        "up to": windows[-1].window.high[:19],
+        "guarantee": windows[-1].guarantee,
+    }
 
 
 def as_data(live: Live) -> list[dict[str, Any]]:
@@ -80,23 +74,18 @@ def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
 
 def coverage_data(pipeline: str, stretches: Sequence[Stretch]) -> dict[str, Any]:
     """Return the same as data, for JSON."""
-    return {
-        "coverage": [
-            {"low": stretch.low, "high": stretch.high}
-            for stretch in stretches
-            if stretch.is_covered
-        ],
-        "gaps": [
-            {
-                "low": gap.low,
-                "high": gap.high,
-                "why": gap.why,
-                "fill": f"python -m runner {fill(pipeline, gap.low, gap.high)}",
-            }
-            for gap in stretches
-            if not gap.is_covered
-        ],
-    }
+    covered = [{"low": each.low, "high": each.high} for each in stretches if each.is_covered]
+    gaps = [
+        {
+            "low": gap.low,
+            "high": gap.high,
+            "why": gap.why,
+            "fill": f"python -m runner {fill(pipeline, gap.low, gap.high)}",
+        }
+        for gap in stretches
+        if not gap.is_covered
+    ]
+    return {"coverage": covered, "gaps": gaps}
 
 
 def line(stretches: Sequence[Stretch], width: int, blocks: str) -> str:

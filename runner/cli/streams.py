@@ -1,7 +1,5 @@
 """Standard output and error that outlive their reader."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

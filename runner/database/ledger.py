@@ -4,28 +4,23 @@ Every function takes a session first. `evidence` is in autocommit, so that its r
 rollback; rows written on `work` commit with the data of its transaction. Queries: ledger.sql.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runner.database.queries import named_query
-from runner.database.session import (
-    Changes,
-    Database,
-    LockHeld,
-    QueryFailed,
-    Row,
-    Session,
-    host,
-)
+from runner.database.session import Changes, Database, LockHeld, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, StartError
 
-# The last that schema/orchestrator.sql creates: a database that has it has them all.
-NEWEST_TABLE = "orchestrator.restatements"
+# The last table of schema/orchestrator.sql, and what was added to it last: a database that has all
+# of these has all of it.
+NEWEST = (
+    "to_regclass('orchestrator.restatements') is not null"
+    " and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null"
+    " and exists (select from pg_attribute where attname = 'build_mode'"
+    " and attrelid = to_regclass('orchestrator.runs'))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +58,13 @@ class Horizons:
     table: int | None
     has_table: bool
     is_due: bool
+    search_seconds: float | None = None
 
 
 @contextlib.contextmanager
 def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]:
     """Open a session for work and one for evidence, which survives a rollback of the work."""
-    with (
-        database.session(name) as work,
-        database.session(f"{name}, evidence") as evidence,
-    ):
+    with database.session(name) as work, database.session(f"{name}, evidence") as evidence:
         database.refuse_pooler(work, evidence)
         # What a transaction of ours holds that nobody can end is left for the next run to say.
         evidence.run("set lock_timeout = '2s'")
@@ -82,8 +75,7 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 def require(session: Session) -> None:
     """Raise StartError unless the database has the orchestrator schema of this version."""
     tables = session.row(
-        "select to_regclass('orchestrator.runs') is not null as has_any,"
-        f" to_regclass('{NEWEST_TABLE}') is not null as has_newest"
+        f"select to_regclass('orchestrator.runs') is not null as has_any, {NEWEST} as has_newest"
     )
     if not tables["has_newest"]:
         state = "an older" if tables["has_any"] else "no"
@@ -146,6 +138,7 @@ def script_done(
     work: Session,
     target: str,
     script: str,
+    mode: str,
     seconds: float,
     changes: Changes | None = None,
     error: BaseException | None = None,
@@ -157,6 +150,7 @@ def script_done(
         status="failed" if error else "succeeded",
         target=target,
         script=script,
+        mode=mode,
         parent_run_id=build_id,
         seconds=seconds,
         host=host(),
@@ -222,7 +216,14 @@ def log(
 
 
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
-PROMISES = ("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_chain")
+PROMISES = (
+    "guarantee",
+    "guarantee_note",
+    "horizon",
+    "horizon_scope",
+    "horizon_chain",
+    "search_seconds",
+)
 
 
 def succeed(work: Session, run_id: int, **values: Any) -> None:
@@ -295,10 +296,26 @@ def is_built(session: Session, target: str) -> bool:
     return bool(_rows(session, "is_built", target=target)[0]["is_built"])
 
 
-def script_seconds(session: Session, target: str) -> dict[str, float]:
-    """Return the longest recent time of each script of a target in seconds, by key."""
-    rows = _rows(session, "script_seconds", target=target)
+def script_seconds(session: Session, target: str, scripts: Collection[str]) -> dict[str, float]:
+    """Return how long scripts took the last time they filled their tables, by key."""
+    rows = _rows(session, "script_seconds", target=target, scripts=list(scripts))
     return {row["script"]: row["seconds"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class SlowScript:
+    """A script that took more than three times the median of its last times in the same mode."""
+
+    script: str
+    mode: str
+    seconds: float
+    median: float
+    times: int
+
+
+def slow_scripts(session: Session, build_id: int) -> tuple[SlowScript, ...]:
+    """Return the scripts of a build that have become slow, the slowest first."""
+    return tuple(SlowScript(**row) for row in _rows(session, "slow_scripts", run_id=build_id))
 
 
 def built_scripts(
@@ -338,12 +355,7 @@ def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> N
 
 
 def remember(
-    work: Session,
-    build_id: int,
-    target: str,
-    script: str,
-    fingerprint: str,
-    tables: Sequence[str],
+    work: Session, build_id: int, target: str, script: str, fingerprint: str, tables: Sequence[str]
 ) -> None:
     """Record what the tables of a script are built from, in the transaction of the build."""
     _rows(
@@ -366,7 +378,7 @@ def forget(work: Session, target: str, scripts: Collection[str]) -> None:
 
 
 def _rows(session: Session, query: str, **values: Any) -> list[Row]:
-    return session.rows(named_query(f"database/ledger.{query}"), values)
+    return session.named(f"database/ledger.{query}", **values)
 
 
 def _reason(error: BaseException | None) -> dict[str, str | None]:

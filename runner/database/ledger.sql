@@ -35,7 +35,8 @@ set
     guarantee_note = %(guarantee_note)s,
     horizon = %(horizon)s::text::xid8,
     horizon_scope = %(horizon_scope)s,
-    horizon_chain = %(horizon_chain)s
+    horizon_chain = %(horizon_chain)s,
+    search_elapsed = make_interval(secs => %(search_seconds)s)
 where
     runs.run_id = %(run_id)s
     and runs.status = 'running'
@@ -100,14 +101,15 @@ where
 -- script_done --
 -- Record that a script of the running build ended.
 insert into orchestrator.runs (
-    kind, status, target, script, parent_run_id, rows_inserted, rows_updated, rows_deleted,
-    sqlstate, error, host, backend_pid, started_at, finished_at
+    kind, status, target, script, build_mode, parent_run_id, rows_inserted, rows_updated,
+    rows_deleted, sqlstate, error, host, backend_pid, started_at, finished_at
 )
 values (
     'script',
     %(status)s,
     %(target)s,
     %(script)s,
+    %(mode)s,
     %(parent_run_id)s,
     %(inserted)s,
     %(updated)s,
@@ -220,6 +222,8 @@ left join lateral (
     order by runs.run_id desc
     limit 1
 ) as newest on true
+-- Scripts can name no others.
+where replicas.name like 'warehouse.raw\_%%'
 order by pipelines.pipeline_id
 
 -- replicas --
@@ -281,12 +285,38 @@ with looked as not materialized (
         and runs.horizon_scope in ('lookback', 'table')
 ),
 
+through as (
+    select
+        looked.run_id,
+        looked.horizon,
+        looked.finished_at
+    from looked
+    where looked.counts and looked.horizon_scope = 'table'
+    order by looked.run_id desc
+    limit 1
+),
+
+-- The newest run since of another chain: it may have written what is not so in this one.
+interruption as (
+    select others.run_id
+    from orchestrator.runs as others
+    where
+        others.pipeline_id = %(pipeline_id)s
+        and others.run_id > coalesce((select through.run_id from through), 0)
+        and others.status in ('succeeded', 'rolled_back')
+        and others.horizon_chain is distinct from %(chain)s
+    order by others.run_id desc
+    limit 1
+),
+
 behind as (
     select
         looked.horizon,
         looked.high
     from looked
-    where looked.counts
+    where
+        looked.counts
+        and looked.run_id > coalesce((select interruption.run_id from interruption), 0)
     order by looked.run_id desc
     limit 1
 ),
@@ -297,29 +327,23 @@ newest_sweep as (
     where looked.horizon_scope = 'table'
     order by looked.run_id desc
     limit 1
-),
-
-through as (
-    select
-        looked.run_id,
-        looked.horizon,
-        looked.finished_at
-    from looked
-    where looked.counts and looked.horizon_scope = 'table'
-    order by looked.run_id desc
-    limit 1
 )
 
 select
     (select behind.horizon from behind)::text::numeric as lookback,
     (select behind.high from behind)::text as lookback_high,
-    (select through.horizon from through)::text::numeric as table,
+    (
+        select through.horizon
+        from through
+        where not exists (select from interruption)
+    )::text::numeric as "table",
     exists (
         select
         from through
         inner join newest_sweep on newest_sweep.run_id = through.run_id
         where
-            not exists (
+            not exists (select from interruption)
+            and not exists (
                 select
                 from orchestrator.runs as undos
                 where
@@ -332,7 +356,18 @@ select
     coalesce(
         (select through.finished_at from through) < clock_timestamp() - %(sweep_every)s::interval,
         false
-    ) as is_due
+    ) as is_due,
+    (
+        select extract(epoch from runs.search_elapsed)
+        from orchestrator.runs as runs
+        where
+            runs.pipeline_id = %(pipeline_id)s
+            and runs.horizon_scope = 'table'
+            and runs.status in ('succeeded', 'rolled_back')
+            and runs.search_elapsed is not null
+        order by runs.run_id desc
+        limit 1
+    )::float8 as search_seconds
 
 -- gaps --
 -- Windows that were undone, less what was filled since.
@@ -461,23 +496,60 @@ select
     ) as is_built
 
 -- script_seconds --
--- The longest recent time of each script.
+-- How long each script took the last time it filled its table in full.
 select
-    scripts.script,
-    max(extract(epoch from scripts.elapsed))::float8 as seconds
-from (
-    select
-        runs.script,
-        runs.elapsed
+    scripts.name as script,
+    extract(epoch from newest.elapsed)::float8 as seconds
+from unnest(%(scripts)s::text[]) as scripts (name)
+cross join lateral (
+    select runs.elapsed
     from orchestrator.runs as runs
     where
         runs.kind = 'script'
-        and runs.target = %(target)s
         and runs.status = 'succeeded'
+        and runs.target = %(target)s
+        and runs.script = scripts.name
+        and runs.build_mode = 'full'
     order by runs.run_id desc
-    limit 500
-) as scripts
-group by scripts.script
+    limit 1
+) as newest
+
+-- slow_scripts --
+-- The scripts of a build that took more than three times the median of their last twenty times in
+-- the same mode. Of fewer than five times there is none to speak of, and half a second is nothing.
+select
+    scripts.script,
+    scripts.build_mode as mode,
+    extract(epoch from scripts.elapsed)::float8 as seconds,
+    usual.median,
+    usual.times
+from orchestrator.runs as scripts
+cross join lateral (
+    select
+        count(*) as times,
+        percentile_cont(0.5) within group (order by extract(epoch from earlier.elapsed)) as median
+    from (
+        select runs.elapsed
+        from orchestrator.runs as runs
+        where
+            runs.kind = 'script'
+            and runs.status = 'succeeded'
+            and runs.target = scripts.target
+            and runs.script = scripts.script
+            and runs.build_mode = scripts.build_mode
+            and runs.run_id < scripts.run_id
+        order by runs.run_id desc
+        limit 20
+    ) as earlier
+) as usual
+where
+    scripts.kind = 'script'
+    and scripts.status = 'succeeded'
+    and scripts.parent_run_id = %(run_id)s
+    and scripts.elapsed >= interval '0.5 seconds'
+    and usual.times >= 5
+    and extract(epoch from scripts.elapsed) > 3 * usual.median
+order by scripts.elapsed desc
 
 -- checks --
 -- The last result of each check.

@@ -1,7 +1,5 @@
 """Named queries in .sql files: a line `-- name --`, a comment with its purpose, the statement."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which errors are transient, and how long to wait before another try."""
 
-from __future__ import annotations
-
 import random
 
 from runner.database.session import LockHeld, QueryFailed

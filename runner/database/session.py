@@ -1,15 +1,14 @@
 """Connections, transactions, locks. The only module that knows the errors of psycopg."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
+import operator
 import os
 import socket
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,9 @@ LOAD_LOCK = 0x4D50_0004
 # For every session. Set by statements, because the address may have `options` already.
 SETTINGS = (
     "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning';"
+    # What is kept as text, or compared as text, is written in one way.
+    " set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex';"
+    " set xmloption = 'content'; set quote_all_identifiers = off;"
     " set idle_session_timeout = 0"  # one holds the locks while another works
 )
 
@@ -39,6 +41,8 @@ QUERY_CANCELED = "57014"
 UNDEFINED_COLUMN = "42703"
 OTHER_KIND = "42809"  # a view where a table was meant, or the other way round
 HINTS = {
+    "23505": "the constraint that is named allows one row of such a key: give it one, or let the"
+    " table have another key",
     "42501": "grant the privilege to this role, or name another role in DATABASE_URL",
     "57014": "it took too long or somebody cancelled it: allow a longer statement_timeout",
 }
@@ -82,19 +86,11 @@ class Changes:
     updated: int = 0
     deleted: int = 0
 
-    def __add__(self, other: Changes) -> Changes:
-        return Changes(
-            self.inserted + other.inserted,
-            self.updated + other.updated,
-            self.deleted + other.deleted,
-        )
+    def __add__(self, other: "Changes") -> "Changes":
+        return Changes(*map(operator.add, astuple(self), astuple(other)))
 
-    def __sub__(self, other: Changes) -> Changes:
-        return Changes(
-            self.inserted - other.inserted,
-            self.updated - other.updated,
-            self.deleted - other.deleted,
-        )
+    def __sub__(self, other: "Changes") -> "Changes":
+        return Changes(*map(operator.sub, astuple(self), astuple(other)))
 
 
 class Session:
@@ -107,15 +103,10 @@ class Session:
         self.connection = connection
         self.backend_pid = connection.info.backend_pid
 
-    def run(self, text: str, file: Path | str | None = None) -> None:
-        """Run one or more statements; an error names the file and, if the server knows it, the
-        line.
+    def run(self, text: str, file: Path | str | None = None) -> int:
+        """Run one or more statements; return how many rows the first wrote. An error names the file
+        and, if the server knows it, the line.
         """
-        with _translated(text, file):
-            self.connection.execute(sql.SQL(text))
-
-    def execute(self, text: str, file: Path | str | None = None) -> int:
-        """Run one statement; return how many rows it wrote."""
         with _translated(text, file):
             return self.connection.execute(sql.SQL(text)).rowcount
 
@@ -128,6 +119,10 @@ class Session:
     def row(self, query: str, values: Mapping[str, Any] | None = None) -> Row:
         """Return the first row of a query that always has one."""
         return self.rows(query, values)[0]
+
+    def named(self, query: str, /, **values: Any) -> list[Row]:
+        """Run a query of a .sql file in the package, such as `database/ledger.begin_run`."""
+        return self.rows(named_query(query), values)
 
     def query(self, text: str, file: Path | None) -> list[Row]:
         """Run the statements of a file, without parameters; return the rows of the last one."""
@@ -208,16 +203,13 @@ class Session:
                 self.rows(f"select pg_advisory_unlock{mode}(%(kind)s, %(number)s)", keys)
 
     def _holder(self, keys: Mapping[str, int]) -> str:
-        holders = self.rows(named_query("database/session.lock_holders"), keys)
-        if not holders:
-            return ""
-        holder = holders[0]
-        return ": {application_name}, server process {pid}, since {since}".format(**holder)
+        for holder in self.named("database/session.lock_holders", **keys):
+            return ": {application_name}, server process {pid}, since {since}".format(**holder)
+        return ""
 
     def changes(self, table: str) -> Changes:
         """Return what the open transaction has done to a table; zeros if there is no such table."""
-        counts = self.row(named_query("database/session.changes"), {"table": table})
-        return Changes(**counts)
+        return Changes(**self.named("database/session.changes", table=table)[0])
 
 
 class Database:

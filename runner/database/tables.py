@@ -1,7 +1,5 @@
 """What the catalogue says about a single table."""
 
-from __future__ import annotations
-
 from runner.database.names import relation
 from runner.database.session import Session
 

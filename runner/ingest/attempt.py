@@ -88,6 +88,7 @@ class Attempt:
                 horizon=run.clock.horizon,
                 horizon_scope=reach,
                 horizon_chain=run.chain,
+                search_seconds=run.search_seconds,
             )
         result = RunResult(
             self.definition.pipeline_name,

@@ -175,6 +175,16 @@ set is_enabled = %(is_enabled)s
 where pipeline_name = %(name)s
 returning pipeline_id
 
+-- replica --
+-- Whose replica a table is.
+select pipelines.pipeline_name
+from orchestrator.pipeline_definitions as pipelines
+where
+    coalesce(
+        pipelines.target_relation,
+        'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
+    ) = %(target)s
+
 -- add_pipeline --
 -- Add a pipeline: a new source is a new row.
 insert into orchestrator.pipeline_definitions (

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
 from runner.ingest.columns import DELETED_AT
+from runner.ingest.images import Form, as_json, forms, image_values, is_same_key, key_object
 from runner.ingest.source import Source
 from runner.project.files import statement
 from runner.project.template import render
@@ -60,12 +62,16 @@ class ReplicaWriter:
         self, work: Session, source: Source, project: Path, run_id: int, columns: Sequence[str]
     ) -> None:
         """`columns` are those of the replica, without _run_id."""
+        keys, target = source.definition.key_columns, relation(source.definition.target_relation)
         self.work = work
         self.source = source
         self.project = project
         self.definition = source.definition
         self.has_mark = DELETED_AT in columns
-        self.values = template_values(source, columns, run_id)
+        self.values = {
+            **template_values(source, columns, run_id),
+            **image_values(target, forms(work, target), keys),
+        }
 
     def append(self, condition: sql.Composed) -> Counts:
         """Insert rows that are not in the replica yet. If one is after all, merge them all."""
@@ -112,7 +118,9 @@ class ReplicaWriter:
         skips_marked = self.has_mark and self.definition.on_delete != "apply"
         is_not_marked = sql.SQL(f"stored.{DELETED_AT} is null" if skips_marked else "true")
         self._execute("find_removed", source=self.source.relation, is_not_marked=is_not_marked)
-        self._execute("resolve_removed", source=self.source.relation)
+        self._execute(
+            "resolve_removed", source=self.source.relation, rejected_key=self._rejected_key()
+        )
         found = self._query("count_removed", is_not_marked=is_not_marked)[0]
         return found["rows"], found["kept"], found["sample"]
 
@@ -169,7 +177,7 @@ class ReplicaWriter:
         values = {**self.values, "source": rows, "condition": condition}
         text = render(file.read_text(encoding="utf-8"), values, file)
         if name == "append":
-            inserted = self.work.execute(text, file)
+            inserted = self.work.run(text, file)
             return Counts(read=inserted, inserted=inserted)
         found = self.work.query(text, file)[0]
         return Counts(read=sum(found.values()), **found)
@@ -229,14 +237,40 @@ class ReplicaWriter:
     def _reject(
         self, source: sql.Identifier, condition: sql.Composed, reason: str, sqlstate: str | None
     ) -> int:
-        values = {"source": source, "condition": condition, "reason": reason, "sqlstate": sqlstate}
+        known = self.source_forms
+        keys = [form for form in known if form.name in self.definition.key_columns]
+        values = {
+            "source": source,
+            "condition": condition,
+            "reason": reason,
+            "sqlstate": sqlstate,
+            "rejected_key": self._rejected_key(),
+            "rejected_row": as_json(known, "source"),
+            "is_waiting": is_same_key(
+                [key.name for key in keys], "(waiting.key_row)", "(fresh.whole)"
+            ),
+        }
         return int(self._query("reject", **values)[0]["rows"])
+
+    def _rejected_key(self) -> sql.Composed:
+        """Return the key of a row of the source as JSON; null where there is no key."""
+        if not self.definition.key_columns:
+            return sql.SQL("null::jsonb").format()
+        by_name = {form.name: form for form in self.source_forms}
+        keys = [by_name[key] for key in self.definition.key_columns]
+        return sql.SQL("jsonb_build_object({})").format(key_object(keys, "source"))
+
+    @cached_property
+    def source_forms(self) -> list[Form]:
+        """How values of the source's columns are kept as JSON, which few runs have to know."""
+        names = {column.name for column in self.source.columns}
+        return [form for form in forms(self.work, self.source.relation) if form.name in names]
 
     def _query(self, name: str, **values: Any) -> list[dict[str, Any]]:
         return self.work.query(self._text(name, values), None)
 
     def _execute(self, name: str, **values: Any) -> int:
-        return self.work.execute(self._text(name, values))
+        return self.work.run(self._text(name, values))
 
     def _text(self, name: str, values: dict[str, Any]) -> str:
         return render(
@@ -272,15 +306,9 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
             ]
         ),
         "fresh_columns": join([_of("fresh", name) for name in names]),
-        "stored_columns": join([sql.Identifier(name) for name in columns]),
-        "restored_columns": join([_of("fresh", name) for name in columns]),
         "stored_keys": join([_of("stored", key) for key in keys]),
         "is_different": sql.SQL("({} or {})").format(is_unequal, was_removed),
         "keys": join([sql.Identifier(key) for key in keys]),
-        "key_object": _object("stored", keys),
-        "rejected_key": sql.SQL("jsonb_build_object({})").format(_object("source", keys))
-        if keys
-        else sql.SQL("null::jsonb"),
         "is_same_key": sql.SQL(" and ").join(
             sql.SQL("{} = {}").format(_of("fresh", key), _of("stored", key)) for key in keys
         )
@@ -297,10 +325,6 @@ def _of(alias: str, name: str, cast: str = "") -> sql.Composed:
 
 def _assignments(names: Sequence[str]) -> sql.Composed:
     return join([sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names])
-
-
-def _object(alias: str, keys: Sequence[str]) -> sql.Composed:
-    return join([sql.SQL("{}, {}").format(sql.Literal(key), _of(alias, key)) for key in keys])
 
 
 def _is_about_data(error: QueryFailed) -> bool:

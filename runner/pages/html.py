@@ -1,7 +1,5 @@
 """Fills the templates in static/ and escapes all values: names and comments can hold anything."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

@@ -1,19 +1,18 @@
 """Finds the files of a project, or the packaged ones it does without, and writes files."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path
 
 from runner.errors import RunnerError
+from runner.project.scripts import tables_created
 
 PACKAGE = Path(__file__).parents[1]
 # The packaged files are inside an installed package, or at the top of a clone.
 HOME = installed if (installed := PACKAGE / "shipped").is_dir() else PACKAGE.parent
 SCHEMAS = ("orchestrator", "reporting", "roles", "warehouse")
 STATEMENTS = (
-    "append", "clock", "create_replica", "merge", "on_mariadb", "on_postgres", "undo"
+    "append", "clock", "create_replica", "identity", "merge", "on_mariadb", "on_postgres", "undo"
 )  # fmt: skip
 SHARED = frozenset(
     {Path("schema", f"{name}.sql") for name in SCHEMAS}
@@ -40,6 +39,12 @@ def layer_files(project: Path, layer: str) -> list[Path]:
     functions = sorted((project / "schema").glob(f"{layer}.*.sql"))
     own = [file.relative_to(project) for file in functions]
     return [path, *own] if find(project, path).is_file() else own
+
+
+def tables_of(project: Path, layer: str) -> list[str]:
+    """Return the tables that schema/<layer>.sql creates under fixed names; none without it."""
+    file = find(project, Path("schema", f"{layer}.sql"))
+    return tables_created(file.read_text(encoding="utf-8")) if file.is_file() else []
 
 
 def put(file: Path, text: str, mode: int = 0o644) -> None:

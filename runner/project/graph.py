@@ -1,7 +1,5 @@
 """The graph of a project's scripts: their order, and what a selection names."""
 
-from __future__ import annotations
-
 import fnmatch
 import graphlib
 import heapq

@@ -1,7 +1,5 @@
 """What each table is made from and what is made from it, by the manifest and the pipelines."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 

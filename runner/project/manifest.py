@@ -1,7 +1,5 @@
 """Reads sql/manifest.toml and checks it against the files of the project. Needs no server."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 Everything that is found by a pattern rather than by a parser is found here, in template text.
 """
 
-from __future__ import annotations
-
 import re
 
 PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)

@@ -1,9 +1,8 @@
 """The schemas that a build fills: the live ones, or those of another target."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
+from typing import Self
 
 from psycopg import sql
 
@@ -33,7 +32,7 @@ class Target:
         return self.name == "live"
 
     @property
-    def scratch(self) -> Target:
+    def scratch(self) -> Self:
         """The target in which its tables are filled before readers may see them."""
         return replace(self, name=f"{self.name}_scratch")
 

@@ -1,7 +1,5 @@
 """Renders SQL templates. Every value that goes in is quoted by construction."""
 
-from __future__ import annotations
-
 import re
 import traceback
 from collections.abc import Mapping
@@ -9,14 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import (
-    Environment,
-    StrictUndefined,
-    Template,
-    TemplateSyntaxError,
-    Undefined,
-    UndefinedError,
-)
+import jinja2
 from psycopg import sql
 
 from runner.errors import RunnerError
@@ -36,9 +27,9 @@ def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
     """Fill in the values; RunnerError names the file and line that cannot be rendered."""
     try:
         return _compiled(text).render(values)
-    except TemplateSyntaxError as error:
+    except jinja2.TemplateSyntaxError as error:
         raise RunnerError(f"{file}:{error.lineno}: {error.message}") from error
-    except UndefinedError as error:
+    except jinja2.UndefinedError as error:
         name = _undefined_name(str(error))
         raise RunnerError(
             f"{file}:{_line_of(error)}: {name} is not defined",
@@ -47,17 +38,19 @@ def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
 
 
 @cache
-def _compiled(text: str) -> Template:
+def _compiled(text: str) -> jinja2.Template:
     return _environment().from_string(text)
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(undefined=StrictUndefined, finalize=_quote, keep_trailing_newline=True)
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        undefined=jinja2.StrictUndefined, finalize=_quote, keep_trailing_newline=True
+    )
 
 
 def _quote(value: Any) -> str:
-    if isinstance(value, Undefined):
+    if isinstance(value, jinja2.Undefined):
         return str(value)  # raises, and names the variable
     if isinstance(value, sql.Composable):
         return value.as_string(None)

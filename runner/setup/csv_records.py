@@ -6,8 +6,6 @@ reading goes on in the next one; so a quote that is never closed costs one line,
 file. Lines end with a line feed, or carriage return and line feed. Empty lines are no records.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

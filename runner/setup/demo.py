@@ -1,7 +1,5 @@
 """Fills a project's sources with the demo data that its sql/demo describes."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,8 +51,7 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
             )
         if newest is None and demo.append:
             raise RunnerError(f"{source.name} has no rows to go on after", "leave out --append")
-        values = {"newest": newest, "days": demo.days, "end": demo.end}
-        span = session.row(named_query("setup/demo.span"), values)
+        span = session.named("setup/demo.span", newest=newest, days=demo.days, end=demo.end)[0]
         if span["is_future"]:
             raise UsageError("--end lies in the future", "no event can have arrived after now")
         if span["start_time"] >= span["end_time"]:
@@ -75,8 +72,7 @@ def is_empty(database: Database) -> bool:
 
 def _arrive_after_watermark(session: Session, source: Source, end_time: datetime) -> None:
     """Move what would have arrived behind the watermark, where no ingest reads it, up to it."""
-    values = {"source": source.name}
-    watermark = session.row(named_query("setup/demo.watermark"), values)["high"]
+    watermark = session.named("setup/demo.watermark", source=source.name)[0]["high"]
     if watermark is None:
         return
     if watermark >= end_time:

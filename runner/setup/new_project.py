@@ -1,7 +1,5 @@
 """Writes a small working project: the one in starter/, with the names of another source."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

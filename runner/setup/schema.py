@@ -1,20 +1,14 @@
 """Applies the DDL in schema/ in one transaction, or tells what that would create."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 from runner.build.compose import Composer, Piece
 from runner.build.shape import columns
-from runner.database.queries import named_query
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
 from runner.database.tables import exists
 from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
-from runner.project import files as shared
+from runner.project.files import tables_of
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
-from runner.project.scripts import tables_created
 from runner.project.target import Target
 
 # Applied in this order, before the tables of the layers. A project may lack the first and the
@@ -22,32 +16,21 @@ from runner.project.target import Target
 FIRST = ("source", "orchestrator", "pipelines", "warehouse")
 
 
-class _Rehearsed(Exception):
-    """Rolls back a transaction that only shows what would happen."""
-
-
 def rehearse(
     database: Database, manifest: Manifest, target: Target, roles: bool = False
 ) -> list[str]:
     """Return what `apply` would create, change or grant, a line each; nothing is left behind."""
-    changes: list[str] = []
-    with database.session("milepost schema") as session:
-        try:
-            with session.transaction():
-                before = _catalogue(session)
-                granted = _rights(session, target) if roles else []
-                _run(session, manifest, target, roles)
-                after = _catalogue(session)
-                for name, state in after.items():
-                    if name not in before:
-                        changes.append(f"create {name}")
-                    elif before[name] != state:
-                        changes.append(f"replace {name}")
-                if roles:
-                    changes += [right for right in _rights(session, target) if right not in granted]
-                raise _Rehearsed
-        except _Rehearsed:
-            pass
+    with database.session("milepost schema") as session, session.rehearsal():
+        before = _catalogue(session)
+        granted = _rights(session, target) if roles else []
+        _run(session, manifest, target, roles)
+        changes = [
+            f"{'replace' if name in before else 'create'} {name}"
+            for name, state in _catalogue(session).items()
+            if before.get(name) != state
+        ]
+        if roles:
+            changes += [right for right in _rights(session, target) if right not in granted]
     return changes
 
 
@@ -94,11 +77,8 @@ def _run_pieces(session: Session, pieces: list[Piece]) -> None:
 
 def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
     """Tell whether a file creates tables that exist and belong to somebody else: those stay."""
-    file = shared.find(manifest.project, Path("schema", f"{name}.sql"))
-    if not file.is_file():
-        return False
-    tables = tables_created(file.read_text(encoding="utf-8"))
-    return bool(session.row(named_query("setup/schema.foreign"), {"tables": tables})["found"])
+    tables = tables_of(manifest.project, name)
+    return bool(session.named("setup/schema.foreign", tables=tables)[0]["found"])
 
 
 def _create_replicas(session: Session, manifest: Manifest) -> None:
@@ -110,11 +90,11 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
 
 
 def _catalogue(session: Session) -> dict[str, str]:
-    rows = session.rows(named_query("setup/schema.catalogue"))
+    rows = session.named("setup/schema.catalogue")
     return {row["name"]: row["state"] for row in rows}
 
 
 def _rights(session: Session, target: Target) -> list[str]:
     """Return roles, and grants in the reporting schema, as the statements that give them."""
-    values = {"schema": f"{target.prefix}reporting"}
-    return [row["right"] for row in session.rows(named_query("setup/schema.rights"), values)]
+    rows = session.named("setup/schema.rights", schema=f"{target.prefix}reporting")
+    return [row["right"] for row in rows]

@@ -1,14 +1,11 @@
 """Finds the table that `load` and `seed` fill, with the columns that a file may give."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from runner.database import ledger
-from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import RunnerError
 
@@ -49,15 +46,14 @@ def find(session: Session, name: str | None = None) -> Source:
     cursor of the pipeline: the load itself says when its rows arrive.
     """
     ledger.require(session)
-    pipelines = session.rows(named_query("setup/source.pipeline"), {"name": name})
+    pipelines = session.named("setup/source.pipeline", name=name)
     if pipelines:
         name, cursor = pipelines[0]["source"], pipelines[0]["cursor"]
     elif name:
         cursor = None
     else:
         raise RunnerError("there is no pipeline whose source to fill", "name a table: --into")
-    values = {"source": name, "cursor": cursor}
-    columns = session.rows(named_query("setup/source.columns"), values)
+    columns = session.named("setup/source.columns", source=name, cursor=cursor)
     if not columns:
         raise RunnerError(
             f"{name} does not exist", "python -m runner schema apply creates a project's sources"

@@ -1,7 +1,5 @@
 """Reads fixture cases, files of given and expected rows, and checks them against the manifest."""
 
-from __future__ import annotations
-
 import csv
 import fnmatch
 import io
@@ -9,6 +7,7 @@ import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from runner.errors import StartError, UsageError, closest, did_you_mean
 from runner.project.graph import order, select
@@ -33,7 +32,7 @@ class Rows:
     def is_raw(self) -> bool:
         return self.table.startswith(f"{RAW}.")
 
-    def slice(self, first: int, last: int | None) -> Rows:
+    def slice(self, first: int, last: int | None) -> Self:
         """Return some of the rows, under the same header."""
         return replace(self, records=self.records[first:last])
 

@@ -1,7 +1,5 @@
 """Checks that each script declares in the manifest exactly the tables that it reads."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Runs fixture cases: real builds of test schemas, in one transaction that is rolled back."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +14,7 @@ from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.build.transaction import BuildTransaction
 from runner.database import ledger
 from runner.database.ledger import Position
-from runner.database.queries import named_query
-from runner.database.session import (
-    BUILD_LOCK,
-    CONNECTION_LOST,
-    Database,
-    QueryFailed,
-    lock_number,
-)
+from runner.database.session import BUILD_LOCK, CONNECTION_LOST, Database, QueryFailed, lock_number
 from runner.errors import RunnerError, StartError
 from runner.project.graph import change_sets, order
 from runner.project.manifest import Manifest, Script
@@ -204,8 +195,8 @@ class _CaseRunner:
         """Begin a build under a number of its own: the next run gets the number that it would have
         had.
         """
-        keys = {"kind": "build", "target": self.tables.target.name}
-        return int(self.tables.session.row(named_query("testing/run.begin"), keys)["run_id"])
+        session, target = self.tables.session, self.tables.target.name
+        return int(session.named("testing/run.begin", kind="build", target=target)[0]["run_id"])
 
     @contextmanager
     def _failing(self, after: str) -> Iterator[None]:

@@ -1,14 +1,11 @@
 """The tables that fixture cases run in: filled from files, and compared with other files."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from psycopg import sql
@@ -16,15 +13,13 @@ from psycopg import sql
 from runner.build.compose import Composer
 from runner.database import ledger
 from runner.database.names import join
-from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Row, Session
 from runner.database.tables import exists
 from runner.errors import StartError, did_you_mean
 from runner.ingest.pipelines import read_definition
 from runner.ingest.replica import ensure_replica
-from runner.project import files as shared
+from runner.project.files import tables_of
 from runner.project.manifest import LAYERS, Manifest, Script
-from runner.project.scripts import tables_created
 from runner.project.target import RAW_SCHEMA, Target
 from runner.testing.cases import Rows, raw_names
 
@@ -215,9 +210,7 @@ class CaseTables:
 
     def _columns_of(self, table: str) -> dict[str, Row]:
         if table not in self._columns:
-            found = self.session.rows(
-                named_query("testing/run.columns"), {"table": self._table(table)}
-            )
+            found = self.session.named("testing/run.columns", table=self._table(table))
             self._columns[table] = {row["name"]: row for row in found}
         return self._columns[table]
 
@@ -247,9 +240,7 @@ class CaseTables:
 
     def _has_sources(self, manifest: Manifest) -> bool:
         """Whether a table of schema/source.sql exists. Then others use it, and it is left alone."""
-        file = shared.find(manifest.project, Path("schema", "source.sql"))
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        return any(exists(self.session, name) for name in tables_created(text))
+        return any(exists(self.session, name) for name in tables_of(manifest.project, "source"))
 
     def _run_layer(self, composer: Composer, name: str) -> None:
         for piece in composer.layer(name):

@@ -1,8 +1,6 @@
-"""The threads of a torture test: writers, runners, a killer, naive copies and an auditor, each with
-a connection of its own.
+"""The threads of a torture test: writers, an owner who alters the table, runners, a killer, naive
+copies and an auditor, each with a connection of its own.
 """
-
-from __future__ import annotations
 
 import random
 import threading
@@ -16,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from runner.database.queries import named_query
-from runner.database.session import PIPELINE_LOCK, Database, LockHeld, QueryFailed, Row, Session
+from runner.database.session import (
+    LOCK_NOT_AVAILABLE,
+    PIPELINE_LOCK,
+    Database,
+    LockHeld,
+    QueryFailed,
+    Row,
+    Session,
+)
 from runner.errors import RunnerError
 from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
@@ -88,6 +94,7 @@ class Workload:
             *(partial(self._ingest, self._chance("runner", n)) for n in range(self.plan.runners)),
             *(partial(self._copy, name, self._chance(name)) for name in COPIES),
             partial(self._kill, self._chance("killer")),
+            partial(self._alter, self._chance("owner")),
             self._audit,
         ]
         with (
@@ -98,7 +105,7 @@ class Workload:
             began = time.monotonic()
             try:
                 while (passed := time.monotonic() - began) < self.plan.seconds:
-                    counts = session.row(named_query("torture/run.progress"))
+                    counts = session.named("torture/run.progress")[0]
                     on_progress(Progress(passed, **counts, kills=self.kills))
                     if wait(working, timeout=0.2, return_when=FIRST_COMPLETED).done:
                         break
@@ -152,15 +159,34 @@ class Workload:
     def _copy(self, name: str, chance: random.Random) -> None:
         with self.database.session("naive") as session:
             while not self.stop.is_set():
-                session.rows(named_query(f"torture/run.{name}"))
+                session.named(f"torture/run.{name}")
                 self.stop.wait(chance.uniform(0, 0.1))
 
     def _kill(self, chance: random.Random) -> None:
         with self.database.session("milepost torture, killer") as session:
             while not self.stop.wait(chance.uniform(0.02, 0.5)):
                 values = {"pipeline_lock": PIPELINE_LOCK, "evidence": chance.random() < 0.2}
-                victims = session.rows(named_query("torture/run.kill"), values)
+                victims = session.named("torture/run.kill", **values)
                 self.kills += sum(victim["is_ended"] for victim in victims)
+
+    def _alter(self, chance: random.Random) -> None:
+        """Change the table as its owner does: a column is made anew, or rows are frozen.
+
+        Only in the first third of the time: everything is compared after it, and what the other
+        guards would have missed is found.
+        """
+        end = time.monotonic() + self.plan.seconds / 3
+        number = 0
+        with self.database.session("owner") as session:
+            session.run("set lock_timeout = '200ms'")
+            while not self.stop.wait(chance.uniform(0.2, 0.8)) and time.monotonic() < end:
+                number += 1
+                text = named_query("torture/run.alter").replace("{{ number }}", str(number))
+                try:
+                    session.run(text if chance.random() < 0.7 else "vacuum (freeze) shop.orders")
+                except QueryFailed as error:
+                    if error.sqlstate != LOCK_NOT_AVAILABLE:
+                        raise
 
     def _audit(self) -> None:
         with self.database.session("milepost torture, auditor") as session:
@@ -176,6 +202,7 @@ def query_replica(session: Session, query: str, name: str, **values: Any) -> lis
     """Run a query of run.sql on the replica of a pipeline or on a naive copy, by name."""
     replica = f"warehouse.{name}" if name in COPIES else f"warehouse.raw_{name}"
     text = named_query(f"torture/run.{query}").replace("{{ replica }}", replica)
+    text = text.replace("{{ state }}", "null::integer" if name in COPIES else "state")
     return session.rows(text, {"pipeline": name, **values})
 
 
@@ -187,8 +214,8 @@ def _change(session: Session, chance: random.Random) -> None:
     rows = chance.randint(1, 5)
     if chance.random() < 0.7:
         (story,) = chance.choices(list(STORIES), list(STORIES.values()))
-        session.rows(named_query("torture/run.insert"), {"story": story, "rows": rows})
+        session.named("torture/run.insert", story=story, rows=rows)
         return
     (story,) = chance.choices(list(CHANGES), list(CHANGES.values()))
     values = {"recent": chance.random() < 0.7, "place": chance.random()}
-    session.rows(named_query("torture/run.update"), {"story": story, "rows": rows, **values})
+    session.named("torture/run.update", story=story, rows=rows, **values)

@@ -2,8 +2,6 @@
 by row.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -149,8 +147,7 @@ def torture(
     workload.run(on_progress)
     time.sleep(SETTLING_SECONDS)
     with database.session("milepost torture") as session:
-        unswept, final, deleted = {}, {}, {}
-        sample = []
+        unswept, final, sample = {}, {}, []
         for name in PIPELINES:
             workload.pipeline(name).run()
             unswept[name] = _compare(session, name, whole=False)
@@ -159,28 +156,18 @@ def torture(
             final[name] = _compare(session, name)
             sample += query_replica(session, "sample", name, whole=True)
         for name in COPIES:
-            session.rows(named_query(f"torture/run.{name}"))
+            session.named(f"torture/run.{name}")
         naive = {name: _compare(session, name) for name in COPIES}
         stories = _stories(session)
-        session.rows(named_query("torture/run.delete"), {"digit": plan.seed % 10})
+        session.named("torture/run.delete", digit=plan.seed % 10)
+        ours = {}
         for name in PIPELINES:
             workload.pipeline(name).reconcile()
-            deleted[name] = _compare(session, name)
-        ledgers = {name: query_replica(session, "ledger", name)[0] for name in PIPELINES}
-    return Verdict(
-        plan,
-        {
-            name: PipelineOutcome(final[name], unswept[name], deleted[name], ledgers[name])
-            for name in PIPELINES
-        },
-        naive,
-        stories,
-        sample,
-        list(workload.broken.values()),
-        dict(workload.errors),
-        workload.kills,
-        workload.audits,
-    )
+            deleted, counts = _compare(session, name), query_replica(session, "ledger", name)[0]
+            ours[name] = PipelineOutcome(final[name], unswept[name], deleted, counts)
+    broken, errors = list(workload.broken.values()), dict(workload.errors)
+    kills, audits = workload.kills, workload.audits
+    return Verdict(plan, ours, naive, stories, sample, broken, errors, kills, audits)
 
 
 def _compare(session: Session, name: str, whole: bool = True) -> Outcome:

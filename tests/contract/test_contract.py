@@ -18,7 +18,7 @@ from sqlglot import exp
 
 from runner.build.compose import PRELUDE, Composer
 from runner.build.plan import Step
-from runner.cli.groups import Group
+from runner.cli.groups import ROOMS, Group
 from runner.cli.main import cli
 from runner.database import ledger
 from runner.database.ledger import Position
@@ -515,7 +515,9 @@ def _content(session: Session, table: str) -> tuple[int, str]:
 
 
 def test_every_module_of_commands_is_a_command() -> None:
-    modules = {path.stem for path in (PROJECT / "runner/cli/commands").glob("[!_]*.py")}
+    folders = (PROJECT / "runner/cli/commands", PROJECT / "runner/cli/rooms")
+    modules = [path.stem for folder in folders for path in folder.glob("[!_]*.py")]
+    assert {path.stem for path in folders[1].glob("[!_]*.py")} == set(ROOMS)
     lazy = [
         command.prefix + name.replace("-", "_")
         for command in (cli, *(command for _, command in _commands("", cli)))

@@ -1,7 +1,5 @@
 """`backfill`: read part of a source again."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`build`: bring the derived tables up to date, as one version."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

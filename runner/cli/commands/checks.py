@@ -1,7 +1,5 @@
 """`checks`: what each check found last."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
@@ -10,7 +8,6 @@ from runner.cli import output
 from runner.cli.connect import ledger_session
 from runner.cli.groups import Command
 from runner.cli.options import json_option, select_option, target_option
-from runner.database.queries import named_query
 from runner.project.graph import select
 from runner.project.manifest import load
 from runner.project.target import Target
@@ -31,7 +28,7 @@ def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
     """
     manifest = load(project)
     with ledger_session(project) as session:
-        rows = session.rows(named_query("database/ledger.checks"), {"target": target.name})
+        rows = session.named("database/ledger.checks", target=target.name)
     results = {row["check"]: row for row in rows}
     found = []
     for key in sorted(select(manifest, patterns or ["*"])):

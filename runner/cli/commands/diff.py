@@ -1,7 +1,5 @@
 """`diff`: two targets, table by table."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`ingest`: bring new source rows into their replicas."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
@@ -18,9 +16,7 @@ from runner.cli.progress import live
 @click.argument("pipeline", required=False)
 @wait_option
 @click.option(
-    "--sweep",
-    is_flag=True,
-    help="Search the whole source for rows that arrived late or changed.",
+    "--sweep", is_flag=True, help="Search the whole source for rows that arrived late or changed."
 )
 @json_option
 @click.pass_obj
@@ -36,12 +32,7 @@ def command(project: Path, pipeline: str | None, wait: float, sweep: bool) -> No
     """
     with live() as progress:
         run.ingest(
-            database(project),
-            project,
-            progress,
-            pipeline=pipeline,
-            wait_seconds=wait,
-            sweep=sweep,
+            database(project), project, progress, pipeline=pipeline, wait_seconds=wait, sweep=sweep
         )
     show_ingest.summary(progress)
     output.data(show_ingest.as_data(progress))

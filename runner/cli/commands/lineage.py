@@ -1,8 +1,5 @@
 """`lineage`: what a table depends on, and what depends on it."""
 
-from __future__ import annotations
-
-import difflib
 from pathlib import Path
 
 import click
@@ -10,7 +7,7 @@ import click
 from runner.cli import output
 from runner.cli.groups import Command
 from runner.cli.options import complete_scripts, json_option
-from runner.errors import UsageError
+from runner.errors import UsageError, did_you_mean
 from runner.project.lineage import lineage, stored, tree
 from runner.project.manifest import load
 
@@ -32,8 +29,7 @@ def command(project: Path, name: str) -> None:
     shorts = {table.partition(".")[2]: table for table in flow.needs}
     table = shorts.get(name, stored(name))
     if table not in flow.needs:
-        near = difflib.get_close_matches(name, shorts, n=1)
-        raise UsageError(f"there is no table {name}", f"did you mean {near[0]}?" if near else None)
+        raise UsageError(f"there is no table {name}", did_you_mean(name, shorts))
     output.say(table)
     for title, neighbours in (("needs", flow.needs), ("needed by", flow.needed_by)):
         output.say("\n".join([f"{title}:", *(tree(table, neighbours) or ["  nothing"])]))

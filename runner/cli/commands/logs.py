@@ -1,7 +1,5 @@
 """`logs`: the messages of runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
@@ -10,7 +8,6 @@ from runner.cli import output
 from runner.cli.connect import ledger_session
 from runner.cli.groups import Command
 from runner.cli.options import json_option, last_option
-from runner.database.queries import named_query
 from runner.database.session import QueryFailed
 from runner.errors import UsageError
 
@@ -43,11 +40,11 @@ def command(project: Path, /, **filters: object) -> None:
     with ledger_session(project) as session:
         since = filters.pop("since")
         try:
-            filters |= session.row(named_query("cli/inspect.moment"), {"since": since})
+            filters |= session.named("cli/inspect.moment", since=since)[0]
         except QueryFailed as error:
             raise UsageError(
                 f"--since {since} is neither a time nor an age",
                 "write it as --since 2026-01-31, or --since '2 hours'",
             ) from error
-        rows = session.rows(named_query("cli/inspect.logs"), filters)
+        rows = session.named("cli/inspect.logs", **filters)
     output.table(rows, "nothing was logged")

@@ -1,7 +1,5 @@
 """`pipelines`: where rows come from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,6 @@ from runner.cli import output, show_ingest
 from runner.cli.connect import ledger_session
 from runner.cli.groups import Group
 from runner.cli.options import json_option
-from runner.database.queries import named_query
 from runner.errors import UsageError
 from runner.ingest import preflight
 from runner.ingest.coverage import coverage
@@ -44,7 +41,7 @@ def list_command(project: Path) -> None:
     Example: python -m runner pipelines list
     """
     with ledger_session(project) as session:
-        rows = session.rows(named_query("ingest/pipelines.pipelines"))
+        rows = session.named("ingest/pipelines.pipelines")
     output.table(rows, "there is no pipeline yet: python -m runner pipelines add --help")
 
 
@@ -62,12 +59,10 @@ def show(project: Path, name: str) -> None:
     Example: python -m runner pipelines show event_stream
     """
     with ledger_session(project) as session:
-        found = _definition(
-            session.rows(named_query("ingest/pipelines.pipeline"), {"name": name}), name
-        )
+        found = _definition(session.named("ingest/pipelines.pipeline", name=name), name)
         stretches = coverage(session, found["id"])
         doubts = preflight.of_pipeline(session, found["id"], project)
-        runs = session.rows(named_query("ingest/pipelines.pipeline_runs"), {"name": name})
+        runs = session.named("ingest/pipelines.pipeline_runs", name=name)
     if output.style.json:
         covered = show_ingest.coverage_data(name, stretches)
         output.data({**found, **covered, "doubts": doubts, "runs": runs})
@@ -112,9 +107,9 @@ def disable(project: Path, name: str) -> None:
 
 
 def _switch(project: Path, name: str, is_enabled: bool) -> None:
-    values = {"name": name, "is_enabled": is_enabled}
     with ledger_session(project) as session:
-        _definition(session.rows(named_query("ingest/pipelines.switch_pipeline"), values), name)
+        found = session.named("ingest/pipelines.switch_pipeline", name=name, is_enabled=is_enabled)
+        _definition(found, name)
     output.say(f"{name} is {'enabled' if is_enabled else 'disabled'}")
 
 

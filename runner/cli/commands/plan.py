@@ -1,7 +1,5 @@
 """`plan`: what a build would do, and why."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`rebuild`: everything from scratch, of which only differences are published."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`reconcile`: compare a replica with its source, row by row."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

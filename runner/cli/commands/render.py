@@ -1,7 +1,5 @@
 """`render`: the SQL that a build would run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`run-all`: ingest, then build; once or repeatedly."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 

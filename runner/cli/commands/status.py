@@ -1,7 +1,5 @@
 """`status`: whether today's numbers can be trusted."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`verify`: whether the tables equal a rebuild."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,13 +33,7 @@ def command(project: Path, repair: bool, jobs: int | None, target: Target) -> No
     manifest = load(project)
     with live() as progress:
         verdict = verify(
-            database(project),
-            manifest,
-            target,
-            jobs,
-            repair,
-            progress.result,
-            progress.starting,
+            database(project), manifest, target, jobs, repair, progress.result, progress.starting
         )
     show_build.differences(verdict.differences, target.name, "rebuilt")
     if verdict.repair:

@@ -1,7 +1,5 @@
 """Tells whether a server works on a data folder, by its socket and its postmaster.pid."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """Runs PostgreSQL's programs as the user of the server, and says why they failed."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

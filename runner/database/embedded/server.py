@@ -4,8 +4,6 @@ It listens on a unix socket only, in a folder that only its owner can enter: the
 so there must be no other way in.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shlex
@@ -14,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 from runner.database.binaries import account, can_enter, locked, make_folder, remove, shared_base
@@ -68,7 +67,7 @@ class Server:
         self.postmaster = Postmaster(self.data, self.socket, self.programs)
         self._watchdog: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Server:
+    def start(self) -> Self:
         """Start the server unless it runs; return once it takes connections."""
         with explained(self.data):
             if self.postmaster.is_ready():
@@ -110,7 +109,7 @@ class Server:
                 self._remove_socket_folder()
             return True
 
-    def child(self) -> Server:
+    def child(self) -> Self:
         """Start a server on a new folder; both go when this process ends, however it ends."""
         with explained(self.data):
             if self.data.exists():

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from runner.errors import UsageError
-from runner.ingest.add_pipeline import PASSWORD_VARIABLE
 
+# The variable that has the password: everybody who lists processes sees the command line.
+PASSWORD_VARIABLE = "MILEPOST_SOURCE_PASSWORD"
 POSTGRES, MARIADB, FILE = "postgres_fdw", "mysql_fdw", "file_fdw"
 WRAPPERS = {
     "postgresql": POSTGRES,

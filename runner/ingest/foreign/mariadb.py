@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,10 @@ class MariaDBAttachment(Attachment):
     user_option = "username"
     install = "install it there; Debian has it as postgresql-15-mysql-fdw"
 
+    @property
+    def _remote_options(self) -> Sequence[Mapping[str, str]]:
+        return ({"dbname": self.namespace, "table_name": self.name},)
+
     def _make_tables(self) -> None:
         encoding = self.session.row("show server_encoding")["server_encoding"]
         if encoding != "UTF8":
@@ -71,7 +76,8 @@ class MariaDBAttachment(Attachment):
             raise self._missing()
         cursor = next((column for column in columns if column["name"] == self.cursor), None)
         self.has_zone = cursor is not None and cursor["data_type"] == "timestamp"
-        self._create(self.name, [self._definition(column) for column in columns])
+        definitions = [self._definition(column) for column in columns]
+        self._create(self.local_name, definitions, self.name)
         self.made.append(
             f"foreign table {self.relation} of {self.namespace}.{self.name}, {len(columns)} columns"
         )

@@ -1,7 +1,5 @@
 """Reads the cards of a project: dashboard/NN_name.sql, with NN_name.vl.json for a chart."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

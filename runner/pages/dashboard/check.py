@@ -2,8 +2,6 @@
 name columns that exist.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Reads the rows of each card and the state of the data, all in one snapshot."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence

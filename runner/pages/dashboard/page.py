@@ -1,7 +1,5 @@
 """Renders a snapshot as one HTML file that makes no requests."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime

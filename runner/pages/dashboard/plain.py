@@ -3,8 +3,6 @@
 static/dashboard.js makes every other choice, draws charts and shortens figures.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

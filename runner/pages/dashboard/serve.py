@@ -1,7 +1,5 @@
 """Serves the page to this machine only, and renews it after each successful build."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Callable

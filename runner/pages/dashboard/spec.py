@@ -2,13 +2,11 @@
 and use only fields that exist.
 """
 
-from __future__ import annotations
-
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from runner.errors import did_you_mean
 from runner.pages.html import static
 
 # What a spec may hold at its top, in a layer, or in one of several charts.
@@ -109,5 +107,5 @@ def _made(transform: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = did_you_mean(name, sorted(known))
+    return f"; {near}" if near else ""

@@ -1,16 +1,13 @@
 """Reads what the database knows about its tables: columns, keys, comments, rows, last builds."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from runner.database.queries import named_query, queries
+from runner.database.queries import queries
 from runner.database.session import Row, Session
+from runner.project.files import tables_of
 from runner.project.manifest import LAYERS, Manifest
-from runner.project.scripts import tables_created
 
 MEMORY = "orchestrator"
 PARTS = ("columns", "constraints", "indexes")
@@ -19,7 +16,6 @@ SMALL_BYTES = 32 * 1024 * 1024
 # What the names of tables say.
 DIMENSION, REPLICA = "dim_", "raw_"
 PREFIXES = {REPLICA: "replica", "fact_": "fact", DIMENSION: "dimension", "agg_": "aggregate"}
-SOURCE = Path("schema", "source.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,7 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
     pipelines = session.rows(named["pipelines"])
     values = {
         "schemas": [*LAYERS, MEMORY],
-        "names": [*(row["source"] for row in pipelines), *_own_sources(manifest)],
+        "names": [*(row["source"] for row in pipelines), *tables_of(manifest.project, "source")],
         "small": SMALL_BYTES,
     }
     found = session.rows(named["relations"], values)
@@ -110,7 +106,7 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
     parts = {
         kind: _by_relation(session.rows(named[kind], {"relations": list(names)})) for kind in PARTS
     }
-    checks = session.rows(named_query("database/ledger.checks"), {"target": "live"})
+    checks = session.named("database/ledger.checks", target="live")
     return Catalogue(
         session.row("select current_database() as name")["name"],
         [_relation(row, names, parts, _rows(session, row)) for row in found],
@@ -167,13 +163,6 @@ def _by_name(
         after = candidates.index(table) + 1 if table in candidates else 0
         if names.issuperset(key) and candidates[after:]:
             yield Reference(table.name, key, candidates[after].name, key)
-
-
-def _own_sources(manifest: Manifest) -> list[str]:
-    """Return the tables that the project itself creates as sources."""
-    if not (manifest.project / SOURCE).is_file():
-        return []
-    return tables_created(manifest.read(SOURCE))
 
 
 def _by_relation(rows: Iterable[Row]) -> dict[int, list[Row]]:

@@ -1,7 +1,5 @@
 """Writes the tables of the catalogue in DBML, the language of dbdiagram.io."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

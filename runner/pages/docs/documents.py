@@ -1,7 +1,5 @@
 """Writes what the catalogue says of the tables: as a page, or in DBML."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

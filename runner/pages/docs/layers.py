@@ -1,7 +1,5 @@
 """Orders the tables of a lineage in layers; the browser places them and draws the lines."""
 
-from __future__ import annotations
-
 import graphlib
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean

@@ -2,13 +2,11 @@
 in one file that makes no requests.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -35,28 +33,6 @@ LAYERS = (
     ("Reporting", "Reports: pre-aggregated, without user ids.", ("report",)),
     ("Orchestrator", "Pipelines, runs and the results of checks.", ("memory",)),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A check or an observation of a script, with its purpose."""
-
-    name: str
-    path: Path
-    purpose: str
-    text: str
-    status: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """The script behind a table, with its checks and observations."""
-
-    path: Path
-    header: Mapping[str, str]
-    text: str
-    checks: Sequence[Query]
-    observations: Sequence[Query]
 
 
 def page(manifest: Manifest, found: Catalogue) -> str:
@@ -110,33 +86,24 @@ def anchor(table: str) -> str:
     return "table-" + hashlib.sha256(table.encode()).hexdigest()[:12]
 
 
-def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> Story:
-    checks = []
-    for path in script.checks:
-        text, name = manifest.read(path), path.name.removesuffix(".check.sql")
-        last = results.get(name)
-        checks.append(
-            Query(
-                name,
-                path,
-                _purpose(text),
-                text,
-                f"{'warns' if is_warning(text) else 'stops the build'}; "
-                + (f"last result: {last['status']}" if last else "has not run yet"),
-            )
-        )
-    observations = [
-        Query(path.name.removesuffix(".observe.sql"), path, _purpose(text), text)
-        for path in script.observations
-        for text in (manifest.read(path),)
-    ]
+def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> Mapping[str, Any]:
+    """Return what the template tells of a script, with its checks and observations."""
     text = manifest.read(script.path)
-    return Story(script.path, header(text), text, checks, observations)
+    checks = [_query(manifest, path, ".check.sql") for path in script.checks]
+    for check in checks:
+        last = results.get(check["name"])
+        effect = "warns" if is_warning(check["text"]) else "stops the build"
+        result = f"last result: {last['status']}" if last else "has not run yet"
+        check["status"] = f"{effect}; {result}"
+    observations = [_query(manifest, path, ".observe.sql") for path in script.observations]
+    story = {"path": script.path, "header": header(text), "text": text}
+    return {**story, "checks": checks, "observations": observations}
 
 
-def _purpose(text: str) -> str:
+def _query(manifest: Manifest, path: Path, ending: str) -> dict[str, Any]:
+    text, name = manifest.read(path), path.name.removesuffix(ending)
     lines = [line for line in leading_comment(text) if not line.startswith("Level:")]
-    return " ".join(lines).strip()
+    return {"name": name, "path": path, "purpose": " ".join(lines).strip(), "text": text}
 
 
 def _metrics(file: Path) -> Markup:

@@ -29,9 +29,12 @@ def core(site: Path, tmp_path: Path, database: Database) -> Installed:
     return Installed(copy, database)
 
 
+@pytest.mark.parametrize("also", [(), ("cli/rooms",)])
 def test_without_its_rooms_the_core_ingests_builds_plans_and_tells_its_status(
-    core: Installed, project: Path, no_margin: None
+    core: Installed, project: Path, no_margin: None, also: tuple[str, ...]
 ) -> None:
+    for folder in also:
+        shutil.rmtree(core.site / "runner" / folder)
     insert_events(core.database, [earn(day, f"u_{day % 3}", miles=10) for day in range(9)])
     assert "run-all" in core.run(project, "--help")
     assert "event_stream" in core.run(project, "ingest")

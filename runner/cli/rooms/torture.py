@@ -1,7 +1,5 @@
 """`torture`: prove on a server that no row is lost and none is doubled."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +10,7 @@ import click
 from runner.cli import output
 from runner.cli.connect import database
 from runner.cli.groups import Command
-from runner.cli.options import json_option
+from runner.cli.options import json_option, number_option
 from runner.cli.progress import Live, live
 from runner.torture.faults import Plan, Progress
 from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
@@ -26,21 +24,11 @@ NAMES = {
 
 
 @click.command("torture", cls=Command)
-@click.option("--seconds", type=click.IntRange(1, 3600), metavar="N", default=20, help="Duration.")
-@click.option(
-    "--writers",
-    type=click.IntRange(1, 24),
-    metavar="N",
-    default=8,
-    help="Number of applications that write at once.",
+@number_option("--seconds", low=1, high=3600, default=20, help="Duration.")
+@number_option(
+    "--writers", low=1, high=24, default=8, help="Number of applications that write at once."
 )
-@click.option(
-    "--runners",
-    type=click.IntRange(1, 6),
-    metavar="N",
-    default=3,
-    help="Number of ingests at once.",
-)
+@number_option("--runners", low=1, high=6, default=3, help="Number of ingests at once.")
 @click.option(
     "--seed",
     type=int,
@@ -91,28 +79,18 @@ def _show_verdict(verdict: Verdict) -> None:
             {**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling}
         )
         return
-    output.table(
-        [
-            *(
-                _row(name, ours.final, ours.is_kept, ours.ledger)
-                for name, ours in verdict.ours.items()
-            ),
-            *(_row(name, outcome, outcome.is_exact, {}) for name, outcome in verdict.naive.items()),
-        ],
-        "",
-    )
+    rows = [
+        _row(name, ours.final, ours.is_kept, ours.ledger) for name, ours in verdict.ours.items()
+    ]
+    rows += [_row(name, copy, copy.is_exact, {}) for name, copy in verdict.naive.items()]
+    output.table(rows, "")
     output.say("\nrows by how they were written, and how many of them were lost or differ:")
-    output.table(
-        [
-            {
-                "story": story["story"],
-                "written": story["written"],
-                **{title: story[name] for name, title in NAMES.items()},
-            }
-            for story in verdict.stories
-        ],
-        "nothing was written",
-    )
+    stories = [
+        {"story": story["story"], "written": story["written"]}
+        | {title: story[name] for name, title in NAMES.items()}
+        for story in verdict.stories
+    ]
+    output.table(stories, "nothing was written")
     output.say()
     for sentence in _sentences(verdict):
         output.say(sentence)

@@ -1,7 +1,5 @@
 """`dashboard`: the reports as one page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
@@ -9,6 +7,7 @@ import click
 from runner.cli import output
 from runner.cli.connect import database
 from runner.cli.groups import Command
+from runner.cli.options import number_option
 from runner.errors import RunnerError
 from runner.pages.dashboard.check import check as check_cards
 from runner.pages.dashboard.page import write
@@ -27,12 +26,8 @@ from runner.pages.dashboard.serve import serve as serve_page
 )
 @click.option("--check", is_flag=True, help="Check every card instead, and write nothing.")
 @click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1, updated by every build.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    default=8765,
-    metavar="N",
-    help="Port to serve on; 0 takes a free one.",
+@number_option(
+    "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 takes a free one."
 )
 @click.pass_obj
 def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> None:

@@ -1,7 +1,5 @@
 """`init`: a new project."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`db`: the embedded server, and psql on whichever server is used."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`lint`: the SQL against the manifest."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

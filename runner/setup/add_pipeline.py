@@ -1,31 +1,26 @@
-"""Adding a pipeline: its row, and for a source elsewhere what reads it from here.
-
-The latter is the work of runner.ingest.foreign, which is imported only when an address is given.
-"""
-
-from __future__ import annotations
+"""Adding a pipeline: its row, and for a source elsewhere what reads it from here."""
 
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from runner.database import tables
+from runner.database.names import MAX_BYTES, fits, shortened
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
 from runner.ingest import preflight
+from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
+from runner.ingest.foreign.attach import attach
 from runner.ingest.pipelines import read_definition
 from runner.ingest.promise import promise_of
+from runner.ingest.replica import refuse_strangers
 from runner.ingest.source import inspect_source, read_clock
+from runner.project.target import RAW_SCHEMA
 
-if TYPE_CHECKING:
-    from runner.ingest.foreign.address import SourceAddress
-
-# The variable that has the password: everybody who lists processes sees the command line.
-PASSWORD_VARIABLE = "MILEPOST_SOURCE_PASSWORD"
 UNIQUE_VIOLATION = "23505"
 
 
@@ -43,7 +38,7 @@ class Wanted:
         """Whether a remote user is named, and nothing was said about a password."""
         return bool(self.address and self.address.user and self.address.password is None)
 
-    def with_password(self, password: str) -> Wanted:
+    def with_password(self, password: str) -> Self:
         """Return the same request with a password for the remote user."""
         assert self.address is not None
         return replace(self, address=replace(self.address, password=password))
@@ -69,22 +64,37 @@ def read(
     """Read the options of `pipelines add`; UsageError if they make no sense."""
     if address is None and source_relation is None:
         raise UsageError("--source is missing", "name the table to read: --source SCHEMA.TABLE")
-    if source_relation is not None and not all(source_relation.partition(".")):
-        raise UsageError("--source names a table with its schema: SCHEMA.TABLE")
+    for option, name in (("--source", source_relation), ("--into", row.get("target_relation"))):
+        if name is not None:
+            _refuse_name(option, name)
     pairs = [pair.partition("=") for pair in types]
     if not all(name and type_name for name, _, type_name in pairs):
         raise UsageError("--type is COLUMN=TYPE")
-    parsed = None
-    if address:
-        from runner.ingest.foreign.address import parse_address
-
-        parsed = parse_address(address, os.environ.get(PASSWORD_VARIABLE) or None)
+    password = os.environ.get(PASSWORD_VARIABLE) or None
     return Wanted(
         {**row, "source_relation": source_relation, "key_columns": list(key_columns)},
-        parsed,
+        parse_address(address, password) if address else None,
         timezone,
         {name: type_name for name, _, type_name in pairs},
     )
+
+
+def _refuse_name(option: str, name: str) -> None:
+    """Refuse what is no SCHEMA.TABLE, or what PostgreSQL would cut."""
+    parts = name.split(".")
+    if len(parts) < 2 or not all(parts):
+        raise UsageError(f"{option} names a table with its schema: SCHEMA.TABLE")
+    if len(parts) > 2:
+        raise UsageError(
+            f"{option} {name}: a name with a dot in it cannot be told from a schema",
+            "read a view of it that has none" if option == "--source" else "SCHEMA.TABLE",
+        )
+    for part in parts:
+        if not fits(part):
+            raise UsageError(
+                f"{option}: {part} has more than {MAX_BYTES} bytes, and PostgreSQL would cut it",
+                f"its name there is {part.encode()[:MAX_BYTES].decode(errors='ignore')}",
+            )
 
 
 def add(session: Session, wanted: Wanted, project: Path) -> Added:
@@ -96,8 +106,6 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     warnings: list[str] = []
     types, has_zone = dict(wanted.types), False
     if wanted.address:
-        from runner.ingest.foreign.attach import attach
-
         is_local_time = wanted.timezone is not None
         table = attach(session, wanted.address, row["source_relation"], cursor, is_local_time)
         row["source_relation"], clock, has_zone = table.relation, table.clock, table.has_zone
@@ -105,11 +113,11 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
         made, warnings = [*table.made], [*table.notes]
     else:
         clock = _clock_beside(session, row["source_relation"])
-    _check(session, types, wanted.timezone)
+    _check(session, types, wanted.timezone, row["window_size"])
+    _check_target(session, row)
     zone = wanted.timezone or "UTC"
-    pipeline_id = _insert(
-        session, {**row, "clock": clock, "types": json.dumps(types), "timezone": zone}
-    )
+    more = {"clock": clock, "types": json.dumps(types), "timezone": zone}
+    pipeline_id = _insert(session, row | more)
     definition = read_definition(session, pipeline_id)
     source = inspect_source(session, definition, project)
     warnings += preflight.findings(session, source)
@@ -130,8 +138,21 @@ def _clock_beside(session: Session, source: str) -> str | None:
     return clock if kinds == ["f", "f"] and source != clock else None
 
 
-def _check(session: Session, types: Mapping[str, str], timezone: str | None) -> None:
-    """Refuse types and time zones that the server does not know."""
+def _check(
+    session: Session, types: Mapping[str, str], timezone: str | None, window_size: str
+) -> None:
+    """Refuse types, time zones and intervals that the server does not know."""
+    try:
+        with session.savepoint():
+            found = session.row(
+                "select %(size)s::interval > interval '0' as is_positive", {"size": window_size}
+            )
+    except QueryFailed:
+        found = {"is_positive": False}
+    if not found["is_positive"]:
+        raise UsageError(
+            f"--window {window_size} is no length of time", "for example 30 days, or 1 hour"
+        )
     for column, type_name in types.items():
         found = session.row(
             "select to_regtype(%(type_name)s) is not null as found", {"type_name": type_name}
@@ -145,6 +166,32 @@ def _check(session: Session, types: Mapping[str, str], timezone: str | None) -> 
             session.row("select now() at time zone %(zone)s::text as here", {"zone": timezone})
     except QueryFailed as error:
         raise UsageError(f"--timezone: {error.reason}", "a name such as Europe/Paris") from error
+
+
+def _check_target(session: Session, row: Mapping[str, Any]) -> None:
+    """Refuse a replica that is not new and none of ours, that scripts could not name, or whose name
+    would be cut.
+    """
+    target = row["target_relation"] or f"warehouse.raw_{row['source_relation'].partition('.')[2]}"
+    schema, _, table = target.partition(".")
+    if not fits(table):
+        raise UsageError(
+            f"{table}, which would be the replica, has more than {MAX_BYTES} bytes",
+            f"name another: --into warehouse.{shortened(table).replace('.', '_')}",
+        )
+    if schema != RAW_SCHEMA or not table.removeprefix("raw_") or not table.startswith("raw_"):
+        raise UsageError(
+            f"{target} cannot be a replica: scripts read those of {RAW_SCHEMA}.raw_*",
+            f"--into {RAW_SCHEMA}.raw_{table.removeprefix('raw_') or 'TABLE'}",
+        )
+    found = session.rows(named_query("ingest/pipelines.replica"), {"target": target})
+    if found and found[0]["pipeline_name"] not in (None, row["name"]):
+        free = f"{RAW_SCHEMA}.raw_{row['source_relation'].replace('.', '_')}"
+        raise UsageError(
+            f"{target} is the replica of pipeline {found[0]['pipeline_name']}",
+            f"name another: --into {free if fits(free.partition('.')[2]) else 'SCHEMA.TABLE'}",
+        )
+    refuse_strangers(session, target)
 
 
 def _insert(session: Session, row: dict[str, Any]) -> int:

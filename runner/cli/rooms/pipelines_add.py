@@ -1,7 +1,5 @@
 """`pipelines add`: a new pipeline, from this database or another one."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,8 @@ from runner.cli import output
 from runner.cli.connect import ledger_session
 from runner.cli.groups import Command
 from runner.cli.options import yes_option
-from runner.ingest.add_pipeline import Added, read
-from runner.ingest.add_pipeline import add as add_pipeline
+from runner.setup.add_pipeline import Added, read
+from runner.setup.add_pipeline import add as add_pipeline
 
 
 @click.command("add", cls=Command)

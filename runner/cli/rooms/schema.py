@@ -1,7 +1,5 @@
 """`schema apply`: create the tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,39 +1,24 @@
 """`seed`: demo data."""
 
-from __future__ import annotations
-
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import click
 
 from runner.cli import output
 from runner.cli.groups import Command
+from runner.cli.options import number_option
 from runner.database import address
 from runner.database.session import Database
 from runner.errors import UsageError
-from runner.setup.demo import Demo, is_empty
-from runner.setup.demo import seed as write_events
+from runner.setup.demo import Demo, is_empty, seed
 
 
 @click.command("seed", cls=Command)
-@click.option(
-    "--events",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=100_000,
-    help="Number of events.",
-)
-@click.option(
-    "--users", type=click.IntRange(min=1), metavar="N", default=2_000, help="Number of users."
-)
-@click.option(
-    "--days",
-    type=click.IntRange(1, 3650),
-    metavar="N",
-    default=180,
-    help="Number of days that the events span.",
-)
+@number_option("--events", low=1, default=100_000, help="Number of events.")
+@number_option("--users", low=1, default=2_000, help="Number of users.")
+@number_option("--days", low=1, high=3650, default=180, help="Number of days that the events span.")
 @click.option("--seed", type=int, metavar="N", default=1, help="Random seed.")
 @click.option(
     "--end", type=click.DateTime(), help="End of the last day, in UTC (default: today at midnight)."
@@ -46,20 +31,10 @@ from runner.setup.demo import seed as write_events
     help="Do nothing if the source has rows, or on your own server without --demo.",
 )
 @click.pass_obj
-def command(
-    project: Path,
-    events: int,
-    users: int,
-    days: int,
-    seed: int,
-    end: datetime | None,
-    append: bool,
-    demo: bool,
-    if_empty: bool,
-) -> None:
+def command(project: Path, /, demo: bool, if_empty: bool, **wanted: Any) -> None:
     """Fill the source tables with demo data.
 
-    The same options give the same data.
+    The rows come from the scripts in sql/demo. The same options give the same rows.
 
     \b
     Example: python -m runner seed --events 1000000 --users 10000 --days 180
@@ -74,5 +49,6 @@ def command(
     if if_empty and not is_empty(database):
         output.say("seed: the source has rows already")
         return
-    wanted = Demo(events, users, days, seed, end.replace(tzinfo=UTC) if end else None, append)
-    output.say(f"seed: {write_events(database, project, wanted):,} rows")
+    if wanted["end"]:
+        wanted["end"] = wanted["end"].replace(tzinfo=UTC)
+    output.say(f"seed: {seed(database, project, Demo(**wanted)):,} rows")

@@ -1,7 +1,5 @@
 """`pipelines source-sql`: the SQL that prepares a source in another database."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`test`: the cases in tests/sql, run on the SQL of the project."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -86,9 +84,4 @@ def _lines(mismatch: Mismatch) -> list[str]:
         ]
         if len(rows) > SHOWN_ROWS:
             left.append(f"{sign} {len(rows) - SHOWN_ROWS:,} more")
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    texts = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    return [*texts, *left]
+    return [*output.aligned(lines), *left]

@@ -1,0 +1,1 @@
+"""The commands of rooms, which the core does without: they can be deleted with them."""
