@@ -19,8 +19,17 @@ from runner.database.binaries import psql_path
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from runner.setup.load_csv import COLUMNS
 
+COLUMNS = (
+    "event_time",
+    "user_id",
+    "event_type",
+    "transaction_category",
+    "miles_amount",
+    "platform",
+    "utm_source",
+    "country",
+)
 TYPES = ("miles_earned", "miles_earned", "miles_redeemed", "reward_search", "like", "share")
 
 

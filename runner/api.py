@@ -77,11 +77,18 @@ class Project:
         return tuple(runs)
 
     def build(
-        self, select: Iterable[str] = (), *, target: str = "live", listener: Listener = SILENT
+        self,
+        select: Iterable[str] = (),
+        *,
+        target: str = "live",
+        jobs: int | None = None,
+        listener: Listener = SILENT,
     ) -> BuildResult:
         """Bring a target up to date in one commit, or leave it as it was and raise.
 
-        `select` names scripts that are built in full, with all that follows from them.
+        `select` names scripts that are built in full, with all that follows from them. A large
+        first build runs `jobs` scripts at once, by default one for each core of this machine, and
+        nothing is ingested meanwhile.
         """
         return build(
             self.database,
@@ -90,6 +97,7 @@ class Project:
             select,
             listener.result,
             listener.starting,
+            jobs,
         )
 
     def plan(self, select: Iterable[str] = (), *, target: str = "live") -> tuple[Step, ...]:
@@ -106,14 +114,14 @@ class Project:
         self,
         *,
         target: str = "live",
-        jobs: int = 1,
+        jobs: int | None = None,
         repair: bool = False,
         listener: Listener = SILENT,
     ) -> Verdict:
         """Build what is due, rebuild everything beside it, and compare the two row by row.
 
-        `jobs` scripts run at once. With `repair`, publish what differs. Nothing is ingested
-        meanwhile.
+        `jobs` scripts run at once, by default one for each core of this machine. With `repair`,
+        publish what differs. Nothing is ingested meanwhile.
         """
         return verify(
             self.database,

@@ -276,7 +276,9 @@ add column if not exists horizon_chain text,
 add column if not exists search_elapsed interval,
 add column if not exists newest_event timestamptz,
 add column if not exists newest_arrival timestamptz,
-add column if not exists rows_left bigint;
+add column if not exists rows_left bigint,
+add column if not exists build_mode text
+constraint build_mode_is_known check (build_mode in ('full', 'incremental'));
 
 comment on table orchestrator.runs is
 'One row per attempt of anything: a window of a pipeline, a build, a script.';
@@ -289,6 +291,8 @@ comment on column orchestrator.runs.status is
 comment on column orchestrator.runs.pipeline_id is 'The pipeline, for the kinds that ingest.';
 comment on column orchestrator.runs.target is 'The target built into; live is what readers see.';
 comment on column orchestrator.runs.script is 'layer.script, for kind script.';
+comment on column orchestrator.runs.build_mode is
+'Whether a script filled its table in full or took on what was new; null for other kinds.';
 comment on column orchestrator.runs.parent_run_id is
 'The build that a script ran in, or the run that an undo took back.';
 comment on column orchestrator.runs.low is 'Start of the window, included: the watermark found.';
@@ -351,6 +355,11 @@ create index if not exists runs_by_pipeline on orchestrator.runs (pipeline_id, r
 -- The scripts of a build.
 create index if not exists runs_by_parent on orchestrator.runs (parent_run_id)
 where parent_run_id is not null;
+-- The last times of a script.
+create index if not exists runs_by_script on orchestrator.runs (
+    target, script, build_mode, run_id
+)
+where kind = 'script' and status = 'succeeded';
 -- The last build of a target.
 create index if not exists runs_by_target on orchestrator.runs (target, run_id)
 where kind in ('build', 'rebuild', 'verify');

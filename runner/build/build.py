@@ -5,28 +5,35 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import count as count_from
 
+from runner.build.compose import PRELUDE, Composer, is_empty
 from runner.build.evidence import Evidence
 from runner.build.plan import Step, decide
+from runner.build.publish import find_reshaped
 from runner.build.transaction import BuildResult, BuildTransaction, OnResult, Starting
+from runner.build.workers import cores, drop_scratch, filled, pipelines_locked
 from runner.database import ledger, retry, zones
 from runner.database.ledger import Position
 from runner.database.session import (
     BUILD_LOCK,
-    LOCK_NOT_AVAILABLE,
     Database,
     LockHeld,
-    QueryFailed,
     Session,
     lock_number,
 )
-from runner.database.tables import exists
+from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest
+from runner.project.manifest import LEAVES, MANIFEST, Manifest
 from runner.project.target import RAW_SCHEMA, Target
+
+# A first build of fewer rows runs in one transaction. Workers cost up to 0.5 s of CPU, for their
+# sessions, DDL and publication: 1.4 s instead of 0.95 s for 5,000 events; for 50,000 it is 4.2 s
+# instead of 3.9 s, which two of them share.
+WORKERS_FROM = 50_000
 
 
 def read_plan(
@@ -53,29 +60,32 @@ def build(
     patterns: Iterable[str] = (),
     on_result: OnResult = lambda result: None,
     starting: Starting = lambda step, index, count: None,
+    jobs: int | None = None,
 ) -> BuildResult:
     """Bring a target up to date, or leave it as it was and raise.
 
-    Scripts that match `patterns` are built in full, with everything that depends on them. LockHeld
-    if another build of the target is running. A build whose connection is lost is begun again.
+    Scripts that match `patterns` are built in full, with everything that depends on them. A large
+    first build runs `jobs` scripts at once, by default one for each core. LockHeld if another build
+    of the target is running. A build whose connection is lost is begun again.
     """
     patterns = list(patterns)
-    for failures in count(1):
+    for failures in count_from(1):
         try:
             with open_builder(database, manifest, target, "build", on_result, starting) as builder:
-                return builder.bring_up_to_date(patterns)
+                return builder.bring_up_to_date(patterns, jobs or cores())
         except RunnerError as error:
             is_worth_it = retry.is_worth_a_build(error, failures - 1)
             if was_interrupted(error) or failures == retry.ATTEMPTS or not is_worth_it:
                 raise
         time.sleep(retry.delay(failures))
-    raise AssertionError("count() never ends")
+    raise AssertionError("count_from() never ends")
 
 
 @dataclass(frozen=True, slots=True)
 class Builder:
     """Builds a target whose lock is held. `evidence` is the session that records what it does."""
 
+    database: Database
     manifest: Manifest
     target: Target
     work: Session
@@ -83,7 +93,7 @@ class Builder:
     on_result: OnResult
     starting: Starting
 
-    def bring_up_to_date(self, patterns: Sequence[str] = ()) -> BuildResult:
+    def bring_up_to_date(self, patterns: Sequence[str] = (), jobs: int = 1) -> BuildResult:
         """Build what is due, if anything is."""
         started = time.monotonic()
         work, manifest, target = self.work, self.manifest, self.target
@@ -92,15 +102,57 @@ class Builder:
         # After a failure that was repaired, record a success even if there is nothing else to do.
         if not has_work and not ledger.last_build_failed(work, target.name):
             return BuildResult()
-        transaction = self.begin("build")
-        with transaction.evidence.of_failure():
-            replicas = ledger.replicas(work)
-            with work.transaction():
-                transaction.lock_replicas(replicas)
-                transaction.run(*read_plan(work, manifest, target, patterns))
+        with ExitStack() as locks:
+            has_workers = jobs > 1 and not patterns and self._is_large_first(steps)
+            if has_workers:
+                try:
+                    locks.enter_context(pipelines_locked(work))
+                except LockHeld:  # while rows come in, only one transaction sees one version
+                    has_workers = False
+            transaction = self.begin("build")
+            with transaction.evidence.of_failure():
+                if has_workers:
+                    self._fill_first(transaction, steps, jobs)
+                else:
+                    replicas = ledger.replicas(work)
+                    with work.transaction():
+                        transaction.lock_replicas(replicas)
+                        transaction.run(*read_plan(work, manifest, target, patterns))
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
         return transaction.result(time.monotonic() - started)
+
+    def _is_large_first(self, steps: Sequence[Step]) -> bool:
+        """Whether a build fills an empty target from so many rows that workers are worth it."""
+        if any(step.mode == "skip" for step in steps):
+            return False
+        for step in steps:
+            for table in self.target.tables(step.script) if not step.script.is_view else ():
+                if exists(self.work, table) and not is_empty(self.work, table):
+                    return False
+        may = "select has_database_privilege(current_database(), 'create') as create_schemas"
+        replicas = ledger.replicas(self.work)
+        return (
+            self.work.row(may)["create_schemas"]
+            and sum(count(self.work, name, WORKERS_FROM) for name in replicas) >= WORKERS_FROM
+        )
+
+    def _fill_first(self, transaction: BuildTransaction, steps: list[Step], jobs: int) -> None:
+        """Fill all tables out of sight, `jobs` at a time, then publish them in one transaction."""
+        work = self.work
+        steps = [replace(step, mode="full") for step in steps]
+        self.refuse_losses(steps)
+        with (
+            filled(self.database, transaction, steps, jobs, on_filled=transaction.done) as results,
+            work.transaction(),
+        ):
+            work.run(PRELUDE)
+            transaction.publish_first(*read_plan(work, self.manifest, self.target), results)
+
+    def refuse_losses(self, steps: Sequence[Step]) -> None:
+        """RunnerError if replacing the tables of these scripts would take something along."""
+        with self.work.rehearsal():
+            find_reshaped(self.work, Composer(self.manifest, self.target, {}), steps)
 
     def begin(self, kind: str) -> BuildTransaction:
         """Record that a run begins, and return its transaction, which is not open yet."""
@@ -128,36 +180,7 @@ def open_builder(
         ledger.abandon_builds(evidence, target.name)
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
-        yield Builder(manifest, target, work, evidence, on_result, starting)
-
-
-def drop_scratch(work: Session, scratch: Target) -> None:
-    """Drop the tables of a scratch target.
-
-    LockHeld if sessions that fill them are still ending, or if somebody reads them, as a dump of
-    the whole database does.
-    """
-    schemas = [f"{scratch.prefix}{layer}" for layer in reversed(LAYERS)]
-    found = work.row(
-        "select exists (select from pg_namespace where nspname = any(%(names)s)) as found",
-        {"names": schemas},
-    )
-    if not found["found"]:
-        return
-    with work.lock(BUILD_LOCK, lock_number(scratch.name), f"a rebuild into {scratch.name}"):
-        work.run("set lock_timeout = '1s'")
-        try:
-            for schema in schemas:
-                work.run(f"drop schema if exists {schema} cascade")
-        except QueryFailed as error:
-            if error.sqlstate != LOCK_NOT_AVAILABLE:
-                raise
-            raise LockHeld(
-                f"the tables of {schema}, left by a rebuild, are being read",
-                "keep pg_dump from reading them: --exclude-schema='*_scratch_*'",
-            ) from error
-        finally:
-            work.run("reset lock_timeout")
+        yield Builder(database, manifest, target, work, evidence, on_result, starting)
 
 
 def _check_time_zone(session: Session, manifest: Manifest) -> None:

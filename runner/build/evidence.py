@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.build.plan import Step
 from runner.database import ledger
+from runner.database.ledger import SlowScript
 from runner.database.session import Changes, Row, Session
 from runner.errors import RunnerError
 
@@ -35,7 +37,7 @@ class Evidence:
             raise
 
     @contextlib.contextmanager
-    def of_script(self, work: Session, script: str) -> Iterator[None]:
+    def of_script(self, work: Session, step: Step) -> Iterator[None]:
         """Record that a script failed if what runs inside raises."""
         started = time.monotonic()
         try:
@@ -43,21 +45,26 @@ class Evidence:
         except BaseException as error:
             seconds = time.monotonic() - started
             with contextlib.suppress(RunnerError):  # the error on its way matters more
-                self.script_done(work, script, seconds, Changes(), error)
+                self.script_done(work, step, seconds, Changes(), error)
             raise
 
     def script_done(
         self,
         work: Session,
-        script: str,
+        step: Step,
         seconds: float,
         changes: Changes,
         error: BaseException | None = None,
     ) -> None:
         if self.session:
+            key, mode = step.script.key, step.mode
             ledger.script_done(
-                self.session, self.run_id, work, self.target, script, seconds, changes, error
+                self.session, self.run_id, work, self.target, key, mode, seconds, changes, error
             )
+
+    def slow_scripts(self) -> tuple[SlowScript, ...]:
+        """Return the scripts of this build that took much longer than they usually do."""
+        return ledger.slow_scripts(self.session, self.run_id) if self.session else ()
 
     def check_done(
         self, script: str, check: str, status: str, bad_rows: int, sample: list[Any]

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.build.changes import Rows
-from runner.build.compose import Composer
+from runner.build.compose import Composer, Piece, is_empty
 from runner.build.plan import Step
 from runner.build.shape import columns, reshaped, shape_differences
-from runner.database.names import join, relation
+from runner.database.locks import ATTEMPTS, LOCK_TIMEOUT, lock_exclusively
 from runner.database.queries import named_query
 from runner.database.session import (
     LOCK_NOT_AVAILABLE,
-    QUERY_CANCELED,
     Changes,
     QueryFailed,
     Session,
 )
 from runner.database.tables import exists, kind
 from runner.errors import RunnerError
-from runner.project.graph import followers
+from runner.project.graph import followers, neighbours, reachable
 from runner.project.manifest import LAYERS, Script
+from runner.project.target import Target
 
-# While a strong lock is waited for, new readers wait behind it.
-LOCK_TIMEOUT = "50ms"
-ATTEMPTS = 40
-LONGEST_DELAY_SECONDS = 2.0
+FIRST_ATTEMPTS = 8  # about five seconds: then the rows are written a second time
 
 
 def find_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -> set[str]:
@@ -79,21 +74,85 @@ def _refuse_other_kinds(session: Session, composer: Composer, scripts: Sequence[
                 )
 
 
+def replaceable(session: Session, composer: Composer) -> frozenset[str]:
+    """Return the tables of a target that are empty and can be replaced by those of its scratch
+    target without anybody noticing: nothing hangs on them, and nobody has set them up otherwise.
+    Nor can a table that a view reads on which something hangs.
+    """
+    target, scratch = composer.target, composer.target.scratch
+    scripts = {
+        target.table(script.layer, name): script
+        for script in composer.manifest.scripts.values()
+        for name in script.tables
+    }
+    live = [name for name in scripts if exists(session, name)]
+    fresh = [scratch.table(scripts[name].layer, name.partition(".")[2]) for name in live]
+    new = dict(zip(fresh, live, strict=True))
+    views = [name for name in live if scripts[name].is_view]
+
+    def named(query: str, tables: list[str]) -> set[str]:
+        values = {"fresh": fresh, "ours": views, "schemas": _schemas(scratch)}
+        found = session.named(f"build/shape.{query}", tables=tables, **values)
+        return {row["table_name"] for row in found}
+
+    bound = named("set_up", live) | named("dependents", live)
+    bound |= {new[name] for name in named("strangers", fresh)}
+    needs, _ = neighbours(composer.manifest)
+    held = reachable({scripts[name].key for name in bound if scripts[name].is_view}, needs)
+    return frozenset(
+        name
+        for name, other in zip(live, fresh, strict=True)
+        if name not in bound
+        and not scripts[name].is_view
+        and scripts[name].key not in held
+        and is_empty(session, name)
+        and not shape_differences(session, name, other)
+    )
+
+
+def _schemas(target: Target) -> list[str]:
+    return [f"{target.prefix}{layer}" for layer in LAYERS]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table that is to be published, where readers see it and where it was filled."""
+
+    script: Script
+    name: str
+    live: str
+    fresh: str
+    definition: Piece
+
+
 @dataclass(slots=True)
 class Publisher:
     """Brings tables from the scratch target to the target that people read.
 
     A table whose shape stays gets the difference, for which no reader waits. A table with another
     shape is replaced, which takes a strong lock, at the very end and for a moment. `staged` has the
-    differences that are already known, by table.
+    differences that are already known, by table; None where nothing differs.
     """
 
     session: Session
     composer: Composer
-    staged: Mapping[str, Rows] = field(default_factory=dict)
-    swaps: list[tuple[Script, str, str]] = field(default_factory=list)
-    views: list[tuple[Script, str, bool]] = field(default_factory=list)
+    staged: Mapping[str, Rows | None] = field(default_factory=dict)
+    swaps: list[_Table] = field(default_factory=list)
+    views: list[tuple[Script, bool]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    # Of a first build: the tables that may be replaced, and those that are about to be.
+    empty: frozenset[str] = frozenset()
+    firsts: list[_Table] = field(default_factory=list)
+
+    def replace_empty(self) -> None:
+        """From now on replace tables that are empty, too, where nobody would notice: that saves
+        writing all rows a second time.
+        """
+        for script in self.composer.manifest.scripts.values():
+            for table in self._tables(script):
+                if not exists(self.session, table.live):
+                    self.session.run(table.definition.text, table.definition.file)
+        self.empty = replaceable(self.session, self.composer)
 
     def publish(self, script: Script, is_changed: bool) -> Changes:
         """Publish what differs, and keep what has to be replaced for `swap`.
@@ -101,69 +160,109 @@ class Publisher:
         Returns the changes that readers will see. `is_changed` says that the script's text is new.
         """
         if script.is_view:
-            self._keep_view(script, is_changed)
+            self.views.append((script, is_changed))
             return Changes()
-        target, changes = self.composer.target, Changes()
-        definitions = self.composer.definitions(script)
-        for name, definition in zip(script.tables, definitions, strict=True):
-            table = target.table(script.layer, name)
-            fresh = target.scratch.table(script.layer, name)
-            is_missing = not exists(self.session, table)
+        changes = Changes()
+        for table in self._tables(script):
+            if table.live in self.empty:
+                self.firsts.append(table)
+                continue
+            is_missing = not exists(self.session, table.live)
             if is_missing:
                 # A table created in a schema has its default grants, a table moved there has not.
                 # So create an empty one, whose grants the new one takes over.
-                self.session.run(definition.text, definition.file)
-            if is_missing or self._is_new_shape(table, fresh):
-                self.swaps.append((script, table, fresh))
-                changes += Changes(inserted=self._count(fresh), deleted=self._count(table))
+                self.session.run(table.definition.text, table.definition.file)
+            if is_missing or self._is_new_shape(table):
+                self.swaps.append(table)
+                rows = (self._count(name) for name in (table.fresh, table.live))
+                changes += Changes(inserted=next(rows), deleted=next(rows))
                 continue
-            # For a new index or comment. Only this table's: the other may still lack a column.
-            self.session.run(definition.text, definition.file)
-            before = self.session.changes(table)
-            rows = self.staged.get(table)
-            for piece in self.composer.publish(script, name, fresh, self.session, rows):
-                self.session.run(piece.text, script.path)
-            self.session.run(f"analyze {table}")
-            changes += self.session.changes(table) - before
+            changes += self._publish_difference(table)
         return changes
 
-    def _keep_view(self, script: Script, is_changed: bool) -> None:
-        """Keep a view that changes for `swap`; it is dropped first if its columns do not stay."""
+    def _tables(self, script: Script) -> list[_Table]:
+        if script.is_view:
+            return []
+        target, scratch = self.composer.target, self.composer.target.scratch
+        definitions = self.composer.definitions(script)
+        return [
+            _Table(
+                script,
+                name,
+                target.table(script.layer, name),
+                scratch.table(script.layer, name),
+                definition,
+            )
+            for name, definition in zip(script.tables, definitions, strict=True)
+        ]
+
+    def _publish_difference(self, table: _Table) -> Changes:
+        # For a new index or comment. Only this table's: the other may still lack a column.
+        self.session.run(table.definition.text, table.definition.file)
+        rows = self.staged.get(table.live)
+        if rows is None and table.live in self.staged:
+            return Changes()
+        before = self.session.changes(table.live)
+        pieces = self.composer.publish(table.script, table.name, table.fresh, self.session, rows)
+        for piece in pieces:
+            self.session.run(piece.text, table.script.path)
+        self.session.run(f"analyze {table.live}")
+        return self.session.changes(table.live) - before
+
+    def _new_views(self) -> dict[str, tuple[Script, bool]]:
+        """Return the views to be defined anew, by name, and whether they have to be dropped first,
+        because their columns do not stay or because they read what is replaced.
+        """
         target = self.composer.target
-        name = target.table(script.layer, script.name)
-        reads = {target.table(*need.split(".")) for need in script.needs}
-        dropped = {table for _, table, _ in self.swaps}
-        dropped |= {view for _, view, is_new in self.views if is_new}
-        old = list(columns(self.session, name).items())
-        new = columns(self.session, target.scratch.table(script.layer, script.name))
-        is_new_shape = bool(reads & dropped) or old != list(new.items())[: len(old)]
-        if is_new_shape:
-            _refuse_dependents(self.session, self.composer, [script])
-        if is_changed or is_new_shape or not old:
-            self.views.append((script, name, is_new_shape and bool(old)))
+        dropped = {table.live for table in (*self.swaps, *self.firsts)}
+        views = {}
+        for script, is_changed in self.views:
+            name = target.table(script.layer, script.name)
+            reads = {target.table(*need.split(".")) for need in script.needs}
+            old = list(columns(self.session, name).items())
+            new = columns(self.session, target.scratch.table(script.layer, script.name))
+            is_new_shape = bool(reads & dropped) or old != list(new.items())[: len(old)]
+            if is_new_shape:
+                _refuse_dependents(self.session, self.composer, [script])
+            if is_new_shape and old:
+                dropped.add(name)
+            if is_changed or is_new_shape or not old:
+                views[name] = script, is_new_shape and bool(old)
+        return views
 
     def swap(self) -> list[Script]:
         """Replace tables, and the views over them; returns their scripts."""
-        if not self.swaps and not self.views:
+        views = self._new_views()
+        if self.firsts:
+            try:
+                self._lock(views, FIRST_ATTEMPTS)
+            except QueryFailed as error:
+                if error.sqlstate != LOCK_NOT_AVAILABLE:
+                    raise
+                for table in self.firsts:
+                    self._publish_difference(table)
+                self.firsts = []
+                views = self._new_views()
+        tables = [*self.swaps, *self.firsts]
+        if not tables and not views:
             return []
-        names = [name for _, name, _ in (*self.swaps, *self.views) if exists(self.session, name)]
-        self._lock([*names, *(fresh for _, _, fresh in self.swaps)])
-        new_views = [name for _, name, is_new in self.views if is_new]
+        self._lock(views, ATTEMPTS)
+        new_views = [name for name, (_, is_new) in views.items() if is_new]
         grants = {name: self._grants(name, name, name) for name in new_views}
         for name in reversed(new_views):
             self.session.run(f"drop view {name}")
-        for _, table, fresh in self.swaps:
-            grants_of_old = self._grants(table, fresh, table)
-            self.session.run(f"drop table if exists {table}")
-            self.session.run(f"alter table {fresh} set schema {table.partition('.')[0]}")
+        for table in tables:
+            grants_of_old = self._grants(table.live, table.fresh, table.live)
+            self.session.run(f"drop table if exists {table.live}")
+            self.session.run(f"alter table {table.fresh} set schema {table.live.partition('.')[0]}")
             self._run_all(grants_of_old)
-        self._refuse_strangers([table for _, table, _ in self.swaps])
-        for view, name, _ in self.views:
-            for piece in self.composer.definitions(view):
+        self._refuse_strangers([table.live for table in tables])
+        for name, (script, _) in views.items():
+            for piece in self.composer.definitions(script):
                 self.session.run(piece.text, piece.file)
             self._run_all(grants.get(name, []))
         self.session.run("set local lock_timeout to default")
-        return [script for script, _, _ in (*self.swaps, *self.views)]
+        return [*(table.script for table in tables), *(script for script, _ in views.values())]
 
     def _run_all(self, texts: list[str]) -> None:
         for text in texts:
@@ -176,8 +275,7 @@ class Publisher:
 
     def _refuse_strangers(self, tables: list[str]) -> None:
         """A type or function of the scratch schemas would be dropped, with all that uses it."""
-        schemas = [f"{self.composer.target.scratch.prefix}{layer}" for layer in LAYERS]
-        values = {"tables": tables, "schemas": schemas}
+        values = {"tables": tables, "schemas": _schemas(self.composer.target.scratch)}
         found = self.session.rows(named_query("build/shape.strangers"), values)
         if found:
             names = ", ".join(row["name"] for row in found)
@@ -186,41 +284,21 @@ class Publisher:
                 "keep types and functions that columns need in another schema",
             )
 
-    def _lock(self, tables: list[str]) -> None:
-        """Lock all tables or none. Wait for a reader's transaction, but never with other readers
-        queued behind.
-        """
-        if not tables:
-            return
-        names = join([relation(table) for table in tables]).as_string(None)
-        for attempt in range(ATTEMPTS):
-            try:
-                with self.session.savepoint():
-                    # Both stay until the swap is done, as readers wait for whatever it waits for.
-                    # The first limits each lock, the second all of them.
-                    self.session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
-                    self.session.run(f"set local statement_timeout = '{LOCK_TIMEOUT}'")
-                    self.session.run(f"lock table {names} in access exclusive mode")
-                    self.session.run("set local statement_timeout to default")
-                return
-            except QueryFailed as error:
-                if error.sqlstate not in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
-                    raise
-            time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
-        holders = self.session.rows(named_query("build/shape.holders"), {"tables": tables})
-        who = ", ".join(
-            "{application_name} (server process {pid}, {state})".format(**h) for h in holders
-        )
-        raise RunnerError(
-            f"{', '.join(tables)}: in use for too long to be replaced, by {who or 'somebody'}",
-            "wait for it to end, or end it, and build again",
-        )
+    def _lock(self, views: Collection[str], attempts: int) -> None:
+        """Lock all that is replaced, or raise QueryFailed."""
+        tables = [*self.swaps, *self.firsts]
+        live = [*(table.live for table in tables), *(v for v in views if exists(self.session, v))]
+        for names in ([table.fresh for table in tables], live):
+            if names:
+                lock_exclusively(self.session, names, "to be replaced", attempts)
+        # Until the swap is done, as readers wait for whatever it waits for.
+        self.session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
 
-    def _is_new_shape(self, table: str, fresh: str) -> bool:
-        parts = shape_differences(self.session, table, fresh)
+    def _is_new_shape(self, table: _Table) -> bool:
+        parts = shape_differences(self.session, table.live, table.fresh)
         if parts:
             self.notes.append(
-                f"{table} was replaced, because its shape changed ({', '.join(parts)}): a"
+                f"{table.live} was replaced, because its shape changed ({', '.join(parts)}): a"
                 " transaction that was already open and had not read it yet finds it empty"
             )
         return bool(parts)

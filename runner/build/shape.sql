@@ -93,6 +93,87 @@ where
         where constraints.conindid = indexes.indexrelid
     )
 
+-- set_up --
+-- Of tables and those that would take their places, the ones that are not set up alike.
+select pairs.live as table_name
+from unnest(%(tables)s::text[], %(fresh)s::text[]) as pairs (live, fresh)
+cross join lateral (
+    select count(distinct both_sides.settings) > 1 as differ
+    from (
+        select
+            jsonb_build_array(
+                classes.relkind,
+                classes.relowner,
+                classes.relpersistence,
+                classes.reltablespace,
+                classes.relreplident,
+                classes.relrowsecurity,
+                classes.relforcerowsecurity,
+                classes.relhasrules,
+                classes.relam,
+                to_jsonb(classes.reloptions),
+                obj_description(classes.oid, 'pg_class'),
+                (
+                    select jsonb_agg(
+                        jsonb_build_array(
+                            attributes.attname,
+                            attributes.attstattarget,
+                            attributes.attstorage,
+                            attributes.attcompression,
+                            to_jsonb(attributes.attoptions),
+                            col_description(attributes.attrelid, attributes.attnum)
+                        )
+                        order by attributes.attnum
+                    )
+                    from pg_attribute as attributes
+                    where
+                        attributes.attrelid = classes.oid
+                        and attributes.attnum > 0
+                        and not attributes.attisdropped
+                ),
+                (
+                    select jsonb_agg(
+                        jsonb_build_array(
+                            names.relname,
+                            names.reltablespace,
+                            to_jsonb(names.reloptions),
+                            indexes.indisclustered,
+                            indexes.indisreplident,
+                            obj_description(names.oid, 'pg_class')
+                        )
+                        order by names.relname
+                    )
+                    from pg_index as indexes
+                    inner join pg_class as names on names.oid = indexes.indexrelid
+                    where indexes.indrelid = classes.oid
+                ),
+                (
+                    select jsonb_agg(
+                        jsonb_build_array(
+                            constraints.conname, obj_description(constraints.oid, 'pg_constraint')
+                        )
+                        order by constraints.conname
+                    )
+                    from pg_constraint as constraints
+                    where constraints.conrelid = classes.oid
+                ),
+                (
+                    select jsonb_agg(parents.inhparent order by parents.inhparent)
+                    from pg_inherits as parents
+                    where parents.inhrelid = classes.oid
+                ),
+                (
+                    select jsonb_agg(labels.label order by labels.provider, labels.objsubid)
+                    from pg_seclabel as labels
+                    where labels.classoid = 'pg_class'::regclass and labels.objoid = classes.oid
+                )
+            ) as settings
+        from pg_class as classes
+        where classes.oid in (to_regclass(pairs.live), to_regclass(pairs.fresh))
+    ) as both_sides
+) as settings
+where settings.differ
+
 -- dependents --
 -- What depends on a table, and would be dropped with it or prevent that.
 select
@@ -157,6 +238,7 @@ order by
 -- strangers --
 -- Types and functions of some schemas that given tables of other schemas use.
 select distinct
+    tables.name as table_name,
     coalesce(types.typname, functions.proname)::text as name
 from pg_depend as dependencies
 left join pg_attrdef as defaults
@@ -167,13 +249,16 @@ left join pg_type as types
     on dependencies.refclassid = 'pg_type'::regclass and types.oid = dependencies.refobjid
 left join pg_proc as functions
     on dependencies.refclassid = 'pg_proc'::regclass and functions.oid = dependencies.refobjid
+inner join unnest(%(tables)s::text[]) as tables (name)
+    on
+        to_regclass(tables.name)
+        = case dependencies.classid
+            when 'pg_class'::regclass then dependencies.objid
+            when 'pg_attrdef'::regclass then defaults.adrelid
+            when 'pg_constraint'::regclass then rules.conrelid
+        end
 where
-    case dependencies.classid
-        when 'pg_class'::regclass then dependencies.objid
-        when 'pg_attrdef'::regclass then defaults.adrelid
-        when 'pg_constraint'::regclass then rules.conrelid
-    end = any(%(tables)s::regclass[])
-    and coalesce(types.typnamespace, functions.pronamespace)::regnamespace::text
+    coalesce(types.typnamespace, functions.pronamespace)::regnamespace::text
     = any(%(schemas)s)
 
 -- grants --
@@ -243,17 +328,3 @@ from (
 order by
     statements.place,
     statements.text
-
--- holders --
--- The sessions that hold locks on tables.
-select distinct
-    activity.pid,
-    activity.application_name,
-    coalesce(activity.state, 'unknown') as state
-from pg_locks as locks
-inner join pg_stat_activity as activity on activity.pid = locks.pid
-where
-    locks.relation = any(%(tables)s::regclass[])
-    and locks.granted
-    and locks.pid <> pg_backend_pid()
-order by activity.pid

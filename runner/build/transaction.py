@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
+from runner.build.changes import Rows
 from runner.build.checks import run_checks
 from runner.build.compose import Composer, FindReshaped, Part, lock_replicas, parts
 from runner.build.evidence import Evidence
@@ -14,7 +15,7 @@ from runner.build.fingerprint import fingerprint
 from runner.build.plan import Step
 from runner.build.publish import Publisher, find_reshaped
 from runner.database import ledger
-from runner.database.ledger import Position
+from runner.database.ledger import Position, SlowScript
 from runner.database.session import Changes, Session
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
@@ -34,7 +35,8 @@ class BuildResult:
     """A finished build; `run_id` is None if there was nothing to do.
 
     `warnings` are of checks, `notes` of tables that were replaced. `restated` maps tables to the
-    number of published days that changed, the last day not counted.
+    number of published days that changed, the last day not counted. `slow` scripts took much longer
+    than they usually do.
     """
 
     run_id: int | None = None
@@ -43,6 +45,7 @@ class BuildResult:
     warnings: tuple[str, ...] = ()
     restated: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    slow: tuple[SlowScript, ...] = ()
 
 
 # Called before a script, with its number from 0 and the number of scripts; and after it.
@@ -64,6 +67,7 @@ class BuildTransaction:
     warnings: list[str] = field(default_factory=list)
     restated: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    slow: tuple[SlowScript, ...] = ()
 
     @property
     def run_id(self) -> int:
@@ -77,6 +81,7 @@ class BuildTransaction:
             tuple(self.warnings),
             self.restated,
             tuple(self.notes),
+            self.slow,
         )
 
     def lock_replicas(self, replicas: list[str]) -> None:
@@ -104,11 +109,11 @@ class BuildTransaction:
             done = self.run_script(self.work, part.step, part)
             if part.composer is composer:
                 self._remember(part.step.script)
-                self._done(done)
+                self.done(done)
             else:
                 filled.append(done)
         publisher = Publisher(self.work, composer)
-        self.publish(publisher, filled, {step.script.key for step in due if step.changed})
+        self._publish(publisher, filled, {step.script.key for step in due if step.changed})
         self.finish(positions, publisher)
 
     def run_script(self, session: Session, step: Step, part: Part) -> ScriptResult:
@@ -116,7 +121,7 @@ class BuildTransaction:
         script = step.script
         table = part.composer.target.table(script.layer, script.name)
         started = time.monotonic()
-        with self.evidence.of_script(session, script.key):
+        with self.evidence.of_script(session, step):
             before = session.changes(table)
             for piece in part.pieces:
                 session.run(piece.text, piece.file or script.path)
@@ -124,7 +129,43 @@ class BuildTransaction:
             self.warnings += run_checks(session, part.composer, script, step.mode, self.evidence)
         return ScriptResult(step, changes, time.monotonic() - started)
 
-    def publish(
+    def publish_rebuilt(
+        self,
+        positions: Mapping[str, Position],
+        steps: list[Step],
+        filled: list[ScriptResult],
+        staged: Mapping[str, Rows | None],
+        unlike: Collection[str] = (),
+    ) -> None:
+        """Publish all tables, filled in the scratch target, and consume up to the positions. Views
+        are defined anew if their text has changed, or if they are among the `unlike`.
+        """
+        publisher = Publisher(self.work, self._composer(positions, steps), staged)
+        changed = {step.script.key for step in steps if step.changed}
+        self._publish(publisher, filled, changed | set(unlike))
+        self.finish(positions, publisher)
+
+    def publish_first(
+        self, positions: Mapping[str, Position], steps: list[Step], filled: list[ScriptResult]
+    ) -> None:
+        """The same for an empty target. What its scripts changed is known and told already."""
+        publisher = Publisher(self.work, self._composer(positions, steps))
+        publisher.replace_empty()
+        for each in filled:
+            script = each.step.script
+            with self.evidence.of_script(self.work, each.step):
+                publisher.publish(script, is_changed=True)
+                self._remember(script)
+        self.finish(positions, publisher)
+
+    def _composer(self, positions: Mapping[str, Position], steps: list[Step]) -> Composer:
+        """Return the composer of the live tables, whose schemas and functions are there."""
+        composer = Composer(self.manifest, self.target, positions, self.run_id)
+        for piece in composer.schemas(steps):
+            self.work.run(piece.text, piece.file)
+        return composer
+
+    def _publish(
         self, publisher: Publisher, filled: list[ScriptResult], changed: Collection[str]
     ) -> None:
         """Publish what was filled in the scratch target. `changed` are the keys of the scripts
@@ -133,11 +174,11 @@ class BuildTransaction:
         for each in filled:
             script = each.step.script
             started = time.monotonic()
-            with self.evidence.of_script(self.work, script.key):
+            with self.evidence.of_script(self.work, each.step):
                 changes = publisher.publish(script, script.key in changed)
                 self._remember(script)
             seconds = each.seconds + time.monotonic() - started
-            self._done(ScriptResult(each.step, changes, seconds))
+            self.done(ScriptResult(each.step, changes, seconds))
 
     def finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
         """Record what was consumed and changed, then replace tables: strong locks come last."""
@@ -153,6 +194,7 @@ class BuildTransaction:
             deleted=total.deleted,
         )
         self.notes += publisher.notes
+        self.slow = self.evidence.slow_scripts()
         for script in publisher.swap():
             self._remember(script)
 
@@ -166,7 +208,8 @@ class BuildTransaction:
             self.target.tables(script),
         )
 
-    def _done(self, result: ScriptResult) -> None:
-        self.evidence.script_done(self.work, result.step.script.key, result.seconds, result.changes)
+    def done(self, result: ScriptResult) -> None:
+        """Record the result of a script, and tell whoever listens."""
+        self.evidence.script_done(self.work, result.step, result.seconds, result.changes)
         self.results.append(result)
         self.on_result(result)

@@ -20,6 +20,24 @@ where
 order by runs.run_id desc
 limit %(last)s
 
+-- trend --
+-- The last builds of a target, or the last times of a script in them, newest first.
+select
+    coalesce(runs.parent_run_id, runs.run_id) as run,
+    coalesce(runs.build_mode, runs.kind) as build,
+    to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SS') as started_at,
+    round(extract(epoch from runs.elapsed), 2) as seconds
+from orchestrator.runs as runs
+where
+    runs.status = 'succeeded'
+    and runs.target = %(target)s
+    and case
+        when %(script)s::text is null then runs.kind in ('build', 'rebuild')
+        else runs.kind = 'script' and runs.script = %(script)s
+    end
+order by runs.run_id desc
+limit %(last)s
+
 -- run --
 -- Everything about one run.
 select

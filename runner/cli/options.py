@@ -64,8 +64,9 @@ jobs_option = number_option(
     "--jobs",
     low=1,
     high=64,
-    default=1,
-    help="Run N scripts at once, each over its own connection.",
+    default=None,
+    help="Run N scripts at once, each over its own connection; by default one for each core of this"
+    " machine, up to eight.",
 )
 
 wait_option: Decorator = click.option(

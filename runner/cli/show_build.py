@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.build.diff import Difference
 from runner.build.transaction import BuildResult
+from runner.cli import show_runs
 from runner.cli.output import program, say, style, table, warn
 from runner.cli.progress import Live, script_rows
 
@@ -37,6 +38,7 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
         f"{what} {done.run_id}: {len(done.results)} scripts, {changed:,} rows changed, {checks},"
         f" {done.seconds:.1f}s"
     )
+    show_runs.slow(done.slow)
     for note in done.notes:
         say(note)
     if done.restated:
@@ -54,6 +56,7 @@ def as_data(done: BuildResult) -> dict[str, Any]:
         "seconds": round(done.seconds, 3),
         "warnings": done.warnings,
         "restated": done.restated,
+        "slow": [asdict(each) for each in done.slow],
         "scripts": [
             {
                 "script": result.step.script.key,

@@ -8,11 +8,13 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from runner.cli.output import can_write, say
+from runner.cli.output import can_write, is_terminal, program, say, table, warn
+from runner.database.ledger import SlowScript
 
 Row = Mapping[str, Any]
 
 WIDEST_BAR = 40
+NO_BUILDS = "no build has succeeded yet: python -m runner build"
 # Restated days that are shown to a person.
 SHOWN_DAYS = 20
 
@@ -43,6 +45,38 @@ def restatements(days: Sequence[Row]) -> None:
         if len(rows) > SHOWN_DAYS:
             rest = f"{len(rows) - SHOWN_DAYS:,} more"
             say(f"and {rest}: see --json, or orchestrator.restatements")
+
+
+def trend(builds: Sequence[dict[str, Any]]) -> None:
+    """Show how long builds took, the last one last: with a bar each for a person at a terminal."""
+    if not is_terminal():
+        table(builds, NO_BUILDS)
+        return
+    if not builds:
+        say(NO_BUILDS)
+        return
+    run = max(len(str(build["run"])) for build in builds)
+    kind = max(len(build["build"]) for build in builds)
+    rows = [
+        {
+            "label": f"{build['run']:>{run}}  {build['started_at']}  {build['build']:<{kind}}",
+            "value": build["seconds"],
+        }
+        for build in builds
+    ]
+    width = shutil.get_terminal_size().columns
+    for line in histogram(rows, width, "█" if can_write("█") else "#"):
+        say(line)
+
+
+def slow(scripts: Sequence[SlowScript]) -> None:
+    """Warn of scripts that took much longer than they usually do."""
+    for each in scripts:
+        warn(
+            f"{each.script} took {each.seconds:.1f} s, {each.seconds / each.median:.1f} times its"
+            f" median ({each.median:.2f} s) in the last {each.times} {each.mode} builds",
+            f"{program()} runs trend {each.script}",
+        )
 
 
 def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:

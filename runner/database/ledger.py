@@ -17,6 +17,8 @@ from runner.errors import RunnerError, StartError, was_interrupted
 NEWEST = (
     "to_regclass('orchestrator.pipeline_freshness') is not null"
     " and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null"
+    " and exists (select from pg_attribute where attname = 'build_mode'"
+    " and attrelid = to_regclass('orchestrator.runs'))"
 )
 
 
@@ -135,6 +137,7 @@ def script_done(
     work: Session,
     target: str,
     script: str,
+    mode: str,
     seconds: float,
     changes: Changes | None = None,
     error: BaseException | None = None,
@@ -146,6 +149,7 @@ def script_done(
         status="failed" if error else "succeeded",
         target=target,
         script=script,
+        mode=mode,
         parent_run_id=build_id,
         seconds=seconds,
         host=host(),
@@ -306,10 +310,26 @@ def is_built(session: Session, target: str) -> bool:
     return bool(_rows(session, "is_built", target=target)[0]["is_built"])
 
 
-def script_seconds(session: Session, target: str) -> dict[str, float]:
-    """Return the longest recent time of each script of a target in seconds, by key."""
-    rows = _rows(session, "script_seconds", target=target)
+def script_seconds(session: Session, target: str, scripts: Collection[str]) -> dict[str, float]:
+    """Return how long scripts took the last time they filled their tables, by key."""
+    rows = _rows(session, "script_seconds", target=target, scripts=list(scripts))
     return {row["script"]: row["seconds"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class SlowScript:
+    """A script that took more than three times the median of its last times in the same mode."""
+
+    script: str
+    mode: str
+    seconds: float
+    median: float
+    times: int
+
+
+def slow_scripts(session: Session, build_id: int) -> tuple[SlowScript, ...]:
+    """Return the scripts of a build that have become slow, the slowest first."""
+    return tuple(SlowScript(**row) for row in _rows(session, "slow_scripts", run_id=build_id))
 
 
 def built_scripts(

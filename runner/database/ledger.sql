@@ -104,14 +104,15 @@ where
 -- script_done --
 -- Record that a script of the running build ended.
 insert into orchestrator.runs (
-    kind, status, target, script, parent_run_id, rows_inserted, rows_updated, rows_deleted,
-    sqlstate, error, host, backend_pid, started_at, finished_at
+    kind, status, target, script, build_mode, parent_run_id, rows_inserted, rows_updated,
+    rows_deleted, sqlstate, error, host, backend_pid, started_at, finished_at
 )
 values (
     'script',
     %(status)s,
     %(target)s,
     %(script)s,
+    %(mode)s,
     %(parent_run_id)s,
     %(inserted)s,
     %(updated)s,
@@ -498,23 +499,60 @@ select
     ) as is_built
 
 -- script_seconds --
--- The longest recent time of each script.
+-- How long each script took the last time it filled its table in full.
 select
-    scripts.script,
-    max(extract(epoch from scripts.elapsed))::float8 as seconds
-from (
-    select
-        runs.script,
-        runs.elapsed
+    scripts.name as script,
+    extract(epoch from newest.elapsed)::float8 as seconds
+from unnest(%(scripts)s::text[]) as scripts (name)
+cross join lateral (
+    select runs.elapsed
     from orchestrator.runs as runs
     where
         runs.kind = 'script'
-        and runs.target = %(target)s
         and runs.status = 'succeeded'
+        and runs.target = %(target)s
+        and runs.script = scripts.name
+        and runs.build_mode = 'full'
     order by runs.run_id desc
-    limit 500
-) as scripts
-group by scripts.script
+    limit 1
+) as newest
+
+-- slow_scripts --
+-- The scripts of a build that took more than three times the median of their last twenty times in
+-- the same mode. Of fewer than five times there is none to speak of, and half a second is nothing.
+select
+    scripts.script,
+    scripts.build_mode as mode,
+    extract(epoch from scripts.elapsed)::float8 as seconds,
+    usual.median,
+    usual.times
+from orchestrator.runs as scripts
+cross join lateral (
+    select
+        count(*) as times,
+        percentile_cont(0.5) within group (order by extract(epoch from earlier.elapsed)) as median
+    from (
+        select runs.elapsed
+        from orchestrator.runs as runs
+        where
+            runs.kind = 'script'
+            and runs.status = 'succeeded'
+            and runs.target = scripts.target
+            and runs.script = scripts.script
+            and runs.build_mode = scripts.build_mode
+            and runs.run_id < scripts.run_id
+        order by runs.run_id desc
+        limit 20
+    ) as earlier
+) as usual
+where
+    scripts.kind = 'script'
+    and scripts.status = 'succeeded'
+    and scripts.parent_run_id = %(run_id)s
+    and scripts.elapsed >= interval '0.5 seconds'
+    and usual.times >= 5
+    and extract(epoch from scripts.elapsed) > 3 * usual.median
+order by scripts.elapsed desc
 
 -- checks --
 -- The last result of each check.

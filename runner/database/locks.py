@@ -18,14 +18,16 @@ ATTEMPTS = 40
 LONGEST_DELAY_SECONDS = 2.0
 
 
-def lock_exclusively(session: Session, tables: Sequence[str], why: str) -> None:
+def lock_exclusively(
+    session: Session, tables: Sequence[str], why: str, attempts: int = ATTEMPTS
+) -> None:
     """Lock tables, and views, in the open transaction, so that they can be altered: all or none.
 
     QueryFailed, which names the holders, if others use them for too long.
     """
     names = [relation(table).as_string() for table in tables]
     text = f"lock table {', '.join(names)} in access exclusive mode"
-    for attempt in range(ATTEMPTS):
+    for attempt in range(attempts):
         try:
             with session.savepoint():
                 session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")

@@ -16,3 +16,13 @@ def kind(session: Session, name: str) -> str | None:
         {"name": relation(name).as_string()},
     )
     return found[0]["kind"] if found else None
+
+
+def count(session: Session, name: str, limit: int) -> int:
+    """Return how many rows a table has, and `limit` if it has more."""
+    table = relation(name).as_string()
+    return int(
+        session.row(f"select count(*) as rows from (select from {table} limit {limit}) as few")[
+            "rows"
+        ]
+    )

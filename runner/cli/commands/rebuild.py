@@ -19,7 +19,7 @@ from runner.project.target import Target
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, jobs: int, target: Target) -> None:
+def command(project: Path, jobs: int | None, target: Target) -> None:
     """Rebuild all tables from scratch and publish the differences.
 
     The rebuild happens in a scratch schema; readers see the old version until its checks have

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,20 @@ import click
 from runner.cli import output, show_ingest, show_runs
 from runner.cli.connect import database, ledger_session
 from runner.cli.groups import Group
-from runner.cli.options import json_option, last_option, yes_option
+from runner.cli.options import (
+    complete_scripts,
+    json_option,
+    last_option,
+    target_option,
+    yes_option,
+)
 from runner.cli.progress import live
+from runner.database.ledger import slow_scripts
 from runner.database.queries import named_query
 from runner.errors import UsageError
+from runner.project.graph import select
+from runner.project.manifest import load
+from runner.project.target import Target
 from runner.run import open_pipeline
 
 TABLES = ("run_scripts", "run_inputs", "run_checks", "run_logs")
@@ -29,7 +40,7 @@ COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 @json_option
 @click.pass_context
 def command(context: click.Context, last: int, scripts: bool, run_status: str | None) -> None:
-    """List, show and undo runs.
+    """List, show and undo runs, and show how long builds take.
 
     Without a command it lists the latest windows and builds, newest first.
 
@@ -77,6 +88,42 @@ def show(project: Path, run_id: int) -> None:
             output.table(rows, "")
     show_runs.observations(observed)
     show_runs.restatements(_rows(project, "run_restated_days", values))
+
+
+@command.command("trend")
+@click.argument("name", metavar="[SCRIPT]", required=False, shell_complete=complete_scripts)
+@last_option
+@target_option
+@json_option
+@click.pass_obj
+def trend(project: Path, name: str | None, last: int, target: Target) -> None:
+    """Show how long the last builds took, or a script in them.
+
+    It warns of what took more than three times its median of up to twenty builds before, in the
+    same mode: in full, or of what was new. Less than half a second, or fewer than five such builds,
+    are not judged.
+
+    \b
+    Example: python -m runner runs trend fact_miles_earned
+    """
+    script = _script(project, name) if name else None
+    with ledger_session(project) as session:
+        builds = session.named("cli/inspect.trend", script=script, target=target.name, last=last)
+        newest = builds[0]["run"] if builds else 0
+        found = [each for each in slow_scripts(session, newest) if script in (None, each.script)]
+    builds.reverse()
+    if output.style.json:
+        output.data({"builds": builds, "slow": [asdict(each) for each in found]})
+        return
+    show_runs.trend(builds)
+    show_runs.slow(found)
+
+
+def _script(project: Path, name: str) -> str:
+    keys = sorted(select(load(project), [name]))
+    if len(keys) > 1:
+        raise UsageError(f"{name} names {len(keys)} scripts", f"one of them, such as {keys[0]}")
+    return keys[0]
 
 
 @command.command("undo")

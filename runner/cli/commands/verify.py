@@ -21,7 +21,7 @@ from runner.project.target import Target
 @target_option
 @json_option
 @click.pass_obj
-def command(project: Path, repair: bool, jobs: int, target: Target) -> None:
+def command(project: Path, repair: bool, jobs: int | None, target: Target) -> None:
     """Compare the tables with a rebuild, row by row.
 
     Pending changes are built first; the rebuild happens in a scratch schema. Exits with 1 if the

@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 from runner.build.build import build
 from runner.build.checks import CheckFailed
 from runner.build.render import rendered
+from runner.database import ledger
 from runner.database.session import BUILD_LOCK, Database, LockHeld, Session, lock_number
 from runner.errors import RunnerError, StartError
 from runner.project.manifest import load
@@ -61,6 +62,14 @@ def test_an_empty_source_builds_empty_tables(database: Database) -> None:
     run_all(database)
     assert scalar(database, "select count(*) from reporting.kpi_daily") == 0
     assert_equals_rebuild(database)
+
+
+def test_a_build_knows_the_replicas_that_it_has_to_lock(built: Database) -> None:
+    with built.session("test") as session:
+        assert ledger.replicas(session) == [
+            "warehouse.raw_event_stream",
+            "warehouse.raw_utm_campaigns",
+        ]
 
 
 def test_a_second_build_has_nothing_to_do(built: Database) -> None:

@@ -17,7 +17,8 @@ from runner.build.build import build
 from runner.build.checks import CheckFailed
 from runner.build.diff import Comparison, diff
 from runner.build.plan import Step
-from runner.build.rebuild import _seconds_left, rebuild, verify
+from runner.build.rebuild import rebuild, verify
+from runner.build.workers import seconds_left
 from runner.database.session import Database, LockHeld
 from runner.errors import UsageError
 from runner.project.manifest import load
@@ -233,7 +234,7 @@ def test_a_rebuild_that_is_killed_is_cleared_away_by_the_next_build(
 
 def test_the_longest_way_to_the_end_goes_first() -> None:
     needs: dict[str, set[str]] = {"a": set(), "b": set(), "c": {"a"}, "d": {"c", "b"}}
-    left = _seconds_left(needs, {"a": 1, "b": 5, "c": 3, "d": 2})
+    left = seconds_left(needs, {"a": 1, "b": 5, "c": 3, "d": 2})
     assert left == {"a": 6, "b": 7, "c": 5, "d": 2}
 
 

@@ -1,0 +1,226 @@
+"""Fills all tables of a target in its scratch schemas, several scripts at once."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
+from itertools import count
+
+from runner.build.compose import PRELUDE, Composer, Part
+from runner.build.plan import Step
+from runner.build.transaction import BuildTransaction, ScriptResult
+from runner.database import ledger
+from runner.database.queries import named_query
+from runner.database.session import (
+    BUILD_LOCK,
+    LOCK_NOT_AVAILABLE,
+    PIPELINE_LOCK,
+    Database,
+    LockHeld,
+    QueryFailed,
+    Session,
+    lock_number,
+)
+from runner.errors import RunnerError, StartError
+from runner.project.graph import neighbours
+from runner.project.manifest import LAYERS, Script
+from runner.project.target import Target
+
+# What is done with the table of a script that is filled, by one of the sessions.
+Then = Callable[[Session, Script], None]
+# More would wait for each other: there are rarely more scripts ready at once.
+MOST_WORKERS = 8
+# A script of unknown duration counts as so many seconds: what matters is the order.
+UNKNOWN_SECONDS = 0.1
+
+
+def cores() -> int:
+    """Return how many scripts run at once if nobody says so: one for each core of this machine."""
+    if hasattr(os, "sched_getaffinity"):  # fewer than the machine has, in a container for instance
+        return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+@contextlib.contextmanager
+def pipelines_locked(work: Session) -> Iterator[None]:
+    """Hold the locks of all pipelines, so that the replicas stay as they are."""
+    with ExitStack() as locks:
+        for pipeline in work.rows(named_query("ingest/pipelines.all_pipelines")):
+            what = f"an ingest of {pipeline['pipeline_name']}"
+            locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
+        yield
+
+
+def drop_scratch(work: Session, scratch: Target) -> None:
+    """Drop the tables of a scratch target.
+
+    LockHeld if sessions that fill them are still ending, or if somebody reads them, as a dump of
+    the whole database does.
+    """
+    schemas = [f"{scratch.prefix}{layer}" for layer in reversed(LAYERS)]
+    found = work.row(
+        "select exists (select from pg_namespace where nspname = any(%(names)s)) as found",
+        {"names": schemas},
+    )
+    if not found["found"]:
+        return
+    with work.lock(BUILD_LOCK, lock_number(scratch.name), f"a rebuild into {scratch.name}"):
+        work.run("set lock_timeout = '1s'")
+        try:
+            for schema in schemas:
+                work.run(f"drop schema if exists {schema} cascade")
+        except QueryFailed as error:
+            if error.sqlstate != LOCK_NOT_AVAILABLE:
+                raise
+            raise LockHeld(
+                f"the tables of {schema}, left by a rebuild, are being read",
+                "keep pg_dump from reading them: --exclude-schema='*_scratch_*'",
+            ) from error
+        finally:
+            work.run("reset lock_timeout")
+
+
+@contextlib.contextmanager
+def filled(
+    database: Database,
+    transaction: BuildTransaction,
+    steps: list[Step],
+    jobs: int,
+    then: Then | None = None,
+    on_filled: Callable[[ScriptResult], None] = lambda done: None,
+) -> Iterator[list[ScriptResult]]:
+    """Fill and check the tables of all scripts in the scratch target, do `then` with each, and drop
+    them at the end. `on_filled` hears of each script.
+    """
+    work, scratch = transaction.work, transaction.target.scratch
+    composer = Composer(transaction.manifest, scratch, ledger.positions(work, scratch.name))
+    try:
+        drop_scratch(work, scratch)
+        for piece in composer.schemas():
+            work.run(piece.text, piece.file)
+        with ExitStack() as stack:
+            sessions = [
+                session
+                for number in range(jobs)
+                if (session := _open(stack, database, scratch, is_needed=number == 0))
+            ]
+            schedule = _Schedule(transaction, composer, {step.script.key: step for step in steps})
+            results = schedule.run(sessions, then, on_filled)
+        yield results
+    finally:
+        with contextlib.suppress(RunnerError):
+            drop_scratch(work, scratch)
+
+
+def _open(stack: ExitStack, database: Database, scratch: Target, is_needed: bool) -> Session | None:
+    """Open one more session that fills tables; None if the server takes no more, unless it is
+    needed.
+    """
+    try:
+        return stack.enter_context(_worker(database, scratch))
+    except StartError:
+        if is_needed:
+            raise
+        return None
+
+
+@contextlib.contextmanager
+def _worker(database: Database, scratch: Target) -> Iterator[Session]:
+    """Open a session that fills tables; as long as one is open, nobody else drops them."""
+    what = f"a rebuild into {scratch.name}"
+    with (
+        database.session("milepost build, worker") as session,
+        session.lock(BUILD_LOCK, lock_number(scratch.name), what, "_shared"),
+    ):
+        yield session
+
+
+@dataclass(frozen=True, slots=True)
+class _Schedule:
+    """Runs each script as soon as what it needs is filled, the longest path to the end first."""
+
+    transaction: BuildTransaction
+    composer: Composer
+    steps: Mapping[str, Step]
+
+    def run(
+        self,
+        sessions: list[Session],
+        then: Then | None,
+        on_filled: Callable[[ScriptResult], None],
+    ) -> list[ScriptResult]:
+        """Return the results in the order of the steps.
+
+        What `then` does with a table waits until no script is ready.
+        """
+        transaction, steps = self.transaction, self.steps
+        needs, _ = neighbours(transaction.manifest)
+        seconds = ledger.script_seconds(transaction.work, transaction.target.name, steps)
+        left = seconds_left(needs, seconds)
+        results: dict[str, ScriptResult] = {}
+        tasks = {(False, key): {(False, need) for need in needs[key]} for key in steps}
+        if then:
+            tasks |= {(True, key): {(False, key)} for key in steps}
+        sorter = TopologicalSorter(tasks)
+        sorter.prepare()
+        ready: list[tuple[bool, float, str]] = []
+        idle = list(sessions)
+        running: dict[Future[ScriptResult], tuple[bool, str, Session]] = {}
+        numbers = count()
+        with ThreadPoolExecutor(len(sessions)) as pool:
+            try:
+                while sorter.is_active():
+                    for is_filled, key in sorter.get_ready():
+                        heapq.heappush(ready, (is_filled, -left[key], key))
+                    while ready and idle:
+                        is_filled, _, key = heapq.heappop(ready)
+                        session = idle.pop()
+                        if is_filled and then:
+                            future = pool.submit(self._do, then, results[key], session)
+                        else:
+                            transaction.starting(steps[key], next(numbers), len(steps))
+                            future = pool.submit(self._fill, key, session)
+                        running[future] = is_filled, key, session
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        is_filled, key, session = running.pop(future)
+                        results[key] = future.result()
+                        idle.append(session)
+                        sorter.done((is_filled, key))
+                        if not is_filled:
+                            on_filled(results[key])
+            except BaseException:
+                for session in sessions:
+                    session.cancel()
+                raise
+        return [results[key] for key in steps]
+
+    def _fill(self, key: str, session: Session) -> ScriptResult:
+        step = self.steps[key]
+        with session.transaction():
+            session.run(PRELUDE)
+            part = Part(step, self.composer, self.composer.create(step.script, session))
+            return self.transaction.run_script(session, step, part)
+
+    def _do(self, then: Then, done: ScriptResult, session: Session) -> ScriptResult:
+        """Do what follows with the table of a script; its time counts for the script too."""
+        started = time.monotonic()
+        with session.transaction():
+            session.run(PRELUDE)
+            then(session, done.step.script)
+        return replace(done, seconds=done.seconds + time.monotonic() - started)
+
+
+def seconds_left(needs: Mapping[str, set[str]], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return, for each script, the seconds that the slowest path from it to the end will take."""
+    left: dict[str, float] = {}
+    for key in reversed(list(TopologicalSorter(needs).static_order())):
+        following = [left[other] for other, its_needs in needs.items() if key in its_needs]
+        left[key] = seconds.get(key, UNKNOWN_SECONDS) + max(following, default=0.0)
+    return left
