@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from runner.errors import RunnerError
+from runner.errors import RunnerError, StartError
 
 PACKAGE = Path(__file__).parents[1]
 # The packaged files are inside an installed package, or at the top of a clone.
@@ -35,9 +35,8 @@ def read_text(file: Path, name: Path | None = None) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RunnerError(
-            f"{name or file} is not UTF-8: {error.reason}", "save it as UTF-8"
-        ) from error
+        problem = f"{name or file} is not UTF-8: {error.reason}"
+        raise StartError(problem, "save it as UTF-8") from error
 
 
 def statement(project: Path, name: str) -> Path:
