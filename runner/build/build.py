@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from runner.build import reads
 from runner.build.evidence import Evidence
-from runner.build.plan import Step, decide
+from runner.build.fingerprint import TEXTS
+from runner.build.plan import NEVER_BUILT, Step, decide
 from runner.build.transaction import BuildResult, BuildTransaction, OnResult, Starting
 from runner.database import ledger, retry, zones
 from runner.database.ledger import Position
@@ -89,10 +91,11 @@ class Builder:
         work, manifest, target = self.work, self.manifest, self.target
         steps = read_plan(work, manifest, target, patterns)[1]
         has_work = any(step.mode != "skip" for step in steps)
+        warnings = check_needs(manifest, steps)
         # After a failure that was repaired, record a success even if there is nothing else to do.
         if not has_work and not ledger.last_build_failed(work, target.name):
             return BuildResult()
-        transaction = self.begin("build")
+        transaction = self.begin("build", warnings)
         with transaction.evidence.of_failure():
             replicas = ledger.replicas(work)
             with work.transaction():
@@ -102,12 +105,18 @@ class Builder:
             drop_scratch(work, target.scratch)
         return transaction.result(time.monotonic() - started)
 
-    def begin(self, kind: str) -> BuildTransaction:
+    def begin(self, kind: str, warnings: Sequence[str]) -> BuildTransaction:
         """Record that a run begins, and return its transaction, which is not open yet."""
         run_id = ledger.begin(self.evidence, kind, self.work, target=self.target.name)
         evidence = Evidence(self.evidence, run_id, self.target.name)
         return BuildTransaction(
-            self.manifest, self.target, self.work, evidence, self.on_result, self.starting
+            self.manifest,
+            self.target,
+            self.work,
+            evidence,
+            self.on_result,
+            self.starting,
+            warnings=list(warnings),
         )
 
 
@@ -158,6 +167,21 @@ def drop_scratch(work: Session, scratch: Target) -> None:
             ) from error
         finally:
             work.run("reset lock_timeout")
+
+
+def check_needs(manifest: Manifest, steps: Sequence[Step]) -> list[str]:
+    """Check the scripts whose text is not that of the last build, and return warnings.
+
+    In a routine build there are none, and nothing is parsed.
+    """
+    return reads.check(
+        manifest,
+        [
+            step.script
+            for step in steps
+            if step.reason == NEVER_BUILT or TEXTS.intersection(step.changed)
+        ],
+    )
 
 
 def _check_time_zone(session: Session, manifest: Manifest) -> None:

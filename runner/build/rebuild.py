@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from itertools import count
 
-from runner.build.build import Builder, drop_scratch, open_builder, read_plan
+from runner.build.build import Builder, check_needs, drop_scratch, open_builder, read_plan
 from runner.build.changes import Rows, difference_queries
 from runner.build.compose import PRELUDE, Composer, Part
 from runner.build.diff import Difference, compare
@@ -161,10 +161,12 @@ def _pipelines_locked(work: Session) -> Iterator[None]:
 def _begin(builder: Builder, kind: str) -> BuildTransaction:
     """Refuse what cannot be built before anything runs, then begin a run."""
     work, manifest, target = builder.work, builder.manifest, builder.target
-    full = [replace(step, mode="full") for step in read_plan(work, manifest, target)[1]]
+    steps = read_plan(work, manifest, target)[1]
+    warnings = check_needs(manifest, steps)
+    full = [replace(step, mode="full") for step in steps]
     with work.rehearsal():
         find_reshaped(work, Composer(manifest, target, {}), full)
-    return builder.begin(kind)
+    return builder.begin(kind, warnings)
 
 
 @contextlib.contextmanager
