@@ -11,6 +11,7 @@ from itertools import count
 from runner.build import reads
 from runner.build.evidence import Evidence
 from runner.build.fingerprint import TEXTS
+from runner.build.owner import check_owner
 from runner.build.plan import NEVER_BUILT, Step, decide
 from runner.build.transaction import BuildResult, BuildTransaction, OnResult, Starting
 from runner.database import ledger, retry, zones
@@ -37,9 +38,10 @@ def read_plan(
     """Return what is new in each replica, and what a build does with each script.
 
     Scripts that match `patterns` are forced. StartError if the time zone or a replica does not
-    exist.
+    exist, or if the target belongs to another project.
     """
     _check_time_zone(session, manifest)
+    check_owner(session, manifest, target)
     _check_replicas(session, manifest)
     positions = ledger.positions(session, target.name)
     tables = {script.key: target.tables(script) for script in manifest.scripts.values()}

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from runner.database.session import Database
-from tests.support import earn, edit, insert_events, query, scalar
+from tests.support import earn, insert_events, query, scalar
 from tests.support.commands import assert_refused, command, environ
 
 SCRIPT = "sql/reporting/kpi_daily.sql"
@@ -24,8 +24,10 @@ def test_a_build_refuses_a_changed_script_that_forgets_a_need(
         done = command(name, database=built, project=project)
         assert_refused(done, 3, f"{SCRIPT}: reads warehouse.dim_platforms", "needs")
     assert scalar(built, "select max(run_id) from orchestrator.runs") == before
-    edit(project, "sql/manifest.toml", "[reporting.kpi_daily]\nneeds = [",
-         '[reporting.kpi_daily]\nneeds = ["warehouse.dim_platforms", ')  # fmt: skip
+    manifest = project / "sql/manifest.toml"
+    head, entry = manifest.read_text().split("[reporting.kpi_daily]\n")
+    entry = entry.replace("needs = [", 'needs = ["warehouse.dim_platforms", ', 1)
+    manifest.write_text(f"{head}[reporting.kpi_daily]\n{entry}")
     done = command("build", database=built, project=project)
     assert done.returncode == 0, done.stderr
 
