@@ -142,12 +142,12 @@ comment on column orchestrator.pipeline_definitions.quiet_gaps is
 
 -- PostgreSQL cuts longer names. Where the replica of an earlier version was made under a name that
 -- was cut, it is called by that; unless another pipeline has it already.
-update orchestrator.pipeline_definitions as pipelines
-set target_relation = cut.name
-from (
+with replicas as (
     select
-        long.pipeline_id,
-        split_part(long.name, '.', 1) || '.' || split_part(long.name, '.', 2)::name::text as name
+        named.pipeline_id,
+        named.name,
+        split_part(named.name, '.', 1) || '.' || split_part(named.name, '.', 2)::name::text
+            as cut_name
     from (
         select
             definitions.pipeline_id,
@@ -156,34 +156,26 @@ from (
                 'warehouse.raw_' || split_part(definitions.source_relation, '.', 2)
             ) as name
         from orchestrator.pipeline_definitions as definitions
-    ) as long
-    where octet_length(split_part(long.name, '.', 2)) > 63
-) as cut
-where
-    pipelines.pipeline_id = cut.pipeline_id
-    and not exists (
-        select
-        from orchestrator.pipeline_definitions as others
-        where
-            others.pipeline_id <> cut.pipeline_id
-            and (
-                coalesce(
-                    others.target_relation,
-                    'warehouse.raw_' || split_part(others.source_relation, '.', 2)
-                ) = cut.name
-                or (
-                    others.pipeline_id < cut.pipeline_id
-                    and split_part(
-                        coalesce(
-                            others.target_relation,
-                            'warehouse.raw_' || split_part(others.source_relation, '.', 2)
-                        ),
-                        '.',
-                        2
-                    )::name::text = split_part(cut.name, '.', 2)
-                )
-            )
-    );
+    ) as named
+),
+
+cut as (
+    select
+        replicas.pipeline_id,
+        replicas.cut_name
+    from replicas
+    left join replicas as others
+        on others.cut_name = replicas.cut_name
+        and (others.name = others.cut_name or others.pipeline_id < replicas.pipeline_id)
+    where
+        replicas.name <> replicas.cut_name
+        and others.pipeline_id is null
+)
+
+update orchestrator.pipeline_definitions as pipelines
+set target_relation = cut.cut_name
+from cut
+where pipelines.pipeline_id = cut.pipeline_id;
 
 -- For rows from now on: those of an earlier version may have been allowed more.
 alter table orchestrator.pipeline_definitions

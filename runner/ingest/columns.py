@@ -37,12 +37,22 @@ RESERVED_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column with its type as format_type() spells it."""
+    """A column with its type as format_type() spells it.
+
+    `is_loose` is whether its collation holds texts to be equal that are not the same.
+    """
 
     name: str
     type: str
     is_required: bool
     comment: str | None
+    collation: str | None = None
+    is_loose: bool = False
+
+    @property
+    def definition(self) -> str:
+        """The type, with a collation that is not its own: a key may rest on it."""
+        return f"{self.type} collate {self.collation}" if self.collation else self.type
 
     @property
     def is_naive(self) -> bool:

@@ -4,8 +4,15 @@ select
     attributes.attname as name,
     format_type(attributes.atttypid, attributes.atttypmod) as type,
     attributes.attnotnull as is_required,
-    col_description(attributes.attrelid, attributes.attnum) as comment
+    col_description(attributes.attrelid, attributes.attnum) as comment,
+    case
+        when attributes.attcollation <> types.typcollation
+            then attributes.attcollation::regcollation::text
+    end as collation,
+    coalesce(not collations.collisdeterministic, false) as is_loose
 from pg_attribute as attributes
+inner join pg_type as types on types.oid = attributes.atttypid
+left join pg_collation as collations on collations.oid = attributes.attcollation
 where
     attributes.attrelid = to_regclass(%(relation)s)
     and attributes.attnum > 0

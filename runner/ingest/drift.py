@@ -194,7 +194,7 @@ class _Comparison:
         )
 
     def _add(self, column: Column) -> tuple[list[sql.Composed], str]:
-        type_name = self.definition.column_types.get(column.name, column.type)
+        type_name = self.definition.column_types.get(column.name, column.definition)
         add = sql.SQL("alter table {} add column {} {}").format(
             self.target, sql.Identifier(column.name), sql.SQL(type_name)
         )
@@ -205,7 +205,7 @@ class _Comparison:
 
     def _widen(self, column: Column, before: Column) -> tuple[list[sql.Composed], str]:
         widen = sql.SQL("alter table {} alter column {} type {}").format(
-            self.target, sql.Identifier(column.name), sql.SQL(column.type)
+            self.target, sql.Identifier(column.name), sql.SQL(column.definition)
         )
         return (
             [widen],

@@ -71,7 +71,8 @@ def _create_replica(
             "definitions": join(
                 [
                     sql.SQL("{} {}").format(
-                        sql.Identifier(column.name), sql.SQL(types.get(column.name, column.type))
+                        sql.Identifier(column.name),
+                        sql.SQL(types.get(column.name, column.definition)),
                     )
                     for column in columns
                 ]

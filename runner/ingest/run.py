@@ -60,6 +60,7 @@ class RunTransaction:
         self.source = source
         self.search_seconds: float | None = None
         self.rows_left: int | None = None
+        self.loose_keys: list[str] = []
         self.notes: list[str] = []
         columns = self._follow_drift(work)
         self.chain = source.chain(self.clock, work)
@@ -175,6 +176,12 @@ class RunTransaction:
         if reach is None:
             return Promise()
         promise = promise_of(self.source, self.clock, reach)
+        if self.loose_keys:  # a replica of an earlier version, or one that somebody altered
+            promise = Promise(
+                "best_effort",
+                f"rows may be missing: {', '.join(self.loose_keys)} has another collation in the"
+                " replica, and other keys are equal there",
+            )
         if waiting := self.writer.count_waiting():
             promise = promise.but(f"{waiting:,} rows that cannot be stored are set aside")
         for low, high in self.gaps:
@@ -213,5 +220,13 @@ class RunTransaction:
         plan = drift.plan(work, definition, self.source.columns, stored)
         drift.apply(work, plan)
         self.notes += plan.sentences
+        before = {column.name: column for column in stored}
+        self.loose_keys = [
+            column.name
+            for column in self.source.columns
+            if column.name in definition.key_columns
+            and column.collation != before[column.name].collation
+            and (column.is_loose or before[column.name].is_loose)
+        ]
         names = dict.fromkeys(column.name for column in [*stored, *self.source.columns])
         return [name for name in names if name != RUN_ID]

@@ -182,6 +182,24 @@ def test_a_key_that_got_wider_says_so(arena: Arena) -> None:
     assert len(fallen(arena)) == 1
 
 
+def test_a_key_that_gets_wider_between_two_windows_says_so(arena: Arena) -> None:
+    arena.make("append", window_size="1 hour")
+    arena.insert(*[f"2025-12-31 0{hour}:00:00+00" for hour in range(6)])
+    words: list[str | None] = []
+
+    def widen(run: Any) -> None:
+        if not words:
+            arena.run_text(
+                "alter table fire.goods drop constraint goods_pkey,"
+                " add column region text default 'eu', add primary key (id, region)"
+            )
+        words.append(run.guarantee)
+
+    arena.pipeline.run(0.0, widen)
+    assert words[0] == "exact"
+    assert set(words[1:]) == {"best_effort"}
+
+
 # Writers that are not seen.
 
 

@@ -389,3 +389,14 @@ def test_images_of_an_earlier_version_are_still_given_back(things: Arena) -> Non
     )
     undo_last(things, "window")
     assert_given_back(things)
+
+
+def test_a_replica_whose_key_has_another_collation_promises_less(things: Arena) -> None:
+    """As an earlier version made it."""
+    if not known(things, "text collate fire.no_case"):
+        pytest.skip("this server has no such collation")
+    fresh(things, "text collate fire.no_case", {"value": "text"})
+    things.run_text("insert into fire.things values ('Key', '2025-12-31', 'before')")
+    assert {run.guarantee for run in things.ingest()} == {"exact"}
+    things.run_text('alter table warehouse.raw_things alter id type text collate "default"')
+    assert {run.guarantee for run in things.ingest()} == {"best_effort"}
