@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.build.owner import check_owner
 from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import Database, Row, Session
+from runner.errors import StartError
 from runner.ingest import coverage
 from runner.ingest.blockers import blockers
 from runner.project.manifest import LEAVES, load
-from runner.project.target import RAW_SCHEMA
+from runner.project.target import RAW_SCHEMA, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,11 @@ class Status:
 
 def status(database: Database, project: Path, target: str = "live") -> Status:
     """Look at the runs, builds and checks of a target, and at the sources of its pipelines."""
+    manifest = load(project)
     needed = sorted(
         {
             f"{RAW_SCHEMA}.raw_{need.partition('.')[2]}"
-            for script in load(project).scripts.values()
+            for script in manifest.scripts.values()
             for need in script.needs
             if need.startswith(f"{LEAVES[0]}.")
         }
@@ -54,6 +57,11 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
         freshness = _rows(session, "freshness", values)
         last_builds = _rows(session, "last_builds", values)
         check_counts = _rows(session, "check_counts", values)
+        try:
+            check_owner(session, manifest, Target(target))
+        except StartError as error:
+            what = f"target {target}"
+            problems.append({"what": what, "problem": error.message, "remedy": error.hint})
         problems += [*coverage.problems(session), *blockers(session, project)]
     unneeded = {f"pipeline {row['pipeline']}" for row in freshness if not row["is_needed"]}
     # What a source would be promised now is also told of its last run.

@@ -479,6 +479,26 @@ $$;
 comment on function orchestrator.row_of_key is
 'A row of a table with nothing in it but a key; null where the key does not fit the table.';
 
+-- A source whose times are text, such as a file, gives them to column_types through this.
+create or replace function orchestrator.year_first(value text)
+returns text
+language plpgsql
+immutable
+parallel safe
+as $$
+begin
+    if value !~
+        '^\d{4}-\d\d-\d\d([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$'
+    then
+        raise exception 'not a time written year first, as 2026-01-31 10:00:00: %', left(value, 100)
+            using errcode = 'invalid_datetime_format';
+    end if;
+    return value;
+end;
+$$;
+comment on function orchestrator.year_first is
+'A time in text as it is, if it is written year first: the order of any other would be a guess.';
+
 -- A build asks for what the runs of one pipeline replaced.
 create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (pipeline_id, run_id);
 
@@ -643,7 +663,14 @@ comment on column orchestrator.targets.recorded_at is 'When that was recorded.';
 create or replace view orchestrator.pipeline_freshness as
 with ingested as (
     select
-        pipelines.*,
+        pipelines.pipeline_id,
+        pipelines.pipeline_name,
+        pipelines.is_enabled,
+        pipelines.freshness_warn_after,
+        pipelines.freshness_fail_after,
+        pipelines.data_warn_after,
+        pipelines.data_fail_after,
+        pipelines.quiet_gaps,
         coalesce(
             pipelines.target_relation,
             'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)

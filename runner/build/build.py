@@ -9,9 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count as count_from
 
+from runner.build import reads
 from runner.build.compose import PRELUDE, Composer, is_empty
 from runner.build.evidence import Evidence
-from runner.build.plan import Step, decide
+from runner.build.fingerprint import TEXTS
+from runner.build.owner import check_owner
+from runner.build.plan import NEVER_BUILT, Step, decide
 from runner.build.publish import find_reshaped
 from runner.build.transaction import BuildResult, BuildTransaction, OnResult, Starting
 from runner.build.workers import cores, drop_scratch, filled, pipelines_locked
@@ -42,9 +45,10 @@ def read_plan(
     """Return what is new in each replica, and what a build does with each script.
 
     Scripts that match `patterns` are forced. StartError if the time zone or a replica does not
-    exist.
+    exist, or if the target belongs to another project.
     """
     _check_time_zone(session, manifest)
+    check_owner(session, manifest, target)
     _check_replicas(session, manifest)
     positions = ledger.positions(session, target.name)
     tables = {script.key: target.tables(script) for script in manifest.scripts.values()}
@@ -99,6 +103,7 @@ class Builder:
         work, manifest, target = self.work, self.manifest, self.target
         steps = read_plan(work, manifest, target, patterns)[1]
         has_work = any(step.mode != "skip" for step in steps)
+        warnings = check_needs(manifest, steps)
         # After a failure that was repaired, record a success even if there is nothing else to do.
         if not has_work and not ledger.last_build_failed(work, target.name):
             return BuildResult()
@@ -109,7 +114,7 @@ class Builder:
                     locks.enter_context(pipelines_locked(work))
                 except LockHeld:  # while rows come in, only one transaction sees one version
                     has_workers = False
-            transaction = self.begin("build")
+            transaction = self.begin("build", warnings)
             with transaction.evidence.of_failure():
                 if has_workers:
                     self._fill_first(transaction, steps, jobs)
@@ -154,12 +159,18 @@ class Builder:
         with self.work.rehearsal():
             find_reshaped(self.work, Composer(self.manifest, self.target, {}), steps)
 
-    def begin(self, kind: str) -> BuildTransaction:
+    def begin(self, kind: str, warnings: Sequence[str]) -> BuildTransaction:
         """Record that a run begins, and return its transaction, which is not open yet."""
         run_id = ledger.begin(self.evidence, kind, self.work, target=self.target.name)
         evidence = Evidence(self.evidence, run_id, self.target.name)
         return BuildTransaction(
-            self.manifest, self.target, self.work, evidence, self.on_result, self.starting
+            self.manifest,
+            self.target,
+            self.work,
+            evidence,
+            self.on_result,
+            self.starting,
+            warnings=list(warnings),
         )
 
 
@@ -181,6 +192,21 @@ def open_builder(
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
         yield Builder(database, manifest, target, work, evidence, on_result, starting)
+
+
+def check_needs(manifest: Manifest, steps: Sequence[Step]) -> list[str]:
+    """Check the scripts whose text is not that of the last build, and return warnings.
+
+    In a routine build there are none, and nothing is parsed.
+    """
+    return reads.check(
+        manifest,
+        [
+            step.script
+            for step in steps
+            if step.reason == NEVER_BUILT or TEXTS.intersection(step.changed)
+        ],
+    )
 
 
 def _check_time_zone(session: Session, manifest: Manifest) -> None:

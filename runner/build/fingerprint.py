@@ -11,6 +11,10 @@ from runner.project import files
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.scripts import functions_created, without_comments, words, words_filled_in
 
+ITS_SQL, ITS_TABLE, ITS_CHECK = "its SQL", "its table in schema/", "its check"
+# The parts in which tables are read; a view is SQL in schema/.
+TEXTS = frozenset({ITS_SQL, ITS_TABLE, ITS_CHECK})
+
 
 def fingerprint(manifest: Manifest, script: Script) -> str:
     """Return a JSON object of hashes, each under the name of what it covers: SQL, DDL, checks, and
@@ -19,9 +23,9 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
     A line that is only a comment decides nothing, and may change without a rebuild.
     """
     parts = {
-        "its SQL": (script.path,),
-        "its table in schema/": script.definitions,
-        "its check": script.checks,
+        ITS_SQL: (script.path,),
+        ITS_TABLE: script.definitions,
+        ITS_CHECK: script.checks,
     }
     texts = {
         what: [[str(path), without_comments(manifest.read(path))] for path in paths]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from runner.build.build import Builder, open_builder, read_plan
+from runner.build.build import Builder, check_needs, open_builder, read_plan
 from runner.build.changes import Rows, difference_queries
 from runner.build.compose import PRELUDE
 from runner.build.diff import Difference, compare
@@ -145,9 +145,11 @@ def _store(session: Session, query: str, table: str) -> int:
 
 def _begin(builder: Builder, kind: str) -> tuple[BuildTransaction, list[Step]]:
     """Refuse what cannot be built before anything runs, then begin a run."""
+    planned = read_plan(builder.work, builder.manifest, builder.target)[1]
+    warnings = check_needs(builder.manifest, planned)
     steps = [Step(script, "full", "rebuilt") for script in order(builder.manifest)]
     builder.refuse_losses(steps)
-    return builder.begin(kind), steps
+    return builder.begin(kind, warnings), steps
 
 
 def _publish(

@@ -12,6 +12,7 @@ from runner.build.checks import run_checks
 from runner.build.compose import Composer, FindReshaped, Part, lock_replicas, parts
 from runner.build.evidence import Evidence
 from runner.build.fingerprint import fingerprint
+from runner.build.owner import record_owner
 from runner.build.plan import Step
 from runner.build.publish import Publisher, find_reshaped
 from runner.database import ledger
@@ -185,6 +186,7 @@ class BuildTransaction:
         total = sum((result.changes for result in self.results), Changes())
         self.restated = ledger.restated(self.work, self.run_id)
         ledger.consume(self.work, self.run_id, positions)
+        record_owner(self.work, self.manifest, self.target)
         ledger.forget(self.work, self.target.name, self.manifest.scripts)
         ledger.succeed(
             self.work,

@@ -17,7 +17,7 @@ from runner.database.names import join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
-from runner.ingest.columns import DELETED_AT
+from runner.ingest.columns import DELETED_AT, Column
 from runner.ingest.images import Form, as_json, forms, image_values, is_same_key, key_object
 from runner.ingest.source import Source
 from runner.project.files import read_text, statement
@@ -314,10 +314,9 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
         "source_columns": join(
             [
                 sql.SQL("{} as {}").format(
-                    _of("source", name, f"::{types[name]}" if name in types else ""),
-                    sql.Identifier(name),
+                    _source_value(column, types.get(column.name)), sql.Identifier(column.name)
                 )
-                for name in names
+                for column in source.columns
             ]
         ),
         "fresh_columns": join([_of("fresh", name) for name in names]),
@@ -334,8 +333,18 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
     }
 
 
-def _of(alias: str, name: str, cast: str = "") -> sql.Composed:
-    return sql.SQL("{}.{}" + cast).format(sql.Identifier(alias), sql.Identifier(name))
+def _source_value(column: Column, type_name: str | None) -> sql.Composed:
+    """Return what is stored of a column: cast, where the definition names another type."""
+    value = _of("source", column.name)
+    if type_name is None:
+        return value
+    is_time = type_name.startswith(("timestamp", "date"))
+    form = "orchestrator.year_first({})" if is_time and column.type == "text" else "{}"
+    return sql.SQL(form + "::" + type_name).format(value)
+
+
+def _of(alias: str, name: str) -> sql.Composed:
+    return sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(name))
 
 
 def _assignments(names: Sequence[str]) -> sql.Composed:

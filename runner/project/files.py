@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from runner.errors import RunnerError
+from runner.errors import RunnerError, StartError
 from runner.project.scripts import tables_created
 
 PACKAGE = Path(__file__).parents[1]
@@ -34,9 +34,8 @@ def read_text(file: Path, name: Path | None = None) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RunnerError(
-            f"{name or file} is not UTF-8: {error.reason}", "save it as UTF-8"
-        ) from error
+        problem = f"{name or file} is not UTF-8: {error.reason}"
+        raise StartError(problem, "save it as UTF-8") from error
 
 
 def statement(project: Path, name: str) -> Path:

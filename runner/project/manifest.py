@@ -56,12 +56,15 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The scripts of a project in the order of the file, and its variables."""
+    """The scripts of a project in the order of the file, its variables, and its name if it has one:
+    it tells the targets of two projects in one database apart.
+    """
 
     project: Path
     variables: dict[str, Value]
     scripts: dict[str, Script]
     texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
+    name: str | None = None
 
     def fillers(self) -> dict[str, Script]:
         """Map each table, as `layer.table`, to the script that fills it; with state tables."""
@@ -89,14 +92,17 @@ def load(project: Path) -> Manifest:
     except tomllib.TOMLDecodeError as error:
         raise StartError(f"{MANIFEST}: {error}") from error
     variables = _variables(content.pop("variables", {}))
+    own_name = content.pop("name", None)
+    if own_name is not None and not _is_plain(own_name):
+        raise _wrong("name is not a plain lower-case name", 'name = "miles"')
     scripts = {}
     for layer, entries in content.items():
         if layer not in LAYERS or not isinstance(entries, dict):
-            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables"))
+            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "name"))
         for name, entry in entries.items():
             script = _script(project, layer, name, entry)
             scripts[script.key] = script
-    manifest = Manifest(project, variables, scripts)
+    manifest = Manifest(project, variables, scripts, name=own_name)
     _check_needs(manifest)
     _check_files(manifest)
     _check_restated(manifest)

@@ -14,13 +14,13 @@ LONGEST = 1 << 20  # bytes; a longer record has a quote that is never closed
 # No text matches in two ways, so matching never backtracks for long. Groups are not possessive
 # (`)*+`): before Python 3.11.5 those could match wrongly.
 _QUOTED = rb'"(?:[^"]++|"")*"(?!")'
-_FIELD = rb'(?:%s|[^",\r\n]*+)' % _QUOTED
-_RECORD = rb"%s(?:,%s)*\r?\n" % (_FIELD, _FIELD)
+FIELD = rb'(?:%s|[^",\r\n]*+)' % _QUOTED
+_RECORD = rb"%s(?:,%s)*\r?\n" % (FIELD, FIELD)
 QUOTED = re.compile(_QUOTED)
-FIELDS = re.compile(rb"(?:%s,)*" % _FIELD)
+FIELDS = re.compile(rb"(?:%s,)*" % FIELD)
 RECORD = re.compile(_RECORD)
 RECORDS = re.compile(rb"(?:%s){0,200}" % _RECORD)  # a match remembers each of them
-UNFINISHED = re.compile(rb'(?:%s,)*(?:%s|"(?:[^"]++|"")*)\r?\Z' % (_FIELD, _FIELD))
+UNFINISHED = re.compile(rb'(?:%s,)*(?:%s|"(?:[^"]++|"")*)\r?\Z' % (FIELD, FIELD))
 
 
 def end_of_records(block: bytes) -> int:

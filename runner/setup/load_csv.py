@@ -26,6 +26,7 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError
 from runner.setup.csv_records import LONGEST, as_text, end_of_records, is_clean, records
+from runner.setup.csv_times import Order, Times
 from runner.setup.source import Source, find
 
 SHOW_REJECTS = "python -m runner db psql -c 'select * from public.load_rejects'"
@@ -58,11 +59,13 @@ def load(
     again: bool = False,
     on_progress: OnProgress = lambda done, total: None,
     into: str | None = None,
+    dates: Order = "ymd",
 ) -> Loaded:
     """Load a file with a header, in constant memory; content that was loaded before only `again`.
 
     The table is `into`, else the source of the first pipeline. Rows arrive now or, as history, when
-    they happened: that is their cursor. Times without an offset are UTC. `on_progress` is called
+    they happened: that is their cursor. Times without an offset are UTC; `dates` is the order in
+    which those are written that are not written year first. `on_progress` is called
     with the bytes read and the size of the file. After a RunnerError no row is loaded; rejects are
     kept if no line at all fits.
     """
@@ -89,7 +92,7 @@ def load(
                 ):
                     what = f"an ingest of {pipeline['pipeline_name']}"
                     held.enter_context(session.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
-            loading = _Loading(session, file, source, columns)
+            loading = _Loading(session, file, source, columns, dates)
             with session.transaction():
                 loading.begin(sha256, as_history, again)
                 for block in _blocks(file, content, sha256, on_progress):
@@ -187,13 +190,16 @@ def _blocks(file: Path, content: BinaryIO, sha256: str, on_progress: OnProgress)
 class _Loading:
     """Stages one file: a clean block at once, any other record by record."""
 
-    def __init__(self, session: Session, file: Path, source: Source, columns: list[str]) -> None:
+    def __init__(
+        self, session: Session, file: Path, source: Source, columns: list[str], dates: Order
+    ) -> None:
         self.session = session
         self.source = source
         # A file name may hold any bytes; a text of the database may not.
         self.file_name = os.fsencode(file).decode(errors="backslashreplace")
         self.columns = columns
         self.names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        self.times = Times(columns, {each.name: each.type for each in source.columns}, dates)
         self.load_id = self.rows = self.rejected = 0
         self.is_behind = False
         self.line = 2  # where the next block begins
@@ -213,6 +219,7 @@ class _Loading:
             "is_again": bool(earlier),
         }
         self.load_id = self.session.row(named_query("setup/load_csv.begin"), values)["load_id"]
+        self.session.run(self.times.setting)
         types = {column.name: sql.SQL(column.type) for column in self.source.columns}
         fields = [(sql.Identifier(name), types[name]) for name in self.columns]
         comma = sql.SQL(", ")
@@ -227,7 +234,7 @@ class _Loading:
             self.session.run(row["statement"])
 
     def add(self, block: bytes) -> None:
-        if not is_clean(block) or not self._copy(block):
+        if not (is_clean(block) and self.times.all_fit(block) and self._copy(block)):
             self._sift(block)
         self.line += block.count(b"\n")
 
@@ -283,8 +290,8 @@ class _Loading:
         """Stage the records of a block that fit the table, and keep the others as rejects."""
         rejects: list[tuple[int, bytes, str]] = []
         fit: dict[int, bytes] = {}
-        for line, record, problem in records(block, self.line, self.columns):
-            if problem:
+        for line, record, damage in records(block, self.line, self.columns):
+            if problem := damage or self.times.problem(record):
                 rejects.append((line, record, problem))
             else:
                 fit[line] = record

@@ -9,6 +9,7 @@ from runner.cli.connect import database
 from runner.cli.groups import Command
 from runner.cli.options import json_option
 from runner.cli.progress import live
+from runner.setup.csv_times import Order
 from runner.setup.load_csv import SHOW_REJECTS, load
 
 
@@ -22,14 +23,21 @@ from runner.setup.load_csv import SHOW_REJECTS, load
 @click.option(
     "--as-history", is_flag=True, help="Load each row as if it had arrived when it happened."
 )
+@click.option(
+    "--dates",
+    type=click.Choice(["dmy", "mdy"]),
+    help="Order of dates that are not written year first: 31/01/2026 or 01/31/2026.",
+)
 @click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
 @json_option
 @click.pass_obj
-def command(project: Path, file: Path, into: str | None, as_history: bool, again: bool) -> None:
-    """Load a CSV file into a source.
+def command(
+    project: Path, file: Path, into: str | None, as_history: bool, dates: Order | None, again: bool
+) -> None:
+    """Load a CSV file with a header into a source.
 
-    The file needs a header. Lines that do not fit the table are set aside in public.load_rejects,
-    with the reason.
+    Times are written year first, as 2026-01-31 10:00:00, unless --dates names another order. Lines
+    that do not fit the table are set aside in public.load_rejects, with the reason.
 
     \b
     Example: python -m runner load events.csv --as-history
@@ -42,6 +50,7 @@ def command(project: Path, file: Path, into: str | None, as_history: bool, again
             again,
             lambda done, total: progress.show(f"load {file.name}", done, total),
             into,
+            dates or "ymd",
         )
     output.data({"rows": loaded.rows, "rejected": loaded.rejected})
     rows = "1 row" if loaded.rows == 1 else f"{loaded.rows:,} rows"

@@ -1,0 +1,51 @@
+"""Which project a target belongs to: two in one would each forget what the other has built.
+
+Queries: owner.sql.
+"""
+
+from __future__ import annotations
+
+from runner.database.queries import named_query
+from runner.database.session import Session
+from runner.errors import StartError
+from runner.project.manifest import MANIFEST, Manifest
+from runner.project.target import Target
+
+
+def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
+    """Raise StartError if a target belongs to another project.
+
+    Where one of the two has no name, they are told apart by their scripts: a project that shares
+    none with those that were built is another one.
+    """
+    found = session.row(
+        named_query("build/owner.owner"),
+        {"target": target.name, "scripts": list(manifest.scripts)},
+    )
+    owner, name = found["owner"], manifest.name
+    if owner is not None and owner == name:
+        return
+    if owner is None and (found["shares"] or not found["example"]):
+        return
+    whose = f"project {owner}" if owner else f"another project, with {found['example']}"
+    who = f"project {name}" if name else f"a project without a name in {MANIFEST}"
+    raise StartError(
+        f"target {target.name} belongs to {whose}; this is {who}, and nothing was changed",
+        f"give this project a database of its own (DATABASE_URL); {_same(owner, name, target)}",
+    )
+
+
+def record_owner(work: Session, manifest: Manifest, target: Target) -> None:
+    """Record the owner of a target, in the transaction of a build."""
+    work.rows(named_query("build/owner.record"), {"target": target.name, "owner": manifest.name})
+
+
+def _same(owner: str | None, name: str | None, target: Target) -> str:
+    """Return the way out where it is the same project after all."""
+    if name is None:
+        return f'if it is the same project, write name = "{owner or "..."}" in {MANIFEST}'
+    statement = (
+        f"insert into orchestrator.targets (target, owner) values ('{target.name}', '{name}')"
+        " on conflict (target) do update set owner = excluded.owner"
+    )
+    return f"if it is the same project under another name: {statement}"

@@ -1,0 +1,79 @@
+"""Times in CSV text: written year first, or in an order that somebody has named, and never guessed.
+
+PostgreSQL takes more than that: it reads 05/01/2026 as the month or the day first, as it is set up,
+and `today`, `now` and `epoch` as times.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from runner.setup.csv_records import FIELD
+
+Order = Literal["ymd", "dmy", "mdy"]
+
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?"
+_ZONE = r"(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?"
+_YEAR_FIRST = r"\d{4}-\d\d-\d\d"
+# As programs for people write it: one digit or two, and hours from 1 to 12.
+_OTHER = r"(?:\d{1,2}/\d{1,2}/\d{4}|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}-\d{1,2}-\d{4})"
+_OTHER_CLOCK = r"\d{1,2}:[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?: ?[AaPp][Mm])?"
+_MIDNIGHT = r"(?:[ T]00:00(?::00(?:\.0{1,9})?)?)?"
+WORDS = {
+    "ymd": "a time written year first, as 2026-01-31 10:00:00",
+    "dmy": "a time written year first, or day first, as 31/01/2026 10:00",
+    "mdy": "a time written year first, or month first, as 01/31/2026 10:00",
+}
+
+
+class Times:
+    """The columns of a file that hold times, by their place in it."""
+
+    def __init__(self, columns: Sequence[str], types: Mapping[str, str], order: Order) -> None:
+        self.order = order
+        places = {
+            place: name
+            for place, name in enumerate(columns)
+            if types[name].startswith(("timestamp", "date"))
+        }
+        self.names = list(places.values())
+        # The field behind so many others, where it is not what it should be.
+        self.patterns = [
+            re.compile(
+                rb'^(?:%s,){%d}(?!(?:("?)%s\1|"")?(?:,|\r?$))'
+                % (FIELD, place, _written(types[name], order).encode()),
+                re.MULTILINE,
+            )
+            for place, name in places.items()
+        ]
+
+    @property
+    def setting(self) -> str:
+        """The statement that lets the server read them in this order."""
+        return f"set local datestyle = 'ISO, {self.order.upper()}'"
+
+    def all_fit(self, block: bytes) -> bool:
+        """Whether no time of a block is written otherwise; a block with line breaks inside quotes
+        may be said to have one that it has not.
+        """
+        return not any(pattern.search(block) for pattern in self.patterns)
+
+    def problem(self, record: bytes) -> str:
+        """Say which time of a well-formed record is written otherwise, if one is."""
+        for name, pattern in zip(self.names, self.patterns, strict=True):
+            if found := pattern.match(record):
+                value = re.match(FIELD, record[found.end() :])
+                text = value[0].decode() if value else ""
+                return f"{name} is not {WORDS[self.order]}: {text[:100]}"
+        return ""
+
+
+def _written(type_name: str, order: Order) -> str:
+    """Return the pattern of a time. A date has no time of day that would be cut off."""
+    clock, other_clock = f"(?:[ T]{_CLOCK}{_ZONE})?", f"(?: {_OTHER_CLOCK}{_ZONE})?"
+    if type_name.startswith("date"):
+        clock = other_clock = _MIDNIGHT
+    year_first = _YEAR_FIRST + clock
+    return year_first if order == "ymd" else f"(?:{year_first}|{_OTHER}{other_clock})"

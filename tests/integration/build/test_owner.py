@@ -1,0 +1,92 @@
+"""Two projects in one database: the second is refused, and the first keeps what it has built."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from runner.database.session import Database
+from runner.project.manifest import load
+from runner.status import status
+from tests.support import PROJECT, earn, insert_events, modes, query, rebuild, run_all, scalar
+from tests.support.commands import assert_refused, command
+
+BUILT = "select count(*) from orchestrator.built_scripts where target = 'live'"
+OWNER = "select owner from orchestrator.targets where target = 'live'"
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A project with a script of its own over the same source."""
+    folder = tmp_path / "other"
+    for path, text in {
+        "sql/manifest.toml": 'name = "shop"\n[warehouse.dim_shops]\nneeds = ["raw.event_stream"]\n',
+        "sql/warehouse/dim_shops.sql": "insert into {{ this }} (country)"
+        " select distinct country from {{ raw }}.raw_event_stream"
+        " where country is not null;\n",
+        "schema/warehouse/dim_shops.sql": "create table if not exists {{ warehouse }}.dim_shops"
+        " (country text not null, constraint dim_shops_key primary key (country));\n",
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def name(project: Path, text: str) -> None:
+    file = project / "sql/manifest.toml"
+    file.write_text(re.sub(r"(?m)^name = .*\n", text, file.read_text()))
+
+
+@pytest.mark.parametrize("ours", ["", 'name = "shop"\n'])
+@pytest.mark.parametrize("theirs", [None, "miles"])
+def test_another_project_is_refused_and_nothing_is_lost(
+    built: Database, other: Path, ours: str, theirs: str | None
+) -> None:
+    assert scalar(built, OWNER) == "miles"
+    query(built, "update orchestrator.targets set owner = %(owner)s", owner=theirs)
+    name(other, ours)
+    scripts = scalar(built, BUILT)
+    for verb in ("build", "rebuild", "verify", "plan"):
+        done = command(verb, database=built, project=other)
+        assert_refused(done, 3, "target live belongs to", "database of its own")
+    assert scalar(built, BUILT) == scripts
+    assert any("belongs to" in row["problem"] for row in status(built, other).problems)
+    insert_events(built, [earn(40, "u_1", 5)])
+    assert set(modes(run_all(built)).values()) <= {"incremental", "skip", "full"}
+    assert modes(rebuild(built)) == {}
+
+
+def test_the_way_out_for_the_same_project_under_a_new_name_loses_nothing(
+    built: Database, project: Path
+) -> None:
+    name(project, 'name = "rewards"\n')
+    done = command("build", database=built, project=project)
+    assert_refused(done, 3, "belongs to project miles; this is project rewards")
+    statement = done.stderr.strip().rpartition("another name: ")[2]
+    query(built, statement)
+    assert "nothing to do" in command("build", database=built, project=project).stdout
+    assert scalar(built, OWNER) == "rewards"
+
+
+def test_a_manifest_without_a_name_keeps_working_and_may_be_named_later(
+    database: Database, project: Path, no_margin: None
+) -> None:
+    name(project, "")
+    insert_events(database, [earn(1, "u_1", 5)])
+    for text, owner in (("", None), ('name = "mine"\n', "mine")):
+        shutil.copy(PROJECT / "sql/manifest.toml", project / "sql/manifest.toml")
+        name(project, text)
+        assert command("run-all", database=database, project=project).returncode == 0
+        rebuild(database, manifest=load(project), select=["dim_dates"])
+        assert scalar(database, OWNER) == owner
+    name(project, "")
+    done = command("build", database=database, project=project)
+    assert_refused(done, 3, 'write name = "mine"')
+
+
+def test_a_name_is_plain(project: Path) -> None:
+    name(project, 'name = "It\'s"\n')
+    assert_refused(command("lineage", "dim_dates", project=project), 3, "name is not a plain")

@@ -1,0 +1,143 @@
+"""Dates are never guessed: what is not written year first is set aside, against strict Python."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner.database.session import Database
+from runner.errors import RunnerError
+from runner.setup.load_csv import load
+from tests.support import PROJECT, query
+from tests.support.commands import command
+
+MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2099, 12, 31))
+FORMATS = (
+    "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%d %H:%M:%S+02", "%Y-%m-%dT%H:%M:%S-05:30", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d.%m.%Y",
+    "%d-%m-%Y", "%y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%b %d %Y", "%d %B %Y", "%A", "%Y-%j", "%H:%M",
+    "%Y-W%W-%u", "%s", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %H:%M:60", "%Y-%m-%d 24:00", "%Y-%m",
+)  # fmt: skip
+WORDS = ("today", "now", "epoch", "tomorrow", "yesterday", "infinity", "-infinity", "allballs")
+TEXTS = st.one_of(
+    st.builds(lambda moment, form: moment.strftime(form), MOMENTS, st.sampled_from(FORMATS)),
+    st.sampled_from(WORDS),
+    st.from_regex(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?", fullmatch=True
+    ),
+)
+
+
+def strict(text: str) -> datetime | None:
+    """The moment of an ISO text in the extended form with a calendar date, in UTC."""
+    if not re.match(r"\d{4}-\d\d-\d\d", text) or re.search(r"[T ]\d\d$", text):
+        return None  # Python takes more forms of ISO 8601
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+
+
+@settings(
+    max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)  # fmt: skip
+@given(texts=st.lists(TEXTS, min_size=1, max_size=8), quoted=st.booleans(), ends=st.booleans())
+def test_what_is_loaded_is_what_strict_iso_says(
+    database: Database, tmp_path: Path, texts: list[str], quoted: bool, ends: bool
+) -> None:
+    query(database, "truncate public.event_stream, public.loaded_files, public.load_rejects")
+    fields = [f'"{text}"' if quoted else text for text in texts]
+    file = tmp_path / "events.csv"
+    names = "user_id,event_time" if ends else "event_time,user_id"
+    lines = [f"{n},{field}" if ends else f"{field},{n}" for n, field in enumerate(fields)]
+    file.write_text("\n".join([names, *lines]))
+    wanted = {str(n): strict(text) for n, text in enumerate(texts)}
+    good = {n: moment for n, moment in wanted.items() if moment is not None}
+    try:
+        load(database, file, as_history=False)
+    except RunnerError:
+        assert not good
+    found = query(database, "select user_id, event_time from public.event_stream")
+    assert {row["user_id"]: row["event_time"] for row in found} == good
+    rejects = query(database, "select line_number - 2 as n, reason from public.load_rejects")
+    assert {str(row["n"]) for row in rejects} == wanted.keys() - good.keys()
+    assert all(row["reason"].startswith("event_time") for row in rejects)
+
+
+@given(moment=MOMENTS, mark=st.sampled_from("/.-"))
+@settings(
+    max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)  # fmt: skip
+@pytest.mark.parametrize("order", ["dmy", "mdy"])
+def test_who_knows_the_order_can_name_it(
+    database: Database, tmp_path: Path, order: str, moment: datetime, mark: str
+) -> None:
+    query(database, "truncate public.event_stream, public.loaded_files, public.load_rejects")
+    moment = moment.replace(microsecond=0, second=0)
+    days = ("%d", "%m", "%Y") if order == "dmy" else ("%m", "%d", "%Y")
+    text = moment.strftime(mark.join(days) + " %H:%M")
+    file = tmp_path / "events.csv"
+    file.write_text(
+        f"event_time,user_id\n{text},a\n{moment.isoformat()},b\n31/31/2026,c\ntoday,d\n"
+    )
+    load(database, file, as_history=False, dates=order)  # type: ignore[arg-type]
+    found = query(database, "select event_time from public.event_stream")
+    assert [row["event_time"] for row in found] == [moment.replace(tzinfo=UTC)] * 2
+    assert len(query(database, "select reason from public.load_rejects")) == 2
+
+
+def test_half_a_european_file_is_not_swapped(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text("event_time,user_id\n05/01/2026,a\n13/01/2026,b\n2026-01-13,c\n")
+    done = command("load", str(file), database=database)
+    assert done.returncode == 0 and "2 lines did not fit" in done.stderr
+    reasons = query(database, "select reason from public.load_rejects order by line_number")
+    assert reasons[0]["reason"] == (
+        "event_time is not a time written year first, as 2026-01-31 10:00:00: 05/01/2026"
+    )
+    query(database, "truncate public.event_stream, public.load_rejects")
+    done = command("load", str(file), "--dates", "dmy", "--again", database=database)
+    assert done.returncode == 0, done.stderr
+    found = query(database, "select event_time::date as day from public.event_stream order by 1")
+    assert [row["day"] for row in found] == [date(2026, 1, 5), date(2026, 1, 13), date(2026, 1, 13)]
+
+
+def test_a_date_is_not_cut(database: Database, tmp_path: Path) -> None:
+    query(database, "create table public.days (day date not null, n int)")
+    file = tmp_path / "days.csv"
+    file.write_text("day,n\n2026-01-01,1\n2026-01-02T00:00:00,2\n2026-01-03 10:00,3\n")
+    load(database, file, as_history=False, into="public.days")
+    assert [row["n"] for row in query(database, "select n from public.days order by n")] == [1, 2]
+
+
+def test_times_of_a_source_in_text_are_year_first_too(database: Database) -> None:
+    """As those of a CSV file are."""
+    from runner.ingest.pipeline import IngestionPipeline
+
+    query(
+        database,
+        "create table public.texts (id int primary key, day text,"
+        " at timestamptz not null default now() - interval '1 hour');"
+        " insert into public.texts (id, day) values"
+        " (1, '2026-01-05'), (2, '05/01/2026'), (3, 'today'), (4, '26-01-05'), (5, null);"
+        " insert into orchestrator.pipeline_definitions (pipeline_name, source_relation,"
+        " cursor_column, key_columns, column_types)"
+        " values ('texts', 'public.texts', 'at', '{id}', '{\"day\": \"date\"}')",
+    )
+    [found] = query(
+        database,
+        "select pipeline_id from orchestrator.pipeline_definitions where pipeline_name = 'texts'",
+    )
+    IngestionPipeline(found["pipeline_id"], database, PROJECT).run()
+    rows = query(database, "select id, day from warehouse.raw_texts order by id")
+    assert [(row["id"], row["day"]) for row in rows] == [(1, date(2026, 1, 5)), (5, None)]
+    reasons = [
+        row["reason"] for row in query(database, "select reason from orchestrator.rejected_rows")
+    ]
+    assert len(reasons) == 3 and all("year first" in reason for reason in reasons)
