@@ -92,21 +92,19 @@ begin
     -- Until nothing changes, or the 100th look at who is nearest, which is below.
     while updates < 99 and exists (select from pg_temp.k_means_centres where is_moving) loop
         updates := updates + 1;
-        with nearest as (
+        -- Out of the arrays once, not once for each pair: these are most of the work.
+        with moving as materialized (
             select
-                trial,
-                point,
-                -- The largest is the nearest; of equal ones, the one with the lowest number.
-                127 - max(
-                    (
-                        2 * (
-                            x1 * y1 + x2 * y2 + x3 * y3 + x4 * y4 + x5 * y5
-                            + x6 * y6 + x7 * y7 + x8 * y8 + x9 * y9 + x10 * y10
-                        ) - square
-                    )::bigint * 128 + 127 - centre
-                ) & 127 as centre
+                trial, centre, square,
+                place[1] as y1, place[2] as y2, place[3] as y3, place[4] as y4, place[5] as y5,
+                place[6] as y6, place[7] as y7, place[8] as y8, place[9] as y9, place[10] as y10
+            from pg_temp.k_means_centres
+            where is_moving
+        ),
+        -- Point by point: what is grouped at a time is as small as there are trials.
+        nearest as (
+            select trial, point, centre
             from (
-                -- Out of the arrays once, not once for each pair: these are most of the work.
                 select
                     point,
                     place[1] as x1, place[2] as x2, place[3] as x3, place[4] as x4, place[5] as x5,
@@ -114,16 +112,21 @@ begin
                 from pg_temp.k_means_points
                 offset 0
             ) as points
-            cross join (
+            cross join lateral (
                 select
-                    trial, centre, square,
-                    place[1] as y1, place[2] as y2, place[3] as y3, place[4] as y4, place[5] as y5,
-                    place[6] as y6, place[7] as y7, place[8] as y8, place[9] as y9, place[10] as y10
-                from pg_temp.k_means_centres
-                where is_moving
-                offset 0
-            ) as centres
-            group by trial, point
+                    trial,
+                    -- The largest is the nearest; of equal ones, the one with the lowest number.
+                    127 - max(
+                        (
+                            2 * (
+                                x1 * y1 + x2 * y2 + x3 * y3 + x4 * y4 + x5 * y5
+                                + x6 * y6 + x7 * y7 + x8 * y8 + x9 * y9 + x10 * y10
+                            ) - square
+                        )::bigint * 128 + 127 - centre
+                    ) & 127 as centre
+                from moving
+                group by trial
+            ) as nearest_centres
         ),
         means as (
             select

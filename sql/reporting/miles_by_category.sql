@@ -1,8 +1,8 @@
 -- reporting.miles_by_category
 -- Grain: one row per grain, period, direction, category and slice value with a transaction
 --        (grain, period_start, direction, transaction_category, slice, slice_value).
--- Rerun: changed keys; replaces the periods that a change lies in, and those that are complete now
---        and were not, or the other way round.
+-- Rerun: changed keys; replaces the categories of a change in its periods, and whole periods that
+--        are complete now and were not, or the other way round.
 -- Why:   where miles come from and what they are spent on. Of many categories in many slices the
 --        rows are too many for all of them to be written in each build.
 
@@ -11,21 +11,39 @@ with data as (
     from {{ warehouse }}.dim_dates
 ),
 
-reported as (
-    select distinct grain, period_start, is_complete
-    from {{ this }}
+-- Complete now and not before, or the other way round.
+turned as (
+    select
+        periods.grain,
+        periods.period_start
+    from (
+        select distinct grain, period_start
+        from {{ warehouse }}.dim_dates
+        cross join lateral {{ warehouse }}.periods(calendar_date)
+    ) as periods
+    cross join data
+    cross join lateral (
+        select is_complete
+        from {{ this }} as report
+        where report.grain = periods.grain and report.period_start = periods.period_start
+        order by direction
+        limit 1
+    ) as reported
+    where
+        is_complete
+        is distinct from {{ warehouse }}.next_period(periods.grain, periods.period_start) <= last_day
 ),
 
 changed as (
-    select grain, period_start
+    select grain, period_start, transaction_category
     from {{ warehouse }}.changed_user_days
+    inner join {{ warehouse }}.changed_user_categories using (user_id)
     cross join lateral {{ warehouse }}.periods(event_date)
     where isfinite(event_date)
     union
-    select grain, period_start
-    from reported
-    cross join data
-    where is_complete is distinct from {{ warehouse }}.next_period(grain, period_start) <= last_day
+    select grain, period_start, transaction_category
+    from turned
+    cross join {{ warehouse }}.dim_transaction_categories
 ),
 
 gone as (
@@ -33,6 +51,7 @@ gone as (
     {{ incremental }} using changed
     {{ incremental }} where report.grain = changed.grain
     {{ incremental }}     and report.period_start = changed.period_start
+    {{ incremental }}     and report.transaction_category = changed.transaction_category
     returning report.grain
 )
 
@@ -51,6 +70,7 @@ from {{ warehouse }}.agg_category_periods as categories
 {{ incremental }} inner join changed
 {{ incremental }}     on changed.grain = categories.grain
 {{ incremental }}     and changed.period_start = categories.period_start
+{{ incremental }}     and changed.transaction_category = categories.transaction_category
 cross join data
 cross join lateral (
     values

@@ -16,16 +16,28 @@ with data as (
     from {{ warehouse }}.dim_dates
 ),
 
--- The median is the mean of the two middle values, or of one that is counted from both ends.
+-- How many users have so many events, and how many have no more than that: far fewer rows than
+-- users, so nothing large is sorted.
+counts as (
+    select
+        transaction_category, events,
+        count(*) as users,
+        sum(count(*)) over (partition by transaction_category order by events) as users_so_far,
+        sum(count(*)) over (partition by transaction_category) as all_users
+    from {{ warehouse }}.agg_user_categories
+    group by transaction_category, events
+),
+
+-- The median is the mean of the two middle values, or of one that is both.
 users as (
     select
         transaction_category,
-        count(*) filter (where events >= 2) as repeating_users,
+        sum(users) filter (where events >= 2) as repeating_users,
         (
-            percentile_disc(0.5) within group (order by events asc)
-            + percentile_disc(0.5) within group (order by events desc)
+            min(events) filter (where 2 * users_so_far >= all_users)
+            + min(events) filter (where 2 * users_so_far > all_users)
         ) / 2.0 as median_events_per_user
-    from {{ warehouse }}.agg_user_categories
+    from counts
     group by transaction_category
 ),
 
@@ -40,7 +52,7 @@ profiles as (
         ) as roles,
         engagement.users,
         round(engagement.users::numeric / data.users, 6) as reach,
-        round(users.repeating_users::numeric / engagement.users, 6) as repeat_rate,
+        round(coalesce(users.repeating_users, 0) / engagement.users, 6) as repeat_rate,
         round(users.median_events_per_user, 6) as median_events_per_user,
         engagement.events_28d, engagement.events_28d_before,
         round(

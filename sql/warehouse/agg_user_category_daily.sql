@@ -4,20 +4,23 @@
 --        The category before the day, so that a user's history in a category lies together.
 -- Rerun: difference; takes the changed days of the changed categories of users out, puts them back
 --        as they are now, and moves warehouse.agg_category_periods by what differs between the two:
---        nothing, the second time.
+--        nothing, the second time. Of other days of their weeks and months, by what lies before them.
 -- Why:   the atom of category metrics, in every slice. A user counts once in a week or month: on
 --        the first day of it. So the other days of the weeks and months of a change are looked at
---        too, and one pass in the order of the key serves all grains.
+--        too, once for both sides; one pass in the order of the key serves all grains.
 
--- What the changed categories of users had in these weeks and months until now; nothing in a full
--- build.
+-- What the changed days held until now; nothing in a full build.
 create temporary table was as
 select
-    user_id, transaction_category, event_date, platform, utm_source, country,
+    daily.user_id, daily.transaction_category, daily.event_date, platform, utm_source, country,
     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
-from {{ this }}
-inner join {{ warehouse }}.changed_user_categories using (user_id, transaction_category)
-where event_date between span_start and span_end;
+from {{ warehouse }}.changed_user_categories as categories
+inner join {{ warehouse }}.changed_user_days as days using (user_id)
+inner join {{ this }} as daily
+    on
+        daily.user_id = categories.user_id
+        and daily.transaction_category = categories.transaction_category
+        and daily.event_date = days.event_date;
 
 delete from {{ this }} as daily
 {{ incremental }} using {{ warehouse }}.changed_user_categories as categories
@@ -67,12 +70,16 @@ with signed as (
     {{ incremental }} from pg_temp.was
     {{ incremental }} union all
     select
-        1 as sign,
+        1
+        {{ incremental }} - (days.user_id is null)::integer
+        as sign,
         user_id, transaction_category, event_date, platform, utm_source, country,
         earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
     from {{ this }}
     {{ incremental }} inner join {{ warehouse }}.changed_user_categories
     {{ incremental }}     using (user_id, transaction_category)
+    {{ incremental }} left join {{ warehouse }}.changed_user_days as days
+    {{ incremental }}     using (user_id, event_date)
     {{ incremental }} where event_date between span_start and span_end
 ),
 
@@ -87,25 +94,50 @@ users as (
     window user_category as (partition by user_id, transaction_category)
 ),
 
--- When the user was there before, earned before and redeemed before. Platforms are always counted
--- apart: together with country and source they would make too many places.
+-- When the user was there before, earned before and redeemed before, now and formerly. Platforms are
+-- always counted apart: together with country and source they would make too many places.
 seen as (
     select
         users.*,
         everybody, of_country, of_platform, of_source,
-        coalesce(max(event_date) over before, '-infinity') as seen_before,
-        coalesce(max(event_date) filter (where earned_count > 0) over before, '-infinity')
-            as earned_before,
-        coalesce(max(event_date) filter (where redeemed_count > 0) over before, '-infinity')
-            as redeemed_before
+        max(event_date) filter (where sign >= 0) over before as seen_now,
+        max(event_date) filter (where sign >= 0 and earned_count > 0) over before as earned_now,
+        max(event_date) filter (where sign >= 0 and redeemed_count > 0) over before as redeemed_now
+        {{ incremental }}, max(event_date) filter (where sign <= 0) over before as seen_then
+        {{ incremental }}, max(event_date) filter (where sign <= 0 and earned_count > 0)
+        {{ incremental }}     over before as earned_then
+        {{ incremental }}, max(event_date) filter (where sign <= 0 and redeemed_count > 0)
+        {{ incremental }}     over before as redeemed_then
     from users
     cross join lateral {{ warehouse }}.places(is_settled, false, country, platform, utm_source)
     window before as (
         partition by
-            user_id, transaction_category, sign, everybody, of_country, of_platform, of_source
+            user_id, transaction_category, everybody, of_country, of_platform, of_source
         order by event_date
         rows between unbounded preceding and 1 preceding
     )
+),
+
+-- A row of another day matters only if something else lies before it than did.
+sides as (
+    select
+        event_date, week, month, transaction_category,
+        everybody, of_country, of_platform, of_source,
+        side.sign,
+        earned_count, redeemed_count, search_count, miles_earned, miles_redeemed,
+        coalesce(side.seen, '-infinity') as seen_before,
+        coalesce(side.earned, '-infinity') as earned_before,
+        coalesce(side.redeemed, '-infinity') as redeemed_before
+    from seen
+    cross join lateral (
+        values
+        {{ incremental }} (-1, seen_then, earned_then, redeemed_then),
+        (1, seen_now, earned_now, redeemed_now)
+    ) as side (sign, seen, earned, redeemed)
+    {{ incremental }} where side.sign = seen.sign
+    {{ incremental }}     or seen.sign = 0
+    {{ incremental }}     and (seen_then, earned_then, redeemed_then)
+    {{ incremental }}     is distinct from (seen_now, earned_now, redeemed_now)
 ),
 
 counts as (
@@ -129,11 +161,7 @@ counts as (
         sum(sign * search_count) as search_count,
         sum(sign * miles_earned) as miles_earned,
         sum(sign * miles_redeemed) as miles_redeemed
-    from seen
-    -- What lies before the first change counts as it did.
-    {{ incremental }} inner join {{ warehouse }}.changed_user_categories
-    {{ incremental }}     using (user_id, transaction_category)
-    {{ incremental }} where event_date >= first_changed_day
+    from sides
     group by
         event_date, week, month, transaction_category,
         everybody, of_country, of_platform, of_source
@@ -194,6 +222,16 @@ on conflict (grain, period_start, slice, slice_value, transaction_category) do u
 
 -- A category without an event in the period has no row, as in a full build.
 delete from {{ state }} as categories
-where categories.events = 0;
+{{ incremental }} using (
+{{ incremental }}     select distinct grain, period_start
+{{ incremental }}     from {{ warehouse }}.changed_user_days
+{{ incremental }}     cross join lateral {{ warehouse }}.periods(event_date)
+{{ incremental }}     where isfinite(event_date)
+{{ incremental }} ) as changed
+where
+    events = 0
+    {{ incremental }} and categories.grain = changed.grain
+    {{ incremental }} and categories.period_start = changed.period_start
+;
 
 drop table pg_temp.was;

@@ -93,24 +93,32 @@ windows as (
     group by user_id
 ),
 
+-- User by user: a few days of many categories lie together, so no category is looked up by itself.
+recent as (
+    select users.user_id, counted.*
+    from users
+    cross join lateral (
+        select
+            transaction_category,
+            sum(earned_count + redeemed_count + search_count)
+                filter (where event_date > last_active_day - 7) as events_7d,
+            sum(earned_count + redeemed_count + search_count)
+                filter (where event_date > last_active_day - 28) as events_28d,
+            sum(earned_count + redeemed_count + search_count) as events_90d
+        from {{ warehouse }}.agg_user_category_daily as daily
+        where daily.user_id = users.user_id and event_date > last_active_day - 90
+        group by transaction_category
+    ) as counted
+),
+
 categories as (
     select
-        users.user_id,
-        used.transaction_category,
+        user_id, transaction_category,
         used.events as events_lifetime,
-        sum(daily.earned_count + daily.redeemed_count + daily.search_count)
-            filter (where last_active_day - event_date < 7) as events_7d,
-        sum(daily.earned_count + daily.redeemed_count + daily.search_count)
-            filter (where last_active_day - event_date < 28) as events_28d,
-        sum(daily.earned_count + daily.redeemed_count + daily.search_count) as events_90d
+        events_7d, events_28d, events_90d
     from users
-    inner join {{ warehouse }}.agg_user_categories as used on used.user_id = users.user_id
-    left join {{ warehouse }}.agg_user_category_daily as daily
-        on
-            daily.user_id = used.user_id
-            and daily.transaction_category = used.transaction_category
-            and daily.event_date > users.last_active_day - 90
-    group by users.user_id, used.transaction_category, used.events
+    inner join {{ warehouse }}.agg_user_categories as used using (user_id)
+    left join recent using (user_id, transaction_category)
 ),
 
 -- The category with most events; of equals, the first by name.

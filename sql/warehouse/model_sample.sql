@@ -51,38 +51,45 @@ due as (
     {{ incremental }} where event_date <= cut
 ),
 
+-- User by user: in most builds there are few.
 totals as (
     select
         user_id,
         cut,
-        cut - max(event_date) as recency,
-        count(distinct event_date) as active_days,
-        sum(like_count) as likes,
-        sum(share_count) as shares,
-        sum(search_count) as searches,
-        sum(earned_count) as earns,
-        sum(redeemed_count) as redeems,
-        trim_scale(greatest(sum(miles_earned), 0)) as miles_earned,
-        trim_scale(greatest(sum(miles_redeemed), 0)) as miles_redeemed
+        counted.*
     from due
-    inner join {{ warehouse }}.agg_user_daily using (user_id)
-    where event_date <= cut
-    group by user_id, cut
+    cross join lateral (
+        select
+            due.cut - max(event_date) as recency,
+            count(distinct event_date) as active_days,
+            sum(like_count) as likes,
+            sum(share_count) as shares,
+            sum(search_count) as searches,
+            sum(earned_count) as earns,
+            sum(redeemed_count) as redeems,
+            trim_scale(greatest(sum(miles_earned), 0)) as miles_earned,
+            trim_scale(greatest(sum(miles_redeemed), 0)) as miles_redeemed
+        from {{ warehouse }}.agg_user_daily as daily
+        where daily.user_id = due.user_id and event_date <= due.cut
+    ) as counted
 ),
 
 categories as (
-    select user_id, jsonb_object_agg(transaction_category, events) as category_events
-    from (
-        select
-            user_id,
-            transaction_category,
-            sum(earned_count + redeemed_count + search_count) as events
-        from due
-        inner join {{ warehouse }}.agg_user_category_daily using (user_id)
-        where event_date <= cut
-        group by user_id, transaction_category
-    ) as counted
-    group by user_id
+    select
+        user_id,
+        category_events
+    from due
+    cross join lateral (
+        select jsonb_object_agg(transaction_category, events) as category_events
+        from (
+            select
+                transaction_category,
+                sum(earned_count + redeemed_count + search_count) as events
+            from {{ warehouse }}.agg_user_category_daily as daily
+            where daily.user_id = due.user_id and event_date <= due.cut
+            group by transaction_category
+        ) as counted
+    ) as summed
 )
 
 insert into {{ this }} (
