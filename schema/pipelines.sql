@@ -8,7 +8,8 @@ insert into orchestrator.pipeline_definitions (
     write_mode,
     description,
     freshness_warn_after,
-    freshness_fail_after
+    freshness_fail_after,
+    event_column
 )
 values
 (
@@ -19,7 +20,8 @@ values
     'append',
     'What users did in the app.',
     interval '26 hours',
-    interval '50 hours'
+    interval '50 hours',
+    'event_time'
 ),
 (
     'utm_campaigns',
@@ -28,6 +30,7 @@ values
     '{utm_source}',
     'upsert',
     'What marketing knows of each source of users.',
+    null,
     null,
     null
 )

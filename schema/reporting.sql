@@ -55,51 +55,40 @@ comment on column {{ reporting }}.pipeline_runs.finished_at is 'When it ended.';
 comment on column {{ reporting }}.pipeline_runs.elapsed_seconds is 'How long it took.';
 
 create or replace view {{ reporting }}.freshness as
-with ingested as (
-    select
-        runs.pipeline_id,
-        max(runs.high) as loaded_through,
-        max(runs.finished_at) as ingested_at
-    from orchestrator.runs as runs
-    where
-        runs.kind = 'window'
-        and runs.status in ('succeeded', 'rolled_back')
-    group by runs.pipeline_id
-),
-
-built as (
-    select max(runs.finished_at) as built_at
-    from orchestrator.runs as runs
-    where
-        runs.kind in ('build', 'rebuild', 'verify')
-        and runs.status = 'succeeded'
-        and runs.target = {{ target }}
-)
-
 select
     pipelines.pipeline_name,
-    ingested.loaded_through,
-    ingested.ingested_at,
-    built.built_at,
-    case
-        when ingested.loaded_through is null then 'never'
-        when now() - ingested.loaded_through > pipelines.freshness_fail_after then 'stale'
-        when now() - ingested.loaded_through > pipelines.freshness_warn_after then 'late'
-        else 'fresh'
-    end as status
-from orchestrator.pipeline_definitions as pipelines
-left join ingested on ingested.pipeline_id = pipelines.pipeline_id
-cross join built
+    pipelines.loaded_through,
+    pipelines.ingested_at,
+    (
+        select max(runs.finished_at)
+        from orchestrator.runs as runs
+        where
+            runs.kind in ('build', 'rebuild', 'verify')
+            and runs.status = 'succeeded'
+            and runs.target = {{ target }}
+    ) as built_at,
+    pipelines.status,
+    pipelines.newest_event,
+    pipelines.newest_arrival,
+    pipelines.usual_gap
+from orchestrator.pipeline_freshness as pipelines
 where pipelines.is_enabled;
 
 comment on view {{ reporting }}.freshness is 'How far the data go. One row per enabled pipeline.';
 comment on column {{ reporting }}.freshness.pipeline_name is 'The pipeline.';
 comment on column {{ reporting }}.freshness.loaded_through is
-'Its watermark: every row written before is here.';
+'Its watermark: how far the source was read. What that guarantees: orchestrator.runs.guarantee.';
 comment on column {{ reporting }}.freshness.ingested_at is 'When it last succeeded.';
 comment on column {{ reporting }}.freshness.built_at is 'When the tables were last built.';
 comment on column {{ reporting }}.freshness.status is
-'fresh, late or stale by the limits of the pipeline; never before the first success.';
+'fresh, late or stale by the limits of the pipeline on its watermark and on its newest row; late '
+'also after several times the usual gap without a new row; never before the first success.';
+comment on column {{ reporting }}.freshness.newest_event is
+'When the newest row that was read happened; null where no column says so.';
+comment on column {{ reporting }}.freshness.newest_arrival is
+'When the newest row that was read was written, by its cursor.';
+comment on column {{ reporting }}.freshness.usual_gap is
+'The longest time between arrivals in the month before that; null where too little is known.';
 
 create or replace view {{ reporting }}.data_checks as
 select distinct on (results.script, results.check_name)

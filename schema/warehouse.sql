@@ -6,12 +6,33 @@ comment on schema {{ warehouse }} is 'Replicas of the sources, dimensions, facts
 create or replace function {{ warehouse }}.member(value text) returns text
 language sql immutable parallel safe
 return coalesce(
-    case when length(value) > 200 then left(value, 160) || md5(value) else value end,
+    case when length(value) > 200 then left(value, 160) || md5(value) else nullif(value, '') end,
     'unknown'
 );
 
 comment on function {{ warehouse }}.member(text) is
-'The member that an attribute stands for: unknown if it is missing, cut if it is very long.';
+'The member that an attribute stands for: unknown if it is missing or empty, cut if it is very long.';
+
+-- Whatever has a time gets its day here: rows as they are and as they were, so that a build finds
+-- again what it put somewhere. A time far outside the calendar makes no day.
+create or replace function {{ warehouse }}.day_of(moment timestamptz, zone text) returns date
+language sql immutable parallel safe
+return case
+    when moment >= '1900-01-01 00:00+00' and moment < '9999-12-30 00:00+00'
+        then (moment at time zone zone)::date
+    else '-infinity'::date
+end;
+
+comment on function {{ warehouse }}.day_of(timestamptz, text) is
+'The calendar day of a moment in a time zone; -infinity where it makes no day.';
+
+-- NaN, infinity and absurd amounts would spoil every sum that they enter.
+create or replace function {{ warehouse }}.amount(value numeric) returns numeric
+language sql immutable parallel safe
+return case when abs(value) <= 1000000000000 then value else 0 end;
+
+comment on function {{ warehouse }}.amount(numeric) is
+'An amount as it counts: 0 where it is missing, no finite number or above a million millions.';
 
 -- Grains and slices, said once. The planner inlines these functions, so they cost what they say;
 -- that takes an immutable function of a single select, and no strict one.

@@ -10,10 +10,13 @@ Where the page leaves a choice, the most literal reading is taken:
 - "before 2000-01-01" is an instant, midnight UTC, whatever the reporting time zone. A day after
   created_at is 24 hours and a week of activation 168, also over a change of the clocks.
 - An event_time that is null has no day, so it is an insane time, as the infinite ones are.
-- Missing means null: an empty string is a member of its own, and words are compared by case. Null
-  shares its row with the literal member `unknown`, campaigns included; a foreign event type keeps
-  its own name in engagement_daily.
-- A null user_id is no user; a user who is literally named `unknown` is one.
+- Missing means null or empty; words are compared by case. What is missing shares its row with the
+  literal member `unknown`, campaigns included; a foreign event type keeps its own name in
+  engagement_daily.
+- A missing user_id is no user; a user who is literally named `unknown` is one.
+- The last day is asked of the events that count; these of a later day are left out of everything
+  then. Passive ones of a later day are too, and without a last day there are none.
+- Passive events are in the slices of their own attributes, if no other event is there as well.
 - "First day" of a slice is the day of its first event that counts, of whatever type: so also in
   miles_balance_daily, and so kpi_daily, miles_balance_daily and active_users_daily have the same
   days. "Days since the slice's first day" counts that day too: 1 on the first day.
@@ -85,7 +88,10 @@ CLUSTER_COUNT = 5
 MODEL_USERS = 1000
 COUNTS_TRIED = range(2, 9)
 BEST = 5
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+EARLIEST, TOO_LATE = datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+ABSURD = Decimal(10) ** 12
+# The variable of the manifest.
+PASSIVE: tuple[str, ...] = ()
 
 # The default context would round sums to 28 digits and rates to even.
 EXACT = Context(prec=1000)
@@ -155,9 +161,12 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What the tables are computed from: the events that count, whole and in slices."""
+    """What the tables are computed from: the events up to the last day, whole and in slices; and the
+    passive ones.
+    """
 
     events: list[Counted]
+    passive: list[Counted]
     slices: list[Slice]
     campaigns: list[Campaign]
     last_day: date
@@ -168,7 +177,7 @@ class Data:
 
 def classify(event: Event) -> tuple[str, str | None]:
     """Return the fact table of an event, and the reason when that is the unclassified one."""
-    if event.user_id is None:
+    if not event.user_id:
         return UNCLASSIFIED, NO_USER
     if is_insane(event):
         return UNCLASSIFIED, INSANE_TIME
@@ -181,7 +190,7 @@ def is_insane(event: Event) -> bool:
     if not isinstance(event.event_time, datetime):
         return True
     at = instant(event.event_time)
-    return at < EARLIEST or at > instant(event.created_at) + ONE_DAY
+    return at < EARLIEST or at >= TOO_LATE or at - instant(event.created_at) > ONE_DAY
 
 
 def instant(moment: datetime) -> datetime:
@@ -199,6 +208,7 @@ def fact_counts(events: Iterable[Event]) -> dict[str, int]:
 
 
 def counted_events(events: Iterable[Event], timezone: str) -> list[Counted]:
+    """The events with a user and a sane time, passive ones included, of whatever day."""
     zone = ZoneInfo(timezone)
     return [
         counted(event, event.user_id, event.event_time, zone)
@@ -208,6 +218,15 @@ def counted_events(events: Iterable[Event], timezone: str) -> list[Counted]:
         and event.user_id is not None
         and isinstance(event.event_time, datetime)
     ]
+
+
+def known_day(event: Event, zone: ZoneInfo) -> date | None:
+    """The day by which an event proves that the data go on; None if it does not count."""
+    if not isinstance(event.event_time, datetime):
+        return None
+    if classify(event)[1] not in (None, UNKNOWN_TYPE) or member(event.event_type) in PASSIVE:
+        return None
+    return min(instant(event.event_time), instant(event.created_at)).astimezone(zone).date()
 
 
 def counted(event: Event, user: str, event_time: datetime, zone: ZoneInfo) -> Counted:
@@ -229,7 +248,7 @@ def member(name: str | None) -> str:
     """Name a member: what is missing is unknown, and what is too long for a key is cut, with its
     hash behind it.
     """
-    if name is None:
+    if not name:
         return UNKNOWN
     if len(name) <= LONGEST_NAME:
         return name
@@ -237,10 +256,11 @@ def member(name: str | None) -> str:
 
 
 def miles_of(event: Event) -> Decimal:
-    """Return the miles of an event; what is missing or no finite number is 0."""
-    if event.miles_amount is None or not event.miles_amount.is_finite():
+    """Return the miles of an event; what is missing, no finite number or absurd is 0."""
+    miles = event.miles_amount
+    if miles is None or not miles.is_finite() or miles.copy_abs() > ABSURD:
         return Decimal(0)
-    return event.miles_amount
+    return miles
 
 
 # Slices
@@ -254,13 +274,19 @@ def prepare(
     slices: bool = True,
 ) -> Data:
     """Return the input of the table functions; without `slices` there is only slice `all`."""
-    counting = counted_events(events, timezone)
+    events, zone = list(events), ZoneInfo(timezone)
+    # Without events there are no rows either, so nothing asks for this date.
+    days = [day for event in events if (day := known_day(event, zone))]
+    last_day = max(days, default=date.min)
+    until_then = [event for event in counted_events(events, timezone) if event.day <= last_day]
+    counting = [event for event in until_then if event.event_type not in PASSIVE]
+    passive = [event for event in until_then if event.event_type in PASSIVE]
     return Data(
         events=counting,
+        passive=passive,
         slices=list(slices_of(counting, slices)),
         campaigns=list(campaigns),
-        # Without events there are no rows either, so nothing asks for this date.
-        last_day=max((event.day for event in counting), default=date.min),
+        last_day=last_day,
     )
 
 
@@ -576,7 +602,8 @@ def kpis_of_slice(part: Slice, last_day: date) -> Iterator[Row]:
 
 def engagement_daily(data: Data) -> list[Row]:
     rows: list[Row] = []
-    for part in data.slices:
+    is_sliced = len(data.slices) != 1
+    for part in slices_of(data.events + data.passive, is_sliced):
         groups = grouped(part.events, lambda event: (event.day, event.event_type))
         for (day, event_type), events in sorted(groups.items()):
             rows.append(
@@ -849,22 +876,21 @@ class Profile:
     cluster: int
 
 
-def cut_of(events: list[Counted]) -> date:
+def cut_of(data: Data) -> date:
     """The day that models know of at most: the end of a month with enough users, or the last day."""
-    last_day = max(event.day for event in events)
-    first_days = [min(event.day for event in of_user) for of_user in by_user(events).values()]
-    month_end = last_day.replace(day=1) - ONE_DAY
+    first_days = [min(event.day for event in own) for own in by_user(data.events).values()]
+    month_end = data.last_day.replace(day=1) - ONE_DAY
     if sum(day <= month_end for day in first_days) >= 10 * CLUSTER_COUNT:
         return month_end
-    return last_day
+    return data.last_day
 
 
-def sample(events: list[Counted]) -> dict[str, list[Counted]]:
+def sample(data: Data) -> dict[str, list[Counted]]:
     """What models are fitted on: the events of some users up to the cut."""
-    if not events:
+    if not data.events:
         return {}
-    cut = cut_of(events)
-    seen = by_user([event for event in events if event.day <= cut])
+    cut = cut_of(data)
+    seen = by_user([event for event in data.events if event.day <= cut])
     chosen = sorted(seen, key=lambda user: (oracle_clusters.md5(user), user))[:MODEL_USERS]
     return {user: seen[user] for user in chosen}
 
@@ -898,9 +924,7 @@ class ClusterModel:
 
 
 def cluster_model(data: Data) -> ClusterModel:
-    of_users = {
-        user: figures(events, cut_of(data.events)) for user, events in sample(data.events).items()
-    }
+    of_users = {user: figures(events, cut_of(data)) for user, events in sample(data).items()}
     scales = oracle_clusters.scales(list(of_users.values()))
     return ClusterModel(
         scales,
@@ -1116,17 +1140,16 @@ def similarities(
     return found
 
 
-def model_similarities(events: list[Counted]) -> dict[str, dict[str, Similarity]]:
+def model_similarities(data: Data) -> dict[str, dict[str, Similarity]]:
     """What is similar to each category, by the sample."""
-    known = [event for of_user in sample(events).values() for event in of_user]
+    known = [event for of_user in sample(data).values() for event in of_user]
     return similarities(affinities(known))
 
 
-def recommendations(events: Iterable[Counted]) -> list[Recommendation]:
-    events = list(events)
-    similar = model_similarities(events)
+def recommendations(data: Data) -> list[Recommendation]:
+    similar = model_similarities(data)
     by_user: dict[str, dict[str, Decimal]] = defaultdict(dict)
-    for category, uses in affinities(events).items():
+    for category, uses in affinities(data.events).items():
         for user, use in uses.items():
             by_user[user][category] = use
     return [
@@ -1158,7 +1181,7 @@ def recommendations_for(
 
 def category_recommendations(data: Data) -> list[Row]:
     segments = {person.user: person.segment for person in profiles(data)}
-    best = [one for one in recommendations(data.events) if one.rank == 1]
+    best = [one for one in recommendations(data) if one.rank == 1]
     names = shown_names(Counter(segments[one.user] for one in best))
     by_segment: dict[str, list[Recommendation]] = defaultdict(list)
     for one in best:

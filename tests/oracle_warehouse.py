@@ -9,7 +9,8 @@ Where a comment leaves a choice, the most literal reading is taken:
 
 - "Seen", "its oldest event", "an event in the category": of the events that count. So a type is no
   event type yet if only events without a user or with an insane time have it.
-- Times that are infinite or null make no day; every other time does, an insane one too.
+- Times that are infinite or null, before 1900 or on 9999-12-30 or later make no day; every other
+  time does, an insane one too.
 - An event that earned miles is one of that type, also if it earned none.
 - `unknown` can be a favourite category; names are in the order of their characters' codes.
 - A user of unknown types only is engaged to depth 0.
@@ -23,7 +24,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -57,6 +58,7 @@ from tests.oracle import (
 )
 
 NO_DAY = "-infinity"
+FIRST_DAY = datetime(1900, 1, 1, tzinfo=UTC)
 # What belongs to a category.
 TRANSACTIONS = (EARN, REDEEM, SEARCH)
 # The windows of engagement, by the ends of the columns' names.
@@ -93,6 +95,7 @@ def fact(name: str, columns: Callable[[Event], Row]) -> Callable[[Source], list[
                 "utm_source": oracle.member(event.utm_source),
                 "country": oracle.member(event.country),
                 "event_time": time_of(event),
+                "known_date": oracle.known_day(event, source.zone),
                 **columns(event),
             }
             for event in source.raw
@@ -104,7 +107,9 @@ def fact(name: str, columns: Callable[[Event], Row]) -> Callable[[Source], list[
 
 def day_of(event: Event, zone: ZoneInfo) -> date | str:
     if isinstance(event.event_time, datetime):
-        return event.event_time.astimezone(zone).date()
+        at = oracle.instant(event.event_time)
+        if FIRST_DAY <= at < oracle.TOO_LATE:
+            return at.astimezone(zone).date()
     return NO_DAY
 
 
@@ -142,6 +147,11 @@ def unclassified(event: Event) -> Row:
 # Dimensions
 
 
+def last_day(source: Source) -> list[Row]:
+    days = [day for event in source.raw if (day := oracle.known_day(event, source.zone))]
+    return [{"last_day": max(days)}] if days else []
+
+
 def dim_dates(source: Source) -> list[Row]:
     days = [event.day for event in source.counted]
     return [
@@ -155,7 +165,7 @@ def dim_dates(source: Source) -> list[Row]:
             "weekday": day.isoweekday(),
             "is_weekend": day.strftime("%a") in ("Sat", "Sun"),
         }
-        for day in (oracle.periods(min(days), max(days), "day") if days else ())
+        for day in (oracle.periods(min(days), source.data.last_day, "day") if days else ())
     ]
 
 
@@ -225,7 +235,7 @@ def dim_countries(source: Source) -> list[Row]:
 
 
 def dim_event_types(source: Source) -> list[Row]:
-    seen = {event.event_type for event in source.counted}
+    seen = {event.event_type for event in source.counted + source.data.passive}
     return [
         {
             "event_type": name,
@@ -549,8 +559,8 @@ def agg_user_funnels(source: Source) -> list[Row]:
 
 def model_sample(source: Source) -> list[Row]:
     rows: list[Row] = []
-    for user, events in oracle.sample(source.counted).items():
-        cut = oracle.cut_of(source.counted)
+    for user, events in oracle.sample(source.data).items():
+        cut = oracle.cut_of(source.data)
         values = oracle.figures(events, cut)
         names = ("recency", "active_days", "likes", "shares", "searches", "earns", "redeems")
         rows.append(
@@ -750,7 +760,7 @@ def category_segment(row: Any, *, is_new: bool) -> str:
 
 
 def model_category_similarities(source: Source) -> list[Row]:
-    similar = oracle.model_similarities(source.counted)
+    similar = oracle.model_similarities(source.data)
     return [
         {
             "transaction_category": one,
@@ -773,7 +783,7 @@ def agg_category_recommendations(source: Source) -> list[Row]:
             "support": one.support,
             "score": one.score,
         }
-        for one in oracle.recommendations(source.counted)
+        for one in oracle.recommendations(source.data)
     ]
 
 
@@ -816,6 +826,8 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "fact_reward_searches": fact("fact_reward_searches", category_of),
     "fact_social_engagements": fact("fact_social_engagements", engagement),
     "fact_unclassified_events": fact("fact_unclassified_events", unclassified),
+    "last_day": last_day,
+    "changed_user_days_basis": last_day,
     "dim_dates": dim_dates,
     "dim_users": dim_users,
     "dim_transaction_categories": dim_transaction_categories,

@@ -6,11 +6,12 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from runner.build.evidence import Evidence
 from runner.build.plan import Step, decide
 from runner.build.transaction import BuildResult, BuildTransaction, OnResult, Starting
-from runner.database import ledger
+from runner.database import ledger, retry, zones
 from runner.database.ledger import Position
 from runner.database.session import (
     BUILD_LOCK,
@@ -22,9 +23,9 @@ from runner.database.session import (
     lock_number,
 )
 from runner.database.tables import exists
-from runner.errors import StartError
+from runner.errors import RunnerError, StartError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import LAYERS, LEAVES, Manifest
+from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest
 from runner.project.target import RAW_SCHEMA, Target
 
 
@@ -56,10 +57,19 @@ def build(
     """Bring a target up to date, or leave it as it was and raise.
 
     Scripts that match `patterns` are built in full, with everything that depends on them. LockHeld
-    if another build of the target is running.
+    if another build of the target is running. A build whose connection is lost is begun again.
     """
-    with open_builder(database, manifest, target, "build", on_result, starting) as builder:
-        return builder.bring_up_to_date(list(patterns))
+    patterns = list(patterns)
+    for failures in count(1):
+        try:
+            with open_builder(database, manifest, target, "build", on_result, starting) as builder:
+                return builder.bring_up_to_date(patterns)
+        except RunnerError as error:
+            is_worth_it = retry.is_worth_a_build(error, failures - 1)
+            if was_interrupted(error) or failures == retry.ATTEMPTS or not is_worth_it:
+                raise
+        time.sleep(retry.delay(failures))
+    raise AssertionError("count() never ends")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +161,9 @@ def drop_scratch(work: Session, scratch: Target) -> None:
 
 
 def _check_time_zone(session: Session, manifest: Manifest) -> None:
-    zone = manifest.variables.get("reporting_timezone", "UTC")
-    try:
-        session.row("select now() at time zone %(zone)s::text as here", {"zone": zone})
-    except QueryFailed as error:
-        raise StartError(
-            f"sql/manifest.toml: reporting_timezone: {error.message}",
-            "a name such as Asia/Singapore; table pg_timezone_names lists them",
-        ) from error
+    zone = str(manifest.variables.get("reporting_timezone", zones.UTC))
+    if problem := zones.problem(session, zone):
+        raise StartError(f"{MANIFEST}: reporting_timezone: {problem}", zones.HINT)
 
 
 def _check_replicas(session: Session, manifest: Manifest) -> None:

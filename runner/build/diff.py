@@ -28,8 +28,9 @@ class Difference:
     """A table or view in two targets: the number of its rows, of those that only one target has,
     and of those that changed, in total and by column.
 
-    `sample` has up to five rows that differ, each with `key`, `left` and `right`, and None for a
-    row that is missing. `problem` says what else differs, or why the rows were not compared.
+    `sample` has up to five rows that differ, each with `key`, `left` and `right`, whose values are
+    text, and None for a row that is missing; `changed` are the columns that differ. `problem` says
+    what else differs, or why the rows were not compared.
     """
 
     table: str
@@ -135,16 +136,41 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
         return Difference(name, problem="no column in common")
     names = [sql.Identifier(column) for column in both]
     # Columns of different types may have to be compared as JSON.
-    forms = ("{0}" if one[column] == other[column] else "to_jsonb({0}) as {0}" for column in both)
+    is_json = {column for column in both if one[column] != other[column]}
+    forms = ("to_jsonb({0}) as {0}" if column in is_json else "{0}" for column in both)
     keys = [_key(session, table) for table in tables]
+    is_keyed = bool(keys[0]) and keys[0] == keys[1] and is_json.isdisjoint(keys[0])
+    key = keys[0] if is_keyed else both
+
+    def each(columns: Sequence[str], form: str) -> sql.Composed:
+        """A list with a form of each column; `{0}` is its name, `{1}` what makes a text of it."""
+        texts = (sql.SQL(" #>> '{{}}'" if column in is_json else "::text") for column in columns)
+        return join(
+            [
+                sql.SQL(form).format(sql.Identifier(column), text, sql.Literal(column))
+                for column, text in zip(columns, texts, strict=True)
+            ]
+        )
+
+    def array(columns: Sequence[str], form: str) -> sql.Composed:
+        return sql.SQL("array[{}]::text[]").format(each(columns, form))
+
+    same = sql.SQL(" and ").join(
+        sql.SQL("one.{0} = other.{0}").format(sql.Identifier(column)) for column in key
+    )
     values = {
         "left": plain(tables[0]),
         "right": plain(tables[1]),
         "columns": join(names),
         "values": join([sql.SQL(form).format(n) for form, n in zip(forms, names, strict=True)]),
-        "keys": join(
-            [sql.SQL("staged.") + column for column in (keys[0] if keys[0] == keys[1] else names)]
-        ),
+        "keys": each(key, "coalesce(one.{0}, other.{0})"),
+        "key_names": array(key, "{2}"),
+        "key_texts": array(key, "coalesce(one.{0}{1}, other.{0}{1})"),
+        "names": array(both, "{2}"),
+        "left_texts": array(both, "one.{0}{1}"),
+        "right_texts": array(both, "other.{0}{1}"),
+        "changed": array(both, "case when one.{0} is distinct from other.{0} then {2} end"),
+        "is_same_key": same if is_keyed else sql.SQL("false"),
     }
 
     def text(query: str) -> str:
@@ -168,7 +194,8 @@ def _other_parts(session: Session, left: str, right: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _key(session: Session, table: str) -> list[sql.SQL]:
+def _key(session: Session, table: str) -> list[str]:
     """Return the columns of a table's key; none if it has no key."""
     shape = session.rows(named_query("database/ledger.table_shape"), {"table": table})
-    return [plain(column["column_name"]) for column in shape if column["is_key"]]
+    names = [column["column_name"] for column in shape if column["is_key"]]
+    return [re.sub(r'^"(.*)"$', r"\1", name).replace('""', '"') for name in names]

@@ -33,75 +33,63 @@ select
 
 -- differences --
 -- What was staged: the rows of one side only, the rows of one key that differ and in which columns,
--- and a few of all these.
-with sides as (
+-- and a few of all these, as text. Values are compared as the columns compare them.
+with pairs as (
     select
-        to_jsonb(keys.*) as key,
-        to_jsonb(staged.*) - '_milepost_side' as content,
-        staged._milepost_side as side
-    from pg_temp.difference as staged
-    cross join lateral (select {{ keys }}) as keys
-),
-
-paired as (
-    select
-        coalesce(only_left.key, only_right.key) as key,
-        only_left.content as left_row,
-        only_right.content as right_row,
-        only_left.side as left_count,
-        -only_right.side as right_count
+        row_number() over (order by {{ keys }}) as place,
+        jsonb_object({{ key_names }}, {{ key_texts }}) as key,
+        case
+            when one._milepost_side is not null then jsonb_object({{ names }}, {{ left_texts }})
+        end as left_row,
+        case
+            when other._milepost_side is not null then jsonb_object({{ names }}, {{ right_texts }})
+        end as right_row,
+        one._milepost_side as left_count,
+        -other._milepost_side as right_count,
+        case
+            when one._milepost_side > 0 and other._milepost_side < 0
+                then array_remove({{ changed }}, null)
+        end as changed
     from (
         select *
-        from sides
-        where sides.side > 0
-    ) as only_left
+        from pg_temp.difference
+        where _milepost_side > 0
+    ) as one
     full join (
         select *
-        from sides
-        where sides.side < 0
-    ) as only_right
-        on only_right.key = only_left.key
+        from pg_temp.difference
+        where _milepost_side < 0
+    ) as other
+        on {{ is_same_key }}
 ),
 
 differing as (
     select
         columns.name,
         count(*) as rows
-    from paired
-    cross join lateral jsonb_object_keys(paired.left_row) as columns (name)
-    where (paired.left_row -> columns.name) <> (paired.right_row -> columns.name)
+    from pairs
+    cross join lateral unnest(pairs.changed) as columns (name)
     group by columns.name
-),
-
-few as (
-    select
-        paired.key,
-        paired.left_row,
-        paired.right_row
-    from paired
-    order by paired.key
-    limit 5
 )
 
 select
-    coalesce(sum(paired.left_count) filter (where paired.right_row is null), 0) as only_left,
-    coalesce(sum(paired.right_count) filter (where paired.left_row is null), 0) as only_right,
-    count(*) filter (where paired.left_row is not null and paired.right_row is not null) as changed,
+    coalesce(sum(pairs.left_count) filter (where pairs.right_count is null), 0) as only_left,
+    coalesce(sum(pairs.right_count) filter (where pairs.left_count is null), 0) as only_right,
+    count(*) filter (where pairs.changed is not null) as changed,
     (
         select coalesce(jsonb_object_agg(differing.name, differing.rows), '{}')
         from differing
     ) as columns,
-    (
-        select
-            coalesce(
-                jsonb_agg(
-                    jsonb_build_object(
-                        'key', few.key, 'left', few.left_row, 'right', few.right_row
-                    )
-                    order by few.key
-                ),
-                '[]'
+    coalesce(
+        jsonb_agg(
+            jsonb_build_object(
+                'key', pairs.key,
+                'left', pairs.left_row,
+                'right', pairs.right_row,
+                'changed', pairs.changed
             )
-        from few
+            order by pairs.place
+        ) filter (where pairs.place <= 5),
+        '[]'
     ) as sample
-from paired
+from pairs

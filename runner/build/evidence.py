@@ -29,6 +29,8 @@ class Evidence:
         except BaseException as error:
             if self.session:
                 ledger.fail(self.session, self.run_id, error)
+                with contextlib.suppress(RunnerError):
+                    ledger.log_failure(self.session, "build", error, self.run_id)
                 ledger.roll_back_scripts(self.session, self.target)
             raise
 

@@ -173,7 +173,8 @@ where
         when 'pg_attrdef'::regclass then defaults.adrelid
         when 'pg_constraint'::regclass then rules.conrelid
     end = any(%(tables)s::regclass[])
-    and coalesce(types.typnamespace, functions.pronamespace)::regnamespace::text = any(%(schemas)s)
+    and coalesce(types.typnamespace, functions.pronamespace)::regnamespace::text
+    = any(%(schemas)s)
 
 -- grants --
 -- Statements that give a relation, under its final name, the owner and the grants of another, and no

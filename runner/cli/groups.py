@@ -27,6 +27,14 @@ def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> N
         logging.basicConfig(level=logging.DEBUG)
 
 
+def missing(command: str, error: ModuleNotFoundError) -> StartError:
+    """Say which module a command needs, and what to install."""
+    return StartError(
+        f"{command} needs the module {error.name}, which is not installed",
+        f"install it: pip install 'milepost{EXTRAS.get(command, '')}'",
+    )
+
+
 class Command(click.Command):
     """A command that also takes --quiet and --debug."""
 
@@ -75,10 +83,7 @@ class Group(click.Group):
         try:
             found = importlib.import_module(f"runner.cli.{folder}.{module}")
         except ModuleNotFoundError as error:
-            raise StartError(
-                f"{name} needs the module {error.name}, which is not installed",
-                f"install it: pip install 'milepost{EXTRAS.get(module, '')}'",
-            ) from error
+            raise missing(name, error) from error
         command: click.Command = found.command
         return command
 

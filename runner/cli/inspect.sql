@@ -5,12 +5,12 @@ select
     runs.kind,
     coalesce(pipelines.pipeline_name, runs.script, runs.target) as what,
     runs.status,
-    to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SS') as started_at,
+    to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as started_at,
     round(extract(epoch from runs.elapsed), 2) as seconds,
     runs.rows_inserted as inserted,
     runs.rows_updated as updated,
     runs.rows_deleted as deleted,
-    to_char(runs.high, 'YYYY-MM-DD HH24:MI:SS') as up_to,
+    to_char(runs.high, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as up_to,
     runs.error
 from orchestrator.runs as runs
 left join orchestrator.pipeline_definitions as pipelines on pipelines.pipeline_id = runs.pipeline_id
@@ -32,8 +32,8 @@ select
     runs.status,
     runs.error,
     runs.sqlstate,
-    to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SS.MS') as started_at,
-    to_char(runs.finished_at, 'YYYY-MM-DD HH24:MI:SS.MS') as finished_at,
+    to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SS.MSTZH:TZM') as started_at,
+    to_char(runs.finished_at, 'YYYY-MM-DD HH24:MI:SS.MSTZH:TZM') as finished_at,
     round(extract(epoch from runs.elapsed), 3) as seconds,
     runs.low::text as low,
     runs.high::text as high,
@@ -199,7 +199,7 @@ select
 -- logs --
 -- The last messages, newest first.
 select
-    to_char(logs.logged_at, 'YYYY-MM-DD HH24:MI:SS') as logged_at,
+    to_char(logs.logged_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as logged_at,
     logs.level,
     logs.run_id as run,
     pipelines.pipeline_name as pipeline,

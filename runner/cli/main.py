@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from runner.cli import output, streams
-from runner.cli.groups import Group
+from runner.cli.groups import Group, missing
 from runner.errors import RunnerError, was_interrupted
 
 # The first line of each command's own help, so that --help imports none of them.
@@ -100,12 +100,15 @@ def main(arguments: list[str] | None = None) -> None:
         )
     except click.ClickException as error:
         error.show()
+        output.data({"error": {"message": error.format_message(), "exit_code": error.exit_code}})
         code = error.exit_code
     except (Exception, KeyboardInterrupt) as error:
         if "--debug" in arguments and not isinstance(error, click.Abort | KeyboardInterrupt):
             raise
         reason = _reason(error)
         output.complain(reason)
+        if not output.style.has_answered:
+            output.data({"error": output.error_data(reason)})
         code = reason.exit_code
     sys.stdout.flush()
     sys.exit(code or int(any(stream.has_failed for stream in written)))
@@ -118,6 +121,8 @@ def _reason(error: BaseException) -> RunnerError:
         return error
     if isinstance(error, click.Abort):
         return RunnerError("nothing was done")
+    if isinstance(error, ModuleNotFoundError):
+        return missing("this", error)
     return RunnerError(
         f"unexpected {type(error).__name__}: {error}",
         "this is a bug: please report it, with what --debug shows",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -35,6 +36,7 @@ class Style:
 
     json: bool = False
     quiet: bool = False
+    has_answered: bool = False
 
 
 style = Style()
@@ -78,7 +80,13 @@ def confirm(question: str, hint: str) -> None:
 def data(value: Any) -> None:
     """Print the result for a program that asked for JSON."""
     if style.json:
+        style.has_answered = True
         click.echo(json.dumps(value, default=_encode, indent=2))
+
+
+def error_data(error: RunnerError) -> dict[str, Any]:
+    """Return an error as data, for JSON."""
+    return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
 
 
 def table(rows: Rows, empty: str, columns: Sequence[str] = ()) -> None:
@@ -193,7 +201,8 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | dict):
         return json.dumps(value, default=_encode)
-    return str(value)
+    # Every time is in UTC, which a program is told and a person need not read each time.
+    return re.sub(r"(?<=:\d\d)(\.\d+)?\+00:00$", r"\1", str(value))
 
 
 def _encode(value: Any) -> Any:

@@ -108,5 +108,9 @@ def _difference(row: dict[str, Any], left: str, right: str) -> str:
     one, other = row["left"], row["right"]
     if one is None or other is None:
         return f"{key}: only in {right if one is None else left}"
-    changes = [f"{name} {one[name]} -> {other[name]}" for name in one if one[name] != other[name]]
+    changes = [f"{name} {_value(one[name])} -> {_value(other[name])}" for name in row["changed"]]
     return f"{key}: {', '.join(changes)}"
+
+
+def _value(text: str | None) -> str:
+    return "null" if text is None else text

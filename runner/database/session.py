@@ -29,6 +29,9 @@ LOAD_LOCK = 0x4D50_0004
 # For every session. Set by statements, because the address may have `options` already.
 SETTINGS = (
     "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'warning';"
+    # What is kept as text, or compared as text, is written in one way.
+    " set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex';"
+    " set xmloption = 'content'; set quote_all_identifiers = off;"
     " set idle_session_timeout = 0"  # one holds the locks while another works
 )
 
@@ -38,6 +41,8 @@ QUERY_CANCELED = "57014"
 UNDEFINED_COLUMN = "42703"
 OTHER_KIND = "42809"  # a view where a table was meant, or the other way round
 HINTS = {
+    "23505": "the constraint that is named allows one row of such a key: give it one, or let the"
+    " table have another key",
     "42501": "grant the privilege to this role, or name another role in DATABASE_URL",
     "57014": "it took too long or somebody cancelled it: allow a longer statement_timeout",
 }

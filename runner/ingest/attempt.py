@@ -88,6 +88,10 @@ class Attempt:
                 horizon=run.clock.horizon,
                 horizon_scope=reach,
                 horizon_chain=run.chain,
+                search_seconds=run.search_seconds,
+                newest_event=run.writer.newest_event,
+                newest_arrival=run.writer.newest_arrival,
+                rows_left=run.rows_left,
             )
         result = RunResult(
             self.definition.pipeline_name,
@@ -119,7 +123,15 @@ class Attempt:
             with contextlib.suppress(RunnerError):
                 run_id = run_id or self._begin(kind, low, high)
                 ledger.fail(self.evidence, run_id, error)
-                self.log(f"{kind} failed: {error}", "error", run_id, low=low, high=high)
+                ledger.log_failure(
+                    self.evidence,
+                    kind,
+                    error,
+                    run_id,
+                    pipeline_id=self.definition.pipeline_id,
+                    low=low,
+                    high=high,
+                )
             raise
 
     def warn(self, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Blockers: transactions open in a source that make its rows wait."""
+"""Blockers: what in a source keeps rows from its replica, such as open transactions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ SET_TIMEOUT = "set statement_timeout = '5s'"
 
 
 def blockers(session: Session, project: Path) -> list[dict[str, str]]:
-    """Return a problem for each enabled pipeline whose rows wait, or whose clock cannot be read."""
+    """Return a problem for each enabled pipeline whose rows wait or may be missing, or whose clock
+    cannot be read.
+    """
     session.run(SET_TIMEOUT)
     problems = []
     for pipeline in pipelines(session):
@@ -44,14 +46,21 @@ def blockers(session: Session, project: Path) -> list[dict[str, str]]:
 
 
 def _blocker(session: Session, source: Source) -> tuple[str, str] | None:
-    """Return which rows wait for whom and for how long, and what ends it."""
+    """Return which rows wait for whom and for how long, and what ends it; or, where less can be
+    promised than that nothing is missing, why.
+    """
     clock = read_clock(session, source)
+    promise = promise_of(source, clock)
+    if promise.word not in ("exact", "settled"):
+        name = source.definition.pipeline_name
+        problem = f"promises no more than {promise.word}: {promise.sentence}"
+        return problem, f"look: pipelines show {name}"
     if clock.held_since is None or clock.held_by is None:
         return None
     # A clock may be infinite, and then tells no age; both times are in UTC.
     age = datetime.fromisoformat(clock.clock[:19]) - datetime.fromisoformat(clock.held_since)
     # Past max_hold nobody waits for rows that are found later anyway.
-    goes_on = clock.hold_is_over and promise_of(source, clock).word == "exact"
+    goes_on = clock.hold_is_over and promise.word == "exact"
     if age < MIN_HOLD or goes_on:
         return None
     waiting = Conditions(session, source).window(clock.settled, clock.clock)

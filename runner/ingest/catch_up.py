@@ -84,7 +84,8 @@ def _warn_of_unread_rows(attempt: Attempt) -> None:
 
 
 def _load(attempt: Attempt, window: Window) -> None:
-    """Load a window; with the last one, and with the very first, also search the lookback.
+    """Load a window; with the last one, and with the very first, also search the lookback, or the
+    whole table where that takes a moment.
 
     The very first begins where the source begins: with its odd rows it is the whole table up to its
     end, and later sweeps can start from its horizon.
@@ -97,6 +98,8 @@ def _load(attempt: Attempt, window: Window) -> None:
         counts = run.load(window)
         if not searches:
             return counts, "window"
+        if not is_first and run.is_searched_quickly():
+            return counts + run.search_all(window.low), "table"
         return counts + run.search_lookback(window.low), "table" if is_first else "lookback"
 
     result = attempt.run("window", window, work)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.database.names import relation
@@ -11,10 +13,26 @@ from runner.errors import StartError
 from runner.ingest.pipelines import PipelineDefinition
 
 RUN_ID, DELETED_AT = "_run_id", "_deleted_at"
-# What a replica has in addition to the columns of its source. No source may use these names.
-RESERVED_COLUMNS = (RUN_ID, DELETED_AT)
-# What the view of a remote table has in addition to its columns. No replica has it.
+# What a replica has beside the columns of its source.
+REPLICA_COLUMNS = (RUN_ID, DELETED_AT)
+# What the view of a remote source has beside the columns of its table. No replica has it.
 ROW_AGE = "_row_age"
+# Names that the statements of a run give to columns, and that no source may use: those above, those
+# in sql/ingest/merge.sql and writer.sql, and those that every table has already.
+RESERVED_COLUMNS = (
+    RUN_ID,
+    DELETED_AT,
+    ROW_AGE,
+    "_row",
+    "_differs",
+    "_stored_run_id",
+    "tableoid",
+    "ctid",
+    "xmin",
+    "xmax",
+    "cmin",
+    "cmax",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +43,17 @@ class Column:
     type: str
     is_required: bool
     comment: str | None
+    collation: str | None = None
+
+    @property
+    def definition(self) -> str:
+        """The type, with a collation that is not its own: a key may rest on it."""
+        return f"{self.type} collate {self.collation}" if self.collation else self.type
+
+    @property
+    def is_naive(self) -> bool:
+        """Whether it is a date or a time without a time zone."""
+        return self.type.startswith(("timestamp", "date")) and "with time zone" not in self.type
 
 
 def stored_columns(session: Session, definition: PipelineDefinition) -> list[Column]:
@@ -44,11 +73,13 @@ def source_columns(session: Session, definition: PipelineDefinition) -> list[Col
             f"pipeline {name}: source {source} does not exist, or this role cannot see it",
             "correct source_relation in orchestrator.pipeline_definitions",
         )
+    _refuse_reserved(definition, list(columns))
     for needed in (definition.cursor_column, *definition.key_columns):
         if needed not in columns:
             raise StartError(
                 f"pipeline {name}: {source} has no column {needed}",
-                "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
+                _nearest(needed, columns)
+                or "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
             )
     cursor = columns[definition.cursor_column]
     if not cursor.type.startswith("timestamp"):
@@ -57,6 +88,27 @@ def source_columns(session: Session, definition: PipelineDefinition) -> list[Col
             "a cursor is a timestamp that says when the row was written",
         )
     return list(columns.values())
+
+
+def _nearest(name: str, columns: Iterable[str]) -> str | None:
+    """Return a hint at the column that was meant: the case of letters counts."""
+    by_case = {column.lower(): column for column in columns}
+    found = difflib.get_close_matches(name.lower(), by_case, 1)
+    return f"did you mean {by_case[found[0]]}?" if found else None
+
+
+def _refuse_reserved(definition: PipelineDefinition, columns: Sequence[str]) -> None:
+    """Refuse a source with columns of our names, which would take the place of ours."""
+    # Only the clock of another PostgreSQL makes ages of what its view calls so.
+    ours = {ROW_AGE} if definition.clock_relation else set()
+    taken = [name for name in columns if name in RESERVED_COLUMNS and name not in ours]
+    if taken:
+        source = definition.source_relation
+        raise StartError(
+            f"pipeline {definition.pipeline_name}: {source} has a column {', '.join(taken)}, a name"
+            " that is reserved",
+            f"read a view of {source} in which the column has another name",
+        )
 
 
 def _columns(session: Session, name: str) -> list[Column]:

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from runner.database.queries import named_query
 from runner.database.session import Session
+from runner.ingest.columns import Column
 from runner.ingest.source import Clock, Source
 
 AUTUMN_HOUR = "1 hour"
@@ -71,6 +72,27 @@ class Conditions:
         if not self.source.cursor.is_required:
             parts.append(sql.SQL("{} is null").format(cursor))
         return sql.SQL("({})").format(sql.SQL(" or ").join(parts))
+
+    def newest(self) -> dict[str, sql.Composable]:
+        """Return aggregates over rows: when the newest was written, and when it happened.
+
+        Moments over a day ahead are left out, or one of them would be the newest for ever.
+        """
+        source, ahead = self.source, self._edges("-infinity")["ahead"]
+
+        def of(column: Column | None) -> sql.Composable:
+            if column is None:
+                return sql.SQL("null::timestamptz")
+            name = sql.SQL("source.{}").format(sql.Identifier(column.name))
+            text = sql.SQL("max({0}) filter (where {0} >= '0001-01-01' and {0} < {1}::{2})")
+            kind = sql.SQL(column.type)
+            newest = text.format(name, sql.Literal(ahead), kind)
+            if not column.is_naive:
+                return newest
+            zone = sql.Literal(source.definition.cursor_timezone)
+            return sql.SQL("({})::timestamp at time zone {}").format(newest, zone)
+
+        return {"newest_arrival": of(source.cursor), "newest_event": of(source.event)}
 
     def written_since(self, condition: sql.Composed, horizon: int | None) -> sql.Composed:
         """Narrow a condition to rows that transactions have written since a horizon.

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from runner.database import retry
+from runner.database.locks import lock_exclusively
 from runner.database.names import relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
-from runner.ingest.columns import RESERVED_COLUMNS, ROW_AGE, RUN_ID, Column
+from runner.ingest.columns import REPLICA_COLUMNS, ROW_AGE, RUN_ID, Column
 from runner.ingest.pipelines import PipelineDefinition
 
 
@@ -75,11 +76,15 @@ def apply(session: Session, drift: Drift) -> None:
             "columns": list(drift.widened),
         }
         views = session.rows(named_query("ingest/drift.views"), values)
+    texts = [statement.as_string(None) for statement in drift.statements]
+    if any(text.startswith("alter") for text in texts):  # a comment bothers nobody
+        why = f"to follow {', '.join(drift.sentences)}"
+        lock_exclusively(session, [drift.target, *(view["plain_name"] for view in views)], why)
     try:
         for view in views:
             session.run(view["without_table"])
-        for statement in drift.statements:
-            session.run(statement.as_string(None))
+        for text in texts:
+            session.run(text)
         for view in views:
             session.run(view["as_it_was"])
     except QueryFailed as error:
@@ -89,10 +94,12 @@ def apply(session: Session, drift: Drift) -> None:
         raise StartError(
             f"pipeline {drift.pipeline}: {drift.target} cannot follow its source:"
             f" {'; '.join(drift.sentences)}: {error.message}",
-            f"drop view {names}; then python -m runner ingest {drift.pipeline}; then python -m"
-            " runner schema apply creates the shipped views again"
+            f"it hangs on views: {names}; keep what pg_get_viewdef says of those that are yours,"
+            f" take them away, run python -m runner ingest {drift.pipeline}, and create them again"
+            " (python -m runner schema apply creates the shipped ones)"
             if names
-            else "drop the object that is named there, ingest, and create it again",
+            else "keep the definition of what is named there, take it away, ingest, and create it"
+            " again",
         ) from error
 
 
@@ -135,7 +142,7 @@ class _Comparison:
         )
 
     def _refuse_names(self) -> None:
-        for name in RESERVED_COLUMNS:
+        for name in REPLICA_COLUMNS:
             if name in self.source:
                 raise StartError(
                     f"pipeline {self.pipeline}: {self.source_name} has a column {name}, a name"
@@ -154,7 +161,9 @@ class _Comparison:
                     " the pipeline needs",
                     "correct cursor_column or key_columns in orchestrator.pipeline_definitions"
                     if table == self.source_name
-                    else f"drop table {table}; the next ingest creates and loads it again",
+                    # Its rows may be all that is left of what the source no longer has.
+                    else f"give the replica a new place: alter table {table} rename to a name that"
+                    " is free; the next ingest creates and loads it again",
                 )
 
     def _refuse_types(self, pairs: Iterable[tuple[Column, Column]]) -> None:
@@ -185,7 +194,7 @@ class _Comparison:
         )
 
     def _add(self, column: Column) -> tuple[list[sql.Composed], str]:
-        type_name = self.definition.column_types.get(column.name, column.type)
+        type_name = self.definition.column_types.get(column.name, column.definition)
         add = sql.SQL("alter table {} add column {} {}").format(
             self.target, sql.Identifier(column.name), sql.SQL(type_name)
         )
@@ -196,7 +205,7 @@ class _Comparison:
 
     def _widen(self, column: Column, before: Column) -> tuple[list[sql.Composed], str]:
         widen = sql.SQL("alter table {} alter column {} type {}").format(
-            self.target, sql.Identifier(column.name), sql.SQL(column.type)
+            self.target, sql.Identifier(column.name), sql.SQL(column.definition)
         )
         return (
             [widen],
@@ -219,7 +228,7 @@ class _Comparison:
                 )
             elif (
                 column.name not in self.source
-                and column.name not in RESERVED_COLUMNS
+                and column.name not in REPLICA_COLUMNS
                 and not was_removed
             ):
                 statements = [self._comment(column.name, f"{self._comment_of(column)} {note}")]

@@ -89,6 +89,7 @@ where
 -- about the view stays: its owner, its grants, its comments and the views that read it.
 select
     dependents.name,
+    dependents.plain_name,
     format(
         'create or replace view %%s as select %%s',
         dependents.name,
@@ -121,6 +122,7 @@ from (
     select distinct
         views.oid,
         format('%%I.%%I', schemas.nspname, views.relname) as name,
+        schemas.nspname || '.' || views.relname as plain_name,
         views.reloptions
     from pg_depend as dependencies
     inner join pg_rewrite as rules

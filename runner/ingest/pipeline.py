@@ -91,7 +91,9 @@ class IngestionPipeline:
                 has_moved = any(result.counts.changed for result in call.results[done:])
                 is_further = has_moved and call.failing in ("window", "backfill")
                 call.failures = 1 if is_further else call.failures + 1
-                is_worth_it = retry.is_transient(error, call.failures - 1)
+                is_worth_it = retry.is_transient(error, call.failures - 1) or (
+                    call.failures == 1 and retry.was_altered(error)
+                )
                 if call.failures >= retry.ATTEMPTS or not is_worth_it:
                     raise
                 if retry.is_timeout(error):

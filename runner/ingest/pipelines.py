@@ -39,6 +39,7 @@ class PipelineDefinition:
     cursor_timezone: str = "UTC"
     column_types: Mapping[str, str] = field(default_factory=dict)
     clock_relation: str | None = None
+    event_column: str | None = None
     watermark: str = "-infinity"
     is_new: bool = True
 

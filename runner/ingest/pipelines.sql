@@ -22,6 +22,7 @@ select
     pipelines.cursor_timezone,
     pipelines.column_types,
     pipelines.clock_relation,
+    pipelines.event_column,
     loaded.high is null as is_new,
     greatest(pipelines.start_at, loaded.high)::text as watermark
 from orchestrator.pipeline_definitions as pipelines
@@ -67,7 +68,7 @@ select
     ) as replica,
     pipelines.write_mode as mode,
     case when pipelines.is_enabled then 'enabled' else 'disabled' end as state,
-    to_char(newest.high, 'YYYY-MM-DD HH24:MI:SS') as loaded_through
+    to_char(newest.high, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as loaded_through
 from orchestrator.pipeline_definitions as pipelines
 left join lateral (
     select max(runs.high) as high
@@ -112,7 +113,7 @@ select
     pipelines.lookback::text as lookback,
     pipelines.sweep_every::text as sweep_every,
     (
-        select to_char(max(runs.finished_at), 'YYYY-MM-DD HH24:MI:SS')
+        select to_char(max(runs.finished_at), 'YYYY-MM-DD HH24:MI:SSTZH:TZM')
         from orchestrator.runs as runs
         where
             runs.pipeline_id = pipelines.pipeline_id
@@ -154,12 +155,12 @@ select
     runs.run_id as run,
     runs.kind,
     runs.status,
-    to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SS') as started_at,
+    to_char(runs.started_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as started_at,
     runs.rows_inserted as inserted,
     runs.rows_updated as updated,
     runs.rows_deleted as deleted,
     runs.rows_rejected as rejected,
-    to_char(runs.high, 'YYYY-MM-DD HH24:MI:SS') as up_to,
+    to_char(runs.high, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as up_to,
     runs.error
 from orchestrator.runs as runs
 inner join orchestrator.pipeline_definitions as pipelines
@@ -174,6 +175,16 @@ update orchestrator.pipeline_definitions
 set is_enabled = %(is_enabled)s
 where pipeline_name = %(name)s
 returning pipeline_id
+
+-- replica --
+-- Whose replica a table is.
+select pipelines.pipeline_name
+from orchestrator.pipeline_definitions as pipelines
+where
+    coalesce(
+        pipelines.target_relation,
+        'warehouse.raw_' || split_part(pipelines.source_relation, '.', 2)
+    ) = %(target)s
 
 -- add_pipeline --
 -- Add a pipeline: a new source is a new row.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.ingest.source import Clock, Source
+from runner.ingest.source import Clock, Facts, Source
 
 Guarantee = Literal["exact", "settled", "lookback", "best_effort"]
 # How much of a source a run has searched: its window, the lookback too, or the whole table.
@@ -19,6 +19,11 @@ EXACT_SENTENCES: dict[Reach, str] = {
     "table": "every row up to the watermark is in the replica as the source had it; deletes are as"
     " of the last reconcile",
 }
+# The clock of another PostgreSQL may have been made before it told what columns are.
+EARLIER_VIEW = (
+    "its server does not tell when values change without a row being written: there, run what is"
+    " printed by python -m runner pipelines source-sql postgres"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,10 @@ class Promise:
 def promise_of(source: Source, clock: Clock, reach: Reach = "lookback") -> Promise:
     """Return what a run may promise that has searched so much of a source."""
     lookback, has_key = source.definition.lookback, source.has_key
-    if flaw := _flaw(source):
+    if flaw := _flaw(source, clock.facts.get(source.remote_name or "")):
         return Promise("best_effort", f"rows may be missing: {flaw}")
-    if source.has_horizon and clock.horizon is not None:
+    tells_columns = source.kind != "foreign" or source.remote_name in clock.facts
+    if source.has_horizon and clock.horizon is not None and tells_columns:
         return Promise("exact", EXACT_SENTENCES[reach].format(lookback=lookback))
     if clock.sees_all and (has_key or (source.cursor.is_required and not source.repeats_hours)):
         late = (
@@ -47,9 +53,10 @@ def promise_of(source: Source, clock: Clock, reach: Reach = "lookback") -> Promi
             if has_key
             else "rows dated before it, or changed, are missed"
         )
-        return Promise(
+        promise = Promise(
             "settled", f"no transaction was open that could still write into the window; {late}"
         )
+        return promise if tells_columns or not source.has_row_age else promise.but(EARLIER_VIEW)
     if has_key and lookback != "00:00:00":
         return Promise(
             "lookback",
@@ -59,11 +66,18 @@ def promise_of(source: Source, clock: Clock, reach: Reach = "lookback") -> Promi
     return Promise("best_effort", f"rows that arrive late are missed: {_doubt(source, clock)}")
 
 
-def _flaw(source: Source) -> str | None:
+def _flaw(source: Source, facts: Facts | None) -> str | None:
     """Return what no protocol can make up for."""
-    if source.hides_rows:
+    if source.hides_rows or (facts and facts["hides_rows"]):
         return "row security hides rows of the source from this role"
-    if source.has_key and source.is_unique is False:
+    if not source.has_key:
+        return None
+    if source.has_children or (facts and facts["has_children"]):
+        return "the key of the source does not hold for its children, whose rows are read too"
+    keys, is_unique = set(source.definition.key_columns), source.is_unique
+    if facts:
+        is_unique = any(keys.issuperset(columns) for columns in facts["keys"] or [])
+    if is_unique is False:
         return "the key has no unique index, and rows with the same key would become one"
     return None
 
@@ -77,5 +91,8 @@ def _doubt(source: Source, clock: Clock) -> str:
     if source.repeats_hours:
         return "an hour of the cursor occurs twice in autumn, and there is no key to merge rows by"
     if not clock.sees_all:
-        return "this role cannot see the transactions of others (pg_read_all_stats)"
+        return (
+            "not all transactions of others can be seen: this role lacks pg_read_all_stats, or a"
+            " session has track_activities off"
+        )
     return "the cursor may be null, and without a key such rows cannot be found again"

@@ -6,11 +6,15 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.database.names import join, relation
+from runner.database import tables
+from runner.database.locks import lock_exclusively
+from runner.database.names import MAX_BYTES, join, relation, shortened
+from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
+from runner.errors import StartError
 from runner.ingest.columns import DELETED_AT, ROW_AGE, Column, source_columns, stored_columns
 from runner.ingest.pipelines import PipelineDefinition
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 
@@ -18,6 +22,7 @@ def ensure_replica(session: Session, definition: PipelineDefinition, project: Pa
     """Create the replica of a source if there is none; return whether it did."""
     stored = [column.name for column in stored_columns(session, definition)]
     if stored:
+        refuse_strangers(session, definition.target_relation)
         if definition.on_delete == "mark" and DELETED_AT not in stored:
             _add_mark(session, definition)
         return False
@@ -28,15 +33,29 @@ def ensure_replica(session: Session, definition: PipelineDefinition, project: Pa
     return True
 
 
+def refuse_strangers(session: Session, target: str) -> None:
+    """Refuse a table that is there and is no replica of ours: it would be altered, and emptied."""
+    kind = tables.kind(session, target)
+    if kind is None:
+        return
+    values = {"relation": relation(target).as_string()}
+    found = session.row(named_query("ingest/columns.is_replica"), values)
+    if kind not in ("r", "p") or not found["is_replica"]:
+        raise StartError(
+            f"{target} is there already, and is no replica: no ingest writes it",
+            "name a table that is new: --into SCHEMA.TABLE, or target_relation in"
+            " orchestrator.pipeline_definitions",
+        )
+
+
 def _create_replica(
     session: Session, definition: PipelineDefinition, columns: list[Column], file: Path
 ) -> None:
     source, target = definition.source_relation, definition.target_relation
     types = definition.column_types
     keys = [sql.Identifier(key) for key in definition.key_columns]
-    # A longer name would be cut to that of the table.
-    table = target.partition(".")[2].encode()[:59].decode(errors="ignore")
-    key_name = sql.Identifier(f"{table}_key")
+    # A longer name would be cut, to that of the table or of another key.
+    key_name = sql.Identifier(shortened(target.partition(".")[2], MAX_BYTES - 4) + "_key")
     comments = [
         sql.SQL("comment on column {}.{} is {};").format(
             relation(target),
@@ -46,13 +65,14 @@ def _create_replica(
         for column in columns
     ]
     text = render(
-        file.read_text(encoding="utf-8"),
+        read_text(file),
         {
             "target": relation(target),
             "definitions": join(
                 [
                     sql.SQL("{} {}").format(
-                        sql.Identifier(column.name), sql.SQL(types.get(column.name, column.type))
+                        sql.Identifier(column.name),
+                        sql.SQL(types.get(column.name, column.definition)),
                     )
                     for column in columns
                 ]
@@ -80,4 +100,6 @@ def _add_mark(session: Session, definition: PipelineDefinition) -> None:
         "alter table {0} add column {1} timestamptz;"
         " comment on column {0}.{1} is 'Since when the source no longer has the row.'"
     ).format(relation(definition.target_relation), sql.Identifier(DELETED_AT))
-    session.run(text.as_string())
+    with session.transaction():
+        lock_exclusively(session, [definition.target_relation], f"to add {DELETED_AT}")
+        session.run(text.as_string())

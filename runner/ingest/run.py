@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from runner.ingest import drift
 from runner.ingest.columns import RUN_ID, stored_columns
 from runner.ingest.conditions import Conditions
 from runner.ingest.promise import Promise, Reach, promise_of
-from runner.ingest.source import Source, read_clock
+from runner.ingest.source import Source, expected_seconds, inspect_source, read_clock
 from runner.ingest.windows import Window, Windows
 from runner.ingest.writer import Counts, ReplicaWriter
 
 # More deletes than this, and than rows that stay, look like a source that was emptied by mistake.
 FEW_ROWS = 100
+# A search of the whole table that takes no longer belongs into every run.
+QUICK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class RunTransaction:
     """One run inside its transaction, with the snapshot that all its statements read."""
 
     def __init__(self, work: Session, source: Source, project: Path, run_id: int) -> None:
+        self.work = work
         # If the server dies, the rows and the watermark are lost together.
         work.run("set local synchronous_commit = off")
         if source.kind != "foreign":
@@ -51,7 +55,11 @@ class RunTransaction:
             )
         # The first query takes the snapshot that all others read, here and on a remote server.
         self.clock = read_clock(work, source)
+        # Somebody may have changed its keys or its policies since the attempt began.
+        source = inspect_source(work, source.definition, project)
         self.source = source
+        self.search_seconds: float | None = None
+        self.rows_left: int | None = None
         self.notes: list[str] = []
         columns = self._follow_drift(work)
         self.chain = source.chain(self.clock, work)
@@ -61,7 +69,9 @@ class RunTransaction:
         )
         self.gaps = ledger.gaps(work, pipeline_id)
         self.conditions = Conditions(work, source, self.clock, self.gaps)
-        self.writer = ReplicaWriter(work, source, project, run_id, columns)
+        self.writer = ReplicaWriter(
+            work, source, project, run_id, columns, self.conditions.newest()
+        )
 
     def load(self, window: Window) -> Counts:
         """Load the rows of a new window."""
@@ -87,12 +97,34 @@ class RunTransaction:
         self._note_late_rows(counts, "in the lookback")
         return counts
 
+    def is_searched_quickly(self) -> bool:
+        """Return whether every run can afford to search the whole table, by how long that took the
+        last time, or by its size.
+        """
+        if self.source.definition.sweep_every is None or not self.source.has_horizon:
+            return False
+        seconds = self.horizons.search_seconds
+        if seconds is None:
+            seconds = expected_seconds(self.work, self.source)
+        return self.horizons.has_table and seconds is not None and seconds <= QUICK_SECONDS
+
+    def search_all(self, high: str) -> Counts:
+        """Bring in what came late or changed anywhere below `high`, and odd rows, at once."""
+        started, horizon = time.monotonic(), self.horizons.table
+        condition = self.conditions.window_but_gaps(self.source.definition.start_at, high)
+        counts = self._merge(self.conditions.written_since(condition, horizon))
+        counts += self._load_odd_rows(horizon)
+        if not counts.read:  # to write them takes its time too
+            self.search_seconds = time.monotonic() - started
+        self._note_late_rows(counts, "in the whole table")
+        return counts
+
     def search_table(self, high: str, windows: Windows, is_full: bool) -> Counts:
         """Bring in what came late or changed anywhere below `high`, and odd rows.
 
         With `is_full` every row is compared, whenever it was written.
         """
-        horizon = None if is_full else self.horizons.table
+        started, horizon = time.monotonic(), None if is_full else self.horizons.table
         counts = self._load_odd_rows(horizon)
         low = self.source.definition.start_at
         while True:  # one statement a window, all in one snapshot
@@ -102,6 +134,8 @@ class RunTransaction:
             low = window.high
             if window.is_last:
                 break
+        if horizon is not None and not counts.read:
+            self.search_seconds = time.monotonic() - started
         self._note_late_rows(counts, "in the whole table")
         self.notes += [
             f"left out, because it was undone: {low} to {high}" for low, high in self.gaps
@@ -116,6 +150,7 @@ class RunTransaction:
         rows, kept, sample = self.writer.find_removed()
         definition = self.source.definition
         policy = definition.on_delete
+        self.rows_left = rows if policy == "report" else 0
         if not rows:
             return Counts()
         done = {"report": "left in place", "mark": "marked", "apply": "deleted"}[policy]

@@ -6,18 +6,22 @@ Queries: source.sql.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 from psycopg import sql
 
 from runner.database.names import relation
 from runner.database.queries import named_query
 from runner.database.session import Session
+from runner.errors import StartError
 from runner.ingest.columns import ROW_AGE, Column, source_columns
 from runner.ingest.pipelines import PipelineDefinition
-from runner.project.files import statement
+from runner.project.files import read_text, statement
+from runner.project.template import render
 
 # The fields of a definition that say which rows are read, and as what they are stored.
 CHAIN_FIELDS = (
@@ -34,6 +38,16 @@ CHAIN_FIELDS = (
 Kind = Literal["table", "view", "foreign"]
 
 
+class Facts(TypedDict):
+    """What on_postgres.sql tells of a table: whether row security hides rows of it, whether it is a
+    parent, and the columns of its unique indexes.
+    """
+
+    hides_rows: bool
+    has_children: bool
+    keys: list[list[str]] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """A reading of a source's clock by sql/ingest/clock.sql; moments are text.
@@ -41,7 +55,8 @@ class Clock:
     Rows below `settled` can no longer appear; `unheld` is what it would be without the transaction
     that holds it back. Neither is ever before the watermark, and `is_behind` says that the clock
     itself is. `horizon` is the oldest open transaction and `next_xid` the next to be assigned; both
-    are None where the engine has nothing of the kind.
+    are None where the engine has nothing of the kind. `facts` are what another PostgreSQL tells of
+    the tables behind its views, by the name of the view.
     """
 
     clock: str
@@ -55,12 +70,15 @@ class Clock:
     horizon: int | None
     next_xid: int | None
     identity: str
+    facts: Mapping[str, Facts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A source as it was inspected. `clock_text` is the query that reads its clock, if it has one;
-    `is_unique` is whether a unique index covers the key, None where that cannot be known.
+    `is_unique` is whether a unique index covers the key, None where that cannot be known; and
+    `has_children` whether the rows of other tables, which that index does not cover, are among
+    those read. `remote_name` is the view that a foreign table reads.
     """
 
     definition: PipelineDefinition
@@ -70,6 +88,9 @@ class Source:
     hides_rows: bool
     is_unique: bool | None
     clock_text: str | None
+    has_children: bool = False
+    remote_name: str | None = None
+    identity_text: str = ""
 
     @property
     def relation(self) -> sql.Identifier:
@@ -81,13 +102,28 @@ class Source:
         return next(column for column in self.columns if column.name == name)
 
     @property
+    def event(self) -> Column | None:
+        """The column that says when something happened, if the pipeline names one."""
+        name = self.definition.event_column
+        if name is None:
+            return None
+        found = [column for column in self.columns if column.name == name]
+        if not found or not found[0].type.startswith(("timestamp", "date")):
+            raise StartError(
+                f"pipeline {self.definition.pipeline_name}: event_column {name} is no date or"
+                f" timestamp of {self.definition.source_relation}",
+                "correct event_column in orchestrator.pipeline_definitions, or set it to null",
+            )
+        return found[0]
+
+    @property
     def cursor_name(self) -> sql.Composed:
         return sql.SQL("source.{}").format(sql.Identifier(self.cursor.name))
 
     @property
     def is_naive(self) -> bool:
         """Whether the cursor has no time zone of its own."""
-        return self.cursor.type.startswith("timestamp") and "with time zone" not in self.cursor.type
+        return self.cursor.is_naive
 
     @property
     def has_key(self) -> bool:
@@ -130,19 +166,25 @@ class Source:
         """Return what two horizons must have in common to be compared.
 
         That is the server and database that gave them, the file of the replica's rows, and a hash
-        of the source's tables, its columns and the fields of the definition that decide which rows
-        are read.
+        of all that decides which rows are read and what is in them: the tables and their columns,
+        the fields of the definition, and whether rows are hidden.
         """
-        values = {
+        names = {
             "source": self.relation.as_string(),
             "target": relation(self.definition.target_relation).as_string(),
         }
-        files = session.row(named_query("ingest/source.files"), values)
-        columns = sorted(f"{column.name} {column.type}" for column in self.columns)
+        files = session.row(named_query("ingest/source.files"), names)
         fields = [str(getattr(self.definition, field)) for field in CHAIN_FIELDS]
-        text = "\n".join([files["source"], *columns, *fields])
+        hidden = str(self.hides_rows)
+        text = "\n".join([files["source"], self._identity(session, names), hidden, *fields])
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
         return f"{clock.identity}/{files['target']}/{fingerprint}"
+
+    def _identity(self, session: Session, names: Mapping[str, str]) -> str:
+        """Return a hash of what the columns of the source and of the replica are."""
+        tables = render(named_query("ingest/source.tables"), names, "ingest/source.sql")
+        text = render(self.identity_text, {"tables": sql.SQL(tables)}, "sql/ingest/identity.sql")
+        return str(session.row(text)["identity"])
 
 
 def inspect_source(session: Session, definition: PipelineDefinition, project: Path) -> Source:
@@ -163,13 +205,16 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
         found["hides_rows"],
         found["is_unique"],
         _clock_text(definition, kind, project),
+        found["has_children"],
+        found["remote_name"],
+        read_text(statement(project, "identity")),
     )
 
 
 def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> str | None:
     if definition.clock_relation:
         return sql.SQL("select * from {}").format(relation(definition.clock_relation)).as_string()
-    return None if kind == "foreign" else statement(project, "clock").read_text(encoding="utf-8")
+    return None if kind == "foreign" else read_text(statement(project, "clock"))
 
 
 def read_clock(session: Session, source: Source) -> Clock:
@@ -181,4 +226,15 @@ def read_clock(session: Session, source: Source) -> Clock:
     found = session.row(query, values)
     for name in ("horizon", "next_xid"):
         found[name] = None if found[name] is None else int(found[name])
-    return Clock(**found)
+    identity, _, facts = found.pop("identity").partition(" {")
+    if not facts:
+        return Clock(**found, identity=identity)
+    fingerprint = hashlib.sha256(facts.encode()).hexdigest()[:8]
+    return Clock(**found, identity=f"{identity}:{fingerprint}", facts=json.loads("{" + facts))
+
+
+def expected_seconds(session: Session, source: Source) -> float | None:
+    """Return how long a scan of a table should take, by its size; None where that is not known."""
+    values = {"source": source.relation.as_string()}
+    found = session.row(named_query("ingest/source.expected_seconds"), values)
+    return None if found["seconds"] is None else float(found["seconds"])

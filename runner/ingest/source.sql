@@ -1,29 +1,44 @@
 -- nature --
 -- What a relation is to a guarantee: a table (with its partitions), a view, or foreign, because
 -- rows of another server or of a materialized view are written unseen from here. Whether row
--- security hides rows of it, and whether its key is unique (null where that cannot be known).
-with recursive below (oid, relkind) as (
+-- security hides rows of it, or of a table that a view reads. Whether its key is unique (null where
+-- that cannot be known), and whether rows of other tables are read with it, for which its key does
+-- not hold. What the table is called that a foreign table reads.
+with recursive below (oid, relkind, reader) as (
     select
         relations.oid,
-        relations.relkind
+        relations.relkind,
+        roles.oid as reader
     from pg_class as relations
+    inner join pg_roles as roles on roles.rolname = current_user
     where relations.oid = to_regclass(%(relation)s)
     union
     select
         relations.oid,
-        relations.relkind
+        relations.relkind,
+        nested.reader
     from below
     cross join lateral (
-        select children.inhrelid as oid
+        -- Who may read a parent reads its children.
+        select
+            children.inhrelid as oid,
+            null::oid as reader
         from pg_inherits as children
         where children.inhparent = below.oid
         union all
-        select dependencies.refobjid as oid
+        select
+            dependencies.refobjid as oid,
+            case
+                when 'security_invoker=true' = any(views.reloptions) then below.reader
+                else views.relowner
+            end as reader
         from pg_rewrite as rules
+        inner join pg_class as views on views.oid = rules.ev_class
         inner join pg_depend as dependencies
             on dependencies.classid = 'pg_rewrite'::regclass
             and dependencies.objid = rules.oid
             and dependencies.refclassid = 'pg_class'::regclass
+            and dependencies.refobjid <> rules.ev_class
         where rules.ev_class = below.oid
     ) as nested
     inner join pg_class as relations on relations.oid = nested.oid
@@ -35,7 +50,21 @@ select
         when relations.relkind in ('r', 'p') then 'table'
         else 'view'
     end as kind,
-    row_security_active(relations.oid) as hides_rows,
+    row_security_active(relations.oid)
+    or exists (
+        select
+        from below
+        inner join pg_class as secured on secured.oid = below.oid
+        inner join pg_roles as readers on readers.oid = below.reader
+        where
+            secured.relrowsecurity
+            and not readers.rolsuper
+            and not readers.rolbypassrls
+            and (
+                secured.relforcerowsecurity
+                or not pg_has_role(readers.oid, secured.relowner, 'usage')
+            )
+    ) as hides_rows,
     case
         when relations.relkind in ('r', 'p')
             then exists (
@@ -57,7 +86,21 @@ select
                             = any((indexes.indkey::smallint[])[:indexes.indnkeyatts - 1])
                     )
             )
-    end as is_unique
+    end as is_unique,
+    relations.relkind = 'r'
+    and exists (
+        select
+        from pg_inherits as children
+        where children.inhparent = relations.oid
+    ) as has_children,
+    (
+        select options.option_value
+        from pg_foreign_table as foreign_tables
+        cross join lateral pg_options_to_table(foreign_tables.ftoptions) as options
+        where
+            foreign_tables.ftrelid = relations.oid
+            and options.option_name = 'table_name'
+    ) as remote_name
 from pg_class as relations
 where relations.oid = to_regclass(%(relation)s)
 
@@ -75,6 +118,43 @@ with recursive tables as (
 select
     (select string_agg(tables.oid::text, ',' order by tables.oid) from tables) as source,
     coalesce(pg_relation_filenode(to_regclass(%(target)s)), 0) as target
+
+-- expected_seconds --
+-- How long it should take to look at the age of every row: at 200 MB or 2 million rows a second.
+-- Null where some of the rows are elsewhere.
+with recursive tables as (
+    select to_regclass(%(source)s)::oid as oid
+    union
+    select children.inhrelid as oid
+    from tables
+    inner join pg_inherits as children on children.inhparent = tables.oid
+)
+
+select
+    case
+        when not bool_or(relations.relkind = 'f')
+            then greatest(
+                sum(pg_relation_size(relations.oid)) / 200e6,
+                sum(relations.reltuples) filter (where relations.reltuples > 0) / 2e6
+            )
+    end as seconds
+from tables
+inner join pg_class as relations on relations.oid = tables.oid
+
+-- tables --
+-- The tables whose columns decide what a replica has to hold: those of the source, and its own.
+with recursive tables as (
+    select to_regclass({{ source }})::oid as oid
+    union
+    select children.inhrelid as oid
+    from tables
+    inner join pg_inherits as children on children.inhparent = tables.oid
+)
+
+select tables.oid
+from tables
+union all
+select to_regclass({{ target }})::oid as oid
 
 -- clock --
 -- The clock of a source. Rows below the watermark are loaded already, whatever it says.

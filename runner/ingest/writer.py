@@ -4,8 +4,10 @@ twice. Queries: writer.sql, and sql/ingest/ for the statements that a project ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
 from runner.ingest.columns import DELETED_AT
+from runner.ingest.images import Form, as_json, forms, image_values, is_same_key, key_object
 from runner.ingest.source import Source
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 # Errors that a single row can cause: a value that does not fit its type, or violates a constraint
@@ -57,15 +60,30 @@ class ReplicaWriter:
     """Writes the replica for one run. A condition is SQL about a row called `source`."""
 
     def __init__(
-        self, work: Session, source: Source, project: Path, run_id: int, columns: Sequence[str]
+        self,
+        work: Session,
+        source: Source,
+        project: Path,
+        run_id: int,
+        columns: Sequence[str],
+        newest: Mapping[str, sql.Composable],
     ) -> None:
-        """`columns` are those of the replica, without _run_id."""
+        """`columns` are those of the replica, without _run_id; `newest` are the aggregates that say
+        how new the rows are.
+        """
+        keys, target = source.definition.key_columns, relation(source.definition.target_relation)
         self.work = work
         self.source = source
         self.project = project
         self.definition = source.definition
         self.has_mark = DELETED_AT in columns
-        self.values = template_values(source, columns, run_id)
+        self.values = {
+            **template_values(source, columns, run_id),
+            **image_values(target, forms(work, target), keys),
+            **newest,
+        }
+        self.newest_event: datetime | None = None
+        self.newest_arrival: datetime | None = None
 
     def append(self, condition: sql.Composed) -> Counts:
         """Insert rows that are not in the replica yet. If one is after all, merge them all."""
@@ -112,7 +130,9 @@ class ReplicaWriter:
         skips_marked = self.has_mark and self.definition.on_delete != "apply"
         is_not_marked = sql.SQL(f"stored.{DELETED_AT} is null" if skips_marked else "true")
         self._execute("find_removed", source=self.source.relation, is_not_marked=is_not_marked)
-        self._execute("resolve_removed", source=self.source.relation)
+        self._execute(
+            "resolve_removed", source=self.source.relation, rejected_key=self._rejected_key()
+        )
         found = self._query("count_removed", is_not_marked=is_not_marked)[0]
         return found["rows"], found["kept"], found["sample"]
 
@@ -133,7 +153,7 @@ class ReplicaWriter:
             return Counts(deleted=self._execute("delete_run", undone_run_id=undone_run_id)), 0
         file = statement(self.project, "undo")
         values = {**self.values, "undone_run_id": undone_run_id}
-        found = self.work.query(render(file.read_text(encoding="utf-8"), values, file), file)[0]
+        found = self.work.query(render(read_text(file), values, file), file)[0]
         left_alone = found.pop("left_alone")
         return Counts(**found), left_alone
 
@@ -167,7 +187,7 @@ class ReplicaWriter:
     def _write(self, name: str, rows: sql.Identifier, condition: sql.Composed) -> Counts:
         file = statement(self.project, name)
         values = {**self.values, "source": rows, "condition": condition}
-        text = render(file.read_text(encoding="utf-8"), values, file)
+        text = render(read_text(file), values, file)
         if name == "append":
             inserted = self.work.run(text, file)
             return Counts(read=inserted, inserted=inserted)
@@ -176,7 +196,10 @@ class ReplicaWriter:
 
     def _balance(self, rows: sql.Identifier, condition: sql.Composed, counts: Counts) -> None:
         """Refuse to go on unless every row of the source is accounted for, in the same snapshot."""
-        expected = self.count(condition, rows)
+        found = self._query("balance", source=rows, condition=condition)[0]
+        expected = int(found["rows"])
+        self.newest_event = _later(self.newest_event, found["newest_event"])
+        self.newest_arrival = _later(self.newest_arrival, found["newest_arrival"])
         if expected != counts.read:
             raise RunnerError(
                 f"pipeline {self.definition.pipeline_name}: of {expected:,} rows of"
@@ -229,8 +252,34 @@ class ReplicaWriter:
     def _reject(
         self, source: sql.Identifier, condition: sql.Composed, reason: str, sqlstate: str | None
     ) -> int:
-        values = {"source": source, "condition": condition, "reason": reason, "sqlstate": sqlstate}
+        known = self.source_forms
+        keys = [form for form in known if form.name in self.definition.key_columns]
+        values = {
+            "source": source,
+            "condition": condition,
+            "reason": reason,
+            "sqlstate": sqlstate,
+            "rejected_key": self._rejected_key(),
+            "rejected_row": as_json(known, "source"),
+            "is_waiting": is_same_key(
+                [key.name for key in keys], "(waiting.key_row)", "(fresh.whole)"
+            ),
+        }
         return int(self._query("reject", **values)[0]["rows"])
+
+    def _rejected_key(self) -> sql.Composed:
+        """Return the key of a row of the source as JSON; null where there is no key."""
+        if not self.definition.key_columns:
+            return sql.SQL("null::jsonb").format()
+        by_name = {form.name: form for form in self.source_forms}
+        keys = [by_name[key] for key in self.definition.key_columns]
+        return sql.SQL("jsonb_build_object({})").format(key_object(keys, "source"))
+
+    @cached_property
+    def source_forms(self) -> list[Form]:
+        """How values of the source's columns are kept as JSON, which few runs have to know."""
+        names = {column.name for column in self.source.columns}
+        return [form for form in forms(self.work, self.source.relation) if form.name in names]
 
     def _query(self, name: str, **values: Any) -> list[dict[str, Any]]:
         return self.work.query(self._text(name, values), None)
@@ -272,15 +321,9 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
             ]
         ),
         "fresh_columns": join([_of("fresh", name) for name in names]),
-        "stored_columns": join([sql.Identifier(name) for name in columns]),
-        "restored_columns": join([_of("fresh", name) for name in columns]),
         "stored_keys": join([_of("stored", key) for key in keys]),
         "is_different": sql.SQL("({} or {})").format(is_unequal, was_removed),
         "keys": join([sql.Identifier(key) for key in keys]),
-        "key_object": _object("stored", keys),
-        "rejected_key": sql.SQL("jsonb_build_object({})").format(_object("source", keys))
-        if keys
-        else sql.SQL("null::jsonb"),
         "is_same_key": sql.SQL(" and ").join(
             sql.SQL("{} = {}").format(_of("fresh", key), _of("stored", key)) for key in keys
         )
@@ -299,8 +342,8 @@ def _assignments(names: Sequence[str]) -> sql.Composed:
     return join([sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names])
 
 
-def _object(alias: str, keys: Sequence[str]) -> sql.Composed:
-    return join([sql.SQL("{}, {}").format(sql.Literal(key), _of(alias, key)) for key in keys])
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)
 
 
 def _is_about_data(error: QueryFailed) -> bool:

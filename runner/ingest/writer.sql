@@ -4,6 +4,15 @@ select count(*) as rows
 from {{ source }} as source
 where {{ condition }}
 
+-- balance --
+-- Count them beside that statement, and tell how new they are.
+select
+    count(*) as rows,
+    {{ newest_arrival }} as newest_arrival,
+    {{ newest_event }} as newest_event
+from {{ source }} as source
+where {{ condition }}
+
 -- stage --
 -- Copy and number the rows that meet a condition, to find out which of them cannot be stored.
 create temporary table fresh on commit drop as
@@ -27,20 +36,45 @@ drop table pg_temp.fresh
 with fresh as materialized (
     select
         {{ rejected_key }} as key,
-        to_jsonb(source.*) - array['_row', '_row_age'] as source_row
+        {{ rejected_row }} as source_row,
+        (source.*)::{{ source }} as whole
     from {{ source }} as source
     where {{ condition }}
+),
+
+waiting as materialized (
+    select
+        rejected.rejected_row_id,
+        rejected.key,
+        rejected.source_row,
+        orchestrator.row_of_key(rejected.key, null::{{ source }}) as key_row
+    from orchestrator.rejected_rows as rejected
+    where
+        rejected.pipeline_id = {{ pipeline_id }}
+        and rejected.resolved_run_id is null
+),
+
+met as (
+    select
+        waiting.rejected_row_id,
+        waiting.source_row <> fresh.source_row as is_another
+    from waiting
+    inner join fresh on fresh.key = waiting.key
+    union
+    select
+        waiting.rejected_row_id,
+        waiting.source_row <> fresh.source_row as is_another
+    from waiting
+    inner join fresh on {{ is_waiting }}
 ),
 
 settled as (
     update orchestrator.rejected_rows as rejected
     set resolved_run_id = {{ run_id }}
-    from fresh
+    from met
     where
-        rejected.pipeline_id = {{ pipeline_id }}
-        and rejected.resolved_run_id is null
-        and rejected.key = fresh.key
-        and rejected.source_row <> fresh.source_row
+        rejected.rejected_row_id = met.rejected_row_id
+        and met.is_another
 ),
 
 rejected as (
@@ -56,11 +90,9 @@ rejected as (
     where
         not exists (
             select
-            from orchestrator.rejected_rows as waiting
+            from waiting
             where
-                waiting.pipeline_id = {{ pipeline_id }}
-                and waiting.resolved_run_id is null
-                and waiting.key = fresh.key
+                waiting.key = fresh.key
                 and waiting.source_row = fresh.source_row
         )
 )
@@ -69,19 +101,30 @@ select count(*) as rows
 from fresh
 
 -- resolve --
--- Settle rows that were set aside, and are stored now.
+-- Settle rows that were set aside, and are stored now. Their keys may be written otherwise.
+with waiting as materialized (
+    select
+        rejected.rejected_row_id,
+        rejected.key,
+        orchestrator.row_of_key(rejected.key, null::{{ target }}) as key_row
+    from orchestrator.rejected_rows as rejected
+    where
+        rejected.pipeline_id = {{ pipeline_id }}
+        and rejected.resolved_run_id is null
+        and rejected.run_id <> {{ run_id }}
+)
+
 update orchestrator.rejected_rows as rejected
 set resolved_run_id = {{ run_id }}
+from waiting
 where
-    rejected.pipeline_id = {{ pipeline_id }}
-    and rejected.resolved_run_id is null
-    and rejected.run_id <> {{ run_id }}
+    rejected.rejected_row_id = waiting.rejected_row_id
     and exists (
         select
         from {{ target }} as stored
         where
             stored._run_id = {{ run_id }}
-            and rejected.key = jsonb_build_object({{ key_object }})
+            and {{ is_waiting_stored }}
     )
 
 -- count_waiting --
@@ -137,12 +180,13 @@ where
 
 -- keep_removed --
 -- Keep what they were.
-insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row)
+insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row, old_texts)
 select
     {{ run_id }} as run_id,
     {{ pipeline_id }} as pipeline_id,
     jsonb_build_object({{ key_object }}) as key,
-    to_jsonb(stored.*) as old_row
+    {{ old_row }} as old_row,
+    {{ old_texts }} as old_texts
 from {{ target }} as stored
 inner join pg_temp.removed as fresh on {{ is_same_key }}
 

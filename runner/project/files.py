@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1]
 HOME = installed if (installed := PACKAGE / "shipped").is_dir() else PACKAGE.parent
 SCHEMAS = ("orchestrator", "reporting", "roles", "warehouse")
 STATEMENTS = (
-    "append", "clock", "create_replica", "merge", "on_mariadb", "on_postgres", "undo"
+    "append", "clock", "create_replica", "identity", "merge", "on_mariadb", "on_postgres", "undo"
 )  # fmt: skip
 SHARED = frozenset(
     {Path("schema", f"{name}.sql") for name in SCHEMAS}
@@ -24,6 +24,19 @@ def find(project: Path, path: Path) -> Path:
     """Return the file for `path`: the project's own, or a packaged one. It need not exist."""
     own = project / path
     return HOME / path if path in SHARED and not own.is_file() else own
+
+
+def read_text(file: Path, name: Path | None = None) -> str:
+    """Return the text of a file, without the byte order mark that some editors put before it.
+
+    StartError, with the name given, if it is not UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RunnerError(
+            f"{name or file} is not UTF-8: {error.reason}", "save it as UTF-8"
+        ) from error
 
 
 def statement(project: Path, name: str) -> Path:
@@ -44,7 +57,7 @@ def layer_files(project: Path, layer: str) -> list[Path]:
 def tables_of(project: Path, layer: str) -> list[str]:
     """Return the tables that schema/<layer>.sql creates under fixed names; none without it."""
     file = find(project, Path("schema", f"{layer}.sql"))
-    return tables_created(file.read_text(encoding="utf-8")) if file.is_file() else []
+    return tables_created(read_text(file)) if file.is_file() else []
 
 
 def put(file: Path, text: str, mode: int = 0o644) -> None:

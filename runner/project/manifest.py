@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError, did_you_mean
+from runner.project.files import read_text
 from runner.project.scripts import deletes_rows
 
 MANIFEST = "sql/manifest.toml"
@@ -16,7 +17,7 @@ LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
 KEYS = ("needs", "state", "view", "restated")
 
-Value = str | int | float | bool
+Value = str | int | float | bool | list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Manifest:
     def read(self, path: Path) -> str:
         """Return the text of a file; again the same text, even if it was edited since."""
         if path not in self.texts:
-            self.texts[path] = (self.project / path).read_text(encoding="utf-8")
+            self.texts[path] = read_text(self.project / path, path)
         return self.texts[path]
 
 
@@ -81,11 +82,11 @@ def load(project: Path) -> Manifest:
     """Read and check the manifest of a project; StartError names the first fault."""
     file = project / MANIFEST
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(file, Path(MANIFEST)))
     except FileNotFoundError:
         hint = "run this in the folder of a project, or name one: python -m runner --project DIR"
         raise StartError(f"{MANIFEST} does not exist in {project}", hint) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise StartError(f"{MANIFEST}: {error}") from error
     variables = _variables(content.pop("variables", {}))
     scripts = {}
@@ -112,9 +113,13 @@ def _variables(entries: Any) -> dict[str, Value]:
 
 def check_variable(what: str, value: Any) -> None:
     """StartError if a value is nothing that a template can be given."""
-    if not isinstance(value, Value):
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts) and not isinstance(
+        value, int | float | bool
+    ):
         raise StartError(
-            f"{what} is a {type(value).__name__}", "a variable is a string, a number or a boolean"
+            f"{what} is a {type(value).__name__}",
+            "a variable is a string, a number, a boolean or a list of strings",
         )
 
 

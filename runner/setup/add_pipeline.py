@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from runner.database import tables
+from runner.database import tables, zones
+from runner.database.names import MAX_BYTES, fits, shortened
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
@@ -16,7 +17,9 @@ from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, pars
 from runner.ingest.foreign.attach import attach
 from runner.ingest.pipelines import read_definition
 from runner.ingest.promise import promise_of
+from runner.ingest.replica import refuse_strangers
 from runner.ingest.source import inspect_source, read_clock
+from runner.project.target import RAW_SCHEMA
 
 UNIQUE_VIOLATION = "23505"
 
@@ -61,8 +64,9 @@ def read(
     """Read the options of `pipelines add`; UsageError if they make no sense."""
     if address is None and source_relation is None:
         raise UsageError("--source is missing", "name the table to read: --source SCHEMA.TABLE")
-    if source_relation is not None and not all(source_relation.partition(".")):
-        raise UsageError("--source names a table with its schema: SCHEMA.TABLE")
+    for option, name in (("--source", source_relation), ("--into", row.get("target_relation"))):
+        if name is not None:
+            _refuse_name(option, name)
     pairs = [pair.partition("=") for pair in types]
     if not all(name and type_name for name, _, type_name in pairs):
         raise UsageError("--type is COLUMN=TYPE")
@@ -73,6 +77,24 @@ def read(
         timezone,
         {name: type_name for name, _, type_name in pairs},
     )
+
+
+def _refuse_name(option: str, name: str) -> None:
+    """Refuse what is no SCHEMA.TABLE, or what PostgreSQL would cut."""
+    parts = name.split(".")
+    if len(parts) < 2 or not all(parts):
+        raise UsageError(f"{option} names a table with its schema: SCHEMA.TABLE")
+    if len(parts) > 2:
+        raise UsageError(
+            f"{option} {name}: a name with a dot in it cannot be told from a schema",
+            "read a view of it that has none" if option == "--source" else "SCHEMA.TABLE",
+        )
+    for part in parts:
+        if not fits(part):
+            raise UsageError(
+                f"{option}: {part} has more than {MAX_BYTES} bytes, and PostgreSQL would cut it",
+                f"its name there is {part.encode()[:MAX_BYTES].decode(errors='ignore')}",
+            )
 
 
 def add(session: Session, wanted: Wanted, project: Path) -> Added:
@@ -91,7 +113,8 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
         made, warnings = [*table.made], [*table.notes]
     else:
         clock = _clock_beside(session, row["source_relation"])
-    _check(session, types, wanted.timezone)
+    _check(session, types, wanted.timezone, row["window_size"])
+    _check_target(session, row)
     zone = wanted.timezone or "UTC"
     more = {"clock": clock, "types": json.dumps(types), "timezone": zone}
     pipeline_id = _insert(session, row | more)
@@ -115,8 +138,21 @@ def _clock_beside(session: Session, source: str) -> str | None:
     return clock if kinds == ["f", "f"] and source != clock else None
 
 
-def _check(session: Session, types: Mapping[str, str], timezone: str | None) -> None:
-    """Refuse types and time zones that the server does not know."""
+def _check(
+    session: Session, types: Mapping[str, str], timezone: str | None, window_size: str
+) -> None:
+    """Refuse types, time zones and intervals that the server does not know."""
+    try:
+        with session.savepoint():
+            found = session.row(
+                "select %(size)s::interval > interval '0' as is_positive", {"size": window_size}
+            )
+    except QueryFailed:
+        found = {"is_positive": False}
+    if not found["is_positive"]:
+        raise UsageError(
+            f"--window {window_size} is no length of time", "for example 30 days, or 1 hour"
+        )
     for column, type_name in types.items():
         found = session.row(
             "select to_regtype(%(type_name)s) is not null as found", {"type_name": type_name}
@@ -125,11 +161,34 @@ def _check(session: Session, types: Mapping[str, str], timezone: str | None) -> 
             raise UsageError(
                 f"--type {column}={type_name}: there is no such type", "for example date"
             )
-    try:
-        with session.savepoint():
-            session.row("select now() at time zone %(zone)s::text as here", {"zone": timezone})
-    except QueryFailed as error:
-        raise UsageError(f"--timezone: {error.reason}", "a name such as Europe/Paris") from error
+    if timezone is not None and (problem := zones.problem(session, timezone)):
+        raise UsageError(f"--timezone: {problem}", zones.HINT)
+
+
+def _check_target(session: Session, row: Mapping[str, Any]) -> None:
+    """Refuse a replica that is not new and none of ours, that scripts could not name, or whose name
+    would be cut.
+    """
+    target = row["target_relation"] or f"warehouse.raw_{row['source_relation'].partition('.')[2]}"
+    schema, _, table = target.partition(".")
+    if not fits(table):
+        raise UsageError(
+            f"{table}, which would be the replica, has more than {MAX_BYTES} bytes",
+            f"name another: --into warehouse.{shortened(table).replace('.', '_')}",
+        )
+    if schema != RAW_SCHEMA or not table.removeprefix("raw_") or not table.startswith("raw_"):
+        raise UsageError(
+            f"{target} cannot be a replica: scripts read those of {RAW_SCHEMA}.raw_*",
+            f"--into {RAW_SCHEMA}.raw_{table.removeprefix('raw_') or 'TABLE'}",
+        )
+    found = session.rows(named_query("ingest/pipelines.replica"), {"target": target})
+    if found and found[0]["pipeline_name"] not in (None, row["name"]):
+        free = f"{RAW_SCHEMA}.raw_{row['source_relation'].replace('.', '_')}"
+        raise UsageError(
+            f"{target} is the replica of pipeline {found[0]['pipeline_name']}",
+            f"name another: --into {free if fits(free.partition('.')[2]) else 'SCHEMA.TABLE'}",
+        )
+    refuse_strangers(session, target)
 
 
 def _insert(session: Session, row: dict[str, Any]) -> int:

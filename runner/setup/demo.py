@@ -9,6 +9,7 @@ from psycopg import sql
 from runner.database.queries import named_query
 from runner.database.session import Database, Session
 from runner.errors import RunnerError, UsageError
+from runner.project.files import read_text
 from runner.project.template import render
 from runner.setup.source import Source, find
 
@@ -59,7 +60,7 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
         values = {**asdict(demo), **span, "is_append": demo.append}
         for file in files:
             path = file.relative_to(project)
-            session.run(render(file.read_text(encoding="utf-8"), values, path), path)
+            session.run(render(read_text(file), values, path), path)
         _arrive_after_watermark(session, source, span["end_time"])
         return int(session.row(_text("count", source))["rows"])
 

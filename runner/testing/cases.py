@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from runner.errors import StartError, UsageError, closest, did_you_mean
+from runner.project.files import read_text
 from runner.project.graph import order, select
 from runner.project.manifest import Manifest, Script, Value, check_variable
 
@@ -150,10 +151,10 @@ def _read(manifest: Manifest, script: Script, folder: Path) -> Case:
 
 def _variables(manifest: Manifest, path: Path) -> dict[str, Value]:
     try:
-        entries = tomllib.loads((manifest.project / path).read_text(encoding="utf-8"))
+        entries = tomllib.loads(read_text(manifest.project / path, path))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise StartError(f"{path}: {error}", 'write NAME = "VALUE"') from error
     for name, value in entries.items():
         if name not in manifest.variables:

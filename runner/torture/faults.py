@@ -1,5 +1,5 @@
-"""The threads of a torture test: writers, runners, a killer, naive copies and an auditor, each with
-a connection of its own.
+"""The threads of a torture test: writers, an owner who alters the table, runners, a killer, naive
+copies and an auditor, each with a connection of its own.
 """
 
 import random
@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from runner.database.queries import named_query
-from runner.database.session import PIPELINE_LOCK, Database, LockHeld, QueryFailed, Row, Session
+from runner.database.session import (
+    LOCK_NOT_AVAILABLE,
+    PIPELINE_LOCK,
+    Database,
+    LockHeld,
+    QueryFailed,
+    Row,
+    Session,
+)
 from runner.errors import RunnerError
 from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
@@ -86,6 +94,7 @@ class Workload:
             *(partial(self._ingest, self._chance("runner", n)) for n in range(self.plan.runners)),
             *(partial(self._copy, name, self._chance(name)) for name in COPIES),
             partial(self._kill, self._chance("killer")),
+            partial(self._alter, self._chance("owner")),
             self._audit,
         ]
         with (
@@ -160,6 +169,25 @@ class Workload:
                 victims = session.named("torture/run.kill", **values)
                 self.kills += sum(victim["is_ended"] for victim in victims)
 
+    def _alter(self, chance: random.Random) -> None:
+        """Change the table as its owner does: a column is made anew, or rows are frozen.
+
+        Only in the first third of the time: everything is compared after it, and what the other
+        guards would have missed is found.
+        """
+        end = time.monotonic() + self.plan.seconds / 3
+        number = 0
+        with self.database.session("owner") as session:
+            session.run("set lock_timeout = '200ms'")
+            while not self.stop.wait(chance.uniform(0.2, 0.8)) and time.monotonic() < end:
+                number += 1
+                text = named_query("torture/run.alter").replace("{{ number }}", str(number))
+                try:
+                    session.run(text if chance.random() < 0.7 else "vacuum (freeze) shop.orders")
+                except QueryFailed as error:
+                    if error.sqlstate != LOCK_NOT_AVAILABLE:
+                        raise
+
     def _audit(self) -> None:
         with self.database.session("milepost torture, auditor") as session:
             while not self.stop.wait(0.5):
@@ -174,6 +202,7 @@ def query_replica(session: Session, query: str, name: str, **values: Any) -> lis
     """Run a query of run.sql on the replica of a pipeline or on a naive copy, by name."""
     replica = f"warehouse.{name}" if name in COPIES else f"warehouse.raw_{name}"
     text = named_query(f"torture/run.{query}").replace("{{ replica }}", replica)
+    text = text.replace("{{ state }}", "null::integer" if name in COPIES else "state")
     return session.rows(text, {"pipeline": name, **values})
 
 

@@ -10,7 +10,8 @@ create table shop.orders (
     story text not null,
     amount numeric(12, 2) not null,
     note jsonb,
-    changed_at timestamptz default now()
+    changed_at timestamptz default now(),
+    state integer default 0
 );
 
 -- Windows and the naive copies read by it.
@@ -98,6 +99,13 @@ where
         limit %(rows)s
         for update skip locked
     )
+
+-- alter --
+-- A column goes and comes back with another default: every row has another value then, and none was
+-- written.
+alter table shop.orders
+drop column state,
+add column state integer default {{ number }}
 
 -- delete --
 -- Deletes a tenth of the rows.
@@ -227,14 +235,15 @@ limit 10
 
 -- compare --
 -- Compares {{ replica }} with the source, whole rows, both ways; or without the rows of the
--- source that only a sweep reads.
+-- source that only a sweep reads. Only our replicas have the column that is recreated meanwhile.
 with wanted as (
     select
         orders.order_id,
         orders.story,
         orders.amount,
         orders.note,
-        orders.changed_at
+        orders.changed_at,
+        {{ state }} as state
     from shop.orders as orders
 ),
 
@@ -244,7 +253,8 @@ found as (
         stored.story,
         stored.amount,
         stored.note,
-        stored.changed_at
+        stored.changed_at,
+        {{ state }} as state
     from {{ replica }} as stored
 ),
 

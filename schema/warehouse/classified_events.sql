@@ -20,23 +20,31 @@ select
     judged.country,
     judged.miles_amount,
     judged.event_time,
+    case
+        when
+            judged.reason is null
+            or (
+                judged.reason = 'unknown event type'
+                and not judged.event_type = any({{ passive_event_types }}::text[])
+            )
+            then judged.known_date
+    end as known_date,
     judged._run_id
 from (
     select
         {{ warehouse }}.member(events.user_id) as user_id,
-        -- A time far outside the calendar makes no day, and could not be moved to another zone.
-        case
-            when events.event_time between '1900-01-01 00:00+00' and '9999-12-30 00:00+00'
-                then (events.event_time at time zone {{ reporting_timezone }})::date
-            else '-infinity'::date
-        end as event_date,
+        {{ warehouse }}.day_of(events.event_time, {{ reporting_timezone }}) as event_date,
+        -- A clock that runs ahead says nothing of a day before the row came.
+        {{ warehouse }}.day_of(
+            least(events.event_time, events.created_at), {{ reporting_timezone }}
+        ) as known_date,
         events.event_id,
         case
-            when events.user_id is null then 'no user_id'
+            when nullif(events.user_id, '') is null then 'no user_id'
             when
                 events.event_time is null
-                or not isfinite(events.event_time)
                 or events.event_time < '2000-01-01 00:00+00'
+                or events.event_time >= '9999-12-30 00:00+00'
                 or events.event_time > events.created_at + interval '24 hours'
                 then 'insane time'
             when
@@ -51,14 +59,7 @@ from (
         {{ warehouse }}.member(events.platform) as platform,
         {{ warehouse }}.member(events.utm_source) as utm_source,
         {{ warehouse }}.member(events.country) as country,
-        -- NaN and infinity are no amounts: they would spoil every sum that they enter.
-        case
-            when
-                events.miles_amount::numeric > '-Infinity'
-                and events.miles_amount::numeric < 'Infinity'
-                then events.miles_amount::numeric
-            else 0
-        end as miles_amount,
+        {{ warehouse }}.amount(events.miles_amount) as miles_amount,
         coalesce(events.event_time, '-infinity') as event_time,
         events._run_id
     from {{ raw }}.raw_event_stream as events
@@ -82,6 +83,9 @@ comment on column {{ warehouse }}.classified_events.platform is 'Platform.';
 comment on column {{ warehouse }}.classified_events.utm_source is 'Campaign source.';
 comment on column {{ warehouse }}.classified_events.country is 'Country.';
 comment on column {{ warehouse }}.classified_events.miles_amount is
-'Miles; 0 where the source gave none.';
+'Miles; 0 where the source gave none, or an absurd number.';
 comment on column {{ warehouse }}.classified_events.event_time is 'When it happened.';
+comment on column {{ warehouse }}.classified_events.known_date is
+'Day by which the event proves that the data go on: event_date, or the day of created_at where '
+'that is earlier. Null where the event does not count.';
 comment on column {{ warehouse }}.classified_events._run_id is 'The run that brought the row.';

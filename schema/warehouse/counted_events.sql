@@ -1,51 +1,58 @@
--- A view: which events count, from whichever fact, said once.
+-- A view: which events count, from whichever fact, up to the last day: said once.
 
 create or replace view {{ warehouse }}.counted_events as
 select
-    user_id, event_date, event_id, event_time,
-    'miles_earned' as event_type,
+    user_id, event_date, event_id, event_time, event_type,
     transaction_category, platform, utm_source, country,
-    miles_earned,
-    0::numeric as miles_redeemed
-from {{ warehouse }}.fact_miles_earned
-union all
-select
-    user_id, event_date, event_id, event_time,
-    'miles_redeemed' as event_type,
-    transaction_category, platform, utm_source, country,
-    0::numeric as miles_earned,
-    miles_redeemed
-from {{ warehouse }}.fact_miles_redeemed
-union all
-select
-    user_id, event_date, event_id, event_time,
-    'reward_search' as event_type,
-    transaction_category, platform, utm_source, country,
-    0::numeric as miles_earned,
-    0::numeric as miles_redeemed
-from {{ warehouse }}.fact_reward_searches
-union all
-select
-    user_id, event_date, event_id, event_time,
-    engagement as event_type,
-    null::text as transaction_category,
-    platform, utm_source, country,
-    0::numeric as miles_earned,
-    0::numeric as miles_redeemed
-from {{ warehouse }}.fact_social_engagements
-union all
-select
-    user_id, event_date, event_id, event_time,
-    event_type,
-    null::text as transaction_category,
-    platform, utm_source, country,
-    0::numeric as miles_earned,
-    0::numeric as miles_redeemed
-from {{ warehouse }}.fact_unclassified_events
-where reason = 'unknown event type';
+    miles_earned, miles_redeemed
+from (
+    select
+        user_id, event_date, event_id, event_time,
+        'miles_earned' as event_type,
+        transaction_category, platform, utm_source, country,
+        miles_earned,
+        0::numeric as miles_redeemed
+    from {{ warehouse }}.fact_miles_earned
+    union all
+    select
+        user_id, event_date, event_id, event_time,
+        'miles_redeemed' as event_type,
+        transaction_category, platform, utm_source, country,
+        0::numeric as miles_earned,
+        miles_redeemed
+    from {{ warehouse }}.fact_miles_redeemed
+    union all
+    select
+        user_id, event_date, event_id, event_time,
+        'reward_search' as event_type,
+        transaction_category, platform, utm_source, country,
+        0::numeric as miles_earned,
+        0::numeric as miles_redeemed
+    from {{ warehouse }}.fact_reward_searches
+    union all
+    select
+        user_id, event_date, event_id, event_time,
+        engagement as event_type,
+        null::text as transaction_category,
+        platform, utm_source, country,
+        0::numeric as miles_earned,
+        0::numeric as miles_redeemed
+    from {{ warehouse }}.fact_social_engagements
+    union all
+    select
+        user_id, event_date, event_id, event_time,
+        event_type,
+        null::text as transaction_category,
+        platform, utm_source, country,
+        0::numeric as miles_earned,
+        0::numeric as miles_redeemed
+    from {{ warehouse }}.fact_unclassified_events
+    where known_date is not null
+) as facts
+where event_date <= (select last_day from {{ warehouse }}.last_day);
 
 comment on view {{ warehouse }}.counted_events is
-'The events that count in metrics, of all facts. One row per event.';
+'The events that count in metrics, of all facts, up to the last day. One row per event.';
 comment on column {{ warehouse }}.counted_events.user_id is 'The user.';
 comment on column {{ warehouse }}.counted_events.event_date is
 'Calendar day of the event in reporting_timezone.';

@@ -8,6 +8,7 @@ create table if not exists {{ warehouse }}.fact_miles_earned (
     country text not null,
     miles_earned numeric not null,
     event_time timestamptz not null,
+    known_date date not null,
     constraint fact_miles_earned_key primary key (user_id, event_date, event_id)
 );
 
@@ -24,3 +25,12 @@ comment on column {{ warehouse }}.fact_miles_earned.country is 'Country of the e
 comment on column {{ warehouse }}.fact_miles_earned.miles_earned is
 'Miles; 0 where the source gave none. Fully additive.';
 comment on column {{ warehouse }}.fact_miles_earned.event_time is 'When it happened.';
+comment on column {{ warehouse }}.fact_miles_earned.known_date is
+'Day by which the event proves that the data go on: event_date, or the day of created_at where '
+'that is earlier.';
+
+-- The newest of these is the last day; and few events are of a day that is still to come.
+create index if not exists fact_miles_earned_known_date
+on {{ warehouse }}.fact_miles_earned (known_date);
+create index if not exists fact_miles_earned_early
+on {{ warehouse }}.fact_miles_earned (event_date) where known_date < event_date;

@@ -7,6 +7,7 @@ create table if not exists {{ warehouse }}.fact_social_engagements (
     utm_source text not null,
     country text not null,
     event_time timestamptz not null,
+    known_date date not null,
     constraint fact_social_engagements_key primary key (user_id, event_date, event_id)
 );
 
@@ -22,3 +23,12 @@ comment on column {{ warehouse }}.fact_social_engagements.utm_source is
 'Campaign source of the event.';
 comment on column {{ warehouse }}.fact_social_engagements.country is 'Country of the event.';
 comment on column {{ warehouse }}.fact_social_engagements.event_time is 'When it happened.';
+comment on column {{ warehouse }}.fact_social_engagements.known_date is
+'Day by which the event proves that the data go on: event_date, or the day of created_at where '
+'that is earlier.';
+
+-- The newest of these is the last day; and few events are of a day that is still to come.
+create index if not exists fact_social_engagements_known_date
+on {{ warehouse }}.fact_social_engagements (known_date);
+create index if not exists fact_social_engagements_early
+on {{ warehouse }}.fact_social_engagements (event_date) where known_date < event_date;

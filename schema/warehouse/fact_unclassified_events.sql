@@ -10,6 +10,7 @@ create table if not exists {{ warehouse }}.fact_unclassified_events (
     country text not null,
     miles_amount numeric not null,
     event_time timestamptz not null,
+    known_date date,
     constraint fact_unclassified_events_key primary key (user_id, event_date, event_id),
     constraint reason_is_known check (reason in ('no user_id', 'insane time', 'unknown event type'))
 );
@@ -35,3 +36,12 @@ comment on column {{ warehouse }}.fact_unclassified_events.miles_amount is
 'Miles; 0 where the source gave none.';
 comment on column {{ warehouse }}.fact_unclassified_events.event_time is
 'When it is said to have happened; -infinity where the source had nothing.';
+comment on column {{ warehouse }}.fact_unclassified_events.known_date is
+'Day by which the event proves that the data go on: event_date, or the day of created_at where '
+'that is earlier. Null where the event does not count.';
+
+-- The newest of these is the last day; and few events are of a day that is still to come.
+create index if not exists fact_unclassified_events_known_date
+on {{ warehouse }}.fact_unclassified_events (known_date);
+create index if not exists fact_unclassified_events_early
+on {{ warehouse }}.fact_unclassified_events (event_date) where known_date < event_date;

@@ -7,7 +7,7 @@ with started as materialized (
 ),
 
 -- Who is active is read before who has prepared: nobody slips from the one list to the other. Our
--- own builds do not write sources; they are known by their lock.
+-- own builds do not write sources; they are known by their lock and their name.
 active as materialized (
     select
         activity.pid,
@@ -20,18 +20,41 @@ active as materialized (
         and activity.pid <> pg_backend_pid()
         and activity.xact_start < started.moment
         and activity.backend_type not in ('autovacuum worker', 'walsender')
-        and not exists (
-            select
-            from pg_locks as locks
-            where
-                locks.pid = activity.pid
-                and locks.locktype = 'advisory'
-                and locks.classid = 1297088515
-                and locks.objsubid = 2
-                and locks.granted
+        and not (
+            activity.application_name like 'milepost %'
+            and exists (
+                select
+                from pg_locks as locks
+                where
+                    locks.pid = activity.pid
+                    and locks.locktype = 'advisory'
+                    and locks.classid = 1297088515
+                    and locks.objsubid = 2
+                    and locks.granted
+            )
         )
     order by activity.xact_start
     limit 1
+),
+
+-- Who does not say since when it is in a transaction: track_activities is off in its session, or
+-- was. One that begins or ends a transaction does not say so either, for a moment.
+untracked as materialized (
+    select count(*) as sessions
+    from started
+    inner join pg_stat_activity as activity
+        on activity.datname = current_database()
+        and activity.pid <> pg_backend_pid()
+        and activity.backend_type not in ('autovacuum worker', 'walsender')
+        and activity.xact_start is null
+        and (
+            activity.state = 'disabled'
+            or activity.state like 'idle in transaction%'
+            or (
+                activity.state <> 'idle'
+                and activity.state_change < started.moment - interval '1 second'
+            )
+        )
 ),
 
 now_here as materialized (
@@ -60,6 +83,7 @@ select
     -- will write. A standby knows nothing of those who write on its primary.
     pg_has_role('pg_read_all_stats', 'usage')
     and current_setting('track_activities')::boolean
+    and untracked.sessions = 0
     and not pg_is_in_recovery() as sees_all,
     now_here.horizon::text::numeric as horizon,
     now_here.horizon::text::numeric + age(now_here.horizon::xid) as next_xid,
@@ -76,6 +100,7 @@ select
     ) as identity
 from started
 cross join active
+cross join untracked
 left join lateral (
     select
         prepared_xacts.gid,

@@ -16,12 +16,13 @@ with compared as materialized (
 ),
 
 replaced as (
-    insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row)
+    insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row, old_texts)
     select
         {{ run_id }} as run_id,
         {{ pipeline_id }} as pipeline_id,
         jsonb_build_object({{ key_object }}) as key,
-        to_jsonb(stored.*) as old_row
+        {{ old_row }} as old_row,
+        {{ old_texts }} as old_texts
     from compared as fresh
     inner join {{ target }} as stored on {{ is_same_key }}
     where fresh._differs and fresh._stored_run_id is not null

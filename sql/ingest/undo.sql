@@ -1,7 +1,22 @@
 -- Take back what a run did to a replica: rows that it added go, rows that it changed or deleted are
 -- what they were. A row that a later run changed is left to that run, unless that one was undone
 -- before. All that is touched carries the number of the undo, and what it replaces is kept: the
--- next build follows.
+-- next build follows. Keys are compared as their own types compare them; a row of the replica is
+-- known by its place, since nobody else writes there meanwhile.
+
+-- What rows were before this run and later ones.
+create temporary table images on commit drop as
+select
+    replaced.replaced_row_id,
+    replaced.run_id,
+    {{ image }} as image
+from orchestrator.replaced_rows as replaced
+cross join lateral jsonb_populate_record(null::{{ target }}, {{ image_object }}) as fresh
+where
+    replaced.pipeline_id = {{ pipeline_id }}
+    and replaced.run_id >= {{ undone_run_id }};
+
+analyze pg_temp.images;
 
 -- Whose work a row is: what an undo gave back is the work of the run that had made it.
 create temporary table owned on commit drop as
@@ -17,26 +32,30 @@ with recursive candidates (run_id) as (
         and undos.run_id > {{ undone_run_id }}
 ),
 
-owners (key, run_id) as (
+owners (place_table, place, run_id) as (
     select
-        jsonb_build_object({{ key_object }}) as key,
+        stored.tableoid as place_table,
+        stored.ctid as place,
         stored._run_id as run_id
     from {{ target }} as stored
     where stored._run_id in (select candidates.run_id from candidates)
     union
     select
-        owners.key,
-        (images.old_row ->> '_run_id')::bigint as run_id
+        owners.place_table,
+        owners.place,
+        (images.image)._run_id as run_id
     from owners
     inner join orchestrator.runs as undos
         on undos.run_id = owners.run_id and undos.kind = 'undo'
-    inner join orchestrator.replaced_rows as images
-        on images.pipeline_id = {{ pipeline_id }}
-        and images.run_id = undos.parent_run_id
-        and images.key = owners.key
+    inner join {{ target }} as stored
+        on stored.ctid = owners.place and stored.tableoid = owners.place_table
+    inner join pg_temp.images as images
+        on images.run_id = undos.parent_run_id and {{ is_key_of_image }}
 )
 
-select owners.key
+select
+    owners.place_table,
+    owners.place
 from owners
 where owners.run_id = {{ undone_run_id }};
 
@@ -44,41 +63,47 @@ analyze pg_temp.owned;
 
 -- What they were before the run.
 create temporary table former on commit drop as
-select distinct on (replaced.key)
-    replaced.key,
-    replaced.old_row,
-    owned.key is not null as is_owned
-from orchestrator.replaced_rows as replaced
-left join pg_temp.owned as owned on owned.key = replaced.key
-where
-    replaced.pipeline_id = {{ pipeline_id }}
-    and replaced.run_id = {{ undone_run_id }}
+select distinct on ({{ image_keys }})
+    images.image,
+    stored.tableoid as place_table,
+    stored.ctid as place,
+    owned.place is not null as is_owned
+from pg_temp.images as images
+left join {{ target }} as stored on {{ is_key_of_image }}
+left join pg_temp.owned as owned
+    on owned.place = stored.ctid and owned.place_table = stored.tableoid
+where images.run_id = {{ undone_run_id }}
 order by
-    replaced.key,
-    replaced.replaced_row_id;
+    {{ image_keys }},
+    images.replaced_row_id;
 
 analyze pg_temp.former;
 
 with kept as (
-    insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row)
+    insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row, old_texts)
     select
         {{ run_id }} as run_id,
         {{ pipeline_id }} as pipeline_id,
-        owned.key,
-        to_jsonb(stored.*) as old_row
+        jsonb_build_object({{ key_object }}) as key,
+        {{ old_row }} as old_row,
+        {{ old_texts }} as old_texts
     from {{ target }} as stored
-    inner join pg_temp.owned as owned on owned.key = jsonb_build_object({{ key_object }})
+    inner join pg_temp.owned as owned
+        on owned.place = stored.ctid and owned.place_table = stored.tableoid
 ),
 
 deleted as (
     delete from {{ target }} as stored
     using pg_temp.owned as owned
     where
-        owned.key = jsonb_build_object({{ key_object }})
+        owned.place = stored.ctid
+        and owned.place_table = stored.tableoid
         and not exists (
             select
             from pg_temp.former as former
-            where former.key = owned.key
+            where
+                former.place = owned.place
+                and former.place_table = owned.place_table
         )
     returning 1 as one
 ),
@@ -89,24 +114,18 @@ restored as (
         {{ restored_columns }},
         {{ run_id }} as _run_id
     from pg_temp.former as former
-    cross join lateral jsonb_populate_record(null::{{ target }}, former.old_row) as fresh
     where
         former.is_owned
         -- The run had deleted it, and nobody had to do with it since.
         or (
-            not exists (
-                select
-                from {{ target }} as stored
-                where {{ is_same_key }}
-            )
+            former.place is null
             and not exists (
                 select
-                from orchestrator.replaced_rows as later
-                inner join orchestrator.runs as runs on runs.run_id = later.run_id
+                from pg_temp.images as images
+                inner join orchestrator.runs as runs on runs.run_id = images.run_id
                 where
-                    later.pipeline_id = {{ pipeline_id }}
-                    and later.run_id > {{ undone_run_id }}
-                    and later.key = former.key
+                    images.run_id > {{ undone_run_id }}
+                    and {{ is_same_image }}
                     and runs.kind <> 'undo'
                     and runs.status = 'succeeded'
             )

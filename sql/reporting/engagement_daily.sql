@@ -2,7 +2,8 @@
 -- Grain: one row per day, event type and slice value with an event
 --        (day, event_type, slice, slice_value).
 -- Rerun: whole; as many rows as days, types and slice values. Unknown types are counted from
---        fact_unclassified_events in full, which is small where the source is well.
+--        fact_unclassified_events in full, which is small where the source is well. Here alone are
+--        types that are not activity.
 -- Why:   what users do, from the lightest engagement to the deepest.
 
 insert into {{ this }} (
@@ -30,6 +31,7 @@ select
     count(*) as events,
     count(distinct events.user_id) as users
 from {{ warehouse }}.fact_unclassified_events as events
+inner join {{ warehouse }}.last_day on events.event_date <= last_day.last_day
 inner join {{ warehouse }}.dim_event_types as types on types.event_type = events.event_type
 cross join lateral {{ warehouse }}.slices('all', country, platform, utm_source) as slices
 where events.reason = 'unknown event type'

@@ -29,8 +29,10 @@ stored as (
 active as (
     select
         user_id, slice, slice_value,
-        active_days[1] as first_day
+        active_days[1] as first_day,
+        last_day
     from {{ warehouse }}.agg_user_activity
+    cross join {{ warehouse }}.last_day
     {{ incremental }} inner join changed using (user_id)
 ),
 
@@ -54,7 +56,7 @@ fresh as (
         from {{ warehouse }}.fact_reward_searches as events
         where
             events.user_id = active.user_id
-            and event_date >= greatest(first_day, search_from)
+            and event_date between greatest(first_day, search_from) and last_day
             and {{ warehouse }}.slice_value(active.slice, country, platform, utm_source)
             = active.slice_value
         order by event_date, event_time, event_id
@@ -65,7 +67,7 @@ fresh as (
         from {{ warehouse }}.fact_miles_earned as events
         where
             events.user_id = active.user_id
-            and event_date >= greatest(searches.event_date, earn_from)
+            and event_date between greatest(searches.event_date, earn_from) and last_day
             and (event_time, event_id) > (searches.event_time, searches.event_id)
             and {{ warehouse }}.slice_value(active.slice, country, platform, utm_source)
             = active.slice_value
@@ -77,7 +79,7 @@ fresh as (
         from {{ warehouse }}.fact_miles_redeemed as events
         where
             events.user_id = active.user_id
-            and event_date >= greatest(earns.event_date, redeem_from)
+            and event_date between greatest(earns.event_date, redeem_from) and last_day
             and (event_time, event_id) > (earns.event_time, earns.event_id)
             and {{ warehouse }}.slice_value(active.slice, country, platform, utm_source)
             = active.slice_value

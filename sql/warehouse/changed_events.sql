@@ -15,28 +15,14 @@ where
     _run_id > {{ after.event_stream }}
     and _run_id <= {{ through.event_stream }}
 union
--- Where a replaced row used to be. The case is the one of classified_events.
+-- Where a replaced row used to be.
 select
-    {{ warehouse }}.member(replaced.old_row ->> 'user_id') as user_id,
-    coalesce(
-        case
-            when
-                (replaced.old_row ->> 'event_time')::timestamptz
-                between '1900-01-01 00:00+00' and '9999-12-30 00:00+00'
-                then
-                    (
-                        (replaced.old_row ->> 'event_time')::timestamptz
-                        at time zone {{ reporting_timezone }}
-                    )::date
-        end,
-        '-infinity'
-    ) as event_date,
-    (replaced.old_row ->> 'event_id')::bigint as event_id
-from orchestrator.replaced_rows as replaced
+    user_id, event_date, event_id
+from {{ warehouse }}.former_events
 where
-    replaced.pipeline_id = {{ pipeline.event_stream }}
-    and replaced.run_id > {{ after.event_stream }}
-    and replaced.run_id <= {{ through.event_stream }}
+    pipeline_id = {{ pipeline.event_stream }}
+    and run_id > {{ after.event_stream }}
+    and run_id <= {{ through.event_stream }}
 order by user_id, event_date, event_id;
 
 analyze {{ this }};

@@ -16,14 +16,18 @@ with pairs as (
         and fact_table in ('fact_miles_earned', 'fact_miles_redeemed', 'fact_reward_searches')
     union
     -- What a replaced row used to be of.
-    select
-        {{ warehouse }}.member(old_row ->> 'user_id') as user_id,
-        {{ warehouse }}.member(old_row ->> 'transaction_category') as transaction_category
-    from orchestrator.replaced_rows
+    select user_id, transaction_category
+    from {{ warehouse }}.former_events
     where
         pipeline_id = {{ pipeline.event_stream }}
         and run_id > {{ after.event_stream }}
         and run_id <= {{ through.event_stream }}
+    union
+    -- What came before its day, and counts from now on or no longer.
+    select user_id, transaction_category
+    from {{ warehouse }}.early_events
+    inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
+    where transaction_category is not null
 ),
 
 -- A day that is none is of no category.

@@ -1,7 +1,7 @@
 -- warehouse.dim_dates
 -- Grain: one row per date (calendar_date).
 -- Rerun: whole.
--- Why:   the spine of every dense report. Its last date is the last day of the data: the clock
+-- Why:   the spine of every dense report. Its last date is the last day: the clock on the wall
 --        decides nothing.
 
 insert into {{ this }} (
@@ -19,8 +19,9 @@ select
 from (
     select
         min(event_date)::timestamp as first_day,
-        max(event_date)::timestamp as last_day
+        max(last_day)::timestamp as last_day
     from {{ warehouse }}.agg_engagement_daily
+    cross join {{ warehouse }}.last_day
     where slice = 'all'
 ) as data
 cross join lateral

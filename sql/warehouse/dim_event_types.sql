@@ -22,4 +22,5 @@ select distinct
     'fact_unclassified_events' as fact_table,
     0 as depth
 from {{ warehouse }}.fact_unclassified_events as events
+inner join {{ warehouse }}.last_day on events.event_date <= last_day.last_day
 where events.reason = 'unknown event type';

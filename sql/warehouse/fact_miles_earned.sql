@@ -13,13 +13,13 @@ delete from {{ this }} as fact
 
 insert into {{ this }} (
     user_id, event_date, event_id, transaction_category, platform, utm_source, country,
-    miles_earned, event_time
+    miles_earned, event_time, known_date
 )
 select
     events.user_id, events.event_date, events.event_id, events.transaction_category,
     events.platform, events.utm_source, events.country,
     events.miles_amount as miles_earned,
-    events.event_time
+    events.event_time, events.known_date
 from {{ warehouse }}.classified_events as events
 {{ incremental }} inner join {{ warehouse }}.changed_events as changed
 {{ incremental }}     on changed.event_id = events.event_id

@@ -12,12 +12,12 @@ delete from {{ this }} as fact
 ;
 
 insert into {{ this }} (
-    user_id, event_date, event_id, engagement, platform, utm_source, country, event_time
+    user_id, event_date, event_id, engagement, platform, utm_source, country, event_time, known_date
 )
 select
     events.user_id, events.event_date, events.event_id,
     events.event_type as engagement,
-    events.platform, events.utm_source, events.country, events.event_time
+    events.platform, events.utm_source, events.country, events.event_time, events.known_date
 from {{ warehouse }}.classified_events as events
 {{ incremental }} inner join {{ warehouse }}.changed_events as changed
 {{ incremental }}     on changed.event_id = events.event_id

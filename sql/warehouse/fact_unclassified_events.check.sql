@@ -1,18 +1,41 @@
 -- Every raw row is in exactly one fact, under the user and the day it has now, and no fact holds
--- anything else. An incremental build looks at the places of the change set, a full one everywhere.
+-- anything else. An incremental build looks for the rows that came, changed or went, a full one for
+-- all. What was there before may be left over on any day of a user it was of: only where that is
+-- nobody, of whom there are many rows, a day is looked at.
 
-with expected as (
+with
+{{ incremental }} places as (
+{{ incremental }}     select user_id, event_id, min(since) as since, max(until) as until
+{{ incremental }}     from (
+{{ incremental }}         select user_id, event_id, event_date as since, event_date as until
+{{ incremental }}         from {{ warehouse }}.classified_events
+{{ incremental }}         where _run_id > {{ after.event_stream }}
+{{ incremental }}             and _run_id <= {{ through.event_stream }}
+{{ incremental }}         union all
+{{ incremental }}         select
+{{ incremental }}             user_id, event_id,
+{{ incremental }}             case user_id when 'unknown' then event_date else '-infinity' end as since,
+{{ incremental }}             case user_id when 'unknown' then event_date else 'infinity' end as until
+{{ incremental }}         from {{ warehouse }}.former_events
+{{ incremental }}         where pipeline_id = {{ pipeline.event_stream }}
+{{ incremental }}             and run_id > {{ after.event_stream }}
+{{ incremental }}             and run_id <= {{ through.event_stream }}
+{{ incremental }}     ) as versions
+{{ incremental }}     group by user_id, event_id
+{{ incremental }} ),
+
+expected as (
     select
-        events.user_id, events.event_date, events.event_id, events.fact_table
-    from {{ warehouse }}.classified_events as events
-    {{ incremental }} inner join {{ warehouse }}.changed_events as changed
-    {{ incremental }}     on changed.event_id = events.event_id
-    {{ incremental }}     and changed.event_date = events.event_date
-    {{ incremental }}     and changed.user_id = events.user_id
+        event_id, classified.user_id, classified.event_date, classified.fact_table
+    from {{ raw }}.raw_event_stream as events
+    left join {{ warehouse }}.classified_events as classified using (event_id)
+    {{ incremental }} where events._run_id > {{ after.event_stream }}
+    {{ incremental }}     and events._run_id <= {{ through.event_stream }}
 ),
 
 placed as (
-    select facts.user_id, facts.event_date, facts.event_id, facts.fact_table
+    select
+        facts.user_id, facts.event_date, facts.event_id, facts.fact_table
     from (
         select user_id, event_date, event_id, 'fact_miles_earned' as fact_table
         from {{ warehouse }}.fact_miles_earned
@@ -29,10 +52,10 @@ placed as (
         select user_id, event_date, event_id, 'fact_unclassified_events' as fact_table
         from {{ warehouse }}.fact_unclassified_events
     ) as facts
-    {{ incremental }} inner join {{ warehouse }}.changed_events as changed
-    {{ incremental }}     on changed.user_id = facts.user_id
-    {{ incremental }}     and changed.event_date = facts.event_date
-    {{ incremental }}     and changed.event_id = facts.event_id
+    {{ incremental }} inner join places
+    {{ incremental }}     on places.user_id = facts.user_id
+    {{ incremental }}     and places.event_id = facts.event_id
+    {{ incremental }}     and facts.event_date between places.since and places.until
 )
 
 select
@@ -46,3 +69,4 @@ full join placed using (event_id)
 where
     (expected.user_id, expected.event_date, expected.fact_table)
     is distinct from (placed.user_id, placed.event_date, placed.fact_table)
+    or expected.fact_table is null

@@ -442,7 +442,7 @@ def with_tables_put_in_place_of_others(bench: Bench) -> None:
 
 
 MINUS, NOTHING = "-1 as sign,", "0 as sign,"
-OF_REPLACED = "replaced.pipeline_id = {{ pipeline.event_stream }}"
+OF_REPLACED = "pipeline_id = {{ pipeline.event_stream }}"
 
 Guard = tuple[Callable[[Bench], None], Callable[[World], None]]
 GUARDS: dict[str, Guard] = {
@@ -456,7 +456,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "former categories of events": (
         lambda bench: bench.script(
-            "warehouse/changed_user_categories", "pipeline_id = {{ pipeline.event_stream }}", "false"
+            "warehouse/changed_user_categories", OF_REPLACED, "false"
         ),
         event_that_moves_to_another_user,
     ),

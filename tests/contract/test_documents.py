@@ -82,7 +82,7 @@ def test_each_segment_is_the_one_that_plain_python_finds() -> None:
 def test_each_recommendation_is_the_one_that_plain_python_finds() -> None:
     tables = _tables(SECTIONS["category_recommendations"])
     shown = [table for table in tables if "user_id" in table[0]]
-    assert shown == [list(_recommendations(_counted()))]
+    assert shown == [list(_recommendations(oracle.prepare(_events(), [])))]
 
 
 def test_each_limit_of_categories_is_the_one_in_the_manifest() -> None:
@@ -190,8 +190,8 @@ def _segments(events: list[Counted]) -> Iterator[dict[str, str]]:
         yield {"user_id": user, "segment": next(name for name in rules if rules[name])}
 
 
-def _recommendations(events: list[Counted]) -> Iterator[dict[str, str]]:
-    for one in sorted(oracle.recommendations(events), key=lambda one: (one.user, one.rank)):
+def _recommendations(data: oracle.Data) -> Iterator[dict[str, str]]:
+    for one in sorted(oracle.recommendations(data), key=lambda one: (one.user, one.rank)):
         yield {
             "user_id": one.user,
             "transaction_category": one.category,

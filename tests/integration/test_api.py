@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import subprocess
 import sys
@@ -90,3 +91,15 @@ def test_importing_the_package_loads_neither_the_driver_nor_the_command_line() -
     text = "import sys, runner; print({'psycopg', 'click', 'rich'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_example_of_the_page_runs_as_it_stands(
+    opened: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    url = "postgresql://me@db.example.com/analytics"
+    assert url in example
+    text = example.replace(f'url="{url}"', f"url={opened.database.conninfo!r}")
+    exec(compile(text.replace('"."', repr(str(PROJECT))), "docs/api.md", "exec"), {})
+    assert "runs, build" in capsys.readouterr().out

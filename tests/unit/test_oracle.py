@@ -411,10 +411,9 @@ def test_recommendation_is_because_of_the_category_that_adds_most() -> None:
             (user, category) for user, categories in uses for category in categories
         )
     ]
-    counted = oracle.counted_events(events, "UTC")
     found = {
         (one.user, one.rank): (one.category, one.reason, one.support, one.score)
-        for one in oracle.recommendations(counted)
+        for one in oracle.recommendations(oracle.prepare(events, []))
     }
     # Cosines: bar and spa 2 / sqrt(4 * 3), air and spa 1 / sqrt(2 * 3), air and bar 1 / sqrt(2 * 4).
     bar_spa, air_spa, air_bar, ln_2 = map(Decimal, ("0.577350", "0.408248", "0.353553", "0.693147"))

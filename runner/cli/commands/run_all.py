@@ -11,6 +11,7 @@ from runner.cli.connect import database
 from runner.cli.groups import Command
 from runner.cli.options import json_option, wait_option
 from runner.cli.progress import live
+from runner.errors import RunnerError, was_interrupted
 from runner.project.manifest import load
 
 
@@ -45,9 +46,17 @@ def _tick(project: Path, wait: float) -> None:
 def _round(project: Path, wait: float, in_loop: bool = False) -> run.Round:
     """Run one round and show it."""
     with live() as progress:
-        done = run.run_all(
-            database(project), project, progress, wait_seconds=wait, leave_to_others=in_loop
-        )
+        try:
+            done = run.run_all(
+                database(project), project, progress, wait_seconds=wait, leave_to_others=in_loop
+            )
+        except RunnerError as error:
+            if not was_interrupted(error):  # which is another error, with another exit code
+                reason = output.error_data(error)
+                output.data(
+                    {"ingest": show_ingest.as_data(progress), "build": None, "error": reason}
+                )
+            raise
     if progress.windows or not done.skipped:
         show_ingest.summary(progress)
     if not done.skipped:

@@ -29,6 +29,8 @@ def command(project: Path, target: Target) -> None:
         {
             "is_good": found.is_good,
             "problems": found.problems,
+            "notes": found.notes,
+            "rests_on": found.rests_on,
             "freshness": found.freshness,
             "last_builds": found.last_builds,
             "check_counts": found.check_counts,
@@ -36,13 +38,16 @@ def command(project: Path, target: Target) -> None:
     )
     if not output.style.json:
         if found.is_good:
-            output.say("good: the numbers are complete, checked and fresh")
+            output.say("good: nothing is known to be missing")
+            output.say(f"    this rests on {found.rests_on}")
         else:
             count = len(found.problems)
             output.say(f"not good: {'1 problem' if count == 1 else f'{count} problems'}")
         for problem in found.problems:  # not a table, which would cut them
             output.say(f"{problem['what']}: {problem['problem']}")
             output.say(f"    {problem['remedy']}")
+        for note in found.notes:
+            output.say(f"no script needs it: {note['what']}: {note['problem']}")
         output.say()
         output.table(found.freshness, "no pipeline is enabled")
         output.say()

@@ -21,8 +21,8 @@ from runner.project.manifest import load
     type=click.Path(dir_okay=False, path_type=Path),
     default=["docs.html"],
     metavar="FILE",
-    help="File to write: .html for the page, .dbml for the tables in the language of dbdiagram.io."
-    " May be repeated.",
+    help="File to write. Its ending chooses the format: .html for the page, .dbml for the tables in"
+    " the language of dbdiagram.io. May repeat.",
 )
 @click.pass_obj
 def command(project: Path, files: tuple[Path, ...]) -> None:

@@ -1,4 +1,4 @@
-"""`load`: a CSV file into a source."""
+"""`load`: a CSV file into the source."""
 
 from pathlib import Path
 
@@ -26,9 +26,10 @@ from runner.setup.load_csv import SHOW_REJECTS, load
 @json_option
 @click.pass_obj
 def command(project: Path, file: Path, into: str | None, as_history: bool, again: bool) -> None:
-    """Load a CSV file with a header into a source.
+    """Load a CSV file into a source.
 
-    Lines that do not fit the table are set aside in public.load_rejects, with the reason.
+    The file needs a header. Lines that do not fit the table are set aside in public.load_rejects,
+    with the reason.
 
     \b
     Example: python -m runner load events.csv --as-history

@@ -34,7 +34,7 @@ from runner.setup.demo import Demo, is_empty, seed
 def command(project: Path, /, demo: bool, if_empty: bool, **wanted: Any) -> None:
     """Fill the source tables with demo data.
 
-    The same options give the same data.
+    The rows come from the scripts in sql/demo. The same options give the same rows.
 
     \b
     Example: python -m runner seed --events 1000000 --users 10000 --days 180

@@ -27,7 +27,9 @@ def attach(
     `is_local_time` is whether the cursor of a file has no time zone.
     """
     if address.wrapper == FILE:
-        source = source or f"files.{Path(address.options['filename']).stem}"
+        file = Path(address.options["filename"])
+        names = [name.replace(".", "_") for name in (file.parent.name or "files", file.stem)]
+        source = source or ".".join(names)
     if source is None:
         raise UsageError("--source is missing", "name the table to read: --source SCHEMA.TABLE")
     attachment = ATTACHMENTS[address.wrapper]

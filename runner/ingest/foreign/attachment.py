@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from psycopg import sql
 
 from runner.database import tables
-from runner.database.names import join
+from runner.database.names import MAX_BYTES, join, shortened
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
@@ -24,6 +24,10 @@ from runner.ingest.foreign.address import FILE, SourceAddress
 from runner.project.template import render
 
 NOT_AVAILABLE = ("0A000", "58P01")
+# With a number behind it, a name that is not cut.
+MAX_SERVER_BYTES = 55
+# Foreign tables of ours beside those of sources.
+RESERVED_TABLES = frozenset({"clock", "_indexes", "_columns", "_lines"})
 CONTRIB = "install it there; it comes with the contrib modules of PostgreSQL"
 
 
@@ -73,18 +77,14 @@ class Attachment(ABC):
         self.clock: str | None = None
         self.has_zone = False
         self.server, self.is_new_server = self._choose_server()
-        self.relation = f"{self.server}.{self.name}"
+        self.local_name = self._choose_name()
+        self.relation = f"{self.server}.{self.local_name}"
 
     def make(self) -> ForeignTable:
         """Create the foreign table and everything that it needs."""
         self._make_extension()
         self._make_server()
         self._run("create schema if not exists {}", sql.Identifier(self.server))
-        if self._has(self.relation):
-            raise UsageError(
-                f"{self.relation} exists already",
-                f"read it as it is: --source {self.relation} without --from",
-            )
         self._make_tables()
         return ForeignTable(
             self.relation,
@@ -118,6 +118,7 @@ class Attachment(ABC):
             for row in self.session.rows(named_query("ingest/foreign/foreign.servers"))
         }
         base = re.sub(r"\W", "_", f"from_{self.address.database}")
+        base = base.encode()[:MAX_SERVER_BYTES].decode(errors="ignore")
         for number in count(1):
             name = base if number == 1 else f"{base}_{number}"
             found = servers.get(name)
@@ -126,6 +127,35 @@ class Attachment(ABC):
             is_same = found["wrapper"] == self.address.wrapper
             if is_same and self.address.place.items() <= found["options"].items():
                 return name, False
+        raise AssertionError  # some name is free
+
+    @property
+    @abstractmethod
+    def _remote_options(self) -> Sequence[Mapping[str, str]]:
+        """The options of a foreign table that reads this very table, in each way that there is."""
+
+    def _choose_name(self) -> str:
+        """Return a free name for the foreign table: that of the table, or one with its schema.
+
+        UsageError if the table can be read here already.
+        """
+        values = {"server": self.server}
+        found = self.session.rows(named_query("ingest/foreign/foreign.tables"), values)
+        for row in found:
+            for wanted in self._remote_options:
+                if wanted.items() <= row["options"].items():
+                    name = f"{self.server}.{row['name']}"
+                    raise UsageError(
+                        f"{name} exists already, and reads that table",
+                        f"read it as it is: --source {name} without --from",
+                    )
+        taken = {row["name"] for row in found} | RESERVED_TABLES
+        both = f"{self.namespace}_{self.name}"
+        for number in count(0):
+            name = [self.name, both][number] if number < 2 else f"{both}_{number}"
+            name = re.sub(r"\.+", "_", shortened(name, MAX_BYTES - len("raw_")))
+            if name not in taken:
+                return name
         raise AssertionError  # some name is free
 
     def _make_server(self) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 
 from psycopg import sql
 
-from runner.database.names import join, relation
+from runner.database.names import MAX_BYTES, fits, join, relation
+from runner.database.session import QueryFailed
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment, options
+
+BYTE_ORDER_MARK = "\ufeff"
+NOT_TEXT = ("22021", "22P05")
 
 
 class FileAttachment(Attachment):
@@ -20,6 +25,10 @@ class FileAttachment(Attachment):
 
     install = CONTRIB
 
+    @property
+    def _remote_options(self) -> Sequence[Mapping[str, str]]:
+        return ({"filename": self.address.options["filename"]},)
+
     def _make_tables(self) -> None:
         name = self.address.options["filename"]
         server, schema = sql.Identifier(self.server), sql.Identifier(self.server)
@@ -29,11 +38,20 @@ class FileAttachment(Attachment):
             server,
             options({"filename": name, "format": "text", "delimiter": "\x01"}),
         )
-        lines = self.session.rows(
-            sql.SQL("select line from {}._lines limit 1").format(schema).as_string(None)
-        )
+        query = sql.SQL("select line from {}._lines limit 1").format(schema).as_string(None)
+        try:
+            lines = self.session.rows(query)
+        except QueryFailed as error:
+            if error.sqlstate not in NOT_TEXT:
+                raise
+            raise StartError(
+                f"{name} is no text in the encoding of this database: {error.reason}",
+                "a file of UTF-16, or a compressed one (gzip, zip), has to be converted first, for"
+                " example by iconv -f UTF-16 -t UTF-8, or gunzip",
+            ) from error
         self._run("drop foreign table {}._lines", schema)
         header = next(csv.reader([lines[0]["line"] or ""])) if lines else []
+        self._refuse_header(name, header)
         if self.cursor not in header:
             raise StartError(
                 f"the header of {name} has no column {self.cursor}: {', '.join(header)}",
@@ -58,3 +76,20 @@ class FileAttachment(Attachment):
         )
         self.made.append(f"foreign table {self.relation} of {name}, {len(header)} columns")
         self.notes.append("a file has no index: every window reads the whole file")
+
+    def _refuse_header(self, name: str, header: list[str]) -> None:
+        """Refuse a header whose names cannot be those of columns."""
+        if header and header[0].startswith(BYTE_ORDER_MARK):
+            raise StartError(
+                f"{name} begins with a byte order mark, which would be part of the first column's"
+                " name",
+                "write it as UTF-8 without one, for example by sed -i '1s/^\\xef\\xbb\\xbf//'",
+            )
+        doubled = [column for column in dict.fromkeys(header) if header.count(column) > 1]
+        wrong = doubled or [column for column in header if not column or not fits(column)]
+        if wrong:
+            what = "twice" if doubled else f"that is empty, or has more than {MAX_BYTES} bytes"
+            raise StartError(
+                f"the header of {name} has a name {what}: {', '.join(map(repr, wrong))}",
+                "the first line names the columns, separated by commas",
+            )

@@ -10,6 +10,30 @@ select
 from pg_foreign_server as servers
 inner join pg_foreign_data_wrapper as wrappers on wrappers.oid = servers.srvfdw
 
+-- tables --
+-- What is in the schema of a foreign server, with the options of foreign tables.
+select
+    relations.relname as name,
+    (
+        select coalesce(jsonb_object_agg(options.option_name, options.option_value), '{}')
+        from pg_foreign_table as foreign_tables
+        cross join lateral pg_options_to_table(foreign_tables.ftoptions) as options
+        where foreign_tables.ftrelid = relations.oid
+    ) as options
+from pg_class as relations
+inner join pg_namespace as schemas on schemas.oid = relations.relnamespace
+where schemas.nspname = %(server)s
+order by relations.relname
+
+-- imported --
+-- Whether a table was imported: it may have been missing there.
+select relations.oid
+from pg_class as relations
+inner join pg_namespace as schemas on schemas.oid = relations.relnamespace
+where
+    schemas.nspname = %(schema)s
+    and relations.relname = %(name)s
+
 -- has_extension --
 -- Whether an extension exists already: to create it takes more privileges than to use it.
 select extensions.extname

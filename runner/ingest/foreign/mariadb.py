@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from psycopg import sql
 from runner.database.names import join
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import Attachment, options
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 # Types of MariaDB, as they are here; all others are text. A date there may be 0000-00-00: dates
@@ -58,6 +59,10 @@ class MariaDBAttachment(Attachment):
     user_option = "username"
     install = "install it there; Debian has it as postgresql-15-mysql-fdw"
 
+    @property
+    def _remote_options(self) -> Sequence[Mapping[str, str]]:
+        return ({"dbname": self.namespace, "table_name": self.name},)
+
     def _make_tables(self) -> None:
         encoding = self.session.row("show server_encoding")["server_encoding"]
         if encoding != "UTF8":
@@ -71,7 +76,8 @@ class MariaDBAttachment(Attachment):
             raise self._missing()
         cursor = next((column for column in columns if column["name"] == self.cursor), None)
         self.has_zone = cursor is not None and cursor["data_type"] == "timestamp"
-        self._create(self.name, [self._definition(column) for column in columns])
+        definitions = [self._definition(column) for column in columns]
+        self._create(self.local_name, definitions, self.name)
         self.made.append(
             f"foreign table {self.relation} of {self.namespace}.{self.name}, {len(columns)} columns"
         )
@@ -131,7 +137,7 @@ def source_sql(project: Path, source: str, role: str) -> str:
         "source": sql.SQL("{}.{}").format(_backticked(database), _backticked(table)),
         "role": sql.SQL("{}@{}").format(_backticked(user), _backticked(host or "%")),
     }
-    return render(file.read_text(encoding="utf-8"), values, file)
+    return render(read_text(file), values, file)
 
 
 def _backticked(name: str) -> sql.SQL:

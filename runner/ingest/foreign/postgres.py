@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from psycopg import sql
 
-from runner.database.names import join, relation
+from runner.database.names import join, joined, relation
+from runner.database.queries import named_query
 from runner.database.session import QueryFailed
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment
-from runner.project.files import statement
+from runner.project.files import read_text, statement
 from runner.project.template import render
 
 NO_SUCH_SCHEMA = "HV00Q"
+IMPORTED = sql.Identifier("imported by milepost")
 NO_SUCH_TYPES = ("42704", "3F000")
 
 
@@ -26,36 +29,54 @@ class PostgresAttachment(Attachment):
     user_option = "user"
     install = CONTRIB
 
+    @property
+    def _remote_options(self) -> Sequence[Mapping[str, str]]:
+        view = view_of(f"{self.namespace}.{self.name}")
+        return (
+            {"schema_name": "milepost", "table_name": view},
+            {"schema_name": self.namespace, "table_name": self.name},
+        )
+
     def _make_tables(self) -> None:
         view, clock = view_of(f"{self.namespace}.{self.name}"), f"{self.server}.clock"
-        wanted = [view] if self._has(clock) else ["clock", view]
+        has_clock = self._has(clock)
+        # Apart, since a table that is here already may have the name of a view there.
+        self._run("create schema {}", IMPORTED)
         try:
             with self.session.savepoint():
-                self._import("milepost", wanted)
+                self._import("milepost", [view] if has_clock else ["clock", view])
         except QueryFailed as error:
             if error.sqlstate != NO_SUCH_SCHEMA:
                 raise
-        if self._has(clock):
-            self.clock = clock
-            if "clock" in wanted:
-                self.made.append(f"foreign table {clock}: the clock of {self.address.database}")
-        imported = f"{self.server}.{view}"
-        if self._has(imported):
-            if view != self.name:
-                text = "alter foreign table {} rename to {}"
-                self._run(text, relation(imported), sql.Identifier(self.name))
+        if not has_clock and self._take("clock", "clock"):
+            self.made.append(f"foreign table {clock}: the clock of {self.address.database}")
+        self.clock = clock if self._has(clock) else None
+        if self._take(view, self.local_name):
             read = f"milepost.{view}"
         else:
             self._import(self.namespace, [self.name])
+            if not self._take(self.name, self.local_name):
+                raise self._missing()
             read = f"{self.namespace}.{self.name}"
-        if not self._has(self.relation):
-            raise self._missing()
+        self._run("drop schema {}", IMPORTED)
         self.made.append(f"foreign table {self.relation} of {read} in {self.address.database}")
         if self.clock is None or not read.startswith("milepost."):
             self._advise("postgres")
         self.session.run(self._text("postgres_catalogue"))
         self._note_index("postgres_indexed", namespace=self.namespace)
         self._run("drop foreign table {}._indexes", sql.Identifier(self.server))
+
+    def _take(self, imported: str, name: str) -> bool:
+        """Give a table that was imported its name and its place; return whether there is one."""
+        values = {"name": imported, "schema": IMPORTED.as_string().strip('"')}
+        if not self.session.rows(named_query("ingest/foreign/foreign.imported"), values):
+            return False
+        if name != imported:
+            table = sql.SQL("{}.{}").format(IMPORTED, sql.Identifier(imported))
+            self._run("alter foreign table {} rename to {}", table, sql.Identifier(name))
+        table = sql.SQL("{}.{}").format(IMPORTED, sql.Identifier(name))
+        self._run("alter foreign table {} set schema {}", table, sql.Identifier(self.server))
+        return True
 
     def _import(self, namespace: str, names: list[str]) -> None:
         try:
@@ -65,7 +86,7 @@ class PostgresAttachment(Attachment):
                 sql.Identifier(namespace),
                 join([sql.Identifier(name) for name in names]),
                 sql.Identifier(self.server),
-                sql.Identifier(self.server),
+                IMPORTED,
             )
         except QueryFailed as error:
             if error.sqlstate not in NO_SUCH_TYPES:
@@ -80,18 +101,29 @@ class PostgresAttachment(Attachment):
 
 def view_of(source: str) -> str:
     """Return the name of the view there that reads a table: shop_orders for shop.orders."""
-    return source.replace(".", "_")
+    namespace, _, name = source.partition(".")
+    return joined(namespace, name)
 
 
 def source_sql(project: Path, source: str, role: str) -> str:
     """Return what the owner of a table runs there, so that it can be read without loss."""
     file = statement(project, "on_postgres")
-    clock = statement(project, "clock").read_text(encoding="utf-8")
+    clock, identity = (read_text(statement(project, name)) for name in ("clock", "identity"))
+    tables = sql.SQL("select tables.oid from tables")
     values = {
-        "clock": sql.SQL(clock.rstrip().removesuffix(";")),
+        "clock": sql.SQL(_fragment(clock)),
+        "identity": sql.SQL(_fragment(render(identity, {"tables": tables}, "identity.sql"))),
         "view": sql.Identifier(view_of(source)),
+        "view_name": view_of(source),
+        "former_view_name": source.replace(".", "_"),
         "source": relation(source),
+        "source_name": relation(source).as_string(),
         "role": sql.Identifier(role),
         "role_name": role,
     }
-    return render(file.read_text(encoding="utf-8"), values, file)
+    return render(read_text(file), values, file)
+
+
+def _fragment(text: str) -> str:
+    """Return a statement to put into another."""
+    return text.rstrip().removesuffix(";")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError
+from runner.project.files import read_text
 from runner.project.scripts import leading_comment
 
 FOLDER = Path("dashboard")
@@ -123,8 +124,8 @@ def _card(project: Path, file: Path) -> Card:
 
 def _read(file: Path, path: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(file)
+    except OSError as error:
         raise StartError(f"{path} cannot be read: {error}") from error
 
 

@@ -99,7 +99,7 @@ order by classes.relname
 select
     built.script,
     built.run_id as build,
-    to_char(built.built_at, 'YYYY-MM-DD HH24:MI:SS') as built_at
+    to_char(built.built_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as built_at
 from orchestrator.built_scripts as built
 where built.target = 'live'
 
@@ -120,7 +120,7 @@ select
     coalesce(pipelines.description, '') as description,
     pipelines.freshness_warn_after::text as late_after,
     pipelines.freshness_fail_after::text as stale_after,
-    to_char(newest.high, 'YYYY-MM-DD HH24:MI:SS') as loaded_through,
+    to_char(newest.high, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as loaded_through,
     newest.guarantee_note as promise
 from orchestrator.pipeline_definitions as pipelines
 left join lateral (

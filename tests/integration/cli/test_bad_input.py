@@ -18,7 +18,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from runner.database.session import Database
-from tests.support import PROJECT, earn, ingest, insert_events, query, run_all, scalar
+from tests.support import PROJECT, earn, edit, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import SLEEPS, assert_refused, command, environ, wait_until
 
 
@@ -141,8 +141,7 @@ def test_a_wrong_manifest_is_refused_before_anything_runs(
 
 
 def test_a_runtime_error_names_file_and_reason(built: Database, project: Path) -> None:
-    file = project / "sql/reporting/active_users_daily.sql"
-    file.write_text(file.read_text().replace("nullif(days.mau, 0)", "(days.mau - days.mau)"))
+    edit(project, "sql/reporting/active_users_daily.sql", "nullif(mau, 0)", "(mau - mau)")
     before = report(built)
     done = command("build", project=project, database=built)
     assert_refused(

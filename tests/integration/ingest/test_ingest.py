@@ -150,6 +150,7 @@ def test_our_own_build_does_not_hold_the_bound(
     database: Database, writer: psycopg.Connection
 ) -> None:
     writer.execute("select pg_advisory_lock(%s, 1)", [BUILD_LOCK])
+    writer.execute("set application_name = 'milepost build (here:1)'")
     insert_events(database, [event()])
     ingest(database)
     assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 1

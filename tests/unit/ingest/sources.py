@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.ingest.columns import Column
 from runner.ingest.pipelines import PipelineDefinition
-from runner.ingest.source import Clock, Kind, Source
+from runner.ingest.source import Clock, Facts, Kind, Source
 
 DEFINITION = PipelineDefinition(
     pipeline_id=1,
@@ -29,6 +29,7 @@ CLOCK = Clock(
     next_xid=120,
     identity="here",
 )
+FACTS: Facts = {"hides_rows": False, "has_children": False, "keys": [["order_id"]]}
 
 
 class FakeSession:
@@ -68,4 +69,5 @@ def source(
         hides_rows,
         is_unique,
         clock_text,
+        remote_name="orders" if kind == "foreign" else None,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.ingest.promise import Promise, Reach, promise_of
-from tests.unit.ingest.sources import CLOCK, source
+from tests.unit.ingest.sources import CLOCK, FACTS, source
 
 BLIND = replace(CLOCK, sees_all=False)
 NO_HORIZON = replace(CLOCK, horizon=None, next_xid=None)
@@ -82,7 +82,30 @@ def test_a_foreign_table_without_a_horizon_has_its_lookback(
 
 
 def test_a_foreign_table_that_shows_the_age_of_its_rows_is_exact() -> None:
-    assert promise_of(source("foreign", has_row_age=True), CLOCK).word == "exact"
+    clock = replace(CLOCK, facts={"orders": FACTS})
+    assert promise_of(source("foreign", has_row_age=True), clock).word == "exact"
+
+
+def test_a_clock_that_does_not_tell_what_columns_are_is_not_exact() -> None:
+    promise = promise_of(source("foreign", has_row_age=True), CLOCK)
+    assert promise.word == "settled"
+    assert "source-sql postgres" in (promise.sentence or "")
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"hides_rows": True}, "row security"),
+        ({"has_children": True}, "children"),
+        ({"keys": [["order_id", "region"]]}, "no unique index"),
+        ({"keys": None}, "no unique index"),
+    ],
+)
+def test_what_another_postgres_tells_of_its_table_counts(facts: Any, why: str) -> None:
+    clock = replace(CLOCK, facts={"orders": {**FACTS, **facts}})
+    promise = promise_of(source("foreign", has_row_age=True), clock)
+    assert promise.word == "best_effort"
+    assert why in (promise.sentence or "")
 
 
 def test_no_lookback_promises_nothing_of_late_rows() -> None:

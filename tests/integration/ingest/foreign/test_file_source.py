@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from runner.database.session import Database
 from tests.support import ingest, query
-from tests.support.commands import command
+from tests.support.commands import assert_refused, command
 
 pytestmark = pytest.mark.slow
 
@@ -126,3 +127,51 @@ def test_a_mistake_ends_in_one_line(
     )
     assert done.returncode in (1, 3)
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (("\ufeff" + HEADER + ROWS).encode(), "begins with a byte order mark"),
+        ((HEADER + ROWS).encode("utf-16"), "is no text in the encoding of this database"),
+        (gzip.compress((HEADER + ROWS).encode()), "is no text in the encoding of this database"),
+        (b"partner_id,updated_at,updated_at\n", "has a name twice: 'updated_at'"),
+        (b"partner_id,,updated_at\n", "has a name that is empty"),
+        (b"partner_id," + b"x" * 64 + b",updated_at\n", "more than 63 bytes"),
+        (b"partner_id,_row,updated_at\n", "_row, a name that is reserved"),
+    ],
+)
+def test_a_file_that_is_no_csv_of_ours_says_what_to_do(
+    database: Database, file: Path, content: bytes, said: str
+) -> None:
+    file.write_bytes(content)
+    done = command(
+        *("pipelines", "add", "partners", "--from", str(file), "--cursor", "updated_at"),
+        *("--key", "partner_id", "--yes"),
+        database=database,
+    )
+    assert_refused(done, 3, said)
+
+
+def test_files_of_one_name_from_several_folders_are_all_usable(
+    database: Database, folder: Path
+) -> None:
+    for name in ("eu", "us", "eu.2026"):
+        (folder / name).mkdir(mode=0o755, exist_ok=True)
+        path = folder / name / "partners.csv"
+        path.write_text(HEADER + ROWS.replace("Acme", name))
+        path.chmod(0o644)
+        done = command(
+            *("pipelines", "add", name, "--from", str(path), "--cursor", "updated_at"),
+            *("--key", "partner_id", "--yes"),
+            database=database,
+        )
+        assert done.returncode == 0, done.stderr
+        ingest(database, name)
+    found = {
+        replica: query(
+            database, f"select partner_name from warehouse.raw_{replica} order by partner_id"
+        )[0]["partner_name"]
+        for replica in ("partners", "us_partners", "eu_2026_partners")
+    }
+    assert found == {"partners": "eu", "us_partners": "us", "eu_2026_partners": "eu.2026"}

@@ -1,0 +1,50 @@
+"""Strong locks on tables that others read, asked for a moment at a time: nobody has to queue behind
+whoever asks. Queries: locks.sql.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+
+from runner.database.names import relation
+from runner.database.queries import named_query
+from runner.database.session import LOCK_NOT_AVAILABLE, QUERY_CANCELED, QueryFailed, Session
+
+# New readers wait behind a strong lock for as long as it is waited for itself.
+LOCK_TIMEOUT = "50ms"
+ATTEMPTS = 40
+LONGEST_DELAY_SECONDS = 2.0
+
+
+def lock_exclusively(session: Session, tables: Sequence[str], why: str) -> None:
+    """Lock tables, and views, in the open transaction, so that they can be altered: all or none.
+
+    QueryFailed, which names the holders, if others use them for too long.
+    """
+    names = [relation(table).as_string() for table in tables]
+    text = f"lock table {', '.join(names)} in access exclusive mode"
+    for attempt in range(ATTEMPTS):
+        try:
+            with session.savepoint():
+                session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+                session.run(f"set local statement_timeout = '{LOCK_TIMEOUT}'")
+                session.run(text)
+                session.run("set local statement_timeout to default")
+                session.run("set local lock_timeout to default")
+            return
+        except QueryFailed as error:
+            if error.sqlstate not in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
+                raise
+        time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
+    holders = session.rows(named_query("database/locks.holders"), {"tables": names})
+    who = ", ".join(
+        "{application_name} (server process {pid}, {state}, since {since})".format(**holder)
+        for holder in holders
+    )
+    raise QueryFailed(
+        f"{', '.join(tables)}: in use for too long {why}, by {who or 'somebody'}",
+        "let it end, or end it, and try again",
+        LOCK_NOT_AVAILABLE,
+    )

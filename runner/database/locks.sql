@@ -1,0 +1,19 @@
+-- holders --
+-- Who uses tables, the longest first.
+select
+    activity.pid,
+    coalesce(nullif(activity.application_name, ''), 'a client') as application_name,
+    coalesce(activity.state, 'of unknown state') as state,
+    coalesce(to_char(activity.xact_start, 'YYYY-MM-DD HH24:MI:SS'), 'an unknown time') as since
+from pg_locks as locks
+inner join pg_stat_activity as activity on activity.pid = locks.pid
+where
+    locks.relation = any(%(tables)s::regclass[])
+    and locks.granted
+    and locks.pid <> pg_backend_pid()
+group by
+    activity.pid,
+    activity.application_name,
+    activity.state,
+    activity.xact_start
+order by activity.xact_start

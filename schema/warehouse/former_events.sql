@@ -1,0 +1,34 @@
+-- A view: what replaced rows were, read as classified_events reads the rows that are there.
+
+create or replace view {{ warehouse }}.former_events as
+select
+    replaced.pipeline_id,
+    replaced.run_id,
+    former._run_id as former_run_id,
+    {{ warehouse }}.member(former.user_id) as user_id,
+    {{ warehouse }}.day_of(former.event_time, {{ reporting_timezone }}) as event_date,
+    former.event_id,
+    {{ warehouse }}.member(former.event_type) as event_type,
+    {{ warehouse }}.member(former.transaction_category) as transaction_category
+from orchestrator.replaced_rows as replaced
+cross join lateral jsonb_to_record(replaced.old_row) as former (
+    event_id bigint,
+    event_time timestamptz,
+    user_id text,
+    event_type text,
+    transaction_category text,
+    _run_id bigint
+);
+
+comment on view {{ warehouse }}.former_events is
+'Rows of raw_event_stream as they were before they were replaced or deleted; of other pipelines '
+'too, to be told apart by pipeline_id. One row per replaced row.';
+comment on column {{ warehouse }}.former_events.pipeline_id is 'The pipeline that replaced it.';
+comment on column {{ warehouse }}.former_events.run_id is 'The run that replaced it.';
+comment on column {{ warehouse }}.former_events.former_run_id is 'The run that had brought it.';
+comment on column {{ warehouse }}.former_events.user_id is 'The user that it was of.';
+comment on column {{ warehouse }}.former_events.event_date is 'The day that it was of.';
+comment on column {{ warehouse }}.former_events.event_id is 'Key of the source row.';
+comment on column {{ warehouse }}.former_events.event_type is 'What the source called it.';
+comment on column {{ warehouse }}.former_events.transaction_category is
+'The category that it was of.';

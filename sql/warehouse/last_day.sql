@@ -1,0 +1,20 @@
+-- warehouse.last_day
+-- Grain: one row (last_day).
+-- Rerun: whole; from the end of an index of each fact.
+-- Why:   what is complete, and where all tables but the facts end, is said here alone. A phone whose
+--        clock runs ahead must not end a day that is still going on.
+
+insert into {{ this }} (last_day)
+select max(known_date) as last_day
+from (
+    select max(known_date) as known_date from {{ warehouse }}.fact_miles_earned
+    union all
+    select max(known_date) as known_date from {{ warehouse }}.fact_miles_redeemed
+    union all
+    select max(known_date) as known_date from {{ warehouse }}.fact_reward_searches
+    union all
+    select max(known_date) as known_date from {{ warehouse }}.fact_social_engagements
+    union all
+    select max(known_date) as known_date from {{ warehouse }}.fact_unclassified_events
+) as facts
+having max(known_date) is not null;

@@ -1,0 +1,39 @@
+"""The house stays light: its files and classes can be read in one sitting, its root has few."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.support import PROJECT
+
+RUNNER = PROJECT / "runner"
+MODULES = sorted(path.relative_to(RUNNER) for path in RUNNER.rglob("*.py"))
+LONGEST_FILE, LONGEST_CLASS = 400, 250
+# What does not live in a package: the entry, the public names, the front door, errors, the status.
+ROOT = {"__init__", "__main__", "api", "errors", "run", "status"}
+
+
+def test_the_root_of_the_package_has_only_the_front_door() -> None:
+    assert {path.stem for path in RUNNER.glob("*.py")} == ROOT
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_no_module_and_no_class_is_too_long_to_be_read(module: Path) -> None:
+    text = (RUNNER / module).read_text(encoding="utf-8")
+    assert text.count("\n") <= LONGEST_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            assert (node.end_lineno or 0) - node.lineno < LONGEST_CLASS, node.name
+
+
+@pytest.mark.parametrize(
+    "package", [path for path in sorted(RUNNER.rglob("__init__.py")) if path.parent != RUNNER]
+)
+def test_every_package_says_what_comes_in_and_what_goes_out(package: Path) -> None:
+    said = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))) or ""
+    assert said, f"{package} says nothing"
+    if package.parent.parent == RUNNER:
+        assert "does not know" in " ".join(said.split())

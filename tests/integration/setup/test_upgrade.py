@@ -1,0 +1,64 @@
+"""A database of an earlier version gets what is new by `schema apply`, and keeps what it has."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.database.session import Database
+from runner.errors import StartError
+from runner.project.manifest import load
+from runner.project.target import Target
+from runner.setup import schema
+from tests.support import PROJECT, event, ingest, insert_events, query, scalar
+
+# What this version has added, taken away again.
+FORMER = """
+alter table orchestrator.replaced_rows drop column old_texts;
+alter table orchestrator.runs drop column search_elapsed;
+alter table orchestrator.pipeline_definitions
+drop constraint replica_is_one_that_scripts_can_name,
+drop constraint replica_name_is_not_cut;
+drop function orchestrator.readable, orchestrator.row_of_key;
+"""
+
+
+def apply(database: Database) -> None:
+    schema.apply(database, load(PROJECT), Target())
+
+
+def test_what_is_new_comes_and_what_was_there_stays(database: Database) -> None:
+    insert_events(database, [event(1), event(2)])
+    ingest(database, "event_stream")
+    long = "x" * 63
+    query(database, FORMER)
+    query(
+        database,
+        "insert into orchestrator.pipeline_definitions (pipeline_name, source_relation,"
+        " cursor_column) values ('long', %(one)s, 'at'), ('longer', %(other)s, 'at')",
+        one=f"shop.{long}",
+        other=f"shop.{long}y",
+    )
+    query(
+        database,
+        "insert into orchestrator.pipeline_definitions (pipeline_name, source_relation,"
+        " target_relation, cursor_column) values ('odd', 'shop.odd', 'shop.copy', 'at')",
+    )
+    with pytest.raises(StartError, match="an older orchestrator schema"):
+        ingest(database, "event_stream")
+    for _ in range(2):
+        apply(database)
+    assert scalar(database, "select count(*) from orchestrator.pipeline_definitions") == 5
+    found = query(
+        database,
+        "select pipeline_name, target_relation from orchestrator.pipeline_definitions"
+        " where pipeline_name in ('long', 'longer', 'odd') order by 1",
+    )
+    # The table that both were cut to is that of the first.
+    assert [row["target_relation"] for row in found] == [
+        f"warehouse.raw_{long[:59]}",
+        None,
+        "shop.copy",
+    ]
+    insert_events(database, [event(3)])
+    ingest(database, "event_stream")
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 3
