@@ -122,7 +122,7 @@ class Session:
 
     def named(self, query: str, /, **values: Any) -> list[Row]:
         """Run a query of a .sql file in the package, such as `database/ledger.begin_run`."""
-        return self.rows(named_query(query), values or None)
+        return self.rows(named_query(query), values)
 
     def query(self, text: str, file: Path | None) -> list[Row]:
         """Run the statements of a file, without parameters; return the rows of the last one."""
