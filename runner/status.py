@@ -1,7 +1,5 @@
 """Whether today's numbers can be trusted, and if not, what needs a person. Queries: status.sql."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Runs the checks and observations of a script on the tables that it has just filled."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from runner.build.compose import Composer

@@ -3,8 +3,6 @@
 A build runs the texts, `render` prints them; both ask `parts` for them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -56,7 +54,7 @@ class Composer:
     run_id: int | None = None  # of the build under which restated rows are recorded
 
     @property
-    def scratch(self) -> Composer:
+    def scratch(self) -> "Composer":
         """The composer of the target in which tables are filled before readers may see them."""
         return replace(self, target=self.target.scratch, run_id=None)
 

@@ -1,7 +1,5 @@
 """Compares two targets table by table, both ways, row by row."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Compares a table with its DDL, which `create table if not exists` does not."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -3,8 +3,6 @@
 A condition is SQL about a row called `source`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

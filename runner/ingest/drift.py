@@ -3,8 +3,6 @@
 Queries: drift.sql.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ JSON holds most values exactly, and scripts can read it. What it does not hold -
 bounds of an array, minus zero - is kept as text too. Queries: columns.sql.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

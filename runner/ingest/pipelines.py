@@ -1,7 +1,5 @@
 """Which pipelines there are, and their definitions. Queries: pipelines.sql."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal

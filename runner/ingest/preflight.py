@@ -1,7 +1,5 @@
 """Preflight: what stands between a source and a better guarantee. Queries: preflight.sql."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

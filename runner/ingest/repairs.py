@@ -3,8 +3,6 @@
 Queries: repairs.sql.
 """
 
-from __future__ import annotations
-
 from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed

@@ -1,7 +1,5 @@
 """Replicas: the tables that hold the rows of sources, created from the columns of the sources."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from psycopg import sql

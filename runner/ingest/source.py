@@ -3,8 +3,6 @@
 Queries: source.sql.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

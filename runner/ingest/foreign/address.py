@@ -1,7 +1,5 @@
 """Where a source elsewhere is: an address, parsed and kept without showing its password."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ All are created in a transaction of the caller's. A password goes into the user 
 else. Queries: foreign.sql.
 """
 
-from __future__ import annotations
-
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """CSV files on the machine of the database server, through file_fdw."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Tables of another PostgreSQL, through postgres_fdw."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
