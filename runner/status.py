@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from runner.database import ledger
-from runner.database.queries import named_query
 from runner.database.session import Database, Row, Session
 from runner.ingest import coverage
 from runner.ingest.blockers import blockers
@@ -67,7 +66,7 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
 
 
 def _rows(session: Session, name: str, values: Mapping[str, Any]) -> list[Row]:
-    return session.rows(named_query(f"status.{name}"), values)
+    return session.named(f"status.{name}", **values)
 
 
 def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[Row]) -> str:

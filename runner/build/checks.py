@@ -33,12 +33,7 @@ def run_checks(
 
 
 def _check(
-    session: Session,
-    composer: Composer,
-    script: Script,
-    path: Path,
-    mode: Mode,
-    evidence: Evidence,
+    session: Session, composer: Composer, script: Script, path: Path, mode: Mode, evidence: Evidence
 ) -> str | None:
     # The query begins on the first line, so that the line of an error is a line of the file.
     found = session.query(

@@ -62,8 +62,7 @@ class FileAttachment(Attachment):
             join(
                 [
                     sql.SQL("{} {}").format(
-                        sql.Identifier(column),
-                        sql.SQL(kind if column == self.cursor else "text"),
+                        sql.Identifier(column), sql.SQL(kind if column == self.cursor else "text")
                     )
                     for column in header
                 ]
