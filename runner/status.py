@@ -1,7 +1,5 @@
 """Whether today's numbers can be trusted, and if not, what needs a person. Queries: status.sql."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,6 @@ from typing import Any
 
 from runner.build.owner import check_owner
 from runner.database import ledger
-from runner.database.queries import named_query
 from runner.database.session import Database, Row, Session
 from runner.errors import StartError
 from runner.ingest import coverage
@@ -77,7 +74,7 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
 
 
 def _rows(session: Session, name: str, values: Mapping[str, Any]) -> list[Row]:
-    return session.rows(named_query(f"status.{name}"), values)
+    return session.named(f"status.{name}", **values)
 
 
 def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[Row]) -> str:

@@ -1,7 +1,5 @@
 """Builds a target: one lock, one snapshot, one commit."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence

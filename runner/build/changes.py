@@ -2,8 +2,6 @@
 record of what that changes. Texts: changes.sql.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +60,7 @@ def restatement(session: Session, run_id: int, table_name: str, live: str, fresh
     change in `live`, a table with the same columns. Rows are recorded under `table_name`, which is
     the same for all targets. RunnerError if `live` has no key.
     """
-    shape = session.rows(named_query("database/ledger.table_shape"), {"table": live})
+    shape = session.named("database/ledger.table_shape", table=live)
     if not shape:
         raise RunnerError(
             f"{table_name} is restated, and its table has no key that identifies a row",
@@ -88,7 +86,7 @@ def _render(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _shape(session: Session, table: str) -> list[Row]:
-    shape = session.rows(named_query("database/ledger.table_shape"), {"table": table})
+    shape = session.named("database/ledger.table_shape", table=table)
     if not shape:
         raise RunnerError(
             f"{table} has no key, so a difference cannot be published to it",

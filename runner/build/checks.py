@@ -1,7 +1,5 @@
 """Runs the checks and observations of a script on the tables that it has just filled."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from runner.build.compose import Composer
@@ -35,12 +33,7 @@ def run_checks(
 
 
 def _check(
-    session: Session,
-    composer: Composer,
-    script: Script,
-    path: Path,
-    mode: Mode,
-    evidence: Evidence,
+    session: Session, composer: Composer, script: Script, path: Path, mode: Mode, evidence: Evidence
 ) -> str | None:
     # The query begins on the first line, so that the line of an error is a line of the file.
     found = session.query(

@@ -3,9 +3,7 @@
 A build runs the texts, `render` prints them; both ask `parts` for them.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -17,7 +15,6 @@ from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import Position
 from runner.database.names import join, relation
-from runner.database.queries import named_query
 from runner.database.session import Row, Session
 from runner.project.files import find, layer_files
 from runner.project.manifest import LAYERS, Manifest, Script
@@ -46,6 +43,12 @@ class Piece:
     is_ddl: bool = False
 
 
+def run_pieces(session: Session, pieces: Iterable[Piece]) -> None:
+    """Run texts in order; an error names the file of its text."""
+    for piece in pieces:
+        session.run(piece.text, piece.file)
+
+
 @dataclass(frozen=True, slots=True)
 class Composer:
     """Composes the texts of a build of one target, from one snapshot."""
@@ -56,7 +59,7 @@ class Composer:
     run_id: int | None = None  # of the build under which restated rows are recorded
 
     @property
-    def scratch(self) -> Composer:
+    def scratch(self) -> "Composer":
         """The composer of the target in which tables are filled before readers may see them."""
         return replace(self, target=self.target.scratch, run_id=None)
 
@@ -267,7 +270,7 @@ def is_empty(session: Session, table: str) -> bool:
 
 
 def _keys(session: Session, tables: list[str]) -> list[Row]:
-    return session.rows(named_query("build/shape.keys"), {"tables": tables})
+    return session.named("build/shape.keys", tables=tables)
 
 
 def _analyze(table: str) -> Piece:

@@ -1,7 +1,5 @@
 """Compares two targets table by table, both ways, row by row."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -124,7 +122,7 @@ def _compare(
 
 def _text_of_view(session: Session, view: str, target: Target) -> str | None:
     """Return the text of a view as it would be in the live target; None if it is not a view."""
-    text = session.row(named_query("build/diff.view"), {"view": view})["text"]
+    text = session.named("build/diff.view", view=view)[0]["text"]
     return text and re.sub(rf"\b{target.prefix}({'|'.join(LAYERS)})\.", r"\1.", text)
 
 
@@ -196,6 +194,6 @@ def _other_parts(session: Session, left: str, right: str) -> list[str]:
 
 def _key(session: Session, table: str) -> list[str]:
     """Return the columns of a table's key; none if it has no key."""
-    shape = session.rows(named_query("database/ledger.table_shape"), {"table": table})
+    shape = session.named("database/ledger.table_shape", table=table)
     names = [column["column_name"] for column in shape if column["is_key"]]
     return [re.sub(r'^"(.*)"$', r"\1", name).replace('""', '"') for name in names]

@@ -1,7 +1,5 @@
 """Records what a build does, on a session of its own, so that the rows survive a rollback."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterator, Sequence

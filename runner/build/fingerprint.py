@@ -1,7 +1,5 @@
 """Fingerprints: hashes of everything that decides the content of a script's tables."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Decides what a build does with each script, and why. Needs no server."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

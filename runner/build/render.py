@@ -1,7 +1,5 @@
 """Prints what a build would run: it asks for the same parts, and runs only their DDL."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 

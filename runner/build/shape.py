@@ -1,12 +1,9 @@
 """Compares a table with its DDL, which `create table if not exists` does not."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runner.build.compose import Composer
-from runner.database.queries import named_query
+from runner.build.compose import Composer, run_pieces
 from runner.database.session import Session
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Script
@@ -56,8 +53,7 @@ def _create_model(session: Session, composer: Composer) -> Target:
     pieces = [piece for layer in LAYERS for piece in model.layer(layer)]
     for script in order(composer.manifest):
         pieces += [] if script.is_view else model.definitions(script)
-    for piece in pieces:
-        session.run(piece.text, piece.file)
+    run_pieces(session, pieces)
     return model.target
 
 
@@ -96,7 +92,7 @@ def _shapes(session: Session, tables: Sequence[str]) -> dict[str, Shape]:
     shapes: dict[str, Shape] = {
         table: {"columns": {}, "constraints": {}, "indexes": {}} for table in tables
     }
-    for row in session.rows(named_query("build/shape.parts"), {"tables": list(shapes)}):
+    for row in session.named("build/shape.parts", tables=list(shapes)):
         table, text = row["table_name"], row["definition"]
         schema, _, _ = table.partition(".")
         layer = next((layer for layer in LAYERS if schema.endswith(layer)), schema)

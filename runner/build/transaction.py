@@ -1,7 +1,5 @@
 """One build, inside its transaction: runs scripts, publishes tables, records what was consumed."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Shows the observations and restatements of a run, from rows of orchestrator.*."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping, Sequence
 from decimal import Decimal

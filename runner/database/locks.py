@@ -2,8 +2,6 @@
 whoever asks. Queries: locks.sql.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Sequence

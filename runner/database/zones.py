@@ -1,7 +1,5 @@
 """Time zones: only those that the server lists by name."""
 
-from __future__ import annotations
-
 from runner.database.session import Session
 
 UTC = "UTC"

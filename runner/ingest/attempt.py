@@ -1,7 +1,5 @@
 """One try at a pipeline's work: what was read under its locks, and the runs it makes."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Blockers: what in a source keeps rows from its replica, such as open transactions."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Catching up: loads everything that was committed when it was called, a window at a time."""
 
-from __future__ import annotations
-
 import time
 
 from psycopg import sql

@@ -1,7 +1,5 @@
 """Columns of a source and of its replica, as the catalogue has them. Queries: columns.sql."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -3,14 +3,11 @@
 A condition is SQL about a row called `source`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.ingest.columns import Column
 from runner.ingest.source import Clock, Source
@@ -122,11 +119,7 @@ class Conditions:
         return condition
 
     def _edges(
-        self,
-        low: str,
-        high: str = "infinity",
-        slack: str | None = None,
-        since: str | None = None,
+        self, low: str, high: str = "infinity", slack: str | None = None, since: str | None = None
     ) -> dict[str, str]:
         """Return moments as the cursor has them; the server knows the time zones."""
         definition = self.source.definition
@@ -143,9 +136,7 @@ class Conditions:
             "zone": definition.cursor_timezone,
             "slack": slack,
         }
-        edges: dict[str, str] = self.session.row(named_query("ingest/conditions.edges"), values)[
-            "edges"
-        ]
+        edges: dict[str, str] = self.session.named("ingest/conditions.edges", **values)[0]["edges"]
         return edges
 
 

@@ -3,8 +3,6 @@
 Queries: coverage.sql.
 """
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import dataclass
 

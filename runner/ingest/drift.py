@@ -3,8 +3,6 @@
 Queries: drift.sql.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ from psycopg import sql
 from runner.database import retry
 from runner.database.locks import lock_exclusively
 from runner.database.names import relation
-from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
 from runner.ingest.columns import REPLICA_COLUMNS, ROW_AGE, RUN_ID, Column
@@ -48,7 +45,7 @@ def plan(
         "target": comparison.target.as_string(None),
         "columns": [column.name for column, _ in comparison.retyped],
     }
-    rows = session.rows(named_query("ingest/drift.followed"), values) if comparison.retyped else []
+    rows = session.named("ingest/drift.followed", **values) if comparison.retyped else []
     return comparison.drift({row["name"] for row in rows})
 
 
@@ -71,11 +68,8 @@ def apply(session: Session, drift: Drift) -> None:
         return
     views = []
     if drift.widened:
-        values = {
-            "target": relation(drift.target).as_string(None),
-            "columns": list(drift.widened),
-        }
-        views = session.rows(named_query("ingest/drift.views"), values)
+        values = {"target": relation(drift.target).as_string(None), "columns": list(drift.widened)}
+        views = session.named("ingest/drift.views", **values)
     texts = [statement.as_string(None) for statement in drift.statements]
     if any(text.startswith("alter") for text in texts):  # a comment bothers nobody
         why = f"to follow {', '.join(drift.sentences)}"

@@ -4,8 +4,6 @@ JSON holds most values exactly, and scripts can read it. What it does not hold -
 bounds of an array, minus zero - is kept as text too. Queries: columns.sql.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 from psycopg import sql
 
 from runner.database.names import join
-from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.ingest.columns import RUN_ID
 
@@ -57,7 +54,7 @@ class Form:
 def forms(session: Session, relation: sql.Identifier) -> list[Form]:
     """Return the columns of a table, in order, with how their values are kept."""
     values = {"relation": relation.as_string()}
-    return [Form(**row) for row in session.rows(named_query("ingest/columns.forms"), values)]
+    return [Form(**row) for row in session.named("ingest/columns.forms", **values)]
 
 
 def as_json(forms: Sequence[Form], alias: str) -> sql.Composed:

@@ -1,7 +1,5 @@
 """The verbs of one pipeline, each retried where that helps."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterator

@@ -1,13 +1,10 @@
 """Which pipelines there are, and their definitions. Queries: pipelines.sql."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import UsageError
 
@@ -47,7 +44,7 @@ class PipelineDefinition:
 def read_definition(session: Session, pipeline_id: int) -> PipelineDefinition:
     """Return the definition of a pipeline as it is now; UsageError if there is none."""
     values = {"pipeline_id": pipeline_id}
-    found = session.rows(named_query("ingest/pipelines.definition"), values)
+    found = session.named("ingest/pipelines.definition", **values)
     if not found:
         raise UsageError(f"there is no pipeline {pipeline_id}", "python -m runner pipelines list")
     [row] = found
@@ -56,7 +53,7 @@ def read_definition(session: Session, pipeline_id: int) -> PipelineDefinition:
 
 def pipelines(session: Session, name: str | None = None) -> list[dict[str, Any]]:
     """Return id and name of the enabled pipelines, or of the one named, enabled or not."""
-    found = session.rows(named_query("ingest/pipelines.enabled_pipelines"), {"name": name})
+    found = session.named("ingest/pipelines.enabled_pipelines", name=name)
     if name and not found:
         raise UsageError(f"there is no pipeline {name}", "python -m runner pipelines list")
     return found

@@ -1,7 +1,5 @@
 """Preflight: what stands between a source and a better guarantee. Queries: preflight.sql."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +7,6 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import RunnerError, StartError
 from runner.ingest.pipelines import read_definition
@@ -32,10 +29,9 @@ def findings(session: Session, source: Source) -> list[str]:
     """Return doubts about a source, one sentence each, the gravest first."""
     definition, cursor = source.definition, source.cursor
     clock = read_clock(session, source)
-    found = session.row(
-        named_query("ingest/preflight.preflight"),
-        {"relation": source.relation.as_string(), "cursor": cursor.name},
-    )
+    found = session.named(
+        "ingest/preflight.preflight", relation=source.relation.as_string(), cursor=cursor.name
+    )[0]
     name, keys = definition.source_relation, ", ".join(definition.key_columns)
     is_table = source.kind == "table"
     sentences = {

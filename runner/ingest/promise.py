@@ -1,7 +1,5 @@
 """What a run may promise, as one word and as a sentence. Pure: it asks no database."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +31,7 @@ class Promise:
     word: Guarantee | None = None
     sentence: str | None = None
 
-    def but(self, reservation: str) -> Promise:
+    def but(self, reservation: str) -> "Promise":
         """Return the same promise with a reservation."""
         parts = [part for part in (self.sentence, reservation) if part]
         return Promise(self.word, "; ".join(parts))

@@ -3,10 +3,7 @@
 Queries: repairs.sql.
 """
 
-from __future__ import annotations
-
 from runner.database import ledger
-from runner.database.queries import named_query
 from runner.database.session import QueryFailed
 from runner.errors import UsageError
 from runner.ingest.attempt import Attempt
@@ -48,11 +45,9 @@ def reconcile(attempt: Attempt, is_forced: bool) -> None:
 def undo(attempt: Attempt, run_id: int) -> None:
     """Take back what a run did."""
     values = {"run_id": run_id, "pipeline_id": attempt.definition.pipeline_id}
-    found = attempt.work.rows(named_query("ingest/repairs.undoable"), values)
+    found = attempt.work.named("ingest/repairs.undoable", **values)
     if not found:
-        if attempt.call.failures and attempt.work.rows(
-            named_query("ingest/repairs.undone"), values
-        ):
+        if attempt.call.failures and attempt.work.named("ingest/repairs.undone", **values):
             return  # by the try before this one, which lost its connection
         raise UsageError(
             f"run {run_id} did not succeed, was undone before, or moved no rows of a source",
@@ -85,7 +80,7 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
         "only": only,
     }
     try:
-        found = attempt.work.rows(named_query("ingest/repairs.ranges"), values)
+        found = attempt.work.named("ingest/repairs.ranges", **values)
     except QueryFailed as error:
         if not (error.sqlstate or "").startswith("22"):
             raise

@@ -1,7 +1,5 @@
 """Replicas: the tables that hold the rows of sources, created from the columns of the sources."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from psycopg import sql
@@ -9,7 +7,6 @@ from psycopg import sql
 from runner.database import tables
 from runner.database.locks import lock_exclusively
 from runner.database.names import MAX_BYTES, join, relation, shortened
-from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
 from runner.ingest.columns import DELETED_AT, ROW_AGE, Column, source_columns, stored_columns
@@ -39,7 +36,7 @@ def refuse_strangers(session: Session, target: str) -> None:
     if kind is None:
         return
     values = {"relation": relation(target).as_string()}
-    found = session.row(named_query("ingest/columns.is_replica"), values)
+    found = session.named("ingest/columns.is_replica", **values)[0]
     if kind not in ("r", "p") or not found["is_replica"]:
         raise StartError(
             f"{target} is there already, and is no replica: no ingest writes it",

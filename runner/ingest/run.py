@@ -1,7 +1,5 @@
 """One run of a pipeline, which is one transaction: what it reads, writes and promises."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from pathlib import Path

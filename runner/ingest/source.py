@@ -3,8 +3,6 @@
 Queries: source.sql.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
@@ -173,7 +171,7 @@ class Source:
             "source": self.relation.as_string(),
             "target": relation(self.definition.target_relation).as_string(),
         }
-        files = session.row(named_query("ingest/source.files"), names)
+        files = session.named("ingest/source.files", **names)[0]
         fields = [str(getattr(self.definition, field)) for field in CHAIN_FIELDS]
         hidden = str(self.hides_rows)
         text = "\n".join([files["source"], self._identity(session, names), hidden, *fields])
@@ -194,7 +192,7 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
         "relation": relation(definition.source_relation).as_string(),
         "keys": list(definition.key_columns),
     }
-    found = session.row(named_query("ingest/source.nature"), values)
+    found = session.named("ingest/source.nature", **values)[0]
     kind: Kind = found["kind"]
     has_age_column = any(column.name == ROW_AGE for column in columns)
     return Source(
@@ -236,5 +234,5 @@ def read_clock(session: Session, source: Source) -> Clock:
 def expected_seconds(session: Session, source: Source) -> float | None:
     """Return how long a scan of a table should take, by its size; None where that is not known."""
     values = {"source": source.relation.as_string()}
-    found = session.row(named_query("ingest/source.expected_seconds"), values)
+    found = session.named("ingest/source.expected_seconds", **values)[0]
     return None if found["seconds"] is None else float(found["seconds"])

@@ -3,8 +3,6 @@
 Queries: windows.sql.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from psycopg import sql

@@ -2,8 +2,6 @@
 twice. Queries: writer.sql, and sql/ingest/ for the statements that a project may replace.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -46,7 +44,7 @@ class Counts:
     deleted: int = 0
     rejected: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
+    def __add__(self, other: "Counts") -> "Counts":
         names = [field.name for field in fields(Counts)]
         return Counts(*(getattr(self, name) + getattr(other, name) for name in names))
 

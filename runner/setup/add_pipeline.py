@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from runner.database import tables, zones
 from runner.database.names import MAX_BYTES, fits, shortened
-from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
 from runner.ingest import preflight
@@ -123,7 +122,7 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     warnings += preflight.findings(session, source)
     if source.is_naive:
         warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
-    shown = session.rows(named_query("ingest/pipelines.pipeline"), {"name": row["name"]})[0]
+    shown = session.named("ingest/pipelines.pipeline", name=row["name"])[0]
     if source.kind != "table":
         shown["remote query"] = preflight.remote_query(session, source)
     promise = promise_of(source, read_clock(session, source))
@@ -181,7 +180,7 @@ def _check_target(session: Session, row: Mapping[str, Any]) -> None:
             f"{target} cannot be a replica: scripts read those of {RAW_SCHEMA}.raw_*",
             f"--into {RAW_SCHEMA}.raw_{table.removeprefix('raw_') or 'TABLE'}",
         )
-    found = session.rows(named_query("ingest/pipelines.replica"), {"target": target})
+    found = session.named("ingest/pipelines.replica", target=target)
     if found and found[0]["pipeline_name"] not in (None, row["name"]):
         free = f"{RAW_SCHEMA}.raw_{row['source_relation'].replace('.', '_')}"
         raise UsageError(
@@ -193,7 +192,7 @@ def _check_target(session: Session, row: Mapping[str, Any]) -> None:
 
 def _insert(session: Session, row: dict[str, Any]) -> int:
     try:
-        return int(session.row(named_query("ingest/pipelines.add_pipeline"), row)["pipeline_id"])
+        return int(session.named("ingest/pipelines.add_pipeline", **row)[0]["pipeline_id"])
     except QueryFailed as error:
         if error.sqlstate != UNIQUE_VIOLATION:
             raise

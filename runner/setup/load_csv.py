@@ -2,8 +2,6 @@
 in, all others are kept in public.load_rejects. `csv_records` cuts the file into lines.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

@@ -1,6 +1,6 @@
 """Applies the DDL in schema/ in one transaction, or tells what that would create."""
 
-from runner.build.compose import Composer, Piece
+from runner.build.compose import Composer, run_pieces
 from runner.build.shape import columns
 from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
 from runner.database.tables import exists
@@ -46,33 +46,28 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
     composer = Composer(manifest, target, {})
     for name in FIRST:
         if not _belongs_to_others(session, manifest, name):
-            _run_pieces(session, composer.layer(name))
+            run_pieces(session, composer.layer(name))
     _create_replicas(session, manifest)
     scripts = order(manifest)
     for layer in LAYERS:
         if layer not in FIRST:
-            _run_pieces(session, composer.layer(layer))
+            run_pieces(session, composer.layer(layer))
         for script in scripts:
             if script.layer == layer:
                 _define(session, composer, script)
     if roles:
-        _run_pieces(session, composer.layer("roles"))
+        run_pieces(session, composer.layer("roles"))
 
 
 def _define(session: Session, composer: Composer, script: Script) -> None:
     """Create the tables of a script. One of another shape stays: the next build reshapes it."""
     try:
         with session.savepoint():
-            _run_pieces(session, composer.definitions(script))
+            run_pieces(session, composer.definitions(script))
     except QueryFailed as error:
         known = [table for table in composer.target.tables(script) if columns(session, table)]
         if error.sqlstate not in (UNDEFINED_COLUMN, OTHER_KIND) or not (known or script.is_view):
             raise
-
-
-def _run_pieces(session: Session, pieces: list[Piece]) -> None:
-    for piece in pieces:
-        session.run(piece.text, piece.file)
 
 
 def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:

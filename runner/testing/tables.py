@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.build.compose import Composer
+from runner.build.compose import Composer, run_pieces
 from runner.database import ledger
 from runner.database.names import join
 from runner.database.session import QueryFailed, Row, Session
@@ -59,7 +59,7 @@ class CaseTables:
         self.raw_names = raw_names(manifest)
         composer = Composer(manifest, self.target, {})
         if not exists(self.session, "orchestrator.runs"):
-            self._run_layer(composer, "orchestrator")
+            run_pieces(self.session, composer.layer("orchestrator"))
         self.session.run(f"create schema {self.target.raw_schema}")
         missing = []
         for name in self.raw_names:
@@ -71,8 +71,8 @@ class CaseTables:
                 missing.append(name)
         if missing:
             if not self._has_sources(manifest):
-                self._run_layer(composer, "source")
-            self._run_layer(composer, "pipelines")
+                run_pieces(self.session, composer.layer("source"))
+            run_pieces(self.session, composer.layer("pipelines"))
             for name in missing:
                 self._create_like_source(manifest, name)
 
@@ -80,8 +80,7 @@ class CaseTables:
         """Create all schemas, and the tables of scripts that do not run."""
         layers = [piece for layer in LAYERS for piece in composer.layer(layer)]
         tables = [piece for script in scripts for piece in composer.definitions(script)]
-        for piece in (*layers, *tables):
-            self.session.run(piece.text, piece.file)
+        run_pieces(self.session, [*layers, *tables])
 
     def fill(self, rows: Rows, run: int) -> None:
         """Insert the rows of a file into a raw table, as the rows of a run, or replace those of
@@ -241,10 +240,6 @@ class CaseTables:
     def _has_sources(self, manifest: Manifest) -> bool:
         """Whether a table of schema/source.sql exists. Then others use it, and it is left alone."""
         return any(exists(self.session, name) for name in tables_of(manifest.project, "source"))
-
-    def _run_layer(self, composer: Composer, name: str) -> None:
-        for piece in composer.layer(name):
-            self.session.run(piece.text, piece.file)
 
 
 def _quoted(name: str) -> str:

@@ -1,7 +1,5 @@
 """Where a source elsewhere is: an address, parsed and kept without showing its password."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,12 +11,7 @@ from runner.errors import UsageError
 # The variable that has the password: everybody who lists processes sees the command line.
 PASSWORD_VARIABLE = "MILEPOST_SOURCE_PASSWORD"
 POSTGRES, MARIADB, FILE = "postgres_fdw", "mysql_fdw", "file_fdw"
-WRAPPERS = {
-    "postgresql": POSTGRES,
-    "postgres": POSTGRES,
-    "mariadb": MARIADB,
-    "mysql": MARIADB,
-}
+WRAPPERS = {"postgresql": POSTGRES, "postgres": POSTGRES, "mariadb": MARIADB, "mysql": MARIADB}
 # A lost network is noticed, a query that hangs ends, and rows come ten thousand at a time.
 SERVER_OPTIONS: dict[str, dict[str, str]] = {
     POSTGRES: {

@@ -1,7 +1,5 @@
 """Attaching a source elsewhere: which kind it is, and what creates its foreign table here."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from runner.database.session import Session

@@ -4,8 +4,6 @@ All are created in a transaction of the caller's. A password goes into the user 
 else. Queries: foreign.sql.
 """
 
-from __future__ import annotations
-
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -101,7 +99,7 @@ class Attachment(ABC):
 
     def _make_extension(self) -> None:
         name = self.address.wrapper
-        if self.session.rows(named_query("ingest/foreign/foreign.has_extension"), {"name": name}):
+        if self.session.named("ingest/foreign/foreign.has_extension", name=name):
             return
         try:
             self._run("create extension {}", sql.Identifier(name))
@@ -113,10 +111,7 @@ class Attachment(ABC):
 
     def _choose_server(self) -> tuple[str, bool]:
         """Return the server that leads there, or a free name for a new one; whether it is new."""
-        servers = {
-            row["name"]: row
-            for row in self.session.rows(named_query("ingest/foreign/foreign.servers"))
-        }
+        servers = {row["name"]: row for row in self.session.named("ingest/foreign/foreign.servers")}
         base = re.sub(r"\W", "_", f"from_{self.address.database}")
         base = base.encode()[:MAX_SERVER_BYTES].decode(errors="ignore")
         for number in count(1):
@@ -140,7 +135,7 @@ class Attachment(ABC):
         UsageError if the table can be read here already.
         """
         values = {"server": self.server}
-        found = self.session.rows(named_query("ingest/foreign/foreign.tables"), values)
+        found = self.session.named("ingest/foreign/foreign.tables", **values)
         for row in found:
             for wanted in self._remote_options:
                 if wanted.items() <= row["options"].items():
@@ -175,7 +170,7 @@ class Attachment(ABC):
 
     def _map_user(self, user: str) -> None:
         named = {"server": self.server}
-        if self.session.rows(named_query("ingest/foreign/foreign.is_mapped"), named):
+        if self.session.named("ingest/foreign/foreign.is_mapped", **named):
             if self.address.password is None:
                 return
             self._run("drop user mapping for current_user server {}", sql.Identifier(self.server))
@@ -188,9 +183,7 @@ class Attachment(ABC):
         )
 
     def _keep_password(self, password: str) -> None:
-        self.session.rows(
-            named_query("ingest/foreign/foreign.keep_password"), {"password": password}
-        )
+        self.session.named("ingest/foreign/foreign.keep_password", password=password)
 
     def _advise(self, kind: str) -> None:
         """Note what is missing there, and how its owner can add it."""

@@ -1,7 +1,5 @@
 """CSV files on the machine of the database server, through file_fdw."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping, Sequence
 
@@ -64,8 +62,7 @@ class FileAttachment(Attachment):
             join(
                 [
                     sql.SQL("{} {}").format(
-                        sql.Identifier(column),
-                        sql.SQL(kind if column == self.cursor else "text"),
+                        sql.Identifier(column), sql.SQL(kind if column == self.cursor else "text")
                     )
                     for column in header
                 ]

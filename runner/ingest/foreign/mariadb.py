@@ -1,7 +1,5 @@
 """Tables of a MariaDB or MySQL, through mysql_fdw."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

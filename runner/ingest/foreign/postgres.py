@@ -1,14 +1,11 @@
 """Tables of another PostgreSQL, through postgres_fdw."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from psycopg import sql
 
 from runner.database.names import join, joined, relation
-from runner.database.queries import named_query
 from runner.database.session import QueryFailed
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment
@@ -69,7 +66,7 @@ class PostgresAttachment(Attachment):
     def _take(self, imported: str, name: str) -> bool:
         """Give a table that was imported its name and its place; return whether there is one."""
         values = {"name": imported, "schema": IMPORTED.as_string().strip('"')}
-        if not self.session.rows(named_query("ingest/foreign/foreign.imported"), values):
+        if not self.session.named("ingest/foreign/foreign.imported", **values):
             return False
         if name != imported:
             table = sql.SQL("{}.{}").format(IMPORTED, sql.Identifier(imported))

@@ -38,6 +38,7 @@ def page(found: Snapshot, generated_at: datetime) -> str:
     days = [row["day"] for each in found.results for row in each.rows if row.get("day")]
     last = max(days, default=None)
     body = script()
+    cards = {result.card.name: _described(result) for result in found.results}
     text = fill(
         "dashboard.html",
         title=found.dashboard.page.title if found.dashboard.page else found.database,
@@ -45,7 +46,7 @@ def page(found: Snapshot, generated_at: datetime) -> str:
         policy=Markup(policy(body)),
         style=Markup(static("dashboard.css")),
         script=Markup(body),
-        data=Markup(script_json(_data(found, last))),
+        data=Markup(script_json({"last": last, "cards": cards})),
         cards=[_opening(result, last) for result in found.results],
         found=found,
         first=min(days, default=None),
@@ -74,13 +75,6 @@ def render(database: Database, project: Path) -> str:
 def write(database: Database, project: Path, file: Path) -> None:
     """Write the page, readable by owner and group: it holds figures."""
     put(file, render(database, project), mode=0o640)
-
-
-def _data(found: Snapshot, last: str | None) -> Mapping[str, Any]:
-    return {
-        "last": last,
-        "cards": {result.card.name: _described(result) for result in found.results},
-    }
 
 
 def _described(result: Result) -> Mapping[str, Any]:

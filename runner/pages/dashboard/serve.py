@@ -12,6 +12,10 @@ from runner.pages.dashboard.page import policy, render, script
 
 HOST = "127.0.0.1"
 PATHS = ("/", "/index.html")
+NEWEST_BUILD = """
+select coalesce(max(runs.run_id), 0) as build from orchestrator.runs as runs
+where runs.kind in ('build', 'rebuild') and runs.status = 'succeeded'
+"""
 
 
 class Pages:
@@ -36,12 +40,7 @@ class Pages:
 
     def _newest(self) -> int:
         with self._database.session("milepost dashboard") as session:
-            return int(
-                session.row(
-                    "select coalesce(max(runs.run_id), 0) as build from orchestrator.runs as runs"
-                    " where runs.kind in ('build', 'rebuild') and runs.status = 'succeeded'"
-                )["build"]
-            )
+            return int(session.row(NEWEST_BUILD)["build"])
 
 
 def serve(database: Database, project: Path, port: int, on_ready: Callable[[str], object]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.database import tables
+from runner.database import ledger, tables
 from runner.database.session import Database, QueryFailed
 
 
@@ -37,6 +37,19 @@ def test_an_error_in_a_rehearsal_reaches_the_caller(database: Database) -> None:
         with pytest.raises(QueryFailed), session.rehearsal():
             session.run("create table public.rehearsed (); select 1 / 0")
         assert not tables.exists(session, "public.rehearsed")
+
+
+def test_a_named_query_writes_a_percent_sign_twice_with_and_without_values(
+    database: Database,
+) -> None:
+    with database.session("test") as session, session.rehearsal():
+        session.run("create table warehouse.raw_sold ()")
+        session.run(
+            "insert into orchestrator.pipeline_definitions (pipeline_name, source_relation,"
+            " target_relation, cursor_column)"
+            " values ('sold', 'public.sold', 'warehouse.raw_sold', 'at')"
+        )
+        assert "warehouse.raw_sold" in ledger.replicas(session)
 
 
 def test_names_are_taken_as_they_are_written(database: Database) -> None:

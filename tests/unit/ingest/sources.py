@@ -43,6 +43,9 @@ class FakeSession:
         self.values = values
         return self.answer
 
+    def named(self, query: str, /, **values: Any) -> list[dict[str, Any]]:
+        return self.rows(query, values)
+
     def row(self, query: str, values: Any = None) -> dict[str, Any]:
         return self.rows(query, values)[0]
 
