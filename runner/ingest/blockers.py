@@ -1,8 +1,9 @@
-"""Blockers: transactions open in a source that make its rows wait."""
+"""Blockers: what makes rows of a source wait: open transactions, and times that have not come."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from runner.errors import StartError
 from runner.ingest.conditions import Conditions, exists
 from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.promise import promise_of
-from runner.ingest.source import Source, inspect_source, read_clock
+from runner.ingest.source import Clock, Source, inspect_source, read_clock
 
 # Nobody needs to hear of a shorter hold.
 MIN_HOLD = timedelta(minutes=1)
@@ -22,30 +23,57 @@ SET_TIMEOUT = "set statement_timeout = '5s'"
 
 
 def blockers(session: Session, project: Path) -> list[dict[str, str]]:
-    """Return a problem for each enabled pipeline whose rows wait, or whose clock cannot be read."""
+    """Return the problems of enabled pipelines whose rows wait, or whose clock cannot be read."""
     session.run(SET_TIMEOUT)
     problems = []
     for pipeline in pipelines(session):
         definition = read_definition(session, pipeline["pipeline_id"])
         try:
-            found = _blocker(session, inspect_source(session, definition, project))
+            found = list(_reasons(session, inspect_source(session, definition, project)))
         except StartError:  # there is no such source yet: an ingest says what it lacks
             continue
         except QueryFailed as error:
             relation = definition.clock_relation or definition.source_relation
-            found = (
-                f"cannot find out who holds it back: {error.message}",
-                f"repair {relation}, or the connection to its server",
-            )
-        if found:
-            what = f"pipeline {definition.pipeline_name}"
-            problems.append({"what": what, "problem": found[0], "remedy": found[1]})
+            found = [
+                (
+                    f"cannot find out who holds it back: {error.message}",
+                    f"repair {relation}, or the connection to its server",
+                )
+            ]
+        what = f"pipeline {definition.pipeline_name}"
+        problems += [{"what": what, "problem": said, "remedy": end} for said, end in found]
     return problems
 
 
-def _blocker(session: Session, source: Source) -> tuple[str, str] | None:
-    """Return which rows wait for whom and for how long, and what ends it."""
+def _reasons(session: Session, source: Source) -> Iterator[tuple[str, str]]:
+    """Yield why rows wait, and what ends it."""
     clock = read_clock(session, source)
+    conditions = Conditions(session, source, clock)
+    for reason in (_blocker(conditions, clock), _ahead(conditions)):
+        if reason:
+            yield reason
+
+
+def _ahead(conditions: Conditions) -> tuple[str, str] | None:
+    """Return which rows wait for their own time, if that is more than an hour away."""
+    source = conditions.source
+    query = sql.SQL("select count(*) as rows, max({})::text as last from {} as source where {}")
+    found = conditions.session.row(
+        query.format(source.cursor_name, source.relation, conditions.soon()).as_string()
+    )
+    if not found["rows"]:
+        return None
+    rows = "1 row waits" if found["rows"] == 1 else f"{found['rows']:,} rows wait"
+    cursor, last = source.cursor.name, found["last"][:19]
+    return (
+        f"{rows} for a time to come: {cursor} is more than an hour ahead, up to {last}",
+        f"correct {cursor} in {source.definition.source_relation}, or wait",
+    )
+
+
+def _blocker(conditions: Conditions, clock: Clock) -> tuple[str, str] | None:
+    """Return which rows wait for whom and for how long, and what ends it."""
+    source = conditions.source
     if clock.held_since is None or clock.held_by is None:
         return None
     # A clock may be infinite, and then tells no age; both times are in UTC.
@@ -54,8 +82,8 @@ def _blocker(session: Session, source: Source) -> tuple[str, str] | None:
     goes_on = clock.hold_is_over and promise_of(source, clock).word == "exact"
     if age < MIN_HOLD or goes_on:
         return None
-    waiting = Conditions(session, source).window(clock.settled, clock.clock)
-    if not exists(session, source, waiting):
+    waiting = conditions.window(clock.settled, clock.clock)
+    if not exists(conditions.session, source, waiting):
         return None
     rows = "all rows" if clock.settled == "-infinity" else f"rows newer than {clock.settled[:19]}"
     return f"{rows} wait: {clock.held_by}, for {_words(age)}", _remedy(clock.held_by, source)

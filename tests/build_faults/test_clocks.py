@@ -172,7 +172,7 @@ def test_a_type_that_nobody_announced_is_named_and_then_passive(
 def test_a_type_that_has_a_fact_can_not_be_passive(world: World) -> None:
     before = world.version()
     world.edit("sql/manifest.toml", "passive_event_types = []", 'passive_event_types = ["like"]')
-    with pytest.raises(CheckFailed, match="passive.*like"):
+    with pytest.raises(CheckFailed, match=r"passive.*like"):
         world.build()
     assert world.version() == before
 
