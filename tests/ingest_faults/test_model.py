@@ -322,7 +322,9 @@ class Model(RuleBasedStateMachine):
         self.arena.ingest(wait_seconds=5, sweep=True)
         self.arena.fill_gaps()
         self.arena.pipeline.reconcile()
-        ahead = {key for (key,) in self.arena.all("select id from fire.goods where written > now()")}
+        ahead = {
+            key for (key,) in self.arena.all("select id from fire.goods where written > now()")
+        }
         replica = self._replica()
         wanted = {key: row for key, row in self.committed.items() if key not in ahead}
         assert {key: row for key, row in replica.items() if key not in ahead} == wanted
