@@ -113,7 +113,8 @@ comment on column orchestrator.pipeline_definitions.max_hold is
 'anyway.';
 comment on column orchestrator.pipeline_definitions.odd_cursors is
 'What becomes of rows whose cursor is null, infinite or over a day ahead of the clock: include '
-'them, set them aside (quarantine), or fail the run.';
+'them, but for those ahead, which wait for their time; set them aside (quarantine); or fail the '
+'run.';
 comment on column orchestrator.pipeline_definitions.on_delete is
 'What reconcile does with rows that the source no longer has: report them, mark them '
 '(_deleted_at), or apply the delete.';

@@ -6,12 +6,15 @@ comment on schema {{ warehouse }} is 'Replicas of the sources, dimensions, facts
 create or replace function {{ warehouse }}.member(value text) returns text
 language sql immutable parallel safe
 return coalesce(
-    case when length(value) > 200 then left(value, 160) || md5(value) else nullif(value, '') end,
+    case
+        when length(value) > 200 then left(value, 160) || md5(value)
+        when value <> '' then value
+    end,
     'unknown'
 );
 
 comment on function {{ warehouse }}.member(text) is
-'The member that an attribute stands for: unknown if it is missing or empty, cut if it is very long.';
+'The member that an attribute stands for: unknown if it is missing or empty, cut if very long.';
 
 -- Whatever has a time gets its day here: rows as they are and as they were, so that a build finds
 -- again what it put somewhere. A time far outside the calendar makes no day.

@@ -827,7 +827,6 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "fact_social_engagements": fact("fact_social_engagements", engagement),
     "fact_unclassified_events": fact("fact_unclassified_events", unclassified),
     "last_day": last_day,
-    "changed_user_days_basis": last_day,
     "dim_dates": dim_dates,
     "dim_users": dim_users,
     "dim_transaction_categories": dim_transaction_categories,

@@ -1,6 +1,7 @@
-"""Blockers: what in a source keeps rows from its replica, such as open transactions."""
+"""Blockers: what keeps rows of a source from its replica: open transactions, times to come."""
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from runner.errors import StartError
 from runner.ingest.conditions import Conditions, exists
 from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.promise import promise_of
-from runner.ingest.source import Source, inspect_source, read_clock
+from runner.ingest.source import Clock, Source, inspect_source, read_clock
 
 # Nobody needs to hear of a shorter hold.
 MIN_HOLD = timedelta(minutes=1)
@@ -28,41 +29,69 @@ def blockers(session: Session, project: Path) -> list[dict[str, str]]:
     for pipeline in pipelines(session):
         definition = read_definition(session, pipeline["pipeline_id"])
         try:
-            found = _blocker(session, inspect_source(session, definition, project))
+            found = list(_reasons(session, inspect_source(session, definition, project)))
         except StartError:  # there is no such source yet: an ingest says what it lacks
             continue
         except QueryFailed as error:
             relation = definition.clock_relation or definition.source_relation
-            found = (
-                f"cannot find out who holds it back: {error.message}",
-                f"repair {relation}, or the connection to its server",
-            )
-        if found:
-            what = f"pipeline {definition.pipeline_name}"
-            problems.append({"what": what, "problem": found[0], "remedy": found[1]})
+            found = [
+                (
+                    f"cannot find out who holds it back: {error.message}",
+                    f"repair {relation}, or the connection to its server",
+                )
+            ]
+        what = f"pipeline {definition.pipeline_name}"
+        problems += [{"what": what, "problem": said, "remedy": end} for said, end in found]
     return problems
 
 
-def _blocker(session: Session, source: Source) -> tuple[str, str] | None:
-    """Return which rows wait for whom and for how long, and what ends it; or, where less can be
-    promised than that nothing is missing, why.
-    """
+def _reasons(session: Session, source: Source) -> Iterator[tuple[str, str]]:
+    """Yield why rows wait or may be missing, and what to do about it."""
     clock = read_clock(session, source)
+    conditions = Conditions(session, source, clock)
     promise = promise_of(source, clock)
     if promise.word not in ("exact", "settled"):
         name = source.definition.pipeline_name
         problem = f"promises no more than {promise.word}: {promise.sentence}"
-        return problem, f"look: pipelines show {name}"
+        yield problem, f"look: pipelines show {name}"
+    else:
+        is_found_later = promise.word == "exact"
+        if reason := _blocker(conditions, clock, is_found_later):
+            yield reason
+    if reason := _ahead(conditions):
+        yield reason
+
+
+def _ahead(conditions: Conditions) -> tuple[str, str] | None:
+    """Return which rows wait for their own time, if that is more than an hour away."""
+    source = conditions.source
+    query = sql.SQL("select count(*) as rows, max({})::text as last from {} as source where {}")
+    found = conditions.session.row(
+        query.format(source.cursor_name, source.relation, conditions.soon()).as_string()
+    )
+    if not found["rows"]:
+        return None
+    rows = "1 row waits" if found["rows"] == 1 else f"{found['rows']:,} rows wait"
+    cursor, last = source.cursor.name, found["last"][:19]
+    return (
+        f"{rows} for a time to come: {cursor} is more than an hour ahead, up to {last}",
+        f"correct {cursor} in {source.definition.source_relation}, or wait",
+    )
+
+
+def _blocker(conditions: Conditions, clock: Clock, is_found_later: bool) -> tuple[str, str] | None:
+    """Return which rows wait for whom and for how long, and what ends it."""
+    source = conditions.source
     if clock.held_since is None or clock.held_by is None:
         return None
     # A clock may be infinite, and then tells no age; both times are in UTC.
     age = datetime.fromisoformat(clock.clock[:19]) - datetime.fromisoformat(clock.held_since)
     # Past max_hold nobody waits for rows that are found later anyway.
-    goes_on = clock.hold_is_over and promise.word == "exact"
+    goes_on = clock.hold_is_over and is_found_later
     if age < MIN_HOLD or goes_on:
         return None
-    waiting = Conditions(session, source).window(clock.settled, clock.clock)
-    if not exists(session, source, waiting):
+    waiting = conditions.window(clock.settled, clock.clock)
+    if not exists(conditions.session, source, waiting):
         return None
     rows = "all rows" if clock.settled == "-infinity" else f"rows newer than {clock.settled[:19]}"
     return f"{rows} wait: {clock.held_by}, for {_words(age)}", _remedy(clock.held_by, source)

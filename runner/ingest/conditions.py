@@ -3,7 +3,7 @@
 A condition is SQL about a row called `source`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -61,14 +61,26 @@ class Conditions:
         """Rows whose cursor is null, infinite or more than a day ahead: no window holds them, or
         not for long.
         """
+        return _either([self._from("ahead"), *self._without_time()])
+
+    def timeless(self) -> sql.Composed:
+        """Rows whose cursor is null or -infinity: no window ever holds them."""
+        return _either([*self._without_time()] or [sql.SQL("false").format()])
+
+    def soon(self) -> sql.Composed:
+        """Rows whose cursor is more than an hour ahead."""
+        return self._from("soon")
+
+    def _from(self, edge: str) -> sql.Composed:
+        moment = self.source.moment(self._edges("-infinity")[edge])
+        return sql.SQL("{} >= {}").format(self.source.cursor_name, moment)
+
+    def _without_time(self) -> Iterator[sql.Composed]:
         cursor = self.source.cursor_name
-        ahead = self.source.moment(self._edges("-infinity")["ahead"])
-        parts = [sql.SQL("{} >= {}").format(cursor, ahead)]
         if self.source.is_postgres:
-            parts.append(sql.SQL("{} = {}").format(cursor, self.source.moment("-infinity")))
+            yield sql.SQL("{} = {}").format(cursor, self.source.moment("-infinity"))
         if not self.source.cursor.is_required:
-            parts.append(sql.SQL("{} is null").format(cursor))
-        return sql.SQL("({})").format(sql.SQL(" or ").join(parts))
+            yield sql.SQL("{} is null").format(cursor)
 
     def newest(self) -> dict[str, sql.Composable]:
         """Return aggregates over rows: when the newest was written, and when it happened.
@@ -138,6 +150,10 @@ class Conditions:
         }
         edges: dict[str, str] = self.session.named("ingest/conditions.edges", **values)[0]["edges"]
         return edges
+
+
+def _either(parts: Sequence[sql.Composed]) -> sql.Composed:
+    return sql.SQL("({})").format(sql.SQL(" or ").join(parts))
 
 
 def exists(session: Session, source: Source, condition: sql.Composable) -> bool:

@@ -15,6 +15,7 @@ from (
     ('low', %(low)s::timestamptz, -%(slack)s::interval),
     ('high', %(high)s::timestamptz, %(slack)s::interval),
     ('start', %(start)s::timestamptz, -%(slack)s::interval),
+    ('soon', %(clock)s::timestamptz + interval '1 hour', %(slack)s::interval),
     ('ahead', %(clock)s::timestamptz + interval '1 day', %(slack)s::interval),
     (
         'behind',

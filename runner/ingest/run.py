@@ -197,10 +197,11 @@ class RunTransaction:
         return self.writer.merge(condition) if self.writer.count(condition) else Counts()
 
     def _load_odd_rows(self, horizon: int | None) -> Counts:
-        condition = self.conditions.written_since(self.conditions.odd(), horizon)
         definition = self.source.definition
-        if definition.odd_cursors == "include":
-            return self._merge(condition)
+        if definition.odd_cursors == "include":  # those ahead come when their time has come
+            timeless = self.conditions.timeless()
+            return self._merge(self.conditions.written_since(timeless, horizon))
+        condition = self.conditions.written_since(self.conditions.odd(), horizon)
         reason = f"{self.source.cursor.name} is null, infinite or over a day ahead"
         if definition.odd_cursors == "quarantine":
             return self.writer.reject(condition, reason)

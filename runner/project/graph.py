@@ -85,7 +85,7 @@ def change_sets(manifest: Manifest) -> set[str]:
     found: set[str] = set()
     for script in order(manifest):
         if not script.is_view and is_change_set(manifest.read(script.path), found):
-            found.add(script.key)
+            found |= {f"{script.layer}.{table}" for table in script.tables}
     return found
 
 

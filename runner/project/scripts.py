@@ -85,13 +85,11 @@ def merged_tables(text: str) -> set[str]:
 
 def is_change_set(text: str, change_sets: set[str]) -> bool:
     """Whether a script empties its table and fills it with what is new: from the position of a
-    pipeline, or from other change sets alone. That holds for a full build too. What it does with
-    its state table is another matter.
+    pipeline, or from other change sets alone. That holds for a full build too.
     """
     in_full = "\n".join(
         line for line in text.splitlines() if not re.match(r"\s*(--|\{\{ incremental \}\})", line)
     )
-    in_full = ";".join(part for part in in_full.split(";") if "{{ this }}" in part) + ";"
     empties = re.search(r"delete from \{\{ this \}\}( as \w+)?\s*;", text)
     asks = re.search(r"\{\{ (after|through)\b", in_full)
     reads = {".".join(names) for names in re.findall(r"\{\{ (\w+) \}\}[.](\w+)", in_full)}

@@ -1,9 +1,12 @@
 create table if not exists {{ warehouse }}.changed_user_days_basis (
+    through_run_id bigint not null,
     last_day date not null,
-    constraint changed_user_days_basis_key primary key (last_day)
+    constraint changed_user_days_basis_key primary key (through_run_id)
 );
 
 comment on table {{ warehouse }}.changed_user_days_basis is
-'The last day that the tables were last brought up to: events between it and the last day now have '
-'become part of them, or ceased to be. One row; none without an event that counts.';
-comment on column {{ warehouse }}.changed_user_days_basis.last_day is 'Last day of the data.';
+'The last day that the tables were brought up to: events between it and the one now become part of '
+'them, or cease to be. One row per build, of the last two; none without an event that counts.';
+comment on column {{ warehouse }}.changed_user_days_basis.through_run_id is
+'Newest run of event_stream that the build had taken.';
+comment on column {{ warehouse }}.changed_user_days_basis.last_day is 'Last day of the data then.';

@@ -1,5 +1,5 @@
--- A view: events that count, of a day later than the one on which they came. Few: the clock of their
--- device ran ahead over a midnight.
+-- A view: events that count, of a later day than the one on which they came. Few: the clock of
+-- their device ran ahead over a midnight.
 
 create or replace view {{ warehouse }}.early_events as
 select user_id, event_date, transaction_category

@@ -29,8 +29,9 @@ comment on column {{ warehouse }}.fact_miles_earned.known_date is
 'Day by which the event proves that the data go on: event_date, or the day of created_at where '
 'that is earlier.';
 
--- The newest of these is the last day; and few events are of a day that is still to come.
+-- The newest of these is the last day.
 create index if not exists fact_miles_earned_known_date
 on {{ warehouse }}.fact_miles_earned (known_date);
+-- Few events come before their day: what a move of the last day changes.
 create index if not exists fact_miles_earned_early
 on {{ warehouse }}.fact_miles_earned (event_date) where known_date < event_date;

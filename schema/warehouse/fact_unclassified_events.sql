@@ -40,8 +40,9 @@ comment on column {{ warehouse }}.fact_unclassified_events.known_date is
 'Day by which the event proves that the data go on: event_date, or the day of created_at where '
 'that is earlier. Null where the event does not count.';
 
--- The newest of these is the last day; and few events are of a day that is still to come.
+-- The newest of these is the last day.
 create index if not exists fact_unclassified_events_known_date
 on {{ warehouse }}.fact_unclassified_events (known_date);
+-- Few events come before their day: what a move of the last day changes.
 create index if not exists fact_unclassified_events_early
 on {{ warehouse }}.fact_unclassified_events (event_date) where known_date < event_date;

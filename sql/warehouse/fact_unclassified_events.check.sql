@@ -14,9 +14,10 @@ with
 {{ incremental }}         union all
 {{ incremental }}         select
 {{ incremental }}             user_id, event_id,
-{{ incremental }}             case user_id when 'unknown' then event_date else '-infinity' end as since,
-{{ incremental }}             case user_id when 'unknown' then event_date else 'infinity' end as until
+{{ incremental }}             case when is_known then '-infinity' else event_date end as since,
+{{ incremental }}             case when is_known then 'infinity' else event_date end as until
 {{ incremental }}         from {{ warehouse }}.former_events
+{{ incremental }}         cross join lateral (select user_id <> 'unknown' as is_known) as users
 {{ incremental }}         where pipeline_id = {{ pipeline.event_stream }}
 {{ incremental }}             and run_id > {{ after.event_stream }}
 {{ incremental }}             and run_id <= {{ through.event_stream }}

@@ -1,6 +1,6 @@
--- Types of events that were first seen in the rows of this build, and that no fact knows. They count
--- as activity, so they move active users; if they are none, passive_event_types in sql/manifest.toml
--- is the place for them.
+-- Types of events that were first seen in the rows of this build, and that no fact knows. They
+-- count as activity, so they move active users; if they are none, name them in passive_event_types
+-- in sql/manifest.toml.
 -- Level: warn
 
 select

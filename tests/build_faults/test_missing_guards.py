@@ -285,6 +285,15 @@ def month_that_ends(world: World) -> None:
     built(world)
 
 
+def day_that_comes_after_its_event(world: World) -> None:
+    """Nobody touches the event when it begins to count."""
+    came = event(12)["event_time"]
+    world.insert({**earn(12.6, "eve", "spa"), "created_at": came}, earn(12, "bob"))
+    built(world)
+    world.insert(earn(13, "bob"))
+    built(world)
+
+
 def failed_build(world: World) -> None:
     """What it did was taken back, and its scripts say so."""
     world.insert(earn(1, "eve"))
@@ -536,6 +545,18 @@ GUARDS: dict[str, Guard] = {
             "where false and is_complete is distinct from",
         ),
         month_that_ends,
+    ),
+    "days of events that came before them": (
+        lambda bench: bench.script(
+            "warehouse/changed_user_days", "<= before.last_day", "<= now.last_day"
+        ),
+        day_that_comes_after_its_event,
+    ),
+    "categories of events that came before their day": (
+        lambda bench: bench.script(
+            "warehouse/changed_user_categories", "where transaction_category is not null", "where false"
+        ),
+        day_that_comes_after_its_event,
     ),
     "what follows from a text": (without_followers, another_text_upstream),
     "variables": (without_variables, another_time_zone),

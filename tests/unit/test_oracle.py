@@ -242,7 +242,9 @@ def test_event_two_days_ahead_of_its_arrival_is_insane() -> None:
     just_one_day = event(2, "2025-03-04 10:00", created="2025-03-03 10:00")
     assert oracle.classify(ahead) == ("fact_unclassified_events", "insane time")
     assert oracle.classify(just_one_day) == ("fact_social_engagements", None)
-    [row] = rows_of("active_users_daily", [ahead, just_one_day])
+    # It counts once somebody else's day has come so far.
+    assert rows_of("active_users_daily", [ahead, just_one_day]) == []
+    [row] = rows_of("active_users_daily", [ahead, just_one_day, event(3, "2025-03-04 00:10")])
     assert (row["day"], row["dau"]) == (date(2025, 3, 4), 1)
 
 
@@ -302,11 +304,11 @@ def test_halves_are_rounded_away_from_zero() -> None:
 
 def test_sums_are_exact_however_long() -> None:
     events = [
-        event(1, "2025-03-03 10:00", "ann", "miles_earned", "1" + 40 * "0"),
-        event(2, "2025-03-03 11:00", "ann", "miles_earned", "0.01"),
+        event(1, "2025-03-03 10:00", "ann", "miles_earned", "1" + 12 * "0"),
+        event(2, "2025-03-03 11:00", "ann", "miles_earned", "0." + 40 * "0" + "1"),
     ]
     [row] = rows_of("miles_balance_daily", events)
-    assert row["outstanding_miles"] == Decimal("1" + 40 * "0" + ".01")
+    assert row["outstanding_miles"] == Decimal("1" + 12 * "0" + "." + 40 * "0" + "1")
 
 
 def test_kpis_average_over_the_days_so_far_and_burn_over_28_days() -> None:

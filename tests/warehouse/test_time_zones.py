@@ -139,7 +139,7 @@ def test_plan_names_the_time_zone_and_what_follows_from_it(database: Database) -
     steps = plan(database, in_zone(NEW_YORK))
     because = {name: reason for name, (_, reason) in steps.items()}
     assert because["classified_events"] == "variable reporting_timezone changed"
-    assert because["changed_events"] == "variable reporting_timezone changed"
+    assert because["former_events"] == "variable reporting_timezone changed"
     assert {mode for mode, _ in steps.values()} == {"full"}
 
 

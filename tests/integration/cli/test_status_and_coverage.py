@@ -258,6 +258,35 @@ def test_status_names_rows_that_were_set_aside(loaded: Database) -> None:
     assert shown(loaded)["rejected_rows_waiting"] == 1
 
 
+def test_rows_of_a_clock_that_runs_ahead_wait_and_status_names_them(database: Database) -> None:
+    """One of 2052 would be 26 years of reports."""
+    now = datetime.now(UTC)
+    like = {"user_id": "ann", "event_type": "like"}
+    insert_events(
+        database,
+        [
+            {**like, "event_time": now, "created_at": now - timedelta(minutes=1)},
+            {**like, "event_time": now, "created_at": now + timedelta(minutes=50)},
+            {**like, "event_time": now, "created_at": now + timedelta(minutes=70)},
+            {**like, "event_time": "2052-01-01", "created_at": "2052-01-01"},
+            {**like, "event_time": now, "created_at": "infinity"},
+        ],
+    )
+    ingest(database)
+    run_all(database)
+    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 1
+    assert scalar(database, "select count(*) from reporting.kpi_daily where slice = 'all'") == 1
+    found = [row for row in problems(database) if "ahead" in row["problem"]]
+    assert found == [
+        {
+            "what": "pipeline event_stream",
+            "problem": "3 rows wait for a time to come: created_at is more than an hour ahead,"
+            " up to infinity",
+            "remedy": "correct created_at in public.event_stream, or wait",
+        }
+    ]
+
+
 def test_status_says_who_holds_rows_back_since_when_and_what_ends_it(loaded: Database) -> None:
     held_by(loaded, "server process 812, psql, idle in transaction")
     insert_events(loaded, [{"event_time": JANUARY}])

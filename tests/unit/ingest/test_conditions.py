@@ -12,7 +12,13 @@ from runner.ingest.conditions import MAX_HORIZON_AGE, Conditions
 from runner.ingest.source import Source
 from tests.unit.ingest.sources import CLOCK, FakeSession, source
 
-EDGES = {"low": "2026-01-01", "high": "2026-01-02", "behind": "2025-12-31", "ahead": "2026-01-03"}
+EDGES = {
+    "low": "2026-01-01",
+    "high": "2026-01-02",
+    "behind": "2025-12-31",
+    "ahead": "2026-01-03",
+    "soon": "2026-01-03",
+}
 CURSOR = 'source."updated_at"'
 
 

@@ -174,11 +174,13 @@ def test_file_that_is_not_utf_8_is_bad_toml(tmp_path: Path) -> None:
     assert refusal(tmp_path).message.startswith(f"{MANIFEST}: ")
 
 
-@pytest.mark.parametrize("value", ['["UTC"]', "2025-03-07", '{ zone = "UTC" }'])
-def test_variable_is_a_string_a_number_or_a_boolean(tmp_path: Path, value: str) -> None:
+@pytest.mark.parametrize("value", ["[7]", "2025-03-07", '{ zone = "UTC" }'])
+def test_variable_is_a_string_a_number_a_boolean_or_a_list_of_strings(
+    tmp_path: Path, value: str
+) -> None:
     error = refusal(only_manifest(tmp_path, f"[variables]\nzone = {value}\n"))
     assert "variable zone is a " in error.message
-    assert error.hint == "a variable is a string, a number or a boolean"
+    assert error.hint == "a variable is a string, a number, a boolean or a list of strings"
 
 
 def test_variables_that_are_no_table_are_refused(tmp_path: Path) -> None:
