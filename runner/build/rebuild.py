@@ -72,14 +72,7 @@ def rebuild(
                 if not columns(session, table) or shape_differences(session, table, fresh):
                     continue
                 rows = difference_queries(session, table, fresh)
-                # No script has a table of such a name.
-                removed = target.scratch.table(script.layer, f"_removed_{name}")
-                added = target.scratch.table(script.layer, f"_added_{name}")
-                found = [
-                    _store(session, rows.removed, removed),
-                    _store(session, rows.added, added),
-                ]
-                staged[table] = Rows(removed, added) if any(found) else None
+                staged[table] = _store(session, rows, target.scratch, script, name)
 
         with (
             transaction.evidence.of_failure(),
@@ -135,12 +128,18 @@ def verify(
     return Verdict(transaction.run_id, len(tables), found, repaired, seconds)
 
 
-def _store(session: Session, query: str, table: str) -> int:
-    """Keep the result of a query in a new table; return how many rows it has."""
-    rows = session.run(f"create table {table} as select * from {query} as rows")
-    if rows:
+def _store(session: Session, rows: Rows, scratch: Target, script: Script, name: str) -> Rows | None:
+    """Keep what differs in tables; None if nothing does, as is usual: then it is only counted."""
+    counts = (f"(select count(*) from {query} as rows)" for query in (rows.removed, rows.added))
+    if not session.row(f"select {' + '.join(counts)} as rows")["rows"]:
+        return None
+    # No script has a table of such a name.
+    removed = scratch.table(script.layer, f"_removed_{name}")
+    added = scratch.table(script.layer, f"_added_{name}")
+    for query, table in ((rows.removed, removed), (rows.added, added)):
+        session.run(f"create table {table} as select * from {query} as rows")
         session.run(f"analyze {table}")
-    return rows
+    return Rows(removed, added)
 
 
 def _begin(builder: Builder, kind: str) -> tuple[BuildTransaction, list[Step]]:
