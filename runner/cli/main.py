@@ -48,7 +48,7 @@ COMMANDS = {
     "Set up": {
         "init": "Create a new project.",
         "schema": "Create the schemas and tables.",
-        "load": "Load events from a CSV file into the source.",
+        "load": "Load a CSV file with a header into a source.",
         "seed": "Fill the source tables with demo data.",
         "db": "Start, stop and connect to the server.",
         "torture": "Prove on your server that ingestion loses no row.",
