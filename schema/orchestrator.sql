@@ -130,8 +130,8 @@ comment on column orchestrator.pipeline_definitions.clock_relation is
 'For a source in another database: the foreign table that tells its settled bound and its horizon '
 '(docs/sources.md).';
 comment on column orchestrator.pipeline_definitions.event_column is
-'Column of the source that says when something happened, a date or timestamp; null: only the cursor '
-'is known.';
+'Column of the source that says when something happened, a date or timestamp; null: only the '
+'cursor is known.';
 comment on column orchestrator.pipeline_definitions.data_warn_after is
 'Age of the newest row, by event_column or else by the cursor, at which reporting.freshness says '
 'late; null: never.';
@@ -488,8 +488,11 @@ immutable
 parallel safe
 as $$
 begin
-    if value !~
-        '^\d{4}-\d\d-\d\d([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$'
+    if
+        value !~ (
+            '^\d{4}-\d\d-\d\d([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d+)?)?'
+            '( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$'
+        )
     then
         raise exception 'not a time written year first, as 2026-01-31 10:00:00: %', left(value, 100)
             using errcode = 'invalid_datetime_format';

@@ -262,8 +262,8 @@ where
     = any(%(schemas)s)
 
 -- grants --
--- Statements that give a relation, under its final name, the owner and the grants of another, and no
--- others.
+-- Statements that give a relation, under its final name, the owner and the grants of another, and
+-- no others.
 select statements.text
 from (
     select

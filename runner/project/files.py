@@ -34,7 +34,7 @@ def read_text(file: Path, name: Path | None = None) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        problem = f"{name or file} is not UTF-8: {error.reason}"
+        problem = f"{name or file}: not UTF-8: {error.reason}"
         raise StartError(problem, "save it as UTF-8") from error
 
 
