@@ -24,7 +24,7 @@ COMMANDS = {
     "Inspect": {
         "status": "Say whether the numbers can be trusted, and if not, why.",
         "plan": "Show which scripts a build would run, and why.",
-        "runs": "List, show and undo runs.",
+        "runs": "List, show and undo runs, and show how long builds take.",
         "logs": "List the latest log messages.",
         "checks": "Show the latest result of each check.",
         "pipelines": "List, show, add, enable and disable pipelines.",

@@ -103,15 +103,9 @@ def skip(
     evidence: Session, error: LockHeld, pipeline_id: int | None = None, target: str | None = None
 ) -> None:
     """Record a window, or the build of a target, that is left to whoever holds its lock."""
-    _rows(
-        evidence,
-        "skip",
-        kind="window" if target is None else "build",
-        pipeline_id=pipeline_id,
-        target=target,
-        error=error.message,
-        host=host(),
-    )
+    kind = "window" if target is None else "build"
+    values = {"pipeline_id": pipeline_id, "target": target, "error": error.message}
+    _rows(evidence, "skip", kind=kind, host=host(), **values)
 
 
 def abandon_windows(evidence: Session, pipeline_id: int) -> None:

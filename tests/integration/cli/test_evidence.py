@@ -205,6 +205,4 @@ def test_a_byte_order_mark_is_no_part_of_a_script(built: Database, project: Path
     done = command("ingest", database=built, project=project)
     assert done.returncode == 3 and "append.sql: not UTF-8" in done.stderr
     (project / "sql/manifest.toml").write_bytes("x = 1".encode("utf-16"))
-    assert (
-        "sql/manifest.toml: not UTF-8" in command("plan", database=built, project=project).stderr
-    )
+    assert "sql/manifest.toml: not UTF-8" in command("plan", database=built, project=project).stderr
