@@ -452,10 +452,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     run, rehearsal = Session.run, Session.rehearsal
     rehearsals = 0
 
-    def noted(self: Session, text: str, file: Path | str | None = None) -> None:
+    def noted(self: Session, text: str, file: Path | str | None = None) -> int:
         if not rehearsals and self.connection.info.transaction_status != TransactionStatus.IDLE:
             texts.append(text)
-        run(self, text, file)
+        return run(self, text, file)
 
     @contextlib.contextmanager
     def counted(self: Session) -> Iterator[None]:
