@@ -269,7 +269,7 @@ def test_verify_names_what_was_spoilt_and_repairs_it_when_asked(built: Database)
     kpi = found["reporting.kpi_daily"]
     assert (kpi.changed, kpi.columns, kpi.only_left, kpi.only_right) == (1, {"dau": 1}, 0, 0)
     assert kpi.sample[0]["key"]["day"] == "2026-01-05"
-    assert (kpi.sample[0]["left"]["dau"], kpi.sample[0]["right"]["dau"]) == (99, 1)
+    assert (kpi.sample[0]["left"]["dau"], kpi.sample[0]["right"]["dau"]) == ("99", "1")
     assert found["warehouse.dim_countries"].only_left == 1
     assert found["warehouse.fact_miles_earned"].only_right == 1
     assert last_run(built)["status"] == "failed"
@@ -422,7 +422,7 @@ def test_columns_may_be_called_as_the_query_calls_its_own(built: Database) -> No
     (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
     assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 0, 1)
     assert kpi.columns == {"difference": 1, "_side": 1, "keys": 1}
-    assert kpi.sample[0]["left"]["difference"] == 1
+    assert kpi.sample[0]["left"]["difference"] == "1"
     assert kpi.problem is None
 
 
