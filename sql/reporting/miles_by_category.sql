@@ -30,8 +30,8 @@ turned as (
         limit 1
     ) as reported
     where
-        is_complete
-        is distinct from {{ warehouse }}.next_period(periods.grain, periods.period_start) <= last_day
+        is_complete is distinct from
+        {{ warehouse }}.next_period(periods.grain, periods.period_start) <= last_day
 ),
 
 changed as (

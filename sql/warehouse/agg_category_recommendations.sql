@@ -37,8 +37,8 @@ categories as materialized (
     ) as known
 ),
 
--- Whole millionths in double precision: their sums are exact, and quick. What a user uses is nothing
--- to offer: next to itself a category makes the score infinitely low.
+-- Whole millionths in double precision: their sums are exact, and quick. What a user uses is not
+-- offered: next to itself a category makes the score infinitely low.
 similarities as materialized (
     select
         categories.number,

@@ -4,7 +4,7 @@
 --        The category before the day, so that a user's history in a category lies together.
 -- Rerun: difference; takes the changed days of the changed categories of users out, puts them back
 --        as they are now, and moves warehouse.agg_category_periods by what differs between the two:
---        nothing, the second time. Of other days of their weeks and months, by what lies before them.
+--        nothing, the second time. Other days of their weeks and months count by what lies before.
 -- Why:   the atom of category metrics, in every slice. A user counts once in a week or month: on
 --        the first day of it. So the other days of the weeks and months of a change are looked at
 --        too, once for both sides; one pass in the order of the key serves all grains.
@@ -94,8 +94,8 @@ users as (
     window user_category as (partition by user_id, transaction_category)
 ),
 
--- When the user was there before, earned before and redeemed before, now and formerly. Platforms are
--- always counted apart: together with country and source they would make too many places.
+-- When the user was there before, earned before and redeemed before, now and formerly. Platforms
+-- are always counted apart: together with country and source they would make too many places.
 seen as (
     select
         users.*,

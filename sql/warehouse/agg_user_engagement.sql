@@ -95,7 +95,7 @@ windows as (
 
 -- User by user: a few days of many categories lie together, so no category is looked up by itself.
 recent as (
-    select users.user_id, counted.*
+    select users.user_id, transaction_category, events_7d, events_28d, events_90d
     from users
     cross join lateral (
         select
@@ -141,7 +141,7 @@ favourites as (
         )[1] as of_90d
     from (
         select
-            categories.*,
+            user_id, transaction_category, events_lifetime, events_7d, events_28d, events_90d,
             transaction_category collate "C" as name
         from categories
     ) as named

@@ -54,9 +54,8 @@ due as (
 -- User by user: in most builds there are few.
 totals as (
     select
-        user_id,
-        cut,
-        counted.*
+        user_id, cut, recency, active_days, likes, shares, searches, earns, redeems,
+        miles_earned, miles_redeemed
     from due
     cross join lateral (
         select
