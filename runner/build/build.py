@@ -127,7 +127,7 @@ class Builder:
 
     def _is_large_first(self, steps: Sequence[Step]) -> bool:
         """Whether a build fills an empty target from so many rows that workers are worth it."""
-        if any(step.mode == "skip" for step in steps):
+        if any(step.mode == "skip" and not step.script.is_view for step in steps):
             return False
         for step in steps:
             for table in self.target.tables(step.script) if not step.script.is_view else ():

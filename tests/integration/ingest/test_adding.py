@@ -14,8 +14,8 @@ from runner.database import locks
 from runner.database.names import MAX_BYTES, joined, shortened
 from runner.database.session import Database, QueryFailed
 from runner.errors import RunnerError, StartError, UsageError
-from runner.setup import add_pipeline
 from runner.ingest.columns import RESERVED_COLUMNS
+from runner.setup import add_pipeline
 from tests.support import PROJECT, ingest, query, rebuild, scalar
 
 SETTINGS = settings(
