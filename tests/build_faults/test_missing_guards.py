@@ -206,8 +206,8 @@ def another_text_upstream(world: World) -> None:
     """It means another thing, and what is computed from it follows."""
     world.edit(
         "schema/warehouse/classified_events.sql",
-        "when events.user_id is null then 'no user_id'",
-        "when events.user_id is null or events.user_id = 'cat' then 'no user_id'",
+        "when nullif(events.user_id, '') is null then 'no user_id'",
+        "when nullif(events.user_id, '') is null or events.user_id = 'cat' then 'no user_id'",
     )
     world.build()
     world.assert_equals_rebuild()
@@ -512,7 +512,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "categories without an event": (
         lambda bench: bench.script(
-            "warehouse/agg_user_category_daily", "where categories.events = 0", "where false"
+            "warehouse/agg_user_category_daily", "\n    events = 0\n", "\n    events = -1\n"
         ),
         events_that_are_deleted,
     ),
@@ -541,8 +541,8 @@ GUARDS: dict[str, Guard] = {
     "periods that are over by now": (
         lambda bench: bench.script(
             "reporting/miles_by_category",
-            "where is_complete is distinct from",
-            "where false and is_complete is distinct from",
+            "is_complete is distinct from",
+            "false and is_complete is distinct from",
         ),
         month_that_ends,
     ),

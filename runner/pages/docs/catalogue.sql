@@ -99,7 +99,7 @@ order by classes.relname
 select
     built.script,
     built.run_id as build,
-    to_char(built.built_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as built_at
+    to_char(built.built_at, 'YYYY-MM-DD HH24:MI:SS') as built_at
 from orchestrator.built_scripts as built
 where built.target = 'live'
 

@@ -117,7 +117,7 @@ def test_a_pooler_in_transaction_mode_is_refused(pooler: str, name: str) -> None
         ),
         ('"warehouse.agg_period_activity"', '"warehouse.agg_period_activty"', "agg_period_activty"),
         (
-            'needs = ["warehouse.changed_events"]',
+            'needs = ["warehouse.changed_events", "warehouse.early_events", "warehouse.last_day"]',
             'needs = ["warehouse.changed_users"]',
             "cycle warehouse.changed_user",
         ),
