@@ -294,11 +294,19 @@ def test_a_dump_restored_into_another_cluster_is_compared_in_full(
         arena.ingest()
         arena.run_text("insert into fire.goods values (3, 'late', now() - interval '30 days')")
         arena.change(1, "in silence")
-    dump = cluster._run("pg_dump", cluster.uri).stdout
+    dump = cluster.programs.run("pg_dump", cluster.uri).stdout
     other = Server(open_folder / "other", FAST).start()
     try:
         subprocess.run(
-            [other.bin / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", other.uri],
+            [
+                other.programs.bin / "psql",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-o",
+                "/dev/null",
+                other.uri,
+            ],
             input=dump,
             text=True,
             check=True,

@@ -216,7 +216,7 @@ def test_ticks_missed_by_a_long_one_do_not_pile_up(database: Database, project: 
 
 
 @pytest.mark.slow
-def test_lost_connections_heal_with_the_next_tick(database: Database, project: Path) -> None:
+def test_lost_connections_heal_by_themselves(database: Database, project: Path) -> None:
     insert_events(database, [earn(1, "u_1", 5)])
     append(project / "sql/reporting/acquisition.sql", PAUSE)
     query(database, "create table public.pause ()")
@@ -230,8 +230,8 @@ def test_lost_connections_heal_with_the_next_tick(database: Database, project: P
         )
         wait_until(database, "select count(*) = 1 from warehouse.fact_miles_earned")
         said = stopped(process)
-    assert re.match(r"error: .* terminating connection due to administrator command", said[0])
-    assert set(said) <= {said[0], INTERRUPTED}
+    # The build is begun again; nobody needs to hear of it.
+    assert set(said) <= {INTERRUPTED}
     lost, healed = query(database, BUILDS)[:2]
     # The connection of the evidence may have outlived the other by a moment.
     assert lost["status"] in ("failed", "abandoned") and healed["status"] == "succeeded"
