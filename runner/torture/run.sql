@@ -191,7 +191,8 @@ select to_regclass('{{ replica }}') is not null as found
 -- audit --
 -- Rows that the last run with the guarantee "exact" lacks, during the test. Those that no
 -- transaction has written since the oldest one open at that run have to be in the replica as they
--- are: in its window, its lookback, or without a time to wait for. {{ replica }} is that of the pipeline.
+-- are: in its window, its lookback, or without a time to wait for. {{ replica }} is that of the
+-- pipeline.
 with promised as (
     select
         runs.run_id,
