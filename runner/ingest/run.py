@@ -113,7 +113,7 @@ class RunTransaction:
         condition = self.conditions.window_but_gaps(self.source.definition.start_at, high)
         counts = self._merge(self.conditions.written_since(condition, horizon))
         counts += self._load_odd_rows(horizon)
-        if not counts.read:  # to write them takes its time too
+        if not counts.changed:  # to write rows takes its time too
             self.search_seconds = time.monotonic() - started
         self._note_late_rows(counts, "in the whole table")
         return counts
@@ -133,7 +133,7 @@ class RunTransaction:
             low = window.high
             if window.is_last:
                 break
-        if horizon is not None and not counts.read:
+        if horizon is not None and not counts.changed:
             self.search_seconds = time.monotonic() - started
         self._note_late_rows(counts, "in the whole table")
         self.notes += [
