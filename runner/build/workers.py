@@ -185,7 +185,7 @@ class _Schedule:
                         if is_filled and then:
                             future = pool.submit(self._do, then, results[key], session)
                         else:
-                            transaction.starting(steps[key], next(numbers), len(steps))
+                            transaction.listener.starting(steps[key], next(numbers), len(steps))
                             future = pool.submit(self._fill, key, session)
                         running[future] = is_filled, key, session
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
