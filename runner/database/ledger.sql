@@ -478,33 +478,6 @@ where
     built.target = %(target)s
     and built.script <> all(%(scripts)s)
 
--- table_shape --
--- Columns and key of a table, in order, quoted where necessary. The key is the primary key or,
--- without one, the unique constraint.
-with keys as (
-    select constraints.conkey
-    from pg_constraint as constraints
-    where
-        constraints.conrelid = %(table)s::regclass
-        and constraints.contype in ('p', 'u')
-    order by constraints.contype
-    limit 1
-)
-
-select
-    quote_ident(attributes.attname) as column_name,
-    attributes.attnum = any(keys.conkey) as is_key,
-    attributes.attnotnull as is_required,
-    attributes.atttypid = 'date'::regtype as is_date
-from pg_attribute as attributes
-cross join keys
-where
-    attributes.attrelid = %(table)s::regclass
-    and attributes.attnum > 0
-    and not attributes.attisdropped
-    and attributes.attgenerated = ''
-order by attributes.attnum
-
 -- is_built --
 -- Whether anything of a target was ever built.
 select
