@@ -21,8 +21,8 @@ from runner.database.session import BUILD_LOCK, Database, LockHeld, Session, loc
 from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import LEAVES, MANIFEST, Manifest
-from runner.project.target import RAW_SCHEMA, Target
+from runner.project.manifest import MANIFEST, Manifest
+from runner.project.target import Target, replica_name
 
 # A first build of fewer rows runs in one transaction. Workers cost up to 0.5 s of CPU, for their
 # sessions, DDL and publication: 1.4 s instead of 0.95 s for 5,000 events; for 50,000 it is 4.2 s
@@ -194,10 +194,8 @@ def _check_time_zone(session: Session, manifest: Manifest) -> None:
 
 
 def _check_replicas(session: Session, manifest: Manifest) -> None:
-    needs = {need for script in manifest.scripts.values() for need in script.needs}
-    for need in sorted(need for need in needs if need.startswith(f"{LEAVES[0]}.")):
-        table = f"{RAW_SCHEMA}.raw_{need.partition('.')[2]}"
+    for name in manifest.raw_needs():
+        table = replica_name(name)
         if not exists(session, table):
-            raise StartError(
-                f"{table} does not exist", "python -m runner ingest creates and fills it"
-            )
+            hint = "python -m runner ingest creates and fills it"
+            raise StartError(f"{table} does not exist", hint)

@@ -73,4 +73,5 @@ def _keyed(session: Session, table: str, other: str = "other") -> Row:
 def _render(query: str, parts: Row, **values: object) -> str:
     """Fill in parts of SQL, and values."""
     texts = {name: plain(part) for name, part in parts.items() if isinstance(part, str)}
-    return render(named_query(f"build/changes.{query}").lstrip(), {**texts, **values}, "changes.sql")
+    text = named_query(f"build/changes.{query}").lstrip()
+    return render(text, {**texts, **values}, "changes.sql")
