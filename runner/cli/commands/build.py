@@ -32,14 +32,6 @@ def command(project: Path, patterns: tuple[str, ...], jobs: int | None, target: 
     """
     manifest = load(project)
     with live() as progress:
-        done = build(
-            database(project),
-            manifest,
-            target,
-            patterns,
-            progress.result,
-            progress.starting,
-            jobs,
-        )
+        done = build(database(project), manifest, target, patterns, jobs, progress)
     show_build.summary(done, progress)
     output.data(show_build.as_data(done))

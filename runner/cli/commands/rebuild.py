@@ -30,8 +30,6 @@ def command(project: Path, jobs: int | None, target: Target) -> None:
     """
     manifest = load(project)
     with live() as progress:
-        done = rebuild(
-            database(project), manifest, target, jobs, progress.result, progress.starting
-        )
+        done = rebuild(database(project), manifest, target, jobs, progress)
     show_build.summary(done, progress, "rebuild")
     output.data(show_build.as_data(done))

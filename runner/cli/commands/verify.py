@@ -32,9 +32,7 @@ def command(project: Path, repair: bool, jobs: int | None, target: Target) -> No
     """
     manifest = load(project)
     with live() as progress:
-        verdict = verify(
-            database(project), manifest, target, jobs, repair, progress.result, progress.starting
-        )
+        verdict = verify(database(project), manifest, target, jobs, repair, progress)
     show_build.differences(verdict.differences, target.name, "rebuilt")
     if verdict.repair:
         show_build.summary(verdict.repair, progress, "repair")
