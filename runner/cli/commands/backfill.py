@@ -28,10 +28,10 @@ def command(project: Path, pipeline: str, low: str | None, high: str | None) -> 
     Example: python -m runner backfill event_stream --from 2026-05-01 --to 2026-06-01
     """
     with live() as progress:
-        controller = open_pipeline(database(project), project, pipeline)
+        controller = open_pipeline(database(project), project, pipeline, progress)
         if low is None and high is None:
-            controller.fill_gaps(progress.loaded)
+            controller.fill_gaps()
         else:
-            controller.backfill(low or "-infinity", high or "infinity", progress.loaded)
+            controller.backfill(low or "-infinity", high or "infinity")
     show_ingest.summary(progress, "backfill")
     output.data(show_ingest.as_data(progress))

@@ -27,6 +27,6 @@ def command(project: Path, pipeline: str, force: bool) -> None:
     Example: python -m runner reconcile utm_campaigns
     """
     with live() as progress:
-        open_pipeline(database(project), project, pipeline).reconcile(progress.loaded, force)
+        open_pipeline(database(project), project, pipeline, progress).reconcile(force)
     show_ingest.summary(progress, "reconcile")
     output.data(show_ingest.as_data(progress))

@@ -149,7 +149,7 @@ def undo(project: Path, run_id: int, yes: bool) -> None:
     if not yes:
         output.confirm("take it back?", "--yes takes it back without asking")
     with live() as progress:
-        open_pipeline(database(project), project, run["pipeline"]).undo(run_id, progress.loaded)
+        open_pipeline(database(project), project, run["pipeline"], progress).undo(run_id)
     show_ingest.summary(progress, "undo")
     output.data(show_ingest.as_data(progress))
 
