@@ -4,8 +4,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from runner.database.names import relation
-from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError
 from runner.ingest.pipelines import PipelineDefinition
@@ -56,6 +57,17 @@ class Column:
     def is_naive(self) -> bool:
         """Whether it is a date or a time without a time zone."""
         return self.type.startswith(("timestamp", "date")) and "with time zone" not in self.type
+
+    def comment_in(self, source: str) -> str:
+        """Return the comment that it gets in the replica of a source."""
+        return self.comment or f"{self.name} of {source}."
+
+
+def comment_on(table: str, column: str, text: str) -> sql.Composed:
+    """Return the statement that comments on a column."""
+    return sql.SQL("comment on column {}.{} is {}").format(
+        relation(table), sql.Identifier(column), sql.Literal(text)
+    )
 
 
 def stored_columns(session: Session, definition: PipelineDefinition) -> list[Column]:
@@ -114,5 +126,5 @@ def _refuse_reserved(definition: PipelineDefinition, columns: Sequence[str]) -> 
 
 
 def _columns(session: Session, name: str) -> list[Column]:
-    values = {"relation": relation(name).as_string()}
-    return [Column(**row) for row in session.rows(named_query("ingest/columns.columns"), values)]
+    rows = session.named("ingest/columns.columns", relation=relation(name).as_string())
+    return [Column(**row) for row in rows]
