@@ -9,7 +9,7 @@ from runner.cli import output
 from runner.cli.connect import database
 from runner.cli.groups import Group
 from runner.database import address
-from runner.database.binaries import psql_path
+from runner.database.embedded.binaries import psql_path
 
 
 @click.group("db", cls=Group)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from runner.database.binaries import account, can_enter, find_binaries, shared_copy
+from runner.database.embedded.binaries import account, can_enter, find_binaries, shared_copy
 from runner.errors import StartError
 
 NO_SPACE = "make room on the disk, then try again"

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from runner.database.binaries import account, can_enter, locked, make_folder, remove, shared_base
+from runner.database.embedded.binaries import (
+    account,
+    can_enter,
+    locked,
+    make_folder,
+    remove,
+    shared_base,
+)
 from runner.database.embedded.postmaster import PORT, Postmaster
 from runner.database.embedded.programs import Programs, complaint, explained, failed
 from runner.errors import RunnerError, StartError

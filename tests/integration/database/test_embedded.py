@@ -17,7 +17,8 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from runner.database import binaries, embedded
+from runner.database import embedded
+from runner.database.embedded import binaries
 from runner.errors import StartError
 
 PROJECT = Path(__file__).parents[3]
