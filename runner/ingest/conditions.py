@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from runner.database.names import column_of
 from runner.database.session import Session
 from runner.ingest.columns import Column
 from runner.ingest.source import Clock, Source
@@ -92,9 +93,8 @@ class Conditions:
         def of(column: Column | None) -> sql.Composable:
             if column is None:
                 return sql.SQL("null::timestamptz")
-            name = sql.SQL("source.{}").format(sql.Identifier(column.name))
             text = sql.SQL("max({0}) filter (where {0} >= '0001-01-01' and {0} < {1}::{2})")
-            kind = sql.SQL(column.type)
+            name, kind = column_of("source", column.name), sql.SQL(column.type)
             newest = text.format(name, sql.Literal(ahead), kind)
             if not column.is_naive:
                 return newest
@@ -144,11 +144,12 @@ class Conditions:
             "start": definition.start_at,
             "clock": self.clock.clock if self.clock else None,
             "lookback": definition.lookback,
-            "is_naive": self.source.is_naive,
+            "is_naive": self.source.cursor.is_naive,
             "zone": definition.cursor_timezone,
             "slack": slack,
         }
-        edges: dict[str, str] = self.session.named("ingest/conditions.edges", **values)[0]["edges"]
+        [found] = self.session.named("ingest/conditions.edges", **values)
+        edges: dict[str, str] = found["edges"]
         return edges
 
 
@@ -158,5 +159,5 @@ def _either(parts: Sequence[sql.Composed]) -> sql.Composed:
 
 def exists(session: Session, source: Source, condition: sql.Composable) -> bool:
     """Return whether the source has a row that meets a condition."""
-    query = sql.SQL("select exists (select from {} as source where {}) as found")
-    return bool(session.row(query.format(source.relation, condition).as_string())["found"])
+    query = sql.SQL("select exists (select from {} as source where {})")
+    return bool(session.value(query.format(source.relation, condition).as_string()))

@@ -74,7 +74,7 @@ def remote_query(session: Session, source: Source) -> str | None:
         "explain (verbose, format json) select * from {source} as source"
         " where {cursor} >= {low} and {cursor} < {high}"
     ).format(source=source.relation, cursor=source.cursor_name, low=low, high=high)
-    plan = session.row(query.as_string())["QUERY PLAN"][0]["Plan"]
+    plan = session.value(query.as_string())[0]["Plan"]
     sent = [part.get("Remote SQL") or part.get("Remote query") for part in _parts(plan)]
     for text in filter(None, sent):
         if all(bound in text for bound in bounds):

@@ -12,7 +12,7 @@ from typing import Literal, TypedDict
 
 from psycopg import sql
 
-from runner.database.names import relation
+from runner.database.names import column_of, relation
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError
@@ -116,12 +116,7 @@ class Source:
 
     @property
     def cursor_name(self) -> sql.Composed:
-        return sql.SQL("source.{}").format(sql.Identifier(self.cursor.name))
-
-    @property
-    def is_naive(self) -> bool:
-        """Whether the cursor has no time zone of its own."""
-        return self.cursor.is_naive
+        return column_of("source", self.cursor.name)
 
     @property
     def has_key(self) -> bool:
@@ -130,7 +125,7 @@ class Source:
     @property
     def repeats_hours(self) -> bool:
         """Whether an hour of the cursor occurs twice when its clock is set back in autumn."""
-        return self.is_naive and self.definition.cursor_timezone != "UTC"
+        return self.cursor.is_naive and self.definition.cursor_timezone != "UTC"
 
     @property
     def reads_hours_twice(self) -> bool:
@@ -152,7 +147,7 @@ class Source:
 
     def moment(self, text: str) -> sql.Composed:
         """Return a literal of the cursor's own type, so that other servers can search by it."""
-        zone = "timestamp" if self.is_naive else "timestamptz"
+        zone = "timestamp" if self.cursor.is_naive else "timestamptz"
         return sql.SQL("{}::" + zone).format(sql.Literal(text))
 
     def is_recent(self, age: int) -> sql.Composed:
@@ -172,7 +167,7 @@ class Source:
             "target": relation(self.definition.target_relation).as_string(),
         }
         files = session.named("ingest/source.files", **names)[0]
-        fields = [str(getattr(self.definition, field)) for field in CHAIN_FIELDS]
+        fields = [str(getattr(self.definition, name)) for name in CHAIN_FIELDS]
         hidden = str(self.hides_rows)
         text = "\n".join([files["source"], self._identity(session, names), hidden, *fields])
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -182,30 +177,23 @@ class Source:
         """Return a hash of what the columns of the source and of the replica are."""
         tables = render(named_query("ingest/source.tables"), names, "ingest/source.sql")
         text = render(self.identity_text, {"tables": sql.SQL(tables)}, "sql/ingest/identity.sql")
-        return str(session.row(text)["identity"])
+        return str(session.value(text))
 
 
 def inspect_source(session: Session, definition: PipelineDefinition, project: Path) -> Source:
     """Return what the source of a pipeline is; StartError if it cannot be read as defined."""
     columns = source_columns(session, definition)
-    values = {
-        "relation": relation(definition.source_relation).as_string(),
-        "keys": list(definition.key_columns),
-    }
-    found = session.named("ingest/source.nature", **values)[0]
-    kind: Kind = found["kind"]
+    name, keys = relation(definition.source_relation).as_string(), list(definition.key_columns)
+    [nature] = session.named("ingest/source.nature", relation=name, keys=keys)
+    kind: Kind = nature["kind"]
     has_age_column = any(column.name == ROW_AGE for column in columns)
     return Source(
         definition,
         [column for column in columns if column.name != ROW_AGE],
-        kind,
-        kind == "table" or (kind == "foreign" and has_age_column),
-        found["hides_rows"],
-        found["is_unique"],
-        _clock_text(definition, kind, project),
-        found["has_children"],
-        found["remote_name"],
-        read_text(statement(project, "identity")),
+        **nature,
+        has_row_age=kind == "table" or (kind == "foreign" and has_age_column),
+        clock_text=_clock_text(definition, kind, project),
+        identity_text=read_text(statement(project, "identity")),
     )
 
 
@@ -222,8 +210,6 @@ def read_clock(session: Session, source: Source) -> Clock:
     definition = source.definition
     values = {"max_hold": definition.max_hold, "watermark": definition.watermark}
     found = session.row(query, values)
-    for name in ("horizon", "next_xid"):
-        found[name] = None if found[name] is None else int(found[name])
     identity, _, facts = found.pop("identity").partition(" {")
     if not facts:
         return Clock(**found, identity=identity)
@@ -233,6 +219,6 @@ def read_clock(session: Session, source: Source) -> Clock:
 
 def expected_seconds(session: Session, source: Source) -> float | None:
     """Return how long a scan of a table should take, by its size; None where that is not known."""
-    values = {"source": source.relation.as_string()}
-    found = session.named("ingest/source.expected_seconds", **values)[0]
+    name = source.relation.as_string()
+    [found] = session.named("ingest/source.expected_seconds", source=name)
     return None if found["seconds"] is None else float(found["seconds"])

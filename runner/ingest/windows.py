@@ -81,8 +81,8 @@ class Windows:
         """Return how many rows the planner expects, from its statistics."""
         query = sql.SQL("explain (format json) select from {} as source where {}")
         condition = self.conditions.window(window.low, window.high)
-        found = self.work.row(query.format(self.source.relation, condition).as_string())
-        return int(found["QUERY PLAN"][0]["Plan"]["Plan Rows"])
+        plan = self.work.value(query.format(self.source.relation, condition).as_string())
+        return int(plan[0]["Plan"]["Plan Rows"])
 
     def _propose(self, low: str, high: str) -> Window:
         cursor, zone = self.source.cursor_name, self.source.definition.cursor_timezone
@@ -93,7 +93,7 @@ class Windows:
                 "source": _literally(self.source.relation),
                 "condition": _literally(self.conditions.ahead(low, high)),
                 "cursor": _literally(cursor),
-                "moment": _literally(moment if self.source.is_naive else cursor),
+                "moment": _literally(moment if self.source.cursor.is_naive else cursor),
             },
             "ingest/windows.sql",
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.database.names import field, join, relation
+from runner.database.names import column_of, join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
@@ -298,7 +298,7 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
     definition, has_mark = source.definition, DELETED_AT in columns
     types, keys = definition.column_types, definition.key_columns
     names = [column.name for column in source.columns]
-    stored, fresh = (join(field(row, name) for name in names) for row in ("stored", "fresh"))
+    stored, fresh = (join(column_of(row, name) for name in names) for row in ("stored", "fresh"))
     was_removed = sql.SQL(f"stored.{DELETED_AT} is not null" if has_mark else "false")
     return {
         "target": relation(definition.target_relation),
@@ -309,7 +309,7 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
             _source_value(column, types.get(column.name)) for column in source.columns
         ),
         "fresh_columns": fresh,
-        "stored_keys": join(field("stored", key) for key in keys),
+        "stored_keys": join(column_of("stored", key) for key in keys),
         # Compared as images, byte by byte: 1.0 is not 1.00, and some types have no equality at all.
         "is_different": sql.SQL("(row({})::record *<> row({})::record or {})").format(
             stored, fresh, was_removed
@@ -329,7 +329,7 @@ def _source_value(column: Column, type_name: str | None) -> sql.Composed:
         is_dated = is_time and column.type == "text"
         form = ("orchestrator.year_first({})" if is_dated else "{}") + f"::{type_name}"
     return sql.SQL(form + " as {}").format(
-        field("source", column.name), sql.Identifier(column.name)
+        column_of("source", column.name), sql.Identifier(column.name)
     )
 
 

@@ -120,7 +120,7 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     definition = read_definition(session, pipeline_id)
     source = inspect_source(session, definition, project)
     warnings += preflight.findings(session, source)
-    if source.is_naive:
+    if source.cursor.is_naive:
         warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
     shown = session.named("ingest/pipelines.pipeline", name=row["name"])[0]
     if source.kind != "table":
