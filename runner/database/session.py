@@ -69,9 +69,7 @@ class QueryFailed(RunnerError):
         reason: str | None = None,
     ) -> None:
         super().__init__(message, hint)
-        self.sqlstate = sqlstate
-        self.context = context
-        self.reason = reason or message
+        self.sqlstate, self.context, self.reason = sqlstate, context, reason or message
 
 
 class LockHeld(StartError):

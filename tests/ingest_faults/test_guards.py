@@ -367,8 +367,8 @@ def without_going_on(bench: Bench) -> None:
     """In both of the places that see to it."""
     settled = "greatest(now_there.settled, %(watermark)s::timestamptz)"
     bench.query("ingest/source.sql", "clock", settled, "now_there.settled")
-    high = "greatest(%(low)s::timestamptz, %(settled)s::timestamptz)"
-    bench.query("ingest/windows.sql", "next_window", high, "%(settled)s::timestamptz")
+    high = "greatest({{ low }}::timestamptz, {{ settled }}::timestamptz)"
+    bench.query("ingest/windows.sql", "next_window", high, "{{ settled }}::timestamptz")
 
 
 def chain_of(parts: slice) -> Callable[[Bench], None]:
