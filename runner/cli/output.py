@@ -84,6 +84,12 @@ def data(value: Any) -> None:
         click.echo(json.dumps(value, default=_encode, indent=2))
 
 
+def fail_if(found: object) -> None:
+    """Exit with 1 if something is not as it should be; the command has said what."""
+    if found:
+        raise click.exceptions.Exit(1)
+
+
 def error_data(error: RunnerError) -> dict[str, Any]:
     """Return an error as data, for JSON."""
     return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}

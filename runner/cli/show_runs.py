@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from runner.cli.output import can_write, is_terminal, program, say, table, warn
+from runner.cli.output import can_write, is_terminal, program, row_counts, say, table, warn
 from runner.database.ledger import SlowScript
 
 Row = Mapping[str, Any]
@@ -15,6 +15,17 @@ WIDEST_BAR = 40
 NO_BUILDS = "no build has succeeded yet: python -m runner build"
 # Restated days that are shown to a person.
 SHOWN_DAYS = 20
+
+
+def runs(rows: Sequence[dict[str, Any]], empty: str, columns: Sequence[str]) -> None:
+    """List runs, and below them the errors of those that failed."""
+    for row in rows:
+        counts = row["inserted"], row["updated"], row["deleted"], row.get("rejected", 0)
+        row["rows"] = row_counts(*counts)
+    table(rows, empty, columns)
+    for row in rows:
+        if row["error"]:
+            say(f"run {row['run']}: {row['error']}")
 
 
 def observations(rows: Sequence[Row]) -> None:
