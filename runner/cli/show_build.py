@@ -8,7 +8,7 @@ from typing import Any
 from runner.build.diff import Difference
 from runner.build.transaction import BuildResult
 from runner.cli import show_runs
-from runner.cli.output import data, program, say, style, table, warn
+from runner.cli.output import data, number, program, say, style, table, warn
 from runner.cli.progress import Live, script_rows
 
 
@@ -49,8 +49,7 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
         say(note)
     if done.restated:
         days = ", ".join(
-            f"{count:,} published {'day' if count == 1 else 'days'} of {name}"
-            for name, count in done.restated.items()
+            f"{number(count, 'published day')} of {name}" for name, count in done.restated.items()
         )
         say(f"restated: {days}; details: {program()} runs show {done.run_id}")
 

@@ -30,12 +30,10 @@ def runs(rows: Sequence[dict[str, Any]], empty: str, columns: Sequence[str]) -> 
 
 def observations(rows: Sequence[Row]) -> None:
     """Show what a build observed, with a bar for each value."""
-    width = shutil.get_terminal_size().columns
     for name, group in groupby(rows, key=lambda row: row["observation"]):
         say()
         say(f"observed: {name}")
-        for line in histogram(list(group), width, "█" if can_write("█") else "#"):
-            say(line)
+        _draw(list(group))
 
 
 def restatements(days: Sequence[Row]) -> None:
@@ -58,11 +56,8 @@ def restatements(days: Sequence[Row]) -> None:
 
 def trend(builds: Sequence[dict[str, Any]]) -> None:
     """Show how long builds took, the last one last: with a bar each for a person at a terminal."""
-    if not is_terminal():
+    if not builds or not is_terminal():
         table(builds, NO_BUILDS)
-        return
-    if not builds:
-        say(NO_BUILDS)
         return
     run = max(len(str(build["run"])) for build in builds)
     kind = max(len(build["build"]) for build in builds)
@@ -73,9 +68,7 @@ def trend(builds: Sequence[dict[str, Any]]) -> None:
         }
         for build in builds
     ]
-    width = shutil.get_terminal_size().columns
-    for line in histogram(rows, width, "█" if can_write("█") else "#"):
-        say(line)
+    _draw(rows)
 
 
 def slow(scripts: Sequence[SlowScript]) -> None:
@@ -86,6 +79,11 @@ def slow(scripts: Sequence[SlowScript]) -> None:
             f" median ({each.median:.2f} s) in the last {each.times} {each.mode} builds",
             f"{program()} runs trend {each.script}",
         )
+
+
+def _draw(rows: Sequence[Row]) -> None:
+    width = shutil.get_terminal_size().columns
+    say("\n".join(histogram(rows, width, "█" if can_write("█") else "#")))
 
 
 def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:

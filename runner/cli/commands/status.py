@@ -31,8 +31,7 @@ def _show(found: Status) -> None:
         output.say("good: nothing is known to be missing")
         output.say(f"    this rests on {found.rests_on}")
     else:
-        count = len(found.problems)
-        output.say(f"not good: {'1 problem' if count == 1 else f'{count} problems'}")
+        output.say(f"not good: {output.number(len(found.problems), 'problem')}")
     for problem in found.problems:  # not a table, which would cut them
         output.say(f"{problem['what']}: {problem['problem']}")
         output.say(f"    {problem['remedy']}")

@@ -5,7 +5,6 @@ import click
 from runner.cli import output
 from runner.cli.options import number_option
 from runner.cli.workspace import Workspace, project_command
-from runner.errors import RunnerError
 from runner.pages.dashboard.check import check as check_cards
 from runner.pages.dashboard.page import write
 from runner.pages.dashboard.serve import serve as serve_page
@@ -37,10 +36,8 @@ def command(here: Workspace, file: Path, check: bool, serve: bool, port: int) ->
     """
     if check:
         count, problems = check_cards(here.database(), here.folder)
-        if problems:
-            output.table([{"problem": problem} for problem in problems], "")
-            raise RunnerError(f"{len(problems)} problems", "docs/dashboard.md describes the cards")
-        output.say(f"dashboard: {count} {'card' if count == 1 else 'cards'}, no problem")
+        output.refuse(problems, "docs/dashboard.md describes the cards")
+        output.say(f"dashboard: {output.number(count, 'card')}, no problem")
     elif serve:
         serve_page(
             here.database(),

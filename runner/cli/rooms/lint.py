@@ -1,7 +1,6 @@
 from runner.cli import output
 from runner.cli.options import json_option, select_option
 from runner.cli.workspace import Workspace, project_command
-from runner.errors import RunnerError
 from runner.project.graph import select
 from runner.testing.lint import lint
 
@@ -19,11 +18,6 @@ def command(here: Workspace, patterns: tuple[str, ...]) -> None:
     """
     manifest = here.manifest()
     chosen = select(manifest, patterns or ["*"])
-    problems = lint(manifest, chosen)
-    if problems:
-        output.table([{"problem": problem} for problem in problems], "")
-        raise RunnerError(
-            f"{len(problems)} problems", "correct the SQL, or the needs in sql/manifest.toml"
-        )
+    output.refuse(lint(manifest, chosen), "correct the SQL, or the needs in sql/manifest.toml")
     output.say(f"lint: {len(chosen)} scripts read what they declare")
     output.data([])

@@ -46,12 +46,11 @@ def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) 
             **wanted,
         )
     output.data({"rows": loaded.rows, "rejected": loaded.rejected})
-    rows = "1 row" if loaded.rows == 1 else f"{loaded.rows:,} rows"
-    output.say(f"load: {rows} from {file} into {loaded.table}")
+    output.say(f"load: {output.number(loaded.rows, 'row')} from {file} into {loaded.table}")
     if loaded.is_behind:
         output.say(
             f"some are older than the watermark; read them: {output.program()} ingest --sweep"
         )
     if loaded.rejected:
-        lines = "1 line" if loaded.rejected == 1 else f"{loaded.rejected:,} lines"
+        lines = output.number(loaded.rejected, "line")
         output.warn(f"{lines} did not fit; public.load_rejects has the reasons", SHOW_REJECTS)
