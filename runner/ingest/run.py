@@ -1,6 +1,7 @@
 """One run of a pipeline, which is one transaction: what it reads, writes and promises."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from runner.ingest.columns import RUN_ID, stored_columns
 from runner.ingest.conditions import Conditions
 from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.source import Source, expected_seconds, inspect_source, read_clock
-from runner.ingest.windows import Window, Windows
+from runner.ingest.windows import Window
 from runner.ingest.writer import Counts, ReplicaWriter
 
 # More deletes than this, and than rows that stay, look like a source that was emptied by mistake.
@@ -107,39 +108,27 @@ class RunTransaction:
             seconds = expected_seconds(self.work, self.source)
         return self.horizons.has_table and seconds is not None and seconds <= QUICK_SECONDS
 
-    def search_all(self, high: str) -> Counts:
-        """Bring in what came late or changed anywhere below `high`, and odd rows, at once."""
-        started, horizon = time.monotonic(), self.horizons.table
-        condition = self.conditions.window_but_gaps(self.source.definition.start_at, high)
-        counts = self._merge(self.conditions.written_since(condition, horizon))
-        counts += self._load_odd_rows(horizon)
-        if not counts.changed:  # to write rows takes its time too
-            self.search_seconds = time.monotonic() - started
-        self._note_late_rows(counts, "in the whole table")
-        return counts
-
-    def search_table(self, high: str, windows: Windows, is_full: bool) -> Counts:
-        """Bring in what came late or changed anywhere below `high`, and odd rows.
+    def search_table(self, windows: Iterable[Window], is_full: bool = False) -> Counts:
+        """Bring in what came late or changed anywhere in these windows, and odd rows.
 
         With `is_full` every row is compared, whenever it was written.
         """
         started, horizon = time.monotonic(), None if is_full else self.horizons.table
         counts = self._load_odd_rows(horizon)
-        low = self.source.definition.start_at
-        while True:  # one statement a window, all in one snapshot
-            window = windows.next(low, high)
-            condition = self.conditions.window_but_gaps(low, window.high)
+        for window in windows:  # one statement each, all in one snapshot
+            condition = self.conditions.window_but_gaps(window.low, window.high)
             counts += self._merge(self.conditions.written_since(condition, horizon))
-            low = window.high
-            if window.is_last:
-                break
+        # To write rows takes its time too.
         if horizon is not None and not counts.changed:
             self.search_seconds = time.monotonic() - started
         self._note_late_rows(counts, "in the whole table")
+        return counts
+
+    def note_gaps(self) -> None:
+        """Say which undone windows a search of the whole table leaves out."""
         self.notes += [
             f"left out, because it was undone: {low} to {high}" for low, high in self.gaps
         ]
-        return counts
 
     def handle_deletes(self, is_forced: bool) -> Counts:
         """Do with rows that the source no longer has what the definition says.

@@ -3,6 +3,7 @@
 Queries: windows.sql.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -76,6 +77,14 @@ class Windows:
             if not self.pace.is_too_many(self._estimate(window)):
                 return window
             self.pace.halve()
+
+    def between(self, low: str, high: str) -> Iterator[Window]:
+        """Yield the windows from `low` to `high`."""
+        is_last = False
+        while not is_last:
+            window = self.next(low, high)
+            yield window
+            low, is_last = window.high, window.is_last
 
     def _estimate(self, window: Window) -> int:
         """Return how many rows the planner expects, from its statistics."""
