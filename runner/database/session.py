@@ -71,6 +71,10 @@ class QueryFailed(RunnerError):
         super().__init__(message, hint)
         self.sqlstate, self.context, self.reason = sqlstate, context, reason or message
 
+    def is_one_of(self, *codes: str) -> bool:
+        """Whether the error code is one of these, or begins as one of them."""
+        return (self.sqlstate or "").startswith(codes)
+
 
 class LockHeld(StartError):
     """Another runner holds the lock."""

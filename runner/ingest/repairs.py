@@ -92,7 +92,7 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
     try:
         found = attempt.work.named("ingest/repairs.ranges", **values)
     except QueryFailed as error:
-        if not (error.sqlstate or "").startswith("22"):
+        if not error.is_one_of("22"):
             raise
         raise UsageError(
             f"{low} to {high} is not a range of time",

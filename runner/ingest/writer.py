@@ -167,7 +167,7 @@ class ReplicaWriter:
                 self._balance(rows, condition, counts)
         except QueryFailed as error:
             is_duplicate = name == "append" and error.sqlstate == DUPLICATE_KEY
-            if not _is_about_data(error) or (is_duplicate and self.definition.key_columns):
+            if not error.is_one_of(*DATA_ERRORS) or (is_duplicate and self.definition.key_columns):
                 if is_staged and is_duplicate:
                     self._execute("drop_staged")
                 raise
@@ -210,7 +210,7 @@ class ReplicaWriter:
         try:
             self._execute("stage", source=self.source.relation, condition=condition)
         except QueryFailed as error:
-            if not _is_about_data(error):
+            if not error.is_one_of(*DATA_ERRORS):
                 raise
             raise RunnerError(
                 f"pipeline {self.definition.pipeline_name}: {error.message}",
@@ -230,7 +230,7 @@ class ReplicaWriter:
                 with self.work.savepoint():
                     return self._write(name, STAGED, part)
             except QueryFailed as error:
-                if not _is_about_data(error):
+                if not error.is_one_of(*DATA_ERRORS):
                     raise
                 if low < high:
                     middle = (low + high) // 2
@@ -339,7 +339,3 @@ def _assignments(names: Sequence[str]) -> sql.Composed:
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max(filter(None, (one, other)), default=None)
-
-
-def _is_about_data(error: QueryFailed) -> bool:
-    return (error.sqlstate or "").startswith(DATA_ERRORS)
