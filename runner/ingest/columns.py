@@ -1,14 +1,13 @@
 """Columns of a source and of its replica, as the catalogue has them. Queries: columns.sql."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from runner.database.names import relation
 from runner.database.session import Session
-from runner.errors import StartError
+from runner.errors import StartError, did_you_mean
 from runner.ingest.pipelines import PipelineDefinition
 
 RUN_ID, DELETED_AT = "_run_id", "_deleted_at"
@@ -87,14 +86,7 @@ def source_columns(session: Session, definition: PipelineDefinition) -> list[Col
             f"pipeline {name}: source {source} does not exist, or this role cannot see it",
             "correct source_relation in orchestrator.pipeline_definitions",
         )
-    _refuse_reserved(definition, list(columns))
-    for needed in (definition.cursor_column, *definition.key_columns):
-        if needed not in columns:
-            raise StartError(
-                f"pipeline {name}: {source} has no column {needed}",
-                _nearest(needed, columns)
-                or "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
-            )
+    refuse_names(definition, columns)
     cursor = columns[definition.cursor_column]
     if not cursor.type.startswith("timestamp"):
         raise StartError(
@@ -104,25 +96,27 @@ def source_columns(session: Session, definition: PipelineDefinition) -> list[Col
     return list(columns.values())
 
 
-def _nearest(name: str, columns: Iterable[str]) -> str | None:
-    """Return a hint at the column that was meant: the case of letters counts."""
-    by_case = {column.lower(): column for column in columns}
-    found = difflib.get_close_matches(name.lower(), by_case, 1)
-    return f"did you mean {by_case[found[0]]}?" if found else None
-
-
-def _refuse_reserved(definition: PipelineDefinition, columns: Sequence[str]) -> None:
-    """Refuse a source with columns of our names, which would take the place of ours."""
+def refuse_names(definition: PipelineDefinition, columns: Collection[str]) -> None:
+    """Refuse a source without its cursor or its key, or with columns of our names, which would take
+    the place of ours.
+    """
+    pipeline, source = definition.pipeline_name, definition.source_relation
     # Only the clock of another PostgreSQL makes ages of what its view calls so.
     ours = {ROW_AGE} if definition.clock_relation else set()
     taken = [name for name in columns if name in RESERVED_COLUMNS and name not in ours]
     if taken:
-        source = definition.source_relation
         raise StartError(
-            f"pipeline {definition.pipeline_name}: {source} has a column {', '.join(taken)}, a name"
-            " that is reserved",
+            f"pipeline {pipeline}: {source} has a column {', '.join(taken)}, a name that is"
+            " reserved",
             f"read a view of {source} in which the column has another name",
         )
+    for needed in (definition.cursor_column, *definition.key_columns):
+        if needed not in columns:
+            otherwise = "correct cursor_column or key_columns in orchestrator.pipeline_definitions"
+            raise StartError(
+                f"pipeline {pipeline}: {source} has no column {needed}",
+                did_you_mean(needed, columns, otherwise),
+            )
 
 
 def _columns(session: Session, name: str) -> list[Column]:

@@ -14,7 +14,7 @@ from runner.database.locks import lock_exclusively
 from runner.database.names import join, relation
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
-from runner.ingest.columns import REPLICA_COLUMNS, ROW_AGE, RUN_ID, Column, comment_on
+from runner.ingest.columns import REPLICA_COLUMNS, ROW_AGE, RUN_ID, Column, comment_on, refuse_names
 from runner.ingest.pipelines import PipelineDefinition
 
 
@@ -66,10 +66,19 @@ def compare(
     source = [column for column in source if column.name != ROW_AGE]
     source_name, target = definition.source_relation, definition.target_relation
     retyped = _retyped(definition, source, stored)
-    _refuse_names(definition, source, stored)
+    refuse_names(definition, [column.name for column in source])
     _refuse_types(definition, [pair for pair in retyped if pair[0].name not in followed])
     drift = Drift(definition.pipeline_name, target)
     known = {column.name for column in stored}
+    wanted = (definition.cursor_column, *definition.key_columns, RUN_ID)
+    if missing := [name for name in dict.fromkeys(wanted) if name not in known]:
+        raise StartError(
+            f"pipeline {definition.pipeline_name}: {target} has no column {', '.join(missing)},"
+            " which the pipeline needs",
+            # Its rows may be all that is left of what the source no longer has.
+            f"give the replica a new place: alter table {target} rename to a name that is free; the"
+            " next ingest creates and loads it again",
+        )
     for column in (column for column in source if column.name not in known):
         type_name = definition.column_types.get(column.name, column.definition)
         drift.alter("add column {} {}", column.name, sql.SQL(type_name))
@@ -135,45 +144,6 @@ def _retyped(
         and column.name not in definition.column_types
         and column.type != before[column.name].type
     ]
-
-
-def _refuse_names(
-    definition: PipelineDefinition, source: Iterable[Column], stored: Iterable[Column]
-) -> None:
-    pipeline, name = definition.pipeline_name, definition.source_relation
-    target = definition.target_relation
-    in_source, in_replica = ({column.name for column in columns} for columns in (source, stored))
-    for reserved in REPLICA_COLUMNS:
-        if reserved in in_source:
-            raise StartError(
-                f"pipeline {pipeline}: {name} has a column {reserved}, a name that is reserved for"
-                " replicas",
-                f"read a view of {name} that gives the column another name",
-            )
-    wanted = [definition.cursor_column, *definition.key_columns]
-    for table, columns, names, hint in (
-        (
-            name,
-            in_source,
-            wanted,
-            "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
-        ),
-        (
-            target,
-            in_replica,
-            [*wanted, RUN_ID],
-            # Its rows may be all that is left of what the source no longer has.
-            f"give the replica a new place: alter table {target} rename to a name that is free; the"
-            " next ingest creates and loads it again",
-        ),
-    ):
-        missing = [column for column in dict.fromkeys(names) if column not in columns]
-        if missing:
-            raise StartError(
-                f"pipeline {pipeline}: {table} has no column {', '.join(missing)}, which the"
-                " pipeline needs",
-                hint,
-            )
 
 
 def _refuse_types(definition: PipelineDefinition, stuck: Sequence[tuple[Column, Column]]) -> None:
