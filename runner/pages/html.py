@@ -1,13 +1,19 @@
-"""Fills the templates in static/ and escapes all values: names and comments can hold anything."""
+"""Fills the templates in static/ and escapes all values: names and comments can hold anything; and
+writes pages.
+"""
 
 import base64
 import hashlib
+import os
 import re
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from runner.errors import RunnerError
 
 FOLDER = Path(__file__).with_name("static")
 # Characters that no XML may hold, even escaped, and those that reverse the text after them.
@@ -50,3 +56,17 @@ def showable(text: str) -> str:
 def _finalize(value: Any) -> Any:
     """Replace such characters in plain text; markup has been here before."""
     return showable(value) if type(value) is str else value
+
+
+def put(file: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file, and put it in its place once all of it is written."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+        ) as fresh:
+            fresh.write(text)
+        os.chmod(fresh.name, mode)
+        os.replace(fresh.name, file)
+    except OSError as error:
+        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

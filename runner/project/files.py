@@ -1,10 +1,8 @@
-"""Finds the files of a project, or the packaged ones it does without, and writes files."""
+"""Finds the files of a project, or the packaged ones it does without."""
 
-import os
-import tempfile
 from pathlib import Path
 
-from runner.errors import RunnerError, StartError
+from runner.errors import StartError
 from runner.project.scripts import tables_created
 
 PACKAGE = Path(__file__).parents[1]
@@ -57,17 +55,3 @@ def tables_of(project: Path, layer: str) -> list[str]:
     """Return the tables that schema/<layer>.sql creates under fixed names; none without it."""
     file = find(project, Path("schema", f"{layer}.sql"))
     return tables_created(read_text(file)) if file.is_file() else []
-
-
-def put(file: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file, and put it in its place once all of it is written."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
-        ) as fresh:
-            fresh.write(text)
-        os.chmod(fresh.name, mode)
-        os.replace(fresh.name, file)
-    except OSError as error:
-        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error
