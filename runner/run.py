@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
+from runner.build import transaction
 from runner.build.build import build
-from runner.build.plan import Step
-from runner.build.transaction import BuildResult, ScriptResult
+from runner.build.transaction import BuildResult
 from runner.database import ledger
 from runner.database.session import Database, LockHeld
 from runner.errors import RunnerError, UsageError, was_interrupted
@@ -28,29 +27,17 @@ UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 LONGEST_HOURS = 168
 
 
-class Listener(Protocol):
-    """Hears of the work while it goes on."""
+class Listener(transaction.Listener):
+    """Hears of a round while it goes on; override what you want to know."""
 
     def loaded(self, run: RunResult) -> None:
         """A run of a pipeline is committed."""
-
-    def starting(self, step: Step, index: int, count: int) -> None:
-        """A script begins: number `index`, from 0, of `count`."""
-
-    def result(self, done: ScriptResult) -> None:
-        """A script has run."""
 
     def warn(self, message: str, hint: str | None = None) -> None:
         """Something needs attention, although the work goes on."""
 
 
-class Silent:
-    """Hears of everything and says nothing."""
-
-    def _ignore(self, *arguments: Any, **options: Any) -> None:
-        pass
-
-    loaded = starting = result = warn = _ignore
+Silent = Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +129,7 @@ def run_all(
     done = BuildResult()
     try:
         if not skipped:
-            done = build(database, manifest, Target(), (), listener.result, listener.starting)
+            done = build(database, manifest, Target(), listener=listener)
     except LockHeld as error:
         if not leave_to_others:
             raise

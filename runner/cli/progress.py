@@ -11,13 +11,14 @@ from runner.build.plan import Step
 from runner.build.transaction import ScriptResult
 from runner.cli.output import is_terminal, row_counts, say, style, warn
 from runner.ingest.pipeline import RunResult
+from runner.run import Listener
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
 @dataclass(slots=True)
-class Live:
+class Live(Listener):
     """The listener of the command line. A pipe gets a line for each result, a terminal one line
     that moves; results are kept for the summary.
     """

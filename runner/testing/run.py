@@ -9,11 +9,10 @@ from itertools import groupby
 
 from runner.build.checks import CheckFailed
 from runner.build.compose import Composer
-from runner.build.evidence import Evidence
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.build.transaction import BuildTransaction
 from runner.database import ledger
-from runner.database.ledger import Position
+from runner.database.ledger import Evidence, Position
 from runner.database.session import BUILD_LOCK, CONNECTION_LOST, Database, QueryFailed, lock_number
 from runner.errors import RunnerError, StartError
 from runner.project.graph import change_sets, order
@@ -185,8 +184,6 @@ class _CaseRunner:
                 target=target,
                 work=session,
                 evidence=Evidence(None, self._begin(), target.name),
-                on_result=lambda result: None,
-                starting=lambda step, index, count: None,
             )
             steps = [Step(script, mode, NEVER_BUILT) for script in scripts]
             # The tables were just created from their DDL, so they have its shape.

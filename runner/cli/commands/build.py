@@ -23,13 +23,5 @@ def command(here: Workspace, patterns: tuple[str, ...], jobs: int | None, target
     """
     manifest = here.manifest()
     with live() as progress:
-        done = build(
-            here.database(),
-            manifest,
-            target,
-            patterns,
-            progress.result,
-            progress.starting,
-            jobs,
-        )
+        done = build(here.database(), manifest, target, patterns, jobs, progress)
     show_build.show(done, progress)

@@ -21,5 +21,5 @@ def command(here: Workspace, jobs: int | None, target: Target) -> None:
     """
     manifest = here.manifest()
     with live() as progress:
-        done = rebuild(here.database(), manifest, target, jobs, progress.result, progress.starting)
+        done = rebuild(here.database(), manifest, target, jobs, progress)
     show_build.show(done, progress, "rebuild")

@@ -26,9 +26,7 @@ def command(here: Workspace, repair: bool, jobs: int | None, target: Target) -> 
     """
     manifest = here.manifest()
     with live() as progress:
-        found = verify(
-            here.database(), manifest, target, jobs, repair, progress.result, progress.starting
-        )
+        found = verify(here.database(), manifest, target, jobs, repair, progress)
     show_build.differences(found.differences, target.name, "rebuilt")
     if found.repair:
         show_build.summary(found.repair, progress, "repair")
