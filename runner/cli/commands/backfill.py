@@ -21,8 +21,8 @@ def command(here: Workspace, pipeline: str, low: str | None, high: str | None) -
     Example: python -m runner backfill event_stream --from 2026-05-01 --to 2026-06-01
     """
     with show_ingest.shown("backfill") as progress:
-        controller = open_pipeline(here.database(), here.folder, pipeline)
+        controller = open_pipeline(here.database(), here.folder, pipeline, progress)
         if low is None and high is None:
-            controller.fill_gaps(progress.loaded)
+            controller.fill_gaps()
         else:
-            controller.backfill(low or "-infinity", high or "infinity", progress.loaded)
+            controller.backfill(low or "-infinity", high or "infinity")

@@ -20,5 +20,4 @@ def command(here: Workspace, pipeline: str, force: bool) -> None:
     Example: python -m runner reconcile utm_campaigns
     """
     with show_ingest.shown("reconcile") as progress:
-        controller = open_pipeline(here.database(), here.folder, pipeline)
-        controller.reconcile(progress.loaded, force)
+        open_pipeline(here.database(), here.folder, pipeline, progress).reconcile(force)

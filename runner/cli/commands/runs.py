@@ -135,5 +135,4 @@ def undo(here: Workspace, run_id: int, yes: bool) -> None:
     if not yes:
         output.confirm("take it back?", "--yes takes it back without asking")
     with show_ingest.shown("undo") as progress:
-        controller = open_pipeline(here.database(), here.folder, run["pipeline"])
-        controller.undo(run_id, progress.loaded)
+        open_pipeline(here.database(), here.folder, run["pipeline"], progress).undo(run_id)
