@@ -17,7 +17,6 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql import factories
 
-from runner.database import embedded
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.ingest import source
@@ -25,8 +24,9 @@ from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 from tests.support import PROJECT, earn, insert_events, run_all
+from tests.support.throwaway import ThrowawayServer
 
-SERVER = pytest.StashKey[embedded.Server]()
+SERVER = pytest.StashKey[ThrowawayServer]()
 FOLDER = pytest.StashKey[Path]()
 MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30
 
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
         folder.chmod(0o755)  # as root, the server's user has to pass; its data folder is private
         config.stash[FOLDER] = folder
         try:
-            config.stash[SERVER] = embedded.Server(folder / "data", embedded.TEST).child()
+            config.stash[SERVER] = ThrowawayServer(folder / "data").start()
         except RunnerError as error:
             raise pytest.UsageError(error.message, error.hint or "") from error
         os.environ["TEST_DATABASE_URL"] = config.stash[SERVER].uri

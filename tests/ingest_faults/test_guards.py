@@ -21,7 +21,6 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from runner.database.embedded import TEST, Server
 from runner.database.queries import queries
 from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
@@ -36,6 +35,7 @@ from runner.setup import schema
 from tests.ingest_faults.arena import Arena
 from tests.ingest_faults.death import Boundary, watched
 from tests.support import PROJECT
+from tests.support.throwaway import ThrowawayServer
 
 SECOND = "- interval '1 second'"
 MOMENT = "- interval '0 seconds'"
@@ -483,20 +483,20 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
 
 
 @pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
+def own_server() -> Iterator[ThrowawayServer]:
     """A server that nobody else writes to: an open transaction of another test, also in another
     database, holds every horizon back, and would stand in for a guard that is gone.
     """
     folder = Path(tempfile.mkdtemp(prefix="milepost-"))
     folder.chmod(0o755)
-    server = Server(folder / "data", TEST).child()
+    server = ThrowawayServer(folder / "data").start()
     yield server
     server.close()
     shutil.rmtree(folder)
 
 
 @pytest.fixture
-def database(own_server: Server) -> Iterator[Database]:
+def database(own_server: ThrowawayServer) -> Iterator[Database]:
     name = f"guards_{uuid.uuid4().hex}"
     with psycopg.connect(own_server.uri, autocommit=True) as connection:
         connection.execute(sql.SQL(f"create database {name}"))

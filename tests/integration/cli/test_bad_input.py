@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from runner.database.session import Database
 from tests.support import PROJECT, earn, edit, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import SLEEPS, assert_refused, command, environ, wait_until
+from tests.support.throwaway import ThrowawayServer
 
 
 @pytest.fixture
@@ -47,10 +48,7 @@ def report(database: Database) -> list[dict[str, object]]:
 
 def test_a_wrong_password_is_said_in_one_line(open_folder: Path) -> None:
     """A server of its own that asks for passwords."""
-    from runner.database import embedded
-
-    server = embedded.Server(open_folder / "data", embedded.TEST)
-    server.child()
+    server = ThrowawayServer(open_folder / "data").start()
     try:
         rules = server.data / "pg_hba.conf"
         with psycopg.connect(server.uri, autocommit=True) as connection:

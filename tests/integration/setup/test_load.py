@@ -24,7 +24,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.database import embedded
 from runner.database.session import Database, LockHeld, QueryFailed
 from runner.errors import RunnerError
 from runner.project.manifest import load as manifest
@@ -34,6 +33,7 @@ from runner.setup import schema
 from runner.setup.load_csv import Loaded, load
 from tests.support import PROJECT, ingest, query, scalar
 from tests.support.commands import assert_refused, command, environ, wait_until
+from tests.support.throwaway import ThrowawayServer
 
 COLUMNS = (
     "event_time",
@@ -613,7 +613,7 @@ def small_disk() -> Iterator[Database]:
         shutil.rmtree(folder)
         pytest.skip("tmpfs cannot be mounted here")
     try:
-        server = embedded.Server(folder / "data", embedded.TEST).child()
+        server = ThrowawayServer(folder / "data").start()
         space = disk / "space"
         space.mkdir()
         shutil.chown(space, (folder / "data").stat().st_uid)
