@@ -44,16 +44,17 @@ class CaseResult:
         return not self.after
 
 
+@dataclass(eq=False)
 class _CaseFailed(Exception):
     """A build of a case does not do what it should."""
 
-    def __init__(self, after: str, error: str, mismatches: Sequence[Mismatch] = ()) -> None:
-        super().__init__(after)
-        self.after, self.error, self.mismatches = after, error, tuple(mismatches)
+    after: str
+    error: str = ""
+    mismatches: Sequence[Mismatch] = ()
 
     def result(self, case: Case, started: float) -> CaseResult:
         seconds = time.monotonic() - started
-        return CaseResult(case, seconds, self.after, self.error, self.mismatches)
+        return CaseResult(case, seconds, self.after, self.error, tuple(self.mismatches))
 
 
 def run_cases(
@@ -227,4 +228,4 @@ def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[li
 def _raise_for(after: str, found: Sequence[Mismatch | None]) -> None:
     mismatches = [mismatch for mismatch in found if mismatch]
     if mismatches:
-        raise _CaseFailed(after, "", mismatches)
+        raise _CaseFailed(after, mismatches=mismatches)
