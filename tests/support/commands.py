@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from runner.database.session import Database
-from tests.support import PROJECT, scalar
+from tests.support import PROJECT, forking, scalar
 
 # Only in this test's own database: others run beside it on the same server.
 SLEEPS = """
@@ -25,10 +25,13 @@ def command(
     *arguments: str, database: Database | None = None, project: Path = PROJECT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line in a project, on a database, and nobody to ask."""
-    return subprocess.run(
+    environment = environ(database, **environment)
+    if "PYTHONIOENCODING" not in environment:
+        return forking.run([*arguments], project, environment, timeout=120)
+    return subprocess.run(  # the interpreter asks for that one when it starts
         [sys.executable, "-m", "runner", *arguments],
         cwd=project,
-        env=environ(database, **environment),
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from runner.database.session import Database
 from tests.support import PROJECT, earn, edit, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import SLEEPS, assert_refused, command, environ, wait_until
+from tests.support.databases import Moulds, apply_schema
 from tests.support.throwaway import ThrowawayServer
 
 
@@ -32,11 +33,15 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def built(database: Database) -> Database:
+def _build_four_days(database: Database) -> None:
     insert_events(database, [earn(day, f"u_{day % 2}", 5) for day in range(4)])
     run_all(database)
-    return database
+
+
+@pytest.fixture
+def built(moulds: Moulds) -> Iterator[Database]:
+    with moulds.clone(apply_schema, _build_four_days) as database:
+        yield database
 
 
 def report(database: Database) -> list[dict[str, object]]:
