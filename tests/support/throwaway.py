@@ -5,9 +5,8 @@ import time
 from pathlib import Path
 from typing import Self
 
-from runner.database.binaries import make_folder, remove
-
 from runner.database.embedded import FAST, Server
+from runner.database.embedded.binaries import make_folder, remove
 from runner.database.embedded.programs import explained, failed
 from runner.database.embedded.server import START_SECONDS, Settings
 from runner.errors import StartError
