@@ -14,7 +14,7 @@ from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Reach
 from runner.ingest.replica import ensure_replica
 from runner.ingest.run import RunResult, RunTransaction
-from runner.ingest.source import inspect_source
+from runner.ingest.source import Source, inspect_source
 from runner.ingest.windows import MAX_SHARE, Pace, Window, Windows
 from runner.ingest.writer import Counts
 
@@ -50,6 +50,7 @@ class Call:
     failing: str = ""
 
 
+@dataclass(slots=True)
 class Attempt:
     """One try at a pipeline's work. Made when its locks are held, so nothing it has read changes.
 
@@ -57,21 +58,16 @@ class Attempt:
     survives their rollback.
     """
 
-    def __init__(
-        self,
-        call: Call,
-        work: Session,
-        evidence: Session,
-        definition: PipelineDefinition,
-        project: Path,
-    ) -> None:
-        self.call = call
-        self.work = work
-        self.evidence = evidence
-        self.definition = definition
-        self.project = project
-        with self.recorded("window", definition.watermark):
-            self.source = inspect_source(work, definition, project)
+    call: Call
+    work: Session
+    evidence: Session
+    definition: PipelineDefinition
+    project: Path
+    source: Source = field(init=False)
+
+    def __post_init__(self) -> None:
+        with self.recorded("window", self.definition.watermark):
+            self.source = inspect_source(self.work, self.definition, self.project)
             self._ensure_replica()
 
     def run(

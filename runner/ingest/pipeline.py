@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.database import ledger, retry
@@ -24,6 +25,7 @@ from runner.ingest.run import RunResult
 __all__ = ["IngestionPipeline", "RunResult"]
 
 
+@dataclass(frozen=True, slots=True)
 class IngestionPipeline:
     """Brings the rows of one source into its replica, one run and one transaction at a time.
 
@@ -31,17 +33,10 @@ class IngestionPipeline:
     Whoever runs the same pipeline at the same time gets LockHeld.
     """
 
-    def __init__(
-        self,
-        pipeline_id: int,
-        database: Database,
-        project: Path,
-        listener: Listener = SILENT,
-    ) -> None:
-        self.pipeline_id = pipeline_id
-        self.database = database
-        self.project = project
-        self.listener = listener
+    pipeline_id: int
+    database: Database
+    project: Path
+    listener: Listener = SILENT
 
     def run(self, wait_seconds: float = 60.0, sweep: bool = False) -> list[RunResult]:
         """Load everything that was committed when this was called; the last run may be empty.
