@@ -34,8 +34,8 @@ from tests.support import (
     run_all,
     scalar,
 )
-from tests.support.commands import wait_until
 from tests.support.listeners import Hearing
+from tests.support.waiting import wait_for
 
 SHIPPED = load(PROJECT)
 TABLES = [
@@ -334,7 +334,7 @@ module.build(Database({full.conninfo!r}), load(Path({str(PROJECT)!r})), Target()
     before = oids(full)
     done = subprocess.run([sys.executable, "-c", text], cwd=PROJECT, check=False)
     assert done.returncode == -signal.SIGKILL
-    wait_until(
+    wait_for(
         full,
         "select not exists (select from pg_stat_activity where application_name like 'milepost b%'"
         " and datname = current_database())",

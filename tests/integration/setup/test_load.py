@@ -33,7 +33,8 @@ from runner.setup import load_csv as loading
 from runner.setup import schema
 from runner.setup.load_csv import Loaded, load
 from tests.support import PROJECT, ingest, query, scalar
-from tests.support.commands import assert_refused, command, environ, wait_until
+from tests.support.commands import assert_refused, command, environ
+from tests.support.waiting import wait_for
 
 COLUMNS = (
     "event_time",
@@ -554,13 +555,13 @@ def test_a_signal_during_the_last_statement_leaves_nothing(
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            wait_until(
+            wait_for(
                 database,
                 "select exists (select from pg_stat_activity where wait_event_type = 'Lock'"
                 " and datname = current_database() and query ~ 'insert into public.event_stream')",
             )
             process.send_signal(number)
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "interrupted" in said
     assert_no_trace(database)
