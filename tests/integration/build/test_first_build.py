@@ -191,7 +191,14 @@ THINGS = {
 }
 
 
-@pytest.mark.parametrize("thing", THINGS)
+# One that stands on the table, one of its properties, one that points to it, one that is said of it.
+QUICK = ("view of a view", "row security", "foreign key", "comment")
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [thing if thing in QUICK else pytest.param(thing, marks=pytest.mark.slow) for thing in THINGS],
+)
 def test_what_somebody_gave_a_table_stays_with_it(full: Database, thing: str) -> None:
     make, is_there = THINGS[thing]
     query(full, make)
