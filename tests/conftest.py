@@ -1,4 +1,7 @@
-"""One PostgreSQL server for the whole test session, thrown away with its data at the end.
+"""A PostgreSQL server for each worker of the tests, thrown away with its data at the end.
+
+Workers share none, because a transaction that is open in any database of a server holds back what
+an ingest may read in all of them, and roles belong to all of them too.
 
 Set TEST_DATABASE_URL to use a server of your own instead. Tests never look at DATABASE_URL.
 """
@@ -28,10 +31,9 @@ MEMORY, ROOM = Path("/dev/shm"), 2 * 2**30
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the server before pytest-xdist starts its workers, which find it in the environment."""
     _forget_other_servers()
     _hear_signals()
-    if not os.environ.get("TEST_DATABASE_URL") and not config.option.collectonly:
+    if not os.environ.get("TEST_DATABASE_URL") and _runs_tests(config):
         folder = Path(tempfile.mkdtemp(prefix="milepost-", dir=_in_memory()))
         folder.chmod(0o755)  # as root, the server's user has to pass; its data folder is private
         config.stash[FOLDER] = folder
@@ -40,6 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
         except RunnerError as error:
             raise pytest.UsageError(error.message, error.hint or "") from error
         os.environ["TEST_DATABASE_URL"] = config.stash[SERVER].uri
+
+
+def _runs_tests(config: pytest.Config) -> bool:
+    """Whether this process does, and not only others that it starts."""
+    is_worker = hasattr(config, "workerinput")
+    return is_worker or not (config.option.collectonly or config.getoption("tx", None))
 
 
 def _in_memory() -> Path | None:

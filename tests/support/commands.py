@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 import sysconfig
-import time
 from pathlib import Path
 
 from runner.database.session import Database
-from tests.support import PROJECT, forking, scalar
+from tests.support import PROJECT, forking
 
-# Only in this test's own database: others run beside it on the same server.
+# Only in this test's own database: others may run beside it on the same server.
 SLEEPS = """
 select exists (
     select from pg_stat_activity
@@ -56,14 +55,6 @@ def assert_refused(
     assert sum(line.startswith("error: ") for line in lines) == 1, done.stderr
     assert all(text in done.stderr for text in said), done.stderr
     assert any(line.startswith("hint: ") for line in lines) == hint, done.stderr
-
-
-def wait_until(database: Database, condition: str) -> None:
-    for _ in range(200):
-        if scalar(database, condition):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"never true: {condition}")
 
 
 class Installed:

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +20,7 @@ from runner.database import embedded
 from runner.database.embedded import binaries
 from runner.errors import StartError
 from tests.support.throwaway import ThrowawayServer
+from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).parents[3]
 
@@ -250,10 +250,3 @@ def execute(server: embedded.Server, statements: str) -> str:
         assert cursor is not None
         row = cursor.fetchone() if cursor.description else None
         return str(row[0]) if row else ""
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, "waited 20 s in vain"
-        time.sleep(0.02)

@@ -25,7 +25,7 @@ def core(site: Path, tmp_path: Path, database: Database) -> Installed:
     return Installed(copy, database)
 
 
-@pytest.mark.parametrize("also", [(), ("cli/rooms",)])
+@pytest.mark.parametrize("also", [("cli/rooms",), pytest.param((), marks=pytest.mark.slow)])
 def test_without_its_rooms_the_core_ingests_builds_plans_and_tells_its_status(
     core: Installed, project: Path, no_margin: None, also: tuple[str, ...]
 ) -> None:
