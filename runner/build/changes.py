@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
+from runner.database.equality import Equality
 from runner.database.queries import named_query
 from runner.database.session import Row, Session
 from runner.errors import RunnerError
@@ -49,7 +50,7 @@ def publish_difference(session: Session, live: str, rows: Rows) -> str:
         "added": plain(rows.added),
         "columns": _list("{0}", shape),
         "keys": _list("{0}", _keys(shape)),
-        "is_same_key": _is_same_key(shape, "removed"),
+        "is_same_key": _is_same_key(session, live, shape, "removed"),
         "action": action,
     }
     return _render("publish", values)
@@ -76,7 +77,7 @@ def restatement(session: Session, run_id: int, table_name: str, live: str, fresh
         "stored_keys": _list("stored.{0}", _keys(shape)),
         "day": plain(days[0]) if days else sql.SQL("null::date"),
         "stored_day": plain("stored", days[0]) if days else sql.SQL("null::date"),
-        "is_same_key": _is_same_key(shape, "fresh"),
+        "is_same_key": _is_same_key(session, live, shape, "fresh"),
     }
     return _render("restate", values)
 
@@ -104,13 +105,14 @@ def _list(form: str, columns: list[Row]) -> sql.Composed:
     return sql.SQL(", ").join(sql.SQL(form).format(name) for name in names)
 
 
-def _is_same_key(shape: list[Row], other: str) -> sql.Composed:
+def _is_same_key(session: Session, live: str, shape: list[Row], other: str) -> sql.Composed:
     """Compare by `=` where possible, because only that can be a hash join. A column of a key may be
     null, as the cohort of an average is.
     """
+    equality = Equality(session, live)
     conditions = []
     for column in _keys(shape):
         name = column["column_name"]
-        comparison = "=" if column["is_required"] else "is not distinct from"
-        conditions.append(plain(f"stored.{name} {comparison} {other}.{name}"))
+        compare = equality.equal if column["is_required"] else equality.same
+        conditions.append(compare(column["name"], plain("stored", name), plain(other, name)))
     return sql.SQL(" and ").join(conditions)

@@ -10,6 +10,7 @@ from psycopg import sql
 from runner.build.compose import PRELUDE
 from runner.build.shape import columns, indexes, shape_differences
 from runner.database import ledger
+from runner.database.equality import Equality
 from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import Database, Session
@@ -93,7 +94,6 @@ def compare(
 
     Columns are matched by name. The snapshot is that of the caller's transaction.
     """
-    session.run("set local search_path = pg_catalog")  # so that views name every schema
     not_results = change_sets(manifest)
     return [
         _compare(session, script, f"{script.layer}.{table}", left, right)
@@ -153,9 +153,14 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     def array(columns: Sequence[str], form: str) -> sql.Composed:
         return sql.SQL("array[{}]::text[]").format(each(columns, form))
 
-    same = sql.SQL(" and ").join(
-        sql.SQL("one.{0} = other.{0}").format(sql.Identifier(column)) for column in key
-    )
+    equality = Equality(session, tables[0])
+    changed = [
+        sql.SQL("case when not ({}) then {} end").format(
+            equality.same(column, *(sql.Identifier(side, column) for side in ("one", "other"))),
+            sql.Literal(column),
+        )
+        for column in both
+    ]
     values = {
         "left": plain(tables[0]),
         "right": plain(tables[1]),
@@ -167,8 +172,8 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
         "names": array(both, "{2}"),
         "left_texts": array(both, "one.{0}{1}"),
         "right_texts": array(both, "other.{0}{1}"),
-        "changed": array(both, "case when one.{0} is distinct from other.{0} then {2} end"),
-        "is_same_key": same if is_keyed else sql.SQL("false"),
+        "changed": sql.SQL("array[{}]::text[]").format(join(changed)),
+        "is_same_key": equality.all_equal(key if is_keyed else [], "one", "other"),
     }
 
     def text(query: str) -> str:
@@ -195,5 +200,4 @@ def _other_parts(session: Session, left: str, right: str) -> list[str]:
 def _key(session: Session, table: str) -> list[str]:
     """Return the columns of a table's key; none if it has no key."""
     shape = session.named("database/ledger.table_shape", table=table)
-    names = [column["column_name"] for column in shape if column["is_key"]]
-    return [re.sub(r'^"(.*)"$', r"\1", name).replace('""', '"') for name in names]
+    return [column["name"] for column in shape if column["is_key"]]

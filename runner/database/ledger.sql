@@ -476,6 +476,7 @@ with keys as (
 )
 
 select
+    attributes.attname as name,
     quote_ident(attributes.attname) as column_name,
     attributes.attnum = any(keys.conkey) as is_key,
     attributes.attnotnull as is_required,

@@ -28,7 +28,10 @@ LOAD_LOCK = 0x4D50_0004
 
 # For every session. Set by statements, because the address may have `options` already.
 SETTINGS = (
-    "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set client_min_messages = 'warning';"
+    # Before anything else: who may create in a schema of the path could put a function of theirs in
+    # the place of one of PostgreSQL's, and run it as this role. All other names have their schema.
+    "set search_path = pg_catalog, pg_temp;"
+    " set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set client_min_messages = 'warning';"
     # What is kept as text, or compared as text, is written in one way.
     " set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex';"
     " set xmloption = 'content'; set quote_all_identifiers = off;"

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
+from runner.database.equality import Equality
 from runner.database.names import join
 from runner.database.session import Session
 from runner.ingest.columns import RUN_ID
@@ -64,11 +65,11 @@ def as_json(forms: Sequence[Form], alias: str) -> sql.Composed:
 
 
 def image_values(
-    target: sql.Identifier, forms: Sequence[Form], keys: Sequence[str]
+    target: sql.Identifier, forms: Sequence[Form], keys: Sequence[str], equality: Equality
 ) -> dict[str, Any]:
     """Return what the statements that keep images, and give them back, are written in.
 
-    `forms` are those of the replica.
+    `forms` and `equality` are those of the replica.
     """
     by_name = {form.name: form for form in forms}
     return {
@@ -80,9 +81,9 @@ def image_values(
         "image_object": _image_object(forms),
         "key_object": key_object([by_name[key] for key in keys], "stored"),
         "image_keys": join([_of("(images.image)", key) for key in keys]),
-        "is_key_of_image": is_same_key(keys, "(images.image)", "stored"),
-        "is_same_image": is_same_key(keys, "(images.image)", "(former.image)"),
-        "is_waiting_stored": is_same_key(keys, "(waiting.key_row)", "stored"),
+        "is_key_of_image": equality.all_equal(keys, "(images.image)", "stored"),
+        "is_same_image": equality.all_equal(keys, "(images.image)", "(former.image)"),
+        "is_waiting_stored": equality.all_equal(keys, "(waiting.key_row)", "stored"),
         "restored_columns": join(
             [_of("(former.image)", form.name) for form in forms if form.name != RUN_ID]
         ),
@@ -94,15 +95,6 @@ def key_object(keys: Sequence[Form], alias: str) -> sql.Composed:
     """Return the arguments of jsonb_build_object() for a key."""
     return join(
         [sql.SQL("{}, {}").format(sql.Literal(key.name), key.readable(alias)) for key in keys]
-    )
-
-
-def is_same_key(keys: Sequence[str], one: str, other: str) -> sql.Composed:
-    """Return the condition that two rows have the same key: each an alias, or a row in a column."""
-    if not keys:
-        return sql.SQL("false").format()
-    return sql.SQL(" and ").join(
-        sql.SQL("{} = {}").format(_of(one, key), _of(other, key)) for key in keys
     )
 
 
