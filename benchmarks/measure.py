@@ -23,6 +23,17 @@ PROJECT = Path(__file__).parent.parent
 RUNNER = [sys.executable, "-m", "runner", "--project", str(PROJECT)]
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
+# Runs a command and prints its wall time, CPU and peak memory. A process begins with the peak of
+# the one that made it, so a small one makes it, not a benchmark that holds its own figures.
+_SPAWN = """
+import json, os, resource, subprocess, sys, time
+started = time.perf_counter()
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+wall, used = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([wall, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+sys.exit(code)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -99,20 +110,17 @@ class Server:
 
     def command_cost(self, command: Sequence[str | Path], **environment: str) -> tuple[Cost, float]:
         """The cost of a command in a process of its own, and its peak memory in MB."""
-        server, wall = self.cpu(), time.perf_counter()
-        quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
-        process = os.posix_spawn(
-            str(command[0]),
-            [str(word) for word in command],
-            {**os.environ, "DATABASE_URL": self.uri, **environment},
-            file_actions=quiet,
+        server = self.cpu()
+        result = subprocess.run(
+            [sys.executable, "-S", "-c", _SPAWN, *command],
+            env={**os.environ, "DATABASE_URL": self.uri, **environment},
+            capture_output=True,
+            text=True,
         )
-        _, status, usage = os.wait4(process, 0)
-        if status:
+        if result.returncode:
             sys.exit(f"failed: {' '.join(map(str, command))}")
-        client = usage.ru_utime + usage.ru_stime
-        cost = Cost(time.perf_counter() - wall, self.cpu() - server, client)
-        return cost, usage.ru_maxrss / 1024
+        wall, client, peak = json.loads(result.stdout)
+        return Cost(wall, self.cpu() - server, client), peak / 1024
 
 
 @contextlib.contextmanager

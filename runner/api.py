@@ -15,10 +15,10 @@ from runner.errors import UsageError
 from runner.ingest.pipeline import RunResult
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
-from runner.run import Listener, Round, Silent
+from runner.run import Listener, Round
 from runner.status import Status, status
 
-SILENT = Silent()
+SILENT = Listener()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +90,8 @@ class Project:
         first build runs `jobs` scripts at once, by default one for each core of this machine, and
         nothing is ingested meanwhile.
         """
-        return build(
-            self.database,
-            self._manifest(),
-            Target(target),
-            select,
-            listener.result,
-            listener.starting,
-            jobs,
-        )
+        manifest = self._manifest()
+        return build(self.database, manifest, Target(target), select, jobs, listener)
 
     def plan(self, select: Iterable[str] = (), *, target: str = "live") -> tuple[Step, ...]:
         """Say for each script, in order, what a build would do and why. Changes nothing."""
@@ -123,15 +116,8 @@ class Project:
         `jobs` scripts run at once, by default one for each core of this machine. With `repair`,
         publish what differs. Nothing is ingested meanwhile.
         """
-        return verify(
-            self.database,
-            self._manifest(),
-            Target(target),
-            jobs,
-            repair,
-            listener.result,
-            listener.starting,
-        )
+        manifest = self._manifest()
+        return verify(self.database, manifest, Target(target), jobs, repair, listener)
 
     def _manifest(self) -> Manifest:
         return load(self.path)

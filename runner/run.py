@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 from runner.build.build import build
-from runner.build.plan import Step
-from runner.build.transaction import BuildResult, ScriptResult
+from runner.build.transaction import BuildResult
+from runner.build.transaction import Listener as BuildListener
 from runner.database import ledger
 from runner.database.session import Database, LockHeld
 from runner.errors import RunnerError, UsageError, was_interrupted
+from runner.ingest.attempt import Listener as IngestListener
 from runner.ingest.pipeline import IngestionPipeline, RunResult
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import load
@@ -28,29 +28,11 @@ UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 LONGEST_HOURS = 168
 
 
-class Listener(Protocol):
-    """Hears of the work while it goes on."""
-
-    def loaded(self, run: RunResult) -> None:
-        """A run of a pipeline is committed."""
-
-    def starting(self, step: Step, index: int, count: int) -> None:
-        """A script begins: number `index`, from 0, of `count`."""
-
-    def result(self, done: ScriptResult) -> None:
-        """A script has run."""
-
-    def warn(self, message: str, hint: str | None = None) -> None:
-        """Something needs attention, although the work goes on."""
+class Listener(IngestListener, BuildListener):
+    """Hears of a round while it goes on; override what you want to know."""
 
 
-class Silent:
-    """Hears of everything and says nothing."""
-
-    def _ignore(self, *arguments: Any, **options: Any) -> None:
-        pass
-
-    loaded = starting = result = warn = _ignore
+Silent = Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +61,19 @@ def ingest(
     """
     with database.session() as session:
         ledger.require(session)
-        found = [row["pipeline_id"] for row in pipelines(session, pipeline)]
+        found = pipelines(session, pipeline)
     runs: list[RunResult] = []
     failures: list[RunnerError] = []
-
-    def on_result(result: RunResult) -> None:
-        runs.append(result)
-        listener.loaded(result)
-
-    for pipeline_id in found:
-        controller = IngestionPipeline(pipeline_id, database, project)
+    for row in found:
+        pipeline_id = row["pipeline_id"]
         try:
-            controller.run(wait_seconds, on_result, sweep)
+            controller = IngestionPipeline(pipeline_id, database, project, listener)
+            runs += controller.run(wait_seconds, sweep)
         except RunnerError as error:
             if skip and isinstance(error, LockHeld):
                 skip(error, pipeline_id)
             else:
                 failures.append(error)
-        for warning in controller.warnings:
-            listener.warn(warning)
     for failure in failures[1:]:
         listener.warn(failure.message, failure.hint)
     if failures:
@@ -105,12 +81,14 @@ def ingest(
     return runs
 
 
-def open_pipeline(database: Database, project: Path, name: str) -> IngestionPipeline:
+def open_pipeline(
+    database: Database, project: Path, name: str, listener: Listener
+) -> IngestionPipeline:
     """The controller of the pipeline of that name; UsageError if there is none."""
     with database.session() as session:
         ledger.require(session)
         [found] = pipelines(session, name)
-    return IngestionPipeline(found["pipeline_id"], database, project)
+    return IngestionPipeline(found["pipeline_id"], database, project, listener)
 
 
 def run_all(
@@ -142,7 +120,7 @@ def run_all(
     done = BuildResult()
     try:
         if not skipped:
-            done = build(database, manifest, Target(), (), listener.result, listener.starting)
+            done = build(database, manifest, Target(), listener=listener)
     except LockHeld as error:
         if not leave_to_others:
             raise

@@ -11,8 +11,8 @@ from runner.database.session import Database, Row, Session
 from runner.errors import StartError
 from runner.ingest import coverage
 from runner.ingest.blockers import blockers
-from runner.project.manifest import LEAVES, load
-from runner.project.target import RAW_SCHEMA, Target
+from runner.project.manifest import load
+from runner.project.target import Target, replica_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,7 @@ class Status:
 def status(database: Database, project: Path, target: str = "live") -> Status:
     """Look at the runs, builds and checks of a target, and at the sources of its pipelines."""
     manifest = load(project)
-    needed = sorted(
-        {
-            f"{RAW_SCHEMA}.raw_{need.partition('.')[2]}"
-            for script in manifest.scripts.values()
-            for need in script.needs
-            if need.startswith(f"{LEAVES[0]}.")
-        }
-    )
+    needed = [replica_name(name) for name in manifest.raw_needs()]
     values = {"target": target, "needed": needed}
     with database.session() as session:
         ledger.require(session)

@@ -9,27 +9,20 @@ from itertools import count as count_from
 
 from runner.build import reads
 from runner.build.compose import PRELUDE, Composer, is_empty
-from runner.build.evidence import Evidence
 from runner.build.fingerprint import TEXTS
 from runner.build.owner import check_owner
 from runner.build.plan import NEVER_BUILT, Step, decide
 from runner.build.publish import find_reshaped
-from runner.build.transaction import BuildResult, BuildTransaction, OnResult, Starting
+from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener
 from runner.build.workers import cores, drop_scratch, filled, pipelines_locked
 from runner.database import ledger, retry, zones
-from runner.database.ledger import Position
-from runner.database.session import (
-    BUILD_LOCK,
-    Database,
-    LockHeld,
-    Session,
-    lock_number,
-)
+from runner.database.ledger import Evidence, Position
+from runner.database.session import BUILD_LOCK, Database, LockHeld, Session, lock_number
 from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import LEAVES, MANIFEST, Manifest
-from runner.project.target import RAW_SCHEMA, Target
+from runner.project.manifest import MANIFEST, Manifest
+from runner.project.target import Target, replica_name
 
 # A first build of fewer rows runs in one transaction. Workers cost up to 0.5 s of CPU, for their
 # sessions, DDL and publication: 1.4 s instead of 0.95 s for 5,000 events; for 50,000 it is 4.2 s
@@ -60,9 +53,8 @@ def build(
     manifest: Manifest,
     target: Target,
     patterns: Iterable[str] = (),
-    on_result: OnResult = lambda result: None,
-    starting: Starting = lambda step, index, count: None,
     jobs: int | None = None,
+    listener: Listener = SILENT,
 ) -> BuildResult:
     """Bring a target up to date, or leave it as it was and raise.
 
@@ -73,7 +65,7 @@ def build(
     patterns = list(patterns)
     for failures in count_from(1):
         try:
-            with open_builder(database, manifest, target, "build", on_result, starting) as builder:
+            with open_builder(database, manifest, target, "build", listener) as builder:
                 return builder.bring_up_to_date(patterns, jobs or cores())
         except RunnerError as error:
             is_worth_it = retry.is_worth_a_build(error, failures - 1)
@@ -92,8 +84,7 @@ class Builder:
     target: Target
     work: Session
     evidence: Session
-    on_result: OnResult
-    starting: Starting
+    listener: Listener
 
     def bring_up_to_date(self, patterns: Sequence[str] = (), jobs: int = 1) -> BuildResult:
         """Build what is due, if anything is."""
@@ -162,24 +153,13 @@ class Builder:
         run_id = ledger.begin(self.evidence, kind, self.work, target=self.target.name)
         evidence = Evidence(self.evidence, run_id, self.target.name)
         return BuildTransaction(
-            self.manifest,
-            self.target,
-            self.work,
-            evidence,
-            self.on_result,
-            self.starting,
-            warnings=list(warnings),
+            self.manifest, self.target, self.work, evidence, self.listener, warnings=list(warnings)
         )
 
 
 @contextlib.contextmanager
 def open_builder(
-    database: Database,
-    manifest: Manifest,
-    target: Target,
-    name: str,
-    on_result: OnResult,
-    starting: Starting,
+    database: Database, manifest: Manifest, target: Target, name: str, listener: Listener
 ) -> Iterator[Builder]:
     """Hold a target's lock. What a build or rebuild that died has left is cleaned up first."""
     with (
@@ -189,7 +169,7 @@ def open_builder(
         ledger.abandon_builds(evidence, target.name)
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
-        yield Builder(database, manifest, target, work, evidence, on_result, starting)
+        yield Builder(database, manifest, target, work, evidence, listener)
 
 
 def check_needs(manifest: Manifest, steps: Sequence[Step]) -> list[str]:
@@ -214,10 +194,8 @@ def _check_time_zone(session: Session, manifest: Manifest) -> None:
 
 
 def _check_replicas(session: Session, manifest: Manifest) -> None:
-    needs = {need for script in manifest.scripts.values() for need in script.needs}
-    for need in sorted(need for need in needs if need.startswith(f"{LEAVES[0]}.")):
-        table = f"{RAW_SCHEMA}.raw_{need.partition('.')[2]}"
+    for name in manifest.raw_needs():
+        table = replica_name(name)
         if not exists(session, table):
-            raise StartError(
-                f"{table} does not exist", "python -m runner ingest creates and fills it"
-            )
+            hint = "python -m runner ingest creates and fills it"
+            raise StartError(f"{table} does not exist", hint)

@@ -1,3 +1,62 @@
+-- column_lists --
+-- The columns of a table in the lists that statements about it are written in. The key is the
+-- primary key or, without one, the unique constraint; `optional_keys` are those of its columns that
+-- may be null, as the cohort of an average is.
+with keys as (
+    select constraints.conkey
+    from pg_constraint as constraints
+    where
+        constraints.conrelid = %(table)s::regclass
+        and constraints.contype in ('p', 'u')
+    order by constraints.contype
+    limit 1
+),
+
+columns as (
+    select
+        attributes.attnum as place,
+        attributes.attname::text as plain_name,
+        quote_ident(attributes.attname) as name,
+        attributes.attnum = any(keys.conkey) as is_key,
+        attributes.attnum = any(keys.conkey) and attributes.atttypid = 'date'::regtype as is_day,
+        attributes.attnotnull as is_required
+    from pg_attribute as attributes
+    cross join keys
+    where
+        attributes.attrelid = %(table)s::regclass
+        and attributes.attnum > 0
+        and not attributes.attisdropped
+        and attributes.attgenerated = ''
+)
+
+select
+    string_agg(columns.name, ', ' order by columns.place) as columns,
+    string_agg(columns.name, ', ' order by columns.place) filter (where columns.is_key) as keys,
+    string_agg('stored.' || columns.name, ', ' order by columns.place)
+        filter (where columns.is_key) as stored_keys,
+    array_agg(columns.plain_name order by columns.place) filter (where columns.is_key)
+        as key_columns,
+    coalesce(
+        array_agg(columns.plain_name) filter (where columns.is_key and not columns.is_required),
+        '{}'
+    ) as optional_keys,
+    coalesce(
+        'update set '
+        || string_agg(format('%%1$s = excluded.%%1$s', columns.name), ', ' order by columns.place)
+            filter (where not columns.is_key),
+        'nothing'
+    ) as action,
+    coalesce(
+        (array_agg(columns.name order by columns.place) filter (where columns.is_day))[1],
+        'null::date'
+    ) as day,
+    coalesce(
+        'stored.'
+        || (array_agg(columns.name order by columns.place) filter (where columns.is_day))[1],
+        'null::date'
+    ) as stored_day
+from columns
+
 -- publish --
 -- Publish what differs: readers of {{ live }} see it when the build commits.
 delete from {{ live }} as stored

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from runner.build.compose import Composer
-from runner.build.evidence import Evidence
 from runner.build.plan import Mode
+from runner.database.ledger import Evidence
 from runner.database.session import Row, Session
 from runner.errors import RunnerError
 from runner.project.manifest import Script

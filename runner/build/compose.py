@@ -267,7 +267,7 @@ def lock_replicas(replicas: Sequence[str]) -> list[Piece]:
 
 
 def is_empty(session: Session, table: str) -> bool:
-    return bool(session.row(f"select not exists (select from {table}) as is_empty")["is_empty"])
+    return bool(session.value(f"select not exists (select from {table})"))
 
 
 def _keys(session: Session, tables: list[str]) -> list[Row]:

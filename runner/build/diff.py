@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
+from runner.build.changes import column_lists
 from runner.build.compose import PRELUDE
 from runner.build.shape import columns, indexes, shape_differences
 from runner.database import ledger
@@ -136,7 +137,7 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     # Columns of different types may have to be compared as JSON.
     is_json = {column for column in both if one[column] != other[column]}
     forms = ("to_jsonb({0}) as {0}" if column in is_json else "{0}" for column in both)
-    keys = [_key(session, table) for table in tables]
+    keys = [column_lists(session, table)["key_columns"] or [] for table in tables]
     is_keyed = bool(keys[0]) and keys[0] == keys[1] and is_json.isdisjoint(keys[0])
     key = keys[0] if is_keyed else both
 
@@ -156,8 +157,7 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     equality = Equality(session, tables[0])
     changed = [
         sql.SQL("case when not ({}) then {} end").format(
-            equality.same(column, *(sql.Identifier(side, column) for side in ("one", "other"))),
-            sql.Literal(column),
+            equality.same(column, "one", "other"), sql.Literal(column)
         )
         for column in both
     ]
@@ -173,7 +173,7 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
         "left_texts": array(both, "one.{0}{1}"),
         "right_texts": array(both, "other.{0}{1}"),
         "changed": sql.SQL("array[{}]::text[]").format(join(changed)),
-        "is_same_key": equality.all_equal(key if is_keyed else [], "one", "other"),
+        "is_same_key": equality.of_rows(keys[0] if is_keyed else [], "one", "other"),
     }
 
     def text(query: str) -> str:
@@ -195,9 +195,3 @@ def _other_parts(session: Session, left: str, right: str) -> list[str]:
     one, other = (indexes(session, table) for table in (left, right))
     found = [*shape_differences(session, left, right), *(name for name in other if name not in one)]
     return list(dict.fromkeys(found))
-
-
-def _key(session: Session, table: str) -> list[str]:
-    """Return the columns of a table's key; none if it has no key."""
-    shape = session.named("database/ledger.table_shape", table=table)
-    return [column["name"] for column in shape if column["is_key"]]

@@ -3,9 +3,6 @@
 Queries: owner.sql.
 """
 
-from __future__ import annotations
-
-from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError
 from runner.project.manifest import MANIFEST, Manifest
@@ -18,10 +15,8 @@ def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
     Where one of the two has no name, they are told apart by their scripts: a project that shares
     none with those that were built is another one.
     """
-    found = session.row(
-        named_query("build/owner.owner"),
-        {"target": target.name, "scripts": list(manifest.scripts)},
-    )
+    values = {"target": target.name, "scripts": list(manifest.scripts)}
+    [found] = session.named("build/owner.owner", **values)
     owner, name = found["owner"], manifest.name
     if owner is not None and owner == name:
         return
@@ -37,7 +32,7 @@ def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
 
 def record_owner(work: Session, manifest: Manifest, target: Target) -> None:
     """Record the owner of a target, in the transaction of a build."""
-    work.rows(named_query("build/owner.record"), {"target": target.name, "owner": manifest.name})
+    work.named("build/owner.record", target=target.name, owner=manifest.name)
 
 
 def _same(owner: str | None, name: str | None, target: Target) -> str:

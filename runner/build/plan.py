@@ -7,7 +7,7 @@ from typing import Literal
 from runner.build.fingerprint import changed_since, fingerprint
 from runner.database.ledger import Position
 from runner.project.graph import order
-from runner.project.manifest import LEAVES, Manifest, Script
+from runner.project.manifest import Manifest, Script
 
 NEVER_BUILT = "never built"
 
@@ -67,7 +67,7 @@ def _step(
     for step in upstream:
         if step.mode == "full":
             return Step(script, "full", f"follows {step.script.name}")
-    raw = [name for name in _raw_needs(script) if name in positions]
+    raw = [name for name in script.raw_needs if name in positions]
     for name in raw:
         if positions[name].was_recreated:
             return Step(script, "full", f"raw.{name} was emptied or recreated")
@@ -78,7 +78,3 @@ def _step(
         if step.mode == "incremental":
             return Step(script, "incremental", f"new rows in {step.script.name}")
     return Step(script, "skip", "nothing new")
-
-
-def _raw_needs(script: Script) -> list[str]:
-    return [need.partition(".")[2] for need in script.needs if need.partition(".")[0] == LEAVES[0]]

@@ -60,7 +60,7 @@ def tables_read(manifest: Manifest, script: Script) -> set[str]:
 
     RunnerError, with file and line, if a text cannot be parsed.
     """
-    positions = {need.partition(".")[2]: Position(0, 0, 0) for need in _raw_needs(manifest)}
+    positions = {name: Position(0, 0, 0) for name in manifest.raw_needs()}
     # With the replicas in `raw`, the schema of a name is its layer.
     composer = Composer(manifest, Target(raw_schema="raw"), positions)
     own = {table: f"{script.layer}.{table}" for table in script.tables}
@@ -81,11 +81,6 @@ def tables_read(manifest: Manifest, script: Script) -> set[str]:
 
 class SyntaxProblem(RunnerError):
     """The parser does not know a piece of syntax."""
-
-
-def _raw_needs(manifest: Manifest) -> set[str]:
-    needs = {need for script in manifest.scripts.values() for need in script.needs}
-    return {need for need in needs if need.startswith(f"{LEAVES[0]}.")}
 
 
 def _without_comments(text: str) -> str:

@@ -15,11 +15,11 @@ from runner.build.diff import Difference, compare
 from runner.build.plan import Step
 from runner.build.shape import columns, shape_differences
 from runner.build.transaction import (
+    SILENT,
     BuildResult,
     BuildTransaction,
-    OnResult,
+    Listener,
     ScriptResult,
-    Starting,
 )
 from runner.build.workers import cores, filled, pipelines_locked
 from runner.database import ledger
@@ -48,8 +48,7 @@ def rebuild(
     manifest: Manifest,
     target: Target,
     jobs: int | None = None,
-    on_result: OnResult = lambda result: None,
-    starting: Starting = lambda step, index, count: None,
+    listener: Listener = SILENT,
 ) -> BuildResult:
     """Fill all tables in the scratch target, `jobs` at a time, by default one for each core; check
     them, and publish the difference in one transaction. LockHeld if a build or an ingest is
@@ -58,7 +57,7 @@ def rebuild(
     started = time.monotonic()
     jobs = jobs or cores()
     with (
-        open_builder(database, manifest, target, "rebuild", on_result, starting) as builder,
+        open_builder(database, manifest, target, "rebuild", listener) as builder,
         pipelines_locked(builder.work),
     ):
         transaction, steps = _begin(builder, "rebuild")
@@ -88,8 +87,7 @@ def verify(
     target: Target,
     jobs: int | None = None,
     repair: bool = False,
-    on_result: OnResult = lambda result: None,
-    starting: Starting = lambda step, index, count: None,
+    listener: Listener = SILENT,
 ) -> Verdict:
     """Build what is due, fill all tables in the scratch target, and compare them row by row.
 
@@ -98,7 +96,7 @@ def verify(
     """
     jobs = jobs or cores()
     with (
-        open_builder(database, manifest, target, "verify", on_result, starting) as builder,
+        open_builder(database, manifest, target, "verify", listener) as builder,
         pipelines_locked(builder.work),
     ):
         builder.bring_up_to_date(jobs=jobs)

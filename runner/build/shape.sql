@@ -120,7 +120,12 @@ cross join lateral (
                             attributes.attstattarget,
                             attributes.attstorage,
                             attributes.attcompression,
-                            to_jsonb(attributes.attoptions),
+                            -- Some releases keep a version of the column among its options.
+                            (
+                                select jsonb_agg(options.option order by options.option)
+                                from unnest(attributes.attoptions) as options (option)
+                                where starts_with(options.option, 'n_distinct')
+                            ),
                             col_description(attributes.attrelid, attributes.attnum)
                         )
                         order by attributes.attnum

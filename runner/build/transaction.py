@@ -1,20 +1,19 @@
 """One build, inside its transaction: runs scripts, publishes tables, records what was consumed."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import count
 
 from runner.build.changes import Rows
 from runner.build.checks import run_checks
-from runner.build.compose import Composer, FindReshaped, Part, lock_replicas, parts
-from runner.build.evidence import Evidence
+from runner.build.compose import Composer, FindReshaped, Part, lock_replicas, parts, run_pieces
 from runner.build.fingerprint import fingerprint
 from runner.build.owner import record_owner
 from runner.build.plan import Step
 from runner.build.publish import Publisher, find_reshaped
 from runner.database import ledger
-from runner.database.ledger import Position, SlowScript
+from runner.database.ledger import Evidence, Position, SlowScript
 from runner.database.session import Changes, Session
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
@@ -47,9 +46,17 @@ class BuildResult:
     slow: tuple[SlowScript, ...] = ()
 
 
-# Called before a script, with its number from 0 and the number of scripts; and after it.
-Starting = Callable[[Step, int, int], None]
-OnResult = Callable[[ScriptResult], None]
+class Listener:
+    """Hears of a build while it goes on; override what you want to know."""
+
+    def starting(self, step: Step, index: int, count: int) -> None:
+        """A script begins: number `index`, from 0, of `count`."""
+
+    def result(self, done: ScriptResult) -> None:
+        """A script has run."""
+
+
+SILENT = Listener()
 
 
 @dataclass(slots=True)
@@ -60,8 +67,7 @@ class BuildTransaction:
     target: Target
     work: Session
     evidence: Evidence
-    on_result: OnResult
-    starting: Starting
+    listener: Listener = SILENT
     results: list[ScriptResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     restated: dict[str, int] = field(default_factory=dict)
@@ -85,8 +91,7 @@ class BuildTransaction:
 
     def lock_replicas(self, replicas: list[str]) -> None:
         """Keep the columns of replicas as they are; to be called before the snapshot is taken."""
-        for piece in lock_replicas(replicas):
-            self.work.run(piece.text)
+        run_pieces(self.work, lock_replicas(replicas))
 
     def run(
         self,
@@ -101,10 +106,9 @@ class BuildTransaction:
         numbers = count()
         for part in parts(self.work, composer, due, find_reshaped):
             if part.step is None:
-                for piece in part.pieces:
-                    self.work.run(piece.text, piece.file)
+                run_pieces(self.work, part.pieces)
                 continue
-            self.starting(part.step, next(numbers), len(due))
+            self.listener.starting(part.step, next(numbers), len(due))
             done = self.run_script(self.work, part.step, part)
             if part.composer is composer:
                 self._remember(part.step.script)
@@ -112,7 +116,8 @@ class BuildTransaction:
             else:
                 filled.append(done)
         publisher = Publisher(self.work, composer)
-        self._publish(publisher, filled, {step.script.key for step in due if step.changed})
+        changed = {step.script.key for step in due if step.changed}
+        self._publish_all(publisher, filled, changed)
         self.finish(positions, publisher)
 
     def run_script(self, session: Session, step: Step, part: Part) -> ScriptResult:
@@ -120,7 +125,7 @@ class BuildTransaction:
         script = step.script
         table = part.composer.target.table(script.layer, script.name)
         started = time.monotonic()
-        with self.evidence.of_script(session, step):
+        with self.evidence.of_script(session, script.key, step.mode):
             before = session.changes(table)
             for piece in part.pieces:
                 session.run(piece.text, piece.file or script.path)
@@ -141,7 +146,7 @@ class BuildTransaction:
         """
         publisher = Publisher(self.work, self._composer(positions, steps), staged)
         changed = {step.script.key for step in steps if step.changed}
-        self._publish(publisher, filled, changed | set(unlike))
+        self._publish_all(publisher, filled, changed | set(unlike))
         self.finish(positions, publisher)
 
     def publish_first(
@@ -151,33 +156,32 @@ class BuildTransaction:
         publisher = Publisher(self.work, self._composer(positions, steps))
         publisher.replace_empty()
         for each in filled:
-            script = each.step.script
-            with self.evidence.of_script(self.work, each.step):
-                publisher.publish(script, is_changed=True)
-                self._remember(script)
+            self._publish(publisher, each.step, is_changed=True)
         self.finish(positions, publisher)
 
     def _composer(self, positions: Mapping[str, Position], steps: list[Step]) -> Composer:
         """Return the composer of the live tables, whose schemas and functions are there."""
         composer = Composer(self.manifest, self.target, positions, self.run_id)
-        for piece in composer.schemas(steps):
-            self.work.run(piece.text, piece.file)
+        run_pieces(self.work, composer.schemas(steps))
         return composer
 
-    def _publish(
+    def _publish_all(
         self, publisher: Publisher, filled: list[ScriptResult], changed: Collection[str]
     ) -> None:
         """Publish what was filled in the scratch target. `changed` are the keys of the scripts
         whose text has changed.
         """
         for each in filled:
-            script = each.step.script
             started = time.monotonic()
-            with self.evidence.of_script(self.work, each.step):
-                changes = publisher.publish(script, script.key in changed)
-                self._remember(script)
+            changes = self._publish(publisher, each.step, each.step.script.key in changed)
             seconds = each.seconds + time.monotonic() - started
             self.done(ScriptResult(each.step, changes, seconds))
+
+    def _publish(self, publisher: Publisher, step: Step, is_changed: bool) -> Changes:
+        with self.evidence.of_script(self.work, step.script.key, step.mode):
+            changes = publisher.publish(step.script, is_changed)
+            self._remember(step.script)
+        return changes
 
     def finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
         """Record what was consumed and changed, then replace tables: strong locks come last."""
@@ -186,15 +190,10 @@ class BuildTransaction:
         ledger.consume(self.work, self.run_id, positions)
         record_owner(self.work, self.manifest, self.target)
         ledger.forget(self.work, self.target.name, self.manifest.scripts)
-        ledger.succeed(
-            self.work,
-            self.run_id,
-            inserted=total.inserted,
-            updated=total.updated,
-            deleted=total.deleted,
-        )
+        ledger.succeed(self.work, self.run_id, **asdict(total))
         self.notes += publisher.notes
-        self.slow = self.evidence.slow_scripts()
+        if self.evidence.session:
+            self.slow = ledger.slow_scripts(self.evidence.session, self.run_id)
         for script in publisher.swap():
             self._remember(script)
 
@@ -210,6 +209,9 @@ class BuildTransaction:
 
     def done(self, result: ScriptResult) -> None:
         """Record the result of a script, and tell whoever listens."""
-        self.evidence.script_done(self.work, result.step, result.seconds, result.changes)
+        step = result.step
+        self.evidence.script_done(
+            self.work, step.script.key, step.mode, result.seconds, result.changes
+        )
         self.results.append(result)
-        self.on_result(result)
+        self.listener.result(result)

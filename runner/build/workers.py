@@ -1,7 +1,5 @@
 """Fills all tables of a target in its scratch schemas, several scripts at once."""
 
-from __future__ import annotations
-
 import contextlib
 import heapq
 import os
@@ -9,15 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from itertools import count
 
-from runner.build.compose import PRELUDE, Composer, Part
+from runner.build.compose import PRELUDE, Composer, Part, run_pieces
 from runner.build.plan import Step
 from runner.build.transaction import BuildTransaction, ScriptResult
 from runner.database import ledger
-from runner.database.queries import named_query
 from runner.database.session import (
     BUILD_LOCK,
     LOCK_NOT_AVAILABLE,
@@ -30,7 +27,7 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError, StartError
 from runner.project.graph import neighbours
-from runner.project.manifest import LAYERS, Script
+from runner.project.manifest import Script
 from runner.project.target import Target
 
 # What is done with the table of a script that is filled, by one of the sessions.
@@ -43,16 +40,16 @@ UNKNOWN_SECONDS = 0.1
 
 def cores() -> int:
     """Return how many scripts run at once if nobody says so: one for each core of this machine."""
-    if hasattr(os, "sched_getaffinity"):  # fewer than the machine has, in a container for instance
-        return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
-    return min(os.cpu_count() or 1, MOST_WORKERS)
+    # A container may have fewer than the machine has.
+    may_use = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(may_use or 1, MOST_WORKERS)
 
 
 @contextlib.contextmanager
 def pipelines_locked(work: Session) -> Iterator[None]:
     """Hold the locks of all pipelines, so that the replicas stay as they are."""
     with ExitStack() as locks:
-        for pipeline in work.rows(named_query("ingest/pipelines.all_pipelines")):
+        for pipeline in work.named("ingest/pipelines.all_pipelines"):
             what = f"an ingest of {pipeline['pipeline_name']}"
             locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
         yield
@@ -64,17 +61,13 @@ def drop_scratch(work: Session, scratch: Target) -> None:
     LockHeld if sessions that fill them are still ending, or if somebody reads them, as a dump of
     the whole database does.
     """
-    schemas = [f"{scratch.prefix}{layer}" for layer in reversed(LAYERS)]
-    found = work.row(
-        "select exists (select from pg_namespace where nspname = any(%(names)s)) as found",
-        {"names": schemas},
-    )
-    if not found["found"]:
+    is_there = "select exists (select from pg_namespace where nspname = any(%(names)s))"
+    if not work.value(is_there, {"names": scratch.schemas}):
         return
     with work.lock(BUILD_LOCK, lock_number(scratch.name), f"a rebuild into {scratch.name}"):
         work.run("set lock_timeout = '1s'")
         try:
-            for schema in schemas:
+            for schema in reversed(scratch.schemas):
                 work.run(f"drop schema if exists {schema} cascade")
         except QueryFailed as error:
             if error.sqlstate != LOCK_NOT_AVAILABLE:
@@ -103,52 +96,47 @@ def filled(
     composer = Composer(transaction.manifest, scratch, ledger.positions(work, scratch.name))
     try:
         drop_scratch(work, scratch)
-        for piece in composer.schemas():
-            work.run(piece.text, piece.file)
+        run_pieces(work, composer.schemas())
         with ExitStack() as stack:
-            sessions = [
-                session
-                for number in range(jobs)
-                if (session := _open(stack, database, scratch, is_needed=number == 0))
-            ]
-            schedule = _Schedule(transaction, composer, {step.script.key: step for step in steps})
-            results = schedule.run(sessions, then, on_filled)
+            sessions = _open_sessions(stack, database, scratch, jobs)
+            results = _Schedule(transaction, composer, steps).run(sessions, then, on_filled)
         yield results
     finally:
         with contextlib.suppress(RunnerError):
             drop_scratch(work, scratch)
 
 
-def _open(stack: ExitStack, database: Database, scratch: Target, is_needed: bool) -> Session | None:
-    """Open one more session that fills tables; None if the server takes no more, unless it is
-    needed.
+def _open_sessions(
+    stack: ExitStack, database: Database, scratch: Target, jobs: int
+) -> list[Session]:
+    """Open sessions that fill tables: fewer if the server takes no more, but one. As long as one is
+    open, nobody else drops the tables.
     """
-    try:
-        return stack.enter_context(_worker(database, scratch))
-    except StartError:
-        if is_needed:
-            raise
-        return None
-
-
-@contextlib.contextmanager
-def _worker(database: Database, scratch: Target) -> Iterator[Session]:
-    """Open a session that fills tables; as long as one is open, nobody else drops them."""
     what = f"a rebuild into {scratch.name}"
-    with (
-        database.session("milepost build, worker") as session,
-        session.lock(BUILD_LOCK, lock_number(scratch.name), what, "_shared"),
-    ):
-        yield session
+    sessions: list[Session] = []
+    while len(sessions) < jobs:
+        try:
+            session = stack.enter_context(database.session("milepost build, worker"))
+            stack.enter_context(
+                session.lock(BUILD_LOCK, lock_number(scratch.name), what, "_shared")
+            )
+        except StartError:
+            if not sessions:
+                raise
+            break
+        sessions.append(session)
+    return sessions
 
 
-@dataclass(frozen=True, slots=True)
 class _Schedule:
     """Runs each script as soon as what it needs is filled, the longest path to the end first."""
 
-    transaction: BuildTransaction
-    composer: Composer
-    steps: Mapping[str, Step]
+    def __init__(
+        self, transaction: BuildTransaction, composer: Composer, steps: list[Step]
+    ) -> None:
+        self.transaction = transaction
+        self.composer = composer
+        self.steps = {step.script.key: step for step in steps}
 
     def run(
         self,
@@ -165,6 +153,7 @@ class _Schedule:
         seconds = ledger.script_seconds(transaction.work, transaction.target.name, steps)
         left = seconds_left(needs, seconds)
         results: dict[str, ScriptResult] = {}
+        # A task is to fill the tables of a script or, if `is_filled`, to do `then` with them.
         tasks = {(False, key): {(False, need) for need in needs[key]} for key in steps}
         if then:
             tasks |= {(True, key): {(False, key)} for key in steps}
@@ -172,8 +161,8 @@ class _Schedule:
         sorter.prepare()
         ready: list[tuple[bool, float, str]] = []
         idle = list(sessions)
-        running: dict[Future[ScriptResult], tuple[bool, str, Session]] = {}
         numbers = count()
+        running: dict[Future[ScriptResult], tuple[bool, str, Session]] = {}
         with ThreadPoolExecutor(len(sessions)) as pool:
             try:
                 while sorter.is_active():
@@ -185,8 +174,8 @@ class _Schedule:
                         if is_filled and then:
                             future = pool.submit(self._do, then, results[key], session)
                         else:
-                            transaction.starting(steps[key], next(numbers), len(steps))
-                            future = pool.submit(self._fill, key, session)
+                            transaction.listener.starting(steps[key], next(numbers), len(steps))
+                            future = pool.submit(self._fill, steps[key], session)
                         running[future] = is_filled, key, session
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         is_filled, key, session = running.pop(future)
@@ -201,8 +190,7 @@ class _Schedule:
                 raise
         return [results[key] for key in steps]
 
-    def _fill(self, key: str, session: Session) -> ScriptResult:
-        step = self.steps[key]
+    def _fill(self, step: Step, session: Session) -> ScriptResult:
         with session.transaction():
             session.run(PRELUDE)
             part = Part(step, self.composer, self.composer.create(step.script, session))

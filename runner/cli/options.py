@@ -27,10 +27,10 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str) 
 
 def complete_scripts(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
     """Return names of scripts for the shell; none where there is no project."""
-    project = context.obj or context.find_root().params.get("project") or Path.cwd()
+    folder = context.find_root().params.get("project") or Path.cwd()
     plus = "+" if typed.startswith("+") else ""
     try:
-        names = [script.name for script in load(Path(project)).scripts.values()]
+        names = [script.name for script in load(Path(folder)).scripts.values()]
     except RunnerError:
         return []
     return [plus + name for name in names if name.startswith(typed.strip("+"))]

@@ -84,6 +84,19 @@ def data(value: Any) -> None:
         click.echo(json.dumps(value, default=_encode, indent=2))
 
 
+def refuse(problems: Sequence[str], hint: str) -> None:
+    """List problems, if there are any, and end the command: RunnerError."""
+    if problems:
+        table([{"problem": problem} for problem in problems], "")
+        raise RunnerError(f"{len(problems)} problems", hint)
+
+
+def fail_if(found: object) -> None:
+    """Exit with 1 if something is not as it should be; the command has said what."""
+    if found:
+        raise click.exceptions.Exit(1)
+
+
 def error_data(error: RunnerError) -> dict[str, Any]:
     """Return an error as data, for JSON."""
     return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
@@ -132,6 +145,11 @@ def program() -> str:
     if folder.parent == Path.cwd() and os.environ.get("VIRTUAL_ENV") != str(folder):
         return f"{folder.name}/bin/python -m runner"
     return "python -m runner"
+
+
+def number(count: int, thing: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def row_counts(inserted: int, updated: int, deleted: int = 0, rejected: int = 0) -> str:

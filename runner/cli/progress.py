@@ -11,13 +11,14 @@ from runner.build.plan import Step
 from runner.build.transaction import ScriptResult
 from runner.cli.output import is_terminal, row_counts, say, style, warn
 from runner.ingest.pipeline import RunResult
+from runner.run import Listener
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
 @dataclass(slots=True)
-class Live:
+class Live(Listener):
     """The listener of the command line. A pipe gets a line for each result, a terminal one line
     that moves; results are kept for the summary.
     """
@@ -73,21 +74,21 @@ def live() -> Iterator[Live]:
     """Show the work that goes on inside. At the end the moving line disappears and warnings are
     printed, also when the work fails.
     """
-    with _progress() as shown:
-        try:
-            yield shown
-        finally:
-            if shown.progress is not None:
-                shown.progress.stop()
-            for message, hint in shown.warnings:
-                warn(message, hint)
+    shown = Live()
+    if is_terminal() and not style.quiet:
+        shown.progress = _moving_line()
+        shown.task = shown.progress.add_task("", total=None)
+        shown.progress.start()
+    try:
+        yield shown
+    finally:
+        if shown.progress is not None:
+            shown.progress.stop()
+        for message, hint in shown.warnings:
+            warn(message, hint)
 
 
-@contextmanager
-def _progress() -> Iterator[Live]:
-    if not is_terminal() or style.quiet:
-        yield Live()
-        return
+def _moving_line() -> Progress:
     # Only terminals need rich, and it is slow to import.
     from rich import progress as bars
     from rich.console import Console
@@ -101,5 +102,4 @@ def _progress() -> Iterator[Live]:
         bars.TimeRemainingColumn(),
         bars.TextColumn("left"),
     )
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield Live(progress, progress.add_task("", total=None))
+    return bars.Progress(*columns, console=Console(stderr=True), transient=True)

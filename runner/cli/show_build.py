@@ -8,8 +8,14 @@ from typing import Any
 from runner.build.diff import Difference
 from runner.build.transaction import BuildResult
 from runner.cli import show_runs
-from runner.cli.output import program, say, style, table, warn
+from runner.cli.output import data, number, program, say, style, table, warn
 from runner.cli.progress import Live, script_rows
+
+
+def show(done: BuildResult, live: Live, what: str = "build") -> None:
+    """Show what a build did, for people and as JSON."""
+    summary(done, live, what)
+    data(as_data(done))
 
 
 def summary(done: BuildResult, live: Live, what: str = "build") -> None:
@@ -43,8 +49,7 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
         say(note)
     if done.restated:
         days = ", ".join(
-            f"{count:,} published {'day' if count == 1 else 'days'} of {name}"
-            for name, count in done.restated.items()
+            f"{number(count, 'published day')} of {name}" for name, count in done.restated.items()
         )
         say(f"restated: {days}; details: {program()} runs show {done.run_id}")
 

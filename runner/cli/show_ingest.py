@@ -2,26 +2,36 @@
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from runner.cli.output import can_write, program, row_counts, say, table
-from runner.cli.progress import Live
+from runner.cli.output import can_write, data, program, row_counts, say, table
+from runner.cli.progress import Live, live
 from runner.ingest.coverage import Stretch, edge, fill
 from runner.ingest.run import RunResult
 from runner.ingest.writer import Counts
 
 
-def summary(live: Live, what: str = "ingest") -> None:
+@contextmanager
+def shown(what: str) -> Iterator[Live]:
+    """Show the ingest that goes on inside, and at its end what it brought in."""
+    with live() as progress:
+        yield progress
+    summary(progress, what)
+    data(as_data(progress))
+
+
+def summary(done: Live, what: str = "ingest") -> None:
     """Show what an ingest brought in: on a terminal a line for each pipeline."""
-    if not live.windows:
+    if not done.windows:
         say(f"{what}: nothing new")
-    elif live.progress is not None:
-        names = dict.fromkeys(window.pipeline for window in live.windows)
-        table([_line(name, live.windows) for name in names], "")
-        for window in live.windows:
+    elif done.progress is not None:
+        names = dict.fromkeys(window.pipeline for window in done.windows)
+        table([_line(name, done.windows) for name in names], "")
+        for window in done.windows:
             for note in window.notes:
                 say(f"run {window.run_id}: {note}")
 
@@ -39,7 +49,7 @@ def _line(pipeline: str, runs: Sequence[RunResult]) -> dict[str, Any]:
     }
 
 
-def as_data(live: Live) -> list[dict[str, Any]]:
+def as_data(done: Live) -> list[dict[str, Any]]:
     """Return an ingest as data, for JSON."""
     return [
         {
@@ -53,7 +63,7 @@ def as_data(live: Live) -> list[dict[str, Any]]:
             "guarantee": window.guarantee,
             "seconds": round(window.seconds, 3),
         }
-        for window in live.windows
+        for window in done.windows
     ]
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from runner.cli.output import can_write, is_terminal, program, say, table, warn
+from runner.cli.output import can_write, is_terminal, program, row_counts, say, table, warn
 from runner.database.ledger import SlowScript
 
 Row = Mapping[str, Any]
@@ -17,14 +17,23 @@ NO_BUILDS = "no build has succeeded yet: python -m runner build"
 SHOWN_DAYS = 20
 
 
+def runs(rows: Sequence[dict[str, Any]], empty: str, columns: Sequence[str]) -> None:
+    """List runs, and below them the errors of those that failed."""
+    for row in rows:
+        counts = row["inserted"], row["updated"], row["deleted"], row.get("rejected", 0)
+        row["rows"] = row_counts(*counts)
+    table(rows, empty, columns)
+    for row in rows:
+        if row["error"]:
+            say(f"run {row['run']}: {row['error']}")
+
+
 def observations(rows: Sequence[Row]) -> None:
     """Show what a build observed, with a bar for each value."""
-    width = shutil.get_terminal_size().columns
     for name, group in groupby(rows, key=lambda row: row["observation"]):
         say()
         say(f"observed: {name}")
-        for line in histogram(list(group), width, "█" if can_write("█") else "#"):
-            say(line)
+        _draw(list(group))
 
 
 def restatements(days: Sequence[Row]) -> None:
@@ -47,11 +56,8 @@ def restatements(days: Sequence[Row]) -> None:
 
 def trend(builds: Sequence[dict[str, Any]]) -> None:
     """Show how long builds took, the last one last: with a bar each for a person at a terminal."""
-    if not is_terminal():
+    if not builds or not is_terminal():
         table(builds, NO_BUILDS)
-        return
-    if not builds:
-        say(NO_BUILDS)
         return
     run = max(len(str(build["run"])) for build in builds)
     kind = max(len(build["build"]) for build in builds)
@@ -62,9 +68,7 @@ def trend(builds: Sequence[dict[str, Any]]) -> None:
         }
         for build in builds
     ]
-    width = shutil.get_terminal_size().columns
-    for line in histogram(rows, width, "█" if can_write("█") else "#"):
-        say(line)
+    _draw(rows)
 
 
 def slow(scripts: Sequence[SlowScript]) -> None:
@@ -75,6 +79,11 @@ def slow(scripts: Sequence[SlowScript]) -> None:
             f" median ({each.median:.2f} s) in the last {each.times} {each.mode} builds",
             f"{program()} runs trend {each.script}",
         )
+
+
+def _draw(rows: Sequence[Row]) -> None:
+    width = shutil.get_terminal_size().columns
+    say("\n".join(histogram(rows, width, "█" if can_write("█") else "#")))
 
 
 def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:

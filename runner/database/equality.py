@@ -4,10 +4,11 @@ A plain `=` of two values of an extension's type is not found in pg_catalog, or 
 type: the texts in two citexts are not equal where the citexts are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from psycopg import sql
 
+from runner.database.names import field, join
 from runner.database.session import Session
 
 
@@ -19,29 +20,31 @@ class Equality:
         found = session.named("database/equality.operators", relation=relation)
         self._own = {row["name"]: (row["type"], row["operator"]) for row in found}
 
-    def equal(self, column: str, one: sql.Composable, other: sql.Composable) -> sql.Composed:
-        """Return the condition that two values of a column are equal."""
-        if column not in self._own:
-            return sql.SQL("{} = {}").format(one, other)
-        kind, operator = map(sql.SQL, self._own[column])
-        return sql.SQL("{}::{} {} {}::{}").format(one, kind, operator, other, kind)
+    def of_rows(
+        self, keys: Sequence[str] | None, one: str, other: str, optional: Collection[str] = ()
+    ) -> sql.Composable:
+        """Return the condition that two rows have the same key; no rows have, where there is none.
 
-    def same(self, column: str, one: sql.Composable, other: sql.Composable) -> sql.Composed:
-        """Return the condition that two values are equal, or both null."""
-        if column not in self._own:
-            return sql.SQL("{} is not distinct from {}").format(one, other)
-        equal = self.equal(column, one, other)
-        return sql.SQL("coalesce({}, num_nulls({}, {}) = 2)").format(equal, one, other)
-
-    def all_equal(self, columns: Sequence[str], one: str, other: str) -> sql.Composed:
-        """Return the condition that two rows have the same key: each an alias, or a row in a
-        column. No rows have the same key where there is none.
+        Only columns of `optional` may be null. The others are compared so that it can be a hash
+        join.
         """
-        if not columns:
-            return sql.SQL("false").format()
-        return sql.SQL(" and ").join(
-            self.equal(
-                name, *(sql.SQL(f"{row}.{{}}").format(sql.Identifier(name)) for row in (one, other))
-            )
-            for name in columns
-        )
+        same = [
+            self.same(key, one, other) if key in optional else self._equal(key, one, other)
+            for key in keys or ()
+        ]
+        return join(same, " and ") if same else sql.SQL("false")
+
+    def same(self, column: str, one: str, other: str) -> sql.Composed:
+        """Return the condition that two rows have equal values in a column, or no values."""
+        values = field(one, column), field(other, column)
+        if column not in self._own:
+            return sql.SQL("{} is not distinct from {}").format(*values)
+        equal = self._equal(column, one, other)
+        return sql.SQL("coalesce({}, num_nulls({}, {}) = 2)").format(equal, *values)
+
+    def _equal(self, column: str, one: str, other: str) -> sql.Composed:
+        values = field(one, column), field(other, column)
+        if column not in self._own:
+            return sql.SQL("{} = {}").format(*values)
+        kind, operator = map(sql.SQL, self._own[column])
+        return sql.SQL("{}::{} {} {}::{}").format(values[0], kind, operator, values[1], kind)

@@ -6,20 +6,13 @@ rollback; rows written on `work` commit with the data of its transaction. Querie
 
 import contextlib
 import json
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from runner.database.session import Changes, Database, LockHeld, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, StartError, was_interrupted
-
-# What schema/orchestrator.sql creates last: a database that has both has all of it.
-NEWEST = (
-    "to_regclass('orchestrator.pipeline_freshness') is not null"
-    " and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null"
-    " and exists (select from pg_attribute where attname = 'build_mode'"
-    " and attrelid = to_regclass('orchestrator.runs'))"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +66,9 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 
 def require(session: Session) -> None:
     """Raise StartError unless the database has the orchestrator schema of this version."""
-    tables = session.row(
-        f"select to_regclass('orchestrator.runs') is not null as has_any, {NEWEST} as has_newest"
-    )
-    if not tables["has_newest"]:
-        state = "an older" if tables["has_any"] else "no"
+    [schema] = _rows(session, "schema_state")
+    if not schema["has_newest"]:
+        state = "an older" if schema["has_any"] else "no"
         raise StartError(
             f"this database has {state} orchestrator schema", "python -m runner schema apply"
         )
@@ -87,10 +78,10 @@ def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
     """Record that a run begins; return its run_id."""
     columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high")
     given = {column: values.get(column) for column in columns}
-    found = _rows(
+    [run] = _rows(
         evidence, "begin_run", kind=kind, host=host(), backend_pid=work.backend_pid, **given
     )
-    return int(found[0]["run_id"])
+    return int(run["run_id"])
 
 
 def fail(evidence: Session, run_id: int, error: BaseException) -> None:
@@ -117,75 +108,6 @@ def abandon_builds(evidence: Session, target: str) -> None:
     """Mark the dead builds of a target, and their scripts, as abandoned. Needs its lock."""
     _rows(evidence, "abandon_builds", target=target)
     _rows(evidence, "roll_back_scripts", target=target)
-
-
-def roll_back_scripts(evidence: Session, target: str) -> None:
-    """Mark the scripts of builds that did not succeed as rolled back. Never raises."""
-    with contextlib.suppress(RunnerError):
-        _rows(evidence, "roll_back_scripts", target=target)
-
-
-def script_done(
-    evidence: Session,
-    build_id: int,
-    work: Session,
-    target: str,
-    script: str,
-    mode: str,
-    seconds: float,
-    changes: Changes | None = None,
-    error: BaseException | None = None,
-) -> None:
-    """Record what a script of a build changed in `seconds`, or why it failed."""
-    _rows(
-        evidence,
-        "script_done",
-        status="failed" if error else "succeeded",
-        target=target,
-        script=script,
-        mode=mode,
-        parent_run_id=build_id,
-        seconds=seconds,
-        host=host(),
-        backend_pid=work.backend_pid,
-        **asdict(changes or Changes()),
-        **_reason(error),
-    )
-
-
-def check_done(
-    evidence: Session,
-    build_id: int,
-    script: str,
-    check: str,
-    status: str,
-    bad_rows: int,
-    sample: list[Any],
-) -> None:
-    """Record what a check of a build found."""
-    _rows(
-        evidence,
-        "check_done",
-        run_id=build_id,
-        script=script,
-        check_name=check,
-        status=status,
-        bad_rows=bad_rows,
-        sample=json.dumps(sample),
-    )
-
-
-def observed(evidence: Session, build_id: int, script: str, name: str, rows: Sequence[Row]) -> None:
-    """Record the rows of an observation of a build; each has a label and a value."""
-    _rows(
-        evidence,
-        "observed",
-        run_id=build_id,
-        script=script,
-        observation_name=name,
-        labels=[row["label"] for row in rows],
-        values=[row["value"] for row in rows],
-    )
 
 
 def log(
@@ -261,14 +183,8 @@ def positions(session: Session, target: str) -> dict[str, Position]:
 
     For a target that was never built nothing is new: it is filled in full, from all rows.
     """
-    found = {}
-    for row in _rows(session, "positions", target=target):
-        after = row["newest"] if row["consumed"] is None else row["consumed"]
-        through = max(after, row["newest"])
-        found[row["raw_name"]] = Position(
-            row["pipeline_id"], after, through, row["storage_file"], row["was_recreated"]
-        )
-    return found
+    rows = _rows(session, "positions", target=target)
+    return {row.pop("raw_name"): Position(**row) for row in rows}
 
 
 def horizons(
@@ -283,8 +199,6 @@ def horizons(
         chain=chain,
         next_xid=next_xid,
     )
-    for name in ("lookback", "table"):
-        found[name] = None if found[name] is None else int(found[name])
     return Horizons(**found)
 
 
@@ -324,6 +238,79 @@ class SlowScript:
 def slow_scripts(session: Session, build_id: int) -> tuple[SlowScript, ...]:
     """Return the scripts of a build that have become slow, the slowest first."""
     return tuple(SlowScript(**row) for row in _rows(session, "slow_scripts", run_id=build_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is recorded of one build while it goes on. Without a session nothing is."""
+
+    session: Session | None
+    run_id: int
+    target: str
+
+    @contextlib.contextmanager
+    def of_failure(self) -> Iterator[None]:
+        """Mark the run as failed, and its scripts as rolled back, if what runs inside raises."""
+        try:
+            yield
+        except BaseException as error:
+            if self.session:
+                fail(self.session, self.run_id, error)
+                with contextlib.suppress(RunnerError):  # the error on its way matters more
+                    _rows(self.session, "roll_back_scripts", target=self.target)
+                    log_failure(self.session, "build", error, self.run_id)
+            raise
+
+    @contextlib.contextmanager
+    def of_script(self, work: Session, script: str, mode: str) -> Iterator[None]:
+        """Record that a script failed if what runs inside raises."""
+        started = time.monotonic()
+        try:
+            yield
+        except BaseException as error:
+            seconds = time.monotonic() - started
+            with contextlib.suppress(RunnerError):  # here too
+                self.script_done(work, script, mode, seconds, Changes(), error)
+            raise
+
+    def script_done(
+        self,
+        work: Session,
+        script: str,
+        mode: str,
+        seconds: float,
+        changes: Changes,
+        error: BaseException | None = None,
+    ) -> None:
+        """Record what a script changed in `seconds`, or why it failed."""
+        self._record(
+            "script_done",
+            status="failed" if error else "succeeded",
+            target=self.target,
+            script=script,
+            mode=mode,
+            seconds=seconds,
+            host=host(),
+            backend_pid=work.backend_pid,
+            **asdict(changes),
+            **_reason(error),
+        )
+
+    def check_done(
+        self, script: str, check: str, status: str, bad_rows: int, sample: list[Any]
+    ) -> None:
+        """Record what a check found."""
+        values = {"script": script, "check_name": check, "status": status, "bad_rows": bad_rows}
+        self._record("check_done", **values, sample=json.dumps(sample))
+
+    def observed(self, script: str, name: str, rows: Sequence[Row]) -> None:
+        """Record the rows of an observation; each has a label and a value."""
+        labels, values = ([row[column] for row in rows] for column in ("label", "value"))
+        self._record("observed", script=script, observation_name=name, labels=labels, values=values)
+
+    def _record(self, query: str, **values: Any) -> None:
+        if self.session:
+            _rows(self.session, query, run_id=self.run_id, **values)
 
 
 def built_scripts(

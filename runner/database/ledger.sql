@@ -1,3 +1,18 @@
+-- schema_state --
+-- Whether this database has a schema of ours, and whether it has what schema/orchestrator.sql
+-- creates last: then it has all of it.
+select
+    to_regclass('orchestrator.runs') is not null as has_any,
+    to_regclass('orchestrator.pipeline_freshness') is not null
+    and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null
+    and exists (
+        select
+        from pg_attribute as attributes
+        where
+            attributes.attrelid = to_regclass('orchestrator.runs')
+            and attributes.attname = 'build_mode'
+    ) as has_newest
+
 -- begin_run --
 -- Record that a run begins; committed before the snapshot of its work.
 insert into orchestrator.runs (
@@ -113,7 +128,7 @@ values (
     %(target)s,
     %(script)s,
     %(mode)s,
-    %(parent_run_id)s,
+    %(run_id)s,
     %(inserted)s,
     %(updated)s,
     %(deleted)s,
@@ -190,8 +205,9 @@ with consumed as (
 select
     substring(replicas.name from '[.]raw_(.*)$') as raw_name,
     pipelines.pipeline_id,
-    consumed.run_id as consumed,
-    coalesce(newest.run_id, 0) as newest,
+    -- Without a build nothing is new: a target is filled in full first, from all rows.
+    coalesce(consumed.run_id, newest.run_id, 0) as after,
+    greatest(consumed.run_id, newest.run_id, 0) as through,
     files.file as storage_file,
     coalesce(files.file <> consumed.replica_file, false) as was_recreated
 from orchestrator.pipeline_definitions as pipelines
@@ -333,13 +349,13 @@ newest_sweep as (
 )
 
 select
-    (select behind.horizon from behind)::text::numeric as lookback,
+    (select behind.horizon from behind)::text::bigint as lookback,
     (select behind.high from behind)::text as lookback_high,
     (
         select through.horizon
         from through
         where not exists (select from interruption)
-    )::text::numeric as "table",
+    )::text::bigint as "table",
     exists (
         select
         from through
@@ -461,34 +477,6 @@ delete from orchestrator.built_scripts as built
 where
     built.target = %(target)s
     and built.script <> all(%(scripts)s)
-
--- table_shape --
--- Columns and key of a table, in order, quoted where necessary. The key is the primary key or,
--- without one, the unique constraint.
-with keys as (
-    select constraints.conkey
-    from pg_constraint as constraints
-    where
-        constraints.conrelid = %(table)s::regclass
-        and constraints.contype in ('p', 'u')
-    order by constraints.contype
-    limit 1
-)
-
-select
-    attributes.attname as name,
-    quote_ident(attributes.attname) as column_name,
-    attributes.attnum = any(keys.conkey) as is_key,
-    attributes.attnotnull as is_required,
-    attributes.atttypid = 'date'::regtype as is_date
-from pg_attribute as attributes
-cross join keys
-where
-    attributes.attrelid = %(table)s::regclass
-    and attributes.attnum > 0
-    and not attributes.attisdropped
-    and attributes.attgenerated = ''
-order by attributes.attnum
 
 -- is_built --
 -- Whether anything of a target was ever built.

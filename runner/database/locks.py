@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 
 from runner.database.names import relation
-from runner.database.queries import named_query
 from runner.database.session import LOCK_NOT_AVAILABLE, QUERY_CANCELED, QueryFailed, Session
 
 # New readers wait behind a strong lock for as long as it is waited for itself.
@@ -38,7 +37,7 @@ def lock_exclusively(
             if error.sqlstate not in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
                 raise
         time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
-    holders = session.rows(named_query("database/locks.holders"), {"tables": names})
+    holders = session.named("database/locks.holders", tables=names)
     who = ", ".join(
         "{application_name} (server process {pid}, {state}, since {since})".format(**holder)
         for holder in holders

@@ -1,7 +1,7 @@
 """Names as SQL."""
 
 import hashlib
-from typing import Any
+from collections.abc import Iterable
 
 from psycopg import sql
 
@@ -9,6 +9,16 @@ from psycopg import sql
 def relation(name: str) -> sql.Identifier:
     """Return `schema.table`, quoted; the table may contain dots."""
     return sql.Identifier(*name.split(".", 1))
+
+
+def field(row: str, name: str) -> sql.Composed:
+    """Return a column of a row: of an alias, or of a row that is a value in parentheses."""
+    return sql.SQL(row + ".{}").format(sql.Identifier(name))
+
+
+def join(parts: Iterable[sql.Composable], separator: str = ", ") -> sql.Composed:
+    """Return parts with something in between."""
+    return sql.SQL(separator).join(parts)
 
 
 # PostgreSQL cuts a longer name, and takes two that then are the same for one.
@@ -35,9 +45,3 @@ def joined(namespace: str, name: str) -> str:
     has an underscore itself.
     """
     return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")
-
-
-def join(parts: list[Any]) -> sql.Composed:
-    """Return parts separated by commas."""
-    joined: sql.Composed = sql.SQL(", ").join(parts)
-    return joined

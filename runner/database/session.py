@@ -123,6 +123,10 @@ class Session:
         """Return the first row of a query that always has one."""
         return self.rows(query, values)[0]
 
+    def value(self, query: str, values: Mapping[str, Any] | None = None) -> Any:
+        """Return the first value of that row."""
+        return next(iter(self.row(query, values).values()))
+
     def named(self, query: str, /, **values: Any) -> list[Row]:
         """Run a query of a .sql file in the package, such as `database/ledger.begin_run`."""
         return self.rows(named_query(query), values)
@@ -196,8 +200,7 @@ class Session:
         Take it before any snapshot. In mode `_shared` several may hold it, and then nobody alone.
         """
         keys = {"kind": kind, "number": number}
-        take = f"select pg_try_advisory_lock{mode}(%(kind)s, %(number)s) as taken"
-        if not self.row(take, keys)["taken"]:
+        if not self.value(f"select pg_try_advisory_lock{mode}(%(kind)s, %(number)s)", keys):
             raise LockHeld(f"{what} is already running{self._holder(keys)}", "wait for it to end")
         try:
             yield
@@ -252,10 +255,10 @@ class Database:
         Two direct connections are two server processes that never change. Behind such a pooler they
         share one, or change it while the other is in a transaction.
         """
-        pid = "select pg_backend_pid() as pid"
-        before = one.row(pid)["pid"]
+        pid = "select pg_backend_pid()"
+        before = one.value(pid)
         with other.transaction():
-            if other.row(pid)["pid"] == before or one.row(pid)["pid"] != before:
+            if other.value(pid) == before or one.value(pid) != before:
                 raise _pooler()
 
 

@@ -18,11 +18,7 @@ def kind(session: Session, name: str) -> str | None:
     return found[0]["kind"] if found else None
 
 
-def count(session: Session, name: str, limit: int) -> int:
+def count(session: Session, name: str, limit: int | None = None) -> int:
     """Return how many rows a table has, and `limit` if it has more."""
-    table = relation(name).as_string()
-    return int(
-        session.row(f"select count(*) as rows from (select from {table} limit {limit}) as few")[
-            "rows"
-        ]
-    )
+    few = f"select from {relation(name).as_string()} limit {limit or 'all'}"
+    return int(session.value(f"select count(*) from ({few}) as few"))

@@ -15,8 +15,5 @@ def problem(session: Session, zone: str) -> str | None:
     if zone == UTC:
         return None
     # The view reads every file of the time zone database.
-    found = session.row(
-        "select exists (select from pg_timezone_names where name = %(zone)s) as is_listed",
-        {"zone": zone},
-    )
-    return None if found["is_listed"] else f"there is no time zone {zone}"
+    listed = "select exists (select from pg_timezone_names where name = %(zone)s)"
+    return None if session.value(listed, {"zone": zone}) else f"there is no time zone {zone}"

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runner.database import ledger
 from runner.database.session import Session
@@ -16,11 +15,23 @@ from runner.ingest.promise import Reach
 from runner.ingest.replica import ensure_replica
 from runner.ingest.run import RunResult, RunTransaction
 from runner.ingest.source import inspect_source
-from runner.ingest.windows import MAX_SHARE, Pace, Window
+from runner.ingest.windows import MAX_SHARE, Pace, Window, Windows
 from runner.ingest.writer import Counts
 
-OnResult = Callable[[RunResult], None]
 Work = Callable[[RunTransaction], tuple[Counts, Reach | None]]
+
+
+class Listener:
+    """Hears of a pipeline's work while it goes on; override what you want to know."""
+
+    def loaded(self, run: RunResult) -> None:
+        """A run is committed."""
+
+    def warn(self, message: str, hint: str | None = None) -> None:
+        """Something needs attention, although the work goes on."""
+
+
+SILENT = Listener()
 
 
 @dataclass(slots=True)
@@ -31,8 +42,7 @@ class Call:
     failed last. A sweep tries to take everything in one statement.
     """
 
-    on_result: OnResult
-    on_warning: Callable[[str], None]
+    listener: Listener
     pace: Pace = field(default_factory=Pace)
     sweep_pace: Pace = field(default_factory=lambda: Pace(MAX_SHARE))
     results: list[RunResult] = field(default_factory=list)
@@ -72,8 +82,10 @@ class Attempt:
         `work` returns the row counts, and how much of the source it has searched.
         """
         started = time.monotonic()
-        run_id = self._begin(kind, window.low, window.high, parent_run_id)
-        with self.recorded(kind, window.low, window.high, run_id), self.work.transaction():
+        stretch = {"low": window.low, "high": window.high}
+        pipeline = {"pipeline_id": self.definition.pipeline_id, "parent_run_id": parent_run_id}
+        run_id = ledger.begin(self.evidence, kind, self.work, **stretch, **pipeline)
+        with self.recorded(kind, **stretch, run_id=run_id), self.work.transaction():
             run = RunTransaction(self.work, self.source, self.project, run_id)
             counts, reach = work(run)
             promise = run.promise(reach)
@@ -101,8 +113,10 @@ class Attempt:
             counts,
             run.notes,
         )
+        if kind in ("window", "backfill"):
+            self.call.pace.adapt(counts.read, result.seconds)
         self.call.results.append(result)
-        self.call.on_result(result)
+        self.call.listener.loaded(result)
         for note in run.notes:
             self.log(note, "warning" if counts.rejected else "info", run_id)
         return result
@@ -118,44 +132,31 @@ class Attempt:
             raise  # nothing was attempted
         except BaseException as error:
             self.call.failing = kind
+            about = {"pipeline_id": self.definition.pipeline_id, "low": low, "high": high}
             with contextlib.suppress(RunnerError):
-                run_id = run_id or self._begin(kind, low, high)
+                run_id = run_id or ledger.begin(self.evidence, kind, self.work, **about)
                 ledger.fail(self.evidence, run_id, error)
-                ledger.log_failure(
-                    self.evidence,
-                    kind,
-                    error,
-                    run_id,
-                    pipeline_id=self.definition.pipeline_id,
-                    low=low,
-                    high=high,
-                )
+                ledger.log_failure(self.evidence, kind, error, run_id, **about)
             raise
+
+    def windows(self, kind: str, low: str, high: str) -> Iterator[Window]:
+        """Yield the windows from `low` to `high`, each after the one before was loaded."""
+        windows = Windows(self.work, self.source, self.call.pace)
+        is_last = False
+        while not is_last:
+            with self.recorded(kind, low, high):
+                window = windows.next(low, high)
+            yield window
+            low, is_last = window.high, window.is_last
 
     def warn(self, message: str) -> None:
         """Write a warning to orchestrator.logs, and tell whoever is watching."""
-        self.call.on_warning(f"pipeline {self.definition.pipeline_name}: {message}")
+        self.call.listener.warn(f"pipeline {self.definition.pipeline_name}: {message}")
         self.log(message, "warning")
 
-    def log(
-        self, message: str, level: str = "info", run_id: int | None = None, **context: Any
-    ) -> None:
+    def log(self, message: str, level: str, run_id: int | None = None) -> None:
         """Write to orchestrator.logs."""
-        pipeline_id = self.definition.pipeline_id
-        ledger.log(self.evidence, message, level, run_id=run_id, pipeline_id=pipeline_id, **context)
-
-    def _begin(
-        self, kind: str, low: str, high: str | None, parent_run_id: int | None = None
-    ) -> int:
-        return ledger.begin(
-            self.evidence,
-            kind,
-            self.work,
-            pipeline_id=self.definition.pipeline_id,
-            low=low,
-            high=high,
-            parent_run_id=parent_run_id,
-        )
+        ledger.log(self.evidence, message, level, run_id, self.definition.pipeline_id)
 
     def _ensure_replica(self) -> None:
         definition = self.definition

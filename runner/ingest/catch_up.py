@@ -21,14 +21,9 @@ def catch_up(attempt: Attempt, wait_seconds: float, sweep: bool) -> None:
     watermark = attempt.definition.watermark
     with attempt.recorded("window", watermark):
         settled = settle(attempt, wait_seconds)
-    windows = Windows(attempt.work, attempt.source, attempt.call.pace)
-    while True:
-        with attempt.recorded("window", watermark):
-            window = windows.next(watermark, settled)
+    for window in attempt.windows("window", watermark, settled):
         _load(attempt, window)
         watermark = window.high
-        if window.is_last:
-            break
     if attempt.source.has_key and _sweep_is_due(attempt, watermark, sweep):
         _sweep(attempt, watermark)
     elif sweep and not attempt.source.has_key:
@@ -100,8 +95,7 @@ def _load(attempt: Attempt, window: Window) -> None:
             return counts + run.search_all(window.low), "table"
         return counts + run.search_lookback(window.low), "table" if is_first else "lookback"
 
-    result = attempt.run("window", window, work)
-    attempt.call.pace.adapt(result.counts.read, result.seconds)
+    attempt.run("window", window, work)
 
 
 def _sweep_is_due(attempt: Attempt, watermark: str, is_asked: bool) -> bool:

@@ -34,9 +34,9 @@ select
     ) as is_replica
 
 -- forms --
--- Columns of a relation, in order, with how a value of each is kept as JSON. `is_exact`: JSON holds
--- it, and gives it back byte for byte. `is_safe`: JSON holds something of it at least, whatever the
--- value. `is_json`: it is JSON itself; `is_reference`: it names an object, and has a number.
+-- Columns of a relation, in order, with how a value of each, {0}, is kept as JSON. `is_json`: it is
+-- JSON itself. `readable` is what to_jsonb() never fails on, `as_text` the value as PostgreSQL
+-- writes it: null where JSON gives it back byte for byte.
 with recursive bases (type, base) as (
     select distinct
         attributes.atttypid as type,
@@ -97,15 +97,27 @@ described as (
 select
     described.name,
     described.type,
-    -- JSON has no minus zero.
-    described.is_scalar
-    and not described.is_reference
-    and described.type_oid not in ('float4'::regtype, 'float8'::regtype) as is_exact,
-    described.is_scalar
-    or described.type_oid = 'jsonb'::regtype
-    or coalesce(described.is_array_of_scalars, false) as is_safe,
     described.is_json,
-    described.type_oid = 'jsonb'::regtype as is_jsonb,
-    described.is_reference
+    case
+        when
+            described.is_scalar
+            or described.type_oid = 'jsonb'::regtype
+            or coalesce(described.is_array_of_scalars, false)
+            then '{0}'
+        else 'orchestrator.readable({0})'
+    end as readable,
+    case
+        when described.is_reference  -- a name may stand for several objects
+            then 'case when {0} is distinct from null then concat({0}::oid) end'
+        when described.type_oid = 'jsonb'::regtype  -- but of a null that is JSON's own
+            then 'case when {0} = ''null'' then ''null'' end'
+        when
+            described.is_scalar
+            -- JSON has no minus zero.
+            and described.type_oid not in ('float4'::regtype, 'float8'::regtype)
+            then null
+        -- `is null` would be true of a row of nulls too.
+        else 'case when {0} is distinct from null then concat({0}) end'
+    end as as_text
 from described
 order by described.attnum

@@ -9,7 +9,7 @@ from runner.database import ledger, retry
 from runner.database.session import PIPELINE_LOCK, REPLICA_LOCK, Database, lock_number
 from runner.errors import RunnerError, was_interrupted
 from runner.ingest import repairs
-from runner.ingest.attempt import Attempt, Call, OnResult
+from runner.ingest.attempt import SILENT, Attempt, Call, Listener
 from runner.ingest.catch_up import catch_up
 from runner.ingest.pipelines import read_definition
 from runner.ingest.run import RunResult
@@ -17,63 +17,58 @@ from runner.ingest.run import RunResult
 __all__ = ["IngestionPipeline", "RunResult"]
 
 
-def ignore(result: RunResult) -> None:
-    """Hear of a result and do nothing."""
-
-
 class IngestionPipeline:
     """Brings the rows of one source into its replica, one run and one transaction at a time.
 
-    Each verb returns the runs that it committed, and tells `on_result` of each as it commits.
-    `warnings` are what people should hear although the work went on. Whoever runs the same pipeline
-    at the same time gets LockHeld.
+    Each verb returns the runs that it committed, and the listener hears of each as it commits.
+    Whoever runs the same pipeline at the same time gets LockHeld.
     """
 
-    def __init__(self, pipeline_id: int, database: Database, project: Path) -> None:
+    def __init__(
+        self,
+        pipeline_id: int,
+        database: Database,
+        project: Path,
+        listener: Listener = SILENT,
+    ) -> None:
         self.pipeline_id = pipeline_id
         self.database = database
         self.project = project
-        self.warnings: list[str] = []
+        self.listener = listener
 
-    def run(
-        self, wait_seconds: float = 60.0, on_result: OnResult = ignore, sweep: bool = False
-    ) -> list[RunResult]:
+    def run(self, wait_seconds: float = 60.0, sweep: bool = False) -> list[RunResult]:
         """Load everything that was committed when this was called; the last run may be empty.
 
         Rows that open transactions hold back are waited for, `wait_seconds` at most. With `sweep`,
         the whole source is searched for rows that came late or changed.
         """
-        return self._retried(lambda attempt: catch_up(attempt, wait_seconds, sweep), on_result)
+        return self._retried(lambda attempt: catch_up(attempt, wait_seconds, sweep))
 
-    def backfill(self, low: str, high: str, on_result: OnResult = ignore) -> list[RunResult]:
+    def backfill(self, low: str, high: str) -> list[RunResult]:
         """Read [low, high) again, a window at a time, up to the watermark at most."""
-        return self._retried(lambda attempt: repairs.backfill(attempt, low, high), on_result)
+        return self._retried(lambda attempt: repairs.backfill(attempt, low, high))
 
-    def fill_gaps(self, on_result: OnResult = ignore) -> list[RunResult]:
+    def fill_gaps(self) -> list[RunResult]:
         """Read every gap that undone runs have left."""
-        return self._retried(repairs.fill_gaps, on_result)
+        return self._retried(repairs.fill_gaps)
 
-    def reconcile(self, on_result: OnResult = ignore, force: bool = False) -> list[RunResult]:
+    def reconcile(self, force: bool = False) -> list[RunResult]:
         """Compare the whole replica with its source, and repair what is missing or different.
 
         Rows that the source no longer has are left, marked or deleted, as the definition says; if
         they are most rows, only with `force`.
         """
-        return self._retried(
-            lambda attempt: repairs.reconcile(attempt, force), on_result, is_one_run=True
-        )
+        return self._retried(lambda attempt: repairs.reconcile(attempt, force), is_one_run=True)
 
-    def undo(self, run_id: int, on_result: OnResult = ignore) -> list[RunResult]:
+    def undo(self, run_id: int) -> list[RunResult]:
         """Take back what a run did; its window becomes a gap."""
-        return self._retried(
-            lambda attempt: repairs.undo(attempt, run_id), on_result, is_one_run=True
-        )
+        return self._retried(lambda attempt: repairs.undo(attempt, run_id), is_one_run=True)
 
     def _retried(
-        self, verb: Callable[[Attempt], None], on_result: OnResult, is_one_run: bool = False
+        self, verb: Callable[[Attempt], None], is_one_run: bool = False
     ) -> list[RunResult]:
         """Attempt it until it is done, or until an error that no further try would cure."""
-        call = Call(on_result, self.warnings.append)
+        call = Call(self.listener)
         while True:
             done = len(call.results)
             try:

@@ -3,6 +3,8 @@
 Queries: repairs.sql.
 """
 
+from functools import partial
+
 from runner.database import ledger
 from runner.database.session import QueryFailed
 from runner.errors import UsageError
@@ -16,7 +18,13 @@ from runner.ingest.writer import Counts
 def backfill(attempt: Attempt, low: str, high: str) -> None:
     """Read [low, high) again, up to the watermark."""
     for start, end in _ranges(attempt, low, high):
-        _reload(attempt, start, end)
+        # It does not wait for what is still being written there: late rows are found later.
+        for window in attempt.windows("backfill", start, end):
+            attempt.run("backfill", window, partial(_reload, window=window))
+
+
+def _reload(run: RunTransaction, window: Window) -> tuple[Counts, None]:
+    return run.reload(window), None
 
 
 def fill_gaps(attempt: Attempt) -> None:
@@ -95,20 +103,3 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
             + ("" if has_key else ", and without a key only gaps can be filled"),
         )
     return [(row["low"], row["high"]) for row in found]
-
-
-def _reload(attempt: Attempt, low: str, high: str) -> None:
-    # It does not wait for what is still being written there: late rows are found later.
-    windows = Windows(attempt.work, attempt.source, attempt.call.pace)
-    while True:
-        with attempt.recorded("backfill", low, high):
-            window = windows.next(low, high)
-        _reload_window(attempt, window)
-        low = window.high
-        if window.is_last:
-            break
-
-
-def _reload_window(attempt: Attempt, window: Window) -> None:
-    result = attempt.run("backfill", window, lambda run: (run.reload(window), None))
-    attempt.call.pace.adapt(result.counts.read, result.seconds)

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from runner.database.equality import Equality
-from runner.database.names import join, relation
+from runner.database.names import field, join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
@@ -31,7 +31,7 @@ SECOND_ROW_OF_A_KEY = "21000"
 # pipeline.
 MIN_ROWS_OF_SHARE = 1000
 STAGED = sql.Identifier("pg_temp", "fresh")
-EVERY_ROW = sql.SQL("true").format()
+EVERY_ROW = sql.SQL("true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,14 @@ class ReplicaWriter:
         self.has_mark = DELETED_AT in columns
         self.values = {
             **template_values(source, columns, run_id),
-            "is_same_key": equality.all_equal(keys, "fresh", "stored"),
+            "is_same_key": equality.of_rows(keys, "fresh", "stored"),
             **image_values(target, forms(work, target), keys, equality),
             **newest,
         }
         self.newest_event: datetime | None = None
         self.newest_arrival: datetime | None = None
 
-    def append(self, condition: sql.Composed) -> Counts:
+    def append(self, condition: sql.Composable) -> Counts:
         """Insert rows that are not in the replica yet. If one is after all, merge them all."""
         try:
             return self._store("append", condition)
@@ -95,7 +95,7 @@ class ReplicaWriter:
                 return self.merge(condition)
             raise
 
-    def merge(self, condition: sql.Composed) -> Counts:
+    def merge(self, condition: sql.Composable) -> Counts:
         """Make rows of the replica equal to those of the source: insert or update where needed."""
         try:
             return self._store("merge", condition)
@@ -109,12 +109,12 @@ class ReplicaWriter:
                 "correct key_columns in orchestrator.pipeline_definitions",
             ) from error
 
-    def reject(self, condition: sql.Composed, reason: str) -> Counts:
+    def reject(self, condition: sql.Composable, reason: str) -> Counts:
         """Set rows aside, whatever they hold."""
         rows = self._reject(self.source.relation, condition, reason, None)
         return Counts(read=rows, rejected=rows)
 
-    def count(self, condition: sql.Composed, rows: sql.Identifier | None = None) -> int:
+    def count(self, condition: sql.Composable, rows: sql.Identifier | None = None) -> int:
         """Count the rows of the source, or of another table, that meet a condition."""
         found = self._query("count", source=rows or self.source.relation, condition=condition)
         return int(found[0]["rows"])
@@ -158,7 +158,7 @@ class ReplicaWriter:
         left_alone = found.pop("left_alone")
         return Counts(**found), left_alone
 
-    def _store(self, name: str, condition: sql.Composed) -> Counts:
+    def _store(self, name: str, condition: sql.Composable) -> Counts:
         """Append or merge the rows that can be stored, and set the others aside."""
         rows, is_staged = self.source.relation, not self.source.is_postgres
         if is_staged:  # such a source may change between two statements: it is read once
@@ -185,7 +185,7 @@ class ReplicaWriter:
             self._execute("resolve")
         return counts
 
-    def _write(self, name: str, rows: sql.Identifier, condition: sql.Composed) -> Counts:
+    def _write(self, name: str, rows: sql.Identifier, condition: sql.Composable) -> Counts:
         file = statement(self.project, name)
         values = {**self.values, "source": rows, "condition": condition}
         text = render(read_text(file), values, file)
@@ -195,7 +195,7 @@ class ReplicaWriter:
         found = self.work.query(text, file)[0]
         return Counts(read=sum(found.values()), **found)
 
-    def _balance(self, rows: sql.Identifier, condition: sql.Composed, counts: Counts) -> None:
+    def _balance(self, rows: sql.Identifier, condition: sql.Composable, counts: Counts) -> None:
         """Refuse to go on unless every row of the source is accounted for, in the same snapshot."""
         found = self._query("balance", source=rows, condition=condition)[0]
         expected = int(found["rows"])
@@ -209,7 +209,7 @@ class ReplicaWriter:
                 "look for triggers, rules and row security on both tables",
             )
 
-    def _stage(self, condition: sql.Composed) -> None:
+    def _stage(self, condition: sql.Composable) -> None:
         try:
             self._execute("stage", source=self.source.relation, condition=condition)
         except QueryFailed as error:
@@ -251,28 +251,26 @@ class ReplicaWriter:
         return store(1, total) if total else Counts()
 
     def _reject(
-        self, source: sql.Identifier, condition: sql.Composed, reason: str, sqlstate: str | None
+        self, source: sql.Identifier, condition: sql.Composable, reason: str, sqlstate: str | None
     ) -> int:
-        known = self.source_forms
-        keys = [form for form in known if form.name in self.definition.key_columns]
-        equality = Equality(self.work, self.source.relation.as_string())
-        values = {
-            "source": source,
-            "condition": condition,
-            "reason": reason,
-            "sqlstate": sqlstate,
-            "rejected_key": self._rejected_key(),
-            "rejected_row": as_json(known, "source"),
-            "is_waiting": equality.all_equal(
-                [key.name for key in keys], "(waiting.key_row)", "(fresh.whole)"
+        found = self._query(
+            "reject",
+            source=source,
+            condition=condition,
+            reason=reason,
+            sqlstate=sqlstate,
+            rejected_key=self._rejected_key(),
+            rejected_row=as_json(self.source_forms, "source"),
+            is_waiting=Equality(self.work, self.source.relation.as_string()).of_rows(
+                self.definition.key_columns, "(waiting.key_row)", "(fresh.whole)"
             ),
-        }
-        return int(self._query("reject", **values)[0]["rows"])
+        )
+        return int(found[0]["rows"])
 
-    def _rejected_key(self) -> sql.Composed:
+    def _rejected_key(self) -> sql.Composable:
         """Return the key of a row of the source as JSON; null where there is no key."""
         if not self.definition.key_columns:
-            return sql.SQL("null::jsonb").format()
+            return sql.SQL("null::jsonb")
         by_name = {form.name: form for form in self.source_forms}
         keys = [by_name[key] for key in self.definition.key_columns]
         return sql.SQL("jsonb_build_object({})").format(key_object(keys, "source"))
@@ -303,28 +301,23 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
     definition, has_mark = source.definition, DELETED_AT in columns
     types, keys = definition.column_types, definition.key_columns
     names = [column.name for column in source.columns]
-    # Compared as images, byte by byte: 1.0 is not 1.00, and some types have no equality at all.
-    is_unequal = sql.SQL("row({})::record *<> row({})::record").format(
-        *(join([_of(alias, name) for name in names]) for alias in ("stored", "fresh"))
-    )
+    stored, fresh = (join(field(row, name) for name in names) for row in ("stored", "fresh"))
     was_removed = sql.SQL(f"stored.{DELETED_AT} is not null" if has_mark else "false")
     return {
         "target": relation(definition.target_relation),
         "run_id": run_id,
         "pipeline_id": definition.pipeline_id,
-        "columns": join([sql.Identifier(name) for name in names]),
+        "columns": join(map(sql.Identifier, names)),
         "source_columns": join(
-            [
-                sql.SQL("{} as {}").format(
-                    _source_value(column, types.get(column.name)), sql.Identifier(column.name)
-                )
-                for column in source.columns
-            ]
+            _source_value(column, types.get(column.name)) for column in source.columns
         ),
-        "fresh_columns": join([_of("fresh", name) for name in names]),
-        "stored_keys": join([_of("stored", key) for key in keys]),
-        "is_different": sql.SQL("({} or {})").format(is_unequal, was_removed),
-        "keys": join([sql.Identifier(key) for key in keys]),
+        "fresh_columns": fresh,
+        "stored_keys": join(field("stored", key) for key in keys),
+        # Compared as images, byte by byte: 1.0 is not 1.00, and some types have no equality at all.
+        "is_different": sql.SQL("(row({})::record *<> row({})::record or {})").format(
+            stored, fresh, was_removed
+        ),
+        "keys": join(map(sql.Identifier, keys)),
         "assignments": _assignments([*names, DELETED_AT] if has_mark else names),
         "restorations": _assignments(columns),
     }
@@ -332,20 +325,18 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
 
 def _source_value(column: Column, type_name: str | None) -> sql.Composed:
     """Return what is stored of a column: cast, where the definition names another type."""
-    value = _of("source", column.name)
-    if type_name is None:
-        return value
-    is_time = type_name.startswith(("timestamp", "date"))
-    form = "orchestrator.year_first({})" if is_time and column.type == "text" else "{}"
-    return sql.SQL(form + "::" + type_name).format(value)
-
-
-def _of(alias: str, name: str) -> sql.Composed:
-    return sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(name))
+    form = "{}"
+    if type_name is not None:
+        is_time = type_name.startswith(("timestamp", "date"))
+        is_dated = is_time and column.type == "text"
+        form = ("orchestrator.year_first({})" if is_dated else "{}") + f"::{type_name}"
+    return sql.SQL(form + " as {}").format(
+        field("source", column.name), sql.Identifier(column.name)
+    )
 
 
 def _assignments(names: Sequence[str]) -> sql.Composed:
-    return join([sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names])
+    return join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

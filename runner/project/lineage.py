@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runner.project.graph import reachable
 from runner.project.manifest import LEAVES, Manifest
-from runner.project.target import RAW_SCHEMA
+from runner.project.target import replica_name
 
 Edge = tuple[str, str]
 Neighbours = Mapping[str, Sequence[str]]
@@ -47,7 +47,7 @@ def lineage(manifest: Manifest, replicas: Iterable[tuple[str, str]] = ()) -> Lin
 def stored(need: str) -> str:
     """Return the name in the database of a need in the manifest: warehouse.raw_x of raw.x."""
     layer, _, name = need.partition(".")
-    return f"{RAW_SCHEMA}.raw_{name}" if layer == LEAVES[0] else need
+    return replica_name(name) if layer == LEAVES[0] else need
 
 
 def reduced(edges: Sequence[Edge]) -> list[Edge]:

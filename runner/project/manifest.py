@@ -38,6 +38,12 @@ class Script:
         return f"{self.layer}.{self.name}"
 
     @property
+    def raw_needs(self) -> tuple[str, ...]:
+        """The replicas that it needs, without `raw.`."""
+        needs = (need.partition(".") for need in self.needs)
+        return tuple(name for layer, _, name in needs if layer == LEAVES[0])
+
+    @property
     def tables(self) -> tuple[str, ...]:
         """The names of the relations that it defines, its own first."""
         return (self.name, self.state) if self.state else (self.name,)
@@ -73,6 +79,10 @@ class Manifest:
             for script in self.scripts.values()
             for table in script.tables
         }
+
+    def raw_needs(self) -> list[str]:
+        """The replicas that any script needs, without `raw.`."""
+        return sorted({name for script in self.scripts.values() for name in script.raw_needs})
 
     def read(self, path: Path) -> str:
         """Return the text of a file; again the same text, even if it was edited since."""

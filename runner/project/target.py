@@ -7,11 +7,16 @@ from typing import Self
 from psycopg import sql
 
 from runner.errors import UsageError
-from runner.project.manifest import Script
+from runner.project.manifest import LAYERS, Script
 from runner.project.template import plain
 
 # All targets share the replicas; only fixture tests have their own.
 RAW_SCHEMA = "warehouse"
+
+
+def replica_name(name: str) -> str:
+    """Return the name in the database of the replica that the manifest calls raw.`name`."""
+    return f"{RAW_SCHEMA}.raw_{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,10 @@ class Target:
     @property
     def prefix(self) -> str:
         return "" if self.is_live else f"{self.name}_"
+
+    @property
+    def schemas(self) -> list[str]:
+        return [f"{self.prefix}{layer}" for layer in LAYERS]
 
     def table(self, layer: str, name: str) -> str:
         return f"{self.prefix}{layer}.{name}"

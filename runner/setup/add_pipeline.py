@@ -109,7 +109,7 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
         table = attach(session, wanted.address, row["source_relation"], cursor, is_local_time)
         row["source_relation"], clock, has_zone = table.relation, table.clock, table.has_zone
         types = {**table.types, **types}
-        made, warnings = [*table.made], [*table.notes]
+        made, warnings = table.made, table.notes
     else:
         clock = _clock_beside(session, row["source_relation"])
     _check(session, types, wanted.timezone, row["window_size"])

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from psycopg import sql
 
+from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import (
     LOAD_LOCK,
@@ -85,9 +86,7 @@ def load(
             held.enter_context(session.lock(LOAD_LOCK, lock_number(sha256), what))
             if as_history:
                 # The watermark must not move between reading it and committing older rows.
-                for pipeline in session.rows(
-                    named_query("setup/load_csv.pipelines"), {"source": source.name}
-                ):
+                for pipeline in session.named("setup/load_csv.pipelines", source=source.name):
                     what = f"an ingest of {pipeline['pipeline_name']}"
                     held.enter_context(session.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
             loading = _Loading(session, file, source, columns, dates)
@@ -196,39 +195,35 @@ class _Loading:
         # A file name may hold any bytes; a text of the database may not.
         self.file_name = os.fsencode(file).decode(errors="backslashreplace")
         self.columns = columns
-        self.names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        self.names = join([sql.Identifier(name) for name in columns])
         self.times = Times(columns, {each.name: each.type for each in source.columns}, dates)
         self.load_id = self.rows = self.rejected = 0
         self.is_behind = False
         self.line = 2  # where the next block begins
 
     def begin(self, sha256: str, as_history: bool, again: bool) -> None:
-        earlier = self.session.rows(named_query("setup/load_csv.earlier"), {"sha256": sha256})
+        earlier = self.session.named("setup/load_csv.earlier", sha256=sha256)
         if earlier and not again:
             raise RunnerError(
                 "{0}: the same content was loaded on {loaded_at}, as {file_name}:"
                 " {rows_loaded:,} rows".format(self.file_name, **earlier[0]),
                 "nothing was loaded; --again loads it once more",
             )
-        values = {
-            "sha256": sha256,
-            "file_name": self.file_name,
-            "as_history": as_history,
-            "is_again": bool(earlier),
-        }
-        self.load_id = self.session.row(named_query("setup/load_csv.begin"), values)["load_id"]
+        begun = self.session.named(
+            "setup/load_csv.begin",
+            sha256=sha256,
+            file_name=self.file_name,
+            as_history=as_history,
+            is_again=bool(earlier),
+        )
+        self.load_id = begun[0]["load_id"]
         self.session.run(self.times.setting)
         types = {column.name: sql.SQL(column.type) for column in self.source.columns}
         fields = [(sql.Identifier(name), types[name]) for name in self.columns]
-        comma = sql.SQL(", ")
-        texts = [sql.SQL("{} text").format(name) for name, _ in fields]
-        casts = [sql.SQL("lines.{}::{}").format(*each) for each in fields]
-        self.session.run(
-            self._text("stage", text_columns=comma.join(texts), values=comma.join(casts))
-        )
-        for row in self.session.rows(
-            named_query("setup/load_csv.not_given"), {"names": self.columns}
-        ):
+        texts = join([sql.SQL("{} text").format(name) for name, _ in fields])
+        casts = join([sql.SQL("lines.{}::{}").format(*each) for each in fields])
+        self.session.run(self._text("stage", text_columns=texts, values=casts))
+        for row in self.session.named("setup/load_csv.not_given", names=self.columns):
             self.session.run(row["statement"])
 
     def add(self, block: bytes) -> None:
@@ -246,20 +241,14 @@ class _Loading:
         if as_history:
             arrival = sql.SQL("least(staged.{}, now())").format(self._happened())
         cursor = [sql.Identifier(self.source.cursor)] if self.source.cursor else []
-        comma = sql.SQL(", ")
-        text = self._text(
-            "insert",
-            targets=comma.join([self.names, *cursor]),
-            values=comma.join([self.names, *([arrival] if cursor else [])]),
-            arrival=arrival,
-        )
-        self.session.run(text)
+        targets = join([self.names, *cursor])
+        values = join([self.names, *([arrival] if cursor else [])])
+        self.session.run(self._text("insert", targets=targets, values=values, arrival=arrival))
         counts = {"loaded": self.rows, "rejected": self.rejected, "load_id": self.load_id}
-        self.session.rows(named_query("setup/load_csv.end"), counts)
+        self.session.named("setup/load_csv.end", **counts)
 
     def first_reject(self) -> str:
-        query = named_query("setup/load_csv.first_reject")
-        found = self.session.row(query, {"load_id": self.load_id})
+        [found] = self.session.named("setup/load_csv.first_reject", load_id=self.load_id)
         return "line {line_number}: {reason}".format(**found)
 
     def _happened(self) -> sql.Identifier:
@@ -267,11 +256,9 @@ class _Loading:
 
     def _text(self, name: str, **parts: sql.Composable) -> str:
         """Return a statement on the table and the columns that the file has."""
-        return (
-            sql.SQL(named_query(f"setup/load_csv.{name}"))
-            .format(columns=self.names, table=self.source.table, **parts)
-            .as_string(None)
-        )
+        query = sql.SQL(named_query(f"setup/load_csv.{name}"))
+        names = {"columns": self.names, "table": self.source.table}
+        return query.format(**names, **parts).as_string(None)
 
     def _copy(self, block: bytes) -> bool:
         """Stage all of a block, or nothing of it if a line is wrong."""
@@ -296,8 +283,7 @@ class _Loading:
         if fit:
             lines = [b"%d,%s\n" % numbered for numbered in fit.items()]
             self.session.copy(self._text("copy_lines"), [b"".join(lines)])
-            ends = {"first": min(fit), "last": max(fit)}
-            for row in self.session.rows(named_query("setup/load_csv.sift"), ends):
+            for row in self.session.named("setup/load_csv.sift", first=min(fit), last=max(fit)):
                 line = row["line_number"]
                 rejects.append((line, fit.pop(line), row["reason"]))
         self.session.copy_rows(

@@ -204,7 +204,7 @@ def _records(path: Path, text: str) -> list[str]:
 
 def _check_table(manifest: Manifest, path: Path, table: str, part: str) -> None:
     tables = manifest.fillers()
-    raw = {f"{RAW}.{name}" for name in raw_names(manifest)}
+    raw = {f"{RAW}.{name}" for name in manifest.raw_needs()}
     known = {*tables, *raw} if part == "given" else set(tables)
     if table in raw and part == "expected":
         raise StartError(f"{path}: no script fills {table}", "expect a table that a script fills")
@@ -236,12 +236,6 @@ def _needed(
                     "give what that script reads" if found is script else hint,
                 )
     return tuple(each for each in order(manifest) if each.key in needed)
-
-
-def raw_names(manifest: Manifest) -> list[str]:
-    """Return the names of all raw tables that scripts read, without `raw.`."""
-    needs = {need for script in manifest.scripts.values() for need in script.needs}
-    return sorted(need.partition(".")[2] for need in needs if need.startswith(f"{RAW}."))
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:

@@ -9,11 +9,10 @@ from itertools import groupby
 
 from runner.build.checks import CheckFailed
 from runner.build.compose import Composer
-from runner.build.evidence import Evidence
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.build.transaction import BuildTransaction
 from runner.database import ledger
-from runner.database.ledger import Position
+from runner.database.ledger import Evidence, Position
 from runner.database.session import BUILD_LOCK, CONNECTION_LOST, Database, QueryFailed, lock_number
 from runner.errors import RunnerError, StartError
 from runner.project.graph import change_sets, order
@@ -45,16 +44,17 @@ class CaseResult:
         return not self.after
 
 
+@dataclass(eq=False)
 class _CaseFailed(Exception):
     """A build of a case does not do what it should."""
 
-    def __init__(self, after: str, error: str, mismatches: Sequence[Mismatch] = ()) -> None:
-        super().__init__(after)
-        self.after, self.error, self.mismatches = after, error, tuple(mismatches)
+    after: str
+    error: str = ""
+    mismatches: Sequence[Mismatch] = ()
 
     def result(self, case: Case, started: float) -> CaseResult:
         seconds = time.monotonic() - started
-        return CaseResult(case, seconds, self.after, self.error, self.mismatches)
+        return CaseResult(case, seconds, self.after, self.error, tuple(self.mismatches))
 
 
 def run_cases(
@@ -184,8 +184,6 @@ class _CaseRunner:
                 target=target,
                 work=session,
                 evidence=Evidence(None, self._begin(), target.name),
-                on_result=lambda result: None,
-                starting=lambda step, index, count: None,
             )
             steps = [Step(script, mode, NEVER_BUILT) for script in scripts]
             # The tables were just created from their DDL, so they have its shape.
@@ -230,4 +228,4 @@ def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[li
 def _raise_for(after: str, found: Sequence[Mismatch | None]) -> None:
     mismatches = [mismatch for mismatch in found if mismatch]
     if mismatches:
-        raise _CaseFailed(after, "", mismatches)
+        raise _CaseFailed(after, mismatches=mismatches)

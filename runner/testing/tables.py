@@ -21,7 +21,7 @@ from runner.ingest.replica import ensure_replica
 from runner.project.files import tables_of
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import RAW_SCHEMA, Target
-from runner.testing.cases import Rows, raw_names
+from runner.testing.cases import Rows
 
 # The run that brought a row may differ between two builds.
 RUN = "_run_id"
@@ -56,7 +56,7 @@ class CaseTables:
         """Create empty raw tables with the columns of the replicas or, before the first ingest, of
         the sources. A new database gets what that takes, until the rollback.
         """
-        self.raw_names = raw_names(manifest)
+        self.raw_names = manifest.raw_needs()
         composer = Composer(manifest, self.target, {})
         if not exists(self.session, "orchestrator.runs"):
             run_pieces(self.session, composer.layer("orchestrator"))

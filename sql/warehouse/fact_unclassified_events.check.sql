@@ -30,10 +30,7 @@ expected as (
         events.event_id, classified.user_id, classified.event_date, classified.fact_table
     from {{ raw }}.raw_event_stream as events
     left join {{ warehouse }}.classified_events as classified
-        on
-            classified.event_id = events.event_id
-            {{ incremental }} and classified._run_id > {{ after.event_stream }}
-            {{ incremental }} and classified._run_id <= {{ through.event_stream }}
+        on classified.event_id = events.event_id
     {{ incremental }} where events._run_id > {{ after.event_stream }}
     {{ incremental }}     and events._run_id <= {{ through.event_stream }}
 ),

@@ -16,6 +16,7 @@ from runner.build.plan import Step
 from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
+from tests.support.listeners import Hearing
 
 
 def work(order: dict[str, Any]) -> int:
@@ -28,7 +29,7 @@ def work(order: dict[str, Any]) -> int:
         load(Path(order["project"])),
         Target(),
         order["forced"],
-        starting=starting,
+        listener=Hearing(starting),
     )
     return 0
 

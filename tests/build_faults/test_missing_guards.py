@@ -27,6 +27,7 @@ from tests.build_faults.publications import COLUMN, reshape
 from tests.build_faults.test_readers import reader
 from tests.build_faults.world import World, earn, event, opened, redeem, search
 from tests.ingest_faults.death import Boundary, watched
+from tests.support.listeners import Hearing
 
 
 class Bench:
@@ -333,8 +334,10 @@ def ingest_during_a_rebuild(world: World) -> None:
             world.database,
             world.manifest,
             Target(),
-            starting=lambda step, index, count, at=at: (  # type: ignore[misc]
-                try_to_bring_one(world) if index == at else None
+            listener=Hearing(
+                lambda step, index, count, at=at: (  # type: ignore[misc]
+                    try_to_bring_one(world) if index == at else None
+                )
             ),
         )
         world.build()

@@ -15,6 +15,7 @@ from runner.setup import schema
 from tests.build_faults.publications import moved
 from tests.build_faults.test_readers import reader
 from tests.build_faults.world import World, earn, event
+from tests.support.listeners import Hearing
 
 
 @pytest.mark.parametrize("is_enabled", [True, False])
@@ -33,7 +34,7 @@ def test_no_pipeline_brings_rows_into_the_midst_of_a_rebuild(
             with contextlib.suppress(LockHeld):
                 world.ingest()
 
-    rebuild(world.database, world.manifest, Target(), starting=starting)
+    rebuild(world.database, world.manifest, Target(), listener=Hearing(starting))
     world.build()
     world.assert_exact()
 
@@ -54,7 +55,7 @@ def test_a_rebuild_does_not_wait_for_whoever_reads_what_it_fills(world: World) -
         work = threading.Thread(
             target=rebuild,
             args=(world.database, world.manifest, Target()),
-            kwargs={"starting": starting},
+            kwargs={"listener": Hearing(starting)},
         )
         work.start()
         work.join(timeout=15)

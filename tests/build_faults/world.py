@@ -30,6 +30,7 @@ from runner.project.target import Target
 from runner.setup import schema
 from tests import oracle, oracle_warehouse
 from tests.support import PROJECT, REPORTS, assert_equals_rebuild, frozen
+from tests.support.listeners import Hearing
 from tests.warehouse.test_warehouse_equals_oracle import InfiniteDate, InfiniteTime
 
 Rows = tuple[list[oracle.Event], list[oracle.Campaign]]
@@ -195,8 +196,7 @@ class World:
             self.manifest,
             Target(),
             forced,
-            on_result=tell,
-            starting=lambda step, index, count: starting(index),
+            listener=Hearing(lambda step, index, count: starting(index), tell),
         )
 
     def run_all(self) -> BuildResult:

@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from runner.database.session import Database
+from runner.ingest.attempt import Listener
 from runner.ingest.pipeline import IngestionPipeline, RunResult
 from tests.support import PROJECT
 
@@ -50,15 +51,15 @@ COLUMNS = "id, value, written::text"
 MOST_RUNS = 300
 
 
-class EndlessRuns:
+class EndlessRuns(Listener):
     """Told of each run; too many would go on for ever."""
 
     def __init__(self) -> None:
         self.runs = 0
 
-    def __call__(self, loaded: RunResult) -> None:
+    def loaded(self, run: RunResult) -> None:
         self.runs += 1
-        assert self.runs < MOST_RUNS, f"{MOST_RUNS} runs, and the last was {loaded}"
+        assert self.runs < MOST_RUNS, f"{MOST_RUNS} runs, and the last was {run}"
 
 
 class Arena:
@@ -155,15 +156,18 @@ class Arena:
 
     @property
     def pipeline(self) -> IngestionPipeline:
-        return IngestionPipeline(self.pipeline_id, self.database, self.project)
+        return self.hearing(Listener())
+
+    def hearing(self, listener: Listener) -> IngestionPipeline:
+        return IngestionPipeline(self.pipeline_id, self.database, self.project, listener)
 
     def ingest(self, wait_seconds: float = 0.0, sweep: bool = False) -> list[RunResult]:
-        return self.pipeline.run(wait_seconds, EndlessRuns(), sweep)
+        return self.hearing(EndlessRuns()).run(wait_seconds, sweep)
 
     def fill_gaps(self) -> None:
         """Every gap, with the words that a person would use."""
         for low, high in self.gaps():
-            self.pipeline.backfill(low, high, EndlessRuns())
+            self.hearing(EndlessRuns()).backfill(low, high)
 
     def gaps(self) -> list[tuple[str, str]]:
         """Undone windows that no later backfill filled."""

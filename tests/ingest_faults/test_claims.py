@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline
+from runner.ingest.attempt import Listener
+from runner.ingest.pipeline import IngestionPipeline, RunResult
 from runner.status import status
 from tests.ingest_faults.arena import Arena, EndlessRuns
 
@@ -43,8 +44,10 @@ def reader(arena: Arena) -> Iterator[str]:
 
 def run_as(arena: Arena, role: str, sweep: bool = False) -> list[Any]:
     conninfo = make_conninfo(arena.database.conninfo, options=f"-c role={role}")
-    pipeline = IngestionPipeline(arena.pipeline_id, Database(conninfo), arena.project)
-    return pipeline.run(0.0, EndlessRuns(), sweep)
+    pipeline = IngestionPipeline(
+        arena.pipeline_id, Database(conninfo), arena.project, EndlessRuns()
+    )
+    return pipeline.run(0.0, sweep)
 
 
 def grant(arena: Arena, role: str) -> None:
@@ -187,15 +190,16 @@ def test_a_key_that_gets_wider_between_two_windows_says_so(arena: Arena) -> None
     arena.insert(*[f"2025-12-31 0{hour}:00:00+00" for hour in range(6)])
     words: list[str | None] = []
 
-    def widen(run: Any) -> None:
-        if not words:
-            arena.run_text(
-                "alter table fire.goods drop constraint goods_pkey,"
-                " add column region text default 'eu', add primary key (id, region)"
-            )
-        words.append(run.guarantee)
+    class Widening(Listener):
+        def loaded(self, run: RunResult) -> None:
+            if not words:
+                arena.run_text(
+                    "alter table fire.goods drop constraint goods_pkey,"
+                    " add column region text default 'eu', add primary key (id, region)"
+                )
+            words.append(run.guarantee)
 
-    arena.pipeline.run(0.0, widen)
+    arena.hearing(Widening()).run(0.0)
     assert words[0] == "exact"
     assert set(words[1:]) == {"best_effort"}
 

@@ -1,24 +1,15 @@
-"""`checks`: what each check found last."""
-
-from pathlib import Path
-
-import click
-
 from runner.cli import output
-from runner.cli.connect import ledger_session
-from runner.cli.groups import Command
 from runner.cli.options import json_option, select_option, target_option
+from runner.cli.workspace import Workspace, project_command
 from runner.project.graph import select
-from runner.project.manifest import load
 from runner.project.target import Target
 
 
-@click.command("checks", cls=Command)
+@project_command("checks")
 @select_option("Show only the checks of these scripts.")
 @target_option
 @json_option
-@click.pass_obj
-def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
+def command(here: Workspace, patterns: tuple[str, ...], target: Target) -> None:
     """Show the latest result of each check.
 
     A check that found bad rows shows a sample of them. Exits with 1 if a check has failed.
@@ -26,8 +17,8 @@ def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
     \b
     Example: python -m runner checks -s fact_*
     """
-    manifest = load(project)
-    with ledger_session(project) as session:
+    manifest = here.manifest()
+    with here.ledger() as session:
         rows = session.named("database/ledger.checks", target=target.name)
     results = {row["check"]: row for row in rows}
     found = []
@@ -37,5 +28,4 @@ def command(project: Path, patterns: tuple[str, ...], target: Target) -> None:
             missing = {"check": name, "status": "never", "bad_rows": None, "sample": None}
             found.append({"script": key, **results.get(name, missing)})
     output.table(found, "there are no checks")
-    if any(row["status"] == "failed" for row in found):
-        raise click.exceptions.Exit(1)
+    output.fail_if(any(row["status"] == "failed" for row in found))

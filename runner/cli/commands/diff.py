@@ -1,26 +1,20 @@
-"""`diff`: two targets, table by table."""
-
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from runner.build.diff import diff
 from runner.cli import output, show_build
-from runner.cli.connect import database
-from runner.cli.groups import Command
 from runner.cli.options import json_option, select_option
-from runner.project.manifest import load
+from runner.cli.workspace import Workspace, project_command
 from runner.project.target import Target
 
 
-@click.command("diff", cls=Command)
+@project_command("diff")
 @click.argument("left", metavar="A")
 @click.argument("right", metavar="B")
 @select_option("Compare only these tables.")
 @json_option
-@click.pass_obj
-def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> None:
+def command(here: Workspace, left: str, right: str, patterns: tuple[str, ...]) -> None:
     """Compare the tables of two targets, row by row.
 
     It shows what a change of the SQL does to the figures: `build --target dev` makes a target to
@@ -29,8 +23,8 @@ def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> 
     \b
     Example: python -m runner diff live dev
     """
-    manifest = load(project)
-    compared = diff(database(project), manifest, Target(left), Target(right), patterns)
+    manifest = here.manifest()
+    compared = diff(here.database(), manifest, Target(left), Target(right), patterns)
     for warning in compared.warnings:
         output.warn(warning)
     found = [difference for difference in compared.tables if not difference.is_same]
@@ -46,5 +40,6 @@ def command(project: Path, left: str, right: str, patterns: tuple[str, ...]) -> 
     )
     if found:
         output.say(f"diff: {len(found)} of {len(compared.tables)} tables differ")
-        raise click.exceptions.Exit(1)
-    output.say(f"diff: {len(compared.tables)} tables, no difference")
+    else:
+        output.say(f"diff: {len(compared.tables)} tables, no difference")
+    output.fail_if(found)

@@ -1,22 +1,16 @@
-"""`lineage`: what a table depends on, and what depends on it."""
-
-from pathlib import Path
-
 import click
 
 from runner.cli import output
-from runner.cli.groups import Command
 from runner.cli.options import complete_scripts, json_option
+from runner.cli.workspace import Workspace, project_command
 from runner.errors import UsageError, did_you_mean
 from runner.project.lineage import lineage, stored, tree
-from runner.project.manifest import load
 
 
-@click.command("lineage", cls=Command)
+@project_command("lineage")
 @click.argument("name", metavar="TABLE", shell_complete=complete_scripts)
 @json_option
-@click.pass_obj
-def command(project: Path, name: str) -> None:
+def command(here: Workspace, name: str) -> None:
     """Show what a table depends on, and what depends on it.
 
     The dependencies are those of the manifest. `...` stands for what is listed further up. Needs
@@ -25,7 +19,7 @@ def command(project: Path, name: str) -> None:
     \b
     Example: python -m runner lineage kpi_daily
     """
-    flow = lineage(load(project))
+    flow = lineage(here.manifest())
     shorts = {table.partition(".")[2]: table for table in flow.needs}
     table = shorts.get(name, stored(name))
     if table not in flow.needs:

@@ -1,18 +1,13 @@
-"""`logs`: the messages of runs."""
-
-from pathlib import Path
-
 import click
 
 from runner.cli import output
-from runner.cli.connect import ledger_session
-from runner.cli.groups import Command
 from runner.cli.options import json_option, last_option
+from runner.cli.workspace import Workspace, project_command
 from runner.database.session import QueryFailed
 from runner.errors import UsageError
 
 
-@click.command("logs", cls=Command)
+@project_command("logs")
 @last_option
 @click.option("--run", "run_id", type=int, metavar="RUN", help="Only messages of this run.")
 @click.option("--pipeline", metavar="NAME", help="Only messages of this pipeline.")
@@ -28,8 +23,7 @@ from runner.errors import UsageError
     "--since", metavar="TIME", help="Only newer messages: a time, or an age such as '2 hours'."
 )
 @json_option
-@click.pass_obj
-def command(project: Path, /, **filters: object) -> None:
+def command(here: Workspace, /, **filters: object) -> None:
     """List the latest log messages.
 
     The newest come first.
@@ -37,7 +31,7 @@ def command(project: Path, /, **filters: object) -> None:
     \b
     Example: python -m runner logs --pipeline event_stream --level warning --since '2 hours'
     """
-    with ledger_session(project) as session:
+    with here.ledger() as session:
         since = filters.pop("since")
         try:
             filters |= session.named("cli/inspect.moment", since=since)[0]

@@ -1,14 +1,11 @@
-"""`pipelines`: where rows come from."""
-
-from pathlib import Path
 from typing import Any
 
 import click
 
-from runner.cli import output, show_ingest
-from runner.cli.connect import ledger_session
+from runner.cli import output, show_ingest, show_runs
 from runner.cli.groups import Group
 from runner.cli.options import json_option
+from runner.cli.workspace import Workspace, pass_workspace
 from runner.errors import UsageError
 from runner.ingest import preflight
 from runner.ingest.coverage import coverage
@@ -33,14 +30,14 @@ def command() -> None:
 
 @command.command("list")
 @json_option
-@click.pass_obj
-def list_command(project: Path) -> None:
+@pass_workspace
+def list_command(here: Workspace) -> None:
     """List the pipelines with their watermarks.
 
     \b
     Example: python -m runner pipelines list
     """
-    with ledger_session(project) as session:
+    with here.ledger() as session:
         rows = session.named("ingest/pipelines.pipelines")
     output.table(rows, "there is no pipeline yet: python -m runner pipelines add --help")
 
@@ -48,8 +45,8 @@ def list_command(project: Path) -> None:
 @command.command("show")
 @click.argument("name")
 @json_option
-@click.pass_obj
-def show(project: Path, name: str) -> None:
+@pass_workspace
+def show(here: Workspace, name: str) -> None:
     """Show one pipeline.
 
     That is its row, its watermark, what it covers and where it has gaps, what would improve its
@@ -58,10 +55,10 @@ def show(project: Path, name: str) -> None:
     \b
     Example: python -m runner pipelines show event_stream
     """
-    with ledger_session(project) as session:
+    with here.ledger() as session:
         found = _definition(session.named("ingest/pipelines.pipeline", name=name), name)
         stretches = coverage(session, found["id"])
-        doubts = preflight.of_pipeline(session, found["id"], project)
+        doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
     if output.style.json:
         covered = show_ingest.coverage_data(name, stretches)
@@ -72,42 +69,35 @@ def show(project: Path, name: str) -> None:
     output.say()
     for doubt in doubts:
         output.warn(doubt)
-    for run in runs:
-        run["rows"] = output.row_counts(
-            run["inserted"], run["updated"], run["deleted"], run["rejected"]
-        )
-    output.table(runs, "it has not run yet", RUN_COLUMNS)
-    for run in runs:
-        if run["error"]:
-            output.say(f"run {run['run']}: {run['error']}")
+    show_runs.runs(runs, "it has not run yet", RUN_COLUMNS)
 
 
 @command.command("enable")
 @click.argument("name")
-@click.pass_obj
-def enable(project: Path, name: str) -> None:
+@pass_workspace
+def enable(here: Workspace, name: str) -> None:
     """Include a pipeline in a plain `ingest`.
 
     \b
     Example: python -m runner pipelines enable utm_campaigns
     """
-    _switch(project, name, True)
+    _switch(here, name, True)
 
 
 @command.command("disable")
 @click.argument("name")
-@click.pass_obj
-def disable(project: Path, name: str) -> None:
+@pass_workspace
+def disable(here: Workspace, name: str) -> None:
     """Exclude a pipeline from a plain `ingest`; its rows stay.
 
     \b
     Example: python -m runner pipelines disable utm_campaigns
     """
-    _switch(project, name, False)
+    _switch(here, name, False)
 
 
-def _switch(project: Path, name: str, is_enabled: bool) -> None:
-    with ledger_session(project) as session:
+def _switch(here: Workspace, name: str, is_enabled: bool) -> None:
+    with here.ledger() as session:
         found = session.named("ingest/pipelines.switch_pipeline", name=name, is_enabled=is_enabled)
         _definition(found, name)
     output.say(f"{name} is {'enabled' if is_enabled else 'disabled'}")

@@ -1,25 +1,16 @@
-"""`rebuild`: everything from scratch, of which only differences are published."""
-
-from pathlib import Path
-
-import click
-
 from runner.build.rebuild import rebuild
-from runner.cli import output, show_build
-from runner.cli.connect import database
-from runner.cli.groups import Command
+from runner.cli import show_build
 from runner.cli.options import jobs_option, json_option, target_option
 from runner.cli.progress import live
-from runner.project.manifest import load
+from runner.cli.workspace import Workspace, project_command
 from runner.project.target import Target
 
 
-@click.command("rebuild", cls=Command)
+@project_command("rebuild")
 @jobs_option
 @target_option
 @json_option
-@click.pass_obj
-def command(project: Path, jobs: int | None, target: Target) -> None:
+def command(here: Workspace, jobs: int | None, target: Target) -> None:
     """Rebuild all tables from scratch and publish the differences.
 
     The rebuild happens in a scratch schema; readers see the old version until its checks have
@@ -28,10 +19,7 @@ def command(project: Path, jobs: int | None, target: Target) -> None:
     \b
     Example: python -m runner rebuild -j 2
     """
-    manifest = load(project)
+    manifest = here.manifest()
     with live() as progress:
-        done = rebuild(
-            database(project), manifest, target, jobs, progress.result, progress.starting
-        )
-    show_build.summary(done, progress, "rebuild")
-    output.data(show_build.as_data(done))
+        done = rebuild(here.database(), manifest, target, jobs, progress)
+    show_build.show(done, progress, "rebuild")

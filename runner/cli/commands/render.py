@@ -1,24 +1,17 @@
-"""`render`: the SQL that a build would run."""
-
-from pathlib import Path
-
 import click
 
 from runner.build.render import rendered
 from runner.cli import output
-from runner.cli.connect import database
-from runner.cli.groups import Command
 from runner.cli.options import complete_scripts, target_option
-from runner.project.manifest import load
+from runner.cli.workspace import Workspace, project_command
 from runner.project.target import Target
 
 
-@click.command("render", cls=Command)
+@project_command("render")
 @click.argument("scripts", nargs=-1, shell_complete=complete_scripts)
 @click.option("--full", is_flag=True, help="Render for a full build.")
 @target_option
-@click.pass_obj
-def command(project: Path, scripts: tuple[str, ...], full: bool, target: Target) -> None:
+def command(here: Workspace, scripts: tuple[str, ...], full: bool, target: Target) -> None:
     """Print the SQL that a build would run.
 
     SCRIPTS are names, layers or globs; +NAME adds everything upstream, NAME+ everything downstream.
@@ -27,6 +20,5 @@ def command(project: Path, scripts: tuple[str, ...], full: bool, target: Target)
     \b
     Example: python -m runner render fact_miles_earned
     """
-    manifest = load(project)
-    text = rendered(database(project), manifest, target, scripts, full)
-    output.answer(text.rstrip())
+    manifest = here.manifest()
+    output.answer(rendered(here.database(), manifest, target, scripts, full).rstrip())

@@ -1,27 +1,21 @@
-"""`verify`: whether the tables equal a rebuild."""
-
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from runner.build.rebuild import verify
 from runner.cli import output, show_build
-from runner.cli.connect import database
-from runner.cli.groups import Command
 from runner.cli.options import jobs_option, json_option, target_option
 from runner.cli.progress import live
-from runner.project.manifest import load
+from runner.cli.workspace import Workspace, project_command
 from runner.project.target import Target
 
 
-@click.command("verify", cls=Command)
+@project_command("verify")
 @click.option("--repair", is_flag=True, help="Publish the differences.")
 @jobs_option
 @target_option
 @json_option
-@click.pass_obj
-def command(project: Path, repair: bool, jobs: int | None, target: Target) -> None:
+def command(here: Workspace, repair: bool, jobs: int | None, target: Target) -> None:
     """Compare the tables with a rebuild, row by row.
 
     Pending changes are built first; the rebuild happens in a scratch schema. Exits with 1 if the
@@ -30,31 +24,26 @@ def command(project: Path, repair: bool, jobs: int | None, target: Target) -> No
     \b
     Example: python -m runner verify --repair
     """
-    manifest = load(project)
+    manifest = here.manifest()
     with live() as progress:
-        verdict = verify(
-            database(project), manifest, target, jobs, repair, progress.result, progress.starting
-        )
-    show_build.differences(verdict.differences, target.name, "rebuilt")
-    if verdict.repair:
-        show_build.summary(verdict.repair, progress, "repair")
-    elif verdict.differences:
-        count = f"{len(verdict.differences)} of {verdict.tables} tables"
-        output.say(f"verify {verdict.run_id}: {count} differ from a rebuild")
+        found = verify(here.database(), manifest, target, jobs, repair, progress)
+    show_build.differences(found.differences, target.name, "rebuilt")
+    if found.repair:
+        show_build.summary(found.repair, progress, "repair")
+    elif found.differences:
+        count = f"{len(found.differences)} of {found.tables} tables"
+        output.say(f"verify {found.run_id}: {count} differ from a rebuild")
         output.say(f"repair them: {output.program()} verify --repair")
     else:
-        output.say(
-            f"verify {verdict.run_id}: all {verdict.tables} tables equal a rebuild,"
-            f" {verdict.seconds:.1f}s"
-        )
+        equal = f"all {found.tables} tables equal a rebuild, {found.seconds:.1f}s"
+        output.say(f"verify {found.run_id}: {equal}")
     output.data(
         {
-            "run": verdict.run_id,
-            "tables": verdict.tables,
-            "is_repaired": verdict.repair is not None,
-            "seconds": round(verdict.seconds, 3),
-            "differences": [asdict(each) for each in verdict.differences],
+            "run": found.run_id,
+            "tables": found.tables,
+            "is_repaired": found.repair is not None,
+            "seconds": round(found.seconds, 3),
+            "differences": [asdict(each) for each in found.differences],
         }
     )
-    if verdict.differences and not verdict.repair:
-        raise click.exceptions.Exit(1)
+    output.fail_if(found.differences and not found.repair)

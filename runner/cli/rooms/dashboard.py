@@ -1,20 +1,16 @@
-"""`dashboard`: the reports as one page."""
-
 from pathlib import Path
 
 import click
 
 from runner.cli import output
-from runner.cli.connect import database
-from runner.cli.groups import Command
 from runner.cli.options import number_option
-from runner.errors import RunnerError
+from runner.cli.workspace import Workspace, project_command
 from runner.pages.dashboard.check import check as check_cards
 from runner.pages.dashboard.page import write
 from runner.pages.dashboard.serve import serve as serve_page
 
 
-@click.command("dashboard", cls=Command)
+@project_command("dashboard")
 @click.option(
     "-o",
     "--output",
@@ -29,8 +25,7 @@ from runner.pages.dashboard.serve import serve as serve_page
 @number_option(
     "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 takes a free one."
 )
-@click.pass_obj
-def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> None:
+def command(here: Workspace, file: Path, check: bool, serve: bool, port: int) -> None:
     """Write the reports as one HTML page, or serve it.
 
     The page shows the cards in dashboard/ and needs neither a server nor a network.
@@ -40,18 +35,16 @@ def command(project: Path, file: Path, check: bool, serve: bool, port: int) -> N
              python -m runner dashboard --serve
     """
     if check:
-        count, problems = check_cards(database(project), project)
-        if problems:
-            output.table([{"problem": problem} for problem in problems], "")
-            raise RunnerError(f"{len(problems)} problems", "docs/dashboard.md describes the cards")
-        output.say(f"dashboard: {count} {'card' if count == 1 else 'cards'}, no problem")
+        count, problems = check_cards(here.database(), here.folder)
+        output.refuse(problems, "docs/dashboard.md describes the cards")
+        output.say(f"dashboard: {output.number(count, 'card')}, no problem")
     elif serve:
         serve_page(
-            database(project),
-            project,
+            here.database(),
+            here.folder,
             port,
             lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
         )
     else:
-        write(database(project), project, file)
+        write(here.database(), here.folder, file)
         output.say(f"dashboard: {file.absolute().as_uri()}")

@@ -1,13 +1,10 @@
-"""`db`: the embedded server, and psql on whichever server is used."""
-
 import os
-from pathlib import Path
 
 import click
 
 from runner.cli import output
-from runner.cli.connect import database
 from runner.cli.groups import Group
+from runner.cli.workspace import Workspace, pass_workspace
 from runner.database import address
 from runner.database.binaries import psql_path
 
@@ -18,36 +15,36 @@ def command() -> None:
 
 
 @command.command("start")
-@click.pass_obj
-def start(project: Path) -> None:
+@pass_workspace
+def start(here: Workspace) -> None:
     """Start the embedded server; it runs until `db stop`.
 
     \b
     Example: python -m runner db start
     """
-    output.say(f"running: {address.embedded(project).start().uri}")
+    output.say(f"running: {address.embedded(here.folder).start().uri}")
 
 
 @command.command("stop")
-@click.pass_obj
-def stop(project: Path) -> None:
+@pass_workspace
+def stop(here: Workspace) -> None:
     """Stop the embedded server. Its data stay.
 
     \b
     Example: python -m runner db stop
     """
-    output.say("stopped" if address.embedded(project).stop() else "it was not running")
+    output.say("stopped" if address.embedded(here.folder).stop() else "it was not running")
 
 
 @command.command("url")
-@click.pass_obj
-def url(project: Path) -> None:
+@pass_workspace
+def url(here: Workspace) -> None:
     """Print the connection string; starts the embedded server if that is the one.
 
     \b
     Example: psql "$(python -m runner db url)"
     """
-    output.answer(address.find(project).conninfo)
+    output.answer(address.find(here.folder).conninfo)
 
 
 @command.command(
@@ -56,14 +53,14 @@ def url(project: Path) -> None:
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.pass_obj
-def psql(project: Path, arguments: tuple[str, ...]) -> None:
+@pass_workspace
+def psql(here: Workspace, arguments: tuple[str, ...]) -> None:
     """Open psql; all arguments are passed to it.
 
     \b
     Example: python -m runner db psql -c 'table reporting.growth_accounting'
     """
-    server = database(project)
+    server = here.database()
     with server.session() as session:
         version = session.row("select current_setting('server_version_num')::int as number")
     conninfo = [server.conninfo] if server.conninfo else []
@@ -71,13 +68,13 @@ def psql(project: Path, arguments: tuple[str, ...]) -> None:
 
 
 @command.command("delete-data")
-@click.pass_obj
-def delete_data(project: Path) -> None:
+@pass_workspace
+def delete_data(here: Workspace) -> None:
     """Delete the data of the embedded server, after asking.
 
     \b
     Example: python -m runner db delete-data
     """
-    embedded = address.embedded(project)
+    embedded = address.embedded(here.folder)
     click.confirm(f"delete {embedded.data} and everything in it?", abort=True)
     output.say("deleted" if embedded.delete() else "there was nothing to delete")

@@ -1,18 +1,14 @@
-"""`docs`: a page that documents the tables."""
-
 from pathlib import Path
 
 import click
 
 from runner.cli import output
-from runner.cli.connect import database
-from runner.cli.groups import Command
+from runner.cli.workspace import Workspace, project_command
 from runner.pages.docs.documents import documents
 from runner.project.files import put
-from runner.project.manifest import load
 
 
-@click.command("docs", cls=Command)
+@project_command("docs")
 @click.option(
     "-o",
     "--output",
@@ -24,8 +20,7 @@ from runner.project.manifest import load
     help="File to write. Its ending chooses the format: .html for the page, .dbml for the tables in"
     " the language of dbdiagram.io. May repeat.",
 )
-@click.pass_obj
-def command(project: Path, files: tuple[Path, ...]) -> None:
+def command(here: Workspace, files: tuple[Path, ...]) -> None:
     """Write a page that documents the tables.
 
     It works offline, and shows the columns, comments, SQL, checks and lineage of each table, the
@@ -34,7 +29,7 @@ def command(project: Path, files: tuple[Path, ...]) -> None:
     \b
     Example: python -m runner docs -o docs.html
     """
-    manifest = load(project)
-    for file, text in documents(database(project), manifest, files).items():
+    manifest = here.manifest()
+    for file, text in documents(here.database(), manifest, files).items():
         put(file, text)
         output.say(f"docs: {file}")

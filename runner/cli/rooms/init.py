@@ -1,5 +1,3 @@
-"""`init`: a new project."""
-
 from pathlib import Path
 
 import click

@@ -1,23 +1,14 @@
-"""`lint`: the SQL against the manifest."""
-
-from pathlib import Path
-
-import click
-
 from runner.cli import output
-from runner.cli.groups import Command
 from runner.cli.options import json_option, select_option
-from runner.errors import RunnerError
+from runner.cli.workspace import Workspace, project_command
 from runner.project.graph import select
-from runner.project.manifest import load
 from runner.testing.lint import lint
 
 
-@click.command("lint", cls=Command)
+@project_command("lint")
 @select_option("Check only these scripts.")
 @json_option
-@click.pass_obj
-def command(project: Path, patterns: tuple[str, ...]) -> None:
+def command(here: Workspace, patterns: tuple[str, ...]) -> None:
     """Check that each script reads exactly the tables it declares.
 
     Needs no server.
@@ -25,13 +16,8 @@ def command(project: Path, patterns: tuple[str, ...]) -> None:
     \b
     Example: python -m runner lint -s reporting
     """
-    manifest = load(project)
+    manifest = here.manifest()
     chosen = select(manifest, patterns or ["*"])
-    problems = lint(manifest, chosen)
-    if problems:
-        output.table([{"problem": problem} for problem in problems], "")
-        raise RunnerError(
-            f"{len(problems)} problems", "correct the SQL, or the needs in sql/manifest.toml"
-        )
+    output.refuse(lint(manifest, chosen), "correct the SQL, or the needs in sql/manifest.toml")
     output.say(f"lint: {len(chosen)} scripts read what they declare")
     output.data([])

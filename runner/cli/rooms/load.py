@@ -1,19 +1,17 @@
-"""`load`: a CSV file into the source."""
-
 from pathlib import Path
+from typing import Any
 
 import click
 
 from runner.cli import output
-from runner.cli.connect import database
-from runner.cli.groups import Command
 from runner.cli.options import json_option
 from runner.cli.progress import live
+from runner.cli.workspace import Workspace, project_command
 from runner.setup.csv_times import Order
 from runner.setup.load_csv import SHOW_REJECTS, load
 
 
-@click.command("load", cls=Command)
+@project_command("load")
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--into",
@@ -30,10 +28,7 @@ from runner.setup.load_csv import SHOW_REJECTS, load
 )
 @click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
 @json_option
-@click.pass_obj
-def command(
-    project: Path, file: Path, into: str | None, as_history: bool, dates: Order | None, again: bool
-) -> None:
+def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) -> None:
     """Load a CSV file with a header into a source.
 
     Times are written year first, as 2026-01-31 10:00:00, unless --dates names another order. Lines
@@ -44,21 +39,18 @@ def command(
     """
     with live() as progress:
         loaded = load(
-            database(project),
+            here.database(),
             file,
-            as_history,
-            again,
-            lambda done, total: progress.show(f"load {file.name}", done, total),
-            into,
-            dates or "ymd",
+            dates=dates or "ymd",
+            on_progress=lambda done, total: progress.show(f"load {file.name}", done, total),
+            **wanted,
         )
     output.data({"rows": loaded.rows, "rejected": loaded.rejected})
-    rows = "1 row" if loaded.rows == 1 else f"{loaded.rows:,} rows"
-    output.say(f"load: {rows} from {file} into {loaded.table}")
+    output.say(f"load: {output.number(loaded.rows, 'row')} from {file} into {loaded.table}")
     if loaded.is_behind:
         output.say(
             f"some are older than the watermark; read them: {output.program()} ingest --sweep"
         )
     if loaded.rejected:
-        lines = "1 line" if loaded.rejected == 1 else f"{loaded.rejected:,} lines"
+        lines = output.number(loaded.rejected, "line")
         output.warn(f"{lines} did not fit; public.load_rejects has the reasons", SHOW_REJECTS)

@@ -1,20 +1,16 @@
-"""`pipelines add`: a new pipeline, from this database or another one."""
-
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from runner.cli import output
-from runner.cli.connect import ledger_session
-from runner.cli.groups import Command
 from runner.cli.options import yes_option
+from runner.cli.workspace import Workspace, project_command
 from runner.setup.add_pipeline import Added, read
 from runner.setup.add_pipeline import add as add_pipeline
 
 
-@click.command("add", cls=Command)
+@project_command("add")
 @click.argument("name")
 @click.option(
     "--from",
@@ -71,8 +67,7 @@ from runner.setup.add_pipeline import add as add_pipeline
 @click.option("--owner", help="Owner of the pipeline.")
 @click.option("--description", help="What the pipeline brings in.")
 @yes_option
-@click.pass_obj
-def command(project: Path, /, yes: bool, **values: Any) -> None:
+def command(here: Workspace, /, yes: bool, **values: Any) -> None:
     """Look at a source, show what would be added, ask, and add it.
 
     For a source in another database it also creates a foreign table, with its server and user
@@ -89,12 +84,12 @@ def command(project: Path, /, yes: bool, **values: Any) -> None:
         )
     if not yes:
         # An open transaction would hold every ingest back for as long as a person thinks.
-        with ledger_session(project) as session, session.rehearsal():
-            rehearsed = add_pipeline(session, wanted, project)
+        with here.ledger() as session, session.rehearsal():
+            rehearsed = add_pipeline(session, wanted, here.folder)
         _show(rehearsed)
         output.confirm("add this?", "--yes adds it without asking")
-    with ledger_session(project) as session, session.transaction():
-        added = add_pipeline(session, wanted, project)
+    with here.ledger() as session, session.transaction():
+        added = add_pipeline(session, wanted, here.folder)
     if yes:
         _show(added)
     output.say(f"added: {output.program()} ingest {values['name']}")

@@ -1,15 +1,11 @@
-"""`pipelines source-sql`: the SQL that prepares a source in another database."""
-
-from pathlib import Path
-
 import click
 
 from runner.cli import output
-from runner.cli.groups import Command
+from runner.cli.workspace import Workspace, project_command
 from runner.ingest.foreign.attach import script_for_source
 
 
-@click.command("source-sql", cls=Command)
+@project_command("source-sql")
 @click.argument("kind", type=click.Choice(["postgres", "mariadb"]))
 @click.option(
     "--source",
@@ -20,8 +16,7 @@ from runner.ingest.foreign.attach import script_for_source
 @click.option(
     "--role", required=True, metavar="USER", help="User that reads it; for MariaDB also USER@HOST."
 )
-@click.pass_obj
-def command(project: Path, kind: str, source: str, role: str) -> None:
+def command(here: Workspace, kind: str, source: str, role: str) -> None:
     """Print the SQL that prepares a source in another database.
 
     The owner of that database runs it there, before `pipelines add --from`.
@@ -29,4 +24,4 @@ def command(project: Path, kind: str, source: str, role: str) -> None:
     \b
     Example: python -m runner pipelines source-sql postgres --source app.orders --role milepost
     """
-    output.answer(script_for_source(kind, project, source, role).rstrip("\n"))
+    output.answer(script_for_source(kind, here.folder, source, role).rstrip("\n"))

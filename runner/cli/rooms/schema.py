@@ -1,15 +1,11 @@
-"""`schema apply`: create the tables."""
-
-from pathlib import Path
-
 import click
 
 from runner.cli import output
 from runner.cli.groups import Group
 from runner.cli.options import yes_option
+from runner.cli.workspace import Workspace, pass_workspace
 from runner.database import address
 from runner.database.session import Database
-from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 
@@ -23,8 +19,8 @@ def command() -> None:
 @yes_option
 @click.option("--target", default="live", help="Target whose derived tables to create.")
 @click.option("--roles", is_flag=True, help="Also create a role that may only read the reports.")
-@click.pass_obj
-def apply_command(project: Path, yes: bool, target: str, roles: bool) -> None:
+@pass_workspace
+def apply_command(here: Workspace, yes: bool, target: str, roles: bool) -> None:
     """Show what would be created, ask, and create it.
 
     On the embedded server it does not ask.
@@ -33,8 +29,8 @@ def apply_command(project: Path, yes: bool, target: str, roles: bool) -> None:
     Example: python -m runner schema apply --yes
              python -m runner schema apply --roles
     """
-    manifest = load(project)
-    server = address.find(project)
+    manifest = here.manifest()
+    server = address.find(here.folder)
     database = Database(server.conninfo)
     changes = schema.rehearse(database, manifest, Target(target), roles)
     if not changes:

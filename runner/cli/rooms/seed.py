@@ -1,21 +1,18 @@
-"""`seed`: demo data."""
-
 from datetime import UTC
-from pathlib import Path
 from typing import Any
 
 import click
 
 from runner.cli import output
-from runner.cli.groups import Command
 from runner.cli.options import number_option
+from runner.cli.workspace import Workspace, project_command
 from runner.database import address
 from runner.database.session import Database
 from runner.errors import UsageError
 from runner.setup.demo import Demo, is_empty, seed
 
 
-@click.command("seed", cls=Command)
+@project_command("seed")
 @number_option("--events", low=1, default=100_000, help="Number of events.")
 @number_option("--users", low=1, default=2_000, help="Number of users.")
 @number_option("--days", low=1, high=3650, default=180, help="Number of days that the events span.")
@@ -30,8 +27,7 @@ from runner.setup.demo import Demo, is_empty, seed
     is_flag=True,
     help="Do nothing if the source has rows, or on your own server without --demo.",
 )
-@click.pass_obj
-def command(project: Path, /, demo: bool, if_empty: bool, **wanted: Any) -> None:
+def command(here: Workspace, /, demo: bool, if_empty: bool, **wanted: Any) -> None:
     """Fill the source tables with demo data.
 
     The rows come from the scripts in sql/demo. The same options give the same rows.
@@ -39,7 +35,7 @@ def command(project: Path, /, demo: bool, if_empty: bool, **wanted: Any) -> None
     \b
     Example: python -m runner seed --events 1000000 --users 10000 --days 180
     """
-    server = address.find(project)
+    server = address.find(here.folder)
     if not server.is_embedded and not demo:
         if if_empty:
             output.say("seed: no demo data on your own server (make run DEMO=1 adds them)")
@@ -51,4 +47,4 @@ def command(project: Path, /, demo: bool, if_empty: bool, **wanted: Any) -> None
         return
     if wanted["end"]:
         wanted["end"] = wanted["end"].replace(tzinfo=UTC)
-    output.say(f"seed: {seed(database, project, Demo(**wanted)):,} rows")
+    output.say(f"seed: {seed(database, here.folder, Demo(**wanted)):,} rows")

@@ -1,17 +1,12 @@
-"""`test`: the cases in tests/sql, run on the SQL of the project."""
-
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
 from runner.cli import output
-from runner.cli.connect import database
-from runner.cli.groups import Command
 from runner.cli.options import json_option, select_option
+from runner.cli.workspace import Workspace, project_command
 from runner.errors import RunnerError
-from runner.project.manifest import load
 from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
 from runner.testing.tables import Mismatch
@@ -20,12 +15,11 @@ from runner.testing.tables import Mismatch
 SHOWN_ROWS = 10
 
 
-@click.command("test", cls=Command)
+@project_command("test")
 @select_option("Run only the cases of these scripts.")
 @click.argument("names", nargs=-1, metavar="[CASE]...")
 @json_option
-@click.pass_obj
-def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) -> None:
+def command(here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Run the test cases in tests/sql.
 
     A case gives rows and the rows expected of a build: in full, again, and incrementally. Nothing
@@ -34,9 +28,9 @@ def command(project: Path, patterns: tuple[str, ...], names: tuple[str, ...]) ->
     \b
     Example: python -m runner test -s growth_accounting
     """
-    manifest = load(project)
+    manifest = here.manifest()
     cases = choose(manifest, collect(manifest), patterns, names)
-    results = run_cases(database(project), manifest, cases, _show)
+    results = run_cases(here.database(), manifest, cases, _show)
     output.data([_as_data(result) for result in results])
     failed = sum(not result.has_passed for result in results)
     if failed:

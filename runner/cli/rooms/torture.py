@@ -1,17 +1,13 @@
-"""`torture`: prove on a server that no row is lost and none is doubled."""
-
 import random
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
 from runner.cli import output
-from runner.cli.connect import database
-from runner.cli.groups import Command
 from runner.cli.options import json_option, number_option
 from runner.cli.progress import Live, live
+from runner.cli.workspace import Workspace, project_command
 from runner.torture.faults import Plan, Progress
 from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
 
@@ -23,7 +19,7 @@ NAMES = {
 }
 
 
-@click.command("torture", cls=Command)
+@project_command("torture")
 @number_option("--seconds", low=1, high=3600, default=20, help="Duration.")
 @number_option(
     "--writers", low=1, high=24, default=8, help="Number of applications that write at once."
@@ -36,8 +32,7 @@ NAMES = {
     help="Random seed of what writers do, not of when (default: random).",
 )
 @json_option
-@click.pass_obj
-def command(project: Path, seconds: int, writers: int, runners: int, seed: int | None) -> None:
+def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int | None) -> None:
     """Prove on your server that ingestion loses no row.
 
     In a scratch database, applications write while ingests read and server processes are killed.
@@ -47,13 +42,12 @@ def command(project: Path, seconds: int, writers: int, runners: int, seed: int |
     Example: python -m runner torture --seconds 60
     """
     plan = Plan(seconds, writers, runners, random.randrange(10_000) if seed is None else seed)
-    target = database(project)
+    target = here.database()
     output.say(_intention(plan, database_name()))
     with scratch(target) as own, live() as shown:
-        verdict = torture(own, project, plan, lambda progress: _show(shown, plan, progress))
+        verdict = torture(own, here.folder, plan, lambda progress: _show(shown, plan, progress))
     _show_verdict(verdict)
-    if not verdict.is_kept:
-        raise click.exceptions.Exit(1)
+    output.fail_if(not verdict.is_kept)
 
 
 def _intention(plan: Plan, name: str) -> str:

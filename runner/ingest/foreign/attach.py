@@ -6,7 +6,7 @@ from runner.database.session import Session
 from runner.errors import UsageError
 from runner.ingest.foreign import mariadb, postgres
 from runner.ingest.foreign.address import FILE, MARIADB, POSTGRES, SourceAddress
-from runner.ingest.foreign.attachment import Attachment, ForeignTable
+from runner.ingest.foreign.attachment import Attachment
 from runner.ingest.foreign.file import FileAttachment
 
 ATTACHMENTS: dict[str, type[Attachment]] = {
@@ -19,7 +19,7 @@ SOURCE_SQL = {"postgres": postgres.source_sql, "mariadb": mariadb.source_sql}
 
 def attach(
     session: Session, address: SourceAddress, source: str | None, cursor: str, is_local_time: bool
-) -> ForeignTable:
+) -> Attachment:
     """Create the foreign table of a source elsewhere, inside a transaction of the caller's.
 
     `is_local_time` is whether the cursor of a file has no time zone.

@@ -7,9 +7,8 @@ else. Queries: foreign.sql.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import count
-from typing import Any, ClassVar
+from itertools import chain, count
+from typing import Any, ClassVar, Self
 
 from psycopg import sql
 
@@ -29,28 +28,13 @@ RESERVED_TABLES = frozenset({"clock", "_indexes", "_columns", "_lines"})
 CONTRIB = "install it there; it comes with the contrib modules of PostgreSQL"
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignTable:
-    """A foreign table that was created here, and what belongs to it.
-
-    `clock` is the relation that tells the time there, `types` those of column_types. `made` says
-    what is new, `notes` what is doubtful. `has_zone` is whether a cursor without a time zone here
-    has one there, and arrives in UTC.
-    """
-
-    relation: str
-    clock: str | None
-    types: Mapping[str, str]
-    has_zone: bool
-    made: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
 class Attachment(ABC):
-    """The steps that all wrappers share, and what they have created so far.
+    """A foreign table that is created here, with the steps that all wrappers share.
 
-    The schema of the foreign tables has the name of their server. `install` is the hint when the
-    extension is missing.
+    The schema of `relation` has the name of its server. `clock` is the relation that tells the time
+    there, `types` those of column_types. `made` says what is new, `notes` what is doubtful.
+    `has_zone` is whether a cursor without a time zone here has one there, and arrives in UTC.
+    `install` is the hint when the extension is missing.
     """
 
     user_option: ClassVar[str]
@@ -78,20 +62,13 @@ class Attachment(ABC):
         self.local_name = self._choose_name()
         self.relation = f"{self.server}.{self.local_name}"
 
-    def make(self) -> ForeignTable:
+    def make(self) -> Self:
         """Create the foreign table and everything that it needs."""
         self._make_extension()
         self._make_server()
         self._run("create schema if not exists {}", sql.Identifier(self.server))
         self._make_tables()
-        return ForeignTable(
-            self.relation,
-            self.clock,
-            self.types,
-            self.has_zone,
-            tuple(self.made),
-            tuple(self.notes),
-        )
+        return self
 
     @abstractmethod
     def _make_tables(self) -> None:
@@ -114,15 +91,14 @@ class Attachment(ABC):
         servers = {row["name"]: row for row in self.session.named("ingest/foreign/foreign.servers")}
         base = re.sub(r"\W", "_", f"from_{self.address.database}")
         base = base.encode()[:MAX_SERVER_BYTES].decode(errors="ignore")
-        for number in count(1):
-            name = base if number == 1 else f"{base}_{number}"
+        for name in chain([base], (f"{base}_{number}" for number in count(2))):
             found = servers.get(name)
             if not found:
-                return name, True
+                break
             is_same = found["wrapper"] == self.address.wrapper
             if is_same and self.address.place.items() <= found["options"].items():
-                return name, False
-        raise AssertionError  # some name is free
+                break
+        return name, not found
 
     @property
     @abstractmethod
@@ -134,8 +110,7 @@ class Attachment(ABC):
 
         UsageError if the table can be read here already.
         """
-        values = {"server": self.server}
-        found = self.session.named("ingest/foreign/foreign.tables", **values)
+        found = self.session.named("ingest/foreign/foreign.tables", server=self.server)
         for row in found:
             for wanted in self._remote_options:
                 if wanted.items() <= row["options"].items():
@@ -146,12 +121,9 @@ class Attachment(ABC):
                     )
         taken = {row["name"] for row in found} | RESERVED_TABLES
         both = f"{self.namespace}_{self.name}"
-        for number in count(0):
-            name = [self.name, both][number] if number < 2 else f"{both}_{number}"
-            name = re.sub(r"\.+", "_", shortened(name, MAX_BYTES - len("raw_")))
-            if name not in taken:
-                return name
-        raise AssertionError  # some name is free
+        names = chain([self.name, both], (f"{both}_{number}" for number in count(2)))
+        fit = (re.sub(r"\.+", "_", shortened(name, MAX_BYTES - len("raw_"))) for name in names)
+        return next(name for name in fit if name not in taken)
 
     def _make_server(self) -> None:
         """Create the server if there is none, and map this role to a user on it."""

@@ -89,19 +89,60 @@ create foreign table {{ server }}._indexes (
 ) server {{ server }} options (dbname 'information_schema', table_name 'STATISTICS')
 
 -- mariadb_columns --
--- Columns of a table there, in order; none if it does not exist or is hidden.
+-- Columns of a table there, in order; none if it does not exist or is hidden. `arrives_as` is their
+-- type here, text unless it is listed. A date there may be 0000-00-00: dates come as text too, and
+-- become `later_type` afterwards, where a row without a real one can be set aside. Not so the
+-- cursor: windows search by it, and it cannot be set aside.
 select
     columns.column_name as name,
-    columns.data_type,
-    columns.column_type like '%unsigned%' as is_unsigned,
-    columns.numeric_precision as precision,
-    columns.numeric_scale as scale,
+    case
+        when
+            columns.column_name = {{ cursor }}
+            and columns.data_type in ('datetime', 'timestamp') then 'timestamp'
+        when columns.data_type = 'decimal'
+            then format('numeric(%s,%s)', columns.numeric_precision, columns.numeric_scale)
+        when columns.column_type like '%unsigned%' and columns.data_type = 'smallint' then 'integer'
+        when columns.column_type like '%unsigned%' and columns.data_type = 'int' then 'bigint'
+        when columns.column_type like '%unsigned%' and columns.data_type = 'bigint'
+            then 'numeric(20,0)'
+        when columns.data_type in ('tinyint', 'smallint', 'year') then 'smallint'
+        when columns.data_type in ('mediumint', 'int') then 'integer'
+        when columns.data_type = 'bigint' then 'bigint'
+        when columns.data_type = 'float' then 'real'
+        when columns.data_type = 'double' then 'double precision'
+        when columns.data_type in ('bit', 'binary', 'varbinary') then 'bytea'
+        when columns.data_type like '%blob' then 'bytea'
+        else 'text'
+    end as arrives_as,
+    case
+        when
+            columns.column_name = {{ cursor }}
+            and columns.data_type in ('datetime', 'timestamp') then null
+        when columns.data_type = 'date' then 'date'
+        when columns.data_type = 'datetime' then 'timestamp without time zone'
+        when columns.data_type = 'timestamp' then 'timestamp with time zone'
+        when columns.data_type = 'time' then 'interval'
+    end as later_type,
+    columns.data_type = 'timestamp' as has_zone,
     columns.is_nullable = 'NO' as is_required
 from {{ server }}._columns as columns
 where
     columns.table_schema = {{ database }}
     and columns.table_name = {{ table }}
 order by columns.ordinal_position
+
+-- mariadb_clock --
+-- Create the foreign table of the clock there, with the columns of sql/ingest/clock.sql.
+create foreign table {{ server }}.clock (
+    clock timestamptz,
+    settled timestamptz,
+    held_since timestamptz,
+    held_by text,
+    sees_all boolean,
+    horizon numeric,
+    next_xid numeric,
+    identity text
+) server {{ server }} options (dbname {{ database }}, table_name 'milepost_clock')
 
 -- mariadb_indexed --
 -- Whether an index there begins with a column.

@@ -2,53 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from psycopg import sql
 
 from runner.database.names import join
+from runner.database.session import Row
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import Attachment, options
 from runner.project.files import read_text, statement
 from runner.project.template import render
-
-# Types of MariaDB, as they are here; all others are text. A date there may be 0000-00-00: dates
-# come as text, and get their type later, where a row without a real one can be set aside.
-TYPES = {
-    "tinyint": "smallint",
-    "smallint": "smallint",
-    "mediumint": "integer",
-    "int": "integer",
-    "bigint": "bigint",
-    "year": "smallint",
-    "float": "real",
-    "double": "double precision",
-    "bit": "bytea",
-    "binary": "bytea",
-    "varbinary": "bytea",
-    "tinyblob": "bytea",
-    "blob": "bytea",
-    "mediumblob": "bytea",
-    "longblob": "bytea",
-}
-UNSIGNED_TYPES = {"smallint": "integer", "int": "bigint", "bigint": "numeric(20,0)"}
-TEXT_TYPES = {
-    "date": "date",
-    "datetime": "timestamp without time zone",
-    "timestamp": "timestamp with time zone",
-    "time": "interval",
-}
-# The columns of a clock: sql/ingest/clock.sql.
-CLOCK_COLUMNS = (
-    "clock timestamptz",
-    "settled timestamptz",
-    "held_since timestamptz",
-    "held_by text",
-    "sees_all boolean",
-    "horizon numeric",
-    "next_xid numeric",
-    "identity text",
-)
 
 
 class MariaDBAttachment(Attachment):
@@ -72,10 +34,18 @@ class MariaDBAttachment(Attachment):
         columns = self._columns(self.name)
         if not columns:
             raise self._missing()
-        cursor = next((column for column in columns if column["name"] == self.cursor), None)
-        self.has_zone = cursor is not None and cursor["data_type"] == "timestamp"
-        definitions = [self._definition(column) for column in columns]
-        self._create(self.local_name, definitions, self.name)
+        self.has_zone = any(
+            column["has_zone"] for column in columns if column["name"] == self.cursor
+        )
+        self.types = {each["name"]: each["later_type"] for each in columns if each["later_type"]}
+        self._run(
+            "create foreign table {}.{} ({}) server {} {}",
+            sql.Identifier(self.server),
+            sql.Identifier(self.local_name),
+            join([_definition(column) for column in columns]),
+            sql.Identifier(self.server),
+            options({"dbname": self.namespace, "table_name": self.name}),
+        )
         self.made.append(
             f"foreign table {self.relation} of {self.namespace}.{self.name}, {len(columns)} columns"
         )
@@ -83,7 +53,7 @@ class MariaDBAttachment(Attachment):
         if self._has(clock):
             self.clock = clock
         elif self._columns("milepost_clock"):
-            self._create("clock", [sql.SQL(text) for text in CLOCK_COLUMNS], "milepost_clock")
+            self.session.run(self._text("mariadb_clock", database=self.namespace))
             self.clock = clock
             self.made.append(f"foreign table {clock}: the clock of {self.namespace}")
         else:
@@ -92,34 +62,14 @@ class MariaDBAttachment(Attachment):
         for name in ("_columns", "_indexes"):
             self._run("drop foreign table {}.{}", sql.Identifier(self.server), sql.Identifier(name))
 
-    def _columns(self, table: str) -> list[dict[str, Any]]:
-        text = self._text("mariadb_columns", database=self.namespace, table=table)
-        return self.session.rows(text)
+    def _columns(self, table: str) -> list[Row]:
+        values = {"database": self.namespace, "table": table, "cursor": self.cursor}
+        return self.session.rows(self._text("mariadb_columns", **values))
 
-    def _definition(self, column: dict[str, Any]) -> sql.Composed:
-        name, kind = column["name"], column["data_type"]
-        type_name = TYPES.get(kind, "text")
-        if column["is_unsigned"]:
-            type_name = UNSIGNED_TYPES.get(kind, type_name)
-        if kind == "decimal":
-            type_name = f"numeric({column['precision']},{column['scale']})"
-        if name == self.cursor and kind in ("datetime", "timestamp"):
-            type_name = "timestamp"  # windows search by it, and it cannot be set aside
-        elif kind in TEXT_TYPES:
-            self.types[name] = TEXT_TYPES[kind]
-        return sql.SQL("{} {}" + (" not null" if column["is_required"] else "")).format(
-            sql.Identifier(name), sql.SQL(type_name)
-        )
 
-    def _create(self, name: str, definitions: list[Any], remote_name: str | None = None) -> None:
-        self._run(
-            "create foreign table {}.{} ({}) server {} {}",
-            sql.Identifier(self.server),
-            sql.Identifier(name),
-            join(definitions),
-            sql.Identifier(self.server),
-            options({"dbname": self.namespace, "table_name": remote_name or name}),
-        )
+def _definition(column: Row) -> sql.Composed:
+    form = "{} {} not null" if column["is_required"] else "{} {}"
+    return sql.SQL(form).format(sql.Identifier(column["name"]), sql.SQL(column["arrives_as"]))
 
 
 def source_sql(project: Path, source: str, role: str) -> str:

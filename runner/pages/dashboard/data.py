@@ -114,25 +114,7 @@ def _shown(result: Result, shown: set[tuple[Any, ...]] | None) -> Result:
 
 def _standing(session: Session) -> dict[str, Any]:
     """Return how far the data go, and how the last build ended."""
-    row = session.row(
-        """
-        select
-            (select min(freshness.loaded_through) from reporting.freshness) as loaded_through,
-            (select max(freshness.built_at) from reporting.freshness) as built_at,
-            (
-                select runs.status
-                from reporting.pipeline_runs as runs
-                where runs.kind in ('build', 'rebuild') and runs.status != 'running'
-                order by runs.run_id desc
-                limit 1
-            ) as last_status,
-            (
-                select coalesce(array_agg(checks.check_name order by checks.check_name), '{}')
-                from reporting.data_checks as checks
-                where checks.status = 'failed'
-            ) as failed_checks
-        """
-    )
+    [row] = session.named("pages/dashboard/data.standing")
     return {name: plain(value) for name, value in row.items()}
 
 

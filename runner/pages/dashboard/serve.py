@@ -12,10 +12,6 @@ from runner.pages.dashboard.page import policy, render, script
 
 HOST = "127.0.0.1"
 PATHS = ("/", "/index.html")
-NEWEST_BUILD = """
-select coalesce(max(runs.run_id), 0) as build from orchestrator.runs as runs
-where runs.kind in ('build', 'rebuild') and runs.status = 'succeeded'
-"""
 
 
 class Pages:
@@ -40,7 +36,7 @@ class Pages:
 
     def _newest(self) -> int:
         with self._database.session("milepost dashboard") as session:
-            return int(session.row(NEWEST_BUILD)["build"])
+            return int(session.named("pages/dashboard/data.newest_build")[0]["build"])
 
 
 def serve(database: Database, project: Path, port: int, on_ready: Callable[[str], object]) -> None:

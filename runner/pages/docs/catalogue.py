@@ -1,7 +1,7 @@
 """Reads what the database knows about its tables: columns, keys, comments, rows, last builds."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.database.queries import queries
@@ -10,7 +10,6 @@ from runner.project.files import tables_of
 from runner.project.manifest import LAYERS, Manifest
 
 MEMORY = "orchestrator"
-PARTS = ("columns", "constraints", "indexes")
 # Smaller tables are counted; for others the page gives the server's estimate, in two digits.
 SMALL_BYTES = 32 * 1024 * 1024
 # What the names of tables say.
@@ -50,7 +49,7 @@ class Relation:
     comment: str
     columns: tuple[Column, ...]
     constraints: tuple[Constraint, ...]
-    indexes: tuple[tuple[str, str], ...]
+    indexes: Sequence[Sequence[str]]
     rows: str
 
     @property
@@ -101,15 +100,10 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
         "names": [*(row["source"] for row in pipelines), *tables_of(manifest.project, "source")],
         "small": SMALL_BYTES,
     }
-    found = session.rows(named["relations"], values)
-    names = {row["oid"]: row["name"] for row in found}
-    parts = {
-        kind: _by_relation(session.rows(named[kind], {"relations": list(names)})) for kind in PARTS
-    }
     checks = session.named("database/ledger.checks", target="live")
     return Catalogue(
         session.row("select current_database() as name")["name"],
-        [_relation(row, names, parts, _rows(session, row)) for row in found],
+        [_relation(session, row) for row in session.rows(named["relations"], values)],
         pipelines,
         {row["script"]: row for row in session.rows(named["built"])},
         {row["check"]: row for row in checks},
@@ -165,29 +159,16 @@ def _by_name(
             yield Reference(table.name, key, candidates[after].name, key)
 
 
-def _by_relation(rows: Iterable[Row]) -> dict[int, list[Row]]:
-    grouped: dict[int, list[Row]] = defaultdict(list)
-    for row in rows:
-        grouped[row["relation"]].append({k: v for k, v in row.items() if k != "relation"})
-    return grouped
-
-
-def _relation(
-    row: Row, names: Mapping[int, str], parts: Mapping[str, Mapping[int, list[Row]]], rows: str
-) -> Relation:
-    columns, constraints, indexes = (parts[kind].get(row["oid"], []) for kind in PARTS)
+def _relation(session: Session, row: Row) -> Relation:
     return Relation(
         row["name"],
         row["schema"],
         row["kind"],
         row["comment"],
-        tuple(Column(**each) for each in columns),
-        tuple(
-            Constraint(**{**each, "referenced": names.get(each["referenced"], "")})
-            for each in constraints
-        ),
-        tuple((each["name"], each["definition"]) for each in indexes),
-        rows,
+        tuple(Column(**each) for each in row["columns"]),
+        tuple(Constraint(**each) for each in row["constraints"]),
+        row["indexes"],
+        _rows(session, row),
     )
 
 

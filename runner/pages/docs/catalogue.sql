@@ -1,10 +1,28 @@
 -- relations --
--- The tables and views of some schemas, and others by name, with their comments. Small tables are
--- counted; of the others the server knows an estimate.
+-- The tables and views of some schemas, and others by name, with their comments, columns,
+-- constraints and indexes. Small tables are counted; of the others the server knows an estimate.
+with relations as (
+    select
+        classes.oid,
+        classes.relkind,
+        classes.reltuples,
+        namespaces.nspname || '.' || classes.relname as name,
+        namespaces.nspname as schema,
+        format('%%I.%%I', namespaces.nspname, classes.relname) as quoted
+    from pg_class as classes
+    inner join pg_namespace as namespaces on namespaces.oid = classes.relnamespace
+    where
+        classes.relkind in ('r', 'p', 'v', 'm', 'f')
+        and not classes.relispartition
+        and (
+            namespaces.nspname = any(%(schemas)s)
+            or namespaces.nspname || '.' || classes.relname = any(%(names)s)
+        )
+)
+
 select
-    relations.oid,
-    schemas.nspname || '.' || relations.relname as name,
-    schemas.nspname as schema,
+    relations.name,
+    relations.schema,
     case relations.relkind
         when 'v' then 'view'
         when 'm' then 'materialized view'
@@ -12,87 +30,86 @@ select
         else 'table'
     end as kind,
     coalesce(obj_description(relations.oid, 'pg_class'), '') as comment,
+    coalesce(
+        (
+            select
+                jsonb_agg(
+                    jsonb_build_object(
+                        'name', columns.attname,
+                        'type', format_type(columns.atttypid, columns.atttypmod),
+                        'is_nullable', not columns.attnotnull,
+                        'comment', coalesce(col_description(relations.oid, columns.attnum), '')
+                    )
+                    order by columns.attnum
+                )
+            from pg_attribute as columns
+            where
+                columns.attrelid = relations.oid
+                and columns.attnum > 0
+                and not columns.attisdropped
+        ),
+        '[]'
+    ) as columns,
+    -- Keys first; without `not null`, which is a constraint from PostgreSQL 18 on.
+    coalesce(
+        (
+            select
+                jsonb_agg(
+                    jsonb_build_object(
+                        'name', constraints.conname,
+                        'kind', constraints.contype,
+                        'definition', pg_get_constraintdef(constraints.oid),
+                        'columns', array(
+                            select columns.attname::text
+                            from unnest(constraints.conkey) with ordinality as keys (number, place)
+                            inner join pg_attribute as columns
+                                on columns.attrelid = constraints.conrelid
+                                and columns.attnum = keys.number
+                            order by keys.place
+                        ),
+                        'referenced', coalesce(referenced.name, ''),
+                        'referenced_columns', array(
+                            select columns.attname::text
+                            from unnest(constraints.confkey) with ordinality as keys (number, place)
+                            inner join pg_attribute as columns
+                                on columns.attrelid = constraints.confrelid
+                                and columns.attnum = keys.number
+                            order by keys.place
+                        )
+                    )
+                    order by position(constraints.contype::text in 'pufxc'), constraints.conname
+                )
+            from pg_constraint as constraints
+            left join relations as referenced on referenced.oid = constraints.confrelid
+            where
+                constraints.conrelid = relations.oid
+                and constraints.contype in ('p', 'u', 'f', 'x', 'c')
+        ),
+        '[]'
+    ) as constraints,
+    -- Without those of constraints.
+    array(
+        select array[classes.relname::text, pg_get_indexdef(indexes.indexrelid)]
+        from pg_index as indexes
+        inner join pg_class as classes on classes.oid = indexes.indexrelid
+        where
+            indexes.indrelid = relations.oid
+            and not exists (
+                select
+                from pg_constraint as constraints
+                where constraints.conindid = indexes.indexrelid
+            )
+        order by classes.relname
+    ) as indexes,
     case
         when relations.relkind = 'r' and pg_relation_size(relations.oid) < %(small)s
-            then format('select count(*) as rows from %%I.%%I', schemas.nspname, relations.relname)
+            then format('select count(*) as rows from %%s', relations.quoted)
     end as count,
     greatest(relations.reltuples, 0)::bigint as about_rows
-from pg_class as relations
-inner join pg_namespace as schemas on schemas.oid = relations.relnamespace
-where
-    relations.relkind in ('r', 'p', 'v', 'm', 'f')
-    and not relations.relispartition
-    and (
-        schemas.nspname = any(%(schemas)s)
-        or schemas.nspname || '.' || relations.relname = any(%(names)s)
-    )
+from relations
 order by
-    schemas.nspname,
-    relations.relname
-
--- columns --
--- Columns of relations, in order.
-select
-    columns.attrelid as relation,
-    columns.attname as name,
-    format_type(columns.atttypid, columns.atttypmod) as type,
-    not columns.attnotnull as is_nullable,
-    coalesce(col_description(columns.attrelid, columns.attnum), '') as comment
-from pg_attribute as columns
-where
-    columns.attrelid = any(%(relations)s)
-    and columns.attnum > 0
-    and not columns.attisdropped
-order by
-    columns.attrelid,
-    columns.attnum
-
--- constraints --
--- Constraints of relations, keys first; without `not null`, which is one from PostgreSQL 18 on.
-select
-    constraints.conrelid as relation,
-    constraints.conname as name,
-    constraints.contype::text as kind,
-    pg_get_constraintdef(constraints.oid) as definition,
-    array(
-        select columns.attname::text
-        from unnest(constraints.conkey) with ordinality as keys (number, position)
-        inner join pg_attribute as columns
-            on columns.attrelid = constraints.conrelid and columns.attnum = keys.number
-        order by keys.position
-    ) as columns,
-    constraints.confrelid as referenced,
-    array(
-        select columns.attname::text
-        from unnest(constraints.confkey) with ordinality as keys (number, position)
-        inner join pg_attribute as columns
-            on columns.attrelid = constraints.confrelid and columns.attnum = keys.number
-        order by keys.position
-    ) as referenced_columns
-from pg_constraint as constraints
-where
-    constraints.conrelid = any(%(relations)s)
-    and constraints.contype in ('p', 'u', 'f', 'x', 'c')
-order by
-    position(constraints.contype::text in 'pufxc'),
-    constraints.conname
-
--- indexes --
--- Indexes of relations, without those of constraints.
-select
-    indexes.indrelid as relation,
-    classes.relname as name,
-    pg_get_indexdef(indexes.indexrelid) as definition
-from pg_index as indexes
-inner join pg_class as classes on classes.oid = indexes.indexrelid
-where
-    indexes.indrelid = any(%(relations)s)
-    and not exists (
-        select
-        from pg_constraint as constraints
-        where constraints.conindid = indexes.indexrelid
-    )
-order by classes.relname
+    relations.schema,
+    relations.name
 
 -- built --
 -- The last build of each script into the live tables, and its time.

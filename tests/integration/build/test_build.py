@@ -40,6 +40,7 @@ from tests.support import (
     run_all,
     scalar,
 )
+from tests.support.listeners import Hearing
 
 pytestmark = pytest.mark.usefixtures("no_margin")
 
@@ -503,7 +504,8 @@ def test_readers_see_the_old_version_until_the_new_one_is_whole(
     ingest(built)
     seen: list[list[dict[str, object]]] = []
     before = version(built)
-    build(built, load(PROJECT), Target(), on_result=lambda result: seen.append(version(built)))
+    hears = Hearing(result=lambda done: seen.append(version(built)))
+    build(built, load(PROJECT), Target(), listener=hears)
     assert len(seen) > 10
     assert all(version_seen == before for version_seen in seen)
     assert version(built) != before

@@ -35,6 +35,7 @@ from tests.support import (
     scalar,
 )
 from tests.support.commands import wait_until
+from tests.support.listeners import Hearing
 
 SHIPPED = load(PROJECT)
 TABLES = [
@@ -103,11 +104,11 @@ def test_workers_fill_what_one_transaction_would(full: Database, jobs: int) -> N
 def test_readers_see_nothing_before_all_of_it(full: Database) -> None:
     seen: list[int] = []
     told: list[str] = []
-    done = first(
-        full,
+    hears = Hearing(
         starting=lambda step, index, count: seen.append(rows_of(full)),
-        on_result=lambda result: told.append(result.step.script.key),
+        result=lambda done: told.append(done.step.script.key),
     )
+    done = first(full, listener=hears)
     assert seen == [0] * len(SHIPPED.scripts)
     assert sorted(told) == sorted(SHIPPED.scripts)
     assert [r.step.script.key for r in done.results] == told
@@ -320,13 +321,15 @@ from runner.build import build as module
 from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
+from tests.support.listeners import Hearing
 
 def starting(step, index, count):
     if index == {at}:
         os.kill(os.getpid(), signal.SIGKILL)
 
 module.WORKERS_FROM = 1
-module.build(Database({full.conninfo!r}), load(Path({str(PROJECT)!r})), Target(), starting=starting, jobs=2)
+hears = Hearing(starting)
+module.build(Database({full.conninfo!r}), load(Path({str(PROJECT)!r})), Target(), jobs=2, listener=hears)
 """
     before = oids(full)
     done = subprocess.run([sys.executable, "-c", text], cwd=PROJECT, check=False)
@@ -357,7 +360,7 @@ def test_nobody_ingests_meanwhile(full: Database) -> None:
             ingest(full)
         refused.append(error.value)
 
-    first(full, starting=try_it)
+    first(full, listener=Hearing(try_it))
     assert len(refused) == len(SHIPPED.scripts)
 
 

@@ -37,6 +37,7 @@ from tests.support import (
     scalar,
 )
 from tests.support import rebuild as build_again
+from tests.support.listeners import Hearing
 
 LIVE = Target()
 SHIPPED = load(PROJECT)
@@ -146,8 +147,8 @@ def test_nobody_ingests_or_builds_during_a_rebuild_or_a_verify(built: Database) 
             refused.append(error.value.message)
 
     count = len(SHIPPED.scripts)
-    rebuild(built, SHIPPED, LIVE, 2, starting=try_both)
-    verify(built, SHIPPED, LIVE, 2, starting=try_both)
+    rebuild(built, SHIPPED, LIVE, 2, listener=Hearing(try_both))
+    verify(built, SHIPPED, LIVE, 2, listener=Hearing(try_both))
     assert len(refused) == 2 * 2 * count
     assert all("milepost rebuild" in text or "milepost verify" in text for text in refused)
     ingest(built)
@@ -189,12 +190,13 @@ from runner.project.manifest import load
 from runner.build.rebuild import rebuild
 from runner.project.target import Target
 from pathlib import Path
+from tests.support.listeners import Hearing
 count = 0
 def starting(step, index, total):
     if index == int(sys.argv[3]):
         print("now", flush=True)
         time.sleep(60)
-rebuild(Database(sys.argv[1]), load(Path(sys.argv[2])), Target(), 2, starting=starting)
+rebuild(Database(sys.argv[1]), load(Path(sys.argv[2])), Target(), 2, listener=Hearing(starting))
 """
 
 
@@ -539,5 +541,5 @@ def test_the_rows_of_each_side_are_shown(built: Database) -> None:
 
 def test_starting_hears_of_every_script_once(built: Database) -> None:
     heard: list[Step] = []
-    rebuild(built, SHIPPED, LIVE, 3, starting=lambda step, *_: heard.append(step))
+    rebuild(built, SHIPPED, LIVE, 3, listener=Hearing(lambda step, *_: heard.append(step)))
     assert sorted(step.script.key for step in heard) == sorted(SHIPPED.scripts)

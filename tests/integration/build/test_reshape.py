@@ -33,6 +33,7 @@ from tests.support import (
     rebuild,
     scalar,
 )
+from tests.support.listeners import Hearing
 
 pytestmark = pytest.mark.slow
 
@@ -343,7 +344,7 @@ def test_what_would_be_lost_with_a_table_is_named_before_any_work(
     query(built, text)
     started: list[Step] = []
     with pytest.raises(RunnerError) as refused:
-        build(built, with_mood, Target(), starting=lambda step, *_: started.append(step))
+        build(built, with_mood, Target(), listener=Hearing(lambda step, *_: started.append(step)))
     assert refused.value.message == (
         f"reporting.kpi_daily changes shape, and this depends on it: {what}"
     )
@@ -390,7 +391,7 @@ def test_the_view_of_the_events_is_never_held_while_it_gets_another_text(
                 reader.execute(f"select count(*) from {table}".encode())
         read += 1
 
-    done = build(built, moved, Target(), starting=look)
+    done = build(built, moved, Target(), listener=Hearing(look))
     assert read == len(done.results) > 20
     assert_reports_equal_oracle(built, timezone="Asia/Singapore")
 

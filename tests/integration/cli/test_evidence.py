@@ -20,6 +20,7 @@ from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import earn, edit, ingest, insert_events, query, scalar
 from tests.support.commands import SLEEPS, command, environ, wait_until
+from tests.support.listeners import Hearing
 
 BROKEN = "\nselect 1 / 0;\n"
 
@@ -128,7 +129,7 @@ def test_a_lost_connection_is_tried_again(
                 lost.set()
                 end(database, scalar(database, BUILDER))
 
-        done = build(database, load(project), Target(), starting=starting)
+        done = build(database, load(project), Target(), listener=Hearing(starting))
     assert lost.is_set() and done.run_id is not None
     assert scalar(database, "select count(*) from warehouse.fact_miles_earned") == 1
 

@@ -11,6 +11,7 @@ from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 from tests.support import PROJECT, assert_equals_rebuild, ingest, insert_events, query, scalar
+from tests.support.listeners import Hearing
 
 
 def test_a_type_widens_after_a_build_that_has_begun(empty_database: Database) -> None:
@@ -50,7 +51,7 @@ def test_a_type_widens_after_a_build_that_has_begun(empty_database: Database) ->
             beside.start()
             beside.join(timeout=1)  # it waits for this build, if builds are what they should be
 
-    build(database, load(PROJECT), Target(), starting=starting)
+    build(database, load(PROJECT), Target(), listener=Hearing(starting))
     beside.join()
     assert scalar(database, "select count(*) from reporting.acquisition where cost is not null") > 0
     assert_equals_rebuild(database)

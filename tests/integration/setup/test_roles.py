@@ -16,6 +16,7 @@ from runner.setup import schema
 from tests.support import PROJECT, earn, edit, insert_events, query, run_all, scalar
 from tests.support import rebuild as build
 from tests.support.commands import assert_refused, command
+from tests.support.listeners import Hearing
 
 LIVE, DEV = Target(), Target("dev")
 SHIPPED = load(PROJECT)
@@ -255,7 +256,7 @@ def test_what_a_rebuild_fills_beside_is_not_readable(built: Database, reader: Da
             query(reader, "select from live_scratch_reporting.kpi_daily")
         looks.append("refused")
 
-    rebuild(built, SHIPPED, LIVE, starting=look)
+    rebuild(built, SHIPPED, LIVE, listener=Hearing(look))
     assert looks
 
 

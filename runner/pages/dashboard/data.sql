@@ -1,0 +1,22 @@
+-- standing --
+-- How far the data go, and how the last build ended.
+select
+    (select min(freshness.loaded_through) from reporting.freshness) as loaded_through,
+    (select max(freshness.built_at) from reporting.freshness) as built_at,
+    (
+        select runs.status
+        from reporting.pipeline_runs as runs
+        where runs.kind in ('build', 'rebuild') and runs.status != 'running'
+        order by runs.run_id desc
+        limit 1
+    ) as last_status,
+    (
+        select coalesce(array_agg(checks.check_name order by checks.check_name), '{}')
+        from reporting.data_checks as checks
+        where checks.status = 'failed'
+    ) as failed_checks
+
+-- newest_build --
+select coalesce(max(runs.run_id), 0) as build
+from orchestrator.runs as runs
+where runs.kind in ('build', 'rebuild') and runs.status = 'succeeded'
