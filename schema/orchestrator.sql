@@ -452,6 +452,7 @@ returns jsonb
 language plpgsql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     return to_jsonb(value);
@@ -469,6 +470,7 @@ returns anyelement
 language plpgsql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     return jsonb_populate_record(table_row, key);
@@ -486,6 +488,7 @@ returns text
 language plpgsql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if

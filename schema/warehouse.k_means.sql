@@ -37,6 +37,7 @@ create function {{ warehouse }}.k_means(
     silhouette numeric
 )
 language plpgsql
+set search_path = pg_catalog, pg_temp
 -- One plan for all rounds.
 set plan_cache_mode = force_generic_plan
 as $function$

@@ -38,7 +38,8 @@ comment on function {{ warehouse }}.amount(numeric) is
 'An amount as it counts: 0 where it is missing, no finite number or above a million millions.';
 
 -- Grains and slices, said once. The planner inlines these functions, so they cost what they say;
--- that takes an immutable function of a single select, and no strict one.
+-- that takes an immutable function of a single select, and no strict one. A body in dollars is read
+-- in the session of whoever calls it: it has no name or operator that a search path would decide.
 
 -- The first day of year 1 was a Monday.
 create or replace function {{ warehouse }}.week_start(day date) returns date
@@ -147,7 +148,9 @@ as $$
         (null, case when not is_settled then country end, null, null),
         (null, null, null, case when not is_settled then utm_source end)
     ) as places (everybody, of_country, of_platform, of_source)
-    where num_nulls(places.everybody, places.of_country, places.of_platform, places.of_source) < 4
+    where
+        coalesce(places.everybody, places.of_country, places.of_platform, places.of_source)
+        is not null
 $$;
 
 comment on function {{ warehouse }}.places(boolean, boolean, text, text, text) is

@@ -4,6 +4,7 @@ record of what that changes. Texts: changes.sql.
 
 from dataclasses import dataclass
 
+from runner.database.equality import Equality
 from runner.database.queries import named_query
 from runner.database.session import Row, Session
 from runner.errors import RunnerError
@@ -57,7 +58,10 @@ def column_lists(session: Session, table: str, other: str = "other") -> Row:
 
     `other` is the row that its rows are compared with.
     """
-    return session.named("build/changes.column_lists", table=table, other=other)[0]
+    lists = session.named("build/changes.column_lists", table=table)[0]
+    equality = Equality(session, table)
+    is_same_key = equality.of_rows(lists["key_columns"], "stored", other, lists["optional_keys"])
+    return {**lists, "is_same_key": is_same_key.as_string()}
 
 
 def _keyed(session: Session, table: str, other: str = "other") -> Row:

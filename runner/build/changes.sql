@@ -1,7 +1,7 @@
 -- column_lists --
--- The columns of a table in the lists that statements about it are written in. A column of a key
--- may be null, as the cohort of an average is, but only `=` can be a hash join. The key is the
--- primary key or, without one, the unique constraint.
+-- The columns of a table in the lists that statements about it are written in. The key is the
+-- primary key or, without one, the unique constraint; `optional_keys` are those of its columns that
+-- may be null, as the cohort of an average is.
 with keys as (
     select constraints.conkey
     from pg_constraint as constraints
@@ -19,7 +19,7 @@ columns as (
         quote_ident(attributes.attname) as name,
         attributes.attnum = any(keys.conkey) as is_key,
         attributes.attnum = any(keys.conkey) and attributes.atttypid = 'date'::regtype as is_day,
-        case when attributes.attnotnull then '=' else 'is not distinct from' end as equals
+        attributes.attnotnull as is_required
     from pg_attribute as attributes
     cross join keys
     where
@@ -36,10 +36,10 @@ select
         filter (where columns.is_key) as stored_keys,
     array_agg(columns.plain_name order by columns.place) filter (where columns.is_key)
         as key_columns,
-    string_agg(
-        format('stored.%%1$s %%2$s %%3$s.%%1$s', columns.name, columns.equals, %(other)s::text),
-        ' and ' order by columns.place
-    ) filter (where columns.is_key) as is_same_key,
+    coalesce(
+        array_agg(columns.plain_name) filter (where columns.is_key and not columns.is_required),
+        '{}'
+    ) as optional_keys,
     coalesce(
         'update set '
         || string_agg(format('%%1$s = excluded.%%1$s', columns.name), ', ' order by columns.place)

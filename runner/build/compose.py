@@ -26,6 +26,7 @@ from runner.project.template import FULL, INCREMENTAL, plain, render
 # which reads everything a user ever did where a condition on days would read a window of it: the
 # engagement of 6,344 users at a million events takes 0.84 s with it, and 0.59 s without.
 PRELUDE = """\
+set local search_path = pg_catalog, pg_temp;
 set local timezone = 'UTC';
 set local random_page_cost = 1.1;
 set local work_mem = '64MB';

@@ -11,6 +11,7 @@ from runner.build.changes import column_lists
 from runner.build.compose import PRELUDE
 from runner.build.shape import columns, indexes, shape_differences
 from runner.database import ledger
+from runner.database.equality import Equality
 from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import Database, Session
@@ -94,7 +95,6 @@ def compare(
 
     Columns are matched by name. The snapshot is that of the caller's transaction.
     """
-    session.run("set local search_path = pg_catalog")  # so that views name every schema
     not_results = change_sets(manifest)
     return [
         _compare(session, script, f"{script.layer}.{table}", left, right)
@@ -154,9 +154,13 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     def array(columns: Sequence[str], form: str) -> sql.Composed:
         return sql.SQL("array[{}]::text[]").format(each(columns, form))
 
-    same = sql.SQL(" and ").join(
-        sql.SQL("one.{0} = other.{0}").format(sql.Identifier(column)) for column in key
-    )
+    equality = Equality(session, tables[0])
+    changed = [
+        sql.SQL("case when not ({}) then {} end").format(
+            equality.same(column, "one", "other"), sql.Literal(column)
+        )
+        for column in both
+    ]
     values = {
         "left": plain(tables[0]),
         "right": plain(tables[1]),
@@ -168,8 +172,8 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
         "names": array(both, "{2}"),
         "left_texts": array(both, "one.{0}{1}"),
         "right_texts": array(both, "other.{0}{1}"),
-        "changed": array(both, "case when one.{0} is distinct from other.{0} then {2} end"),
-        "is_same_key": same if is_keyed else sql.SQL("false"),
+        "changed": sql.SQL("array[{}]::text[]").format(join(changed)),
+        "is_same_key": equality.of_rows(keys[0] if is_keyed else [], "one", "other"),
     }
 
     def text(query: str) -> str:

@@ -27,6 +27,9 @@ WORDS = {
 }
 COLOURS = {word: colour for colour, words in WORDS.items() for word in words.split()}
 
+# Without tabs and the ends of lines.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 Rows = Sequence[dict[str, Any]]
 
 
@@ -50,12 +53,12 @@ def is_terminal() -> bool:
 def say(text: str = "") -> None:
     """Print something for people; a program and --quiet do without."""
     if not style.json and not style.quiet:
-        click.echo(text)
+        _echo(text)
 
 
 def answer(text: str) -> None:
-    """Print what the command was called for, also with --quiet."""
-    click.echo(text)
+    """Print what the command was called for, also with --quiet; a pipe gets it exactly."""
+    click.echo(visible(text) if sys.stdout.isatty() else text)
 
 
 def warn(message: str, hint: str | None = None) -> None:
@@ -111,7 +114,8 @@ def table(rows: Rows, empty: str, columns: Sequence[str] = ()) -> None:
         say(empty)
         return
     names = list(columns or rows[0])
-    cells = [[cell(row[name]) for name in names] for row in rows]
+    # A value that has several lines stays one, or it could pass for others.
+    cells = [[visible(cell(row[name])).replace("\n", r"\n") for name in names] for row in rows]
     numeric = [all(isinstance(row[name], int | Decimal | None) for row in rows) for name in names]
     if style.quiet:
         return
@@ -169,15 +173,26 @@ def can_write(text: str) -> bool:
 
 
 def _report(kind: str, message: str, hint: str | None) -> None:
-    click.echo(f"{kind}: {message}", err=True)
+    _echo(f"{kind}: {message}", err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        _echo(f"hint: {hint}", err=True)
+
+
+def _echo(text: str, err: bool = False) -> None:
+    click.echo(visible(text), err=err)
+
+
+def visible(text: str) -> str:
+    """Return a text as a terminal may have it: what would move its cursor, or turn the direction of
+    writing, is shown as an escape. Names and messages come from others.
+    """
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _plain_table(names: list[str], cells: list[list[str]]) -> None:
     rule = ["-" * max(map(len, column)) for column in zip(names, *cells, strict=True)]
     for line in aligned([names, rule, *cells]):
-        click.echo(line)
+        _echo(line)
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.build.plan import Step
 from runner.build.transaction import ScriptResult
-from runner.cli.output import is_terminal, row_counts, say, style, warn
+from runner.cli.output import is_terminal, row_counts, say, style, visible, warn
 from runner.ingest.pipeline import RunResult
 from runner.run import Listener
 
@@ -36,7 +36,7 @@ class Live(Listener):
     def show(self, text: str, done: float, total: float) -> None:
         """Show a step of known size, for instance bytes of a file."""
         if self.progress is not None and self.task is not None:
-            self.progress.update(self.task, description=text, completed=done, total=total)
+            self.progress.update(self.task, description=visible(text), completed=done, total=total)
 
     def starting(self, step: Step, index: int, count: int) -> None:
         """Show the script that begins."""
@@ -95,7 +95,7 @@ def _moving_line() -> Progress:
 
     columns = (
         bars.SpinnerColumn(),
-        bars.TextColumn("{task.description}"),
+        bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(bar_width=20),
         bars.TimeElapsedColumn(),
         bars.TextColumn("about"),

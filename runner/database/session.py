@@ -4,6 +4,7 @@ import contextlib
 import logging
 import operator
 import os
+import re
 import socket
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
@@ -28,7 +30,10 @@ LOAD_LOCK = 0x4D50_0004
 
 # For every session. Set by statements, because the address may have `options` already.
 SETTINGS = (
-    "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set client_min_messages = 'warning';"
+    # Before anything else: who may create in a schema of the path could put a function of theirs in
+    # the place of one of PostgreSQL's, and run it as this role. All other names have their schema.
+    "set search_path = pg_catalog, pg_temp;"
+    " set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set client_min_messages = 'warning';"
     # What is kept as text, or compared as text, is written in one way.
     " set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex';"
     " set xmloption = 'content'; set quote_all_identifiers = off;"
@@ -221,6 +226,8 @@ class Database:
     """A database on a server, which opens sessions."""
 
     def __init__(self, conninfo: str) -> None:
+        """StartError if PostgreSQL cannot read the connection string."""
+        _refuse_malformed(conninfo)
         self.conninfo = conninfo
 
     @contextmanager
@@ -259,6 +266,24 @@ class Database:
         with other.transaction():
             if other.value(pid) == before or one.value(pid) != before:
                 raise _pooler()
+
+
+def _refuse_malformed(conninfo: str) -> None:
+    """Refuse what cannot be read, or not as it was meant: any part of it may be the password, so
+    nothing of it is repeated, and no other error may do so.
+    """
+    try:
+        parts = conninfo_to_dict(conninfo)
+    except psycopg.Error:
+        parts = {"port": "unreadable"}
+    # A password with @ or / that was not encoded goes on in the host or the port.
+    host, port = (str(parts.get(name, "")) for name in ("host", "port"))
+    if "@" in host[1:] or not re.fullmatch(r"[\d,]*", port):
+        raise StartError(
+            "cannot connect: DATABASE_URL is not a valid connection string",
+            "postgresql://user@host:port/database; in a password, write @ as %40, / as %2F, % as"
+            " %25, or leave it to ~/.pgpass",
+        ) from None
 
 
 def _pooler() -> StartError:

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
+from runner.database.equality import Equality
 from runner.database.names import column_of, join
 from runner.database.session import Session
 from runner.ingest.columns import RUN_ID
@@ -47,11 +48,11 @@ def as_json(forms: Sequence[Form], row: str) -> sql.Composed:
 
 
 def image_values(
-    target: sql.Identifier, forms: Sequence[Form], keys: Sequence[str]
+    target: sql.Identifier, forms: Sequence[Form], keys: Sequence[str], equality: Equality
 ) -> dict[str, Any]:
     """Return what the statements that keep images, and give them back, are written in.
 
-    `forms` are those of the replica.
+    `forms` and `equality` are those of the replica.
     """
     by_name = {form.name: form for form in forms}
     names = [form.name for form in forms if form.name != RUN_ID]
@@ -64,9 +65,9 @@ def image_values(
         "image_object": _image_object(forms),
         "key_object": key_object([by_name[key] for key in keys], "stored"),
         "image_keys": join(column_of("(images.image)", key) for key in keys),
-        "is_key_of_image": is_same_key(keys, "(images.image)", "stored"),
-        "is_same_image": is_same_key(keys, "(images.image)", "(former.image)"),
-        "is_waiting_stored": is_same_key(keys, "(waiting.key_row)", "stored"),
+        "is_key_of_image": equality.of_rows(keys, "(images.image)", "stored"),
+        "is_same_image": equality.of_rows(keys, "(images.image)", "(former.image)"),
+        "is_waiting_stored": equality.of_rows(keys, "(waiting.key_row)", "stored"),
         "restored_columns": join(column_of("(former.image)", name) for name in names),
         "stored_columns": join(map(sql.Identifier, names)),
     }
@@ -75,12 +76,6 @@ def image_values(
 def key_object(keys: Sequence[Form], row: str) -> sql.Composed:
     """Return the arguments of jsonb_build_object() for a key."""
     return join(part for key in keys for part in (sql.Literal(key.name), key.of(row, key.readable)))
-
-
-def is_same_key(keys: Sequence[str], one: str, other: str) -> sql.Composable:
-    """Return the condition that two rows have the same key."""
-    same = [sql.SQL("{} = {}").format(column_of(one, key), column_of(other, key)) for key in keys]
-    return join(same, " and ") if keys else sql.SQL("false")
 
 
 def _texts(forms: Sequence[Form]) -> sql.Composable:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from runner.database.session import Session
-from runner.errors import UsageError
+from runner.database.session import QueryFailed, Session
+from runner.errors import StartError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,33 @@ class PipelineDefinition:
 
 
 def read_definition(session: Session, pipeline_id: int) -> PipelineDefinition:
-    """Return the definition of a pipeline as it is now; UsageError if there is none."""
+    """Return the definition of a pipeline as it is now; UsageError if there is none, and StartError
+    if a type in it is none: types are written into statements as they are.
+    """
     values = {"pipeline_id": pipeline_id}
     found = session.named("ingest/pipelines.definition", **values)
     if not found:
         raise UsageError(f"there is no pipeline {pipeline_id}", "python -m runner pipelines list")
     [row] = found
+    for column, type_name in row["column_types"].items():
+        if not is_type(session, type_name):
+            raise StartError(
+                f"pipeline {row['pipeline_name']}: column_types has no type for {column}:"
+                f" {type_name}",
+                "for example numeric(12,2), or public.citext: a type outside pg_catalog is written"
+                " with its schema",
+            )
     return PipelineDefinition(**{**row, "key_columns": tuple(row["key_columns"])})
+
+
+def is_type(session: Session, name: Any) -> bool:
+    """Return whether a text is the name of a type, and nothing else."""
+    try:
+        with session.savepoint():
+            text = "select to_regtype(%(name)s) is not null and %(name)s !~ '--|/[*]' as is_type"
+            return bool(session.row(text, {"name": name})["is_type"])
+    except QueryFailed:
+        return False
 
 
 def pipelines(session: Session, name: str | None = None) -> list[dict[str, Any]]:

@@ -11,12 +11,13 @@ from typing import Any
 
 from psycopg import sql
 
+from runner.database.equality import Equality
 from runner.database.names import column_of, join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
 from runner.ingest.columns import DELETED_AT, Column
-from runner.ingest.images import Form, as_json, forms, image_values, is_same_key, key_object
+from runner.ingest.images import Form, as_json, forms, image_values, key_object
 from runner.ingest.source import Source
 from runner.project.files import read_text, statement
 from runner.project.template import render
@@ -70,6 +71,7 @@ class ReplicaWriter:
         how new the rows are.
         """
         keys, target = source.definition.key_columns, relation(source.definition.target_relation)
+        equality = Equality(work, target.as_string())
         self.work = work
         self.source = source
         self.project = project
@@ -77,7 +79,8 @@ class ReplicaWriter:
         self.has_mark = DELETED_AT in columns
         self.values = {
             **template_values(source, columns, run_id),
-            **image_values(target, forms(work, target), keys),
+            "is_same_key": equality.of_rows(keys, "fresh", "stored"),
+            **image_values(target, forms(work, target), keys, equality),
             **newest,
         }
         self.newest_event: datetime | None = None
@@ -258,7 +261,7 @@ class ReplicaWriter:
             sqlstate=sqlstate,
             rejected_key=self._rejected_key(),
             rejected_row=as_json(self.source_forms, "source"),
-            is_waiting=is_same_key(
+            is_waiting=Equality(self.work, self.source.relation.as_string()).of_rows(
                 self.definition.key_columns, "(waiting.key_row)", "(fresh.whole)"
             ),
         )
@@ -315,7 +318,6 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
             stored, fresh, was_removed
         ),
         "keys": join(map(sql.Identifier, keys)),
-        "is_same_key": is_same_key(keys, "fresh", "stored"),
         "assignments": _assignments([*names, DELETED_AT] if has_mark else names),
         "restorations": _assignments(columns),
     }

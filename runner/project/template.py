@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.sandbox import SandboxedEnvironment
 from psycopg import sql
 
 from runner.errors import RunnerError
@@ -35,6 +36,11 @@ def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
             f"{file}:{_line_of(error)}: {name} is not defined",
             "variables are declared under [variables] in sql/manifest.toml",
         ) from error
+    except Exception as error:  # whatever an expression of the template may raise
+        raise RunnerError(
+            f"{file}:{_line_of(error)}: {type(error).__name__}: {error}",
+            "a template fills in values and names, and switches lines on and off",
+        ) from error
 
 
 @cache
@@ -44,7 +50,7 @@ def _compiled(text: str) -> jinja2.Template:
 
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    return SandboxedEnvironment(
         undefined=jinja2.StrictUndefined, finalize=_quote, keep_trailing_newline=True
     )
 

@@ -15,7 +15,7 @@ from runner.ingest import preflight
 from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
 from runner.ingest.foreign.attach import attach
 from runner.ingest.foreign.pushdown import remote_query
-from runner.ingest.pipelines import read_definition
+from runner.ingest.pipelines import is_type, read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers
 from runner.ingest.source import inspect_source, read_clock
@@ -154,12 +154,10 @@ def _check(
             f"--window {window_size} is no length of time", "for example 30 days, or 1 hour"
         )
     for column, type_name in types.items():
-        found = session.row(
-            "select to_regtype(%(type_name)s) is not null as found", {"type_name": type_name}
-        )
-        if not found["found"]:
+        if not is_type(session, type_name):
             raise UsageError(
-                f"--type {column}={type_name}: there is no such type", "for example date"
+                f"--type {column}={type_name}: there is no such type",
+                "for example date, or public.citext",
             )
     if timezone is not None and (problem := zones.problem(session, timezone)):
         raise UsageError(f"--timezone: {problem}", zones.HINT)

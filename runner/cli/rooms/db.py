@@ -1,6 +1,7 @@
 import os
 
 import click
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runner.cli import output
 from runner.cli.groups import Group
@@ -39,12 +40,12 @@ def stop(here: Workspace) -> None:
 @command.command("url")
 @pass_workspace
 def url(here: Workspace) -> None:
-    """Print the connection string; starts the embedded server if that is the one.
+    """Print the connection string without a password; starts the embedded server if it is that.
 
     \b
     Example: psql "$(python -m runner db url)"
     """
-    output.answer(address.find(here.folder).conninfo)
+    output.answer(_without_password(here.database().conninfo)[0])
 
 
 @command.command(
@@ -63,8 +64,21 @@ def psql(here: Workspace, arguments: tuple[str, ...]) -> None:
     server = here.database()
     with server.session() as session:
         version = session.row("select current_setting('server_version_num')::int as number")
-    conninfo = [server.conninfo] if server.conninfo else []
-    os.execv(psql_path(version["number"] // 10_000), ["psql", *conninfo, *arguments])
+    # Everybody who lists processes sees their arguments, and nobody else their environment.
+    conninfo, password = _without_password(server.conninfo)
+    os.execve(
+        psql_path(version["number"] // 10_000),
+        ["psql", *([conninfo] if conninfo else []), *arguments],
+        {**os.environ, **({"PGPASSWORD": password} if password else {})},
+    )
+
+
+def _without_password(conninfo: str) -> tuple[str, str | None]:
+    """Return a connection string as it is or, if it has a password, without it and beside it."""
+    parts = conninfo_to_dict(conninfo)
+    password = parts.pop("password", None)
+    given = {name: str(value) for name, value in parts.items()}
+    return (make_conninfo(**given), str(password)) if password else (conninfo, None)
 
 
 @command.command("delete-data")

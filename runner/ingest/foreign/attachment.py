@@ -79,7 +79,7 @@ class Attachment(ABC):
         if self.session.named("ingest/foreign/foreign.has_extension", name=name):
             return
         try:
-            self._run("create extension {}", sql.Identifier(name))
+            self._run("create extension {} with schema public", sql.Identifier(name))
         except QueryFailed as error:
             if error.sqlstate not in NOT_AVAILABLE:
                 raise

@@ -84,8 +84,8 @@ REFUSED = [
     ("interval", "interval(3)"),
     ("bit(3)", "bit(5)"),
     ("boolean", "text"),
-    ("mood", "text"),
-    ("text", "mood"),
+    ("public.mood", "text"),
+    ("text", "public.mood"),
     ("integer[]", "integer"),
     ("integer", "integer[]"),
     ("json", "jsonb"),
@@ -225,7 +225,8 @@ def test_columns_come_go_and_come_back(database: Database) -> None:
     with database.session("test") as session:
         session.run(
             "alter table warehouse.raw_things alter column value set not null;"
-            "alter table public.things drop column value, add column \"a {strange} 'name'\" mood"
+            "alter table public.things drop column value,"
+            " add column \"a {strange} 'name'\" public.mood"
         )
     assert len(follow(database).sentences) == 2
     assert follow(database).statements == []

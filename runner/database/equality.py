@@ -1,0 +1,50 @@
+"""How the columns of a table compare, whatever the search path. Queries: equality.sql.
+
+A plain `=` of two values of an extension's type is not found in pg_catalog, or is that of another
+type: the texts in two citexts are not equal where the citexts are.
+"""
+
+from collections.abc import Collection, Sequence
+
+from psycopg import sql
+
+from runner.database.names import column_of, join
+from runner.database.session import Session
+
+
+class Equality:
+    """The equality of each column: that of the operator class which its key's index has."""
+
+    def __init__(self, session: Session, relation: str) -> None:
+        """`relation` is quoted where necessary."""
+        found = session.named("database/equality.operators", relation=relation)
+        self._own = {row["name"]: (row["type"], row["operator"]) for row in found}
+
+    def of_rows(
+        self, keys: Sequence[str] | None, one: str, other: str, optional: Collection[str] = ()
+    ) -> sql.Composable:
+        """Return the condition that two rows have the same key; no rows have, where there is none.
+
+        Only columns of `optional` may be null. The others are compared so that it can be a hash
+        join.
+        """
+        same = [
+            self.same(key, one, other) if key in optional else self._equal(key, one, other)
+            for key in keys or ()
+        ]
+        return join(same, " and ") if same else sql.SQL("false")
+
+    def same(self, column: str, one: str, other: str) -> sql.Composed:
+        """Return the condition that two rows have equal values in a column, or no values."""
+        values = column_of(one, column), column_of(other, column)
+        if column not in self._own:
+            return sql.SQL("{} is not distinct from {}").format(*values)
+        equal = self._equal(column, one, other)
+        return sql.SQL("coalesce({}, num_nulls({}, {}) = 2)").format(equal, *values)
+
+    def _equal(self, column: str, one: str, other: str) -> sql.Composed:
+        values = column_of(one, column), column_of(other, column)
+        if column not in self._own:
+            return sql.SQL("{} = {}").format(*values)
+        kind, operator = map(sql.SQL, self._own[column])
+        return sql.SQL("{}::{} {} {}::{}").format(values[0], kind, operator, values[1], kind)
