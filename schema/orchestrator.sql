@@ -34,6 +34,7 @@ create table if not exists orchestrator.pipeline_definitions (
     data_warn_after interval,
     data_fail_after interval,
     quiet_gaps numeric default 3,
+    on_column_drop text not null default 'fail',
     constraint pipeline_definitions_key primary key (pipeline_id),
     constraint pipeline_names_are_unique unique (pipeline_name),
     constraint source_relation_names_its_schema check (source_relation ~ '^[^.]+[.][^.]+$'),
@@ -47,7 +48,8 @@ create table if not exists orchestrator.pipeline_definitions (
     constraint max_rejected_share_is_a_share check (max_rejected_share between 0 and 1),
     constraint column_types_is_an_object check (jsonb_typeof(column_types) = 'object'),
     constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$'),
-    constraint quiet_gaps_is_positive check (quiet_gaps > 0)
+    constraint quiet_gaps_is_positive check (quiet_gaps > 0),
+    constraint on_column_drop_is_known check (on_column_drop in ('fail', 'warn', 'follow'))
 );
 
 -- What earlier versions did not have.
@@ -71,7 +73,9 @@ add column if not exists event_column text,
 add column if not exists data_warn_after interval,
 add column if not exists data_fail_after interval,
 add column if not exists quiet_gaps numeric default 3
-constraint quiet_gaps_is_positive check (quiet_gaps > 0);
+constraint quiet_gaps_is_positive check (quiet_gaps > 0),
+add column if not exists on_column_drop text not null default 'fail'
+constraint on_column_drop_is_known check (on_column_drop in ('fail', 'warn', 'follow'));
 
 comment on table orchestrator.pipeline_definitions is
 'One row per pipeline: a new source is a new row and nothing else.';
@@ -140,6 +144,10 @@ comment on column orchestrator.pipeline_definitions.data_fail_after is
 comment on column orchestrator.pipeline_definitions.quiet_gaps is
 'How many times the usual gap may pass without a new row before reporting.freshness says late; '
 'null: any number. The usual gap is the longest between two runs that brought rows, over a month.';
+
+comment on column orchestrator.pipeline_definitions.on_column_drop is
+'What a run does when the source dropped a column that scripts read: fail before anything changes, '
+'warn, or follow; the column stays in the replica then, null in rows that are added.';
 
 -- PostgreSQL cuts longer names. Where the replica of an earlier version was made under a name that
 -- was cut, it is called by that; unless another pipeline has it already.

@@ -117,6 +117,8 @@ class Attempt:
             self.call.pace.adapt(counts.read, result.seconds)
         self.call.results.append(result)
         self.call.listener.loaded(result)
+        for warning in run.warnings:
+            self.warn(warning)
         for note in run.notes:
             self.log(note, "warning" if counts.rejected else "info", run_id)
         return result

@@ -6,6 +6,7 @@ Queries: drift.sql.
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from psycopg import sql
 
@@ -16,13 +17,17 @@ from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
 from runner.ingest.columns import REPLICA_COLUMNS, ROW_AGE, RUN_ID, Column
 from runner.ingest.pipelines import PipelineDefinition
+from runner.project.manifest import load
+from runner.project.scripts import names_column, without_comments
+from runner.project.target import replica_name
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
     """How a replica comes to fit its source: statements, and a sentence for each in the log.
 
-    `widened` are the columns that change their type.
+    `widened` are the columns that change their type, and `removed` those that the source has dropped
+    since the last run.
     """
 
     pipeline: str
@@ -30,6 +35,7 @@ class Drift:
     statements: tuple[sql.Composed, ...] = ()
     sentences: tuple[str, ...] = ()
     widened: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def plan(
@@ -97,6 +103,25 @@ def apply(session: Session, drift: Drift) -> None:
         ) from error
 
 
+def readers(project: Path, target: str, columns: Sequence[str]) -> dict[str, list[Path]]:
+    """Return which files of a project read which of these columns of a replica.
+
+    They are found as words: a file that has the word for something else is one too many, and none
+    is missing.
+    """
+    manifest = load(project)
+    found: dict[str, list[Path]] = {}
+    for script in manifest.scripts.values():
+        if target not in map(replica_name, script.raw_needs):
+            continue
+        for path in (script.path, *script.checks, *script.observations):
+            text = without_comments(manifest.read(path))
+            for column in columns:
+                if names_column(text, column):
+                    found.setdefault(column, []).append(path)
+    return found
+
+
 class _Comparison:
     """A source compared with its replica."""
 
@@ -133,6 +158,7 @@ class _Comparison:
             tuple(statement for statements, _ in steps for statement in statements),
             tuple(sentence for _, sentence in steps),
             tuple(column.name for column, _ in self.retyped),
+            tuple(column.name for column in self._removed()),
         )
 
     def _refuse_names(self) -> None:
@@ -211,29 +237,38 @@ class _Comparison:
 
         The comment of the column remembers that it was dropped, so that it is said once.
         """
-        note = f"No longer in {self.source_name}: null in rows that are added."
         for column in self.stored.values():
-            was_removed = (column.comment or "").endswith(note)
-            name = sql.Identifier(column.name)
-            if column.name in self.source and was_removed:
+            if column.name in self.source and self._was_removed(column):
                 yield (
                     [self._comment(column.name, self._comment_of(self.source[column.name]))],
                     f"column {column.name} is back in {self.source_name}",
                 )
-            elif (
-                column.name not in self.source
-                and column.name not in REPLICA_COLUMNS
-                and not was_removed
-            ):
-                statements = [self._comment(column.name, f"{self._comment_of(column)} {note}")]
-                if column.is_required:
-                    text = "alter table {} alter column {} drop not null"
-                    statements.append(sql.SQL(text).format(self.target, name))
-                yield (
-                    statements,
-                    f"column {column.name} is no longer in {self.source_name}:"
-                    f" it stays in {self.target_name}, null in rows that are added",
-                )
+        for column in self._removed():
+            comment = f"{self._comment_of(column)} {self._note_of_removed}"
+            statements = [self._comment(column.name, comment)]
+            if column.is_required:
+                text = "alter table {} alter column {} drop not null"
+                statements.append(sql.SQL(text).format(self.target, sql.Identifier(column.name)))
+            yield (
+                statements,
+                f"column {column.name} is no longer in {self.source_name}:"
+                f" it stays in {self.target_name}, null in rows that are added",
+            )
+
+    @property
+    def _note_of_removed(self) -> str:
+        return f"No longer in {self.source_name}: null in rows that are added."
+
+    def _was_removed(self, column: Column) -> bool:
+        return (column.comment or "").endswith(self._note_of_removed)
+
+    def _removed(self) -> list[Column]:
+        """Return the columns that the source has dropped, and of which nothing was said yet."""
+        return [
+            column
+            for column in self.stored.values()
+            if column.name not in {*self.source, *REPLICA_COLUMNS} and not self._was_removed(column)
+        ]
 
     def _comment_of(self, column: Column) -> str:
         return column.comment or f"{column.name} of {self.source_name}."

@@ -1,6 +1,7 @@
 """One run of a pipeline, which is one transaction: what it reads, writes and promises."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from psycopg import sql
 
 from runner.database import ledger
 from runner.database.session import Session
-from runner.errors import RunnerError
+from runner.errors import RunnerError, StartError
 from runner.ingest import drift
 from runner.ingest.columns import RUN_ID, stored_columns
 from runner.ingest.conditions import Conditions
@@ -60,7 +61,8 @@ class RunTransaction:
         self.rows_left: int | None = None
         self.loose_keys: list[str] = []
         self.notes: list[str] = []
-        columns = self._follow_drift(work)
+        self.warnings: list[str] = []
+        columns = self._follow_drift(work, project)
         self.chain = source.chain(self.clock, work)
         pipeline_id, sweep_every = source.definition.pipeline_id, source.definition.sweep_every
         self.horizons = ledger.horizons(
@@ -212,11 +214,13 @@ class RunTransaction:
             )
         return Counts()
 
-    def _follow_drift(self, work: Session) -> list[str]:
+    def _follow_drift(self, work: Session, project: Path) -> list[str]:
         """Bring the replica to the columns of the source; return its columns, without _run_id."""
         definition = self.source.definition
         stored = stored_columns(work, definition)
         plan = drift.plan(work, definition, self.source.columns, stored)
+        if plan.removed:
+            self._heed_drops(plan.removed, project)
         drift.apply(work, plan)
         self.notes += plan.sentences
         before = {column.name: column for column in stored}
@@ -229,3 +233,24 @@ class RunTransaction:
         ]
         names = dict.fromkeys(column.name for column in [*stored, *self.source.columns])
         return [name for name in names if name != RUN_ID]
+
+    def _heed_drops(self, columns: Sequence[str], project: Path) -> None:
+        """Do what the definition says of columns that the source dropped and scripts read."""
+        definition = self.source.definition
+        if definition.on_column_drop == "follow":
+            return
+        found = drift.readers(project, definition.target_relation, columns)
+        problems = [
+            f"column {name} is no longer in {definition.source_relation}, and"
+            f" {', '.join(map(str, paths))} {'reads' if len(paths) == 1 else 'read'} it"
+            for name, paths in found.items()
+        ]
+        if problems and definition.on_column_drop == "fail":
+            name = definition.pipeline_name
+            raise StartError(
+                f"pipeline {name}: {'; '.join(problems)}",
+                "correct the SQL; or let it be null in rows that are added: update"
+                " orchestrator.pipeline_definitions set on_column_drop = 'warn'"
+                f" where pipeline_name = '{name}'",
+            )
+        self.warnings += problems
