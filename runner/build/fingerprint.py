@@ -16,8 +16,8 @@ TEXTS = frozenset({ITS_SQL, ITS_TABLE, ITS_CHECK, ITS_NEEDS})
 
 
 def fingerprint(manifest: Manifest, script: Script) -> str:
-    """Return a JSON object of hashes, each under the name of what it covers: SQL, DDL, checks, needs,
-    and the variables and functions that these use.
+    """Return a JSON object of hashes, each under the name of what it covers: SQL, DDL, checks,
+    needs, and the variables and functions that these use.
 
     A line that is only a comment decides nothing, and may change without a rebuild.
     """

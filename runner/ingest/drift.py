@@ -26,8 +26,8 @@ from runner.project.target import replica_name
 class Drift:
     """How a replica comes to fit its source: statements, and a sentence for each in the log.
 
-    `widened` are the columns that change their type, and `removed` those that the source has dropped
-    since the last run.
+    `widened` are the columns that change their type, and `removed` those that the source has
+    dropped since the last run.
     """
 
     pipeline: str

@@ -13,10 +13,11 @@ from runner.errors import RunnerError, StartError
 from runner.ingest import drift
 from runner.ingest.columns import RUN_ID, stored_columns
 from runner.ingest.conditions import Conditions
+from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.source import Source, expected_seconds, inspect_source, read_clock
 from runner.ingest.windows import Window, Windows
-from runner.ingest.writer import Counts, ReplicaWriter
+from runner.ingest.writer import EVERY_ROW, MIN_ROWS_OF_SHARE, Counts, ReplicaWriter
 
 # More deletes than this, and than rows that stay, look like a source that was emptied by mistake.
 FEW_ROWS = 100
@@ -200,6 +201,30 @@ class RunTransaction:
 
     def _load_odd_rows(self, horizon: int | None) -> Counts:
         definition = self.source.definition
+        if self.source.has_text_cursor:
+            return self._reject_unreadable() + self._load_timeless(definition, horizon)
+        return self._load_timeless(definition, horizon)
+
+    def _reject_unreadable(self) -> Counts:
+        """Set rows aside whose cursor cannot be read; RunnerError if they are too many."""
+        definition, condition = self.source.definition, self.conditions.unreadable()
+        if not (rows := self.writer.count(condition)):
+            return Counts()
+        offset = " and without an offset" if self.source.is_naive else ""
+        reason = (
+            f"{self.source.cursor.name} is not a time written year first{offset}, as"
+            " 2026-01-31 10:00:00"
+        )
+        total = self.writer.count(EVERY_ROW)
+        if rows > definition.max_rejected_share * max(total, MIN_ROWS_OF_SHARE):
+            raise RunnerError(
+                f"pipeline {definition.pipeline_name}: {rows:,} of {total:,} rows cannot be stored,"
+                f" more than max_rejected_share allows: {reason}",
+                "correct them in the source, or allow a larger share",
+            )
+        return self.writer.reject(condition, reason)
+
+    def _load_timeless(self, definition: PipelineDefinition, horizon: int | None) -> Counts:
         if definition.odd_cursors == "include":  # those ahead come when their time has come
             timeless = self.conditions.timeless()
             return self._merge(self.conditions.written_since(timeless, horizon))

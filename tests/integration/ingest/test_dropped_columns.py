@@ -45,9 +45,7 @@ def test_a_dropped_column_that_scripts_read_stops_the_run(built: Database) -> No
 
 
 @pytest.mark.parametrize("policy", ["warn", "follow"])
-def test_a_dropped_column_is_followed_where_that_is_asked_for(
-    built: Database, policy: str
-) -> None:
+def test_a_dropped_column_is_followed_where_that_is_asked_for(built: Database, policy: str) -> None:
     query(built, f"do $$ begin {DROP}; end $$; select 1")
     insert_events(built, [without_category(31)])
     allow(built, policy)
