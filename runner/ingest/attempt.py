@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from runner.database import ledger
+from runner.database import ledger, zones
 from runner.database.session import Session
-from runner.errors import RunnerError, UsageError
+from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import stored_columns
 from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Reach
@@ -71,6 +71,10 @@ class Attempt:
         self.definition = definition
         self.project = project
         with self.recorded("window", definition.watermark):
+            if problem := zones.problem(work, definition.cursor_timezone):
+                raise StartError(
+                    f"pipeline {definition.pipeline_name}: cursor_timezone: {problem}", zones.HINT
+                )
             self.source = inspect_source(work, definition, project)
             self._ensure_replica()
 
