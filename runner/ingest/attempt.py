@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from runner.database import ledger
+from runner.database import ledger, zones
 from runner.database.session import Session
-from runner.errors import RunnerError, UsageError
+from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import stored_columns
 from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Reach
@@ -66,8 +66,13 @@ class Attempt:
     source: Source = field(init=False)
 
     def __post_init__(self) -> None:
-        with self.recorded("window", self.definition.watermark):
-            self.source = inspect_source(self.work, self.definition, self.project)
+        definition = self.definition
+        with self.recorded("window", definition.watermark):
+            if problem := zones.problem(self.work, definition.cursor_timezone):
+                raise StartError(
+                    f"pipeline {definition.pipeline_name}: cursor_timezone: {problem}", zones.HINT
+                )
+            self.source = inspect_source(self.work, definition, self.project)
             self._ensure_replica()
 
     def run(
@@ -113,6 +118,8 @@ class Attempt:
             self.call.pace.adapt(counts.read, result.seconds)
         self.call.results.append(result)
         self.call.listener.loaded(result)
+        for warning in run.warnings:
+            self.warn(warning)
         for note in run.notes:
             self.log(note, "warning" if counts.rejected else "info", run_id)
         return result

@@ -88,12 +88,22 @@ def source_columns(session: Session, definition: PipelineDefinition) -> list[Col
         )
     refuse_names(definition, columns)
     cursor = columns[definition.cursor_column]
-    if not cursor.type.startswith("timestamp"):
+    if not cursor.type.startswith("timestamp") and not text_of_moment(definition, cursor):
         raise StartError(
             f"pipeline {name}: cursor {cursor.name} is of type {cursor.type}",
             "a cursor is a timestamp that says when the row was written",
         )
     return list(columns.values())
+
+
+def text_of_moment(definition: PipelineDefinition, column: Column) -> str | None:
+    """Return the timestamp type that column_types gives to a text, if it does."""
+    type_name = definition.column_types.get(column.name, "").lower()
+    is_text = column.type.startswith(("text", "character varying"))
+    if not is_text or not type_name.startswith("timestamp"):
+        return None
+    has_zone = type_name.startswith("timestamptz") or "with time zone" in type_name
+    return f"timestamp {'with' if has_zone else 'without'} time zone"
 
 
 def refuse_names(definition: PipelineDefinition, columns: Collection[str]) -> None:

@@ -81,7 +81,12 @@ class Conditions:
         if self.source.is_postgres:
             yield sql.SQL("{} = {}").format(cursor, self.source.moment("-infinity"))
         if not self.source.cursor.is_required:
-            yield sql.SQL("{} is null").format(cursor)
+            yield sql.SQL("{} is null").format(self.source.cursor_text)
+
+    def unreadable(self) -> sql.Composed:
+        """Rows whose cursor is a text that is no moment."""
+        text = "({} is null and {} is not null)"
+        return sql.SQL(text).format(self.source.cursor_name, self.source.cursor_text)
 
     def newest(self) -> dict[str, sql.Composable]:
         """Return aggregates over rows: when the newest was written, and when it happened.
@@ -90,18 +95,19 @@ class Conditions:
         """
         source, ahead = self.source, self._edges("-infinity")["ahead"]
 
-        def of(column: Column | None) -> sql.Composable:
+        def of(column: Column | None, name: sql.Composed | None = None) -> sql.Composable:
             if column is None:
                 return sql.SQL("null::timestamptz")
             text = sql.SQL("max({0}) filter (where {0} >= '0001-01-01' and {0} < {1}::{2})")
-            name, kind = column_of("source", column.name), sql.SQL(column.type)
+            name, kind = name or column_of("source", column.name), sql.SQL(column.type)
             newest = text.format(name, sql.Literal(ahead), kind)
             if not column.is_naive:
                 return newest
             zone = sql.Literal(source.definition.cursor_timezone)
             return sql.SQL("({})::timestamp at time zone {}").format(newest, zone)
 
-        return {"newest_arrival": of(source.cursor), "newest_event": of(source.event)}
+        arrival = of(source.cursor, source.cursor_name)
+        return {"newest_arrival": arrival, "newest_event": of(source.event)}
 
     def written_since(self, condition: sql.Composed, horizon: int | None) -> sql.Composed:
         """Narrow a condition to rows that transactions have written since a horizon.

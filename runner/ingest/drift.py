@@ -6,6 +6,7 @@ Queries: drift.sql.
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from psycopg import sql
 
@@ -16,13 +17,17 @@ from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
 from runner.ingest.columns import REPLICA_COLUMNS, ROW_AGE, RUN_ID, Column, comment_on, refuse_names
 from runner.ingest.pipelines import PipelineDefinition
+from runner.project.manifest import load
+from runner.project.scripts import names_column, without_comments
+from runner.project.target import replica_name
 
 
 @dataclass(slots=True)
 class Drift:
     """How a replica comes to fit its source: statements, and a sentence for each in the log.
 
-    `widened` are the columns that change their type.
+    `widened` are the columns that change their type, and `removed` those that the source has
+    dropped since the last run.
     """
 
     pipeline: str
@@ -30,6 +35,7 @@ class Drift:
     statements: list[sql.Composed] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
     widened: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
 
     def alter(self, change: str, column: str, *parts: sql.Composable) -> None:
         text = sql.SQL("alter table {} " + change)
@@ -132,6 +138,25 @@ def apply(session: Session, drift: Drift) -> None:
         ) from error
 
 
+def readers(project: Path, target: str, columns: Sequence[str]) -> dict[str, list[Path]]:
+    """Return which files of a project read which of these columns of a replica.
+
+    They are found as words: a file that has the word for something else is one too many, and none
+    is missing.
+    """
+    manifest = load(project)
+    found: dict[str, list[Path]] = {}
+    for script in manifest.scripts.values():
+        if target not in map(replica_name, script.raw_needs):
+            continue
+        for path in (script.path, *script.checks, *script.observations):
+            text = without_comments(manifest.read(path))
+            for column in columns:
+                if names_column(text, column):
+                    found.setdefault(column, []).append(path)
+    return found
+
+
 def _retyped(
     definition: PipelineDefinition, source: Iterable[Column], stored: Iterable[Column]
 ) -> list[tuple[Column, Column]]:
@@ -186,6 +211,7 @@ def _remember_removed(
             drift.comment(name, f"{column.comment_in(source_name)} {note}")
             if column.is_required:
                 drift.alter("alter column {} drop not null", name)
+            drift.removed.append(name)
             drift.sentences.append(
                 f"column {name} is no longer in {source_name}: it stays in {drift.target}, null in"
                 " rows that are added"

@@ -6,7 +6,7 @@ Queries: source.sql.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -16,7 +16,7 @@ from runner.database.names import column_of, relation
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError
-from runner.ingest.columns import ROW_AGE, Column, source_columns
+from runner.ingest.columns import ROW_AGE, Column, source_columns, text_of_moment
 from runner.ingest.pipelines import PipelineDefinition
 from runner.project.files import read_text, statement
 from runner.project.template import render
@@ -76,7 +76,8 @@ class Source:
     """A source as it was inspected. `clock_text` is the query that reads its clock, if it has one;
     `is_unique` is whether a unique index covers the key, None where that cannot be known; and
     `has_children` whether the rows of other tables, which that index does not cover, are among
-    those read. `remote_name` is the view that a foreign table reads.
+    those read. `remote_name` is the view that a foreign table reads. `dated` has the texts
+    that become times, and whether these keep an offset.
     """
 
     definition: PipelineDefinition
@@ -89,6 +90,7 @@ class Source:
     has_children: bool = False
     remote_name: str | None = None
     identity_text: str = ""
+    dated: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def relation(self) -> sql.Identifier:
@@ -96,6 +98,12 @@ class Source:
 
     @property
     def cursor(self) -> Column:
+        """The cursor; where the source has it as text, as what it becomes."""
+        column = self._cursor_column
+        return replace(column, type=text_of_moment(self.definition, column) or column.type)
+
+    @property
+    def _cursor_column(self) -> Column:
         name = self.definition.cursor_column
         return next(column for column in self.columns if column.name == name)
 
@@ -116,7 +124,24 @@ class Source:
 
     @property
     def cursor_name(self) -> sql.Composed:
+        """The moment of a row called `source`; null where a text is none."""
+        if not self.has_text_cursor:
+            return column_of("source", self.cursor.name)
+        zone = "timestamp" if self.is_naive else "timestamptz"
+        return sql.SQL("orchestrator.moment({}, null::" + zone + ")").format(self.cursor_text)
+
+    @property
+    def cursor_text(self) -> sql.Composed:
         return column_of("source", self.cursor.name)
+
+    @property
+    def has_text_cursor(self) -> bool:
+        return text_of_moment(self.definition, self._cursor_column) is not None
+
+    @property
+    def is_naive(self) -> bool:
+        """Whether the cursor has no time zone of its own."""
+        return self.cursor.is_naive
 
     @property
     def has_key(self) -> bool:
@@ -194,7 +219,19 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
         has_row_age=kind == "table" or (kind == "foreign" and has_age_column),
         clock_text=_clock_text(definition, kind, project),
         identity_text=read_text(statement(project, "identity")),
+        dated=_dated(session, definition),
     )
+
+
+def _dated(session: Session, definition: PipelineDefinition) -> dict[str, bool]:
+    if not definition.column_types:
+        return {}
+    values = {
+        "relation": relation(definition.source_relation).as_string(),
+        "types": json.dumps(dict(definition.column_types)),
+    }
+    rows = session.named("ingest/columns.dated", **values)
+    return {row["name"]: row["takes_offset"] for row in rows}
 
 
 def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> str | None:

@@ -309,7 +309,7 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
         "pipeline_id": definition.pipeline_id,
         "columns": join(map(sql.Identifier, names)),
         "source_columns": join(
-            _source_value(column, types.get(column.name)) for column in source.columns
+            _source_value(column, types.get(column.name), source.dated) for column in source.columns
         ),
         "fresh_columns": fresh,
         "stored_keys": join(column_of("stored", key) for key in keys),
@@ -323,13 +323,13 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
     }
 
 
-def _source_value(column: Column, type_name: str | None) -> sql.Composed:
+def _source_value(column: Column, type_name: str | None, dated: Mapping[str, bool]) -> sql.Composed:
     """Return what is stored of a column: cast, where the definition names another type."""
     form = "{}"
+    if column.name in dated:
+        form = f"orchestrator.year_first({{}}, {str(dated[column.name]).lower()})"
     if type_name is not None:
-        is_time = type_name.startswith(("timestamp", "date"))
-        is_dated = is_time and column.type == "text"
-        form = ("orchestrator.year_first({})" if is_dated else "{}") + f"::{type_name}"
+        form += f"::{type_name}"
     return sql.SQL(form + " as {}").format(
         column_of("source", column.name), sql.Identifier(column.name)
     )

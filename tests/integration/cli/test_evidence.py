@@ -19,7 +19,7 @@ from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import earn, edit, ingest, insert_events, query, scalar
-from tests.support.commands import SLEEPS, command, environ
+from tests.support.commands import SLEEPS, assert_refused, command, environ
 from tests.support.listeners import Hearing
 from tests.support.waiting import wait_for
 
@@ -187,6 +187,16 @@ def test_only_names_of_time_zones_are_taken(built: Database, project: Path, zone
     )  # fmt: skip
     assert done.returncode == 2
     assert f"--timezone: there is no time zone {zone}" in done.stderr
+    query(
+        built,
+        "insert into public.local values (1, now());"
+        " insert into orchestrator.pipeline_definitions (pipeline_name, source_relation,"
+        " cursor_column, key_columns, cursor_timezone)"
+        f" values ('local', 'public.local', 'at', '{{id}}', '{zone}')",
+    )
+    done = command("ingest", "local", database=built)
+    assert_refused(done, 3, f"local: cursor_timezone: there is no time zone {zone}")
+    assert f"there is no time zone {zone}" in command("status", database=built).stdout
 
 
 def test_verify_stands_a_server_that_quotes_all_names(built: Database) -> None:
