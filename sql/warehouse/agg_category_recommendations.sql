@@ -85,7 +85,7 @@ lines as materialized (
 
 -- User by user, so that a build of few reads few.
 totals as (
-    select user_id, totals.*
+    select user_id, block, total, numbers, affinities, similarities
     from due
     cross join lateral (
         select

@@ -9,7 +9,7 @@ delete from {{ this }} as fact
 {{ incremental }} where fact.user_id = changed.user_id
 {{ incremental }}     and fact.event_date = changed.event_date
 {{ incremental }}     and fact.event_id = changed.event_id
-{{ incremental }}     and (changed.has_been_there or changed.fact_table = 'fact_reward_searches')
+{{ incremental }}     and (has_been_there or fact_table = 'fact_reward_searches')
 ;
 
 insert into {{ this }} (
