@@ -65,7 +65,7 @@ begin
             row_number() over (partition by start order by min(rank)) as centre
         from (
             select *, (md5(start || ':' || user_id) || user_id) collate "C" as rank
-            from k_means_points cross join generate_series(1, starts) as numbers (start)
+            from pg_temp.k_means_points cross join generate_series(1, starts) as numbers (start)
         ) as ranked
         group by start, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10
     ),
