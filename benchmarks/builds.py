@@ -24,7 +24,7 @@ from runner.build.rebuild import rebuild
 from runner.build.render import rendered
 from runner.build.transaction import BuildResult
 from runner.database import embedded
-from runner.database.binaries import psql_path
+from runner.database.embedded.binaries import psql_path
 from runner.database.session import Session
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Script, load

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.measure import PROJECT, RUNNER, Report, Server
 from runner.database import embedded
-from runner.database.binaries import psql_path
+from runner.database.embedded.binaries import psql_path
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema

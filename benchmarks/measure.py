@@ -18,6 +18,7 @@ from typing import Any
 
 from runner.database import embedded
 from runner.database.session import Database
+from tests.support.throwaway import ThrowawayServer
 
 PROJECT = Path(__file__).parent.parent
 RUNNER = [sys.executable, "-m", "runner", "--project", str(PROJECT)]
@@ -139,7 +140,7 @@ def server(name: str = "data", settings: embedded.Settings = embedded.FAST) -> I
     with tempfile.TemporaryDirectory(prefix="milepost-") as folder:
         Path(folder).chmod(0o755)
         data = Path(folder, name)
-        started = embedded.Server(data, settings).child()
+        started = ThrowawayServer(data, settings).start()
         try:
             postmaster = int((data / "postmaster.pid").read_text().split()[0])
             yield Server(started.uri, postmaster)

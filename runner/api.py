@@ -13,7 +13,7 @@ from runner.database import address, ledger
 from runner.database.session import Database
 from runner.errors import UsageError
 from runner.ingest.pipeline import RunResult
-from runner.project.manifest import Manifest, load
+from runner.project.manifest import load
 from runner.project.target import Target
 from runner.run import Listener, Round
 from runner.status import Status, status
@@ -90,14 +90,14 @@ class Project:
         first build runs `jobs` scripts at once, by default one for each core of this machine, and
         nothing is ingested meanwhile.
         """
-        manifest = self._manifest()
+        manifest = load(self.path)
         return build(self.database, manifest, Target(target), select, jobs, listener)
 
     def plan(self, select: Iterable[str] = (), *, target: str = "live") -> tuple[Step, ...]:
         """Say for each script, in order, what a build would do and why. Changes nothing."""
         with self.database.session() as session:
             ledger.require(session)
-            return tuple(read_plan(session, self._manifest(), Target(target), select)[1])
+            return tuple(read_plan(session, load(self.path), Target(target), select)[1])
 
     def status(self, *, target: str = "live") -> Status:
         """Say whether today's numbers can be trusted, and what needs a person."""
@@ -116,8 +116,5 @@ class Project:
         `jobs` scripts run at once, by default one for each core of this machine. With `repair`,
         publish what differs. Nothing is ingested meanwhile.
         """
-        manifest = self._manifest()
+        manifest = load(self.path)
         return verify(self.database, manifest, Target(target), jobs, repair, listener)
-
-    def _manifest(self) -> Manifest:
-        return load(self.path)

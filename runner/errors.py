@@ -40,8 +40,9 @@ def was_interrupted(error: BaseException | None) -> bool:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like `name`, if any is."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
+    """Return the known name that is most like `name`, if any is; in capitals it is the same."""
+    by_case = {each.lower(): each for each in known}
+    return next(map(by_case.get, difflib.get_close_matches(name.lower(), by_case, n=1)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:

@@ -32,7 +32,7 @@ class Listener(IngestListener, BuildListener):
     """Hears of a round while it goes on; override what you want to know."""
 
 
-Silent = Listener
+Silent = Listener  # as the Python API calls it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """Whether today's numbers can be trusted, and if not, what needs a person. Queries: status.sql."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runner.build.owner import check_owner
 from runner.database import ledger
-from runner.database.session import Database, Row, Session
+from runner.database.session import Database, Row
 from runner.errors import StartError
 from runner.ingest import coverage
 from runner.ingest.blockers import blockers
@@ -40,13 +39,12 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
     """Look at the runs, builds and checks of a target, and at the sources of its pipelines."""
     manifest = load(project)
     needed = [replica_name(name) for name in manifest.raw_needs()]
-    values = {"target": target, "needed": needed}
     with database.session() as session:
         ledger.require(session)
-        problems = _rows(session, "problems", values)
-        freshness = _rows(session, "freshness", values)
-        last_builds = _rows(session, "last_builds", values)
-        check_counts = _rows(session, "check_counts", values)
+        problems, freshness, last_builds, check_counts = (
+            session.named(f"status.{name}", target=target, needed=needed)
+            for name in ("problems", "freshness", "last_builds", "check_counts")
+        )
         try:
             check_owner(session, manifest, Target(target))
         except StartError as error:
@@ -64,10 +62,6 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
         tuple(last_builds),
         tuple(check_counts),
     )
-
-
-def _rows(session: Session, name: str, values: Mapping[str, Any]) -> list[Row]:
-    return session.named(f"status.{name}", **values)
 
 
 def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[Row]) -> str:

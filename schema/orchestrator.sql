@@ -34,6 +34,7 @@ create table if not exists orchestrator.pipeline_definitions (
     data_warn_after interval,
     data_fail_after interval,
     quiet_gaps numeric default 3,
+    on_column_drop text not null default 'fail',
     constraint pipeline_definitions_key primary key (pipeline_id),
     constraint pipeline_names_are_unique unique (pipeline_name),
     constraint source_relation_names_its_schema check (source_relation ~ '^[^.]+[.][^.]+$'),
@@ -47,7 +48,8 @@ create table if not exists orchestrator.pipeline_definitions (
     constraint max_rejected_share_is_a_share check (max_rejected_share between 0 and 1),
     constraint column_types_is_an_object check (jsonb_typeof(column_types) = 'object'),
     constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$'),
-    constraint quiet_gaps_is_positive check (quiet_gaps > 0)
+    constraint quiet_gaps_is_positive check (quiet_gaps > 0),
+    constraint on_column_drop_is_known check (on_column_drop in ('fail', 'warn', 'follow'))
 );
 
 -- What earlier versions did not have.
@@ -71,7 +73,9 @@ add column if not exists event_column text,
 add column if not exists data_warn_after interval,
 add column if not exists data_fail_after interval,
 add column if not exists quiet_gaps numeric default 3
-constraint quiet_gaps_is_positive check (quiet_gaps > 0);
+constraint quiet_gaps_is_positive check (quiet_gaps > 0),
+add column if not exists on_column_drop text not null default 'fail'
+constraint on_column_drop_is_known check (on_column_drop in ('fail', 'warn', 'follow'));
 
 comment on table orchestrator.pipeline_definitions is
 'One row per pipeline: a new source is a new row and nothing else.';
@@ -140,6 +144,10 @@ comment on column orchestrator.pipeline_definitions.data_fail_after is
 comment on column orchestrator.pipeline_definitions.quiet_gaps is
 'How many times the usual gap may pass without a new row before reporting.freshness says late; '
 'null: any number. The usual gap is the longest between two runs that brought rows, over a month.';
+
+comment on column orchestrator.pipeline_definitions.on_column_drop is
+'What a run does when the source dropped a column that scripts read: fail before anything changes, '
+'warn, or follow; the column stays in the replica then, null in rows that are added.';
 
 -- PostgreSQL cuts longer names. Where the replica of an earlier version was made under a name that
 -- was cut, it is called by that; unless another pipeline has it already.
@@ -414,7 +422,7 @@ comment on column orchestrator.built_scripts.target is 'The target.';
 comment on column orchestrator.built_scripts.script is 'layer.script.';
 comment on column orchestrator.built_scripts.run_id is 'The build that ran it last.';
 comment on column orchestrator.built_scripts.fingerprint is
-'Hash of its SQL, its DDL, its checks and their variables.';
+'Hash of its SQL, its DDL, its checks, its needs and their variables.';
 comment on column orchestrator.built_scripts.table_oids is
 'The tables it filled, by name: another one in their place has never been built.';
 comment on column orchestrator.built_scripts.built_at is 'When that was.';
@@ -482,22 +490,30 @@ $$;
 comment on function orchestrator.row_of_key is
 'A row of a table with nothing in it but a key; null where the key does not fit the table.';
 
--- A source whose times are text, such as a file, gives them to column_types through this.
-create or replace function orchestrator.year_first(value text)
+-- A source whose times are text, such as a file, gives them to column_types through this; as arrays
+-- and ranges of times too. PostgreSQL itself takes `today` and 26-01-05, and drops an offset where
+-- the type has none.
+drop function if exists orchestrator.year_first(text);
+
+create or replace function orchestrator.year_first(value text, takes_offset boolean)
 returns text
 language plpgsql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    clock text := '([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d+)?)?'
+        || case when takes_offset then '( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?' else '' end;
 begin
     if
-        value !~ (
-            '^\d{4}-\d\d-\d\d([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d+)?)?'
-            '( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$'
+        value !~ format(
+            '^([][(){}," ]|(empty|NULL|\d{4}-\d\d-\d\d([ T]%1$s)?|%1$s)(?!\w))*$', clock
         )
     then
-        raise exception 'not a time written year first, as 2026-01-31 10:00:00: %', left(value, 100)
+        raise exception 'not a time written year first%, as 2026-01-31 10:00:00: %',
+            case when not takes_offset then ' and without an offset' else '' end,
+            left(value, 100)
             using errcode = 'invalid_datetime_format';
     end if;
     return value;
@@ -505,6 +521,25 @@ end;
 $$;
 comment on function orchestrator.year_first is
 'A time in text as it is, if it is written year first: the order of any other would be a guess.';
+
+create or replace function orchestrator.moment(value text, moment anyelement)
+returns anyelement
+language plpgsql
+stable
+parallel safe
+as $$
+begin
+    moment := orchestrator.year_first(
+        value, pg_typeof(moment) = 'timestamp with time zone'::regtype
+    );
+    return moment;
+exception
+    when data_exception then
+        return null;
+end;
+$$;
+comment on function orchestrator.moment is
+'A time in text as a moment of the given type; null where it is none, or not written year first.';
 
 -- A build asks for what the runs of one pipeline replaced.
 create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (pipeline_id, run_id);

@@ -1,6 +1,6 @@
 -- K-means (Lloyd) for clusters of users, as docs/adr/0017 decides. A place has ten coordinates, in
--- whole millionths: double precision adds such numbers up exactly, in whatever order the rows come,
--- so that every server and every rebuild finds the same clusters.
+-- whole millionths: whole numbers add up exactly, in whatever order the rows come, so that every
+-- server and every rebuild finds the same clusters.
 
 create or replace function {{ warehouse }}.coordinate(
     logarithm numeric, mean numeric, deviation numeric
@@ -44,48 +44,42 @@ as $function$
 #variable_conflict use_column
 declare
     updates integer := 0;
+    -- How near a centre is and its number are packed into one number; this is more than the latter.
+    pack bigint := 2 ^ ceil(log(2, 1 + (select max(wanted) from unnest(cluster_counts) as wanted)));
 begin
-    if user_ids is null then
-        return;
-    end if;
-    -- How near a centre is and its number are packed into one number, seven bits for the latter.
-    if 127 < any(cluster_counts) then
-        raise exception 'more than 127 clusters cannot be made'
-            using hint = 'cluster_count in sql/manifest.toml says how many';
-    end if;
-
     create temporary table k_means_points on commit drop as
-    select point, user_id, place, {{ warehouse }}.product(place, place) as square
-    from unnest(user_ids) with ordinality as people (user_id, point)
-    cross join lateral (
-        select array_agg(coordinate)::double precision[] as place
-        from unnest(places[people.point:people.point]) as coordinates (coordinate)
-    ) as placed;
+    select
+        point, user_id,
+        places[point][1] as x1, places[point][2] as x2, places[point][3] as x3,
+        places[point][4] as x4, places[point][5] as x5, places[point][6] as x6,
+        places[point][7] as x7, places[point][8] as x8, places[point][9] as x9,
+        places[point][10] as x10
+    from unnest(user_ids) with ordinality as people (user_id, point);
 
     -- A start takes the first different points, each start in an order of its own.
     create temporary table k_means_centres on commit drop as
-    with counts as (
-        select distinct least(wanted, (select count(distinct place) from k_means_points)) as centres
-        from unnest(cluster_counts) as counts (wanted)
-    ),
-    firsts as (
+    with firsts as (
         select
             start,
-            place,
+            x1, x2, x3, x4, x5, x6, x7, x8, x9, x10,
             row_number() over (partition by start order by min(rank)) as centre
         from (
-            select start, place, (md5(start || ':' || user_id) || user_id) collate "C" as rank
+            select *, (md5(start || ':' || user_id) || user_id) collate "C" as rank
             from k_means_points cross join generate_series(1, starts) as numbers (start)
         ) as ranked
-        group by start, place
+        group by start, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10
+    ),
+    counts as (
+        select distinct least(wanted, (select max(centre) from firsts)) as centres
+        from unnest(cluster_counts) as counts (wanted)
     )
     select
         dense_rank() over (order by centres, start) as trial,
         centres::integer as cluster_count,
         start,
         centre,
-        place,
-        {{ warehouse }}.product(place, place) as square,
+        x1 as y1, x2 as y2, x3 as y3, x4 as y4, x5 as y5,
+        x6 as y6, x7 as y7, x8 as y8, x9 as y9, x10 as y10,
         true as is_moving
     from counts inner join firsts on centre <= centres;
     analyze pg_temp.k_means_points, pg_temp.k_means_centres;
@@ -93,131 +87,119 @@ begin
     -- Until nothing changes, or the 100th look at who is nearest, which is below.
     while updates < 99 and exists (select from pg_temp.k_means_centres where is_moving) loop
         updates := updates + 1;
-        -- Out of the arrays once, not once for each pair: these are most of the work.
+        -- The nearest centre y of a point x is the one with the largest 2 x.y - y.y; of equal ones,
+        -- the one with the lowest number.
         with moving as materialized (
             select
-                trial, centre, square,
-                place[1] as y1, place[2] as y2, place[3] as y3, place[4] as y4, place[5] as y5,
-                place[6] as y6, place[7] as y7, place[8] as y8, place[9] as y9, place[10] as y10
+                trial,
+                2 * pack * y1 as y1, 2 * pack * y2 as y2, 2 * pack * y3 as y3, 2 * pack * y4 as y4,
+                2 * pack * y5 as y5, 2 * pack * y6 as y6, 2 * pack * y7 as y7, 2 * pack * y8 as y8,
+                2 * pack * y9 as y9, 2 * pack * y10 as y10,
+                pack * (
+                    y1 * y1 + y2 * y2 + y3 * y3 + y4 * y4 + y5 * y5
+                    + y6 * y6 + y7 * y7 + y8 * y8 + y9 * y9 + y10 * y10
+                ) + centre as square
             from pg_temp.k_means_centres
             where is_moving
         ),
         -- Point by point: what is grouped at a time is as small as there are trials.
-        nearest as (
-            select trial, point, centre
-            from (
-                select
-                    point,
-                    place[1] as x1, place[2] as x2, place[3] as x3, place[4] as x4, place[5] as x5,
-                    place[6] as x6, place[7] as x7, place[8] as x8, place[9] as x9, place[10] as x10
-                from pg_temp.k_means_points
-                offset 0
-            ) as points
+        means as (
+            select
+                trial, centre,
+                round(avg(x1)) as x1, round(avg(x2)) as x2, round(avg(x3)) as x3,
+                round(avg(x4)) as x4, round(avg(x5)) as x5, round(avg(x6)) as x6,
+                round(avg(x7)) as x7, round(avg(x8)) as x8, round(avg(x9)) as x9,
+                round(avg(x10)) as x10
+            from pg_temp.k_means_points
             cross join lateral (
                 select
                     trial,
-                    -- The largest is the nearest; of equal ones, the one with the lowest number.
-                    127 - max(
-                        (
-                            2 * (
-                                x1 * y1 + x2 * y2 + x3 * y3 + x4 * y4 + x5 * y5
-                                + x6 * y6 + x7 * y7 + x8 * y8 + x9 * y9 + x10 * y10
-                            ) - square
-                        )::bigint * 128 + 127 - centre
-                    ) & 127 as centre
+                    -max(
+                        x1 * y1 + x2 * y2 + x3 * y3 + x4 * y4 + x5 * y5
+                        + x6 * y6 + x7 * y7 + x8 * y8 + x9 * y9 + x10 * y10 - square
+                    ) & (pack - 1) as centre
                 from moving
                 group by trial
-            ) as nearest_centres
-        ),
-        means as (
-            select
-                trial,
-                centre,
-                array[
-                    round((sum(place[1]) / count(*))::numeric),
-                    round((sum(place[2]) / count(*))::numeric),
-                    round((sum(place[3]) / count(*))::numeric),
-                    round((sum(place[4]) / count(*))::numeric),
-                    round((sum(place[5]) / count(*))::numeric),
-                    round((sum(place[6]) / count(*))::numeric),
-                    round((sum(place[7]) / count(*))::numeric),
-                    round((sum(place[8]) / count(*))::numeric),
-                    round((sum(place[9]) / count(*))::numeric),
-                    round((sum(place[10]) / count(*))::numeric)
-                ]::double precision[] as place
-            from nearest
-            inner join pg_temp.k_means_points as points using (point)
+            ) as nearest
             group by trial, centre
         ),
         -- A centre that nobody is nearest to keeps its place.
         moved as (
             select
-                trial,
-                centre,
-                coalesce(means.place, centres.place) as place,
-                bool_or(means.place <> centres.place) over (partition by trial) as is_moving
-            from pg_temp.k_means_centres as centres
+                trial, centre,
+                coalesce(x1, y1) as y1, coalesce(x2, y2) as y2, coalesce(x3, y3) as y3,
+                coalesce(x4, y4) as y4, coalesce(x5, y5) as y5, coalesce(x6, y6) as y6,
+                coalesce(x7, y7) as y7, coalesce(x8, y8) as y8, coalesce(x9, y9) as y9,
+                coalesce(x10, y10) as y10,
+                bool_or(
+                    (x1, x2, x3, x4, x5, x6, x7, x8, x9, x10)
+                    <> (y1, y2, y3, y4, y5, y6, y7, y8, y9, y10)
+                ) over (partition by trial) as is_moving
+            from pg_temp.k_means_centres
             left join means using (trial, centre)
-            where centres.is_moving
+            where is_moving
         )
         update pg_temp.k_means_centres as centres
-        set
-            place = moved.place,
-            square = {{ warehouse }}.product(moved.place, moved.place),
-            is_moving = moved.is_moving
+        set (y1, y2, y3, y4, y5, y6, y7, y8, y9, y10, is_moving) = (
+            moved.y1, moved.y2, moved.y3, moved.y4, moved.y5, moved.y6, moved.y7, moved.y8,
+            moved.y9, moved.y10, moved.is_moving
+        )
         from moved
         where centres.trial = moved.trial and centres.centre = moved.centre;
     end loop;
 
     return query
-    with nearest as (
+    with squares as materialized (
         select
-            trial,
-            point,
-            (array_agg(centre order by square, centre))[1] as centre,
-            (array_agg(square order by square))[1]::numeric as own_square,
-            (array_agg(square order by square))[2]::numeric as next_square
-        from (
-            select
-                trial,
-                point,
-                centre,
-                (
-                    points.square + centres.square
-                    - 2 * {{ warehouse }}.product(points.place, centres.place)
-                )::bigint as square
-            from pg_temp.k_means_points as points
-            cross join pg_temp.k_means_centres as centres
-        ) as squares
+            trial, point, centre,
+            (x1 - y1) * (x1 - y1) + (x2 - y2) * (x2 - y2) + (x3 - y3) * (x3 - y3)
+            + (x4 - y4) * (x4 - y4) + (x5 - y5) * (x5 - y5) + (x6 - y6) * (x6 - y6)
+            + (x7 - y7) * (x7 - y7) + (x8 - y8) * (x8 - y8) + (x9 - y9) * (x9 - y9)
+            + (x10 - y10) * (x10 - y10) as square
+        from pg_temp.k_means_points
+        cross join pg_temp.k_means_centres
+    ),
+    nearest as materialized (
+        select trial, point, min(pack * square + centre) as packed
+        from squares
         group by trial, point
+    ),
+    best as (
+        select distinct on (cluster_count) trial
+        from (select trial, sum(packed / pack) as inertia from nearest group by trial) as sums
+        inner join pg_temp.k_means_centres using (trial)
+        order by cluster_count, inertia, start
+    ),
+    chosen as (
+        select
+            trial, point,
+            packed & (pack - 1) as centre,
+            (packed / pack)::numeric as own_square,
+            min(square) filter (where centre <> packed & (pack - 1))::numeric as next_square
+        from best
+        inner join nearest using (trial)
+        inner join squares using (trial, point)
+        group by trial, point, packed
     ),
     found as (
         select
-            trial,
-            centre,
+            trial, centre,
             count(*) as users,
             sum(own_square) as own_squares,
             -- Other centres at the same place: to belong to one is as clear as to the other.
             sum(case when next_square > 0 then 1 - sqrt(own_square / next_square) else 0 end)
                 as silhouettes
-        from nearest
+        from chosen
         group by trial, centre
-    ),
-    best as (
-        select distinct on (cluster_count) trial
-        from found
-        inner join pg_temp.k_means_centres using (trial, centre)
-        group by cluster_count, start, trial
-        order by cluster_count, sum(own_squares), start
     )
     select
         cluster_count,
-        place::bigint[],
+        array[y1, y2, y3, y4, y5, y6, y7, y8, y9, y10],
         coalesce(found.users, 0),
         coalesce(own_squares, 0) * 0.000000000001,
         coalesce(silhouettes, 0)
     from best
-    inner join pg_temp.k_means_centres as centres using (trial)
+    inner join pg_temp.k_means_centres using (trial)
     left join found using (trial, centre);
     drop table pg_temp.k_means_points, pg_temp.k_means_centres;
 end

@@ -1,4 +1,7 @@
-"""One PostgreSQL server for the whole test session, thrown away with its data at the end.
+"""A PostgreSQL server for each worker of the tests, thrown away with its data at the end.
+
+Workers share none, because a transaction that is open in any database of a server holds back what
+an ingest may read in all of them, and roles belong to all of them too.
 
 Set TEST_DATABASE_URL to use a server of your own instead. Tests never look at DATABASE_URL.
 """
@@ -9,43 +12,42 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from pytest_postgresql import factories
 
-from runner.database import embedded
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.ingest import source
-from runner.project.manifest import load
-from runner.project.target import Target
-from runner.setup import schema
 from tests.support import PROJECT, earn, insert_events, run_all
+from tests.support.databases import Moulds, apply_schema, let_rows_change
+from tests.support.throwaway import ThrowawayServer
 
-SERVER = pytest.StashKey[embedded.Server]()
+SERVER = pytest.StashKey[ThrowawayServer]()
 FOLDER = pytest.StashKey[Path]()
-MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30
+MEMORY, ROOM = Path("/dev/shm"), 2 * 2**30
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the server before pytest-xdist starts its workers, which find it in the environment."""
     _forget_other_servers()
     _hear_signals()
-    if not os.environ.get("TEST_DATABASE_URL") and not config.option.collectonly:
+    if not os.environ.get("TEST_DATABASE_URL") and _runs_tests(config):
         folder = Path(tempfile.mkdtemp(prefix="milepost-", dir=_in_memory()))
         folder.chmod(0o755)  # as root, the server's user has to pass; its data folder is private
         config.stash[FOLDER] = folder
         try:
-            config.stash[SERVER] = embedded.Server(folder / "data", embedded.TEST).child()
+            config.stash[SERVER] = ThrowawayServer(folder / "data").start()
         except RunnerError as error:
             raise pytest.UsageError(error.message, error.hint or "") from error
         os.environ["TEST_DATABASE_URL"] = config.stash[SERVER].uri
-    if os.environ.get("TEST_DATABASE_URL"):
-        _point_pytest_postgresql_to(os.environ["TEST_DATABASE_URL"], config)
+
+
+def _runs_tests(config: pytest.Config) -> bool:
+    """Whether this process does, and not only others that it starts."""
+    is_worker = hasattr(config, "workerinput")
+    return is_worker or not (config.option.collectonly or config.getoption("tx", None))
 
 
 def _in_memory() -> Path | None:
@@ -78,52 +80,38 @@ def _forget_other_servers() -> None:
             del os.environ[name]
 
 
-def _point_pytest_postgresql_to(url: str, config: pytest.Config) -> None:
-    """Fill in the plugin's options; its databases are ours by name, so stale ones may go."""
-    server = {"user": "postgres", "port": 5432, "dbname": "postgres", **conninfo_to_dict(url)}
-    for name in ("host", "port", "user", "password"):
-        setattr(config.option, f"postgresql_{name}", server.get(name))
-    config.option.postgresql_maintenance_dbname = server["dbname"]
-    config.option.postgresql_dbname = "milepost_test"
-    config.option.postgresql_drop_test_database = True
-
-
 @pytest.fixture(scope="session")
 def server_uri() -> str:
     """The connection string of the test server, on its maintenance database."""
     return os.environ["TEST_DATABASE_URL"]
 
 
-def load_schema(*, autocommit: bool = False, **server: Any) -> None:
-    """Fill the template database: the schema as `schema apply` makes it."""
-    database = Database(make_conninfo(**server))
-    schema.apply(database, load(PROJECT), Target())
-
-
-# Loaded once per session (and worker), then cloned for every test that asks.
-template = factories.postgresql_noproc(load=[load_schema])
-clone = factories.postgresql("template")
-second_clone = factories.postgresql("template", dbname="milepost_test_second")
-bare = factories.postgresql_noproc(dbname="milepost_bare")
-bare_clone = factories.postgresql("bare")
+@pytest.fixture(scope="session")
+def moulds(server_uri: str) -> Iterator[Moulds]:
+    moulds = Moulds(server_uri)
+    yield moulds
+    moulds.close()
 
 
 @pytest.fixture
-def database(clone: psycopg.Connection[Any]) -> Database:
+def database(moulds: Moulds) -> Iterator[Database]:
     """A database of the test's own with the schema in it, and nothing else."""
-    return Database(_address(clone))
+    with moulds.clone(apply_schema) as database:
+        yield database
 
 
 @pytest.fixture
-def other_database(second_clone: psycopg.Connection[Any]) -> Database:
+def other_database(moulds: Moulds) -> Iterator[Database]:
     """A second such database."""
-    return Database(_address(second_clone))
+    with moulds.clone(apply_schema) as database:
+        yield database
 
 
 @pytest.fixture
-def empty_database(bare_clone: psycopg.Connection[Any]) -> Database:
+def empty_database(moulds: Moulds) -> Iterator[Database]:
     """A database of the test's own with nothing in it."""
-    return Database(_address(bare_clone))
+    with moulds.clone() as database:
+        yield database
 
 
 @pytest.fixture
@@ -139,25 +127,10 @@ def no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def mutable(database: Database) -> Database:
+def mutable(moulds: Moulds) -> Iterator[Database]:
     """A source whose rows may also change: an upsert pipeline on a cursor of its own."""
-    with database.session("test") as session:
-        session.run(
-            "alter table public.event_stream add column updated_at timestamptz not null"
-            " default now();"
-            " update orchestrator.pipeline_definitions"
-            " set write_mode = 'upsert', cursor_column = 'updated_at'"
-            " where pipeline_name = 'event_stream';"
-            " drop view warehouse.classified_events; drop table warehouse.raw_event_stream"
-        )
-    return database
-
-
-def _address(connection: psycopg.Connection[Any]) -> str:
-    """Only what an older psql knows too."""
-    info = connection.info
-    values = {"host": info.host, "port": info.port, "user": info.user, "dbname": info.dbname}
-    return make_conninfo(**values, **({"password": info.password} if info.password else {}))
+    with moulds.clone(apply_schema, let_rows_change) as database:
+        yield database
 
 
 @pytest.fixture
@@ -168,9 +141,13 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def built(database: Database, no_margin: None) -> Database:
-    """Thirty days of three users, ingested and built."""
+def _build_thirty_days(database: Database) -> None:
     insert_events(database, [earn(day, f"u_{day % 3}", miles=10 * day) for day in range(30)])
     run_all(database)
-    return database
+
+
+@pytest.fixture
+def built(moulds: Moulds, no_margin: None) -> Iterator[Database]:
+    """Thirty days of three users, ingested and built."""
+    with moulds.clone(apply_schema, _build_thirty_days) as database:
+        yield database

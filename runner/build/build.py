@@ -120,16 +120,13 @@ class Builder:
         """Whether a build fills an empty target from so many rows that workers are worth it."""
         if any(step.mode == "skip" and not step.script.is_view for step in steps):
             return False
-        for step in steps:
-            for table in self.target.tables(step.script) if not step.script.is_view else ():
-                if exists(self.work, table) and not is_empty(self.work, table):
-                    return False
-        may = "select has_database_privilege(current_database(), 'create') as create_schemas"
-        replicas = ledger.replicas(self.work)
-        return (
-            self.work.row(may)["create_schemas"]
-            and sum(count(self.work, name, WORKERS_FROM) for name in replicas) >= WORKERS_FROM
-        )
+        filled = (step.script for step in steps if not step.script.is_view)
+        tables = [table for script in filled for table in self.target.tables(script)]
+        if any(exists(self.work, table) and not is_empty(self.work, table) for table in tables):
+            return False
+        may = "select has_database_privilege(current_database(), 'create')"
+        rows = (count(self.work, name, WORKERS_FROM) for name in ledger.replicas(self.work))
+        return self.work.value(may) and sum(rows) >= WORKERS_FROM
 
     def _fill_first(self, transaction: BuildTransaction, steps: list[Step], jobs: int) -> None:
         """Fill all tables out of sight, `jobs` at a time, then publish them in one transaction."""

@@ -66,10 +66,9 @@ class Composer:
 
     def layer(self, name: str) -> list[Piece]:
         """Compose the schema of a layer and its functions; nothing if the project has none."""
-        values = {**self.manifest.variables, **self.target.values()}
-        project, read = self.manifest.project, self.manifest.read
+        project, values = self.manifest.project, self.target.values()
         return [
-            Piece(render(read(find(project, path)), values, path), path, is_ddl=True)
+            Piece(self._render(path, values, find(project, path)), path, is_ddl=True)
             for path in layer_files(project, name)
         ]
 
@@ -89,10 +88,8 @@ class Composer:
 
     def definitions(self, script: Script) -> list[Piece]:
         """Compose the DDL of a script's tables, or of a view."""
-        paths = (script.path,) if script.is_view else script.definitions
-        return [
-            Piece(self._render(path, self.target.values()), path, is_ddl=True) for path in paths
-        ]
+        values = self.target.values()
+        return [Piece(self._render(path, values), path, is_ddl=True) for path in script.definitions]
 
     def update(self, step: Step, session: Session) -> Iterator[Piece]:
         """Compose what brings the tables of a script up to date where they are.
@@ -217,8 +214,10 @@ class Composer:
             **{name: getattr(position, attribute) for name, position in self.positions.items()}
         )
 
-    def _render(self, path: Path, values: Mapping[str, Any]) -> str:
-        return render(self.manifest.read(path), {**self.manifest.variables, **values}, path)
+    def _render(self, path: Path, values: Mapping[str, Any], file: Path | None = None) -> str:
+        """Render a text of the project, or that of a file which the project does without."""
+        text = self.manifest.read(file or path)
+        return render(text, {**self.manifest.variables, **values}, path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.scripts import functions_created, without_comments, words, words_filled_in
 
 ITS_SQL, ITS_TABLE, ITS_CHECK = "its SQL", "its table in schema/", "its check"
-# The parts in which tables are read; a view is SQL in schema/.
-TEXTS = frozenset({ITS_SQL, ITS_TABLE, ITS_CHECK})
+ITS_NEEDS = "its needs"
+# The parts that say which tables are read; a view is SQL in schema/.
+TEXTS = frozenset({ITS_SQL, ITS_TABLE, ITS_CHECK, ITS_NEEDS})
 
 
 def fingerprint(manifest: Manifest, script: Script) -> str:
-    """Return a JSON object of hashes, each under the name of what it covers: SQL, DDL, checks, and
-    the variables and functions that these use.
+    """Return a JSON object of hashes, each under the name of what it covers: SQL, DDL, checks,
+    needs, and the variables and functions that these use.
 
     A line that is only a comment decides nothing, and may change without a rebuild.
     """
@@ -30,6 +31,7 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
         for what, paths in parts.items()
     }
     hashes = {what: _hash(content) for what, content in texts.items()}
+    hashes[ITS_NEEDS] = _hash(sorted(script.needs))
     text = "\n".join(text for pieces in texts.values() for _, text in pieces)
     for name in sorted(words_filled_in(text) & manifest.variables.keys()):
         hashes[f"variable {name}"] = _hash(manifest.variables[name])

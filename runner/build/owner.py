@@ -13,16 +13,23 @@ def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
     """Raise StartError if a target belongs to another project.
 
     Where one of the two has no name, they are told apart by their scripts: a project that shares
-    none with those that were built is another one.
+    none with those that were built is another one. Where neither has, so may be one that lacks any.
     """
     values = {"target": target.name, "scripts": list(manifest.scripts)}
     [found] = session.named("build/owner.owner", **values)
     owner, name = found["owner"], manifest.name
     if owner is not None and owner == name:
         return
-    if owner is None and (found["shares"] or not found["example"]):
+    if owner is None and (not found["stranger"] or (name and found["shares"])):
         return
-    whose = f"project {owner}" if owner else f"another project, with {found['example']}"
+    if owner is None and found["shares"]:
+        raise StartError(
+            f"target {target.name} has {found['stranger']}, which this project has not, and neither"
+            " has a name that would tell whether they are one; nothing was changed",
+            f'if they are, write name = "..." in {MANIFEST}; else give this project a database of'
+            " its own (DATABASE_URL)",
+        )
+    whose = f"project {owner}" if owner else f"another project, with {found['stranger']}"
     who = f"project {name}" if name else f"a project without a name in {MANIFEST}"
     raise StartError(
         f"target {target.name} belongs to {whose}; this is {who}, and nothing was changed",

@@ -1,5 +1,6 @@
 -- owner --
--- Who a target belongs to; whether any script of a project was built in it, and one that was.
+-- Who a target belongs to; whether any script of a project was built in it, and one that was and is
+-- not the project's.
 select
     (
         select targets.owner
@@ -14,8 +15,8 @@ select
     (
         select min(built.script)
         from orchestrator.built_scripts as built
-        where built.target = %(target)s
-    ) as example
+        where built.target = %(target)s and built.script <> all(%(scripts)s)
+    ) as stranger
 
 -- record --
 -- A name once given stays until a person changes it.

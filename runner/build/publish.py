@@ -1,27 +1,18 @@
 """Publishes tables that were filled in the scratch target to the readers of the target."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.build.changes import Rows
-from runner.build.compose import Composer, Piece, is_empty
+from runner.build.compose import Composer, Piece, is_empty, run_pieces
 from runner.build.plan import Step
 from runner.build.shape import columns, reshaped, shape_differences
 from runner.database.locks import ATTEMPTS, LOCK_TIMEOUT, lock_exclusively
-from runner.database.queries import named_query
-from runner.database.session import (
-    LOCK_NOT_AVAILABLE,
-    Changes,
-    QueryFailed,
-    Session,
-)
-from runner.database.tables import exists, kind
+from runner.database.session import LOCK_NOT_AVAILABLE, Changes, QueryFailed, Session
+from runner.database.tables import count, exists, kind
 from runner.errors import RunnerError
 from runner.project.graph import followers, neighbours, reachable
-from runner.project.manifest import LAYERS, Script
-from runner.project.target import Target
+from runner.project.manifest import Script
 
 FIRST_ATTEMPTS = 8  # about five seconds: then the rows are written a second time
 
@@ -43,16 +34,11 @@ def find_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -
 
 
 def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[Script]) -> None:
-    target = composer.target
-    views = [
-        target.table(script.layer, script.name)
-        for script in composer.manifest.scripts.values()
-        if script.is_view
-    ]
-    tables = [table for script in scripts for table in target.tables(script)]
-    found = session.rows(
-        named_query("build/shape.dependents"),
-        {"tables": [table for table in tables if exists(session, table)], "ours": views},
+    tables = [table for script in scripts for table in composer.target.tables(script)]
+    found = session.named(
+        "build/shape.dependents",
+        tables=[table for table in tables if exists(session, table)],
+        ours=_views(composer),
     )
     if found:
         what = ", ".join(row["what"] for row in found)
@@ -60,6 +46,12 @@ def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[S
             f"{found[0]['table_name']} changes shape, and this depends on it: {what}",
             "drop it, build, and create it again",
         )
+
+
+def _views(composer: Composer) -> list[str]:
+    """Return the views of a project, which may depend on its tables."""
+    scripts = composer.manifest.scripts.values()
+    return [composer.target.table(each.layer, each.name) for each in scripts if each.is_view]
 
 
 def _refuse_other_kinds(session: Session, composer: Composer, scripts: Sequence[Script]) -> None:
@@ -87,16 +79,15 @@ def replaceable(session: Session, composer: Composer) -> frozenset[str]:
     }
     live = [name for name in scripts if exists(session, name)]
     fresh = [scratch.table(scripts[name].layer, name.partition(".")[2]) for name in live]
-    new = dict(zip(fresh, live, strict=True))
-    views = [name for name in live if scripts[name].is_view]
 
     def named(query: str, tables: list[str]) -> set[str]:
-        values = {"fresh": fresh, "ours": views, "schemas": _schemas(scratch)}
+        values = {"fresh": fresh, "ours": _views(composer), "schemas": scratch.schemas}
         found = session.named(f"build/shape.{query}", tables=tables, **values)
         return {row["table_name"] for row in found}
 
+    strange = named("strangers", fresh)
     bound = named("set_up", live) | named("dependents", live)
-    bound |= {new[name] for name in named("strangers", fresh)}
+    bound |= {name for name, other in zip(live, fresh, strict=True) if other in strange}
     needs, _ = neighbours(composer.manifest)
     held = reachable({scripts[name].key for name in bound if scripts[name].is_view}, needs)
     return frozenset(
@@ -108,10 +99,6 @@ def replaceable(session: Session, composer: Composer) -> frozenset[str]:
         and is_empty(session, name)
         and not shape_differences(session, name, other)
     )
-
-
-def _schemas(target: Target) -> list[str]:
-    return [f"{target.prefix}{layer}" for layer in LAYERS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +161,8 @@ class Publisher:
                 self.session.run(table.definition.text, table.definition.file)
             if is_missing or self._is_new_shape(table):
                 self.swaps.append(table)
-                rows = (self._count(name) for name in (table.fresh, table.live))
-                changes += Changes(inserted=next(rows), deleted=next(rows))
+                fresh, live = (count(self.session, name) for name in (table.fresh, table.live))
+                changes += Changes(inserted=fresh, deleted=live)
                 continue
             changes += self._publish_difference(table)
         return changes
@@ -255,28 +242,23 @@ class Publisher:
             grants_of_old = self._grants(table.live, table.fresh, table.live)
             self.session.run(f"drop table if exists {table.live}")
             self.session.run(f"alter table {table.fresh} set schema {table.live.partition('.')[0]}")
-            self._run_all(grants_of_old)
+            self.session.run(grants_of_old)
         self._refuse_strangers([table.live for table in tables])
         for name, (script, _) in views.items():
-            for piece in self.composer.definitions(script):
-                self.session.run(piece.text, piece.file)
-            self._run_all(grants.get(name, []))
+            run_pieces(self.session, self.composer.definitions(script))
+            self.session.run(grants.get(name, ""))
         self.session.run("set local lock_timeout to default")
         return [*(table.script for table in tables), *(script for script, _ in views.values())]
 
-    def _run_all(self, texts: list[str]) -> None:
-        for text in texts:
-            self.session.run(text)
-
-    def _grants(self, old: str, new: str, final: str) -> list[str]:
+    def _grants(self, old: str, new: str, final: str) -> str:
         """Statements that give `new`, once it is called `final`, the owner and grants of `old`."""
-        values = {"old": old, "new": new, "final": final}
-        return [row["text"] for row in self.session.rows(named_query("build/shape.grants"), values)]
+        found = self.session.named("build/shape.grants", old=old, new=new, final=final)
+        return "; ".join(row["text"] for row in found)
 
     def _refuse_strangers(self, tables: list[str]) -> None:
         """A type or function of the scratch schemas would be dropped, with all that uses it."""
-        values = {"tables": tables, "schemas": _schemas(self.composer.target.scratch)}
-        found = self.session.rows(named_query("build/shape.strangers"), values)
+        schemas = self.composer.target.scratch.schemas
+        found = self.session.named("build/shape.strangers", tables=tables, schemas=schemas)
         if found:
             names = ", ".join(row["name"] for row in found)
             raise RunnerError(
@@ -302,8 +284,3 @@ class Publisher:
                 " transaction that was already open and had not read it yet finds it empty"
             )
         return bool(parts)
-
-    def _count(self, table: str) -> int:
-        if not exists(self.session, table):
-            return 0
-        return int(self.session.row(f"select count(*) as rows from {table}")["rows"])

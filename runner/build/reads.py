@@ -113,8 +113,8 @@ def _read_by(text: str) -> Iterator[str]:
         defined = {cte.alias for cte in statement.find_all(exp.CTE)}
         created = statement.this if isinstance(statement, exp.Create) else None
         for table in statement.find_all(exp.Table):
-            if table is created or (not table.db and table.name in defined):
-                continue
+            if table is created or not table.name or (not table.db and table.name in defined):
+                continue  # without a name: a function
             schema, name = table.db, table.name
             if schema == "pg_temp":  # a script's own, as are its CTEs
                 continue

@@ -2,10 +2,9 @@
 result.
 """
 
-from __future__ import annotations
-
+import contextlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from runner.build.build import Builder, check_needs, open_builder, read_plan
@@ -14,14 +13,8 @@ from runner.build.compose import PRELUDE
 from runner.build.diff import Difference, compare
 from runner.build.plan import Step
 from runner.build.shape import columns, shape_differences
-from runner.build.transaction import (
-    SILENT,
-    BuildResult,
-    BuildTransaction,
-    Listener,
-    ScriptResult,
-)
-from runner.build.workers import cores, filled, pipelines_locked
+from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener, ScriptResult
+from runner.build.workers import Then, cores, filled, pipelines_locked
 from runner.database import ledger
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
@@ -55,12 +48,10 @@ def rebuild(
     running.
     """
     started = time.monotonic()
-    jobs = jobs or cores()
     with (
         open_builder(database, manifest, target, "rebuild", listener) as builder,
         pipelines_locked(builder.work),
     ):
-        transaction, steps = _begin(builder, "rebuild")
         staged: dict[str, Rows | None] = {}
 
         def stage(session: Session, script: Script) -> None:
@@ -73,10 +64,7 @@ def rebuild(
                 rows = difference_queries(session, table, fresh)
                 staged[table] = _store(session, rows, target.scratch, script, name)
 
-        with (
-            transaction.evidence.of_failure(),
-            filled(database, transaction, steps, jobs, stage) as done,
-        ):
+        with _rebuilt(builder, "rebuild", jobs, stage) as (transaction, done):
             _publish(transaction, done, staged)
     return transaction.result(time.monotonic() - started)
 
@@ -94,23 +82,18 @@ def verify(
     With `repair`, publish the difference. `jobs` scripts run at once, by default one for each core.
     LockHeld if a build or an ingest is running.
     """
-    jobs = jobs or cores()
     with (
         open_builder(database, manifest, target, "verify", listener) as builder,
         pipelines_locked(builder.work),
     ):
-        builder.bring_up_to_date(jobs=jobs)
+        builder.bring_up_to_date(jobs=jobs or cores())
         started = time.monotonic()
-        transaction, steps = _begin(builder, "verify")
         compared: dict[str, list[Difference]] = {}
 
         def compare_script(session: Session, script: Script) -> None:
             compared[script.key] = compare(session, manifest, target, target.scratch, [script.key])
 
-        with (
-            transaction.evidence.of_failure(),
-            filled(database, transaction, steps, jobs, compare_script) as done,
-        ):
+        with _rebuilt(builder, "verify", jobs, compare_script) as (transaction, done):
             tables = [table for each in done for table in compared[each.step.script.key]]
             found = tuple(table for table in tables if not table.is_same)
             names = [difference.table for difference in found]
@@ -129,7 +112,7 @@ def verify(
 def _store(session: Session, rows: Rows, scratch: Target, script: Script, name: str) -> Rows | None:
     """Keep what differs in tables; None if nothing does, as is usual: then it is only counted."""
     counts = (f"(select count(*) from {query} as rows)" for query in (rows.removed, rows.added))
-    if not session.row(f"select {' + '.join(counts)} as rows")["rows"]:
+    if not session.value(f"select {' + '.join(counts)}"):
         return None
     # No script has a table of such a name.
     removed = scratch.table(script.layer, f"_removed_{name}")
@@ -140,13 +123,23 @@ def _store(session: Session, rows: Rows, scratch: Target, script: Script, name: 
     return Rows(removed, added)
 
 
-def _begin(builder: Builder, kind: str) -> tuple[BuildTransaction, list[Step]]:
-    """Refuse what cannot be built before anything runs, then begin a run."""
+@contextlib.contextmanager
+def _rebuilt(
+    builder: Builder, kind: str, jobs: int | None, then: Then
+) -> Iterator[tuple[BuildTransaction, list[ScriptResult]]]:
+    """Refuse what cannot be built before anything runs; then begin a run, fill all tables in the
+    scratch target, and do `then` with each. What fails from here on is recorded.
+    """
     planned = read_plan(builder.work, builder.manifest, builder.target)[1]
     warnings = check_needs(builder.manifest, planned)
     steps = [Step(script, "full", "rebuilt") for script in order(builder.manifest)]
     builder.refuse_losses(steps)
-    return builder.begin(kind, warnings), steps
+    transaction = builder.begin(kind, warnings)
+    with (
+        transaction.evidence.of_failure(),
+        filled(builder.database, transaction, steps, jobs or cores(), then) as done,
+    ):
+        yield transaction, done
 
 
 def _publish(

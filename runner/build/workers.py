@@ -114,7 +114,7 @@ def _open_sessions(
     """
     what = f"a rebuild into {scratch.name}"
     sessions: list[Session] = []
-    while len(sessions) < jobs:
+    for _ in range(jobs):
         try:
             session = stack.enter_context(database.session("milepost build, worker"))
             stack.enter_context(
@@ -123,8 +123,8 @@ def _open_sessions(
         except StartError:
             if not sessions:
                 raise
-            break
-        sessions.append(session)
+        else:
+            sessions.append(session)
     return sessions
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from psycopg import sql
 
-from runner.database.names import field, join
+from runner.database.names import column_of, join
 from runner.database.session import Session
 
 
@@ -36,14 +36,14 @@ class Equality:
 
     def same(self, column: str, one: str, other: str) -> sql.Composed:
         """Return the condition that two rows have equal values in a column, or no values."""
-        values = field(one, column), field(other, column)
+        values = column_of(one, column), column_of(other, column)
         if column not in self._own:
             return sql.SQL("{} is not distinct from {}").format(*values)
         equal = self._equal(column, one, other)
         return sql.SQL("coalesce({}, num_nulls({}, {}) = 2)").format(equal, *values)
 
     def _equal(self, column: str, one: str, other: str) -> sql.Composed:
-        values = field(one, column), field(other, column)
+        values = column_of(one, column), column_of(other, column)
         if column not in self._own:
             return sql.SQL("{} = {}").format(*values)
         kind, operator = map(sql.SQL, self._own[column])

@@ -76,11 +76,9 @@ def require(session: Session) -> None:
 
 def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
     """Record that a run begins; return its run_id."""
-    columns = ("pipeline_id", "target", "script", "parent_run_id", "low", "high")
-    given = {column: values.get(column) for column in columns}
-    [run] = _rows(
-        evidence, "begin_run", kind=kind, host=host(), backend_pid=work.backend_pid, **given
-    )
+    given = dict.fromkeys(("pipeline_id", "target", "script", "parent_run_id", "low", "high"))
+    who = {"host": host(), "backend_pid": work.backend_pid}
+    [run] = _rows(evidence, "begin_run", kind=kind, **who, **{**given, **values})
     return int(run["run_id"])
 
 
@@ -119,15 +117,9 @@ def log(
     **context: Any,
 ) -> None:
     """Write a row of orchestrator.logs; `context` is stored as JSON."""
-    _rows(
-        evidence,
-        "log",
-        run_id=run_id,
-        pipeline_id=pipeline_id,
-        level=level,
-        message=message,
-        context=json.dumps(context, default=str),
-    )
+    about = {"run_id": run_id, "pipeline_id": pipeline_id}
+    text = json.dumps(context, default=str)
+    _rows(evidence, "log", level=level, message=message, context=text, **about)
 
 
 def log_failure(
@@ -142,18 +134,12 @@ def log_failure(
         log(evidence, f"{what} failed: {error}", "error", run_id, **context, **more)
 
 
-COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
-PROMISES = (
-    "guarantee",
-    "guarantee_note",
-    "horizon",
-    "horizon_scope",
-    "horizon_chain",
-    "search_seconds",
-    "newest_event",
-    "newest_arrival",
-    "rows_left",
-)
+# What is recorded of a run that says nothing else.
+NOTHING = {
+    **dict.fromkeys(("read", "inserted", "updated", "unchanged", "deleted", "rejected"), 0),
+    **dict.fromkeys(("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_chain")),
+    **dict.fromkeys(("search_seconds", "newest_event", "newest_arrival", "rows_left")),
+}
 
 
 def succeed(work: Session, run_id: int, **values: Any) -> None:
@@ -161,9 +147,7 @@ def succeed(work: Session, run_id: int, **values: Any) -> None:
 
     `values` are its row counts and its promise. RunnerError if another runner abandoned it.
     """
-    counts = {name: values.get(name, 0) for name in COUNTS}
-    promise = {name: values.get(name) for name in PROMISES}
-    if not _rows(work, "succeed", run_id=run_id, **counts, **promise):
+    if not _rows(work, "succeed", run_id=run_id, **{**NOTHING, **values}):
         raise RunnerError(f"run {run_id} was abandoned by another runner; its data are rolled back")
 
 
@@ -191,15 +175,8 @@ def horizons(
     session: Session, pipeline_id: int, sweep_every: str | None, chain: str, next_xid: int | None
 ) -> Horizons:
     """Return where the search of a pipeline for late rows can start from, in this chain."""
-    [found] = _rows(
-        session,
-        "horizons",
-        pipeline_id=pipeline_id,
-        sweep_every=sweep_every,
-        chain=chain,
-        next_xid=next_xid,
-    )
-    return Horizons(**found)
+    which = {"pipeline_id": pipeline_id, "sweep_every": sweep_every}
+    return Horizons(**_rows(session, "horizons", chain=chain, next_xid=next_xid, **which)[0])
 
 
 def gaps(session: Session, pipeline_id: int) -> list[tuple[str, str]]:
@@ -338,15 +315,7 @@ def restated(work: Session, build_id: int) -> dict[str, int]:
 def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> None:
     """Record what a build consumes, in its transaction."""
     for position in consumed.values():
-        _rows(
-            work,
-            "consume",
-            run_id=build_id,
-            pipeline_id=position.pipeline_id,
-            after=position.after,
-            through=position.through,
-            storage_file=position.storage_file,
-        )
+        _rows(work, "consume", run_id=build_id, **asdict(position))
 
 
 def remember(

@@ -11,7 +11,7 @@ def relation(name: str) -> sql.Identifier:
     return sql.Identifier(*name.split(".", 1))
 
 
-def field(row: str, name: str) -> sql.Composed:
+def column_of(row: str, name: str) -> sql.Composed:
     """Return a column of a row: of an alias, or of a row that is a value in parentheses."""
     return sql.SQL(row + ".{}").format(sql.Identifier(name))
 

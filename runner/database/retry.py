@@ -11,43 +11,26 @@ FIRST_DELAY_SECONDS = 0.2
 # Serialization failure and deadlock, a lost connection, insufficient resources, a server that stops
 # or starts, a lock that was not available, a foreign server that does not answer.
 ROLLED_BACK = ("40001", "40P01", "08", "57P01", "57P02", "57P03", "57P05")
-TRANSIENT = (*ROLLED_BACK, "53", "55P03", "HV00N")
 TIMEOUT = "57014"
-UNDEFINED_COLUMN = "42703"
+TRANSIENT = (*ROLLED_BACK, "53", "55P03", "HV00N", TIMEOUT)
 
 
-def is_transient(error: RunnerError, attempt: int) -> bool:
+def is_transient(error: RunnerError, attempt: int, codes: tuple[str, ...] = TRANSIENT) -> bool:
     """Return whether the same work may succeed when it is tried again.
 
-    `attempt` counts the tries before the one that failed.
+    `attempt` counts the tries before the one that failed. After a first failure, that may be a
+    server that restarts, or the lock of our own lost connection.
     """
     if isinstance(error, QueryFailed):
-        return (error.sqlstate or "").startswith((*TRANSIENT, TIMEOUT))
-    return _is_aftermath(error, attempt)
+        return error.is_one_of(*codes)
+    return attempt > 0 and isinstance(error, LockHeld | StartError)
 
 
 def is_worth_a_build(error: RunnerError, attempt: int) -> bool:
     """Return whether to build again: the connection or the transaction was lost, and neither time
     nor room was short, which they would be again.
     """
-    if isinstance(error, QueryFailed):
-        return (error.sqlstate or "").startswith(ROLLED_BACK)
-    return _is_aftermath(error, attempt)
-
-
-def was_altered(error: RunnerError) -> bool:
-    """Return whether a column went between two statements, so that a second look helps."""
-    return isinstance(error, QueryFailed) and error.sqlstate == UNDEFINED_COLUMN
-
-
-def _is_aftermath(error: RunnerError, attempt: int) -> bool:
-    """After a first failure: a server that restarts, or the lock of our own lost connection."""
-    return attempt > 0 and isinstance(error, LockHeld | StartError)
-
-
-def is_timeout(error: RunnerError) -> bool:
-    """Return whether a statement took too long."""
-    return isinstance(error, QueryFailed) and error.sqlstate == TIMEOUT
+    return is_transient(error, attempt, ROLLED_BACK)
 
 
 def delay(attempt: int) -> float:

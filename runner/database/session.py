@@ -74,9 +74,11 @@ class QueryFailed(RunnerError):
         reason: str | None = None,
     ) -> None:
         super().__init__(message, hint)
-        self.sqlstate = sqlstate
-        self.context = context
-        self.reason = reason or message
+        self.sqlstate, self.context, self.reason = sqlstate, context, reason or message
+
+    def is_one_of(self, *codes: str) -> bool:
+        """Whether the error code is one of these, or begins as one of them."""
+        return (self.sqlstate or "").startswith(codes)
 
 
 class LockHeld(StartError):

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from runner.database import ledger
+from runner.database import ledger, zones
 from runner.database.session import Session
-from runner.errors import RunnerError, UsageError
+from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import stored_columns
 from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Reach
 from runner.ingest.replica import ensure_replica
 from runner.ingest.run import RunResult, RunTransaction
-from runner.ingest.source import inspect_source
+from runner.ingest.source import Source, inspect_source
 from runner.ingest.windows import MAX_SHARE, Pace, Window, Windows
 from runner.ingest.writer import Counts
 
@@ -50,6 +50,7 @@ class Call:
     failing: str = ""
 
 
+@dataclass(slots=True)
 class Attempt:
     """One try at a pipeline's work. Made when its locks are held, so nothing it has read changes.
 
@@ -57,21 +58,21 @@ class Attempt:
     survives their rollback.
     """
 
-    def __init__(
-        self,
-        call: Call,
-        work: Session,
-        evidence: Session,
-        definition: PipelineDefinition,
-        project: Path,
-    ) -> None:
-        self.call = call
-        self.work = work
-        self.evidence = evidence
-        self.definition = definition
-        self.project = project
+    call: Call
+    work: Session
+    evidence: Session
+    definition: PipelineDefinition
+    project: Path
+    source: Source = field(init=False)
+
+    def __post_init__(self) -> None:
+        definition = self.definition
         with self.recorded("window", definition.watermark):
-            self.source = inspect_source(work, definition, project)
+            if problem := zones.problem(self.work, definition.cursor_timezone):
+                raise StartError(
+                    f"pipeline {definition.pipeline_name}: cursor_timezone: {problem}", zones.HINT
+                )
+            self.source = inspect_source(self.work, definition, self.project)
             self._ensure_replica()
 
     def run(
@@ -117,6 +118,8 @@ class Attempt:
             self.call.pace.adapt(counts.read, result.seconds)
         self.call.results.append(result)
         self.call.listener.loaded(result)
+        for warning in run.warnings:
+            self.warn(warning)
         for note in run.notes:
             self.log(note, "warning" if counts.rejected else "info", run_id)
         return result

@@ -92,7 +92,8 @@ def _load(attempt: Attempt, window: Window) -> None:
         if not searches:
             return counts, "window"
         if not is_first and run.is_searched_quickly():
-            return counts + run.search_all(window.low), "table"
+            everything = [Window(definition.start_at, window.low)]
+            return counts + run.search_table(everything), "table"
         return counts + run.search_lookback(window.low), "table" if is_first else "lookback"
 
     attempt.run("window", window, work)
@@ -118,6 +119,8 @@ def _sweep_is_due(attempt: Attempt, watermark: str, is_asked: bool) -> bool:
 def _sweep(attempt: Attempt, watermark: str) -> None:
     def work(run: RunTransaction) -> tuple[Counts, Reach]:
         windows = Windows(attempt.work, attempt.source, attempt.call.sweep_pace)
-        return run.search_table(watermark, windows, is_full=False), "table"
+        counts = run.search_table(windows.between(attempt.definition.start_at, watermark))
+        run.note_gaps()
+        return counts, "table"
 
     attempt.run("sweep", Window("-infinity", watermark), work)

@@ -1,13 +1,13 @@
 """Columns of a source and of its replica, as the catalogue has them. Queries: columns.sql."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from runner.database.names import relation
-from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.errors import StartError
+from runner.errors import StartError, did_you_mean
 from runner.ingest.pipelines import PipelineDefinition
 
 RUN_ID, DELETED_AT = "_run_id", "_deleted_at"
@@ -57,6 +57,17 @@ class Column:
         """Whether it is a date or a time without a time zone."""
         return self.type.startswith(("timestamp", "date")) and "with time zone" not in self.type
 
+    def comment_in(self, source: str) -> str:
+        """Return the comment that it gets in the replica of a source."""
+        return self.comment or f"{self.name} of {source}."
+
+
+def comment_on(table: str, column: str, text: str) -> sql.Composed:
+    """Return the statement that comments on a column."""
+    return sql.SQL("comment on column {}.{} is {}").format(
+        relation(table), sql.Identifier(column), sql.Literal(text)
+    )
+
 
 def stored_columns(session: Session, definition: PipelineDefinition) -> list[Column]:
     """Return the columns of a replica, in order; none if there is no replica."""
@@ -75,16 +86,9 @@ def source_columns(session: Session, definition: PipelineDefinition) -> list[Col
             f"pipeline {name}: source {source} does not exist, or this role cannot see it",
             "correct source_relation in orchestrator.pipeline_definitions",
         )
-    _refuse_reserved(definition, list(columns))
-    for needed in (definition.cursor_column, *definition.key_columns):
-        if needed not in columns:
-            raise StartError(
-                f"pipeline {name}: {source} has no column {needed}",
-                _nearest(needed, columns)
-                or "correct cursor_column or key_columns in orchestrator.pipeline_definitions",
-            )
+    refuse_names(definition, columns)
     cursor = columns[definition.cursor_column]
-    if not cursor.type.startswith("timestamp"):
+    if not cursor.type.startswith("timestamp") and not text_of_moment(definition, cursor):
         raise StartError(
             f"pipeline {name}: cursor {cursor.name} is of type {cursor.type}",
             "a cursor is a timestamp that says when the row was written",
@@ -92,27 +96,39 @@ def source_columns(session: Session, definition: PipelineDefinition) -> list[Col
     return list(columns.values())
 
 
-def _nearest(name: str, columns: Iterable[str]) -> str | None:
-    """Return a hint at the column that was meant: the case of letters counts."""
-    by_case = {column.lower(): column for column in columns}
-    found = difflib.get_close_matches(name.lower(), by_case, 1)
-    return f"did you mean {by_case[found[0]]}?" if found else None
+def text_of_moment(definition: PipelineDefinition, column: Column) -> str | None:
+    """Return the timestamp type that column_types gives to a text, if it does."""
+    type_name = definition.column_types.get(column.name, "").lower()
+    is_text = column.type.startswith(("text", "character varying"))
+    if not is_text or not type_name.startswith("timestamp"):
+        return None
+    has_zone = type_name.startswith("timestamptz") or "with time zone" in type_name
+    return f"timestamp {'with' if has_zone else 'without'} time zone"
 
 
-def _refuse_reserved(definition: PipelineDefinition, columns: Sequence[str]) -> None:
-    """Refuse a source with columns of our names, which would take the place of ours."""
+def refuse_names(definition: PipelineDefinition, columns: Collection[str]) -> None:
+    """Refuse a source without its cursor or its key, or with columns of our names, which would take
+    the place of ours.
+    """
+    pipeline, source = definition.pipeline_name, definition.source_relation
     # Only the clock of another PostgreSQL makes ages of what its view calls so.
     ours = {ROW_AGE} if definition.clock_relation else set()
     taken = [name for name in columns if name in RESERVED_COLUMNS and name not in ours]
     if taken:
-        source = definition.source_relation
         raise StartError(
-            f"pipeline {definition.pipeline_name}: {source} has a column {', '.join(taken)}, a name"
-            " that is reserved",
+            f"pipeline {pipeline}: {source} has a column {', '.join(taken)}, a name that is"
+            " reserved",
             f"read a view of {source} in which the column has another name",
         )
+    for needed in (definition.cursor_column, *definition.key_columns):
+        if needed not in columns:
+            otherwise = "correct cursor_column or key_columns in orchestrator.pipeline_definitions"
+            raise StartError(
+                f"pipeline {pipeline}: {source} has no column {needed}",
+                did_you_mean(needed, columns, otherwise),
+            )
 
 
 def _columns(session: Session, name: str) -> list[Column]:
-    values = {"relation": relation(name).as_string()}
-    return [Column(**row) for row in session.rows(named_query("ingest/columns.columns"), values)]
+    rows = session.named("ingest/columns.columns", relation=relation(name).as_string())
+    return [Column(**row) for row in rows]

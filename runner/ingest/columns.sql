@@ -19,6 +19,51 @@ where
     and not attributes.attisdropped
 order by attributes.attnum
 
+-- dated --
+-- Which columns of a relation are texts that become times, or arrays or ranges of them, in types
+-- that column_types names; and whether those keep an offset.
+with recursive parts (name, type) as (
+    select
+        wanted.key as name,
+        to_regtype(wanted.value)::oid as type
+    from jsonb_each_text(%(types)s::jsonb) as wanted
+    inner join pg_attribute as attributes
+        on attributes.attrelid = to_regclass(%(relation)s)
+        and attributes.attname = wanted.key
+        and attributes.attnum > 0
+    inner join pg_type as types on types.oid = attributes.atttypid and types.typcategory = 'S'
+    union
+    select
+        parts.name,
+        nested.type
+    from parts
+    inner join pg_type as types on types.oid = parts.type
+    cross join lateral (
+        select types.typbasetype as type
+        union all
+        select types.typelem as type
+        union all
+        select ranges.rngsubtype as type
+        from pg_range as ranges
+        where types.oid in (ranges.rngtypid, ranges.rngmultitypid)
+    ) as nested
+    where nested.type <> 0
+)
+
+select
+    parts.name,
+    bool_and(parts.type in ('timestamptz'::regtype, 'timetz'::regtype)) as takes_offset
+from parts
+where
+    parts.type in (
+        'date'::regtype,
+        'timestamp'::regtype,
+        'timestamptz'::regtype,
+        'time'::regtype,
+        'timetz'::regtype
+    )
+group by parts.name
+
 -- is_replica --
 -- Whether a table is a replica of ours: it says who brought its rows.
 select

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from runner.database.names import column_of
 from runner.database.session import Session
 from runner.ingest.columns import Column
 from runner.ingest.source import Clock, Source
@@ -80,7 +81,12 @@ class Conditions:
         if self.source.is_postgres:
             yield sql.SQL("{} = {}").format(cursor, self.source.moment("-infinity"))
         if not self.source.cursor.is_required:
-            yield sql.SQL("{} is null").format(cursor)
+            yield sql.SQL("{} is null").format(self.source.cursor_text)
+
+    def unreadable(self) -> sql.Composed:
+        """Rows whose cursor is a text that is no moment."""
+        text = "({} is null and {} is not null)"
+        return sql.SQL(text).format(self.source.cursor_name, self.source.cursor_text)
 
     def newest(self) -> dict[str, sql.Composable]:
         """Return aggregates over rows: when the newest was written, and when it happened.
@@ -89,19 +95,19 @@ class Conditions:
         """
         source, ahead = self.source, self._edges("-infinity")["ahead"]
 
-        def of(column: Column | None) -> sql.Composable:
+        def of(column: Column | None, name: sql.Composed | None = None) -> sql.Composable:
             if column is None:
                 return sql.SQL("null::timestamptz")
-            name = sql.SQL("source.{}").format(sql.Identifier(column.name))
             text = sql.SQL("max({0}) filter (where {0} >= '0001-01-01' and {0} < {1}::{2})")
-            kind = sql.SQL(column.type)
+            name, kind = name or column_of("source", column.name), sql.SQL(column.type)
             newest = text.format(name, sql.Literal(ahead), kind)
             if not column.is_naive:
                 return newest
             zone = sql.Literal(source.definition.cursor_timezone)
             return sql.SQL("({})::timestamp at time zone {}").format(newest, zone)
 
-        return {"newest_arrival": of(source.cursor), "newest_event": of(source.event)}
+        arrival = of(source.cursor, source.cursor_name)
+        return {"newest_arrival": arrival, "newest_event": of(source.event)}
 
     def written_since(self, condition: sql.Composed, horizon: int | None) -> sql.Composed:
         """Narrow a condition to rows that transactions have written since a horizon.
@@ -144,11 +150,12 @@ class Conditions:
             "start": definition.start_at,
             "clock": self.clock.clock if self.clock else None,
             "lookback": definition.lookback,
-            "is_naive": self.source.is_naive,
+            "is_naive": self.source.cursor.is_naive,
             "zone": definition.cursor_timezone,
             "slack": slack,
         }
-        edges: dict[str, str] = self.session.named("ingest/conditions.edges", **values)[0]["edges"]
+        [found] = self.session.named("ingest/conditions.edges", **values)
+        edges: dict[str, str] = found["edges"]
         return edges
 
 
@@ -158,5 +165,5 @@ def _either(parts: Sequence[sql.Composed]) -> sql.Composed:
 
 def exists(session: Session, source: Source, condition: sql.Composable) -> bool:
     """Return whether the source has a row that meets a condition."""
-    query = sql.SQL("select exists (select from {} as source where {}) as found")
-    return bool(session.row(query.format(source.relation, condition).as_string())["found"])
+    query = sql.SQL("select exists (select from {} as source where {})")
+    return bool(session.value(query.format(source.relation, condition).as_string()))

@@ -5,31 +5,44 @@ Queries: drift.sql.
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from psycopg import sql
 
 from runner.database import retry
 from runner.database.locks import lock_exclusively
-from runner.database.names import relation
+from runner.database.names import join, relation
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
-from runner.ingest.columns import REPLICA_COLUMNS, ROW_AGE, RUN_ID, Column
+from runner.ingest.columns import REPLICA_COLUMNS, ROW_AGE, RUN_ID, Column, comment_on, refuse_names
 from runner.ingest.pipelines import PipelineDefinition
+from runner.project.manifest import load
+from runner.project.scripts import names_column, without_comments
+from runner.project.target import replica_name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Drift:
     """How a replica comes to fit its source: statements, and a sentence for each in the log.
 
-    `widened` are the columns that change their type.
+    `widened` are the columns that change their type, and `removed` those that the source has
+    dropped since the last run.
     """
 
     pipeline: str
     target: str
-    statements: tuple[sql.Composed, ...] = ()
-    sentences: tuple[str, ...] = ()
-    widened: tuple[str, ...] = ()
+    statements: list[sql.Composed] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+    widened: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+    def alter(self, change: str, column: str, *parts: sql.Composable) -> None:
+        text = sql.SQL("alter table {} " + change)
+        self.statements.append(text.format(relation(self.target), sql.Identifier(column), *parts))
+
+    def comment(self, column: str, text: str) -> None:
+        self.statements.append(comment_on(self.target, column, text))
 
 
 def plan(
@@ -39,14 +52,14 @@ def plan(
     stored: Sequence[Column],
 ) -> Drift:
     """Return what a replica needs to fit its source; StartError if it cannot follow."""
-    comparison = _Comparison(definition, source, stored)
+    retyped = [column.name for column, _ in _retyped(definition, source, stored)]
     values = {
-        "source": relation(comparison.source_name).as_string(None),
-        "target": comparison.target.as_string(None),
-        "columns": [column.name for column, _ in comparison.retyped],
+        "source": relation(definition.source_relation).as_string(),
+        "target": relation(definition.target_relation).as_string(),
+        "columns": retyped,
     }
-    rows = session.named("ingest/drift.followed", **values) if comparison.retyped else []
-    return comparison.drift({row["name"] for row in rows})
+    rows = session.named("ingest/drift.followed", **values) if retyped else []
+    return compare(definition, source, stored, {row["name"] for row in rows})
 
 
 def compare(
@@ -56,7 +69,35 @@ def compare(
     followed: Collection[str],
 ) -> Drift:
     """Return the plan where it is known which columns have a new type that the replica can take."""
-    return _Comparison(definition, source, stored).drift(followed)
+    source = [column for column in source if column.name != ROW_AGE]
+    source_name, target = definition.source_relation, definition.target_relation
+    retyped = _retyped(definition, source, stored)
+    refuse_names(definition, [column.name for column in source])
+    _refuse_types(definition, [pair for pair in retyped if pair[0].name not in followed])
+    drift = Drift(definition.pipeline_name, target)
+    known = {column.name for column in stored}
+    wanted = (definition.cursor_column, *definition.key_columns, RUN_ID)
+    if missing := [name for name in dict.fromkeys(wanted) if name not in known]:
+        raise StartError(
+            f"pipeline {definition.pipeline_name}: {target} has no column {', '.join(missing)},"
+            " which the pipeline needs",
+            # Its rows may be all that is left of what the source no longer has.
+            f"give the replica a new place: alter table {target} rename to a name that is free; the"
+            " next ingest creates and loads it again",
+        )
+    for column in (column for column in source if column.name not in known):
+        type_name = definition.column_types.get(column.name, column.definition)
+        drift.alter("add column {} {}", column.name, sql.SQL(type_name))
+        drift.comment(column.name, column.comment_in(source_name))
+        drift.sentences.append(f"column {column.name} {type_name} was added to {target}")
+    for column, before in retyped:
+        drift.alter("alter column {} type {}", column.name, sql.SQL(column.definition))
+        drift.widened.append(column.name)
+        drift.sentences.append(
+            f"column {column.name} of {target} was {before.type} and is {column.type}"
+        )
+    _remember_removed(drift, source_name, source, stored)
+    return drift
 
 
 def apply(session: Session, drift: Drift) -> None:
@@ -68,9 +109,9 @@ def apply(session: Session, drift: Drift) -> None:
         return
     views = []
     if drift.widened:
-        values = {"target": relation(drift.target).as_string(None), "columns": list(drift.widened)}
+        values = {"target": relation(drift.target).as_string(), "columns": drift.widened}
         views = session.named("ingest/drift.views", **values)
-    texts = [statement.as_string(None) for statement in drift.statements]
+    texts = [statement.as_string() for statement in drift.statements]
     if any(text.startswith("alter") for text in texts):  # a comment bothers nobody
         why = f"to follow {', '.join(drift.sentences)}"
         lock_exclusively(session, [drift.target, *(view["plain_name"] for view in views)], why)
@@ -97,161 +138,90 @@ def apply(session: Session, drift: Drift) -> None:
         ) from error
 
 
-class _Comparison:
-    """A source compared with its replica."""
+def readers(project: Path, target: str, columns: Sequence[str]) -> dict[str, list[Path]]:
+    """Return which files of a project read which of these columns of a replica.
 
-    def __init__(
-        self, definition: PipelineDefinition, source: Sequence[Column], stored: Sequence[Column]
-    ) -> None:
-        self.definition = definition
-        self.pipeline: str = definition.pipeline_name
-        self.source_name: str = definition.source_relation
-        self.target_name: str = definition.target_relation
-        self.target = relation(self.target_name)
-        self.source = {column.name: column for column in source if column.name != ROW_AGE}
-        self.stored = {column.name: column for column in stored}
-        self.retyped = [
-            (column, self.stored[column.name])
-            for column in self.source.values()
-            if column.name in self.stored
-            and column.name not in definition.column_types
-            and column.type != self.stored[column.name].type
-        ]
+    They are found as words: a file that has the word for something else is one too many, and none
+    is missing.
+    """
+    manifest = load(project)
+    found: dict[str, list[Path]] = {}
+    for script in manifest.scripts.values():
+        if target not in map(replica_name, script.raw_needs):
+            continue
+        for path in (script.path, *script.checks, *script.observations):
+            text = without_comments(manifest.read(path))
+            for column in columns:
+                if names_column(text, column):
+                    found.setdefault(column, []).append(path)
+    return found
 
-    def drift(self, followed: Collection[str]) -> Drift:
-        """Return the plan, where the replica can follow these columns to a new type."""
-        self._refuse_names()
-        self._refuse_types([pair for pair in self.retyped if pair[0].name not in followed])
-        steps = [
-            *(self._add(column) for name, column in self.source.items() if name not in self.stored),
-            *(self._widen(column, before) for column, before in self.retyped),
-            *self._remember_removed(),
-        ]
-        return Drift(
-            self.pipeline,
-            self.target_name,
-            tuple(statement for statements, _ in steps for statement in statements),
-            tuple(sentence for _, sentence in steps),
-            tuple(column.name for column, _ in self.retyped),
+
+def _retyped(
+    definition: PipelineDefinition, source: Iterable[Column], stored: Iterable[Column]
+) -> list[tuple[Column, Column]]:
+    """Return the columns whose type differs from that in the replica, with what they are there."""
+    before = {column.name: column for column in stored}
+    return [
+        (column, before[column.name])
+        for column in source
+        if column.name in before
+        and column.name not in definition.column_types
+        and column.type != before[column.name].type
+    ]
+
+
+def _refuse_types(definition: PipelineDefinition, stuck: Sequence[tuple[Column, Column]]) -> None:
+    """Stop where stored values, or new ones, might not stay what they are."""
+    if not stuck:
+        return
+    source, target = definition.source_relation, definition.target_relation
+    types = (
+        f"{source}.{column.name} is now {column.type}, {target}.{column.name} is {before.type}"
+        for column, before in stuck
+    )
+    changes = join(
+        sql.SQL("alter column {} type {} using {}").format(
+            sql.Identifier(column.name), sql.SQL(column.type), _converted(column, before)
         )
+        for column, before in stuck
+    )
+    follow = "to follow: alter table {} {}; or name the type to keep in column_types"
+    raise StartError(
+        f"pipeline {definition.pipeline_name}: {'; '.join(types)}",
+        sql.SQL(follow).format(relation(target), changes).as_string(),
+    )
 
-    def _refuse_names(self) -> None:
-        for name in REPLICA_COLUMNS:
-            if name in self.source:
-                raise StartError(
-                    f"pipeline {self.pipeline}: {self.source_name} has a column {name}, a name"
-                    " that is reserved for replicas",
-                    f"read a view of {self.source_name} that gives the column another name",
-                )
-        wanted = [self.definition.cursor_column, *self.definition.key_columns]
-        for table, columns, names in (
-            (self.source_name, self.source, wanted),
-            (self.target_name, self.stored, [*wanted, RUN_ID]),
-        ):
-            missing = [name for name in dict.fromkeys(names) if name not in columns]
-            if missing:
-                raise StartError(
-                    f"pipeline {self.pipeline}: {table} has no column {', '.join(missing)}, which"
-                    " the pipeline needs",
-                    "correct cursor_column or key_columns in orchestrator.pipeline_definitions"
-                    if table == self.source_name
-                    # Its rows may be all that is left of what the source no longer has.
-                    else f"give the replica a new place: alter table {table} rename to a name that"
-                    " is free; the next ingest creates and loads it again",
-                )
 
-    def _refuse_types(self, pairs: Iterable[tuple[Column, Column]]) -> None:
-        """Stop where stored values, or new ones, might not stay what they are."""
-        stuck = list(pairs)
-        if not stuck:
-            return
-        raise StartError(
-            f"pipeline {self.pipeline}: "
-            + "; ".join(
-                f"{self.source_name}.{column.name} is now {column.type},"
-                f" {self.target_name}.{column.name} is {before.type}"
-                for column, before in stuck
-            ),
-            sql.SQL("to follow: alter table {} {}; or name the type to keep in column_types")
-            .format(
-                self.target,
-                sql.SQL(", ").join(
-                    sql.SQL("alter column {name} type {type} using {value}").format(
-                        name=sql.Identifier(column.name),
-                        type=sql.SQL(column.type),
-                        value=_converted(column, before),
-                    )
-                    for column, before in stuck
-                ),
+def _remember_removed(
+    drift: Drift, source_name: str, source: Iterable[Column], stored: Iterable[Column]
+) -> None:
+    """Say which columns the source dropped, or has again.
+
+    The comment of the column remembers that it was dropped, so that it is said once.
+    """
+    note = f"No longer in {source_name}: null in rows that are added."
+    there = {column.name: column for column in source}
+    for column in stored:
+        name, was_removed = column.name, (column.comment or "").endswith(note)
+        if name in there and was_removed:
+            drift.comment(name, there[name].comment_in(source_name))
+            drift.sentences.append(f"column {name} is back in {source_name}")
+        elif name not in there and name not in REPLICA_COLUMNS and not was_removed:
+            drift.comment(name, f"{column.comment_in(source_name)} {note}")
+            if column.is_required:
+                drift.alter("alter column {} drop not null", name)
+            drift.removed.append(name)
+            drift.sentences.append(
+                f"column {name} is no longer in {source_name}: it stays in {drift.target}, null in"
+                " rows that are added"
             )
-            .as_string(None),
-        )
-
-    def _add(self, column: Column) -> tuple[list[sql.Composed], str]:
-        type_name = self.definition.column_types.get(column.name, column.definition)
-        add = sql.SQL("alter table {} add column {} {}").format(
-            self.target, sql.Identifier(column.name), sql.SQL(type_name)
-        )
-        return (
-            [add, self._comment(column.name, self._comment_of(column))],
-            f"column {column.name} {type_name} was added to {self.target_name}",
-        )
-
-    def _widen(self, column: Column, before: Column) -> tuple[list[sql.Composed], str]:
-        widen = sql.SQL("alter table {} alter column {} type {}").format(
-            self.target, sql.Identifier(column.name), sql.SQL(column.definition)
-        )
-        return (
-            [widen],
-            f"column {column.name} of {self.target_name} was {before.type} and is {column.type}",
-        )
-
-    def _remember_removed(self) -> Iterable[tuple[list[sql.Composed], str]]:
-        """Yield what to do about columns that the source dropped, or has again.
-
-        The comment of the column remembers that it was dropped, so that it is said once.
-        """
-        note = f"No longer in {self.source_name}: null in rows that are added."
-        for column in self.stored.values():
-            was_removed = (column.comment or "").endswith(note)
-            name = sql.Identifier(column.name)
-            if column.name in self.source and was_removed:
-                yield (
-                    [self._comment(column.name, self._comment_of(self.source[column.name]))],
-                    f"column {column.name} is back in {self.source_name}",
-                )
-            elif (
-                column.name not in self.source
-                and column.name not in REPLICA_COLUMNS
-                and not was_removed
-            ):
-                statements = [self._comment(column.name, f"{self._comment_of(column)} {note}")]
-                if column.is_required:
-                    text = "alter table {} alter column {} drop not null"
-                    statements.append(sql.SQL(text).format(self.target, name))
-                yield (
-                    statements,
-                    f"column {column.name} is no longer in {self.source_name}:"
-                    f" it stays in {self.target_name}, null in rows that are added",
-                )
-
-    def _comment_of(self, column: Column) -> str:
-        return column.comment or f"{column.name} of {self.source_name}."
-
-    def _comment(self, name: str, text: str) -> sql.Composed:
-        return sql.SQL("comment on column {}.{} is {}").format(
-            self.target, sql.Identifier(name), sql.Literal(text)
-        )
 
 
 def _converted(column: Column, before: Column) -> sql.Composed:
     """Return the stored value, cast to the type that the source has now."""
     kinds = {"timestamp without time zone", "timestamp with time zone"}
-    if {_bare(column.type), _bare(before.type)} == kinds:
+    # Whatever their precision: `timestamp(3) with time zone`.
+    if {re.sub(r"\(\d+\)", "", each.type) for each in (column, before)} == kinds:
         return sql.SQL("{} at time zone 'UTC'").format(sql.Identifier(column.name))
     return sql.SQL("{}::{}").format(sql.Identifier(column.name), sql.SQL(column.type))
-
-
-def _bare(type_name: str) -> str:
-    """Strip the precision: `timestamp(3) with time zone` is `timestamp with time zone`."""
-    return re.sub(r"\(\d+\)", "", type_name)

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import sql
 
 from runner.database.equality import Equality
-from runner.database.names import field, join
+from runner.database.names import column_of, join
 from runner.database.session import Session
 from runner.ingest.columns import RUN_ID
 
@@ -28,7 +28,7 @@ class Form:
 
     def of(self, row: str, form: str = "{0}") -> sql.Composed:
         """Return the column of a row in one of these forms."""
-        return sql.SQL(form).format(field(row, self.name))
+        return sql.SQL(form).format(column_of(row, self.name))
 
     def named(self, row: str, form: str) -> sql.Composed:
         """The same, under the name of the column."""
@@ -64,11 +64,11 @@ def image_values(
         "image": _image(target, forms),
         "image_object": _image_object(forms),
         "key_object": key_object([by_name[key] for key in keys], "stored"),
-        "image_keys": join(field("(images.image)", key) for key in keys),
+        "image_keys": join(column_of("(images.image)", key) for key in keys),
         "is_key_of_image": equality.of_rows(keys, "(images.image)", "stored"),
         "is_same_image": equality.of_rows(keys, "(images.image)", "(former.image)"),
         "is_waiting_stored": equality.of_rows(keys, "(waiting.key_row)", "stored"),
-        "restored_columns": join(field("(former.image)", name) for name in names),
+        "restored_columns": join(column_of("(former.image)", name) for name in names),
         "stored_columns": join(map(sql.Identifier, names)),
     }
 

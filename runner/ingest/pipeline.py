@@ -3,10 +3,18 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.database import ledger, retry
-from runner.database.session import PIPELINE_LOCK, REPLICA_LOCK, Database, lock_number
+from runner.database.session import (
+    PIPELINE_LOCK,
+    REPLICA_LOCK,
+    UNDEFINED_COLUMN,
+    Database,
+    QueryFailed,
+    lock_number,
+)
 from runner.errors import RunnerError, was_interrupted
 from runner.ingest import repairs
 from runner.ingest.attempt import SILENT, Attempt, Call, Listener
@@ -17,6 +25,7 @@ from runner.ingest.run import RunResult
 __all__ = ["IngestionPipeline", "RunResult"]
 
 
+@dataclass(frozen=True, slots=True)
 class IngestionPipeline:
     """Brings the rows of one source into its replica, one run and one transaction at a time.
 
@@ -24,17 +33,10 @@ class IngestionPipeline:
     Whoever runs the same pipeline at the same time gets LockHeld.
     """
 
-    def __init__(
-        self,
-        pipeline_id: int,
-        database: Database,
-        project: Path,
-        listener: Listener = SILENT,
-    ) -> None:
-        self.pipeline_id = pipeline_id
-        self.database = database
-        self.project = project
-        self.listener = listener
+    pipeline_id: int
+    database: Database
+    project: Path
+    listener: Listener = SILENT
 
     def run(self, wait_seconds: float = 60.0, sweep: bool = False) -> list[RunResult]:
         """Load everything that was committed when this was called; the last run may be empty.
@@ -84,12 +86,14 @@ class IngestionPipeline:
                 has_moved = any(result.counts.changed for result in call.results[done:])
                 is_further = has_moved and call.failing in ("window", "backfill")
                 call.failures = 1 if is_further else call.failures + 1
-                is_worth_it = retry.is_transient(error, call.failures - 1) or (
-                    call.failures == 1 and retry.was_altered(error)
+                # Where a column went between two statements, a second look helps.
+                codes = (
+                    retry.TRANSIENT if call.failures > 1 else (*retry.TRANSIENT, UNDEFINED_COLUMN)
                 )
+                is_worth_it = retry.is_transient(error, call.failures - 1, codes)
                 if call.failures >= retry.ATTEMPTS or not is_worth_it:
                     raise
-                if retry.is_timeout(error):
+                if isinstance(error, QueryFailed) and error.is_one_of(retry.TIMEOUT):
                     is_sweep = call.failing in ("sweep", "reconcile")
                     (call.sweep_pace if is_sweep else call.pace).limit()
                 time.sleep(retry.delay(call.failures))

@@ -32,6 +32,7 @@ class PipelineDefinition:
     max_hold: str = "00:10:00"
     odd_cursors: Literal["include", "quarantine", "fail"] = "include"
     on_delete: Literal["report", "mark", "apply"] = "report"
+    on_column_drop: Literal["fail", "warn", "follow"] = "fail"
     max_rejected_share: Decimal = Decimal("0.01")
     cursor_timezone: str = "UTC"
     column_types: Mapping[str, str] = field(default_factory=dict)

@@ -18,6 +18,7 @@ select
     pipelines.max_hold::text as max_hold,
     pipelines.odd_cursors,
     pipelines.on_delete,
+    pipelines.on_column_drop,
     pipelines.max_rejected_share,
     pipelines.cursor_timezone,
     pipelines.column_types,
@@ -122,6 +123,7 @@ select
     ) as last_sweep,
     pipelines.max_hold::text as max_hold,
     pipelines.on_delete,
+    pipelines.on_column_drop,
     pipelines.odd_cursors,
     pipelines.max_rejected_share,
     (

@@ -1,14 +1,10 @@
 """Preflight: what stands between a source and a better guarantee. Queries: preflight.sql."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from psycopg import sql
 
 from runner.database.session import Session
-from runner.errors import RunnerError, StartError
+from runner.errors import RunnerError
 from runner.ingest.pipelines import read_definition
 from runner.ingest.source import Source, inspect_source, read_clock
 
@@ -60,35 +56,3 @@ def findings(session: Session, source: Source) -> list[str]:
         ),
     }
     return [sentence for sentence, applies in sentences.items() if applies]
-
-
-def remote_query(session: Session, source: Source) -> str | None:
-    """Return the query that a remote server gets for a window.
-
-    None if there is no such server; StartError if it would have to send the whole table.
-    """
-    name, cursor = source.definition.source_relation, source.cursor.name
-    bounds = ("2026-01-01 00:00:00", "2026-01-02 00:00:00")
-    low, high = (source.moment(bound) for bound in bounds)
-    query = sql.SQL(
-        "explain (verbose, format json) select * from {source} as source"
-        " where {cursor} >= {low} and {cursor} < {high}"
-    ).format(source=source.relation, cursor=source.cursor_name, low=low, high=high)
-    plan = session.row(query.as_string())["QUERY PLAN"][0]["Plan"]
-    sent = [part.get("Remote SQL") or part.get("Remote query") for part in _parts(plan)]
-    for text in filter(None, sent):
-        if all(bound in text for bound in bounds):
-            return str(text)
-    if any(sent):
-        raise StartError(
-            f"{name} cannot be searched by {cursor} where it is: every window would fetch the whole"
-            " table",
-            f"give {cursor} of the foreign table the type that it has there, without expressions",
-        )
-    return None
-
-
-def _parts(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", []):
-        yield from _parts(part)

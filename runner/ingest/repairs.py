@@ -44,7 +44,9 @@ def reconcile(attempt: Attempt, is_forced: bool) -> None:
 
     def work(run: RunTransaction) -> tuple[Counts, Reach]:
         windows = Windows(attempt.work, attempt.source, attempt.call.sweep_pace)
-        counts = run.search_table(definition.watermark, windows, is_full=True)
+        every = windows.between(definition.start_at, definition.watermark)
+        counts = run.search_table(every, is_full=True)
+        run.note_gaps()
         return counts + run.handle_deletes(is_forced), "table"
 
     attempt.run("reconcile", Window("-infinity", definition.watermark), work)
@@ -90,7 +92,7 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
     try:
         found = attempt.work.named("ingest/repairs.ranges", **values)
     except QueryFailed as error:
-        if not (error.sqlstate or "").startswith("22"):
+        if not error.is_one_of("22"):
             raise
         raise UsageError(
             f"{low} to {high} is not a range of time",

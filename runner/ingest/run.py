@@ -1,6 +1,7 @@
 """One run of a pipeline, which is one transaction: what it reads, writes and promises."""
 
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +9,15 @@ from psycopg import sql
 
 from runner.database import ledger
 from runner.database.session import Session
-from runner.errors import RunnerError
+from runner.errors import RunnerError, StartError
 from runner.ingest import drift
 from runner.ingest.columns import RUN_ID, stored_columns
 from runner.ingest.conditions import Conditions
+from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.source import Source, expected_seconds, inspect_source, read_clock
-from runner.ingest.windows import Window, Windows
-from runner.ingest.writer import Counts, ReplicaWriter
+from runner.ingest.windows import Window
+from runner.ingest.writer import EVERY_ROW, MIN_ROWS_OF_SHARE, Counts, ReplicaWriter
 
 # More deletes than this, and than rows that stay, look like a source that was emptied by mistake.
 FEW_ROWS = 100
@@ -60,7 +62,8 @@ class RunTransaction:
         self.rows_left: int | None = None
         self.loose_keys: list[str] = []
         self.notes: list[str] = []
-        columns = self._follow_drift(work)
+        self.warnings: list[str] = []
+        columns = self._follow_drift(work, project)
         self.chain = source.chain(self.clock, work)
         pipeline_id, sweep_every = source.definition.pipeline_id, source.definition.sweep_every
         self.horizons = ledger.horizons(
@@ -107,39 +110,27 @@ class RunTransaction:
             seconds = expected_seconds(self.work, self.source)
         return self.horizons.has_table and seconds is not None and seconds <= QUICK_SECONDS
 
-    def search_all(self, high: str) -> Counts:
-        """Bring in what came late or changed anywhere below `high`, and odd rows, at once."""
-        started, horizon = time.monotonic(), self.horizons.table
-        condition = self.conditions.window_but_gaps(self.source.definition.start_at, high)
-        counts = self._merge(self.conditions.written_since(condition, horizon))
-        counts += self._load_odd_rows(horizon)
-        if not counts.changed:  # to write rows takes its time too
-            self.search_seconds = time.monotonic() - started
-        self._note_late_rows(counts, "in the whole table")
-        return counts
-
-    def search_table(self, high: str, windows: Windows, is_full: bool) -> Counts:
-        """Bring in what came late or changed anywhere below `high`, and odd rows.
+    def search_table(self, windows: Iterable[Window], is_full: bool = False) -> Counts:
+        """Bring in what came late or changed anywhere in these windows, and odd rows.
 
         With `is_full` every row is compared, whenever it was written.
         """
         started, horizon = time.monotonic(), None if is_full else self.horizons.table
         counts = self._load_odd_rows(horizon)
-        low = self.source.definition.start_at
-        while True:  # one statement a window, all in one snapshot
-            window = windows.next(low, high)
-            condition = self.conditions.window_but_gaps(low, window.high)
+        for window in windows:  # one statement each, all in one snapshot
+            condition = self.conditions.window_but_gaps(window.low, window.high)
             counts += self._merge(self.conditions.written_since(condition, horizon))
-            low = window.high
-            if window.is_last:
-                break
+        # To write rows takes its time too.
         if horizon is not None and not counts.changed:
             self.search_seconds = time.monotonic() - started
         self._note_late_rows(counts, "in the whole table")
+        return counts
+
+    def note_gaps(self) -> None:
+        """Say which undone windows a search of the whole table leaves out."""
         self.notes += [
             f"left out, because it was undone: {low} to {high}" for low, high in self.gaps
         ]
-        return counts
 
     def handle_deletes(self, is_forced: bool) -> Counts:
         """Do with rows that the source no longer has what the definition says.
@@ -198,6 +189,30 @@ class RunTransaction:
 
     def _load_odd_rows(self, horizon: int | None) -> Counts:
         definition = self.source.definition
+        if self.source.has_text_cursor:
+            return self._reject_unreadable() + self._load_timeless(definition, horizon)
+        return self._load_timeless(definition, horizon)
+
+    def _reject_unreadable(self) -> Counts:
+        """Set rows aside whose cursor cannot be read; RunnerError if they are too many."""
+        definition, condition = self.source.definition, self.conditions.unreadable()
+        if not (rows := self.writer.count(condition)):
+            return Counts()
+        offset = " and without an offset" if self.source.is_naive else ""
+        reason = (
+            f"{self.source.cursor.name} is not a time written year first{offset}, as"
+            " 2026-01-31 10:00:00"
+        )
+        total = self.writer.count(EVERY_ROW)
+        if rows > definition.max_rejected_share * max(total, MIN_ROWS_OF_SHARE):
+            raise RunnerError(
+                f"pipeline {definition.pipeline_name}: {rows:,} of {total:,} rows cannot be stored,"
+                f" more than max_rejected_share allows: {reason}",
+                "correct them in the source, or allow a larger share",
+            )
+        return self.writer.reject(condition, reason)
+
+    def _load_timeless(self, definition: PipelineDefinition, horizon: int | None) -> Counts:
         if definition.odd_cursors == "include":  # those ahead come when their time has come
             timeless = self.conditions.timeless()
             return self._merge(self.conditions.written_since(timeless, horizon))
@@ -212,11 +227,13 @@ class RunTransaction:
             )
         return Counts()
 
-    def _follow_drift(self, work: Session) -> list[str]:
+    def _follow_drift(self, work: Session, project: Path) -> list[str]:
         """Bring the replica to the columns of the source; return its columns, without _run_id."""
         definition = self.source.definition
         stored = stored_columns(work, definition)
         plan = drift.plan(work, definition, self.source.columns, stored)
+        if plan.removed:
+            self._heed_drops(plan.removed, project)
         drift.apply(work, plan)
         self.notes += plan.sentences
         before = {column.name: column for column in stored}
@@ -229,3 +246,24 @@ class RunTransaction:
         ]
         names = dict.fromkeys(column.name for column in [*stored, *self.source.columns])
         return [name for name in names if name != RUN_ID]
+
+    def _heed_drops(self, columns: Sequence[str], project: Path) -> None:
+        """Do what the definition says of columns that the source dropped and scripts read."""
+        definition = self.source.definition
+        if definition.on_column_drop == "follow":
+            return
+        found = drift.readers(project, definition.target_relation, columns)
+        problems = [
+            f"column {name} is no longer in {definition.source_relation}, and"
+            f" {', '.join(map(str, paths))} {'reads' if len(paths) == 1 else 'read'} it"
+            for name, paths in found.items()
+        ]
+        if problems and definition.on_column_drop == "fail":
+            name = definition.pipeline_name
+            raise StartError(
+                f"pipeline {name}: {'; '.join(problems)}",
+                "correct the SQL; or let it be null in rows that are added: update"
+                " orchestrator.pipeline_definitions set on_column_drop = 'warn'"
+                f" where pipeline_name = '{name}'",
+            )
+        self.warnings += problems

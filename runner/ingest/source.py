@@ -6,17 +6,17 @@ Queries: source.sql.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypedDict
 
 from psycopg import sql
 
-from runner.database.names import relation
+from runner.database.names import column_of, relation
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.errors import StartError
-from runner.ingest.columns import ROW_AGE, Column, source_columns
+from runner.ingest.columns import ROW_AGE, Column, source_columns, text_of_moment
 from runner.ingest.pipelines import PipelineDefinition
 from runner.project.files import read_text, statement
 from runner.project.template import render
@@ -76,7 +76,8 @@ class Source:
     """A source as it was inspected. `clock_text` is the query that reads its clock, if it has one;
     `is_unique` is whether a unique index covers the key, None where that cannot be known; and
     `has_children` whether the rows of other tables, which that index does not cover, are among
-    those read. `remote_name` is the view that a foreign table reads.
+    those read. `remote_name` is the view that a foreign table reads. `dated` has the texts
+    that become times, and whether these keep an offset.
     """
 
     definition: PipelineDefinition
@@ -89,6 +90,7 @@ class Source:
     has_children: bool = False
     remote_name: str | None = None
     identity_text: str = ""
+    dated: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def relation(self) -> sql.Identifier:
@@ -96,6 +98,12 @@ class Source:
 
     @property
     def cursor(self) -> Column:
+        """The cursor; where the source has it as text, as what it becomes."""
+        column = self._cursor_column
+        return replace(column, type=text_of_moment(self.definition, column) or column.type)
+
+    @property
+    def _cursor_column(self) -> Column:
         name = self.definition.cursor_column
         return next(column for column in self.columns if column.name == name)
 
@@ -116,7 +124,19 @@ class Source:
 
     @property
     def cursor_name(self) -> sql.Composed:
-        return sql.SQL("source.{}").format(sql.Identifier(self.cursor.name))
+        """The moment of a row called `source`; null where a text is none."""
+        if not self.has_text_cursor:
+            return column_of("source", self.cursor.name)
+        zone = "timestamp" if self.is_naive else "timestamptz"
+        return sql.SQL("orchestrator.moment({}, null::" + zone + ")").format(self.cursor_text)
+
+    @property
+    def cursor_text(self) -> sql.Composed:
+        return column_of("source", self.cursor.name)
+
+    @property
+    def has_text_cursor(self) -> bool:
+        return text_of_moment(self.definition, self._cursor_column) is not None
 
     @property
     def is_naive(self) -> bool:
@@ -130,7 +150,7 @@ class Source:
     @property
     def repeats_hours(self) -> bool:
         """Whether an hour of the cursor occurs twice when its clock is set back in autumn."""
-        return self.is_naive and self.definition.cursor_timezone != "UTC"
+        return self.cursor.is_naive and self.definition.cursor_timezone != "UTC"
 
     @property
     def reads_hours_twice(self) -> bool:
@@ -152,7 +172,7 @@ class Source:
 
     def moment(self, text: str) -> sql.Composed:
         """Return a literal of the cursor's own type, so that other servers can search by it."""
-        zone = "timestamp" if self.is_naive else "timestamptz"
+        zone = "timestamp" if self.cursor.is_naive else "timestamptz"
         return sql.SQL("{}::" + zone).format(sql.Literal(text))
 
     def is_recent(self, age: int) -> sql.Composed:
@@ -172,7 +192,7 @@ class Source:
             "target": relation(self.definition.target_relation).as_string(),
         }
         files = session.named("ingest/source.files", **names)[0]
-        fields = [str(getattr(self.definition, field)) for field in CHAIN_FIELDS]
+        fields = [str(getattr(self.definition, name)) for name in CHAIN_FIELDS]
         hidden = str(self.hides_rows)
         text = "\n".join([files["source"], self._identity(session, names), hidden, *fields])
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -182,31 +202,36 @@ class Source:
         """Return a hash of what the columns of the source and of the replica are."""
         tables = render(named_query("ingest/source.tables"), names, "ingest/source.sql")
         text = render(self.identity_text, {"tables": sql.SQL(tables)}, "sql/ingest/identity.sql")
-        return str(session.row(text)["identity"])
+        return str(session.value(text))
 
 
 def inspect_source(session: Session, definition: PipelineDefinition, project: Path) -> Source:
     """Return what the source of a pipeline is; StartError if it cannot be read as defined."""
     columns = source_columns(session, definition)
-    values = {
-        "relation": relation(definition.source_relation).as_string(),
-        "keys": list(definition.key_columns),
-    }
-    found = session.named("ingest/source.nature", **values)[0]
-    kind: Kind = found["kind"]
+    name, keys = relation(definition.source_relation).as_string(), list(definition.key_columns)
+    [nature] = session.named("ingest/source.nature", relation=name, keys=keys)
+    kind: Kind = nature["kind"]
     has_age_column = any(column.name == ROW_AGE for column in columns)
     return Source(
         definition,
         [column for column in columns if column.name != ROW_AGE],
-        kind,
-        kind == "table" or (kind == "foreign" and has_age_column),
-        found["hides_rows"],
-        found["is_unique"],
-        _clock_text(definition, kind, project),
-        found["has_children"],
-        found["remote_name"],
-        read_text(statement(project, "identity")),
+        **nature,
+        has_row_age=kind == "table" or (kind == "foreign" and has_age_column),
+        clock_text=_clock_text(definition, kind, project),
+        identity_text=read_text(statement(project, "identity")),
+        dated=_dated(session, definition),
     )
+
+
+def _dated(session: Session, definition: PipelineDefinition) -> dict[str, bool]:
+    if not definition.column_types:
+        return {}
+    values = {
+        "relation": relation(definition.source_relation).as_string(),
+        "types": json.dumps(dict(definition.column_types)),
+    }
+    rows = session.named("ingest/columns.dated", **values)
+    return {row["name"]: row["takes_offset"] for row in rows}
 
 
 def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> str | None:
@@ -222,8 +247,6 @@ def read_clock(session: Session, source: Source) -> Clock:
     definition = source.definition
     values = {"max_hold": definition.max_hold, "watermark": definition.watermark}
     found = session.row(query, values)
-    for name in ("horizon", "next_xid"):
-        found[name] = None if found[name] is None else int(found[name])
     identity, _, facts = found.pop("identity").partition(" {")
     if not facts:
         return Clock(**found, identity=identity)
@@ -233,6 +256,6 @@ def read_clock(session: Session, source: Source) -> Clock:
 
 def expected_seconds(session: Session, source: Source) -> float | None:
     """Return how long a scan of a table should take, by its size; None where that is not known."""
-    values = {"source": source.relation.as_string()}
-    found = session.named("ingest/source.expected_seconds", **values)[0]
+    name = source.relation.as_string()
+    [found] = session.named("ingest/source.expected_seconds", source=name)
     return None if found["seconds"] is None else float(found["seconds"])

@@ -168,8 +168,8 @@ select
     coalesce(now_there.clock - now_there.held_since > %(max_hold)s::interval, false)
     as hold_is_over,
     coalesce(now_there.sees_all, false) as sees_all,
-    now_there.horizon,
-    now_there.next_xid,
+    now_there.horizon::bigint,
+    now_there.next_xid::bigint,
     now_there.identity
 from (
 {{ clock }}

@@ -3,6 +3,7 @@
 Queries: windows.sql.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -77,38 +78,37 @@ class Windows:
                 return window
             self.pace.halve()
 
+    def between(self, low: str, high: str) -> Iterator[Window]:
+        """Yield the windows from `low` to `high`."""
+        is_last = False
+        while not is_last:
+            window = self.next(low, high)
+            yield window
+            low, is_last = window.high, window.is_last
+
     def _estimate(self, window: Window) -> int:
         """Return how many rows the planner expects, from its statistics."""
         query = sql.SQL("explain (format json) select from {} as source where {}")
         condition = self.conditions.window(window.low, window.high)
-        found = self.work.row(query.format(self.source.relation, condition).as_string())
-        return int(found["QUERY PLAN"][0]["Plan"]["Plan Rows"])
+        plan = self.work.value(query.format(self.source.relation, condition).as_string())
+        return int(plan[0]["Plan"]["Plan Rows"])
 
     def _propose(self, low: str, high: str) -> Window:
-        cursor, zone = self.source.cursor_name, self.source.definition.cursor_timezone
-        moment = sql.SQL("({} at time zone {})").format(cursor, sql.Literal(zone))
-        text = render(
-            named_query("ingest/windows.next_window"),
-            {
-                "source": _literally(self.source.relation),
-                "condition": _literally(self.conditions.ahead(low, high)),
-                "cursor": _literally(cursor),
-                "moment": _literally(moment if self.source.is_naive else cursor),
-            },
-            "ingest/windows.sql",
-        )
+        source, cursor = self.source, self.source.cursor_name
+        zone = sql.Literal(source.definition.cursor_timezone)
+        moment = sql.SQL("({} at time zone {})").format(cursor, zone)
         values = {
+            "source": source.relation,
+            "condition": self.conditions.ahead(low, high),
+            "cursor": cursor,
+            "moment": moment if source.cursor.is_naive else cursor,
             "low": low,
             "settled": high,
             "origin": self.origin,
-            "size": self.source.definition.window_size,
+            "size": source.definition.window_size,
             "share": self.pace.share,
         }
-        found = self.work.row(text, values)
+        text = render(named_query("ingest/windows.next_window"), values, "ingest/windows.sql")
+        found = self.work.row(text)
         self.origin = self.origin or found["moment"]
         return Window(low, found["high"], found["is_last"], float(found["share"]))
-
-
-def _literally(part: sql.Composable) -> sql.SQL:
-    """Escape a part of a query that has parameters: there, % is written twice."""
-    return sql.SQL(part.as_string().replace("%", "%%"))

@@ -6,8 +6,8 @@ select
     next_window.high >= next_window.settled as is_last,
     first.moment::text as moment,
     coalesce(
-        extract(epoch from next_window.high - %(origin)s::timestamptz)
-        / nullif(extract(epoch from next_window.settled - %(origin)s::timestamptz), 0),
+        extract(epoch from next_window.high - {{ origin }}::timestamptz)
+        / nullif(extract(epoch from next_window.settled - {{ origin }}::timestamptz), 0),
         0
     ) as share
 from (
@@ -22,15 +22,15 @@ from (
 ) as first
 cross join lateral (
     select
-        greatest(%(low)s::timestamptz, %(settled)s::timestamptz) as settled,
+        greatest({{ low }}::timestamptz, {{ settled }}::timestamptz) as settled,
         case
             when first.moment is null
-                then greatest(%(low)s::timestamptz, %(settled)s::timestamptz)
+                then greatest({{ low }}::timestamptz, {{ settled }}::timestamptz)
             else least(
-                greatest(%(low)s::timestamptz, %(settled)s::timestamptz),
+                greatest({{ low }}::timestamptz, {{ settled }}::timestamptz),
                 -- In the hour that occurs twice in autumn, the row may be of the earlier one.
-                greatest(%(low)s::timestamptz, first.moment)
-                + %(size)s::interval * %(share)s::double precision
+                greatest({{ low }}::timestamptz, first.moment)
+                + {{ size }}::interval * {{ share }}::double precision
             )
         end as high
 ) as next_window

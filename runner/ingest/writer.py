@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from runner.database.equality import Equality
-from runner.database.names import field, join, relation
+from runner.database.names import column_of, join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
@@ -170,7 +170,7 @@ class ReplicaWriter:
                 self._balance(rows, condition, counts)
         except QueryFailed as error:
             is_duplicate = name == "append" and error.sqlstate == DUPLICATE_KEY
-            if not _is_about_data(error) or (is_duplicate and self.definition.key_columns):
+            if not error.is_one_of(*DATA_ERRORS) or (is_duplicate and self.definition.key_columns):
                 if is_staged and is_duplicate:
                     self._execute("drop_staged")
                 raise
@@ -213,7 +213,7 @@ class ReplicaWriter:
         try:
             self._execute("stage", source=self.source.relation, condition=condition)
         except QueryFailed as error:
-            if not _is_about_data(error):
+            if not error.is_one_of(*DATA_ERRORS):
                 raise
             raise RunnerError(
                 f"pipeline {self.definition.pipeline_name}: {error.message}",
@@ -233,7 +233,7 @@ class ReplicaWriter:
                 with self.work.savepoint():
                     return self._write(name, STAGED, part)
             except QueryFailed as error:
-                if not _is_about_data(error):
+                if not error.is_one_of(*DATA_ERRORS):
                     raise
                 if low < high:
                     middle = (low + high) // 2
@@ -301,7 +301,7 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
     definition, has_mark = source.definition, DELETED_AT in columns
     types, keys = definition.column_types, definition.key_columns
     names = [column.name for column in source.columns]
-    stored, fresh = (join(field(row, name) for name in names) for row in ("stored", "fresh"))
+    stored, fresh = (join(column_of(row, name) for name in names) for row in ("stored", "fresh"))
     was_removed = sql.SQL(f"stored.{DELETED_AT} is not null" if has_mark else "false")
     return {
         "target": relation(definition.target_relation),
@@ -309,10 +309,10 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
         "pipeline_id": definition.pipeline_id,
         "columns": join(map(sql.Identifier, names)),
         "source_columns": join(
-            _source_value(column, types.get(column.name)) for column in source.columns
+            _source_value(column, types.get(column.name), source.dated) for column in source.columns
         ),
         "fresh_columns": fresh,
-        "stored_keys": join(field("stored", key) for key in keys),
+        "stored_keys": join(column_of("stored", key) for key in keys),
         # Compared as images, byte by byte: 1.0 is not 1.00, and some types have no equality at all.
         "is_different": sql.SQL("(row({})::record *<> row({})::record or {})").format(
             stored, fresh, was_removed
@@ -323,15 +323,15 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
     }
 
 
-def _source_value(column: Column, type_name: str | None) -> sql.Composed:
+def _source_value(column: Column, type_name: str | None, dated: Mapping[str, bool]) -> sql.Composed:
     """Return what is stored of a column: cast, where the definition names another type."""
     form = "{}"
+    if column.name in dated:
+        form = f"orchestrator.year_first({{}}, {str(dated[column.name]).lower()})"
     if type_name is not None:
-        is_time = type_name.startswith(("timestamp", "date"))
-        is_dated = is_time and column.type == "text"
-        form = ("orchestrator.year_first({})" if is_dated else "{}") + f"::{type_name}"
+        form += f"::{type_name}"
     return sql.SQL(form + " as {}").format(
-        field("source", column.name), sql.Identifier(column.name)
+        column_of("source", column.name), sql.Identifier(column.name)
     )
 
 
@@ -341,7 +341,3 @@ def _assignments(names: Sequence[str]) -> sql.Composed:
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max(filter(None, (one, other)), default=None)
-
-
-def _is_about_data(error: QueryFailed) -> bool:
-    return (error.sqlstate or "").startswith(DATA_ERRORS)

@@ -1,11 +1,8 @@
-"""Finds the files of a project, or the packaged ones it does without, and writes files."""
+"""Finds the files of a project, or the packaged ones it does without."""
 
-import os
-import stat
-import tempfile
 from pathlib import Path
 
-from runner.errors import RunnerError, StartError
+from runner.errors import StartError
 from runner.project.scripts import tables_created
 
 PACKAGE = Path(__file__).parents[1]
@@ -58,23 +55,3 @@ def tables_of(project: Path, layer: str) -> list[str]:
     """Return the tables that schema/<layer>.sql creates under fixed names; none without it."""
     file = find(project, Path("schema", f"{layer}.sql"))
     return tables_created(read_text(file)) if file.is_file() else []
-
-
-def put(file: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file, and put it in its place once all of it is written. A new file gets `mode`, one
-    that is there keeps its own.
-    """
-    if file.is_symlink():
-        raise RunnerError(f"{file} is a symbolic link", "name the file itself")
-    try:
-        number, fresh = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with open(number, "w", encoding="utf-8") as writing:
-                writing.write(text)
-            os.chmod(fresh, stat.S_IMODE(file.stat().st_mode) if file.exists() else mode)
-            os.replace(fresh, file)
-        except BaseException:
-            os.unlink(fresh)
-            raise
-    except OSError as error:
-        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

@@ -2,7 +2,6 @@
 
 import fnmatch
 import graphlib
-import heapq
 from collections.abc import Collection, Iterable, Mapping
 
 from runner.errors import StartError, UsageError, did_you_mean
@@ -12,25 +11,17 @@ from runner.project.scripts import is_change_set
 
 def order(manifest: Manifest) -> list[Script]:
     """Return the scripts, each after everything it needs; ties keep the order of the file."""
-    fillers = manifest.fillers()
-    rank = {key: index for index, key in enumerate(manifest.scripts)}
-    sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
-    for script in manifest.scripts.values():
-        sorter.add(script.key, *(fillers[need].key for need in script.needs if need in fillers))
+    needs, _ = neighbours(manifest)
     try:
-        sorter.prepare()
+        graphlib.TopologicalSorter({key: sorted(found) for key, found in needs.items()}).prepare()
     except graphlib.CycleError as error:
         cycle = " -> ".join(reversed(error.args[1]))
         raise StartError(f"{MANIFEST}: cycle {cycle}", "take one of these needs out") from None
-    ready: list[int] = []
     ordered = []
-    keys = list(manifest.scripts)
-    while sorter.is_active():
-        for key in sorter.get_ready():
-            heapq.heappush(ready, rank[key])
-        key = keys[heapq.heappop(ready)]
-        ordered.append(manifest.scripts[key])
-        sorter.done(key)
+    waiting = dict(manifest.scripts)
+    while waiting:
+        key = next(key for key in waiting if waiting.keys().isdisjoint(needs[key]))
+        ordered.append(waiting.pop(key))
     return ordered
 
 
@@ -67,13 +58,11 @@ def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
 def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """Return what each script needs, and what needs it, by key."""
     fillers = manifest.fillers()
-    needs: dict[str, set[str]] = {key: set() for key in manifest.scripts}
-    needed_by: dict[str, set[str]] = {key: set() for key in manifest.scripts}
-    for script in manifest.scripts.values():
-        for need in script.needs:
-            if need in fillers:
-                needs[script.key].add(fillers[need].key)
-                needed_by[fillers[need].key].add(script.key)
+    needs = {
+        script.key: {fillers[need].key for need in script.needs if need in fillers}
+        for script in manifest.scripts.values()
+    }
+    needed_by = {key: {other for other, its in needs.items() if key in its} for key in needs}
     return needs, needed_by
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.project.graph import reachable
 from runner.project.manifest import LEAVES, Manifest
 from runner.project.target import replica_name
 
@@ -48,18 +47,6 @@ def stored(need: str) -> str:
     """Return the name in the database of a need in the manifest: warehouse.raw_x of raw.x."""
     layer, _, name = need.partition(".")
     return replica_name(name) if layer == LEAVES[0] else need
-
-
-def reduced(edges: Sequence[Edge]) -> list[Edge]:
-    """Return the edges without those that a longer path implies."""
-    after: dict[str, list[str]] = {}
-    for start, end in edges:
-        after.setdefault(start, []).append(end)
-    return [
-        (start, end)
-        for start, end in edges
-        if not any(end in reachable([near], after) for near in after[start] if near != end)
-    ]
 
 
 def tree(table: str, neighbours: Neighbours) -> list[str]:

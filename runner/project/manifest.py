@@ -101,7 +101,11 @@ def load(project: Path) -> Manifest:
         raise StartError(f"{MANIFEST} does not exist in {project}", hint) from None
     except tomllib.TOMLDecodeError as error:
         raise StartError(f"{MANIFEST}: {error}") from error
-    variables = _variables(content.pop("variables", {}))
+    variables = content.pop("variables", {})
+    if not isinstance(variables, dict):
+        raise _wrong("variables is not a table", "write [variables]")
+    for name, value in variables.items():
+        check_variable(f"{MANIFEST}: variable {name}", value)
     own_name = content.pop("name", None)
     if own_name is not None and not _is_plain(own_name):
         raise _wrong("name is not a plain lower-case name", 'name = "miles"')
@@ -117,14 +121,6 @@ def load(project: Path) -> Manifest:
     _check_files(manifest)
     _check_restated(manifest)
     return manifest
-
-
-def _variables(entries: Any) -> dict[str, Value]:
-    if not isinstance(entries, dict):
-        raise _wrong("variables is not a table", "write [variables]")
-    for name, value in entries.items():
-        check_variable(f"{MANIFEST}: variable {name}", value)
-    return dict(entries)
 
 
 def check_variable(what: str, value: Any) -> None:

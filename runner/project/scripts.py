@@ -52,6 +52,15 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text))
 
 
+def names_column(text: str, column: str) -> bool:
+    """Whether a text may name a column of the tables that it reads: by its name, or by a star."""
+    return (
+        column in words(text.lower())
+        or f'"{column}"' in text
+        or re.search(r"\bselect\s+\*|,\s*\*|\w\.\*", text, re.IGNORECASE) is not None
+    )
+
+
 def words_filled_in(text: str) -> set[str]:
     """Return the words within placeholders. A column may have the name of a variable; only a word
     in a placeholder is one.

@@ -59,8 +59,7 @@ class Target:
     def values(self) -> dict[str, sql.SQL | str]:
         """Return the values that templates use for schemas."""
         return {
-            "warehouse": plain(f"{self.prefix}warehouse"),
-            "reporting": plain(f"{self.prefix}reporting"),
+            **{layer: plain(f"{self.prefix}{layer}") for layer in LAYERS},
             "raw": plain(self.raw_schema),
             "target": self.name,
         }

@@ -14,6 +14,7 @@ from runner.errors import UsageError
 from runner.ingest import preflight
 from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
 from runner.ingest.foreign.attach import attach
+from runner.ingest.foreign.pushdown import remote_query
 from runner.ingest.pipelines import is_type, read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers
@@ -120,11 +121,11 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     definition = read_definition(session, pipeline_id)
     source = inspect_source(session, definition, project)
     warnings += preflight.findings(session, source)
-    if source.is_naive:
+    if source.cursor.is_naive:
         warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
     shown = session.named("ingest/pipelines.pipeline", name=row["name"])[0]
     if source.kind != "table":
-        shown["remote query"] = preflight.remote_query(session, source)
+        shown["remote query"] = remote_query(session, source)
     promise = promise_of(source, read_clock(session, source))
     shown["guarantee"] = f"{promise.word}: {promise.sentence}"
     return Added(made, shown, warnings)

@@ -7,15 +7,17 @@ and `today`, `now` and `epoch` as times.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from runner.setup.csv_records import FIELD
+from runner.setup.source import Column
 
 Order = Literal["ymd", "dmy", "mdy"]
 
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?"
 _ZONE = r"(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?"
+_NO_OFFSET = r"(?: ?(?:Z|UTC|[+-]00(?::?00)?))?"  # another would be dropped without a word
 _YEAR_FIRST = r"\d{4}-\d\d-\d\d"
 # As programs for people write it: one digit or two, and hours from 1 to 12.
 _OTHER = r"(?:\d{1,2}/\d{1,2}/\d{4}|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}-\d{1,2}-\d{4})"
@@ -31,22 +33,19 @@ WORDS = {
 class Times:
     """The columns of a file that hold times, by their place in it."""
 
-    def __init__(self, columns: Sequence[str], types: Mapping[str, str], order: Order) -> None:
+    def __init__(self, names: Sequence[str], columns: Iterable[Column], order: Order) -> None:
+        """`names` are those of the header."""
         self.order = order
-        places = {
-            place: name
-            for place, name in enumerate(columns)
-            if types[name].startswith(("timestamp", "date"))
-        }
-        self.names = list(places.values())
+        times = [column for column in columns if column.time_type and column.name in names]
+        self.names = [column.name for column in times]
         # The field behind so many others, where it is not what it should be.
         self.patterns = [
             re.compile(
-                rb'^(?:%s,){%d}(?!(?:("?)%s\1|"")?(?:,|\r?$))'
-                % (FIELD, place, _written(types[name], order).encode()),
+                rb"^(?:%s,){%d}(?!%s?(?:,|\r?$))"
+                % (FIELD, names.index(column.name), _field(column, order).encode()),
                 re.MULTILINE,
             )
-            for place, name in places.items()
+            for column in times
         ]
 
     @property
@@ -70,9 +69,21 @@ class Times:
         return ""
 
 
+def _field(column: Column, order: Order) -> str:
+    """Return the pattern of a field. Arrays and ranges hold times that are written year first."""
+    if not column.has_parts:
+        time = _written(column.time_type or "", order)
+        return f'(?:{time}|"(?:{time})?")'
+    part = rf"(?:empty|NULL|{_written(column.time_type or '', 'ymd')})(?!\w)"
+    return rf'(?:(?:[\[\](){{}} ]|{part})+|"(?:[\[\](){{}}, ]|""|{part})*")'
+
+
 def _written(type_name: str, order: Order) -> str:
     """Return the pattern of a time. A date has no time of day that would be cut off."""
-    clock, other_clock = f"(?:[ T]{_CLOCK}{_ZONE})?", f"(?: {_OTHER_CLOCK}{_ZONE})?"
+    zone = _ZONE if type_name.endswith("with time zone") else _NO_OFFSET
+    if type_name.startswith("time "):
+        return _OTHER_CLOCK + zone
+    clock, other_clock = f"(?:[ T]{_CLOCK}{zone})?", f"(?: {_OTHER_CLOCK}{zone})?"
     if type_name.startswith("date"):
         clock = other_clock = _MIDNIGHT
     year_first = _YEAR_FIRST + clock

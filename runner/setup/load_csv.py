@@ -196,7 +196,7 @@ class _Loading:
         self.file_name = os.fsencode(file).decode(errors="backslashreplace")
         self.columns = columns
         self.names = join([sql.Identifier(name) for name in columns])
-        self.times = Times(columns, {each.name: each.type for each in source.columns}, dates)
+        self.times = Times(columns, source.columns, dates)
         self.load_id = self.rows = self.rejected = 0
         self.is_behind = False
         self.line = 2  # where the next block begins

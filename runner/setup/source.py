@@ -12,11 +12,20 @@ from runner.errors import RunnerError
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that a row may or must give; its type without lengths."""
+    """A column that a row may or must give; its type without lengths. `time_type` is the type of
+    times that it holds, `has_parts` whether in an array or a range.
+    """
 
     name: str
     type: str
     is_required: bool
+    time_type: str | None = None
+    has_parts: bool = False
+
+    @property
+    def is_moment(self) -> bool:
+        is_day = (self.time_type or "").startswith(("timestamp", "date"))
+        return is_day and not self.has_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,7 @@ class Source:
     @property
     def happened(self) -> str | None:
         """The column that says when something happened: the first required time."""
-        times = (each.name for each in self.columns if each.is_required and _is_time(each))
+        times = (each.name for each in self.columns if each.is_required and each.is_moment)
         return next(times, None)
 
 
@@ -62,9 +71,5 @@ def find(session: Session, name: str | None = None) -> Source:
         name or "",
         sql.SQL(columns[0]["table"]),
         cursor,
-        [Column(row["name"], row["type"], row["is_required"]) for row in columns],
+        [Column(**{name: row[name] for name in row if name != "table"}) for row in columns],
     )
-
-
-def _is_time(column: Column) -> bool:
-    return column.type.startswith(("timestamp", "date"))

@@ -5,20 +5,15 @@
 -- Why:   what to offer whom, and because of what.
 
 with due as materialized (
-    select
-        user_id,
-        row_number() over () as person
-    from (
-        select user_id from {{ warehouse }}.changed_user_categories
-        union
-        select user_id
-        from {{ warehouse }}.dim_users
-        where
-            not exists (
-                select from {{ state }}
-                inner join {{ warehouse }}.model_category_similarities using (fitted_on)
-            )
-    ) as users
+    select user_id from {{ warehouse }}.changed_user_categories
+    union
+    select user_id
+    from {{ warehouse }}.dim_users
+    where
+        not exists (
+            select from {{ state }}
+            inner join {{ warehouse }}.model_category_similarities using (fitted_on)
+        )
 ),
 
 gone as (
@@ -27,121 +22,126 @@ gone as (
     returning user_id
 ),
 
--- Names in their order, as numbers: these are joined and sorted faster.
+-- Names in their order, as numbers; fifty in a row are a block.
 categories as materialized (
     select
         transaction_category,
-        row_number() over (order by transaction_category collate "C") as number
+        number,
+        number / 50 as block,
+        1 + number % 50 as place
     from (
-        select distinct transaction_category from {{ warehouse }}.model_category_similarities
-    ) as known
+        select
+            transaction_category,
+            (row_number() over (order by transaction_category collate "C"))::integer as number
+        from (
+            select distinct transaction_category from {{ warehouse }}.model_category_similarities
+        ) as known
+    ) as numbered
 ),
 
--- Whole millionths in double precision: their sums are exact, and quick. What a user uses is not
--- offered: next to itself a category makes the score infinitely low.
+-- In whole millionths. What a user uses is not offered: no other score is as high as its own.
 similarities as materialized (
     select
-        categories.number,
+        one.number,
         other.number as other_number,
+        other.block,
+        other.place,
         users,
-        (1000000 * similarity)::double precision as similarity
+        (1000000 * similarity)::bigint as similarity
     from {{ warehouse }}.model_category_similarities
-    inner join categories using (transaction_category)
+    inner join categories as one using (transaction_category)
     inner join categories as other on other.transaction_category = similar_category
     union all
     select
         number,
         number as other_number,
+        block,
+        place,
         null as users,
-        '-infinity' as similarity
+        1000000000000 as similarity
     from categories
 ),
 
--- Eight categories in a row, as an array: a user's scores are added up in an eighth of the steps.
-blocks as materialized (
-    select
-        number,
-        block,
-        array_agg(coalesce(similarity, 0) order by other_number) as block_similarities
-    from (
-        select distinct
-            pairs.number,
-            pairs.other_number / 8 as block,
-            8 * (pairs.other_number / 8) + place as other_number
-        from similarities as pairs
-        cross join unnest(array[0, 1, 2, 3, 4, 5, 6, 7]) as places (place)
-    ) as related
-    left join similarities using (number, other_number)
-    group by number, block
+related as (
+    select distinct number, block
+    from similarities
 ),
 
--- Users are looked up one by one, so that a build of few reads few.
-used as materialized (
+-- How alike a category is to each of a block: as an array, and side by side in one long number,
+-- twenty digits each. A product and a sum of such numbers are those of fifty categories.
+lines as materialized (
     select
-        person,
+        transaction_category,
         number,
-        (1000000 * affinity)::double precision as affinity
+        block,
+        array_agg(coalesce(similarity, 0) order by place) as line_similarities,
+        string_agg(lpad(coalesce(similarity, 0)::text, 20, '0'), '' order by place)::numeric as line
+    from related
+    cross join generate_series(1, 50) as places (place)
+    left join similarities using (number, block, place)
+    inner join (select number, transaction_category from categories) as names using (number)
+    group by transaction_category, number, block
+),
+
+-- User by user, so that a build of few reads few.
+totals as (
+    select user_id, block, total, numbers, affinities, similarities
     from due
     cross join lateral (
-        select transaction_category, affinity
-        from {{ warehouse }}.agg_user_categories as user_categories
-        where user_categories.user_id = due.user_id
-        order by transaction_category
-    ) as looked_up
-    inner join categories using (transaction_category)
+        select
+            block,
+            sum((1000000 * affinity)::bigint * line) + repeat('00000000000000500000', 50)::numeric
+                as total,
+            array_agg(number) as numbers,
+            array_agg((1000000 * affinity)::bigint) as affinities,
+            array_agg(line_similarities) as similarities
+        from {{ warehouse }}.agg_user_categories as used
+        inner join lines using (transaction_category)
+        where used.user_id = due.user_id
+        group by block
+    ) as totals
 ),
 
+-- The best five of each block. Half a millionth is added to all scores, and the digits beyond are
+-- cut off. The reason is what contributes most, of equal ones the first by name: both in one
+-- number, whose last 17 bits say which.
 scores as (
     select
-        person,
-        block,
-        array[
-            sum(affinity * block_similarities[1]), sum(affinity * block_similarities[2]),
-            sum(affinity * block_similarities[3]), sum(affinity * block_similarities[4]),
-            sum(affinity * block_similarities[5]), sum(affinity * block_similarities[6]),
-            sum(affinity * block_similarities[7]), sum(affinity * block_similarities[8])
-        ] as block_scores
-    from used
-    inner join blocks using (number)
-    group by person, block
-),
-
--- Scores in millionths, rounded as numbers with six digits are.
-ranked as (
-    select
-        person,
-        other_number,
+        user_id,
+        50 * block + place - 1 as other_number,
         score,
-        row_number() over (partition by person order by score desc, other_number) as rank
-    from scores
+        reason_number
+    from totals
+    cross join lateral (
+        with digits as materialized (
+            select convert_to(lpad(total::text, 1000, '0'), 'UTF8') as digits
+        ),
+
+        of_places as materialized (
+            select
+                place,
+                convert_from(substr(digits, 20 * place - 19, 14), 'UTF8')::bigint as score
+            from digits
+            cross join generate_series(1, 50) as places (place)
+        )
+
+        select place, score
+        from of_places
+        where score between 1 and 99999999999
+        order by score desc, place
+        limit 5
+    ) as best
     cross join lateral (
         select
-            8 * block + place - 1 as other_number,
-            (score::bigint + 500000) / 1000000 as score
-        from unnest(block_scores) with ordinality as places (score, place)
-        where score >= 500000
-    ) as positive
+            131071 - max(affinity * similarities[i][place] * 131072 + 131071 - number) % 131072
+                as reason_number
+        from unnest(numbers, affinities) with ordinality as used (number, affinity, i)
+    ) as reasons
 ),
 
-candidates as materialized (
-    select person, other_number, rank, score, number, affinity
-    from ranked
-    inner join used using (person)
-    where rank <= 5
-),
-
--- The reason is what contributes most, of equal ones the first by name: both in one number, whose
--- last 17 bits say which.
-reasons as (
-    select
-        person,
-        other_number,
-        rank,
-        score,
-        131071 - max((similarity * affinity)::bigint * 131072 + 131071 - number) % 131072 as number
-    from candidates
-    inner join similarities using (number, other_number)
-    group by person, other_number, rank, score
+ranked as (
+    select *, row_number() over (partition by user_id order by score desc, other_number) as rank
+    from scores
 )
 
 insert into {{ this }} (user_id, transaction_category, rank, reason, support, score)
@@ -152,13 +152,17 @@ select
     used.transaction_category as reason,
     similarities.users as support,
     trim_scale(score * 0.000001) as score
-from reasons
-inner join due using (person)
-inner join similarities using (number, other_number)
-inner join categories as used using (number)
-inner join categories as offered on offered.number = other_number
--- The old rows must be out before the new ones go in: counting them makes it so.
-where (select count(*) from gone) >= 0;
+from ranked
+inner join similarities
+    on
+        similarities.number = ranked.reason_number
+        and similarities.other_number = ranked.other_number
+inner join categories as used on used.number = ranked.reason_number
+inner join categories as offered on offered.number = ranked.other_number
+where
+    rank <= 5
+    -- The old rows must be out before the new ones go in: counting them makes it so.
+    and (select count(*) from gone) >= 0;
 
 delete from {{ state }};
 

@@ -15,8 +15,8 @@ from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 from runner.setup.demo import Demo, seed
-from tests.build_faults.world import created, new_name
 from tests.support import PROJECT, earn, event, insert_events, query, run_all
+from tests.support.databases import created, new_name
 from tests.support.pages import HOSTILE
 
 CHROMIUM = Path("/usr/bin/chromium")

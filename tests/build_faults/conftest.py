@@ -10,17 +10,15 @@ from runner.database import retry
 from tests.build_faults.world import (
     World,
     cloned,
-    created,
     earn,
     event,
-    name_of,
-    new_name,
     opened,
     prepare,
     redeem,
     search,
 )
 from tests.support import PROJECT
+from tests.support.databases import created, name_of, new_name
 
 # Two months of three users, with a gap or two in each.
 HISTORY = (

@@ -296,10 +296,11 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.just(Reconcile("event_stream")),
     st.just(Build()),
 )
-ONE = settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@ONE
+@pytest.mark.slow
+@FEW
 @given(st.lists(steps, min_size=8, max_size=16))
 def test_wherever_clocks_are_the_tables_are_those_of_a_rebuild(
     server_uri: str, mould: str, history: list[Step]

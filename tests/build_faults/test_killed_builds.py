@@ -22,9 +22,10 @@ from runner.errors import RunnerError
 from tests.build_faults.conftest import HISTORY
 from tests.build_faults.death import BuildBoundary
 from tests.build_faults.publications import bring_rows, reshaped
-from tests.build_faults.world import World, cloned, created, name_of, new_name, opened, prepare
+from tests.build_faults.world import World, cloned, opened, prepare
 from tests.ingest_faults.death import Boundary, terminate, watched
 from tests.support import PROJECT
+from tests.support.databases import created, name_of, new_name
 
 Kill = Callable[[World, int, tuple[str, ...]], bool]
 # What is forced, and how many boundaries there are: one before each script, and one at the end.

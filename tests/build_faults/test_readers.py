@@ -20,7 +20,7 @@ from psycopg import IsolationLevel
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from runner.database.binaries import find_binaries
+from runner.database.embedded.binaries import find_binaries
 from runner.database.session import Database
 from tests.build_faults.publications import PLAIN, SWAPPING, Publish, bring_rows
 from tests.build_faults.world import World, opened, versions

@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import shutil
 import tempfile
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,6 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from runner.build.build import build
@@ -30,6 +28,7 @@ from runner.project.target import Target
 from runner.setup import schema
 from tests import oracle, oracle_warehouse
 from tests.support import PROJECT, REPORTS, assert_equals_rebuild, frozen
+from tests.support.databases import created, new_name
 from tests.support.listeners import Hearing
 from tests.warehouse.test_warehouse_equals_oracle import InfiniteDate, InfiniteTime
 
@@ -345,29 +344,6 @@ def _counted(rows: Iterable[Mapping[str, Any]]) -> Counter[frozenset[tuple[str, 
 
 
 # --- databases --------------------------------------------------------------------------------------
-
-
-def new_name(what: str) -> str:
-    return f"milepost_test_{what}_{uuid.uuid4().hex[:12]}"
-
-
-def name_of(database: Database) -> str:
-    return str(conninfo_to_dict(database.conninfo)["dbname"])
-
-
-@contextlib.contextmanager
-def created(server_uri: str, name: str, template: str = "template0") -> Iterator[Database]:
-    """A database on the server, gone at the end whoever is in it."""
-    _run(server_uri, f"create database {name} template {template}")
-    try:
-        yield Database(make_conninfo(server_uri, dbname=name))
-    finally:
-        _run(server_uri, f"drop database {name} with (force)")
-
-
-def _run(server_uri: str, text: str) -> None:
-    with psycopg.connect(server_uri, autocommit=True) as connection:
-        connection.execute(sql.SQL(text))
 
 
 def prepare(database: Database, *events: Mapping[str, Any]) -> None:

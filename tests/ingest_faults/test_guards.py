@@ -9,7 +9,6 @@ import contextlib
 import shutil
 import tempfile
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,9 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
-from runner.database.embedded import TEST, Server
 from runner.database.queries import queries
 from runner.database.session import Database, LockHeld, Session
 from runner.errors import RunnerError
@@ -30,12 +27,11 @@ from runner.ingest.conditions import Conditions
 from runner.ingest.run import RunTransaction
 from runner.ingest.source import Source, read_clock
 from runner.ingest.writer import ReplicaWriter
-from runner.project.manifest import load
-from runner.project.target import Target
-from runner.setup import schema
 from tests.ingest_faults.arena import Arena
 from tests.ingest_faults.death import Boundary, watched
 from tests.support import PROJECT
+from tests.support.databases import Moulds, apply_schema
+from tests.support.throwaway import ThrowawayServer
 
 SECOND = "- interval '1 second'"
 MOMENT = "- interval '0 seconds'"
@@ -367,8 +363,8 @@ def without_going_on(bench: Bench) -> None:
     """In both of the places that see to it."""
     settled = "greatest(now_there.settled, %(watermark)s::timestamptz)"
     bench.query("ingest/source.sql", "clock", settled, "now_there.settled")
-    high = "greatest(%(low)s::timestamptz, %(settled)s::timestamptz)"
-    bench.query("ingest/windows.sql", "next_window", high, "%(settled)s::timestamptz")
+    high = "greatest({{ low }}::timestamptz, {{ settled }}::timestamptz)"
+    bench.query("ingest/windows.sql", "next_window", high, "{{ settled }}::timestamptz")
 
 
 def chain_of(parts: slice) -> Callable[[Bench], None]:
@@ -483,27 +479,24 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
 
 
 @pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """A server that nobody else writes to: an open transaction of another test, also in another
-    database, holds every horizon back, and would stand in for a guard that is gone.
+def own_moulds() -> Iterator[Moulds]:
+    """On a server that nobody else writes to, also where all workers share one: an open transaction
+    of another test would stand in for a guard that is gone.
     """
     folder = Path(tempfile.mkdtemp(prefix="milepost-"))
     folder.chmod(0o755)
-    server = Server(folder / "data", TEST).child()
-    yield server
+    server = ThrowawayServer(folder / "data").start()
+    moulds = Moulds(server.uri)
+    yield moulds
+    moulds.close()
     server.close()
     shutil.rmtree(folder)
 
 
 @pytest.fixture
-def database(own_server: Server) -> Iterator[Database]:
-    name = f"guards_{uuid.uuid4().hex}"
-    with psycopg.connect(own_server.uri, autocommit=True) as connection:
-        connection.execute(sql.SQL(f"create database {name}"))
-        database = Database(make_conninfo(own_server.uri, dbname=name))
-        schema.apply(database, load(PROJECT), Target())
+def database(own_moulds: Moulds) -> Iterator[Database]:
+    with own_moulds.clone(apply_schema) as database:
         yield database
-        connection.execute(sql.SQL(f"drop database {name} with (force)"))
 
 
 @pytest.fixture

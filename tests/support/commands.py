@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 import sysconfig
-import time
 from pathlib import Path
 
 from runner.database.session import Database
-from tests.support import PROJECT, scalar
+from tests.support import PROJECT, forking
 
-# Only in this test's own database: others run beside it on the same server.
+# Only in this test's own database: others may run beside it on the same server.
 SLEEPS = """
 select exists (
     select from pg_stat_activity
@@ -25,10 +24,13 @@ def command(
     *arguments: str, database: Database | None = None, project: Path = PROJECT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line in a project, on a database, and nobody to ask."""
-    return subprocess.run(
+    environment = environ(database, **environment)
+    if "PYTHONIOENCODING" not in environment:
+        return forking.run([*arguments], project, environment, timeout=120)
+    return subprocess.run(  # the interpreter asks for that one when it starts
         [sys.executable, "-m", "runner", *arguments],
         cwd=project,
-        env=environ(database, **environment),
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -53,14 +55,6 @@ def assert_refused(
     assert sum(line.startswith("error: ") for line in lines) == 1, done.stderr
     assert all(text in done.stderr for text in said), done.stderr
     assert any(line.startswith("hint: ") for line in lines) == hint, done.stderr
-
-
-def wait_until(database: Database, condition: str) -> None:
-    for _ in range(200):
-        if scalar(database, condition):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"never true: {condition}")
 
 
 class Installed:

@@ -464,6 +464,7 @@ def real_events() -> list[Event]:
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_FILE.exists(), reason="no ../shared/data/event_stream.csv")
 def test_real_file_adds_up() -> None:
     events = real_events()

@@ -120,6 +120,7 @@ def bring_back(database: Database) -> None:
     )
 
 
+@pytest.mark.slow
 @real_file
 def test_real_file_in_two_batches(database: Database) -> None:
     load_file(database, REAL_FILE, as_history=True)

@@ -7,7 +7,7 @@ from runner.cli import output
 from runner.cli.groups import Group
 from runner.cli.workspace import Workspace, pass_workspace
 from runner.database import address
-from runner.database.binaries import psql_path
+from runner.database.embedded.binaries import psql_path
 
 
 @click.group("db", cls=Group)

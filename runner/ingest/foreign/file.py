@@ -17,8 +17,8 @@ NOT_TEXT = ("22021", "22P05")
 class FileAttachment(Attachment):
     """A CSV file with a header, on the machine of the database server.
 
-    Every column is text but the cursor: column_types gives the others their types, and a row whose
-    value does not fit is set aside.
+    Every column is text: column_types gives them their types, that of the cursor among them, and a
+    row whose value does not fit is set aside.
     """
 
     install = CONTRIB
@@ -55,18 +55,11 @@ class FileAttachment(Attachment):
                 f"the header of {name} has no column {self.cursor}: {', '.join(header)}",
                 "the first line names the columns, separated by commas",
             )
-        kind = "timestamp" if self.is_local_time else "timestamptz"
+        self.types[self.cursor] = "timestamp" if self.is_local_time else "timestamptz"
         self._run(
             "create foreign table {} ({}) server {} {}",
             relation(self.relation),
-            join(
-                [
-                    sql.SQL("{} {}").format(
-                        sql.Identifier(column), sql.SQL(kind if column == self.cursor else "text")
-                    )
-                    for column in header
-                ]
-            ),
+            join([sql.SQL("{} text").format(sql.Identifier(column)) for column in header]),
             server,
             # A column added, removed or moved is an error, and not another column's value.
             options({"filename": name, "format": "csv", "header": "match"}),

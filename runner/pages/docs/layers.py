@@ -4,6 +4,7 @@ import graphlib
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
+from runner.project.graph import reachable
 from runner.project.lineage import Edge
 
 SWEEPS = 8
@@ -51,3 +52,15 @@ def _align(found: Sequence[list[str]], near: Near) -> None:
         }
         means = {node: fmean(places[each] for each in near[node] or [node]) for node in layer}
         layer.sort(key=means.__getitem__)
+
+
+def reduced(edges: Sequence[Edge]) -> list[Edge]:
+    """Return the edges without those that a longer path implies."""
+    after: dict[str, list[str]] = {}
+    for start, end in edges:
+        after.setdefault(start, []).append(end)
+    return [
+        (start, end)
+        for start, end in edges
+        if not any(end in reachable([near], after) for near in after[start] if near != end)
+    ]

@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from runner.database.session import Row
 from runner.pages.docs.catalogue import Catalogue, family
-from runner.pages.docs.layers import layers
+from runner.pages.docs.layers import layers, reduced
 from runner.pages.html import digest, fill, static
-from runner.project.lineage import lineage, reduced
+from runner.project.lineage import lineage
 from runner.project.manifest import Manifest, Script
 from runner.project.scripts import header, is_warning, leading_comment
 

@@ -34,8 +34,8 @@ from tests.support import (
     run_all,
     scalar,
 )
-from tests.support.commands import wait_until
 from tests.support.listeners import Hearing
+from tests.support.waiting import wait_for
 
 SHIPPED = load(PROJECT)
 TABLES = [
@@ -191,7 +191,14 @@ THINGS = {
 }
 
 
-@pytest.mark.parametrize("thing", THINGS)
+# One that stands on the table, one of its properties, one that points to it, one that is said of it.
+QUICK = ("view of a view", "row security", "foreign key", "comment")
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [thing if thing in QUICK else pytest.param(thing, marks=pytest.mark.slow) for thing in THINGS],
+)
 def test_what_somebody_gave_a_table_stays_with_it(full: Database, thing: str) -> None:
     make, is_there = THINGS[thing]
     query(full, make)
@@ -334,7 +341,7 @@ module.build(Database({full.conninfo!r}), load(Path({str(PROJECT)!r})), Target()
     before = oids(full)
     done = subprocess.run([sys.executable, "-c", text], cwd=PROJECT, check=False)
     assert done.returncode == -signal.SIGKILL
-    wait_until(
+    wait_for(
         full,
         "select not exists (select from pg_stat_activity where application_name like 'milepost b%'"
         " and datname = current_database())",

@@ -45,3 +45,29 @@ def test_a_routine_build_never_imports_the_parser(built: Database) -> None:
         [sys.executable, "-c", code], cwd=Path.cwd(), env=environ(built), check=False, timeout=60
     )
     assert done.returncode == 0
+
+
+def test_a_need_that_is_taken_out_is_as_forgotten_as_one_that_never_was(
+    built: Database, project: Path
+) -> None:
+    need = '"warehouse.agg_engagement_daily",'
+    manifest = project / "sql/manifest.toml"
+    whole = manifest.read_text()
+    head, entry = whole.split("[reporting.engagement_daily]\n")
+    assert need in entry.split("]")[0]
+    manifest.write_text(f"{head}[reporting.engagement_daily]\n{entry.replace(need, '', 1)}")
+    done = command("build", database=built, project=project)
+    assert_refused(done, 3, "engagement_daily.sql: reads warehouse.agg_engagement_daily", "needs")
+    manifest.write_text(whole)
+    assert "nothing new" in command("build", database=built, project=project).stdout
+
+
+def test_what_a_script_missed_before_it_declared_a_need_is_built(
+    built: Database, project: Path
+) -> None:
+    manifest = project / "sql/manifest.toml"
+    head, entry = manifest.read_text().split("[reporting.engagement_daily]\n")
+    entry = entry.replace("needs = [", 'needs = ["warehouse.dim_dates", ', 1)
+    manifest.write_text(f"{head}[reporting.engagement_daily]\n{entry}")
+    done = command("plan", database=built, project=project)
+    assert "its needs changed" in done.stdout, done.stderr

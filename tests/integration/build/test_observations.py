@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +42,7 @@ from tests.support import (
     source_events,
 )
 from tests.support.commands import command
+from tests.support.databases import Moulds, apply_schema, let_rows_change
 from tests.warehouse.test_warehouse_equals_oracle import SINGAPORE
 
 pytestmark = pytest.mark.usefixtures("no_margin")
@@ -51,12 +52,16 @@ EDGES = [("under 1 hour", 1), ("1 hour to 1 day", 24), ("1 to 2 days", 48), ("2 
 EDGES += [("7 to 30 days", 30 * 24)]
 
 
+def _build_thirty_days(database: Database) -> None:
+    insert_events(database, [earn(day, f"u_{day % 3}", miles=10 + day) for day in range(30)])
+    run_all(database)
+
+
 @pytest.fixture
-def built(mutable: Database) -> Database:
+def built(moulds: Moulds) -> Iterator[Database]:
     """Thirty days of three users, ingested and built, of a source whose rows may change."""
-    insert_events(mutable, [earn(day, f"u_{day % 3}", miles=10 + day) for day in range(30)])
-    run_all(mutable)
-    return mutable
+    with moulds.clone(apply_schema, let_rows_change, _build_thirty_days) as database:
+        yield database
 
 
 # --- lateness -------------------------------------------------------------------------------------

@@ -90,3 +90,39 @@ def test_a_manifest_without_a_name_keeps_working_and_may_be_named_later(
 def test_a_name_is_plain(project: Path) -> None:
     name(project, 'name = "It\'s"\n')
     assert_refused(command("lineage", "dim_dates", project=project), 3, "name is not a plain")
+
+
+def test_two_projects_without_a_name_that_share_a_script_are_told_apart(
+    built: Database, other: Path, project: Path
+) -> None:
+    query(built, "update orchestrator.targets set owner = null returning 1")
+    name(project, "")
+    name(other, "")
+    for folder, file in (("sql", "dim_dates.sql"), ("schema", "dim_dates.sql")):
+        shutil.copy(PROJECT / folder / "warehouse" / file, other / folder / "warehouse" / file)
+    manifest = other / "sql/manifest.toml"
+    entry = '[variables]\nreporting_timezone = "UTC"\n[warehouse.dim_dates]\nneeds = []\n'
+    manifest.write_text(manifest.read_text() + entry)
+    scripts = scalar(built, BUILT)
+    for verb in ("build", "rebuild", "verify", "plan"):
+        done = command(verb, database=built, project=other)
+        assert_refused(done, 3, "target live has ", "database of its own", "write name = ")
+    assert scalar(built, BUILT) == scripts
+    assert "nothing to do" in command("build", database=built, project=project).stdout
+
+
+def test_a_project_without_a_name_takes_one_before_it_drops_a_script(
+    built: Database, project: Path
+) -> None:
+    query(built, "update orchestrator.targets set owner = null returning 1")
+    name(project, "")
+    text = (project / "sql/manifest.toml").read_text()
+    entry = text[text.index("[reporting.cluster_quality]") :].partition("\n\n")[0]
+    (project / "sql/manifest.toml").write_text(text.replace(entry, ""))
+    for file in [*project.glob("*/reporting/cluster_quality*.sql")]:
+        file.unlink()
+    assert_refused(command("build", database=built, project=project), 3, "cluster_quality")
+    text = (project / "sql/manifest.toml").read_text()
+    (project / "sql/manifest.toml").write_text(f'name = "mine"\n{text}')
+    assert command("build", "-s", "dim_dates", database=built, project=project).returncode == 0
+    assert scalar(built, OWNER) == "mine"

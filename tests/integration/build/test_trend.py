@@ -136,5 +136,8 @@ def test_a_build_warns_and_succeeds(built: Database, project: Path) -> None:
     assert (slow.script, slow.mode, slow.times) == ("reporting.kpi_daily", "full", 5)
     assert slow.seconds > 0.6
     assert done.warnings == ()
+    # Compared with slow ones, as whatever it takes on a busy machine must not matter here.
+    for _ in range(20):
+        ran_script(built, ran(built), "reporting.kpi_daily", mode="full", seconds=60)
     assert build(built, load(PROJECT), Target()).slow == ()
     assert scalar(built, "select count(*) from orchestrator.runs where build_mode = 'full'") > 5

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from runner.database.session import Database
 from tests.support import PROJECT, earn, edit, ingest, insert_events, query, run_all, scalar
-from tests.support.commands import SLEEPS, assert_refused, command, environ, wait_until
+from tests.support.commands import SLEEPS, assert_refused, command, environ
+from tests.support.databases import Moulds, apply_schema
+from tests.support.throwaway import ThrowawayServer
+from tests.support.waiting import wait_for, wait_until
 
 
 @pytest.fixture
@@ -31,11 +33,23 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def built(database: Database) -> Database:
+def _build_four_days(database: Database) -> None:
     insert_events(database, [earn(day, f"u_{day % 2}", 5) for day in range(4)])
     run_all(database)
-    return database
+
+
+@pytest.fixture
+def built(moulds: Moulds) -> Iterator[Database]:
+    with moulds.clone(apply_schema, _build_four_days) as database:
+        yield database
+
+
+def can_connect(url: str) -> bool:
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def report(database: Database) -> list[dict[str, object]]:
@@ -47,10 +61,7 @@ def report(database: Database) -> list[dict[str, object]]:
 
 def test_a_wrong_password_is_said_in_one_line(open_folder: Path) -> None:
     """A server of its own that asks for passwords."""
-    from runner.database import embedded
-
-    server = embedded.Server(open_folder / "data", embedded.TEST)
-    server.child()
+    server = ThrowawayServer(open_folder / "data").start()
     try:
         rules = server.data / "pg_hba.conf"
         with psycopg.connect(server.uri, autocommit=True) as connection:
@@ -59,7 +70,7 @@ def test_a_wrong_password_is_said_in_one_line(open_folder: Path) -> None:
             connection.execute("select pg_reload_conf()")
         where = conninfo_to_dict(server.uri)
         url = f"host={where['host']} port={where['port']} dbname=postgres user=guest password=wrong"
-        time.sleep(0.3)
+        wait_until(lambda: not can_connect(url.replace("wrong", "")), "rules that are heard")
         assert_refused(command("status", DATABASE_URL=url), 3, "cannot connect", "password")
     finally:
         server.close()
@@ -88,10 +99,7 @@ def pooler(database: Database, open_folder: Path) -> Iterator[str]:
     )
     user = ["-u", "postgres"] if os.geteuid() == 0 else []
     with subprocess.Popen([binary, *user, str(settings)], stderr=subprocess.PIPE) as process:
-        for _ in range(100):
-            if (folder / ".s.PGSQL.6432").exists():
-                break
-            time.sleep(0.05)
+        wait_until((folder / ".s.PGSQL.6432").exists, "a pooler")
         yield f"host={folder} port=6432 dbname={where['dbname']} user={where['user']}"
         process.terminate()
 
@@ -239,7 +247,7 @@ def slow_source(database: Database) -> None:
     """A source that takes half a minute to read."""
     with database.session("test") as session:
         session.run(
-            "create view public.slow as select event_id, created_at, pg_sleep(30)::text as nothing"
+            "create view public.slow as select event_id, created_at, pg_sleep(300)::text as nothing"
             " from public.event_stream;"
             " insert into orchestrator.pipeline_definitions"
             " (pipeline_name, source_relation, cursor_column)"
@@ -265,9 +273,9 @@ def test_an_interrupted_window_leaves_no_rows_and_a_failed_run(
 ) -> None:
     slow_source(built)
     with start("ingest", "slow", database=built) as process:
-        wait_until(built, SLEEPS)
+        wait_for(built, SLEEPS)
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.strip().splitlines() == [
         "error: interrupted; what was not committed is rolled back"
@@ -284,13 +292,13 @@ def test_of_two_runs_at_once_the_second_says_who_holds_the_lock_and_since_when(
 ) -> None:
     slow_source(built)
     with start("run-all", database=built) as process:
-        wait_until(built, SLEEPS)
+        wait_for(built, SLEEPS)
         done = command("ingest", "slow", database=built)
         assert_refused(
             done, 3, "an ingest of slow is already running", "milepost ingest", "since 20"
         )
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def test_a_terminal_that_closes_leaves_no_half_of_anything(built: Database) -> None:
@@ -306,11 +314,11 @@ def test_a_terminal_that_closes_leaves_no_half_of_anything(built: Database) -> N
         start_new_session=True,
     )
     os.close(follower)
-    wait_until(built, SLEEPS)
+    wait_for(built, SLEEPS)
     os.close(leader)
     process.send_signal(signal.SIGHUP)
-    assert process.wait(timeout=20) != 0
-    wait_until(built, SLEEPS.replace("exists", "not exists", 1))
+    assert process.wait(timeout=60) != 0
+    wait_for(built, SLEEPS.replace("exists", "not exists", 1))
     assert scalar(built, "select count(*) from warehouse.raw_slow") == 0
     query(
         built,

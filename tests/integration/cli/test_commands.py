@@ -17,7 +17,8 @@ import pytest
 
 from runner.database.session import Database
 from tests.support import PROJECT, REAL_FILE, earn, insert_events, query, run_all, scalar
-from tests.support.commands import SLEEPS, assert_refused, command, environ, wait_until
+from tests.support.commands import SLEEPS, assert_refused, command, environ
+from tests.support.waiting import wait_for
 
 
 @pytest.mark.skipif(not REAL_FILE.is_file(), reason=f"the real file is not here: {REAL_FILE}")
@@ -127,7 +128,7 @@ def test_an_interrupted_build_leaves_the_old_version_and_its_evidence(
     run_all(database)
     before = query(database, "select * from reporting.kpi_daily order by day")
     file = project / "sql/reporting/acquisition.sql"
-    file.write_text(file.read_text() + "\nselect pg_sleep(30);\n")
+    file.write_text(file.read_text() + "\nselect pg_sleep(300);\n")
     with subprocess.Popen(
         [sys.executable, "-m", "runner", "build", "-s", "agg_user_daily"],
         cwd=project,
@@ -136,9 +137,9 @@ def test_an_interrupted_build_leaves_the_old_version_and_its_evidence(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        wait_until(database, SLEEPS)
+        wait_for(database, SLEEPS)
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "interrupted" in said
     assert query(database, "select * from reporting.kpi_daily order by day") == before
@@ -155,11 +156,11 @@ def test_a_killed_build_is_abandoned_by_the_next(database: Database, project: Pa
     insert_events(database, [earn(day, "u_1", 5) for day in range(3)])
     run_all(database)
     file = project / "sql/reporting/acquisition.sql"
-    file.write_text(file.read_text() + "\nselect pg_sleep(30);\n")
+    file.write_text(file.read_text() + "\nselect pg_sleep(300);\n")
     with subprocess.Popen(
         [sys.executable, "-m", "runner", "build"], cwd=project, env=environ(database)
     ) as process:
-        wait_until(database, SLEEPS)
+        wait_for(database, SLEEPS)
         process.kill()
     with psycopg.connect(database.conninfo, autocommit=True) as connection:
         connection.execute(

@@ -19,8 +19,9 @@ from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import earn, edit, ingest, insert_events, query, scalar
-from tests.support.commands import SLEEPS, command, environ, wait_until
+from tests.support.commands import SLEEPS, assert_refused, command, environ
 from tests.support.listeners import Hearing
+from tests.support.waiting import wait_for
 
 BROKEN = "\nselect 1 / 0;\n"
 
@@ -85,11 +86,11 @@ def test_every_time_in_json_has_its_zone(built: Database, arguments: tuple[str, 
 
 
 def test_a_build_that_a_signal_ended_is_told_as_such(built: Database, project: Path) -> None:
-    break_script(project, "\nselect pg_sleep(30);\n")
+    break_script(project, "\nselect pg_sleep(300);\n")
     with subprocess.Popen(
         [sys.executable, "-m", "runner", "build"], cwd=project, env=environ(built)
     ) as process:
-        wait_until(built, SLEEPS)
+        wait_for(built, SLEEPS)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 130
     done = command("status", database=built, project=project)
@@ -186,6 +187,16 @@ def test_only_names_of_time_zones_are_taken(built: Database, project: Path, zone
     )  # fmt: skip
     assert done.returncode == 2
     assert f"--timezone: there is no time zone {zone}" in done.stderr
+    query(
+        built,
+        "insert into public.local values (1, now());"
+        " insert into orchestrator.pipeline_definitions (pipeline_name, source_relation,"
+        " cursor_column, key_columns, cursor_timezone)"
+        f" values ('local', 'public.local', 'at', '{{id}}', '{zone}')",
+    )
+    done = command("ingest", "local", database=built)
+    assert_refused(done, 3, f"local: cursor_timezone: there is no time zone {zone}")
+    assert f"there is no time zone {zone}" in command("status", database=built).stdout
 
 
 def test_verify_stands_a_server_that_quotes_all_names(built: Database) -> None:

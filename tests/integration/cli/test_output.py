@@ -13,7 +13,8 @@ import pytest
 
 from runner.database.session import Database
 from tests.support import PROJECT, earn, insert_events, query, run_all, scalar
-from tests.support.commands import environ, wait_until
+from tests.support.commands import environ
+from tests.support.waiting import wait_for
 
 FULL = Path("/dev/full")
 NO_SPACE = f"error: cannot write the output: {os.strerror(errno.ENOSPC)}\n"
@@ -88,11 +89,11 @@ def test_a_loop_says_it_once_and_at_once_and_goes_on(database: Database) -> None
     ):
         try:
             assert process.stderr and process.stderr.readline() == NO_SPACE
-            wait_until(database, "select count(*) = 1 from warehouse.fact_miles_earned")
+            wait_for(database, "select count(*) = 1 from warehouse.fact_miles_earned")
             insert_events(database, [earn(2, "u_1", 5)])
-            wait_until(database, "select count(*) = 2 from warehouse.fact_miles_earned")
+            wait_for(database, "select count(*) = 2 from warehouse.fact_miles_earned")
             process.send_signal(signal.SIGTERM)
-            said = process.communicate(timeout=20)[1]
+            said = process.communicate(timeout=60)[1]
         finally:
             process.kill()
     assert "cannot write" not in said

@@ -9,16 +9,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 import pytest
 
-from runner.database import binaries, embedded
+from runner.database import embedded
+from runner.database.embedded import binaries
 from runner.errors import StartError
+from tests.support.throwaway import ThrowawayServer
+from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).parents[3]
 
@@ -33,8 +35,8 @@ print((server.data / "postmaster.pid").read_text().split()[0])
 CHILD = """
 import sys, time
 from pathlib import Path
-from runner.database.embedded import TEST, Server
-server = Server(Path(sys.argv[1]), TEST).child()
+from tests.support.throwaway import ThrowawayServer
+server = ThrowawayServer(Path(sys.argv[1])).start()
 print(server.uri, flush=True)
 time.sleep(60)
 """
@@ -125,11 +127,11 @@ def test_environment_of_another_server_does_not_matter(
 
 
 def test_killed_initdb_leaves_nothing_that_is_taken_for_data(folder: Path) -> None:
-    server = embedded.Server(folder / "killed", embedded.TEST)
+    server = ThrowawayServer(folder / "killed")
     partial = folder / "killed.partial"
     partial.mkdir()
     (partial / "PG_VERSION").write_text("18\n")
-    server.child()
+    server.start()
     assert execute(server, "select 'whole'") == "whole"
     server.close()
     assert not partial.exists()
@@ -149,7 +151,7 @@ def test_child_ends_with_its_killed_parent_and_takes_its_data_along(folder: Path
 def test_child_closes_and_takes_its_data_along(folder: Path) -> None:
     """A path too long for a socket, with characters that shells and URLs know."""
     data = folder / ("it's a, $long " * 7) / "18"
-    server = embedded.Server(data, embedded.TEST).child()
+    server = ThrowawayServer(data).start()
     assert quote(str(server.socket)) in server.uri
     assert execute(server, "show max_prepared_transactions") == "10"
     server.close()
@@ -169,7 +171,7 @@ def test_failed_start_quotes_the_servers_reason(server: embedded.Server) -> None
 
 def test_failed_child_quotes_the_servers_reason(folder: Path) -> None:
     with pytest.raises(StartError, match='invalid value for parameter "work_mem": "plenty"'):
-        embedded.Server(folder / "plenty", {"fsync": "off", "work_mem": "plenty"}).child()
+        ThrowawayServer(folder / "plenty", {"fsync": "off", "work_mem": "plenty"}).start()
     assert not (folder / "plenty").exists()
 
 
@@ -248,10 +250,3 @@ def execute(server: embedded.Server, statements: str) -> str:
         assert cursor is not None
         row = cursor.fetchone() if cursor.description else None
         return str(row[0]) if row else ""
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, "waited 20 s in vain"
-        time.sleep(0.02)

@@ -307,7 +307,7 @@ def test_a_unique_violation_of_a_users_table_has_a_hint(database: Database) -> N
 def test_a_replica_that_is_read_for_long_keeps_nobody_waiting_and_names_the_reader(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "ATTEMPTS", 3)
+    monkeypatch.setattr(locks, "LONGEST_DELAY_SECONDS", 0.01)
     monkeypatch.setattr("runner.database.retry.ATTEMPTS", 1)
     make(database, "shop.orders")
     add(database, "orders", "shop.orders")

@@ -126,7 +126,7 @@ def test_a_wider_type_follows(database: Database, before: str, after: str) -> No
     follow(database)
     source, stored = columns(database, "public.things"), columns(database, "warehouse.raw_things")
     assert stored["value"].type == source["value"].type
-    assert follow(database).statements == ()
+    assert follow(database).statements == []
 
 
 @pytest.mark.parametrize(("before", "after"), REFUSED)
@@ -192,7 +192,7 @@ def test_the_shipped_view_stays_with_all_that_people_did_to_it(empty_database: D
     """
     before = query(database, looks)
     drift = follow(database, **EVENTS)
-    assert drift.widened == ("user_id", "miles_amount", "platform")
+    assert tuple(drift.widened) == ("user_id", "miles_amount", "platform")
     assert query(database, looks) == before
     assert "like" in before[0]["events"][0]
 
@@ -229,12 +229,12 @@ def test_columns_come_go_and_come_back(database: Database) -> None:
             " add column \"a {strange} 'name'\" public.mood"
         )
     assert len(follow(database).sentences) == 2
-    assert follow(database).statements == ()
+    assert follow(database).statements == []
     query(database, "insert into warehouse.raw_things (id, _run_id) values (1, 1)")
     query(database, "alter table public.things add column value varchar(5)[]")
     assert len(follow(database).sentences) == 2
     assert columns(database, "warehouse.raw_things")["value"].comment == "value of public.things."
-    assert follow(database).statements == ()
+    assert follow(database).statements == []
 
 
 def test_a_wider_key_follows_with_its_constraint(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.setup.load_csv import load
-from tests.support import PROJECT, query
+from tests.support import PROJECT, ingest, query
 from tests.support.commands import command
 
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2099, 12, 31))
@@ -141,3 +142,99 @@ def test_times_of_a_source_in_text_are_year_first_too(database: Database) -> Non
         row["reason"] for row in query(database, "select reason from orchestrator.rejected_rows")
     ]
     assert len(reasons) == 3 and all("year first" in reason for reason in reasons)
+
+
+DATED = (
+    "date", "DATE", "pg_catalog.date", "public.day_of_ours", "timestamptz", "timestamp(0)",
+    "TIMESTAMPTZ (3)", "date[]", "tstzrange", "datemultirange", "time",
+)  # fmt: skip
+GUESSED = ("today", "now", "05/01/2026", "26-01-05", "[today,)", "{[today,]}", "{today}", "Jan 5")
+
+
+@pytest.mark.parametrize("source_type", ["text", "varchar(40)", "public.text_of_ours"])
+def test_no_type_that_is_made_of_times_lets_one_be_guessed(
+    database: Database, source_type: str
+) -> None:
+    columns = [f"c{number}" for number in range(len(DATED))]
+    query(database, "create domain public.day_of_ours as date")
+    query(database, "create domain public.text_of_ours as text")
+    query(
+        database,
+        "create table public.texts (id serial primary key, at timestamptz not null default now()"
+        f" - interval '1 hour', {', '.join(f'{column} {source_type}' for column in columns)})",
+    )
+    types = json.dumps(dict(zip(columns, DATED, strict=True)))
+    query(
+        database,
+        "insert into orchestrator.pipeline_definitions (pipeline_name, source_relation,"
+        " cursor_column, key_columns, column_types, max_rejected_share)"
+        " values ('texts', 'public.texts', 'at', '{id}', %(types)s, 1)",
+        types=types,
+    )
+    for column in columns:
+        for text in GUESSED:
+            query(
+                database,
+                f"insert into public.texts ({column}) values ('{text}') returning 1",
+            )
+    good = {
+        "date[]": "{2026-01-05,NULL}",
+        "tstzrange": '["2026-01-05 10:00:00+02",)',
+        "datemultirange": "{[2026-01-05,2026-01-07)}",
+        "time": "10:00",
+    }
+    names, texts = ", ".join(columns), [good.get(name, "2026-01-05") for name in DATED]
+    query(
+        database,
+        f"insert into public.texts ({names}) values ({', '.join(map(repr, texts))}) returning 1",
+    )
+    ingest(database, "texts")
+    [row] = query(
+        database, f"select {', '.join(f'{c}::text' for c in columns)} from warehouse.raw_texts"
+    )
+    wanted = {
+        **good, "tstzrange": '["2026-01-05 08:00:00+00",)', "time": "10:00:00",
+        "timestamptz": "2026-01-05 00:00:00+00", "TIMESTAMPTZ (3)": "2026-01-05 00:00:00+00",
+        "timestamp(0)": "2026-01-05 00:00:00",
+    }  # fmt: skip
+    assert list(row.values()) == [wanted.get(name, "2026-01-05") for name in DATED]
+
+
+def test_an_offset_is_not_dropped_without_a_word(database: Database, tmp_path: Path) -> None:
+    query(database, "create table public.days (at timestamp not null, n int)")
+    file = tmp_path / "days.csv"
+    file.write_text("at,n\n2026-01-01 10:00,1\n2026-01-01 10:00Z,2\n2026-01-01 10:00+08,3\n")
+    load(database, file, as_history=False, into="public.days")
+    assert [row["n"] for row in query(database, "select n from public.days order by n")] == [1, 2]
+
+
+def test_a_table_may_have_columns_that_are_made_of_times(
+    database: Database, tmp_path: Path
+) -> None:
+    query(database, "create domain public.day_of_ours as date")
+    query(
+        database,
+        "create table public.stays (n int, stay daterange, days date[], day public.day_of_ours,"
+        " at time, at_zone timetz, moments tstzmultirange)",
+    )
+    good = {
+        "stay": '"[2026-01-01,2026-01-03)"', "days": '"{2026-01-01,2026-01-02}"',
+        "day": "2026-01-01", "at": "9:30", "at_zone": "09:30+02",
+        "moments": '"{[""2026-01-01 10:00:00+00"",2026-01-02)}"',
+    }  # fmt: skip
+    bad = {
+        "stay": ['"[05/01/2026,)"', '"[2026-01-01,today)"', "now"], "days": ['"{2026-01-01,today}"'],
+        "day": ["today", "05/01/2026", "26-01-05"], "at": ["now", "allballs"], "at_zone": ["now"],
+        "moments": ['"{[now,)}"', '"{[""2026-01-01 10:00"",""13/01/2026"")}"'],
+    }  # fmt: skip
+    rows = [good, *({**good, name: value} for name in bad for value in bad[name])]
+    rows += [{**good, name: ""} for name in good]  # empty is null
+    file = tmp_path / "stays.csv"
+    lines = [",".join([str(n), *row.values()]) for n, row in enumerate(rows)]
+    file.write_text("\n".join([",".join(["n", *good]), *lines]))
+    load(database, file, as_history=False, into="public.stays")
+    found = [row["n"] for row in query(database, "select n from public.stays order by n")]
+    wrong = sum(map(len, bad.values()))
+    assert found == [0, *range(wrong + 1, len(rows))]
+    reasons = query(database, "select reason from public.load_rejects")
+    assert len(reasons) == wrong and all("year first" in row["reason"] for row in reasons)

@@ -24,7 +24,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.database import embedded
 from runner.database.session import Database, LockHeld, QueryFailed
 from runner.errors import RunnerError
 from runner.project.manifest import load as manifest
@@ -33,7 +32,9 @@ from runner.setup import load_csv as loading
 from runner.setup import schema
 from runner.setup.load_csv import Loaded, load
 from tests.support import PROJECT, ingest, query, scalar
-from tests.support.commands import assert_refused, command, environ, wait_until
+from tests.support.commands import assert_refused, command, environ
+from tests.support.throwaway import ThrowawayServer
+from tests.support.waiting import wait_for
 
 COLUMNS = (
     "event_time",
@@ -554,13 +555,13 @@ def test_a_signal_during_the_last_statement_leaves_nothing(
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            wait_until(
+            wait_for(
                 database,
                 "select exists (select from pg_stat_activity where wait_event_type = 'Lock'"
                 " and datname = current_database() and query ~ 'insert into public.event_stream')",
             )
             process.send_signal(number)
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "interrupted" in said
     assert_no_trace(database)
@@ -613,7 +614,7 @@ def small_disk() -> Iterator[Database]:
         shutil.rmtree(folder)
         pytest.skip("tmpfs cannot be mounted here")
     try:
-        server = embedded.Server(folder / "data", embedded.TEST).child()
+        server = ThrowawayServer(folder / "data").start()
         space = disk / "space"
         space.mkdir()
         shutil.chown(space, (folder / "data").stat().st_uid)
@@ -691,6 +692,7 @@ def stored(database: Database) -> Counter[Row]:
     return Counter(tuple(row[name] for name in COLUMNS) for row in rows)
 
 
+@pytest.mark.slow
 def test_200_000_lines_are_what_plain_python_reads(database: Database, file: Path) -> None:
     """The oracle is the csv module. Bad lines stand at random and around the ends of blocks."""
     chance = random.Random(7)
@@ -847,15 +849,31 @@ CONTENT = st.lists(
 ).map(lambda lines: b"".join(line + end for line, end in lines))
 
 
-@settings(
-    max_examples=int(os.environ.get("LOAD_EXAMPLES", "150")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+FEW = settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(content=CONTENT, block=st.sampled_from([1, 7, 40, 1000]))
+MANY = settings(FEW, max_examples=150)
+BLOCKS = st.sampled_from([1, 7, 40, 1000])
+
+
+@FEW
+@given(content=CONTENT, block=BLOCKS)
 def test_every_record_is_accounted_for_exactly_once(
     database: Database, file: Path, content: bytes, block: int
 ) -> None:
+    account_for(database, file, content, block)
+
+
+@pytest.mark.slow
+@MANY
+@given(content=CONTENT, block=BLOCKS)
+def test_every_record_of_many_files_is_accounted_for_exactly_once(
+    database: Database, file: Path, content: bytes, block: int
+) -> None:
+    account_for(database, file, content, block)
+
+
+def account_for(database: Database, file: Path, content: bytes, block: int) -> None:
     """Whatever the file holds, and wherever its blocks end. The oracle is a loop over its bytes."""
     query(database, "truncate public.event_stream, public.loaded_files, public.load_rejects")
     file.write_bytes(b"event_time,user_id,miles_amount\n" + content)

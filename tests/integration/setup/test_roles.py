@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,8 +57,8 @@ FORBIDDEN = (
 )
 
 
-@pytest.fixture
-def group(database: Database) -> Iterator[str]:
+@contextlib.contextmanager
+def roles_of(database: Database) -> Iterator[str]:
     """The name of the role of this test's database, which is gone in the end."""
     name = str(scalar(database, GROUP))
     yield name
@@ -68,11 +69,18 @@ def group(database: Database) -> Iterator[str]:
 
 
 @pytest.fixture
-def reader(built: Database, group: str) -> Database:
+def group(database: Database) -> Iterator[str]:
+    with roles_of(database) as name:
+        yield name
+
+
+@pytest.fixture
+def reader(built: Database) -> Iterator[Database]:
     """A built warehouse, as the login of a tool sees it."""
-    schema.apply(built, SHIPPED, LIVE, roles=True)
-    query(built, f'create role "{group}_tool" login in role "{group}"')
-    return Database(make_conninfo(built.conninfo, user=f"{group}_tool"))
+    with roles_of(built) as group:
+        schema.apply(built, SHIPPED, LIVE, roles=True)
+        query(built, f'create role "{group}_tool" login in role "{group}"')
+        yield Database(make_conninfo(built.conninfo, user=f"{group}_tool"))
 
 
 def reports(database: Database) -> list[str]:

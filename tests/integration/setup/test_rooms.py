@@ -12,8 +12,7 @@ from runner.database.session import Database
 from tests.support import earn, insert_events, scalar
 from tests.support.commands import Installed
 
-ROOMS = ("pages", "testing", "setup", "torture", "ingest/foreign")
-EMBEDDED = ("binaries", "embedded")
+ROOMS = ("pages", "testing", "setup", "torture", "ingest/foreign", "database/embedded")
 
 
 @pytest.fixture
@@ -23,13 +22,10 @@ def core(site: Path, tmp_path: Path, database: Database) -> Installed:
     shutil.copytree(site, copy)
     for room in ROOMS:
         shutil.rmtree(copy / "runner" / room)
-    for part in (copy / "runner" / "database").iterdir():
-        if part.stem in EMBEDDED:
-            part.unlink() if part.is_file() else shutil.rmtree(part)
     return Installed(copy, database)
 
 
-@pytest.mark.parametrize("also", [(), ("cli/rooms",)])
+@pytest.mark.parametrize("also", [("cli/rooms",), pytest.param((), marks=pytest.mark.slow)])
 def test_without_its_rooms_the_core_ingests_builds_plans_and_tells_its_status(
     core: Installed, project: Path, no_margin: None, also: tuple[str, ...]
 ) -> None:

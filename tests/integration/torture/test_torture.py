@@ -20,10 +20,14 @@ from runner.torture.faults import Plan
 from runner.torture.run import scratch, torture
 from tests.support import PROJECT, query
 from tests.support.commands import assert_refused, command, environ
+from tests.support.waiting import wait_until
 
 BOUND = "least(started.moment, active.xact_start) - interval '1 second'"
 HORIZON = "now_here.horizon::text::numeric as horizon"
 NO_HORIZON = "now_here.horizon::text::numeric + age(now_here.horizon::xid) as horizon"
+
+# On a busy machine few seconds may be too few for any row to be lost, or any victim to be found.
+LONGER = ("4", "15", "60")
 
 
 @pytest.fixture
@@ -49,18 +53,21 @@ def project_with_clock(folder: Path, *changes: tuple[str, str]) -> Path:
 
 @pytest.mark.slow
 def test_our_protocol_loses_nothing_where_the_naive_ones_do(server: Database) -> None:
-    done = command("torture", "--seconds", "7", "--seed", "4", "--json", database=server)
-    verdict = json.loads(done.stdout)
-    assert done.returncode == 0, done.stdout
-    assert verdict["is_kept"]
+    for seconds in LONGER:
+        done = command("torture", "--seconds", seconds, "--seed", "4", "--json", database=server)
+        verdict = json.loads(done.stdout)
+        assert done.returncode == 0, done.stdout
+        assert verdict["is_kept"]
+        assert verdict["errors"] == {}
+        for ours in verdict["ours"].values():
+            assert ours["ledger"]["overlaps"] == 0
+            assert ours["ledger"]["gaps"] == 0
+        if verdict["is_telling"] and verdict["kills"] > 0:
+            break
     assert verdict["is_telling"]
-    assert verdict["errors"] == {}
     assert verdict["kills"] > 0
     assert all(naive["missing"] > 0 for naive in verdict["naive"].values())
-    for ours in verdict["ours"].values():
-        assert ours["ledger"]["windows"] > 5
-        assert ours["ledger"]["overlaps"] == 0
-        assert ours["ledger"]["gaps"] == 0
+    assert all(ours["ledger"]["windows"] > 5 for ours in verdict["ours"].values())
 
 
 @pytest.mark.slow
@@ -68,8 +75,12 @@ def test_a_horizon_that_forgets_open_transactions_is_found_out(
     server: Database, tmp_path: Path
 ) -> None:
     broken = project_with_clock(tmp_path, (HORIZON, NO_HORIZON))
-    with scratch(server) as database:
-        verdict = torture(database, broken, Plan(3, 8, 3, seed=2), lambda progress: None)
+    for seconds in LONGER:
+        with scratch(server) as database:
+            plan = Plan(int(seconds), 8, 3, seed=2)
+            verdict = torture(database, broken, plan, lambda progress: None)
+        if not verdict.is_kept:
+            break
     assert not verdict.is_kept
     assert not all(ours.unswept.is_exact for ours in verdict.ours.values())
     assert verdict.broken
@@ -81,7 +92,10 @@ def test_a_protocol_that_reads_up_to_now_exits_1_and_tells_rows_and_runs(
     server: Database, tmp_path: Path
 ) -> None:
     broken = project_with_clock(tmp_path, (BOUND, "started.moment"), (HORIZON, NO_HORIZON))
-    done = command("torture", "--seconds", "3", database=server, project=broken)
+    for seconds in LONGER:
+        done = command("torture", "--seconds", seconds, database=server, project=broken)
+        if done.returncode:
+            break
     assert done.returncode == 1
     assert "milepost BROKE its promise" in done.stdout
     assert re.search(r"^(upsert|append) +\d+ .* \[\d+\]$", done.stdout, re.MULTILINE)
@@ -93,7 +107,7 @@ def test_a_protocol_that_reads_up_to_now_exits_1_and_tells_rows_and_runs(
 
 def test_an_interrupted_torture_drops_its_database(server: Database) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "runner", "torture", "--seconds", "60"],
+        [sys.executable, "-m", "runner", "torture", "--seconds", "300"],
         cwd=PROJECT,
         env=environ(server),
         stdout=subprocess.PIPE,
@@ -101,12 +115,10 @@ def test_an_interrupted_torture_drops_its_database(server: Database) -> None:
         text=True,
     ) as process:
         name = f"milepost_torture_{process.pid}"
-        deadline = time.monotonic() + 20
-        while name not in databases(server) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: name in databases(server), name)
         time.sleep(1)  # now everybody is at work
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert name not in databases(server)

@@ -34,6 +34,7 @@ def test_each_thing_that_is_used_has_its_hash(project: Path) -> None:
         "its SQL",
         "its table in schema/",
         "its check",
+        "its needs",
         "variable zone",
         functions_of(LAYER),
     }

@@ -35,7 +35,7 @@ def test_whatever_need_is_forgotten_is_named(forgotten: Any) -> None:
     script, need = forgotten
     manifest = manifest_but(script.key, *(each for each in script.needs if each != need))
     # Where no script needs a replica any more, the text that names it cannot be rendered either.
-    if need.startswith("raw.") and not reads._raw_needs(manifest):
+    if need.startswith("raw.") and not manifest.raw_needs():
         return
     with pytest.raises(StartError, match=f"{script.path}: reads {need}"):
         reads.check(manifest, [manifest.scripts[script.key]])

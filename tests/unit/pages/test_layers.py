@@ -7,8 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.pages.docs.layers import layers
-from runner.project.lineage import reduced
+from runner.pages.docs.layers import layers, reduced
 
 NAMES = [f"table_{number}" for number in range(14)]
 GRAPHS = st.sets(st.sampled_from(list(combinations(NAMES, 2))), max_size=40)

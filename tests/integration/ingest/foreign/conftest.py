@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from runner.database.embedded import WATCHDOG
 from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
@@ -34,6 +33,7 @@ from tests.integration.ingest.foreign.servers import (
 )
 from tests.support import PROJECT
 from tests.support.commands import command
+from tests.support.throwaway import WATCHDOG
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from runner.database.embedded import WATCHDOG
 from tests.support.commands import command
+from tests.support.throwaway import WATCHDOG
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
 MYSQL_FDW = Path("/usr/share/postgresql/15/extension/mysql_fdw.control")

@@ -175,3 +175,51 @@ def test_files_of_one_name_from_several_folders_are_all_usable(
         for replica in ("partners", "us_partners", "eu_2026_partners")
     }
     assert found == {"partners": "eu", "us_partners": "us", "eu_2026_partners": "eu.2026"}
+
+
+BAD = ("05/01/2026", "13/01/2026", "today", "now", "epoch", "26-01-05", "2026-02-30", "Jan 5 2026")
+
+
+def test_a_cursor_is_not_guessed_and_what_is_written_otherwise_is_told(
+    database: Database, file: Path
+) -> None:
+    good = "1,Acme,1,2026-01-01T08:00:00Z\n2,Empty,2,\n3,Berlin,3,2026-01-02 09:00+02\n"
+    bad = "".join(f"{n},Bad,1,{text}\n" for n, text in enumerate(BAD, 10))
+    file.write_text(HEADER + good + bad)
+    add(database, file)
+    for _ in range(3):  # told once
+        done = command("ingest", "partners", "--sweep", database=database)
+        assert done.returncode == 0, done.stderr
+    assert [row[0] for row in rows(database)] == [1, 2, 3]
+    found = query(
+        database,
+        "select (source_row ->> 'partner_id')::int as n, reason from orchestrator.rejected_rows"
+        " where resolved_run_id is null order by 1",
+    )
+    assert [row["n"] for row in found] == list(range(10, 10 + len(BAD)))
+    assert all("updated_at is not a time written year first" in row["reason"] for row in found)
+    assert f"{len(BAD)} rows wait" in command("status", database=database).stdout
+    file.write_text(HEADER + good + bad.replace("today", "2026-01-06"))
+    assert command("ingest", "partners", "--sweep", database=database).returncode == 0
+    assert [row[0] for row in rows(database)] == [1, 2, 3, 12]
+    assert f"{len(BAD) - 1} rows wait" in command("status", database=database).stdout
+
+
+def test_a_file_of_nothing_but_other_dates_is_refused(database: Database, file: Path) -> None:
+    lines = "".join(f"{n},Acme,1,13/01/2026\n" for n in range(40))
+    file.write_text(HEADER + lines)
+    add(database, file)
+    done = command("ingest", "partners", database=database)
+    assert_refused(done, 1, "40 of 40 rows", "updated_at is not a time written year first")
+    query(database, "update orchestrator.pipeline_definitions set max_rejected_share = 1"
+          " where pipeline_name = 'partners' returning 1")  # fmt: skip
+    assert command("ingest", "partners", database=database).returncode == 0
+
+
+def test_an_offset_beside_a_time_zone_is_told(database: Database, file: Path) -> None:
+    file.write_text(HEADER + "1,A,1,2026-07-01 08:00:00\n2,B,1,2026-07-01T08:00:00+00:00\n")
+    add(database, file, "--timezone", "Europe/Berlin")
+    ingest(database, "partners")
+    assert [row[0] for row in rows(database)] == [1]
+    [found] = query(database, "select reason from orchestrator.rejected_rows")
+    assert "without an offset" in found["reason"]

@@ -1,0 +1,150 @@
+"""Command lines in processes that need not import anything.
+
+A server, started once for each worker of the tests, has imported the command line and parsed the
+scripts that ship. For each command line it forks a process, which goes on as `python -m runner`
+does. That saves most of the time of a short command.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+STATUS_BYTES = 4
+
+
+def run(
+    arguments: list[str], folder: Path, environment: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run` does, with nothing on standard input."""
+    request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+    ours, theirs = socket.socketpair()
+    with ours, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        with theirs:
+            handed = [theirs.fileno(), output.fileno(), errors.fileno()]
+            socket.send_fds(_server(), [json.dumps(request).encode()], handed)
+        ours.settimeout(timeout)
+        pid = int.from_bytes(ours.recv(STATUS_BYTES), "big")
+        try:
+            code = int.from_bytes(ours.recv(STATUS_BYTES), "big", signed=True)
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        said = [_read(file) for file in (output, errors)]
+    return subprocess.CompletedProcess(arguments, code, *said)
+
+
+def _read(file: Any) -> str:
+    file.seek(0)
+    return str(file.read().decode())
+
+
+@cache
+def _server() -> socket.socket:
+    """Start the server; it ends when this process does, and closes its end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.forking", str(theirs.fileno())],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # no terminal, whoever runs the tests
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+    atexit.register(_stop, process, ours)
+    return ours
+
+
+def _stop(process: subprocess.Popen[bytes], server: socket.socket) -> None:
+    server.close()
+    process.wait()
+
+
+def _warm_up() -> None:
+    from runner.build import reads
+    from runner.cli import commands, rooms
+    from runner.project.manifest import load
+
+    for package in (commands, rooms):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    manifest = load(PROJECT)
+    reads.check(manifest, manifest.scripts.values())
+    gc.freeze()  # what the collector does not touch stays shared
+
+
+def _serve(asked: socket.socket) -> dict[str, Any] | None:
+    """Fork for each request; returns the request in the new process, None when all is done."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
+    while True:
+        message, handed, *_ = socket.recv_fds(asked, 2**20, 3)
+        if not message:
+            return None
+        if os.fork() == 0:
+            asked.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _wait_in_between(*handed)
+            return dict(json.loads(message))
+        for number in handed:
+            os.close(number)
+
+
+def _wait_in_between(answer: int, output: int, errors: int) -> None:
+    """Return in a child with these streams; its parent says how that ended."""
+    pid = os.fork()
+    if pid:
+        os.write(answer, pid.to_bytes(STATUS_BYTES, "big"))
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.write(answer, code.to_bytes(STATUS_BYTES, "big", signed=True))
+        os._exit(0)
+    os.close(answer)
+    for number, stream in ((output, 1), (errors, 2)):
+        os.dup2(number, stream)
+        os.close(number)
+
+
+def _become(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    """Be `python -m runner` in that folder and environment."""
+    from runner.__main__ import __file__ as program
+    from runner.__main__ import main
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    sys.path[0] = folder
+    sys.argv = [program, *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        # To take all modules apart again costs more than the command. Any other end is no code.
+        if isinstance(end.code, int):
+            atexit._run_exitfuncs()
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(end.code)
+        raise
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as asked_of_us:
+        _warm_up()
+        request = _serve(asked_of_us)
+    if request:
+        _become(**request)
