@@ -1,7 +1,8 @@
 -- Runs
 -- Question: What ran last, and how did it end?
 -- Meaning:  The last twenty windows of ingestion and builds; a build's scripts are in its time and
---           rows. What failed or was rolled back has changed nothing that readers see.
+--           rows. What failed or was rolled back has changed nothing that readers see; why it did
+--           may show a row, so it is not here: runner runs show RUN.
 -- Columns:
 --     run_id: Run
 --     kind: Kind, text
@@ -10,7 +11,7 @@
 --     started_at: Started (UTC), time
 --     elapsed_seconds: Seconds, decimal, bar
 --     rows_written: Rows written, number
---     error: Error, text
+--     sqlstate: Error class, text
 
 select
     runs.run_id,
@@ -22,7 +23,7 @@ select
     coalesce(runs.rows_inserted, 0)
     + coalesce(runs.rows_updated, 0)
     + coalesce(runs.rows_deleted, 0) as rows_written,
-    left(runs.error, 160) as error
+    runs.sqlstate
 from reporting.pipeline_runs as runs
 where runs.kind != 'script' and runs.status != 'running'
 order by runs.run_id desc

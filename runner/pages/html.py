@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -59,14 +60,20 @@ def _finalize(value: Any) -> Any:
 
 
 def put(file: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file, and put it in its place once all of it is written."""
+    """Write a file, and put it in its place once all of it is written. A new file gets `mode`, one
+    that is there keeps its own.
+    """
+    if file.is_symlink():
+        raise RunnerError(f"{file} is a symbolic link", "name the file itself")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
-        ) as fresh:
-            fresh.write(text)
-        os.chmod(fresh.name, mode)
-        os.replace(fresh.name, file)
+        number, fresh = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with open(number, "w", encoding="utf-8") as writing:
+                writing.write(text)
+            os.chmod(fresh, stat.S_IMODE(file.stat().st_mode) if file.exists() else mode)
+            os.replace(fresh, file)
+        except BaseException:
+            os.unlink(fresh)
+            raise
     except OSError as error:
         raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

@@ -20,12 +20,18 @@ from runner.pages.dashboard.serve import serve as serve_page
     metavar="FILE",
     help="File to write.",
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["600", "640", "644"]),
+    default="640",
+    help="Who may read a new file: you, your group or everybody. One that is there keeps its mode.",
+)
 @click.option("--check", is_flag=True, help="Check every card instead, and write nothing.")
 @click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1, updated by every build.")
 @number_option(
     "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 takes a free one."
 )
-def command(here: Workspace, file: Path, check: bool, serve: bool, port: int) -> None:
+def command(here: Workspace, file: Path, mode: str, check: bool, serve: bool, port: int) -> None:
     """Write the reports as one HTML page, or serve it.
 
     The page shows the cards in dashboard/ and needs neither a server nor a network.
@@ -46,5 +52,5 @@ def command(here: Workspace, file: Path, check: bool, serve: bool, port: int) ->
             lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
         )
     else:
-        write(here.database(), here.folder, file)
+        write(here.database(), here.folder, file, int(mode, 8))
         output.say(f"dashboard: {file.absolute().as_uri()}")

@@ -71,9 +71,9 @@ def render(database: Database, project: Path) -> str:
     return page(read(database, project), datetime.now(UTC))
 
 
-def write(database: Database, project: Path, file: Path) -> None:
-    """Write the page, readable by owner and group: it holds figures."""
-    put(file, render(database, project), mode=0o640)
+def write(database: Database, project: Path, file: Path, mode: int = 0o640) -> None:
+    """Write the page; a new one is readable by owner and group, as it holds figures."""
+    put(file, render(database, project), mode)
 
 
 def _described(result: Result) -> Mapping[str, Any]:

@@ -221,6 +221,7 @@ def test_a_query_that_fails_is_told_with_its_line(database: Database, single: Pa
 
 def test_the_file_is_private_and_written_whole(database: Database, tmp_path: Path) -> None:
     file = tmp_path / "pages" / "report.html"
+    file.parent.mkdir()
     write(database, PROJECT, file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert [path.name for path in file.parent.iterdir()] == ["report.html"]

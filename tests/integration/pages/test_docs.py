@@ -216,6 +216,7 @@ def _spoil(database: Database) -> None:
 
 
 def test_docs_writes_what_the_endings_say(built: Database, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
     files = [tmp_path / "new" / name for name in ("page.html", "schema.dbml")]
     done = command("docs", *(f"--output={file}" for file in files), database=built)
     assert done.returncode == 0, done.stderr
