@@ -69,7 +69,14 @@ def first(database: Database, target: str = "live", jobs: int = 2, **more: Any) 
 
 
 def oids(database: Database, prefix: str = "") -> dict[str, int]:
-    return {table: scalar(database, OID, table=prefix + table) for table in TABLES}
+    rows = query(
+        database,
+        "select name, (%(prefix)s::text || name)::regclass::oid as oid"
+        " from unnest(%(tables)s::text[]) as names (name)",
+        prefix=prefix,
+        tables=TABLES,
+    )
+    return {row["name"]: row["oid"] for row in rows}
 
 
 def scratch_schemas(database: Database) -> int:
@@ -77,7 +84,8 @@ def scratch_schemas(database: Database) -> int:
 
 
 def rows_of(database: Database) -> int:
-    return sum(scalar(database, f"select count(*) from {table}") for table in TABLES)
+    counts = " + ".join(f"(select count(*) from {table})" for table in TABLES)
+    return int(scalar(database, f"select {counts}"))
 
 
 @pytest.mark.parametrize("jobs", [2, pytest.param(5, marks=pytest.mark.slow)])
