@@ -143,7 +143,8 @@ comment on column orchestrator.pipeline_definitions.data_fail_after is
 'Age of the newest row at which reporting.freshness says stale; null: never.';
 comment on column orchestrator.pipeline_definitions.quiet_gaps is
 'How many times the usual gap may pass without a new row before reporting.freshness says late; '
-'null: any number. The usual gap is the longest between two runs that brought rows, over a month.';
+'null: any number. The usual gap is the longest between two runs that brought rows, over a month; at first, between '
+'days with rows of the first load.';
 
 comment on column orchestrator.pipeline_definitions.on_column_drop is
 'What a run does when the source dropped a column that scripts read: fail before anything changes, '
@@ -232,6 +233,7 @@ create table if not exists orchestrator.runs (
     search_elapsed interval,
     newest_event timestamptz,
     newest_arrival timestamptz,
+    day_gap interval,
     rows_left bigint,
     sqlstate text,
     error text,
@@ -285,6 +287,7 @@ add column if not exists horizon_chain text,
 add column if not exists search_elapsed interval,
 add column if not exists newest_event timestamptz,
 add column if not exists newest_arrival timestamptz,
+add column if not exists day_gap interval,
 add column if not exists rows_left bigint,
 add column if not exists build_mode text
 constraint build_mode_is_known check (build_mode in ('full', 'incremental'));
@@ -336,6 +339,9 @@ comment on column orchestrator.runs.newest_event is
 'was read.';
 comment on column orchestrator.runs.newest_arrival is
 'The newest cursor among them, likewise.';
+comment on column orchestrator.runs.day_gap is
+'The longest time between days with rows, in the 30 days before the newest of them; only of windows '
+'of a first load that span a week.';
 comment on column orchestrator.runs.rows_left is
 'Rows of the replica that a reconcile no longer found in the source, and left in place.';
 comment on column orchestrator.runs.sqlstate is 'The error class of PostgreSQL, for a failed run.';
@@ -722,23 +728,35 @@ with ingested as (
         read.newest_event,
         read.newest_arrival,
         coalesce(read.newest_event, read.newest_arrival) as newest_row,
-        (
-            select max(arrivals.gap)
-            from (
-                select
-                    runs.newest_arrival,
-                    runs.newest_arrival
-                    - lag(runs.newest_arrival) over (order by runs.newest_arrival) as gap
+        coalesce(
+            (
+                select max(arrivals.gap)
+                from (
+                    select
+                        runs.newest_arrival,
+                        runs.newest_arrival
+                        - lag(runs.newest_arrival) over (order by runs.newest_arrival) as gap
+                    from orchestrator.runs as runs
+                    where
+                        runs.pipeline_id = pipelines.pipeline_id
+                        and runs.status = 'succeeded'
+                        and runs.newest_arrival > read.newest_arrival - interval '30 days'
+                ) as arrivals
+                having
+                    count(*) filter (where arrivals.gap > interval '0') >= 5
+                    and max(arrivals.newest_arrival) - min(arrivals.newest_arrival)
+                    >= interval '7 days'
+            ),
+            (
+                select runs.day_gap
                 from orchestrator.runs as runs
                 where
                     runs.pipeline_id = pipelines.pipeline_id
                     and runs.status = 'succeeded'
-                    and runs.newest_arrival > read.newest_arrival - interval '30 days'
-            ) as arrivals
-            having
-                count(*) filter (where arrivals.gap > interval '0') >= 5
-                and max(arrivals.newest_arrival) - min(arrivals.newest_arrival)
-                >= interval '7 days'
+                    and runs.day_gap is not null
+                order by runs.run_id desc
+                limit 1
+            )
         ) as usual_gap
     from orchestrator.pipeline_definitions as pipelines
     cross join lateral (
@@ -819,7 +837,8 @@ comment on column orchestrator.pipeline_freshness.newest_arrival is
 'When the newest such row was written, by its cursor.';
 comment on column orchestrator.pipeline_freshness.usual_gap is
 'The longest time between the newest rows of two runs in the 30 days before the newest row of all; '
-'null where fewer than five gaps in seven days are known.';
+'where fewer than five gaps in seven days are known, that between days with rows of the first load; '
+'null where that is not known either.';
 comment on column orchestrator.pipeline_freshness.status is
 'The worse of the next two.';
 comment on column orchestrator.pipeline_freshness.runner_status is

@@ -54,6 +54,7 @@ set
     search_elapsed = make_interval(secs => %(search_seconds)s),
     newest_event = %(newest_event)s,
     newest_arrival = %(newest_arrival)s,
+    day_gap = %(day_gap)s,
     rows_left = %(rows_left)s
 where
     runs.run_id = %(run_id)s
