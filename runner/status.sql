@@ -426,8 +426,8 @@ where pipelines.is_enabled or pipelines.replica = any(%(needed)s)
 order by pipelines.pipeline_id
 
 -- unknown_gaps --
--- Pipelines that scripts need and that could fall silent unnoticed: no limit is set, and no usual gap
--- is known yet.
+-- Pipelines that scripts need and that could fall silent unnoticed: no limit is set, and no usual
+-- gap is known yet.
 select pipelines.pipeline_name as pipeline
 from orchestrator.pipeline_freshness as pipelines
 inner join orchestrator.pipeline_definitions as definitions

@@ -4,13 +4,14 @@
 select
     to_regclass('orchestrator.runs') is not null as has_any,
     to_regclass('orchestrator.pipeline_freshness') is not null
+    and to_regclass('orchestrator.loaded_files') is not null
     and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null
     and exists (
         select
         from pg_attribute as attributes
         where
             attributes.attrelid = to_regclass('orchestrator.runs')
-            and attributes.attname = 'build_mode'
+            and attributes.attname = 'day_gap'
     ) as has_newest
 
 -- begin_run --
