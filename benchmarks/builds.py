@@ -41,6 +41,8 @@ LIMITS = {
     ("first build", 1_000_000): 32.0,
     ("typical delta", 1_000_000): 1.5,
     ("typical delta", 10_000_000): 2.5,
+    ("typical delta, models fitted anew", 1_000_000): 1.5,
+    ("typical delta, models fitted anew", 10_000_000): 2.5,
     ("harsh delta", 1_000_000): 4.0,
     ("one late event", 1_000_000): 0.6,
     ("one late event", 10_000_000): 0.6,
@@ -55,6 +57,7 @@ COLUMNS = (
     "event_time, user_id, event_type, transaction_category, miles_amount, platform, utm_source,"
     " country"
 )
+TYPICAL_LATE = "1 + rank % 3"
 # What 2,500 users did in the last weeks, four events each, they do again on the next day; one in
 # sixty as somebody new, one in a hundred up to three days late. They have about 100 events each at
 # any number of rows, so that only the history of the others grows. `created_at` is now, so the next
@@ -79,12 +82,14 @@ TYPICAL = f"""
     )
     select
         day + interval '1 day' + (event_time - date_trunc('day', event_time))
-        - case when place = 1 and rank % 25 = 0 then 1 + rank % 3 else 0 end * interval '1 day',
+        - case when place = 1 and rank % 25 = 0 then {TYPICAL_LATE} else 0 end * interval '1 day',
         case when rank % 60 = 0 then day::date || '_' || rank else user_id end, event_type,
         transaction_category, miles_amount, platform, utm_source, country
     from recent
     where place <= 4
 """
+# Late by a month and more, as at the begin of a month by some days: models are fitted anew.
+REFIT = TYPICAL.replace(TYPICAL_LATE, "40 + rank % 3")
 # Ten thousand events drawn from all of history happen again on the next day: most users change.
 HARSH = f"""
     insert into public.event_stream ({COLUMNS})
@@ -114,6 +119,7 @@ CHANGED = f"""
 """
 DELTAS = {
     "typical delta": TYPICAL,
+    "typical delta, models fitted anew": REFIT,
     "harsh delta": HARSH,
     "one late event": LATE,
     "one changed event": CHANGED,
@@ -133,9 +139,11 @@ class Builds:
             f" where pipeline_name = '{EVENTS}'",
             "drop table warehouse.raw_event_stream cascade",
         )
-        # Until two months ago: what comes lies behind it and not in the future.
+        # Until two months ago: what comes lies behind it and not in the future. In the middle of a
+        # month: figures must not depend on today's date, and at its begin late events reach into
+        # what the models were fitted on.
         end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        end -= timedelta(days=60)
+        end = (end - timedelta(days=60)).replace(day=15)
         self.days = 180 if rows <= 1_000_000 else 365
         seed(self.database, PROJECT, Demo(rows, rows // 100, self.days, 1, end, False))
         server.run("vacuum analyze public.event_stream")

@@ -10,8 +10,8 @@ with reported as (
 ),
 
 recommended as (
-    select count(distinct recommendations.user_id) as users
-    from {{ warehouse }}.agg_category_recommendations as recommendations
+    select count(*) as users
+    from (select distinct user_id from {{ warehouse }}.agg_category_recommendations) as users
 )
 
 select

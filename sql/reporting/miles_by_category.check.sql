@@ -9,7 +9,12 @@ with reported as (
         sum(miles) filter (where direction = 'redeemed') as miles_redeemed,
         sum(transactions) as transactions
     from {{ reporting }}.miles_by_category
-    where grain = 'day'
+    where
+        grain = 'day'
+        {{ incremental }} and period_start in (
+        {{ incremental }}     select event_date
+        {{ incremental }}     from {{ warehouse }}.changed_user_days
+        {{ incremental }} )
     group by period_start, slice, slice_value
 )
 

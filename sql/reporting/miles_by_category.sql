@@ -48,10 +48,9 @@ changed as (
 
 gone as (
     delete from {{ this }} as report
-    {{ incremental }} using changed
-    {{ incremental }} where report.grain = changed.grain
-    {{ incremental }}     and report.period_start = changed.period_start
-    {{ incremental }}     and report.transaction_category = changed.transaction_category
+    {{ incremental }} where (grain, period_start, transaction_category) in (
+    {{ incremental }}     select grain, period_start, transaction_category from changed
+    {{ incremental }} )
     returning report.grain
 )
 
@@ -67,10 +66,6 @@ select
     {{ warehouse }}.next_period(categories.grain, categories.period_start)
     <= data.last_day as is_complete
 from {{ warehouse }}.agg_category_periods as categories
-{{ incremental }} inner join changed
-{{ incremental }}     on changed.grain = categories.grain
-{{ incremental }}     and changed.period_start = categories.period_start
-{{ incremental }}     and changed.transaction_category = categories.transaction_category
 cross join data
 cross join lateral (
     values
@@ -79,5 +74,8 @@ cross join lateral (
 ) as directions (direction, miles, transactions, users)
 where
     directions.transactions > 0
+    {{ incremental }} and (categories.grain, categories.period_start, transaction_category) in (
+    {{ incremental }}     select grain, period_start, transaction_category from changed
+    {{ incremental }} )
     -- The old rows must be out before the new ones go in: counting them makes it so.
     and (select count(*) from gone) >= 0;

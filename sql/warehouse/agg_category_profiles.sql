@@ -1,6 +1,6 @@
 -- warehouse.agg_category_profiles
 -- Grain: one row per category (transaction_category).
--- Rerun: whole; linear in users.
+-- Rerun: whole; as many rows as categories. Users are counted already, by how much they use one.
 -- Why:   what kind of category it is, by rules that a person can argue with. There are no clusters
 --        as there are of users: groups found among a few dozen categories would be noise. The trend
 --        is that of the share, as all categories grow while the app does.
@@ -16,16 +16,13 @@ with data as (
     from {{ warehouse }}.dim_dates
 ),
 
--- How many users have so many events, and how many have no more than that: far fewer rows than
--- users, so nothing large is sorted.
+-- How many users have so many events, and how many have no more than that.
 counts as (
     select
-        transaction_category, events,
-        count(*) as users,
-        sum(count(*)) over (partition by transaction_category order by events) as users_so_far,
-        sum(count(*)) over (partition by transaction_category) as all_users
-    from {{ warehouse }}.agg_user_categories
-    group by transaction_category, events
+        transaction_category, events, users,
+        sum(users) over (partition by transaction_category order by events) as users_so_far,
+        sum(users) over (partition by transaction_category) as all_users
+    from {{ warehouse }}.agg_category_usage
 ),
 
 -- The median is the mean of the two middle values, or of one that is both.

@@ -9,6 +9,7 @@ delete from {{ this }} as fact
 {{ incremental }} where fact.user_id = changed.user_id
 {{ incremental }}     and fact.event_date = changed.event_date
 {{ incremental }}     and fact.event_id = changed.event_id
+{{ incremental }}     and (has_been_there or fact_table = 'fact_miles_redeemed')
 ;
 
 insert into {{ this }} (
@@ -25,5 +26,7 @@ from {{ warehouse }}.classified_events as events
 {{ incremental }}     on changed.event_id = events.event_id
 {{ incremental }}     and changed.event_date = events.event_date
 {{ incremental }}     and changed.user_id = events.user_id
-where events.fact_table = 'fact_miles_redeemed'
+where
+    events.fact_table = 'fact_miles_redeemed'
+    {{ incremental }} and changed.fact_table = 'fact_miles_redeemed'
 order by events.user_id, events.event_date, events.event_id;

@@ -1,14 +1,14 @@
 -- warehouse.model_category_similarities
 -- Grain: one row per pair of categories that share a user (transaction_category, similar_category).
--- Rerun: whole; only if the sample is another one than the model was fitted on.
+-- Rerun: whole; only if the sample used other categories, or others did, than when it was fitted.
 -- Why:   categories are alike if the same users use both, and use them much: the cosine of their
 --        affinities. No name says so: who has an unknown category is in none that could be offered.
 
 delete from {{ this }}
 where
     fitted_on is distinct from (
-        select md5(string_agg(to_jsonb(sample)::text, ' ' order by user_id collate "C"))
-        from {{ warehouse }}.model_sample as sample
+        select md5(string_agg(user_id || category_events, ' ' order by user_id collate "C"))
+        from {{ warehouse }}.model_sample
     );
 
 insert into {{ this }} (
@@ -50,8 +50,8 @@ select
     pairs.users,
     trim_scale(round(pairs.product / sqrt(squares.square * others.square), 6)) as similarity,
     (
-        select md5(string_agg(to_jsonb(sample)::text, ' ' order by user_id collate "C"))
-        from {{ warehouse }}.model_sample as sample
+        select md5(string_agg(user_id || category_events, ' ' order by user_id collate "C"))
+        from {{ warehouse }}.model_sample
     ) as fitted_on
 from pairs
 inner join squares on squares.transaction_category = pairs.transaction_category

@@ -522,8 +522,8 @@ GUARDS: dict[str, Guard] = {
     "who is counted already": (
         lambda bench: bench.script(
             "warehouse/agg_user_category_daily",
-            "event_date between span_start and span_end",
-            "event_date >= first_changed_day",
+            "where event_date between span_start and span_end",
+            "where days.user_id is not null",
         ),
         two_days_of_a_week,
     ),

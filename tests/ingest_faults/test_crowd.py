@@ -13,13 +13,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from runner.database.embedded import FAST, Server
 from runner.database.session import Database, LockHeld
 from runner.errors import RunnerError
 from runner.ingest.pipeline import IngestionPipeline
-from tests.conftest import load_schema
 from tests.ingest_faults.arena import Arena
 from tests.ingest_faults.test_odd_values import MODES
 from tests.support import (
@@ -29,6 +27,7 @@ from tests.support import (
     assert_reports_equal_oracle,
     rebuild,
 )
+from tests.support.databases import apply_schema
 
 # Together.
 
@@ -243,7 +242,7 @@ def jump_to(server: Server, arena: Arena, epoch: int, xid: int) -> None:
 def test_horizons_hold_through_the_wraparound_of_transaction_numbers(
     cluster: Server, mode: str
 ) -> None:
-    load_schema(**conninfo_to_dict(cluster.uri))
+    apply_schema(Database(cluster.uri))
     with arena_on(cluster) as arena:
         arena.make(mode)
         for epoch, xid in JUMPS:
@@ -262,7 +261,7 @@ def test_horizons_hold_through_the_wraparound_of_transaction_numbers(
 
 @pytest.mark.slow
 def test_a_horizon_from_before_the_wraparound_is_too_old(cluster: Server) -> None:
-    load_schema(**conninfo_to_dict(cluster.uri))
+    apply_schema(Database(cluster.uri))
     with arena_on(cluster) as arena:
         arena.make("append")
         arena.insert("2025-12-31 12:00:00+00")
@@ -280,7 +279,7 @@ def test_a_dump_restored_into_another_cluster_is_compared_in_full(
     cluster: Server, open_folder: Path, mode: str
 ) -> None:
     """Numbers of transactions begin anew there, below those that the ledger knows."""
-    load_schema(**conninfo_to_dict(cluster.uri))
+    apply_schema(Database(cluster.uri))
     with arena_on(cluster) as arena:
         arena.make(mode, has_clock=False)
         arena.run_text(

@@ -19,10 +19,10 @@ import pytest
 from runner.database.embedded import FAST, Server
 from runner.database.session import Database
 from runner.errors import RunnerError
-from tests.conftest import load_schema
 from tests.ingest_faults.arena import Arena
 from tests.ingest_faults.death import Boundary, terminate, watched
 from tests.support import PROJECT
+from tests.support.databases import apply_schema
 
 MOST_STATEMENTS = 1000
 # A method of IngestionPipeline and its arguments.
@@ -429,7 +429,7 @@ def test_a_server_that_stops_at_once_before_any_statement_keeps_all_of_a_run_or_
     monkeypatch.setattr("runner.database.retry.FIRST_DELAY_SECONDS", 0.05)
     server = Server(open_folder / "data", FAST).start()
     try:
-        load_schema(**psycopg.conninfo.conninfo_to_dict(server.uri))
+        apply_schema(Database(server.uri))
         with psycopg.connect(server.uri, autocommit=True) as connection:
             arena = Arena(Database(server.uri), connection)
 

@@ -26,7 +26,7 @@ def command(
     """Run a command line in a project, on a database, and nobody to ask."""
     environment = environ(database, **environment)
     if "PYTHONIOENCODING" not in environment:
-        return forking.run([*arguments], project, environment, timeout=120)
+        return forking.run([*arguments], project, environment, timeout=300)
     return subprocess.run(  # the interpreter asks for that one when it starts
         [sys.executable, "-m", "runner", *arguments],
         cwd=project,
@@ -34,7 +34,7 @@ def command(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

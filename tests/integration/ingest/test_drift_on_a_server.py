@@ -261,6 +261,7 @@ def test_the_transaction_that_widens_sees_the_rows_that_were_there(database: Dat
 def test_an_ingest_follows_its_source_fills_the_new_column_and_says_so(database: Database) -> None:
     insert_events(database, [{"event_time": "2026-01-01", "user_id": "one"}])
     run_all(database)
+    query(database, "update orchestrator.pipeline_definitions set on_column_drop = 'follow'")
     query(database, "alter table public.event_stream add column app_version text default '1.0'")
     query(database, "alter table public.event_stream drop column country")
     insert_events(database, [{"event_time": "2026-01-02", "app_version": "1.1"}])

@@ -813,7 +813,8 @@ def event_by_hand(database: Database, fields: list[bytes] | None) -> Row | None:
         time, user, miles = (field.decode() for field in fields or ())
     except ValueError:
         return None
-    event_time = cast(database, time, "timestamptz")
+    # The server overlooks a quotation mark before a time; here a time begins with its year.
+    event_time = cast(database, time, "timestamptz") if time[:4].isdecimal() else None
     amount = cast(database, miles, "numeric") if miles else None
     is_wrong = event_time is None or "\0" in user or (bool(miles) and amount is None)
     if is_wrong or Decimal(amount or 0) < 0:
