@@ -58,7 +58,8 @@ def write(file: Path, lines: int, bad: int = 0, quote: str = "") -> Path:
 def loaded(server: Server, command: list[str], rows: int) -> tuple[float, float]:
     """Seconds and peak MB of a process that fills the emptied table."""
     server.run(
-        "truncate public.event_stream, public.loaded_files, public.load_rejects", "checkpoint"
+        "truncate public.event_stream, orchestrator.loaded_files, orchestrator.load_rejects",
+        "checkpoint",
     )
     cost, peak = server.command_cost(command)
     found = server.value("count(*) from public.event_stream")

@@ -45,6 +45,7 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
             session.named(f"status.{name}", target=target, needed=needed)
             for name in ("problems", "freshness", "last_builds", "check_counts")
         )
+        unknown = session.named("status.unknown_gaps", needed=needed)
         try:
             check_owner(session, manifest, Target(target))
         except StartError as error:
@@ -57,7 +58,8 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
     return Status(
         tuple(row for row in problems if row["what"] not in unneeded),
         tuple(row for row in problems if row["what"] in unneeded),
-        _rests_on([row for row in freshness if row["is_needed"]], last_builds, check_counts),
+        _rests_on([row for row in freshness if row["is_needed"]], last_builds, check_counts)
+        + _unknown_gaps([row["pipeline"] for row in unknown]),
         tuple(freshness),
         tuple(last_builds),
         tuple(check_counts),
@@ -77,3 +79,8 @@ def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[
         f" build {builds[0]['build'] if builds else 'none'}, {passed} checks passed;"
         f" rows deleted at the sources: as of the last reconcile of each, {reconciled}"
     )
+
+
+def _unknown_gaps(names: Sequence[str]) -> str:
+    """Return for which pipelines nobody would notice that rows no longer come."""
+    return f"; how often rows should come is not known of {', '.join(names)}" if names else ""

@@ -184,6 +184,31 @@ where
     ) is null
 union all
 select
+    'pipeline ' || newest.pipeline_name as what,
+    'its replica ' || newest.replica || ' was emptied since it was last loaded' as problem,
+    'run ingest' as remedy
+from newest
+inner join lateral (
+    select
+        to_regclass(string_agg(quote_ident(parts.name), '.' order by parts.place)) as replica
+    from unnest(string_to_array(newest.replica, '.')) with ordinality as parts (name, place)
+) as stored on true
+inner join lateral (
+    select (regexp_match(runs.horizon_chain, '/(\d+)/[^/]*$'))[1] as file
+    from orchestrator.runs as runs
+    where
+        runs.pipeline_id = newest.pipeline_id
+        and runs.status = 'succeeded'
+        and runs.horizon_chain is not null
+    order by runs.run_id desc
+    limit 1
+) as last_run on true
+where
+    newest.last_change is not null
+    and pg_relation_size(stored.replica) = 0
+    and last_run.file <> pg_relation_filenode(stored.replica)::text
+union all
+select
     'pipeline ' || promises.pipeline_name as what,
     'promises no more than ' || promises.guarantee || ': ' || promises.guarantee_note as problem,
     'look: pipelines show ' || promises.pipeline_name as remedy
@@ -398,6 +423,21 @@ left join lateral (
     limit 1
 ) as reconciled on true
 where pipelines.is_enabled or pipelines.replica = any(%(needed)s)
+order by pipelines.pipeline_id
+
+-- unknown_gaps --
+-- Pipelines that scripts need and that could fall silent unnoticed: no limit is set, and no usual
+-- gap is known yet.
+select pipelines.pipeline_name as pipeline
+from orchestrator.pipeline_freshness as pipelines
+inner join orchestrator.pipeline_definitions as definitions
+    on definitions.pipeline_id = pipelines.pipeline_id
+where
+    pipelines.replica = any(%(needed)s)
+    and definitions.is_enabled
+    and pipelines.usual_gap is null
+    and definitions.quiet_gaps is not null
+    and coalesce(definitions.data_warn_after, definitions.data_fail_after) is null
 order by pipelines.pipeline_id
 
 -- last_builds --

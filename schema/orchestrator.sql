@@ -143,7 +143,8 @@ comment on column orchestrator.pipeline_definitions.data_fail_after is
 'Age of the newest row at which reporting.freshness says stale; null: never.';
 comment on column orchestrator.pipeline_definitions.quiet_gaps is
 'How many times the usual gap may pass without a new row before reporting.freshness says late; '
-'null: any number. The usual gap is the longest between two runs that brought rows, over a month.';
+'null: any number. The usual gap is the longest between two runs that brought rows, over a month; '
+'at first, between days with rows of the first load.';
 
 comment on column orchestrator.pipeline_definitions.on_column_drop is
 'What a run does when the source dropped a column that scripts read: fail before anything changes, '
@@ -232,6 +233,7 @@ create table if not exists orchestrator.runs (
     search_elapsed interval,
     newest_event timestamptz,
     newest_arrival timestamptz,
+    day_gap interval,
     rows_left bigint,
     sqlstate text,
     error text,
@@ -285,6 +287,7 @@ add column if not exists horizon_chain text,
 add column if not exists search_elapsed interval,
 add column if not exists newest_event timestamptz,
 add column if not exists newest_arrival timestamptz,
+add column if not exists day_gap interval,
 add column if not exists rows_left bigint,
 add column if not exists build_mode text
 constraint build_mode_is_known check (build_mode in ('full', 'incremental'));
@@ -336,6 +339,9 @@ comment on column orchestrator.runs.newest_event is
 'was read.';
 comment on column orchestrator.runs.newest_arrival is
 'The newest cursor among them, likewise.';
+comment on column orchestrator.runs.day_gap is
+'The longest time between days with rows, in the 30 days before the newest of them; only of '
+'windows of a first load that span a week.';
 comment on column orchestrator.runs.rows_left is
 'Rows of the replica that a reconcile no longer found in the source, and left in place.';
 comment on column orchestrator.runs.sqlstate is 'The error class of PostgreSQL, for a failed run.';
@@ -701,6 +707,94 @@ comment on column orchestrator.targets.owner is
 'The name in the manifest of the project that builds it; null where the manifest has none.';
 comment on column orchestrator.targets.recorded_at is 'When that was recorded.';
 
+-- Earlier versions kept the files that were loaded, and the lines that did not fit, in public.
+do $$
+begin
+    if
+        to_regclass('orchestrator.loaded_files') is null
+        and (
+            select count(*) = 3
+            from pg_attribute as attributes
+            inner join pg_class as relations on relations.oid = attributes.attrelid
+            where
+                pg_has_role(relations.relowner, 'usage')
+                and (attributes.attrelid, attributes.attname) in (
+                    (to_regclass('public.loaded_files'), 'sha256'),
+                    (to_regclass('public.loaded_files'), 'is_again'),
+                    (to_regclass('public.load_rejects'), 'raw_line')
+                )
+        )
+    then
+        alter table public.loaded_files set schema orchestrator;
+        alter table public.load_rejects set schema orchestrator;
+    end if;
+end;
+$$;
+
+create table if not exists orchestrator.loaded_files (
+    load_id bigint generated always as identity,
+    sha256 text not null,
+    file_name text not null,
+    rows_loaded bigint not null default 0,
+    rows_rejected bigint not null default 0,
+    as_history boolean not null,
+    is_again boolean not null default false,
+    loaded_at timestamptz not null default now(),
+    constraint loaded_files_key primary key (load_id),
+    constraint sha256_is_64_hex_digits check (sha256 ~ '^[0-9a-f]{64}$'),
+    constraint rows_loaded_is_not_negative check (rows_loaded >= 0),
+    constraint rows_rejected_is_not_negative check (rows_rejected >= 0)
+);
+
+comment on table orchestrator.loaded_files is
+'The files that `load` brought into a table. One row per load; it commits with the rows.';
+comment on column orchestrator.loaded_files.load_id is 'Key, given by the database.';
+comment on column orchestrator.loaded_files.sha256 is
+'Hash of the content, whatever the file is called: the same content comes in once.';
+comment on column orchestrator.loaded_files.file_name is
+'The file as it was named on the command line.';
+comment on column orchestrator.loaded_files.rows_loaded is
+'Rows that went into the table; 0 if every line was rejected.';
+comment on column orchestrator.loaded_files.rows_rejected is
+'Lines that went into load_rejects instead.';
+comment on column orchestrator.loaded_files.as_history is
+'Whether the rows arrived when they happened; otherwise they arrived at loaded_at.';
+comment on column orchestrator.loaded_files.is_again is
+'Whether the content had been loaded before, and somebody insisted.';
+comment on column orchestrator.loaded_files.loaded_at is
+'When the load began; its transaction has this time.';
+
+-- Every load asks for its hash. Unique, so that content doubles only where somebody insisted.
+create unique index if not exists loaded_files_come_once on orchestrator.loaded_files (sha256)
+where rows_loaded > 0 and not is_again;
+
+create table if not exists orchestrator.load_rejects (
+    load_id bigint,
+    line_number bigint,
+    file_name text not null,
+    reason text not null,
+    raw_line text not null,
+    loaded_at timestamptz not null default now(),
+    constraint load_rejects_key primary key (load_id, line_number),
+    constraint load_rejects_load foreign key (load_id)
+    references orchestrator.loaded_files (load_id) on delete cascade,
+    constraint line_number_is_below_the_header check (line_number > 1)
+);
+
+comment on table orchestrator.load_rejects is
+'Lines that did not fit: they did not parse or broke a rule. One row per such record of a file; '
+'correct them in a file of their own, load that, and delete them here.';
+comment on column orchestrator.load_rejects.load_id is 'Key, first part: the load that met it.';
+comment on column orchestrator.load_rejects.line_number is
+'Key, second part: the line of the file where the record begins; the header is line 1.';
+comment on column orchestrator.load_rejects.file_name is
+'The file as it was named on the command line.';
+comment on column orchestrator.load_rejects.reason is 'What is wrong with it, in words.';
+comment on column orchestrator.load_rejects.raw_line is
+'The record as the file has it, without its line end. If it holds bytes that no text can hold, '
+'those are written as \x and two digits, and backslashes are doubled.';
+comment on column orchestrator.load_rejects.loaded_at is 'When the load began.';
+
 -- How fresh the data are: of the runner, and of the source.
 create or replace view orchestrator.pipeline_freshness as
 with ingested as (
@@ -722,23 +816,35 @@ with ingested as (
         read.newest_event,
         read.newest_arrival,
         coalesce(read.newest_event, read.newest_arrival) as newest_row,
-        (
-            select max(arrivals.gap)
-            from (
-                select
-                    runs.newest_arrival,
-                    runs.newest_arrival
-                    - lag(runs.newest_arrival) over (order by runs.newest_arrival) as gap
+        coalesce(
+            (
+                select max(arrivals.gap)
+                from (
+                    select
+                        runs.newest_arrival,
+                        runs.newest_arrival
+                        - lag(runs.newest_arrival) over (order by runs.newest_arrival) as gap
+                    from orchestrator.runs as runs
+                    where
+                        runs.pipeline_id = pipelines.pipeline_id
+                        and runs.status = 'succeeded'
+                        and runs.newest_arrival > read.newest_arrival - interval '30 days'
+                ) as arrivals
+                having
+                    count(*) filter (where arrivals.gap > interval '0') >= 5
+                    and max(arrivals.newest_arrival) - min(arrivals.newest_arrival)
+                    >= interval '7 days'
+            ),
+            (
+                select runs.day_gap
                 from orchestrator.runs as runs
                 where
                     runs.pipeline_id = pipelines.pipeline_id
                     and runs.status = 'succeeded'
-                    and runs.newest_arrival > read.newest_arrival - interval '30 days'
-            ) as arrivals
-            having
-                count(*) filter (where arrivals.gap > interval '0') >= 5
-                and max(arrivals.newest_arrival) - min(arrivals.newest_arrival)
-                >= interval '7 days'
+                    and runs.day_gap is not null
+                order by runs.run_id desc
+                limit 1
+            )
         ) as usual_gap
     from orchestrator.pipeline_definitions as pipelines
     cross join lateral (
@@ -819,7 +925,8 @@ comment on column orchestrator.pipeline_freshness.newest_arrival is
 'When the newest such row was written, by its cursor.';
 comment on column orchestrator.pipeline_freshness.usual_gap is
 'The longest time between the newest rows of two runs in the 30 days before the newest row of all; '
-'null where fewer than five gaps in seven days are known.';
+'where fewer than five gaps in seven days are known, that between days with rows of the first '
+'load; null where that is not known either.';
 comment on column orchestrator.pipeline_freshness.status is
 'The worse of the next two.';
 comment on column orchestrator.pipeline_freshness.runner_status is

@@ -9,7 +9,8 @@ insert into orchestrator.pipeline_definitions (
     description,
     freshness_warn_after,
     freshness_fail_after,
-    event_column
+    event_column,
+    quiet_gaps
 )
 values
 (
@@ -21,7 +22,8 @@ values
     'What users did in the app.',
     interval '26 hours',
     interval '50 hours',
-    'event_time'
+    'event_time',
+    3
 ),
 (
     'utm_campaigns',
@@ -30,6 +32,7 @@ values
     '{utm_source}',
     'upsert',
     'What marketing knows of each source of users.',
+    null,
     null,
     null,
     null

@@ -17,13 +17,22 @@ from runner.build.transaction import SILENT, BuildResult, BuildTransaction, List
 from runner.build.workers import cores, drop_scratch, filled, pipelines_locked
 from runner.database import ledger, retry, zones
 from runner.database.ledger import Evidence, Position
-from runner.database.session import BUILD_LOCK, Database, LockHeld, Session, lock_number
+from runner.database.session import (
+    BUILD_LOCK,
+    Database,
+    LockHeld,
+    QueryFailed,
+    Session,
+    lock_number,
+)
 from runner.database.tables import count, exists
-from runner.errors import RunnerError, StartError, was_interrupted
+from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import MANIFEST, Manifest
+from runner.project.manifest import MANIFEST, MANIFEST_CHECK, Manifest
 from runner.project.target import Target, replica_name
+from runner.project.template import render
 
+DATA_EXCEPTIONS = "22"
 # A first build of fewer rows runs in one transaction. Workers cost up to 0.5 s of CPU, for their
 # sessions, DDL and publication: 1.4 s instead of 0.95 s for 5,000 events; for 50,000 it is 4.2 s
 # instead of 3.9 s, which two of them share.
@@ -36,9 +45,10 @@ def read_plan(
     """Return what is new in each replica, and what a build does with each script.
 
     Scripts that match `patterns` are forced. StartError if the time zone or a replica does not
-    exist, or if the target belongs to another project.
+    exist, or if the target belongs to another project; UsageError if a variable may not be so.
     """
     _check_time_zone(session, manifest)
+    _check_variables(session, manifest)
     check_owner(session, manifest, target)
     _check_replicas(session, manifest)
     positions = ledger.positions(session, target.name)
@@ -188,6 +198,22 @@ def _check_time_zone(session: Session, manifest: Manifest) -> None:
     zone = str(manifest.variables.get("reporting_timezone", zones.UTC))
     if problem := zones.problem(session, zone):
         raise StartError(f"{MANIFEST}: reporting_timezone: {problem}", zones.HINT)
+
+
+def _check_variables(session: Session, manifest: Manifest) -> None:
+    """Ask the project's own check of its variables, if it has one: each row is a mistake."""
+    if not (manifest.project / MANIFEST_CHECK).is_file():
+        return
+    text = render(manifest.read(MANIFEST_CHECK), manifest.variables, MANIFEST_CHECK)
+    try:
+        with session.savepoint():
+            found = session.query(text.rstrip().rstrip(";"), MANIFEST_CHECK)
+    except QueryFailed as error:
+        if not (error.sqlstate or "").startswith(DATA_EXCEPTIONS):
+            raise
+        raise UsageError(f"{MANIFEST}: {error.message}", f"{MANIFEST_CHECK} reads them") from error
+    if found:
+        raise UsageError(f"{MANIFEST}: {found[0]['problem']}", found[0].get("hint"))
 
 
 def _check_replicas(session: Session, manifest: Manifest) -> None:

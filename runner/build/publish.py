@@ -44,7 +44,7 @@ def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[S
         what = ", ".join(row["what"] for row in found)
         raise RunnerError(
             f"{found[0]['table_name']} changes shape, and this depends on it: {what}",
-            "drop it, build, and create it again",
+            "keep its definition, take it away, build, and create it again",
         )
 
 
@@ -62,7 +62,7 @@ def _refuse_other_kinds(session: Session, composer: Composer, scripts: Sequence[
                 what, wanted = ("view", "table") if found == "v" else ("table", "view")
                 raise RunnerError(
                     f"{table} is a {what}, but its script makes a {wanted}",
-                    f"drop {what} {table}; the next build creates it",
+                    f"alter {what} {table} rename to a free name; the next build creates it",
                 )
 
 

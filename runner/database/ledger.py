@@ -138,7 +138,7 @@ def log_failure(
 NOTHING = {
     **dict.fromkeys(("read", "inserted", "updated", "unchanged", "deleted", "rejected"), 0),
     **dict.fromkeys(("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_chain")),
-    **dict.fromkeys(("search_seconds", "newest_event", "newest_arrival", "rows_left")),
+    **dict.fromkeys(("search_seconds", "newest_event", "newest_arrival", "day_gap", "rows_left")),
 }
 
 

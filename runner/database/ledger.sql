@@ -4,13 +4,14 @@
 select
     to_regclass('orchestrator.runs') is not null as has_any,
     to_regclass('orchestrator.pipeline_freshness') is not null
+    and to_regclass('orchestrator.loaded_files') is not null
     and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null
     and exists (
         select
         from pg_attribute as attributes
         where
             attributes.attrelid = to_regclass('orchestrator.runs')
-            and attributes.attname = 'build_mode'
+            and attributes.attname = 'day_gap'
     ) as has_newest
 
 -- begin_run --
@@ -54,6 +55,7 @@ set
     search_elapsed = make_interval(secs => %(search_seconds)s),
     newest_event = %(newest_event)s,
     newest_arrival = %(newest_arrival)s,
+    day_gap = %(day_gap)s,
     rows_left = %(rows_left)s
 where
     runs.run_id = %(run_id)s

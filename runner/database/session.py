@@ -46,6 +46,7 @@ QUERY_CANCELED = "57014"
 UNDEFINED_COLUMN = "42703"
 OTHER_KIND = "42809"  # a view where a table was meant, or the other way round
 HINTS = {
+    "22021": "the text is not in the encoding of the database: convert it, for example by iconv",
     "23505": "the constraint that is named allows one row of such a key: give it one, or let the"
     " table have another key",
     "42501": "grant the privilege to this role, or name another role in DATABASE_URL",

@@ -102,6 +102,7 @@ class Attempt:
                 search_seconds=run.search_seconds,
                 newest_event=run.writer.newest_event,
                 newest_arrival=run.writer.newest_arrival,
+                day_gap=run.writer.day_gap,
                 rows_left=run.rows_left,
             )
         result = RunResult(
@@ -168,6 +169,7 @@ class Attempt:
             raise RunnerError(
                 f"pipeline {definition.pipeline_name}: {definition.target_relation} was dropped,"
                 " and without a key its rows cannot be found again",
-                "name key_columns, or delete the pipeline's rows in orchestrator.runs to load all",
+                "name key_columns; where rows have none, add the source as another pipeline, with"
+                " another --into, which loads all of it",
             )
         ensure_replica(self.work, definition, self.project)

@@ -17,6 +17,7 @@ from runner.ingest.source import Clock, Source, inspect_source, read_clock
 # Nobody needs to hear of a shorter hold.
 MIN_HOLD = timedelta(minutes=1)
 # Nor is a source worth a longer wait than this for each question.
+UNDOES = "let it end; or end it, which undoes its work: "
 SET_TIMEOUT = "set statement_timeout = '5s'"
 
 
@@ -102,13 +103,14 @@ def _remedy(held_by: str, source: Source) -> str:
     if re.match(r"server process \d+, milepost ", held_by):
         return "wait for it to end"
     if found := re.match(r"server process (\d+),", held_by):
-        return f"end it: select pg_terminate_backend({found[1]}){where}"
+        return f"{UNDOES}select pg_terminate_backend({found[1]}){where}"
     if found := re.match(r"prepared transaction (.+) of \S+$", held_by):
         name = sql.Literal(found[1]).as_string(None)
-        return f"end it: commit prepared {name}, or rollback prepared {name}{where}"
+        ways = f"commit prepared {name}, or rollback prepared {name}"
+        return f"who prepared it ends it: {ways}{where}"
     if found := re.match(r"connection (\d+),", held_by):
-        return f"end it: kill {found[1]}{where}"
-    return f"end it{where}"
+        return f"{UNDOES}kill {found[1]}{where}"
+    return f"let it end, or end it{where}"
 
 
 def _words(age: timedelta) -> str:

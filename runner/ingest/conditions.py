@@ -106,8 +106,16 @@ class Conditions:
             zone = sql.Literal(source.definition.cursor_timezone)
             return sql.SQL("({})::timestamp at time zone {}").format(newest, zone)
 
-        arrival = of(source.cursor, source.cursor_name)
-        return {"newest_arrival": arrival, "newest_event": of(source.event)}
+        event, arrival = of(source.event), of(source.cursor, source.cursor_name)
+        return {"newest_arrival": arrival, "newest_event": event, **self._past(ahead)}
+
+    def _past(self, ahead: str) -> dict[str, sql.Composable]:
+        """Return when a row happened, or was written, and the condition that this has passed."""
+        event = self.source.event
+        moment = column_of("source", event.name) if event else self.source.cursor_name
+        kind = sql.SQL((event or self.source.cursor).type)
+        text = sql.SQL("{0} >= '0001-01-01' and {0} < {1}::{2}")
+        return {"moment": moment, "is_past": text.format(moment, sql.Literal(ahead), kind)}
 
     def written_since(self, condition: sql.Composed, horizon: int | None) -> sql.Composed:
         """Narrow a condition to rows that transactions have written since a horizon.

@@ -4,7 +4,7 @@ twice. Queries: writer.sql, and sql/ingest/ for the statements that a project ma
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ class ReplicaWriter:
         }
         self.newest_event: datetime | None = None
         self.newest_arrival: datetime | None = None
+        self.day_gap: timedelta | None = None
 
     def append(self, condition: sql.Composable) -> Counts:
         """Insert rows that are not in the replica yet. If one is after all, merge them all."""
@@ -201,6 +202,8 @@ class ReplicaWriter:
         expected = int(found["rows"])
         self.newest_event = _later(self.newest_event, found["newest_event"])
         self.newest_arrival = _later(self.newest_arrival, found["newest_arrival"])
+        if expected and self.definition.is_new:  # later runs tell how often rows come
+            self.day_gap = self._query("day_gap", source=rows, condition=condition)[0]["gap"]
         if expected != counts.read:
             raise RunnerError(
                 f"pipeline {self.definition.pipeline_name}: of {expected:,} rows of"

@@ -13,6 +13,32 @@ select
 from {{ source }} as source
 where {{ condition }}
 
+-- day_gap --
+-- The longest time between days with rows, in the 30 days before the newest; null where these are
+-- too few to tell.
+with days as (
+    select distinct date_trunc('day', {{ moment }})::timestamp as day
+    from {{ source }} as source
+    where
+        {{ condition }}
+        and {{ is_past }}
+),
+
+gaps as (
+    select
+        days.day,
+        days.day - lag(days.day) over (order by days.day) as gap
+    from days
+    where days.day > (select max(last.day) from days as last) - interval '30 days'
+)
+
+select
+    case
+        when count(gaps.gap) >= 5 and max(gaps.day) - min(gaps.day) >= interval '7 days'
+            then max(gaps.gap)
+    end as gap
+from gaps
+
 -- stage --
 -- Copy and number the rows that meet a condition, to find out which of them cannot be stored.
 create temporary table fresh on commit drop as

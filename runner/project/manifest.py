@@ -12,6 +12,7 @@ from runner.project.files import read_text
 from runner.project.scripts import deletes_rows
 
 MANIFEST = "sql/manifest.toml"
+MANIFEST_CHECK = Path("sql/manifest.check.sql")
 # In the order in which data flow. Scripts fill the layers, pipelines and runs the leaves.
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")

@@ -10,15 +10,15 @@ from typing import Any, Self
 from runner.database import tables, zones
 from runner.database.names import MAX_BYTES, fits, shortened
 from runner.database.session import QueryFailed, Session
-from runner.errors import UsageError
+from runner.errors import UsageError, did_you_mean
 from runner.ingest import preflight
 from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
 from runner.ingest.foreign.attach import attach
 from runner.ingest.foreign.pushdown import remote_query
-from runner.ingest.pipelines import is_type, read_definition
+from runner.ingest.pipelines import read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers
-from runner.ingest.source import inspect_source, read_clock
+from runner.ingest.source import Source, inspect_source, read_clock
 from runner.project.target import RAW_SCHEMA
 
 UNIQUE_VIOLATION = "23505"
@@ -67,6 +67,11 @@ def read(
     for option, name in (("--source", source_relation), ("--into", row.get("target_relation"))):
         if name is not None:
             _refuse_name(option, name)
+    if not row["name"].strip():
+        raise UsageError("the name of the pipeline is empty", "python -m runner pipelines add NAME")
+    if row["write_mode"] == "upsert" and not key_columns:
+        hint = "name the columns that identify a row: --key COLUMN"
+        raise UsageError("--mode upsert replaces rows by a key, and none is named", hint)
     pairs = [pair.partition("=") for pair in types]
     if not all(name and type_name for name, _, type_name in pairs):
         raise UsageError("--type is COLUMN=TYPE")
@@ -120,6 +125,7 @@ def add(session: Session, wanted: Wanted, project: Path) -> Added:
     pipeline_id = _insert(session, row | more)
     definition = read_definition(session, pipeline_id)
     source = inspect_source(session, definition, project)
+    _refuse_unknown_types(source, wanted.types)
     warnings += preflight.findings(session, source)
     if source.cursor.is_naive:
         warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
@@ -154,13 +160,32 @@ def _check(
             f"--window {window_size} is no length of time", "for example 30 days, or 1 hour"
         )
     for column, type_name in types.items():
-        if not is_type(session, type_name):
+        if not _is_type(session, type_name):
             raise UsageError(
-                f"--type {column}={type_name}: there is no such type",
-                "for example date, or public.citext",
+                f"--type {column}={type_name}: there is no such type", "for example date"
             )
     if timezone is not None and (problem := zones.problem(session, timezone)):
         raise UsageError(f"--timezone: {problem}", zones.HINT)
+
+
+def _refuse_unknown_types(source: Source, types: Mapping[str, str]) -> None:
+    known = [column.name for column in source.columns]
+    for name in types:
+        if name not in known:
+            raise UsageError(
+                f"--type {name}={types[name]}: {source.definition.source_relation} has no such"
+                " column",
+                did_you_mean(name, known),
+            )
+
+
+def _is_type(session: Session, type_name: str) -> bool:
+    try:
+        with session.savepoint():
+            query = "select to_regtype(%(type_name)s) is not null as found"
+            return bool(session.value(query, {"type_name": type_name}))
+    except QueryFailed:  # it does not even look like one
+        return False
 
 
 def _check_target(session: Session, row: Mapping[str, Any]) -> None:

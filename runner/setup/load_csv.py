@@ -1,5 +1,5 @@
 """Loads a CSV file into the source of a pipeline, in one transaction: lines that fit the table go
-in, all others are kept in public.load_rejects. `csv_records` cuts the file into lines.
+in, all others are kept in orchestrator.load_rejects. `csv_records` cuts the file into lines.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from runner.setup.csv_records import LONGEST, as_text, end_of_records, is_clean,
 from runner.setup.csv_times import Order, Times
 from runner.setup.source import Source, find
 
-SHOW_REJECTS = "python -m runner db psql -c 'select * from public.load_rejects'"
+SHOW_REJECTS = "python -m runner db psql -c 'select * from orchestrator.load_rejects'"
 BLOCK = 1 << 18
 DATA_ERRORS = ("22", "23")  # classes of SQLSTATE: data exceptions, broken constraints
 LOST = "57P"  # the server ended the connection; without any state, it broke

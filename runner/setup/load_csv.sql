@@ -12,7 +12,7 @@ select
     loads.file_name,
     loads.rows_loaded,
     to_char(loads.loaded_at, 'YYYY-MM-DD HH24:MI:SS TZ') as loaded_at
-from public.loaded_files as loads
+from orchestrator.loaded_files as loads
 where
     loads.sha256 = %(sha256)s
     and loads.rows_loaded > 0
@@ -21,12 +21,12 @@ limit 1
 
 -- begin --
 -- Records the load; its counts follow at the end.
-insert into public.loaded_files (sha256, file_name, as_history, is_again)
+insert into orchestrator.loaded_files (sha256, file_name, as_history, is_again)
 values (%(sha256)s, %(file_name)s, %(as_history)s, %(is_again)s)
 returning load_id
 
 -- end --
-update public.loaded_files
+update orchestrator.loaded_files
 set
     rows_loaded = %(loaded)s,
     rows_rejected = %(rejected)s
@@ -143,7 +143,7 @@ copy pg_temp.lines (line_number, {columns}) from stdin
 (format csv, encoding 'utf8', force_null ({columns}))
 
 -- copy_rejects --
-copy public.load_rejects (load_id, file_name, line_number, reason, raw_line) from stdin
+copy orchestrator.load_rejects (load_id, file_name, line_number, reason, raw_line) from stdin
 
 -- sift --
 -- The lines of a block that do not fit, and why.
@@ -183,7 +183,7 @@ order by {arrival}
 select
     rejects.line_number,
     rejects.reason
-from public.load_rejects as rejects
+from orchestrator.load_rejects as rejects
 where rejects.load_id = %(load_id)s
 order by rejects.line_number
 limit 1

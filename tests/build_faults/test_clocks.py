@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.build.checks import CheckFailed
+from runner.errors import UsageError
 from tests import oracle
 from tests.build_faults.steps import Build, Delete, Ingest, Reconcile, Step, Undo
 from tests.build_faults.world import FEBRUARY, World, cloned, earn, event
@@ -172,9 +173,16 @@ def test_a_type_that_nobody_announced_is_named_and_then_passive(
 def test_a_type_that_has_a_fact_can_not_be_passive(world: World) -> None:
     before = world.version()
     world.edit("sql/manifest.toml", "passive_event_types = []", 'passive_event_types = ["like"]')
-    with pytest.raises(CheckFailed, match=r"passive.*like"):
+    runs = world.one("select count(*) from orchestrator.runs")
+    with pytest.raises(UsageError, match=r"sql/manifest.toml: passive_event_types names like"):
         world.build()
     assert world.version() == before
+    assert world.one("select count(*) from orchestrator.runs") == runs
+    world.edit(
+        "sql/manifest.toml", 'passive_event_types = ["like"]', 'passive_event_types = "like"'
+    )
+    with pytest.raises(UsageError, match=r"sql/manifest.toml"):
+        world.build()
 
 
 def test_absurd_miles_count_as_none_and_are_counted(world: World) -> None:

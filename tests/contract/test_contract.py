@@ -24,7 +24,7 @@ from runner.database import ledger
 from runner.database.ledger import Position
 from runner.database.session import Changes, Database, Session
 from runner.project.graph import order
-from runner.project.manifest import LAYERS, MANIFEST, Manifest, Script, load
+from runner.project.manifest import LAYERS, MANIFEST, MANIFEST_CHECK, Manifest, Script, load
 from runner.project.target import Target
 from runner.setup.demo import Demo, seed
 from runner.testing.lint import lint
@@ -96,7 +96,7 @@ def test_each_script_has_its_entry_and_each_entry_its_script() -> None:
 
 def test_each_check_stands_beside_a_script() -> None:
     files = {path.relative_to(PROJECT) for path in (PROJECT / "sql").rglob("*.check.sql")}
-    assert files == {check for script in SCRIPTS for check in script.checks}
+    assert files == {MANIFEST_CHECK, *(check for script in SCRIPTS for check in script.checks)}
 
 
 def test_each_observation_stands_beside_a_script() -> None:

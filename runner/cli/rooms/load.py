@@ -32,7 +32,7 @@ def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) 
     """Load a CSV file with a header into a source.
 
     Times are written year first, as 2026-01-31 10:00:00, unless --dates names another order. Lines
-    that do not fit the table are set aside in public.load_rejects, with the reason.
+    that do not fit the table are set aside in orchestrator.load_rejects, with the reason.
 
     \b
     Example: python -m runner load events.csv --as-history
@@ -53,4 +53,4 @@ def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) 
         )
     if loaded.rejected:
         lines = output.number(loaded.rejected, "line")
-        output.warn(f"{lines} did not fit; public.load_rejects has the reasons", SHOW_REJECTS)
+        output.warn(f"{lines} did not fit; orchestrator.load_rejects has the reasons", SHOW_REJECTS)

@@ -12,6 +12,7 @@ from runner.ingest.foreign.attachment import CONTRIB, Attachment, options
 
 BYTE_ORDER_MARK = "\ufeff"
 NOT_TEXT = ("22021", "22P05")
+NO_FILE = "58P01"
 
 
 class FileAttachment(Attachment):
@@ -40,6 +41,10 @@ class FileAttachment(Attachment):
         try:
             lines = self.session.rows(query)
         except QueryFailed as error:
+            if error.sqlstate == NO_FILE:
+                raise StartError(
+                    error.reason, "it is looked for on the machine of the database server"
+                ) from error
             if error.sqlstate not in NOT_TEXT:
                 raise
             raise StartError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -184,3 +186,46 @@ def test_limits_on_the_newest_row(built: Database, column: str, word: str) -> No
     insert_events(built, [{**earn(0, "u_1", 1), "event_time": NOW}])
     run_all(built)
     assert freshness(built)["status"] == "fresh"
+
+
+def test_an_emptied_replica_is_not_good(built: Database) -> None:
+    query(built, "truncate warehouse.raw_event_stream")
+    assert "raw_event_stream was emptied" in problem(built)
+    run_all(built)
+    assert problem(built) == ""
+    query(built, "do $$ begin execute 'cluster warehouse.raw_event_stream using '"
+          " || (select relname from pg_class join pg_index on pg_class.oid = indexrelid"
+          " where indrelid = 'warehouse.raw_event_stream'::regclass and indisprimary); end $$;"
+          " select 1")  # fmt: skip
+    assert problem(built) == ""  # rewritten, with every row
+
+
+def test_a_feed_that_came_in_one_load_and_died_is_late(built: Database) -> None:
+    """Thirty days with an event each, loaded at once: the usual gap is that between them."""
+    freshness = "select usual_gap from orchestrator.pipeline_freshness where pipeline_name = '{}'"
+    assert scalar(built, freshness.format("event_stream")) == timedelta(days=1)
+    assert problem(built) == ""
+    query(built, "update orchestrator.runs set newest_arrival = now() - interval '4 days'"
+          " where newest_arrival is not null returning 1")  # fmt: skip
+    assert "over 3 times the usual gap of 1 day" in problem(built)
+
+
+def test_where_no_gap_is_known_a_good_status_says_so(built: Database) -> None:
+    query(built, "update orchestrator.runs set day_gap = null returning 1")
+    assert problem(built) == ""
+    words = "how often rows should come is not known of event_stream"
+    assert words in looked(built).rests_on
+    query(built, "update orchestrator.pipeline_definitions set data_warn_after = '400 days'"
+          " where pipeline_name = 'event_stream' returning 1")  # fmt: skip
+    assert words not in looked(built).rests_on
+
+
+def test_the_day_gap_is_what_plain_python_finds(database: Database) -> None:
+    chance = random.Random(7)
+    days = sorted(chance.sample(range(60), 25))
+    insert_events(database, [earn(day, "u_1", 5) for day in days for _ in range(2)])
+    ingest(database)
+    near = [day for day in days if day > days[-1] - 30]
+    wanted = max(b - a for a, b in pairwise(near))
+    gap = "select day_gap from orchestrator.runs where day_gap is not null"
+    assert scalar(database, gap) == timedelta(days=wanted)

@@ -19,6 +19,7 @@ from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+UNDOES = "let it end; or end it, which undoes its work: "
 ON_ITS_OWN = (
     "update orchestrator.pipeline_definitions set is_enabled = (pipeline_name = 'event_stream')"
 )
@@ -297,7 +298,7 @@ def test_status_says_who_holds_rows_back_since_when_and_what_ends_it(loaded: Dat
     assert found[0]["problem"].endswith(
         " wait: server process 812, psql, idle in transaction, for 7 min"
     )
-    assert found[0]["remedy"] == "end it: select pg_terminate_backend(812)"
+    assert found[0]["remedy"] == UNDOES + "select pg_terminate_backend(812)"
 
 
 @pytest.mark.parametrize(
@@ -305,11 +306,11 @@ def test_status_says_who_holds_rows_back_since_when_and_what_ends_it(loaded: Dat
     [
         (
             "prepared transaction it''s of me of postgres",
-            "end it: commit prepared 'it''s of me', or rollback prepared 'it''s of me'",
+            "who prepared it ends it: commit prepared 'it''s of me', or rollback prepared 'it''s of me'",
         ),
-        ("connection 5, app, Query", "end it: kill 5"),
+        ("connection 5, app, Query", UNDOES + "kill 5"),
         ("server process 7, milepost ingest (host:1), active", "wait for it to end"),
-        ("somebody", "end it"),
+        ("somebody", "let it end, or end it"),
     ],
 )
 def test_what_ends_a_hold_depends_on_who_holds(loaded: Database, who: str, remedy: str) -> None:
@@ -347,7 +348,7 @@ def test_a_transaction_of_somebody_elses_is_found_on_the_clock_of_this_server(
             f"server process {writer.info.backend_pid}, an application, idle in transaction, for 0"
             in found["problem"]
         )
-        assert found["remedy"] == f"end it: select pg_terminate_backend({writer.info.backend_pid})"
+        assert found["remedy"] == f"{UNDOES}select pg_terminate_backend({writer.info.backend_pid})"
 
 
 def test_a_clock_that_cannot_be_asked_breaks_nothing_else(loaded: Database) -> None:

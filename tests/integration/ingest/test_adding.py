@@ -27,8 +27,9 @@ SETTINGS = settings(
 )
 
 
-def add(database: Database, name: str, source: str, **values: Any) -> add_pipeline.Added:
+def add(database: Database, name_: str, source: str, **values: Any) -> add_pipeline.Added:
     values = {
+        "name": name_,
         "cursor_column": "written",
         "write_mode": "append",
         "window_size": None,
@@ -38,7 +39,12 @@ def add(database: Database, name: str, source: str, **values: Any) -> add_pipeli
         **values,
     }
     wanted = add_pipeline.read(
-        None, source, None, (), values.pop("key_columns", ("id",)), name=name, **values
+        None,
+        source,
+        None,
+        values.pop("types", ()),
+        values.pop("key_columns", ("id",)),
+        **values,
     )
     with database.session("test") as session, session.transaction():
         return add_pipeline.add(session, wanted, PROJECT)
@@ -280,6 +286,10 @@ def test_a_column_that_comes_later_is_refused_too(database: Database) -> None:
         ("shop." + "x" * 64, {}, "more than 63 bytes"),
         ("shop.orders", {"cursor_column": "WRITTEN"}, "has no column WRITTEN"),
         ("shop.orders", {"key_columns": ("ID",)}, "has no column ID"),
+        ("shop.orders", {"key_columns": (), "write_mode": "upsert"}, "--mode upsert"),
+        ("shop.orders", {"types": ("id=int; drop table x",)}, "there is no such type"),
+        ("shop.orders", {"types": ("idd=bigint",)}, "has no such column"),
+        ("shop.orders", {"name": " "}, "the name of the pipeline is empty"),
     ],
 )
 def test_a_mistake_is_one_clear_line_with_a_hint(
@@ -290,7 +300,7 @@ def test_a_mistake_is_one_clear_line_with_a_hint(
         add(database, "orders", source, **values)
     assert said in refused.value.message
     assert refused.value.hint or "SCHEMA.TABLE" in said
-    if "column" in said:
+    if said.startswith("has no column"):
         assert "did you mean" in str(refused.value.hint)
 
 

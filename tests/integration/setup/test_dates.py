@@ -52,7 +52,10 @@ def strict(text: str) -> datetime | None:
 def test_what_is_loaded_is_what_strict_iso_says(
     database: Database, tmp_path: Path, texts: list[str], quoted: bool, ends: bool
 ) -> None:
-    query(database, "truncate public.event_stream, public.loaded_files, public.load_rejects")
+    query(
+        database,
+        "truncate public.event_stream, orchestrator.loaded_files, orchestrator.load_rejects",
+    )
     fields = [f'"{text}"' if quoted else text for text in texts]
     file = tmp_path / "events.csv"
     names = "user_id,event_time" if ends else "event_time,user_id"
@@ -66,7 +69,7 @@ def test_what_is_loaded_is_what_strict_iso_says(
         assert not good
     found = query(database, "select user_id, event_time from public.event_stream")
     assert {row["user_id"]: row["event_time"] for row in found} == good
-    rejects = query(database, "select line_number - 2 as n, reason from public.load_rejects")
+    rejects = query(database, "select line_number - 2 as n, reason from orchestrator.load_rejects")
     assert {str(row["n"]) for row in rejects} == wanted.keys() - good.keys()
     assert all(row["reason"].startswith("event_time") for row in rejects)
 
@@ -79,7 +82,10 @@ def test_what_is_loaded_is_what_strict_iso_says(
 def test_who_knows_the_order_can_name_it(
     database: Database, tmp_path: Path, order: str, moment: datetime, mark: str
 ) -> None:
-    query(database, "truncate public.event_stream, public.loaded_files, public.load_rejects")
+    query(
+        database,
+        "truncate public.event_stream, orchestrator.loaded_files, orchestrator.load_rejects",
+    )
     moment = moment.replace(microsecond=0, second=0)
     days = ("%d", "%m", "%Y") if order == "dmy" else ("%m", "%d", "%Y")
     text = moment.strftime(mark.join(days) + " %H:%M")
@@ -90,7 +96,7 @@ def test_who_knows_the_order_can_name_it(
     load(database, file, as_history=False, dates=order)  # type: ignore[arg-type]
     found = query(database, "select event_time from public.event_stream")
     assert [row["event_time"] for row in found] == [moment.replace(tzinfo=UTC)] * 2
-    assert len(query(database, "select reason from public.load_rejects")) == 2
+    assert len(query(database, "select reason from orchestrator.load_rejects")) == 2
 
 
 def test_half_a_european_file_is_not_swapped(database: Database, tmp_path: Path) -> None:
@@ -98,11 +104,11 @@ def test_half_a_european_file_is_not_swapped(database: Database, tmp_path: Path)
     file.write_text("event_time,user_id\n05/01/2026,a\n13/01/2026,b\n2026-01-13,c\n")
     done = command("load", str(file), database=database)
     assert done.returncode == 0 and "2 lines did not fit" in done.stderr
-    reasons = query(database, "select reason from public.load_rejects order by line_number")
+    reasons = query(database, "select reason from orchestrator.load_rejects order by line_number")
     assert reasons[0]["reason"] == (
         "event_time is not a time written year first, as 2026-01-31 10:00:00: 05/01/2026"
     )
-    query(database, "truncate public.event_stream, public.load_rejects")
+    query(database, "truncate public.event_stream, orchestrator.load_rejects")
     done = command("load", str(file), "--dates", "dmy", "--again", database=database)
     assert done.returncode == 0, done.stderr
     found = query(database, "select event_time::date as day from public.event_stream order by 1")
@@ -236,5 +242,5 @@ def test_a_table_may_have_columns_that_are_made_of_times(
     found = [row["n"] for row in query(database, "select n from public.stays order by n")]
     wrong = sum(map(len, bad.values()))
     assert found == [0, *range(wrong + 1, len(rows))]
-    reasons = query(database, "select reason from public.load_rejects")
+    reasons = query(database, "select reason from orchestrator.load_rejects")
     assert len(reasons) == wrong and all("year first" in row["reason"] for row in reasons)

@@ -66,6 +66,12 @@ def test_a_new_project_works_at_once_and_follows_its_source(
     assert "ingest: nothing new" in again
     assert "build: nothing new" in again
 
+    (shop / "orders.csv").write_text("customer,amount\ndia,7\neve,much\n")
+    assert "1 row from orders.csv into public.orders" in installed.run(shop, "load", "orders.csv")
+    rejects = "select reason from orchestrator.load_rejects"
+    assert scalar(database, rejects) == 'amount is not a number: "much"'
+    query(database, "delete from public.orders where customer = 'dia' returning 1")
+
     _change_orders(database)
     assert "new rows in raw.orders" in installed.run(shop, "run-all")
     assert scalar(database, "select count(*) from orchestrator.replaced_rows") == 2

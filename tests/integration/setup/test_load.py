@@ -65,14 +65,14 @@ def rejects(database: Database) -> list[tuple[int, str, str]]:
     """Line number, reason and raw line, in the order of the file."""
     rows = query(
         database,
-        "select line_number, reason, raw_line from public.load_rejects order by load_id, line_number",
+        "select line_number, reason, raw_line from orchestrator.load_rejects order by load_id, line_number",
     )
     return [(row["line_number"], row["reason"], row["raw_line"]) for row in rows]
 
 
 def assert_no_trace(database: Database, events: int = 0, files: int = 0) -> None:
     assert count(database) == events
-    assert scalar(database, "select count(*) from public.loaded_files") == files
+    assert scalar(database, "select count(*) from orchestrator.loaded_files") == files
     assert rejects(database) == []
 
 
@@ -203,8 +203,8 @@ def test_the_database_says_when_and_from_which_file(database: Database, file: Pa
             loads.rows_rejected, loads.as_history, loads.is_again,
             loads.sha256 = encode(sha256(%(content)s::bytea), 'hex') as is_hash,
             loads.loaded_at = rejects.loaded_at as is_same_time
-        from public.loaded_files as loads
-        inner join public.load_rejects as rejects on rejects.load_id = loads.load_id
+        from orchestrator.loaded_files as loads
+        inner join orchestrator.load_rejects as rejects on rejects.load_id = loads.load_id
         """,
         content=file.read_bytes(),
     ) == [
@@ -302,7 +302,10 @@ def test_all_lines_rejected_is_a_failure_that_keeps_the_rejects(
         ) as no:
             load(database, file, as_history=False)
         assert no.value.exit_code == 1
-        assert no.value.hint and "db psql -c 'select * from public.load_rejects'" in no.value.hint
+        assert (
+            no.value.hint
+            and "db psql -c 'select * from orchestrator.load_rejects'" in no.value.hint
+        )
         assert len(rejects(database)) == 2 * attempt
     assert count(database) == 0
 
@@ -322,7 +325,7 @@ def test_the_same_content_is_loaded_once_unless_somebody_insists(
     assert count(database) == 1
     assert load(database, renamed, as_history=False, again=True) == Loaded(1, 1)
     assert count(database) == 2
-    assert query(database, "select is_again from public.loaded_files order by load_id") == [
+    assert query(database, "select is_again from orchestrator.loaded_files order by load_id") == [
         {"is_again": False},
         {"is_again": True},
     ]
@@ -330,7 +333,7 @@ def test_the_same_content_is_loaded_once_unless_somebody_insists(
         more.write(GOOD)
     assert load(database, renamed, as_history=False, again=True) == Loaded(2, 1)
     assert not scalar(
-        database, "select is_again from public.loaded_files order by load_id desc limit 1"
+        database, "select is_again from orchestrator.loaded_files order by load_id desc limit 1"
     )
 
 
@@ -400,9 +403,9 @@ def test_a_byte_order_mark_is_no_part_of_the_header(database: Database, file: Pa
 
 
 def test_a_database_without_the_tables_is_told_what_to_do(database: Database, file: Path) -> None:
-    query(database, "drop table public.load_rejects, public.loaded_files")
+    query(database, "drop table orchestrator.load_rejects, orchestrator.loaded_files")
     file.write_text(HEADER + GOOD)
-    with pytest.raises(RunnerError, match="loaded_files") as refused:
+    with pytest.raises(RunnerError, match="an older orchestrator schema") as refused:
         load(database, file, as_history=False)
     assert refused.value.hint == "python -m runner schema apply"
 
@@ -487,8 +490,8 @@ def test_the_command_warns_of_lines_that_stayed_out(database: Database, file: Pa
         f"load: 1 row from {file} into public.event_stream\n",
     )
     assert done.stderr.splitlines() == [
-        "warning: 2 lines did not fit; public.load_rejects has the reasons",
-        "hint: python -m runner db psql -c 'select * from public.load_rejects'",
+        "warning: 2 lines did not fit; orchestrator.load_rejects has the reasons",
+        "hint: python -m runner db psql -c 'select * from orchestrator.load_rejects'",
     ]
     assert_refused(command("load", str(file), database=database), 1, "the same content")
     assert command("load", str(file), "--again", database=database).returncode == 0
@@ -876,7 +879,10 @@ def test_every_record_of_many_files_is_accounted_for_exactly_once(
 
 def account_for(database: Database, file: Path, content: bytes, block: int) -> None:
     """Whatever the file holds, and wherever its blocks end. The oracle is a loop over its bytes."""
-    query(database, "truncate public.event_stream, public.loaded_files, public.load_rejects")
+    query(
+        database,
+        "truncate public.event_stream, orchestrator.loaded_files, orchestrator.load_rejects",
+    )
     file.write_bytes(b"event_time,user_id,miles_amount\n" + content)
     events, bad = read_by_hand(database, content)
     with pytest.MonkeyPatch.context() as patch:

@@ -125,7 +125,7 @@ def test_every_policy_of_the_page_is_a_column_with_that_default(warehouse: Datab
         )
     }
     policies = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", PAGE, re.MULTILINE)
-    assert len(policies) == 8
+    assert len(policies) == 9
     for name, default in policies:
         value = re.sub(r"'(.*)'::.*", r"\1", found[name])
         same = {"00:10:00": "10 minutes"}
