@@ -428,7 +428,7 @@ def test_an_address_that_cannot_be_read_is_not_repeated(warehouse: Database, add
 def test_the_password_is_in_the_user_mapping_and_nowhere_else(
     warehouse: Database, warehouse_server: Cluster, readable_shop: Cluster
 ) -> None:
-    query(warehouse, "create extension pg_stat_statements")
+    query(warehouse, "create extension pg_stat_statements with schema public")
     said = add(warehouse, readable_shop)
     failed = command(  # the second time the name is taken: an error with --debug
         *(
@@ -461,7 +461,7 @@ def test_the_password_is_in_the_user_mapping_and_nowhere_else(
         "pipelines show": command("pipelines", "show", "orders", database=warehouse).stdout,
         "server options": str(query(warehouse, "select srvoptions from pg_foreign_server")),
         "log of the server": warehouse_server.log.read_text(),
-        "statistics": str(query(warehouse, "select query from pg_stat_statements")),
+        "statistics": str(query(warehouse, "select query from public.pg_stat_statements")),
     }
     assert [place for place, text in places.items() if SECRET in text] == []
     assert "milepost.password" in places["statistics"]  # the statement itself is there
