@@ -26,7 +26,6 @@ from {{ warehouse }}.classified_events as events
 {{ incremental }}     on changed.event_id = events.event_id
 {{ incremental }}     and changed.event_date = events.event_date
 {{ incremental }}     and changed.user_id = events.user_id
-where
-    events.fact_table = 'fact_miles_redeemed'
-    {{ incremental }} and changed.fact_table = 'fact_miles_redeemed'
+{{ incremental }}     and changed.fact_table = 'fact_miles_redeemed'
+where events.fact_table = 'fact_miles_redeemed'
 order by events.user_id, events.event_date, events.event_id;
