@@ -8,6 +8,7 @@ does. That saves most of the time of a short command.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -91,18 +92,19 @@ def _warm_up() -> None:
 
 def _serve(asked: socket.socket) -> dict[str, Any] | None:
     """Fork for each request; returns the request in the new process, None when all is done."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
     while True:
         message, handed, *_ = socket.recv_fds(asked, 2**20, 3)
         if not message:
             return None
         if os.fork() == 0:
             asked.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _wait_in_between(*handed)
             return dict(json.loads(message))
         for number in handed:
             os.close(number)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
 
 def _wait_in_between(answer: int, output: int, errors: int) -> None:
