@@ -224,7 +224,7 @@ def test_a_warning_check_does_not_block_the_build(built: Database, project: Path
     ("file", "old", "new"),
     [
         ("sql/warehouse/fact_miles_earned.sql", "where events.fact_table = 'fact_miles_earned'", "where events.fact_table = 'fact_miles_earned' and events.event_id % 7 > 0"),
-        ("sql/warehouse/fact_reward_searches.sql", "'fact_reward_searches'", "'fact_miles_earned'"),
+        ("sql/warehouse/fact_reward_searches.sql", "where events.fact_table = 'fact_reward_searches'", "where events.fact_table = 'fact_miles_earned'"),
     ],
 )  # fmt: skip
 def test_the_check_of_the_facts_sees_a_row_that_is_missing_or_twice(
@@ -367,8 +367,8 @@ def test_endless_words_and_amounts_that_are_no_numbers_do_not_stop_a_build(
 
 def test_publishing_joins_by_hash_where_keys_are_required(built: Database) -> None:
     full = rendered(built, load(PROJECT), Target(), ["fact_miles_earned", "retention"], full=True)
-    assert "stored.user_id = removed.user_id" in full
-    assert "stored.cohort_start is not distinct from removed.cohort_start" in full
+    assert 'stored."user_id" = removed."user_id"' in full
+    assert 'stored."cohort_start" is not distinct from removed."cohort_start"' in full
 
 
 def test_new_campaigns_touch_only_what_needs_them(built: Database) -> None:

@@ -607,7 +607,7 @@ def test_an_older_orchestrator_schema_is_told_and_mended(built: Database) -> Non
     query(
         built,
         "drop table orchestrator.restatements, orchestrator.observations;"
-        " alter table orchestrator.runs drop column build_mode",
+        " alter table orchestrator.runs drop column build_mode, drop column day_gap cascade",
     )
     with pytest.raises(StartError, match="an older orchestrator schema") as raised:
         rebuild(built)
