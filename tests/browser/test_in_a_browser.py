@@ -313,6 +313,7 @@ def test_the_series_of_a_chart_add_up_to_the_report(grown: Warehouse, show: Open
             assert found == {(row["period"], row["part"]): row["value"] for row in wanted}, card
 
 
+@pytest.mark.slow
 def test_a_tooltip_tells_the_figures_of_its_period(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, "#range=all")
     rows = growth(grown, "all", "all", "week")
@@ -406,6 +407,7 @@ def test_a_choice_is_in_the_address_and_reset_takes_it_back(grown: Warehouse, sh
     assert page.is_hidden("#reset")
 
 
+@pytest.mark.slow
 def test_light_and_dark_are_two_pages(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, color_scheme="light")
     background = "getComputedStyle(document.body).backgroundColor"
@@ -503,6 +505,7 @@ def test_an_empty_warehouse_is_a_page_without_data(empty: Warehouse, show: Open)
     assert_whole(shown)
 
 
+@pytest.mark.slow
 def test_one_day_is_a_page_that_promises_nothing(one_day: Warehouse, show: Open) -> None:
     shown = show(one_day.page, "#grain=day")
     ((start, new, *_),) = shown.table("growth_accounting")

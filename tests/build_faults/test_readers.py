@@ -10,7 +10,7 @@ import random
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,17 +24,13 @@ from runner.database.embedded.binaries import find_binaries
 from runner.database.session import Database
 from tests.build_faults.publications import PLAIN, SWAPPING, Publish, bring_rows
 from tests.build_faults.world import World, opened, versions
+from tests.support.sweeps import slow_but
 
 # Longer than it takes to find that a lock is free; whoever waits longer has an error.
 PATIENCE = "100ms"
 VERSION = "select max(run_id) as version from orchestrator.build_inputs"
 VIEWS = ("warehouse.classified_events", "reporting.data_checks", "reporting.freshness")
 Version = dict[str, str]
-
-
-def sampled(kinds: Iterable[str], *quick: str) -> list[Any]:
-    """All of them, those that are not named with the slow tests."""
-    return [kind if kind in quick else pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
 
 
 @contextlib.contextmanager
@@ -136,7 +132,7 @@ def watch(world: World, publish: Sequence[Publish]) -> None:
         assert found == published[number]
 
 
-@pytest.mark.parametrize("kind", sampled(PLAIN, "new rows"))
+@pytest.mark.parametrize("kind", slow_but(PLAIN, "new rows"))
 def test_readers_of_many_tables_never_wait_and_never_see_two_versions(
     busy: World, kind: str
 ) -> None:
@@ -148,7 +144,7 @@ def test_readers_never_wait_and_never_see_two_versions_for_minutes(busy: World) 
     watch(busy, list(PLAIN.values()) * 12)
 
 
-@pytest.mark.parametrize("kind", sampled([*PLAIN, "another time zone"], "a rebuild by two"))
+@pytest.mark.parametrize("kind", slow_but([*PLAIN, "another time zone"], "a rebuild by two"))
 def test_who_comes_before_a_version_and_reads_after_it_sees_the_old_one_whole(
     world: World, kind: str
 ) -> None:
@@ -162,7 +158,7 @@ def test_who_comes_before_a_version_and_reads_after_it_sees_the_old_one_whole(
     world.assert_exact()
 
 
-@pytest.mark.parametrize("kind", sampled(PLAIN, "all scripts forced"))
+@pytest.mark.parametrize("kind", slow_but(PLAIN, "all scripts forced"))
 def test_a_version_is_published_beside_a_reader_that_stays(world: World, kind: str) -> None:
     bring_rows(world)
     before = world.version()

@@ -16,6 +16,7 @@ from runner.ingest.attempt import Listener
 from runner.ingest.pipeline import IngestionPipeline, RunResult
 from runner.status import status
 from tests.ingest_faults.arena import Arena, EndlessRuns
+from tests.support.sweeps import slow_but
 
 OLD, LATE, NEW = "2025-06-01", "2025-12-31", "2026-01-01 01:00:00+00"
 SETTINGS = settings(
@@ -223,7 +224,9 @@ def missing(arena: Arena) -> int:
     )
 
 
-@pytest.mark.parametrize("way", ["never tracked", "stopped", "tracked again"])
+@pytest.mark.parametrize(
+    "way", slow_but(["never tracked", "stopped", "tracked again"], "tracked again")
+)
 def test_a_writer_that_is_not_tracked_is_no_reason_to_promise(arena: Arena, way: str) -> None:
     keyless(arena)
     assert {run.guarantee for run in arena.ingest()} == {"settled"}

@@ -53,13 +53,14 @@ def caught(database: Database) -> list[dict[str, str]]:
 
 
 def test_functions_that_somebody_else_made_are_never_called(
-    database: Database, mallory: str
+    database: Database, no_margin: None, mallory: str
 ) -> None:
     insert_events(database, [earn(day, f"u_{day % 3}", 100) for day in range(40)])
     with psycopg.connect(mallory, application_name="waits") as waiting:  # held_by says so: format()
         waiting.execute("select 1")
         run_all(database)
         status(database, PROJECT)
+    assert scalar(database, "select count(*) from warehouse.fact_miles_earned") == 40
     assert caught(database) == []
 
 

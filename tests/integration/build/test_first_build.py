@@ -35,6 +35,7 @@ from tests.support import (
     scalar,
 )
 from tests.support.listeners import Hearing
+from tests.support.sweeps import slow_but
 from tests.support.waiting import wait_for
 
 SHIPPED = load(PROJECT)
@@ -203,10 +204,7 @@ THINGS = {
 QUICK = ("view of a view", "row security", "foreign key", "comment")
 
 
-@pytest.mark.parametrize(
-    "thing",
-    [thing if thing in QUICK else pytest.param(thing, marks=pytest.mark.slow) for thing in THINGS],
-)
+@pytest.mark.parametrize("thing", slow_but(THINGS, *QUICK))
 def test_what_somebody_gave_a_table_stays_with_it(full: Database, thing: str) -> None:
     make, is_there = THINGS[thing]
     query(full, make)
@@ -325,7 +323,7 @@ def assert_untouched(database: Database, before: dict[str, int]) -> None:
     assert scalar(database, "select count(*) from orchestrator.build_inputs") == 0
 
 
-@pytest.mark.parametrize("at", [0, 20, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("at", slow_but([0, 20, 40], 20))
 def test_a_first_build_that_is_killed_leaves_nothing_and_the_next_clears_it(
     full: Database, at: int
 ) -> None:
