@@ -23,7 +23,6 @@ from tests.ingest_faults.arena import Arena
 from tests.ingest_faults.death import Boundary, terminate, watched
 from tests.support import PROJECT
 from tests.support.databases import apply_schema
-from tests.support.sweeps import slow_but
 
 MOST_STATEMENTS = 1000
 # A method of IngestionPipeline and its arguments.
@@ -251,7 +250,11 @@ def lose_a_session(arena: Arena, victim: str, order: Order, at: int) -> bool:
 @pytest.mark.usefixtures("no_patience")
 @pytest.mark.parametrize(
     ("story", "victim"),
-    slow_but([("append", "work"), ("undo", "work"), ("keyless gap", "evidence")], ("undo", "work")),
+    [
+        ("undo", "work"),
+        pytest.param("append", "work", marks=pytest.mark.slow),
+        pytest.param("keyless gap", "evidence", marks=pytest.mark.slow),
+    ],
 )
 def test_a_session_that_is_lost_is_made_up_for(arena: Arena, story: str, victim: str) -> None:
     """A sample; all of it is below."""
