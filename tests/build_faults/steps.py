@@ -220,7 +220,7 @@ class Drop:
     table: str
 
     def do(self, world: World) -> None:
-        world.all(f"drop table if exists {self.table}")
+        world.all(f"drop table if exists {self.table} cascade")  # with its views
 
 
 # --- builds -----------------------------------------------------------------------------------------
