@@ -46,6 +46,7 @@ class Column:
     comment: str | None
     collation: str | None = None
     is_loose: bool = False
+    is_text: bool = False
 
     @property
     def definition(self) -> str:

@@ -9,7 +9,8 @@ select
         when attributes.attcollation <> types.typcollation
             then attributes.attcollation::regcollation::text
     end as collation,
-    coalesce(not collations.collisdeterministic, false) as is_loose
+    coalesce(not collations.collisdeterministic, false) as is_loose,
+    types.typcategory = 'S' as is_text
 from pg_attribute as attributes
 inner join pg_type as types on types.oid = attributes.atttypid
 left join pg_collation as collations on collations.oid = attributes.attcollation
@@ -19,31 +20,33 @@ where
     and not attributes.attisdropped
 order by attributes.attnum
 
--- dated --
--- Which columns of a relation are texts that become times, or arrays or ranges of them, in types
--- that column_types names; and whether those keep an offset.
-with recursive parts (name, type) as (
+-- time_types --
+-- Which of some types are types of times, domains over them, or arrays or ranges of them.
+with recursive parts (name, type, is_part) as (
     select
-        wanted.key as name,
-        to_regtype(wanted.value)::oid as type
-    from jsonb_each_text(%(types)s::jsonb) as wanted
-    inner join pg_attribute as attributes
-        on attributes.attrelid = to_regclass(%(relation)s)
-        and attributes.attname = wanted.key
-        and attributes.attnum > 0
-    inner join pg_type as types on types.oid = attributes.atttypid and types.typcategory = 'S'
+        wanted.name,
+        to_regtype(wanted.name)::oid as type,
+        false as is_part
+    from unnest(%(types)s::text[]) as wanted (name)
     union
     select
         parts.name,
-        nested.type
+        nested.type,
+        parts.is_part or nested.is_part as is_part
     from parts
     inner join pg_type as types on types.oid = parts.type
     cross join lateral (
-        select types.typbasetype as type
+        select
+            types.typbasetype as type,
+            false as is_part
         union all
-        select types.typelem as type
+        select
+            types.typelem as type,
+            true as is_part
         union all
-        select ranges.rngsubtype as type
+        select
+            ranges.rngsubtype as type,
+            true as is_part
         from pg_range as ranges
         where types.oid in (ranges.rngtypid, ranges.rngmultitypid)
     ) as nested
@@ -52,7 +55,8 @@ with recursive parts (name, type) as (
 
 select
     parts.name,
-    bool_and(parts.type in ('timestamptz'::regtype, 'timetz'::regtype)) as takes_offset
+    format_type(parts.type, null) as time_type,
+    parts.is_part as has_parts
 from parts
 where
     parts.type in (
@@ -62,7 +66,6 @@ where
         'time'::regtype,
         'timetz'::regtype
     )
-group by parts.name
 
 -- is_replica --
 -- Whether a table is a replica of ours: it says who brought its rows.

@@ -5,7 +5,7 @@ Queries: source.sql.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -219,19 +219,20 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
         has_row_age=kind == "table" or (kind == "foreign" and has_age_column),
         clock_text=_clock_text(definition, kind, project),
         identity_text=read_text(statement(project, "identity")),
-        dated=_dated(session, definition),
+        dated=_dated(session, definition, columns),
     )
 
 
-def _dated(session: Session, definition: PipelineDefinition) -> dict[str, bool]:
-    if not definition.column_types:
+def _dated(
+    session: Session, definition: PipelineDefinition, columns: Sequence[Column]
+) -> dict[str, bool]:
+    texts = {column.name for column in columns if column.is_text}
+    wanted = {name: kind for name, kind in definition.column_types.items() if name in texts}
+    if not wanted:
         return {}
-    values = {
-        "relation": relation(definition.source_relation).as_string(),
-        "types": json.dumps(dict(definition.column_types)),
-    }
-    rows = session.named("ingest/columns.dated", **values)
-    return {row["name"]: row["takes_offset"] for row in rows}
+    rows = session.named("ingest/columns.time_types", types=list(wanted.values()))
+    takes_offset = {row["name"]: row["time_type"].endswith("with time zone") for row in rows}
+    return {name: takes_offset[kind] for name, kind in wanted.items() if kind in takes_offset}
 
 
 def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> str | None:

@@ -62,14 +62,19 @@ def find(session: Session, name: str | None = None) -> Source:
         cursor = None
     else:
         raise RunnerError("there is no pipeline whose source to fill", "name a table: --into")
-    columns = session.named("setup/source.columns", source=name, cursor=cursor)
-    if not columns:
+    rows = session.named("setup/source.columns", source=name, cursor=cursor)
+    if not rows:
         raise RunnerError(
             f"{name} does not exist", "python -m runner schema apply creates a project's sources"
         )
+    found = session.named("ingest/columns.time_types", types=[row["type"] for row in rows])
+    times = {row["name"]: (row["time_type"], row["has_parts"]) for row in found}
     return Source(
         name or "",
-        sql.SQL(columns[0]["table"]),
+        sql.SQL(rows[0]["table"]),
         cursor,
-        [Column(**{name: row[name] for name in row if name != "table"}) for row in columns],
+        [
+            Column(row["name"], row["type"], row["is_required"], *times.get(row["type"], ()))
+            for row in rows
+        ],
     )
