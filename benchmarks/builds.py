@@ -147,7 +147,7 @@ class Builds:
         self.days = 180 if rows <= 1_000_000 else 365
         seed(self.database, PROJECT, Demo(rows, rows // 100, self.days, 1, end, False))
         server.run("vacuum analyze public.event_stream")
-        run.ingest(self.database, PROJECT, run.Silent())
+        run.ingest(self.database, PROJECT, run.Listener())
         server.run("vacuum analyze", "checkpoint")
 
     def measure(self, parts: tuple[str, ...]) -> None:
@@ -208,7 +208,7 @@ class Builds:
             with self.database.session("benchmark") as session:
                 rows = session.run(text)
             time.sleep(3)  # it is settled then
-            runs = run.ingest(self.database, PROJECT, run.Silent(), pipeline=EVENTS)
+            runs = run.ingest(self.database, PROJECT, run.Listener(), pipeline=EVENTS)
             came = sum(each.counts.inserted + each.counts.updated for each in runs)
             if came != rows:
                 sys.exit(f"failed: {rows:,} rows came or changed, and {came:,} were ingested")

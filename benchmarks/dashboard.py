@@ -96,7 +96,7 @@ def measure(server: Server, report: Report, events: int, users: int, rounds: int
     database, manifest = server.database, load(PROJECT)
     schema.apply(database, manifest, Target())
     seed(database, PROJECT, Demo(events, users, 180, 1, None, False))
-    run.ingest(database, PROJECT, run.Silent())
+    run.ingest(database, PROJECT, run.Listener())
     build(database, manifest, Target())
     with tempfile.TemporaryDirectory(prefix="milepost-") as folder:
         page = Path(folder, "dashboard.html")

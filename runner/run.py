@@ -32,9 +32,6 @@ class Listener(IngestListener, BuildListener):
     """Hears of a round while it goes on; override what you want to know."""
 
 
-Silent = Listener  # as the Python API calls it
-
-
 @dataclass(frozen=True, slots=True)
 class Round:
     """What a round did: the runs of pipelines, the build, and what was left to other runners."""
