@@ -19,8 +19,10 @@ columns as (
         quote_ident(attributes.attname) as name,
         attributes.attnum = any(keys.conkey) as is_key,
         attributes.attnum = any(keys.conkey) and attributes.atttypid = 'date'::regtype as is_day,
-        attributes.attnotnull as is_required
+        attributes.attnotnull as is_required,
+        types.typnamespace <> 'pg_catalog'::regnamespace as is_own_type
     from pg_attribute as attributes
+    inner join pg_type as types on types.oid = attributes.atttypid
     cross join keys
     where
         attributes.attrelid = %(table)s::regclass
@@ -46,6 +48,7 @@ select
             filter (where not columns.is_key),
         'nothing'
     ) as action,
+    coalesce(bool_or(columns.is_own_type), true) as has_own_types,
     coalesce(
         (array_agg(columns.name order by columns.place) filter (where columns.is_day))[1],
         'null::date'

@@ -1,7 +1,7 @@
 """One build, inside its transaction: runs scripts, publishes tables, records what was consumed."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import count
 
@@ -111,7 +111,6 @@ class BuildTransaction:
             self.listener.starting(part.step, next(numbers), len(due))
             done = self.run_script(self.work, part.step, part)
             if part.composer is composer:
-                self._remember(part.step.script)
                 self.done(done)
             else:
                 filled.append(done)
@@ -179,9 +178,7 @@ class BuildTransaction:
 
     def _publish(self, publisher: Publisher, step: Step, is_changed: bool) -> Changes:
         with self.evidence.of_script(self.work, step.script.key, step.mode):
-            changes = publisher.publish(step.script, is_changed)
-            self._remember(step.script)
-        return changes
+            return publisher.publish(step.script, is_changed)
 
     def finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
         """Record what was consumed and changed, then replace tables: strong locks come last."""
@@ -189,22 +186,22 @@ class BuildTransaction:
         self.restated = ledger.restated(self.work, self.run_id)
         ledger.consume(self.work, self.run_id, positions)
         record_owner(self.work, self.manifest, self.target)
+        self._remember([result.step.script for result in self.results])
         ledger.forget(self.work, self.target.name, self.manifest.scripts)
         ledger.succeed(self.work, self.run_id, **asdict(total))
         self.notes += publisher.notes
         if self.evidence.session:
             self.slow = ledger.slow_scripts(self.evidence.session, self.run_id)
-        for script in publisher.swap():
-            self._remember(script)
+        if swapped := publisher.swap():
+            self._remember(swapped)
 
-    def _remember(self, script: Script) -> None:
+    def _remember(self, scripts: Sequence[Script]) -> None:
         ledger.remember(
             self.work,
             self.run_id,
             self.target.name,
-            script.key,
-            fingerprint(self.manifest, script),
-            self.target.tables(script),
+            {script.key: fingerprint(self.manifest, script) for script in scripts},
+            {script.key: self.target.tables(script) for script in scripts},
         )
 
     def done(self, result: ScriptResult) -> None:

@@ -15,9 +15,13 @@ from runner.database.session import Session
 class Equality:
     """The equality of each column: that of the operator class which its key's index has."""
 
-    def __init__(self, session: Session, relation: str) -> None:
-        """`relation` is quoted where necessary."""
-        found = session.named("database/equality.operators", relation=relation)
+    def __init__(self, session: Session, relation: str, has_own_types: bool = True) -> None:
+        """`relation` is quoted where necessary; nothing is asked of one whose types are all
+        PostgreSQL's own.
+        """
+        found = (
+            session.named("database/equality.operators", relation=relation) if has_own_types else ()
+        )
         self._own = {row["name"]: (row["type"], row["operator"]) for row in found}
 
     def of_rows(

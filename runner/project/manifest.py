@@ -72,6 +72,8 @@ class Manifest:
     scripts: dict[str, Script]
     texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
     name: str | None = None
+    # Of scripts, by key: once calculated, as they follow from the texts.
+    fingerprints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def fillers(self) -> dict[str, Script]:
         """Map each table, as `layer.table`, to the script that fills it; with state tables."""

@@ -1,8 +1,15 @@
 -- reporting.active_users_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
--- Rerun: whole; as many rows as days and slice values.
+-- Rerun: changed keys; of the slice values that a change touches, the days since then.
 -- Why:   how many users come, and how many of them come back. Distinct users of a trailing window
 --        are the running sum of who enters it less who leaves it, so no window is counted again.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where report.slice = changed.slice
+{{ incremental }}     and report.slice_value = changed.slice_value
+{{ incremental }}     and day >= since
+;
 
 insert into {{ this }} (
     day, slice, slice_value, dau, wau, mau, stickiness, is_window_full
@@ -13,6 +20,7 @@ with activity as (
         period_start as day,
         active_users, trailing_7_day_change, trailing_28_day_change
     from {{ warehouse }}.agg_period_activity
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
     where grain = 'day'
 ),
 
@@ -49,4 +57,7 @@ select
     day, slice, slice_value, dau, wau, mau,
     round(dau::numeric / nullif(mau, 0), 6) as stickiness,
     is_window_full
-from days;
+from days
+{{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+{{ incremental }} where day >= since
+;

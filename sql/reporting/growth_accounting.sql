@@ -1,9 +1,16 @@
 -- reporting.growth_accounting
 -- Grain: one row per grain, period and slice value (grain, period_start, slice, slice_value).
--- Rerun: whole; as many rows as periods and slice values.
+-- Rerun: changed keys; of the slice values that a change touches, the periods since then.
 -- Why:   new, retained and resurrected users add up to the active ones; retained and churned to
 --        those of the period before (checked). While a period runs nobody can be said to have
 --        churned.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where report.slice = changed.slice
+{{ incremental }}     and report.slice_value = changed.slice_value
+{{ incremental }}     and {{ warehouse }}.next_period(grain, period_start) > since
+;
 
 insert into {{ this }} (
     grain, period_start, slice, slice_value, active_users, new_users, retained_users,
@@ -27,6 +34,7 @@ activity as (
         sum(resurrected_users) as resurrected_users,
         sum(churned_users) as churned_users
     from {{ warehouse }}.agg_period_activity
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
     group by slice, slice_value, grain, period_start
 ),
 
@@ -69,4 +77,7 @@ select
     case when is_complete then round(retained_users / nullif(users_before, 0), 6) end
         as retention_rate,
     is_complete
-from accounts;
+from accounts
+{{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+{{ incremental }} where {{ warehouse }}.next_period(grain, period_start) > since
+;
