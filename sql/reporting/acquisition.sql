@@ -48,7 +48,8 @@ gone as (
 -- that week than before it.
 users as (
     select
-        utm_source, cohort_start,
+        first_utm_source as utm_source,
+        first_month as cohort_start,
         first_earned_at <= first_seen_at + interval '168 hours' as is_activated,
         width_bucket(first_week + 13, active_days)
         > width_bucket(first_week + 6, active_days) as is_there_in_week_1,
@@ -56,12 +57,12 @@ users as (
         > width_bucket(first_week + 27, active_days) as is_there_in_week_4,
         miles_earned_lifetime,
         redeemed_count_lifetime
-    from due
-    inner join {{ warehouse }}.dim_users
-        on first_utm_source = utm_source and first_month = cohort_start
+    from {{ warehouse }}.dim_users
     inner join {{ warehouse }}.agg_user_engagement using (user_id)
     inner join {{ warehouse }}.agg_user_activity using (user_id)
-    where slice = 'all'
+    where
+        slice = 'all'
+        and (first_utm_source, first_month) in (select utm_source, cohort_start from due)
 ),
 
 cohorts as (

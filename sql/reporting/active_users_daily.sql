@@ -21,7 +21,9 @@ with activity as (
         active_users, trailing_7_day_change, trailing_28_day_change
     from {{ warehouse }}.agg_period_activity
     {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
-    where grain = 'day'
+    where
+        grain = 'day'
+        and period_start <= (select max(calendar_date) from {{ warehouse }}.dim_dates)
 ),
 
 slices as (
@@ -32,30 +34,34 @@ slices as (
     group by slice, slice_value
 ),
 
+-- A day of nothing is put beside each day, so that quiet ones are there too.
 days as (
     select
-        dates.calendar_date as day,
-        slices.slice, slices.slice_value,
-        coalesce(activity.active_users, 0) as dau,
-        sum(activity.trailing_7_day_change) over to_day as wau,
-        sum(activity.trailing_28_day_change) over to_day as mau,
-        dates.calendar_date >= slices.first_day + 27 as is_window_full
-    from slices
-    inner join {{ warehouse }}.dim_dates as dates on dates.calendar_date >= slices.first_day
-    left join activity
-        on
-            activity.slice = slices.slice
-            and activity.slice_value = slices.slice_value
-            and activity.day = dates.calendar_date
-    window to_day as (
-        partition by slices.slice, slices.slice_value
-        order by dates.calendar_date
-    )
+        day, slice, slice_value,
+        sum(active_users) as dau,
+        sum(sum(trailing_7_day_change)) over to_day as wau,
+        sum(sum(trailing_28_day_change)) over to_day as mau,
+        day >= min(day) over to_day + 27 as is_window_full
+    from (
+        select slice, slice_value, day, active_users, trailing_7_day_change, trailing_28_day_change
+        from activity
+        union all
+        select
+            slice, slice_value,
+            calendar_date as day,
+            0 as active_users,
+            0 as trailing_7_day_change,
+            0 as trailing_28_day_change
+        from slices
+        inner join {{ warehouse }}.dim_dates on calendar_date >= first_day
+    ) as entries
+    group by day, slice, slice_value
+    window to_day as (partition by slice, slice_value order by day)
 )
 
 select
     day, slice, slice_value, dau, wau, mau,
-    round(dau::numeric / nullif(mau, 0), 6) as stickiness,
+    round(dau / nullif(mau, 0), 6) as stickiness,
     is_window_full
 from days
 {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)

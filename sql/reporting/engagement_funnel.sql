@@ -30,12 +30,14 @@ gone as (
 
 funnels as (
     select
-        cohort_start, slice, slice_value, searched_at, earned_at, redeemed_at,
+        {{ warehouse }}.month_start(first_day) as cohort_start,
+        slice, slice_value, searched_at, earned_at, redeemed_at,
         extract(epoch from earned_at - searched_at) as seconds_to_earn,
         extract(epoch from redeemed_at - earned_at) as seconds_to_redeem
     from {{ warehouse }}.agg_user_funnels
-    inner join due using (slice, slice_value)
-    where cohort_start = {{ warehouse }}.month_start(first_day)
+    where
+        (slice, slice_value, {{ warehouse }}.month_start(first_day))
+        in (select slice, slice_value, cohort_start from due)
 ),
 
 cohorts as (
