@@ -1,16 +1,14 @@
 import click
 
 from runner.cli import show_ingest
-from runner.cli.options import json_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command
 from runner.run import open_pipeline
 
 
-@project_command("backfill")
+@project_command("backfill", json_option)
 @click.argument("pipeline")
 @click.option("--from", "low", metavar="TIME", help="Start of the stretch, included.")
 @click.option("--to", "high", metavar="TIME", help="End of the stretch, excluded.")
-@json_option
 def command(here: Workspace, pipeline: str, low: str | None, high: str | None) -> None:
     """Read part of a source again, or fill its gaps.
 

@@ -2,17 +2,14 @@ import click
 
 from runner import run
 from runner.cli import show_ingest
-from runner.cli.options import json_option, wait_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, wait_option
 
 
-@project_command("ingest")
+@project_command("ingest", wait_option, json_option)
 @click.argument("pipeline", required=False)
-@wait_option
 @click.option(
     "--sweep", is_flag=True, help="Search the whole source for rows that arrived late or changed."
 )
-@json_option
 def command(here: Workspace, pipeline: str | None, wait: float, sweep: bool) -> None:
     """Bring new source rows into their replicas.
 

@@ -1,14 +1,12 @@
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option, last_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, last_option, project_command
 from runner.database.session import QueryFailed
 from runner.errors import UsageError
 
 
-@project_command("logs")
-@last_option
+@project_command("logs", last_option, json_option)
 @click.option("--run", "run_id", type=int, metavar="RUN", help="Only messages of this run.")
 @click.option("--pipeline", metavar="NAME", help="Only messages of this pipeline.")
 @click.option(
@@ -22,7 +20,6 @@ from runner.errors import UsageError
 @click.option(
     "--since", metavar="TIME", help="Only newer messages: a time, or an age such as '2 hours'."
 )
-@json_option
 def command(here: Workspace, /, **filters: object) -> None:
     """List the latest log messages.
 

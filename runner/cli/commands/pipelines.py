@@ -3,9 +3,8 @@ from typing import Any
 import click
 
 from runner.cli import output, show_ingest, show_runs
+from runner.cli.command import Workspace, json_option, project_command
 from runner.cli.groups import Group
-from runner.cli.options import json_option
-from runner.cli.workspace import Workspace, pass_workspace
 from runner.errors import UsageError
 from runner.ingest import preflight
 from runner.ingest.coverage import coverage
@@ -28,9 +27,7 @@ def command() -> None:
     """
 
 
-@command.command("list")
-@json_option
-@pass_workspace
+@project_command("list", json_option, group=command)
 def list_command(here: Workspace) -> None:
     """List the pipelines with their watermarks.
 
@@ -42,10 +39,8 @@ def list_command(here: Workspace) -> None:
     output.table(rows, "there is no pipeline yet: python -m runner pipelines add --help")
 
 
-@command.command("show")
+@project_command("show", json_option, group=command)
 @click.argument("name")
-@json_option
-@pass_workspace
 def show(here: Workspace, name: str) -> None:
     """Show one pipeline.
 
@@ -72,9 +67,8 @@ def show(here: Workspace, name: str) -> None:
     show_runs.runs(runs, "it has not run yet", RUN_COLUMNS)
 
 
-@command.command("enable")
+@project_command("enable", group=command)
 @click.argument("name")
-@pass_workspace
 def enable(here: Workspace, name: str) -> None:
     """Include a pipeline in a plain `ingest`.
 
@@ -84,9 +78,8 @@ def enable(here: Workspace, name: str) -> None:
     _switch(here, name, True)
 
 
-@command.command("disable")
+@project_command("disable", group=command)
 @click.argument("name")
-@pass_workspace
 def disable(here: Workspace, name: str) -> None:
     """Exclude a pipeline from a plain `ingest`; its rows stay.
 

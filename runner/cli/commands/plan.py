@@ -1,14 +1,11 @@
 from runner.build.build import read_plan
 from runner.cli import output
-from runner.cli.options import json_option, select_option, target_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, select_option, target_option
 from runner.project.target import Target
 
 
-@project_command("plan")
+@project_command("plan", target_option, json_option)
 @select_option("Plan as if a build forced these scripts.")
-@target_option
-@json_option
 def command(here: Workspace, patterns: tuple[str, ...], target: Target) -> None:
     """Show which scripts a build would run, and why.
 

@@ -1,15 +1,11 @@
 from runner.build.rebuild import rebuild
 from runner.cli import show_build
-from runner.cli.options import jobs_option, json_option, target_option
+from runner.cli.command import Workspace, jobs_option, json_option, project_command, target_option
 from runner.cli.progress import live
-from runner.cli.workspace import Workspace, project_command
 from runner.project.target import Target
 
 
-@project_command("rebuild")
-@jobs_option
-@target_option
-@json_option
+@project_command("rebuild", jobs_option, target_option, json_option)
 def command(here: Workspace, jobs: int | None, target: Target) -> None:
     """Rebuild all tables from scratch and publish the differences.
 

@@ -4,18 +4,15 @@ import click
 
 from runner import run
 from runner.cli import output, show_build, show_ingest
-from runner.cli.options import json_option, wait_option
+from runner.cli.command import Workspace, json_option, project_command, wait_option
 from runner.cli.progress import live
-from runner.cli.workspace import Workspace, project_command
 from runner.errors import RunnerError, was_interrupted
 
 
-@project_command("run-all")
-@wait_option
+@project_command("run-all", wait_option, json_option)
 @click.option(
     "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until a signal."
 )
-@json_option
 def command(here: Workspace, wait: float, every: str | None) -> None:
     """Ingest new rows, then build everything that depends on them.
 

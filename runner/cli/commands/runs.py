@@ -3,15 +3,16 @@ from dataclasses import asdict
 import click
 
 from runner.cli import output, show_ingest, show_runs
-from runner.cli.groups import Group
-from runner.cli.options import (
+from runner.cli.command import (
+    Workspace,
     complete_scripts,
     json_option,
     last_option,
+    project_command,
     target_option,
     yes_option,
 )
-from runner.cli.workspace import Workspace, pass_workspace
+from runner.cli.groups import Group
 from runner.database.ledger import slow_scripts
 from runner.errors import UsageError
 from runner.project.graph import select
@@ -22,11 +23,9 @@ TABLES = ("run_scripts", "run_inputs", "run_checks", "run_logs")
 COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 
 
-@click.group("runs", cls=Group, invoke_without_command=True)
-@last_option
+@click.group("runs", cls=Group, invoke_without_command=True, params=[last_option, json_option])
 @click.option("--scripts", is_flag=True, help="List the scripts of builds too.")
 @click.option("--status", metavar="STATUS", help="Only runs with this status, such as failed.")
-@json_option
 @click.pass_context
 def command(context: click.Context, /, **filters: object) -> None:
     """List, show and undo runs, and show how long builds take.
@@ -42,10 +41,8 @@ def command(context: click.Context, /, **filters: object) -> None:
         show_runs.runs(rows, "nothing has run yet: python -m runner run-all", COLUMNS)
 
 
-@command.command("show")
+@project_command("show", json_option, group=command)
 @click.argument("run_id", type=int, metavar="RUN")
-@json_option
-@pass_workspace
 def show(here: Workspace, run_id: int) -> None:
     """Show everything that is known about a run.
 
@@ -75,12 +72,8 @@ def show(here: Workspace, run_id: int) -> None:
     show_runs.restatements(restated)
 
 
-@command.command("trend")
+@project_command("trend", last_option, target_option, json_option, group=command)
 @click.argument("name", metavar="[SCRIPT]", required=False, shell_complete=complete_scripts)
-@last_option
-@target_option
-@json_option
-@pass_workspace
 def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
     """Show how long the last builds took, or a script in them.
 
@@ -111,11 +104,8 @@ def _script(here: Workspace, name: str) -> str:
     return keys[0]
 
 
-@command.command("undo")
+@project_command("undo", yes_option, json_option, group=command)
 @click.argument("run_id", type=int, metavar="RUN")
-@yes_option
-@json_option
-@pass_workspace
 def undo(here: Workspace, run_id: int, yes: bool) -> None:
     """Take back what a run brought into a replica.
 

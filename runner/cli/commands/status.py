@@ -1,15 +1,12 @@
 from dataclasses import asdict
 
 from runner.cli import output
-from runner.cli.options import json_option, target_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, target_option
 from runner.project.target import Target
 from runner.status import Status, status
 
 
-@project_command("status")
-@target_option
-@json_option
+@project_command("status", target_option, json_option)
 def command(here: Workspace, target: Target) -> None:
     """Say whether the numbers can be trusted, and if not, why.
 

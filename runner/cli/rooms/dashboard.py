@@ -3,8 +3,7 @@ from pathlib import Path
 import click
 
 from runner.cli import output
-from runner.cli.options import number_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, number_option, project_command
 from runner.pages.dashboard.check import check as check_cards
 from runner.pages.dashboard.page import write
 from runner.pages.dashboard.serve import serve as serve_page

@@ -4,14 +4,13 @@ from typing import Any
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option
+from runner.cli.command import Workspace, json_option, project_command
 from runner.cli.progress import live
-from runner.cli.workspace import Workspace, project_command
 from runner.setup.csv_times import Order
 from runner.setup.load_csv import SHOW_REJECTS, load
 
 
-@project_command("load")
+@project_command("load", json_option)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--into",
@@ -27,7 +26,6 @@ from runner.setup.load_csv import SHOW_REJECTS, load
     help="Order of dates that are not written year first: 31/01/2026 or 01/31/2026.",
 )
 @click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
-@json_option
 def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) -> None:
     """Load a CSV file with a header into a source.
 

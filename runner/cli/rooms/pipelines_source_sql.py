@@ -1,7 +1,7 @@
 import click
 
 from runner.cli import output
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, project_command
 from runner.ingest.foreign.attach import script_for_source
 
 

@@ -4,8 +4,7 @@ from typing import Any
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option, select_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, select_option
 from runner.errors import RunnerError
 from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
@@ -15,10 +14,9 @@ from runner.testing.tables import Mismatch
 SHOWN_ROWS = 10
 
 
-@project_command("test")
+@project_command("test", json_option)
 @select_option("Run only the cases of these scripts.")
 @click.argument("names", nargs=-1, metavar="[CASE]...")
-@json_option
 def command(here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Run the test cases in tests/sql.
 

@@ -5,9 +5,8 @@ from typing import Any
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option, number_option
+from runner.cli.command import Workspace, json_option, number_option, project_command
 from runner.cli.progress import Live, live
-from runner.cli.workspace import Workspace, project_command
 from runner.torture.faults import Plan, Progress
 from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
 
@@ -19,7 +18,7 @@ NAMES = {
 }
 
 
-@project_command("torture")
+@project_command("torture", json_option)
 @number_option("--seconds", low=1, high=3600, default=20, help="Duration.")
 @number_option(
     "--writers", low=1, high=24, default=8, help="Number of applications that write at once."
@@ -31,7 +30,6 @@ NAMES = {
     metavar="N",
     help="Random seed of what writers do, not of when (default: random).",
 )
-@json_option
 def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int | None) -> None:
     """Prove on your server that ingestion loses no row.
 
