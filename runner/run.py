@@ -96,9 +96,7 @@ def run_all(
     wait_seconds: float = 60.0,
     leave_to_others: bool = False,
 ) -> Round:
-    """Bring in what is new and build what follows. With `leave_to_others`, what another runner
-    holds is skipped, and all that would follow is left to it.
-    """
+    """Ingest, then build. With `leave_to_others`, skip what they hold, and all that follows."""
     manifest = load(project)
     skipped: list[LockHeld] = []
 

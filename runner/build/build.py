@@ -181,10 +181,7 @@ def open_builder(
 
 
 def check_needs(manifest: Manifest, steps: Sequence[Step]) -> list[str]:
-    """Check the scripts whose text is not that of the last build, and return warnings.
-
-    In a routine build there are none, and nothing is parsed.
-    """
+    """Return warnings about scripts whose text has changed; mostly none has, and none is parsed."""
     return reads.check(
         manifest,
         [

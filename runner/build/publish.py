@@ -97,9 +97,7 @@ class Publisher:
     firsts: list[_Table] = field(default_factory=list)
 
     def replace_empty(self) -> None:
-        """From now on replace tables that are empty, too, where nobody would notice: that saves
-        writing all rows a second time.
-        """
+        """From now on replace empty tables too, where nobody notices: no row is written twice."""
         scripts = self.composer.manifest.scripts.values()
         tables = [table for script in scripts for table in self._tables(script)]
         for table in tables:

@@ -1,6 +1,4 @@
-"""Rebuilds a target in its scratch schemas, several scripts at once, and publishes or compares the
-result.
-"""
+"""Rebuilds a target in its scratch schemas, and publishes the result or compares with it."""
 
 import contextlib
 import time
@@ -26,9 +24,7 @@ from runner.project.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison with a rebuild found. `repair` is the build that published the rebuilt
-    rows, if that was asked for.
-    """
+    """What a comparison with a rebuild found; `repair` is the build that published it, if any."""
 
     run_id: int
     tables: int

@@ -56,11 +56,7 @@ def pipelines_locked(work: Session) -> Iterator[None]:
 
 
 def drop_scratch(work: Session, scratch: Target) -> None:
-    """Drop the tables of a scratch target.
-
-    LockHeld if sessions that fill them are still ending, or if somebody reads them, as a dump of
-    the whole database does.
-    """
+    """Drop the tables of a scratch target; LockHeld while sessions fill or read them."""
     is_there = "select exists (select from pg_namespace where nspname = any(%(names)s))"
     if not work.value(is_there, {"names": scratch.schemas}):
         return
@@ -89,9 +85,7 @@ def filled(
     then: Then | None = None,
     on_filled: Callable[[ScriptResult], None] = lambda done: None,
 ) -> Iterator[list[ScriptResult]]:
-    """Fill and check the tables of all scripts in the scratch target, do `then` with each, and drop
-    them at the end. `on_filled` hears of each script.
-    """
+    """Fill and check all tables in the scratch target, do `then` with each; then drop them."""
     work, scratch = transaction.work, transaction.target.scratch
     composer = Composer(transaction.manifest, scratch, ledger.positions(work, scratch.name))
     try:
@@ -144,10 +138,7 @@ class _Schedule:
         then: Then | None,
         on_filled: Callable[[ScriptResult], None],
     ) -> list[ScriptResult]:
-        """Return the results in the order of the steps.
-
-        What `then` does with a table waits until no script is ready.
-        """
+        """Return the results in the order of the steps; `then` waits until no script is ready."""
         transaction, steps = self.transaction, self.steps
         needs, _ = neighbours(transaction.manifest)
         seconds = ledger.script_seconds(transaction.work, transaction.target.name, steps)

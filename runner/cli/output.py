@@ -72,9 +72,7 @@ def complain(error: RunnerError) -> None:
 
 
 def confirm(question: str, hint: str) -> None:
-    """Ask a person to confirm, and end the command if they do not. UsageError with the hint where
-    there is nobody to ask.
-    """
+    """Ask a person, and end the command unless they agree; UsageError if there is nobody to ask."""
     if not sys.stdin.isatty():
         raise UsageError("this needs confirmation, and standard input is not a terminal", hint)
     click.confirm(question, abort=True)

@@ -1,6 +1,4 @@
-"""Fills the templates in static/ and escapes all values: names and comments can hold anything; and
-writes pages.
-"""
+"""Fills the templates in static/, where all values are escaped, and writes pages."""
 
 import base64
 import hashlib
@@ -60,9 +58,7 @@ def _finalize(value: Any) -> Any:
 
 
 def put(file: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file, and put it in its place once all of it is written. A new file gets `mode`, one
-    that is there keeps its own.
-    """
+    """Write a file as a whole or not at all. A new one gets `mode`; an old one keeps its own."""
     if file.is_symlink():
         raise RunnerError(f"{file} is a symbolic link", "name the file itself")
     try:

@@ -25,10 +25,7 @@ def find(project: Path, path: Path) -> Path:
 
 
 def read_text(file: Path, name: Path | None = None) -> str:
-    """Return the text of a file, without the byte order mark that some editors put before it.
-
-    StartError, with the name given, if it is not UTF-8.
-    """
+    """Return a text without its byte order mark; StartError, which names it, if it is not UTF-8."""
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -42,9 +39,7 @@ def statement(project: Path, name: str) -> Path:
 
 
 def layer_files(project: Path, layer: str) -> list[Path]:
-    """Return schema/<layer>.sql, if there is one, and the files of functions beside it, such as
-    schema/<layer>.k_means.sql.
-    """
+    """Return schema/<layer>.sql, if it exists, and its functions, as in schema/<layer>.x.sql."""
     path = Path("schema", f"{layer}.sql")
     functions = sorted((project / "schema").glob(f"{layer}.*.sql"))
     own = [file.relative_to(project) for file in functions]

@@ -67,10 +67,7 @@ def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[s
 
 
 def change_sets(manifest: Manifest) -> set[str]:
-    """Return the tables that hold what was new in the last build, as `layer.table`.
-
-    Each build empties and refills them, so their rows say nothing about earlier builds.
-    """
+    """Return the tables, as `layer.table`, that each build empties and fills with what is new."""
     found: set[str] = set()
     for script in order(manifest):
         if not script.is_view and is_change_set(manifest.read(script.path), found):

@@ -63,9 +63,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The scripts of a project in the order of the file, its variables, and its name if it has one:
-    it tells the targets of two projects in one database apart.
-    """
+    """The scripts of a project in the order of the file, its variables, and its name, if any."""
 
     project: Path
     variables: dict[str, Value]

@@ -62,9 +62,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """The cards of the folder. Without a page file the title is the name of the database, and every
-    member of a slice is shown.
-    """
+    """The cards, and the page file if there is one: its title, and the members that are shown."""
 
     page: Card | None
     cards: tuple[Card, ...]

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from runner.pages.docs.catalogue import Column, Reference, Relation
+from runner.database.session import Row
+from runner.pages.docs.catalogue import Reference, Relation
 
 PREFACE = """\
 // The tables as the catalogue has them, written by `python -m runner docs -o schema.dbml`.
@@ -31,20 +32,21 @@ def _table(table: Relation) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _column(column: Column, table: Relation) -> str:
+def _column(column: Row, table: Relation) -> str:
     settings = []
-    if table.key == (column.name,):
+    if table.key == (column["name"],):
         settings.append(_kind_of_key(table))
-    if not column.is_nullable:
+    if not column["is_nullable"]:
         settings.append("not null")
-    if column.comment:
-        settings.append(f"note: {_note(column.comment)}")
-    type_ = column.type if re.fullmatch(r"\w+", column.type) else _quoted(column.type)
-    return f"{_quoted(column.name)} {type_}" + (f" [{', '.join(settings)}]" if settings else "")
+    if column["comment"]:
+        settings.append(f"note: {_note(column['comment'])}")
+    name, type_ = _quoted(column["name"]), column["type"]
+    type_ = type_ if re.fullmatch(r"\w+", type_) else _quoted(type_)
+    return f"{name} {type_}" + (f" [{', '.join(settings)}]" if settings else "")
 
 
 def _kind_of_key(table: Relation) -> str:
-    return "pk" if any(rule.kind == "p" for rule in table.constraints) else "unique"
+    return "pk" if any(rule["kind"] == "p" for rule in table.constraints) else "unique"
 
 
 def _reference(reference: Reference, keys: dict[str, tuple[str, ...]]) -> str:
