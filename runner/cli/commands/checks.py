@@ -24,5 +24,5 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target) -> None:
             name = check.name.removesuffix(".check.sql")
             missing = {"check": name, "status": "never", "bad_rows": None, "sample": None}
             found.append({"script": key, **results.get(name, missing)})
-    output.table(found, "there are no checks")
+    output.listing(found, "there are no checks")
     output.fail_if(any(row["status"] == "failed" for row in found))

@@ -38,4 +38,4 @@ def command(here: Workspace, /, **filters: object) -> None:
                 "write it as --since 2026-01-31, or --since '2 hours'",
             ) from error
         rows = session.named("cli/inspect.logs", **filters)
-    output.table(rows, "nothing was logged")
+    output.listing(rows, "nothing was logged")

@@ -36,7 +36,7 @@ def list_command(here: Workspace) -> None:
     """
     with here.ledger() as session:
         rows = session.named("ingest/pipelines.pipelines")
-    output.table(rows, "there is no pipeline yet: python -m runner pipelines add --help")
+    output.listing(rows, "there is no pipeline yet: python -m runner pipelines add --help")
 
 
 @project_command("show", json_option, group=command)
@@ -55,10 +55,8 @@ def show(here: Workspace, name: str) -> None:
         stretches = coverage(session, found["id"])
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
-    if output.style.json:
-        covered = show_ingest.coverage_data(name, stretches)
-        output.data({**found, **covered, "doubts": doubts, "runs": runs})
-        return
+    covered = show_ingest.coverage_data(name, stretches)
+    output.data({**found, **covered, "doubts": doubts, "runs": runs})
     output.pairs(found)
     show_ingest.coverage(name, stretches)
     output.say()

@@ -18,4 +18,4 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target) -> None:
     with here.ledger() as session:
         steps = read_plan(session, manifest, target, patterns)[1]
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
-    output.table(rows, "the manifest declares no scripts")
+    output.listing(rows, "the manifest declares no scripts")

@@ -39,6 +39,7 @@ def command(context: click.Context, /, **filters: object) -> None:
         with Workspace(context.obj).ledger() as session:
             rows = session.named("cli/inspect.runs", **filters)
         show_runs.runs(rows, "nothing has run yet: python -m runner run-all", COLUMNS)
+        output.data(rows)
 
 
 @project_command("show", json_option, group=command)
@@ -67,7 +68,7 @@ def show(here: Workspace, run_id: int) -> None:
     output.pairs(found[0])
     for rows in filter(None, parts.values()):
         output.say()
-        output.table(rows, "")
+        output.table(rows)
     show_runs.observations(observed)
     show_runs.restatements(restated)
 
@@ -90,11 +91,9 @@ def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
         newest = builds[0]["run"] if builds else 0
         found = [each for each in slow_scripts(session, newest) if script in (None, each.script)]
     builds.reverse()
-    if output.style.json:
-        output.data({"builds": builds, "slow": [asdict(each) for each in found]})
-        return
     show_runs.trend(builds)
     show_runs.slow(found)
+    output.data({"builds": builds, "slow": [asdict(each) for each in found]})
 
 
 def _script(here: Workspace, name: str) -> str:

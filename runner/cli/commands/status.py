@@ -16,10 +16,8 @@ def command(here: Workspace, target: Target) -> None:
     Example: python -m runner status
     """
     found = status(here.database(), here.folder, target.name)
-    if output.style.json:
-        output.data({"is_good": found.is_good, **asdict(found)})
-    else:
-        _show(found)
+    _show(found)
+    output.data({"is_good": found.is_good, **asdict(found)})
     output.fail_if(not found.is_good)
 
 

@@ -66,16 +66,12 @@ def _show(shown: Live, plan: Plan, progress: Progress) -> None:
 
 def _show_verdict(verdict: Verdict) -> None:
     """Tables and sentences for people, everything for a program."""
-    if output.style.json:
-        output.data(
-            {**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling}
-        )
-        return
+    output.data({**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling})
     rows = [
         _row(name, ours.final, ours.is_kept, ours.ledger) for name, ours in verdict.ours.items()
     ]
     rows += [_row(name, copy, copy.is_exact, {}) for name, copy in verdict.naive.items()]
-    output.table(rows, "")
+    output.table(rows)
     output.say("\nrows by how they were written, and how many of them were lost or differ:")
     stories = [
         {"story": story["story"], "written": story["written"]}
