@@ -122,15 +122,14 @@ jobs_option = click.Option(
     ["-j", "--jobs"],
     type=click.IntRange(1, 64),
     metavar="N",
-    help="Run N scripts at once, each over its own connection; by default one for each core of this"
-    " machine, up to eight.",
+    help="Run N scripts at once, each on its own connection (default: one per core, up to eight).",
 )
 wait_option = click.Option(
     ["--wait"],
     type=click.FloatRange(0, 86_400),
     default=60.0,
     metavar="SECONDS",
-    help="Longest time to wait for open transactions of the source.",
+    help="Longest time to wait for transactions that are open in a source.",
 )
 last_option = click.Option(
     ["-n", "--last"],

@@ -17,7 +17,7 @@ from runner.errors import RunnerError, was_interrupted
 COMMANDS = {
     "Run": {
         "run-all": "Ingest new rows, then build everything that depends on them.",
-        "ingest": "Bring new source rows into their replicas.",
+        "ingest": "Load new rows from the sources into the replicas.",
         "build": "Bring the tables up to date, in one commit.",
         "dashboard": "Write the reports as one HTML page, or serve it.",
     },
@@ -25,7 +25,7 @@ COMMANDS = {
         "status": "Say whether the numbers can be trusted, and if not, why.",
         "plan": "Show which scripts a build would run, and why.",
         "runs": "List, show and undo runs, and show how long builds take.",
-        "logs": "List the latest log messages.",
+        "logs": "List the latest log messages, newest first.",
         "checks": "Show the latest result of each check.",
         "pipelines": "List, show, add, enable and disable pipelines.",
         "lineage": "Show what a table depends on, and what depends on it.",

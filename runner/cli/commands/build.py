@@ -17,9 +17,9 @@ from runner.project.target import Target
 def command(here: Workspace, patterns: tuple[str, ...], jobs: int | None, target: Target) -> None:
     """Bring the tables up to date, in one commit.
 
-    Only scripts with something new to do run. Readers see the new version when all checks have
-    passed; a build that fails changes nothing. The first build of a large table runs several
-    scripts at once, and meanwhile nothing is ingested.
+    Only scripts that have something to do run. Readers see the new version once all checks have
+    passed; a build that fails changes nothing. A large first build runs several scripts at once,
+    and nothing is ingested meanwhile.
 
     \b
     Example: python -m runner build -s fact_miles_earned

@@ -15,8 +15,8 @@ from runner.project.target import Target
 def command(here: Workspace, left: str, right: str, patterns: tuple[str, ...]) -> None:
     """Compare the tables of two targets, row by row.
 
-    It shows what a change of the SQL does to the figures: `build --target dev` makes a target to
-    compare with. Exits with 1 if the two differ.
+    Use it to see what a change to the SQL does to the figures: `build --target dev` makes a target
+    to compare with. Exits with 1 if the two differ.
 
     \b
     Example: python -m runner diff live dev

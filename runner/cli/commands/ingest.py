@@ -11,10 +11,10 @@ from runner.cli.command import Workspace, json_option, project_command, wait_opt
     "--sweep", is_flag=True, help="Search the whole source for rows that arrived late or changed."
 )
 def command(here: Workspace, pipeline: str | None, wait: float, sweep: bool) -> None:
-    """Bring new source rows into their replicas.
+    """Load new rows from the sources into the replicas.
 
-    It loads everything that was committed when the command started, from all enabled pipelines or
-    from the one named.
+    Everything that was committed when the command started is loaded, by all enabled pipelines or
+    by the one named.
 
     \b
     Example: python -m runner ingest event_stream

@@ -21,9 +21,7 @@ from runner.errors import UsageError
     "--since", metavar="TIME", help="Only newer messages: a time, or an age such as '2 hours'."
 )
 def command(here: Workspace, /, **filters: object) -> None:
-    """List the latest log messages.
-
-    The newest come first.
+    """List the latest log messages, newest first.
 
     \b
     Example: python -m runner logs --pipeline event_stream --level warning --since '2 hours'

@@ -13,7 +13,7 @@ RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 # The first line of each command's own help: they need sources in other databases.
 LAZY = {
     "Commands": {
-        "add": "Look at a source, show what would be added, ask, and add it.",
+        "add": "Inspect a source, show what would be added, ask, and add it.",
         "source-sql": "Print the SQL that prepares a source in another database.",
     }
 }
@@ -44,8 +44,8 @@ def list_command(here: Workspace) -> None:
 def show(here: Workspace, name: str) -> None:
     """Show one pipeline.
 
-    That is its row, its watermark, what it covers and where it has gaps, what would improve its
-    guarantee, and its latest runs.
+    This includes its definition, its watermark, what it covers and where it has gaps, what would
+    improve its guarantee, and its latest runs.
 
     \b
     Example: python -m runner pipelines show event_stream

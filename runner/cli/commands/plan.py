@@ -5,7 +5,7 @@ from runner.project.target import Target
 
 
 @project_command("plan", target_option, json_option)
-@select_option("Plan as if a build forced these scripts.")
+@select_option("Plan as if these scripts were forced.")
 def command(here: Workspace, patterns: tuple[str, ...], target: Target) -> None:
     """Show which scripts a build would run, and why.
 

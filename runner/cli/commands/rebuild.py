@@ -10,7 +10,7 @@ def command(here: Workspace, jobs: int | None, target: Target) -> None:
     """Rebuild all tables from scratch and publish the differences.
 
     The rebuild happens in a scratch schema; readers see the old version until its checks have
-    passed. Meanwhile nothing is ingested: `ingest` exits with 3.
+    passed. Nothing is ingested meanwhile: `ingest` exits with 3.
 
     \b
     Example: python -m runner rebuild -j 2

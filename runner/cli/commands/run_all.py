@@ -11,7 +11,7 @@ from runner.errors import RunnerError, was_interrupted
 
 @project_command("run-all", wait_option, json_option)
 @click.option(
-    "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until a signal."
+    "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until interrupted."
 )
 def command(here: Workspace, wait: float, every: str | None) -> None:
     """Ingest new rows, then build everything that depends on them.

@@ -47,8 +47,8 @@ def command(context: click.Context, /, **filters: object) -> None:
 def show(here: Workspace, run_id: int) -> None:
     """Show everything that is known about a run.
 
-    That is its window or its scripts, rows, checks, messages and errors, what a build observed,
-    and which published days it changed.
+    This includes its window or its scripts, rows, checks, messages and errors, what a build
+    observed, and which published days it changed.
 
     \b
     Example: python -m runner runs show 12
@@ -78,8 +78,8 @@ def show(here: Workspace, run_id: int) -> None:
 def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
     """Show how long the last builds took, or a script in them.
 
-    It warns of what took more than three times its median of up to twenty builds before, in the
-    same mode: in full, or of what was new. Less than half a second, or fewer than five such builds,
+    Warns of what took more than three times its median in up to twenty earlier builds of the same
+    mode, full or incremental. Times under half a second, or with fewer than five earlier builds,
     are not judged.
 
     \b
@@ -106,10 +106,10 @@ def _script(here: Workspace, name: str) -> str:
 @project_command("undo", yes_option, json_option, group=command)
 @click.argument("run_id", type=int, metavar="RUN")
 def undo(here: Workspace, run_id: int, yes: bool) -> None:
-    """Take back what a run brought into a replica.
+    """Undo what a run did to a replica.
 
-    Added rows are removed, changed and deleted rows are restored. The window of the run becomes a
-    gap, which `backfill` fills. The next build takes the change on.
+    Added rows are removed; changed and deleted rows are restored. The window of the run becomes a
+    gap, which `backfill` fills. The next build picks up the change.
 
     \b
     Example: python -m runner runs undo 12

@@ -14,8 +14,8 @@ from runner.project.target import Target
 def command(here: Workspace, repair: bool, jobs: int | None, target: Target) -> None:
     """Compare the tables with a rebuild, row by row.
 
-    Pending changes are built first; the rebuild happens in a scratch schema. Exits with 1 if the
-    two differ, unless --repair mends it. Meanwhile nothing is ingested.
+    Pending changes are built first; the rebuild happens in a scratch schema. Nothing is ingested
+    meanwhile. Exits with 1 if the two differ, unless --repair publishes the rebuilt rows.
 
     \b
     Example: python -m runner verify --repair

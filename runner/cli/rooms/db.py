@@ -37,7 +37,9 @@ def stop(here: Workspace) -> None:
 
 @project_command("url", group=command)
 def url(here: Workspace) -> None:
-    """Print the connection string without a password; starts the embedded server if it is that.
+    """Print the connection string, without its password.
+
+    Starts the embedded server if that is the one in use.
 
     \b
     Example: psql "$(python -m runner db url)"
@@ -53,7 +55,7 @@ def url(here: Workspace) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @pass_workspace
 def psql(here: Workspace, arguments: tuple[str, ...]) -> None:
-    """Open psql; all arguments are passed to it.
+    """Open psql, and pass all arguments to it.
 
     \b
     Example: python -m runner db psql -c 'table reporting.growth_accounting'

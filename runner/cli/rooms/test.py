@@ -20,8 +20,8 @@ SHOWN_ROWS = 10
 def command(here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Run the test cases in tests/sql.
 
-    A case gives rows and the rows expected of a build: in full, again, and incrementally. Nothing
-    is left behind, and your own tables stay as they are.
+    A case holds rows and what a build should make of them: in full, again, and incrementally.
+    Nothing is left behind, and your own tables stay as they are.
 
     \b
     Example: python -m runner test -s growth_accounting

@@ -28,13 +28,13 @@ NAMES = {
     "--seed",
     type=int,
     metavar="N",
-    help="Random seed of what writers do, not of when (default: random).",
+    help="Random seed for what the writers do, but not when (default: random).",
 )
 def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int | None) -> None:
     """Prove on your server that ingestion loses no row.
 
     In a scratch database, applications write while ingests read and server processes are killed.
-    Exits with 1 if a row was lost or doubled.
+    Exits with 1 if a row was lost or duplicated.
 
     \b
     Example: python -m runner torture --seconds 60
