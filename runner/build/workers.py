@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from itertools import count
 
@@ -93,7 +93,8 @@ def filled(
         run_pieces(work, composer.schemas())
         with ExitStack() as stack:
             sessions = _open_sessions(stack, database, scratch, jobs)
-            results = _Schedule(transaction, composer, steps).run(sessions, then, on_filled)
+            schedule = _Schedule(transaction, composer, {step.script.key: step for step in steps})
+            results = schedule.run(sessions, then, on_filled)
         yield results
     finally:
         with contextlib.suppress(RunnerError):
@@ -122,15 +123,13 @@ def _open_sessions(
     return sessions
 
 
+@dataclass(frozen=True, slots=True)
 class _Schedule:
     """Runs each script as soon as what it needs is filled, the longest path to the end first."""
 
-    def __init__(
-        self, transaction: BuildTransaction, composer: Composer, steps: list[Step]
-    ) -> None:
-        self.transaction = transaction
-        self.composer = composer
-        self.steps = {step.script.key: step for step in steps}
+    transaction: BuildTransaction
+    composer: Composer
+    steps: Mapping[str, Step]
 
     def run(
         self,

@@ -1,6 +1,8 @@
 """Finds the files of a project, or the packaged ones it does without."""
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from runner.errors import StartError
 from runner.project.scripts import tables_created
@@ -25,12 +27,28 @@ def find(project: Path, path: Path) -> Path:
 
 
 def read_text(file: Path, name: Path | None = None) -> str:
-    """Return a text without its byte order mark; StartError, which names it, if it is not UTF-8."""
+    """Return a text without its byte order mark; StartError, which names it, if it cannot be read,
+    and FileNotFoundError.
+    """
     try:
         return file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StartError(f"{name or file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         problem = f"{name or file}: not UTF-8: {error.reason}"
         raise StartError(problem, "save it as UTF-8") from error
+
+
+def read_toml(file: Path, name: Path, hint: str | None = None) -> dict[str, Any] | None:
+    """Return the content of a file, None if there is none; StartError if it is not TOML."""
+    try:
+        return tomllib.loads(read_text(file, name))
+    except FileNotFoundError:
+        return None
+    except tomllib.TOMLDecodeError as error:
+        raise StartError(f"{name}: {error}", hint) from error
 
 
 def statement(project: Path, name: str) -> Path:

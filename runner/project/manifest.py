@@ -1,14 +1,13 @@
 """Reads sql/manifest.toml and checks it against the files of the project. Needs no server."""
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError, did_you_mean
-from runner.project.files import read_text
+from runner.project.files import read_text, read_toml
 from runner.project.scripts import deletes_rows
 
 MANIFEST = "sql/manifest.toml"
@@ -92,14 +91,10 @@ class Manifest:
 
 def load(project: Path) -> Manifest:
     """Read and check the manifest of a project; StartError names the first fault."""
-    file = project / MANIFEST
-    try:
-        content = tomllib.loads(read_text(file, Path(MANIFEST)))
-    except FileNotFoundError:
+    content = read_toml(project / MANIFEST, Path(MANIFEST))
+    if content is None:
         hint = "run this in the folder of a project, or name one: python -m runner --project DIR"
-        raise StartError(f"{MANIFEST} does not exist in {project}", hint) from None
-    except tomllib.TOMLDecodeError as error:
-        raise StartError(f"{MANIFEST}: {error}") from error
+        raise StartError(f"{MANIFEST} does not exist in {project}", hint)
     variables = content.pop("variables", {})
     if not isinstance(variables, dict):
         raise _wrong("variables is not a table", "write [variables]")
