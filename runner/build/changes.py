@@ -1,6 +1,4 @@
-"""The SQL that makes a table that readers use equal to another one, and the SQL that first keeps a
-record of what that changes. Texts: changes.sql.
-"""
+"""SQL that makes a table equal to another one, and that records what this changes: changes.sql."""
 
 from dataclasses import dataclass
 
@@ -33,9 +31,7 @@ def publish_difference(session: Session, live: str, fresh: str, rows: Rows | Non
     """
     lists = _keyed(session, live, "removed")
     rows = rows or _difference(lists, live, fresh)
-    return _render(
-        "publish", {**lists, "live": live, "removed": rows.removed, "added": rows.added}
-    )
+    return _render("publish", {**lists, "live": live, "removed": rows.removed, "added": rows.added})
 
 
 def restatement(session: Session, run_id: int, table_name: str, live: str, fresh: str) -> str:
