@@ -24,12 +24,10 @@ inner join {{ this }} as daily
         and daily.event_date = days.event_date;
 
 delete from {{ this }} as daily
-{{ incremental }} using {{ warehouse }}.changed_user_categories as categories
-{{ incremental }} inner join {{ warehouse }}.changed_user_days as days using (user_id)
-{{ incremental }} where daily.user_id = categories.user_id
-{{ incremental }}     and daily.transaction_category = categories.transaction_category
-{{ incremental }}     and daily.event_date = days.event_date
-{{ incremental }}     and daily.event_date between span_start and span_end
+{{ incremental }} using pg_temp.was
+{{ incremental }} where daily.user_id = was.user_id
+{{ incremental }}     and daily.transaction_category = was.transaction_category
+{{ incremental }}     and daily.event_date = was.event_date
 ;
 
 insert into {{ this }} (
@@ -73,7 +71,7 @@ with signed as (
     {{ incremental }} inner join {{ warehouse }}.changed_user_categories
     {{ incremental }}     using (user_id, transaction_category)
     {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
-    {{ incremental }} where event_date between span_start and span_end
+    {{ incremental }} where event_date between first_changed_day and span_end
 ),
 
 users as (

@@ -54,6 +54,38 @@ windows as materialized (
     inner join {{ warehouse }}.agg_user_activity using (user_id)
     cross join now
     where slice = 'all'
+),
+
+served as (
+    select
+        user_id,
+        nearest.cluster,
+        windows.first_day, windows.last_active_day,
+        windows.active_days_28d, windows.active_days_90d,
+        -- The 90 days up to the last active day, less those that reach back too far.
+        trim_scale(engagement.miles_earned_90d - coalesce(before.miles_earned, 0))
+            as miles_earned_90d
+    from windows
+    cross join now
+    inner join recencies on recencies.last_active_day = windows.last_active_day
+    inner join {{ warehouse }}.agg_user_closeness as users using (user_id)
+    inner join {{ warehouse }}.agg_user_engagement as engagement using (user_id)
+    cross join lateral (
+        select cluster
+        from unnest(users.closeness, recencies.closeness)
+            with ordinality as centres (closeness, of_recency, cluster)
+        order by closeness + of_recency desc, cluster
+        limit 1
+    ) as nearest
+    cross join lateral (
+        select sum(daily.miles_earned) as miles_earned
+        from {{ warehouse }}.agg_user_daily as daily
+        where
+            engagement.active_days_90d > windows.active_days_90d
+            and daily.user_id = windows.user_id
+            and daily.event_date > windows.last_active_day - 90
+            and daily.event_date <= now.last_day - 90
+    ) as before
 )
 
 insert into {{ this }} as profiles (
@@ -63,43 +95,22 @@ insert into {{ this }} as profiles (
 select
     user_id,
     'lost' as segment,
-    nearest.cluster,
-    windows.first_day, windows.last_active_day, windows.active_days_28d, windows.active_days_90d,
-    -- The 90 days up to the last active day, less those that reach back too far.
-    trim_scale(engagement.miles_earned_90d - coalesce(before.miles_earned, 0)) as miles_earned_90d,
+    served.cluster, served.first_day, served.last_active_day, served.active_days_28d,
+    served.active_days_90d, served.miles_earned_90d,
     false as has_top_miles
-from windows
-cross join recencies
-inner join {{ warehouse }}.agg_user_closeness as users using (user_id)
-inner join {{ warehouse }}.agg_user_engagement as engagement using (user_id)
-cross join now
-cross join lateral (
-    select cluster
-    from unnest(users.closeness, recencies.closeness)
-        with ordinality as centres (closeness, of_recency, cluster)
-    order by closeness + of_recency desc, cluster
-    limit 1
-) as nearest
-cross join lateral (
-    select sum(daily.miles_earned) as miles_earned
-    from {{ warehouse }}.agg_user_daily as daily
-    where
-        engagement.active_days_90d > windows.active_days_90d
-        and daily.user_id = windows.user_id
-        and daily.event_date > windows.last_active_day - 90
-        and daily.event_date <= now.last_day - 90
-) as before
-where recencies.last_active_day = windows.last_active_day
+from served
+left join {{ this }} as stored using (user_id)
+where
+    (
+        stored.cluster, stored.first_day, stored.last_active_day, stored.active_days_28d,
+        stored.active_days_90d, stored.miles_earned_90d
+    ) is distinct from (
+        served.cluster, served.first_day, served.last_active_day, served.active_days_28d,
+        served.active_days_90d, served.miles_earned_90d
+    )
 on conflict (user_id) do update set (
     cluster, first_day, last_active_day, active_days_28d, active_days_90d, miles_earned_90d
 ) = (
-    excluded.cluster, excluded.first_day, excluded.last_active_day, excluded.active_days_28d,
-    excluded.active_days_90d, excluded.miles_earned_90d
-)
-where (
-    profiles.cluster, profiles.first_day, profiles.last_active_day, profiles.active_days_28d,
-    profiles.active_days_90d, profiles.miles_earned_90d
-) is distinct from (
     excluded.cluster, excluded.first_day, excluded.last_active_day, excluded.active_days_28d,
     excluded.active_days_90d, excluded.miles_earned_90d
 );
