@@ -643,7 +643,9 @@ GUARDS: dict[str, Guard] = {
     ),
     "profiles of all, a day later": (
         lambda bench: bench.script(
-            "warehouse/agg_user_profiles", "using (last_day, fitted_on)", "using (fitted_on)"
+            "warehouse/agg_user_profiles",
+            "inner join now using (last_day, fitted_on)",
+            "cross join now",
         ),
         day_behind_the_last_one,
     ),
