@@ -48,26 +48,20 @@ slices as (
 
 accounts as (
     select
-        periods.grain, periods.period_start, slices.slice, slices.slice_value,
-        coalesce(activity.active_users, 0) as active_users,
-        coalesce(activity.new_users, 0) as new_users,
-        coalesce(activity.retained_users, 0) as retained_users,
-        coalesce(activity.resurrected_users, 0) as resurrected_users,
-        case when periods.is_complete then coalesce(activity.churned_users, 0) end as churned_users,
-        lag(coalesce(activity.active_users, 0)) over (
-            partition by slices.slice, slices.slice_value, periods.grain
-            order by periods.period_start
+        grain, period_start, slice, slice_value,
+        coalesce(active_users, 0) as active_users,
+        coalesce(new_users, 0) as new_users,
+        coalesce(retained_users, 0) as retained_users,
+        coalesce(resurrected_users, 0) as resurrected_users,
+        case when is_complete then coalesce(churned_users, 0) end as churned_users,
+        lag(coalesce(active_users, 0)) over (
+            partition by slice, slice_value, grain order by period_start
         ) as users_before,
-        periods.is_complete
+        is_complete
     from slices
-    inner join periods
-        on periods.grain = slices.grain and periods.period_start >= slices.first_period
-    left join activity
-        on
-            activity.slice = slices.slice
-            and activity.slice_value = slices.slice_value
-            and activity.grain = periods.grain
-            and activity.period_start = periods.period_start
+    inner join periods using (grain)
+    left join activity using (slice, slice_value, grain, period_start)
+    where period_start >= first_period
 )
 
 select

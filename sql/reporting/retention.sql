@@ -47,28 +47,23 @@ periods as (
 
 cells as (
     select
-        cohorts.slice, cohorts.slice_value, cohorts.grain, cohorts.cohort_start,
+        slice, slice_value, grain, cohort_start,
         case
-            when cohorts.grain = 'week' then (periods.period_start - cohorts.cohort_start) / 7
+            when grain = 'week' then (period_start - cohort_start) / 7
             else
-                {{ warehouse }}.month_number(periods.period_start)
-                - {{ warehouse }}.month_number(cohorts.cohort_start)
+                {{ warehouse }}.month_number(period_start)
+                - {{ warehouse }}.month_number(cohort_start)
         end as period_number,
-        cohorts.cohort_size,
-        coalesce(activity.active_users, 0) as active_users,
-        periods.is_complete
+        cohort_size,
+        coalesce(active_users, 0) as active_users,
+        is_complete
     from cohorts
-    inner join periods
-        on periods.grain = cohorts.grain and periods.period_start >= cohorts.cohort_start
-    {{ incremental }}     and {{ warehouse }}.next_period(periods.grain, periods.period_start)
-    {{ incremental }}     > cohorts.since
-    left join {{ warehouse }}.agg_period_activity as activity
-        on
-            activity.slice = cohorts.slice
-            and activity.slice_value = cohorts.slice_value
-            and activity.grain = cohorts.grain
-            and activity.cohort_start = cohorts.cohort_start
-            and activity.period_start = periods.period_start
+    inner join periods using (grain)
+    left join {{ warehouse }}.agg_period_activity
+        using (slice, slice_value, grain, cohort_start, period_start)
+    where
+        period_start >= cohort_start
+        {{ incremental }} and {{ warehouse }}.next_period(grain, period_start) > since
 )
 
 select

@@ -113,8 +113,8 @@ def wrong_figures(world: World) -> None:
     before = world.version()
     world.edit(
         "sql/warehouse/fact_miles_earned.sql",
-        "where events.fact_table = 'fact_miles_earned'",
-        "where events.fact_table = 'fact_miles_earned' and events.event_id % 2 = 0",
+        "where fact_table = 'fact_miles_earned'",
+        "where fact_table = 'fact_miles_earned' and event_id % 2 = 0",
     )
     with contextlib.suppress(checks.CheckFailed):
         world.build()
