@@ -205,3 +205,34 @@ def test_a_pipeline_that_reads_from_elsewhere_is_told(
     done = command("schema", "apply", "--yes", database=database, project=project)
     assert_refused(done, 3, "pipeline event_stream reads public.event_stream")
     assert other
+
+
+def test_init_writes_the_warehouse_over_the_table_as_it_is(
+    app: tuple[Path, Database], tmp_path: Path
+) -> None:
+    _, database = app
+    folder = tmp_path / "app"
+    words = ("init", str(folder), "--like", "miles", "--source", "public.activity")
+    assert_refused(
+        command(*words, database=database), 2, "no column of the source is called like event_time"
+    )
+    roles = ("event_time=happened", "user_id=person", "event_type=what", "platform=device")
+    words += tuple(part for role in roles for part in ("--column", role))
+    assert_refused(command(*words, database=database), 2, "of which zone is not known")
+    done = command(*words, "--timezone", "Asia/Singapore", database=database)
+    assert done.returncode == 0, done.stderr
+    shape = load(folder).sources["event_stream"]
+    assert shape.roles["event_id"].column == "id"
+    assert shape.roles["event_id"].type == "uuid"
+    assert shape.roles["country"].constant == "unknown"
+    assert shape.roles["created_at"].column == "happened"
+    query(
+        database,
+        "insert into public.activity values"
+        " (gen_random_uuid(), '2026-02-03 04:05', gen_random_uuid(), 'like')",
+    )
+    for step in (("schema", "apply", "--yes"), ("lint",), ("run-all",), ("dashboard", "--check")):
+        done = command(*step, database=database, project=folder)
+        assert done.returncode == 0, done.stderr + done.stdout
+    assert scalar(database, "select sum(events) from reporting.kpi_daily where slice = 'all'") == 1
+    assert_refused(command(*words, database=database), 2, "is not empty")
