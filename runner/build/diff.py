@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import sql
 
 from runner.build.changes import column_lists
-from runner.build.compose import PRELUDE
+from runner.build.compose import SETTINGS
 from runner.build.shape import columns, indexes, shape_differences
 from runner.database import ledger
 from runner.database.equality import Equality
@@ -65,7 +65,7 @@ def diff(
     with database.session("milepost diff") as session:
         ledger.require(session)
         with session.transaction():
-            session.run(PRELUDE)
+            session.run(SETTINGS)
             inputs = [_inputs(session, target) for target in (left, right)]
             tables = compare(session, manifest, left, right, keys)
     warning = (

@@ -12,6 +12,7 @@ from typing import Literal, TypedDict
 
 from psycopg import sql
 
+from runner.database import ledger
 from runner.database.names import column_of, relation
 from runner.database.queries import named_query
 from runner.database.session import Session
@@ -238,7 +239,13 @@ def _dated(
 def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> str | None:
     if definition.clock_relation:
         return sql.SQL("select * from {}").format(relation(definition.clock_relation)).as_string()
-    return None if kind == "foreign" else read_text(statement(project, "clock"))
+    return None if kind == "foreign" else clock_text(project, sql.Literal(ledger.BUILD_MARK))
+
+
+def clock_text(project: Path, build_mark: sql.Composable) -> str:
+    """Return the query that reads the clock of a server, on which builds are known by a lock."""
+    file = statement(project, "clock")
+    return render(read_text(file), {"build_mark": sql.SQL("{}::regclass").format(build_mark)}, file)
 
 
 def read_clock(session: Session, source: Source) -> Clock:
