@@ -27,6 +27,9 @@ class Listener:
     def loaded(self, run: RunResult) -> None:
         """A run is committed."""
 
+    def waiting(self, message: str) -> None:
+        """The work waits for somebody, and may do so for a while."""
+
     def warn(self, message: str, hint: str | None = None) -> None:
         """Something needs attention, although the work goes on."""
 
@@ -87,7 +90,7 @@ class Attempt:
         pipeline = {"pipeline_id": self.definition.pipeline_id, "parent_run_id": parent_run_id}
         run_id = ledger.begin(self.evidence, kind, self.work, **stretch, **pipeline)
         with self.recorded(kind, **stretch, run_id=run_id), self.work.transaction():
-            run = RunTransaction(self.work, self.source, self.project, run_id)
+            run = RunTransaction(self.work, self.source, self.project, run_id, self.waiting)
             counts, reach = work(run)
             promise = run.promise(reach)
             ledger.succeed(
@@ -158,6 +161,11 @@ class Attempt:
         self.call.listener.warn(f"pipeline {self.definition.pipeline_name}: {message}")
         self.log(message, "warning")
 
+    def waiting(self, message: str) -> None:
+        """Say whom this waits for, as a warning does, but at once."""
+        self.call.listener.waiting(f"pipeline {self.definition.pipeline_name}: {message}")
+        self.log(message, "warning")
+
     def log(self, message: str, level: str, run_id: int | None = None) -> None:
         """Write to orchestrator.logs."""
         ledger.log(self.evidence, message, level, run_id, self.definition.pipeline_id)
@@ -172,4 +180,4 @@ class Attempt:
                 "name key_columns; where rows have none, add the source as another pipeline, with"
                 " another --into, which loads all of it",
             )
-        ensure_replica(self.work, definition, self.project)
+        ensure_replica(self.work, definition, self.project, self.waiting)
