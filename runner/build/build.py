@@ -9,7 +9,7 @@ from itertools import count as count_from
 
 from runner.build import reads
 from runner.build.compose import PRELUDE, Composer, is_empty
-from runner.build.fingerprint import TEXTS
+from runner.build.fingerprint import says_what_is_read
 from runner.build.owner import check_owner
 from runner.build.plan import NEVER_BUILT, Step, decide
 from runner.build.publish import find_reshaped
@@ -189,7 +189,7 @@ def check_needs(manifest: Manifest, steps: Sequence[Step]) -> list[str]:
         [
             step.script
             for step in steps
-            if step.reason == NEVER_BUILT or TEXTS.intersection(step.changed)
+            if step.reason == NEVER_BUILT or any(map(says_what_is_read, step.changed))
         ],
     )
 
