@@ -50,6 +50,86 @@ select
     'apply' as on_delete
 from unnest(array['upsert', 'append']) as modes (write_mode);
 
+-- left_over --
+-- What an earlier torture test left, by the name that this one would give.
+select 'database' as kind
+from pg_database as databases
+where databases.datname = %(name)s
+union all
+select 'role' as kind
+from pg_roles as roles
+where roles.rolname = %(name)s
+
+-- role --
+-- The role that has the name of the database, if there is one.
+select roles.rolname as name
+from pg_roles as roles
+where roles.rolname = current_database()
+
+-- hide --
+-- Lets a third pipeline read as a role from which row security hides half of the rows, once it is
+-- enabled; and keeps a record of when it was.
+insert into orchestrator.pipeline_definitions (
+    pipeline_name,
+    source_relation,
+    target_relation,
+    cursor_column,
+    key_columns,
+    write_mode,
+    window_size,
+    lookback,
+    max_hold,
+    sweep_every,
+    on_delete
+)
+select
+    'hidden' as pipeline_name,
+    pipelines.source_relation,
+    'warehouse.raw_hidden' as target_relation,
+    pipelines.cursor_column,
+    pipelines.key_columns,
+    pipelines.write_mode,
+    pipelines.window_size,
+    pipelines.lookback,
+    pipelines.max_hold,
+    pipelines.sweep_every,
+    pipelines.on_delete
+from orchestrator.pipeline_definitions as pipelines
+where pipelines.pipeline_name = 'upsert';
+
+create table shop.hidings (
+    is_hidden boolean not null,
+    since timestamptz not null default clock_timestamp()
+);
+
+create policy half on shop.orders to {{ role }} using (order_id % 2 = 0);
+grant {{ role }} to current_user;
+grant usage on schema shop, orchestrator to {{ role }};
+grant usage, create on schema warehouse to {{ role }};
+grant select on shop.orders to {{ role }};
+grant select, insert, update, delete on all tables in schema orchestrator to {{ role }};
+
+-- untrue --
+-- How many runs of the third pipeline were there while rows were hidden from it, and how many of
+-- them promised something. A run locks its source, so that this does not change before it ends.
+select
+    count(*) as runs,
+    count(*) filter (where runs.guarantee <> 'best_effort') as untrue
+from orchestrator.runs as runs
+inner join orchestrator.pipeline_definitions as pipelines
+    on pipelines.pipeline_id = runs.pipeline_id
+cross join lateral (
+    select hidings.is_hidden
+    from shop.hidings as hidings
+    where hidings.since <= runs.finished_at
+    order by hidings.since desc
+    limit 1
+) as then_so
+where
+    pipelines.pipeline_name = 'hidden'
+    and runs.guarantee is not null
+    and then_so.is_hidden
+
 -- insert --
 -- Adds some rows, written in one of the ways.
 insert into shop.orders (story, amount, note, changed_at)
