@@ -1,5 +1,5 @@
 -- create --
--- Creates a source, naive copies of it, and two pipelines whose settings use every guard: windows
+-- Creates a source, naive copies of it, and three pipelines whose settings use every guard: windows
 -- of two seconds, and open transactions that ingestion passes over. Rows of the source do change,
 -- also for the pipeline that expects them only to be added.
 create schema shop;
@@ -37,9 +37,9 @@ insert into orchestrator.pipeline_definitions (
     on_delete
 )
 select
-    modes.write_mode as pipeline_name,
+    modes.name as pipeline_name,
     'shop.orders' as source_relation,
-    'warehouse.raw_' || modes.write_mode as target_relation,
+    'warehouse.raw_' || modes.name as target_relation,
     'changed_at' as cursor_column,
     '{order_id}' as key_columns,
     modes.write_mode,
@@ -48,7 +48,9 @@ select
     interval '500 milliseconds' as max_hold,
     null as sweep_every,
     'apply' as on_delete
-from unnest(array['upsert', 'append']) as modes (write_mode);
+from (
+    values ('upsert', 'upsert'), ('append', 'append'), ('hidden', 'upsert')
+) as modes (name, write_mode);
 
 -- left_over --
 -- What an earlier torture test left, by the name that this one would give.
@@ -67,36 +69,8 @@ from pg_roles as roles
 where roles.rolname = current_database()
 
 -- hide --
--- Lets a third pipeline read as a role from which row security hides half of the rows, once it is
+-- Lets the third pipeline read as a role from which row security hides half of the rows, once it is
 -- enabled; and keeps a record of when it was.
-insert into orchestrator.pipeline_definitions (
-    pipeline_name,
-    source_relation,
-    target_relation,
-    cursor_column,
-    key_columns,
-    write_mode,
-    window_size,
-    lookback,
-    max_hold,
-    sweep_every,
-    on_delete
-)
-select
-    'hidden' as pipeline_name,
-    pipelines.source_relation,
-    'warehouse.raw_hidden' as target_relation,
-    pipelines.cursor_column,
-    pipelines.key_columns,
-    pipelines.write_mode,
-    pipelines.window_size,
-    pipelines.lookback,
-    pipelines.max_hold,
-    pipelines.sweep_every,
-    pipelines.on_delete
-from orchestrator.pipeline_definitions as pipelines
-where pipelines.pipeline_name = 'upsert';
-
 create table shop.hidings (
     is_hidden boolean not null,
     since timestamptz not null default clock_timestamp()
