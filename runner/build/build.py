@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count as count_from
 
 from runner.build import reads
-from runner.build.compose import PRELUDE, Composer, is_empty
+from runner.build.compose import PRELUDE, Composer, is_empty, lock_replicas, run_pieces
 from runner.build.fingerprint import says_what_is_read
 from runner.build.owner import check_owner, check_texts
 from runner.build.plan import NEVER_BUILT, Step, decide
@@ -122,11 +122,11 @@ class Builder:
                 else:
                     replicas = ledger.replicas(work)
                     with work.transaction():
-                        transaction.lock_replicas(replicas)
+                        run_pieces(work, lock_replicas(replicas))  # before there is a snapshot
                         transaction.run(*read_plan(work, manifest, target, patterns))
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
-        return transaction.result(time.monotonic() - started)
+        return replace(transaction.outcome, seconds=time.monotonic() - started)
 
     def _is_large_first(self, steps: Sequence[Step]) -> bool:
         """Whether a build fills an empty target from so many rows that workers are worth it."""
@@ -150,7 +150,8 @@ class Builder:
             work.transaction(),
         ):
             work.run(PRELUDE)
-            transaction.publish_first(*read_plan(work, self.manifest, self.target), results)
+            plan = read_plan(work, self.manifest, self.target)
+            transaction.publish(*plan, results, is_first=True)
 
     def refuse_losses(self, steps: Sequence[Step]) -> None:
         """RunnerError if replacing the tables of these scripts would take something along."""
@@ -182,10 +183,7 @@ def open_builder(
 
 
 def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> list[str]:
-    """Check the scripts whose text is not that of the last build, and return warnings.
-
-    In a routine build there are none, and nothing is parsed.
-    """
+    """Return warnings about scripts whose text has changed; mostly none has, and none is parsed."""
     changed = [
         step.script
         for step in steps
