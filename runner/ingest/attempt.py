@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from runner.database import ledger, zones
-from runner.database.session import Session
+from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import stored_columns
 from runner.ingest.pipelines import PipelineDefinition
@@ -144,6 +144,9 @@ class Attempt:
                 run_id = run_id or ledger.begin(self.evidence, kind, self.work, **about)
                 ledger.fail(self.evidence, run_id, error)
                 ledger.log_failure(self.evidence, kind, error, run_id, **about)
+            name = f"pipeline {self.definition.pipeline_name}"
+            if isinstance(error, QueryFailed) and not error.message.startswith(name):
+                raise error.within(name) from error
             raise
 
     def windows(self, kind: str, low: str, high: str) -> Iterator[Window]:

@@ -114,7 +114,7 @@ def apply(session: Session, drift: Drift, on_wait: OnWait | None = None) -> None
         views = session.named("ingest/drift.views", **values)
     texts = [statement.as_string() for statement in drift.statements]
     if any(text.startswith("alter") for text in texts):  # a comment bothers nobody
-        why = f"to follow {', '.join(drift.sentences)}"
+        why = f"to follow its source ({', '.join(drift.sentences)})"
         tables = [drift.target, *(view["plain_name"] for view in views)]
         lock_exclusively(session, tables, why, on_wait=on_wait)
     try:
