@@ -7,8 +7,8 @@ with started as materialized (
 ),
 
 -- Who is active is read before who has prepared: nobody slips from the one list to the other. Our
--- own builds do not write sources; they are known by a lock that nobody can take who may not write
--- the ledger. On another server no build is known, and each of them is waited for.
+-- own builds do not write the source, unless it is in a layer of theirs or on another server; they
+-- are known by a lock that nobody can take who may not write the ledger.
 active as materialized (
     select
         activity.pid,

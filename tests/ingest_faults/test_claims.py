@@ -270,6 +270,29 @@ def test_a_lock_of_ours_that_somebody_else_holds_hides_nobody(arena: Arena, name
     assert missing(arena) == 0
 
 
+@pytest.mark.parametrize("source", ["dev_reporting.figures", "fire.figures"])
+def test_a_build_is_waited_for_where_it_writes_the_source(arena: Arena, source: str) -> None:
+    arena.make(
+        "append", source_relation=source, target_relation="warehouse.raw_goods", has_clock=False,
+        key="{}",
+    )  # fmt: skip
+    arena.run_text(
+        "create schema dev_reporting; create table dev_reporting.figures"
+        " (id bigint, value text, written timestamptz not null default now());"
+        " create view fire.figures as select * from dev_reporting.figures"
+    )
+    arena.ingest()
+    with psycopg.connect(arena.database.conninfo) as build:
+        build.execute("lock table orchestrator.built_scripts in row exclusive mode")
+        build.execute("insert into dev_reporting.figures (id) values (1)")
+        arena.run_text("select pg_sleep(1.5)")
+        arena.ingest()
+        build.commit()
+    arena.run_text("select pg_sleep(1.1)")
+    arena.ingest(wait_seconds=2)
+    assert arena.one("select count(*) from warehouse.raw_goods") == 1
+
+
 # Rows that are dated back further than the lookback.
 
 
