@@ -182,6 +182,7 @@ def open_builder(
         ledger.abandon_builds(evidence, target.name)
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
+        work.on_wait = listener.waiting
         yield Builder(database, manifest, target, work, evidence, listener)
 
 

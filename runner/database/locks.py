@@ -4,7 +4,7 @@ whoever asks. Queries: locks.sql.
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from runner.database.names import relation
 from runner.database.session import LOCK_NOT_AVAILABLE, QUERY_CANCELED, QueryFailed, Session
@@ -15,22 +15,17 @@ ATTEMPTS = 40
 LONGEST_DELAY_SECONDS = 2.0
 # Who waits longer says for whom.
 SILENT_SECONDS = 1.0
-OnWait = Callable[[str], object]
 
 
 def lock_exclusively(
-    session: Session,
-    tables: Sequence[str],
-    why: str,
-    attempts: int = ATTEMPTS,
-    on_wait: OnWait | None = None,
+    session: Session, tables: Sequence[str], why: str, attempts: int = ATTEMPTS
 ) -> None:
     """Lock tables, and views, in the open transaction, so that they can be altered: all or none.
 
-    After a second, `on_wait` is told who uses them. QueryFailed, which names them too, if that
-    takes too long.
+    Whoever listens to the session hears after a second who uses them. QueryFailed, which names them
+    too, if that takes too long.
     """
-    started = time.monotonic()
+    started, is_told = time.monotonic(), False
     names = [relation(table).as_string() for table in tables]
     text = f"lock table {', '.join(names)} in access exclusive mode"
     for attempt in range(attempts):
@@ -45,9 +40,10 @@ def lock_exclusively(
         except QueryFailed as error:
             if error.sqlstate not in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
                 raise
-        if on_wait and time.monotonic() - started >= SILENT_SECONDS:
-            on_wait(f"{', '.join(tables)}: waiting {why}, in use by {_holders(session, names)}")
-            on_wait = None
+        if not is_told and time.monotonic() - started >= SILENT_SECONDS:
+            who = _holders(session, names)
+            session.on_wait(f"{', '.join(tables)}: waiting {why}, in use by {who}")
+            is_told = True
         time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
     raise QueryFailed(
         f"{', '.join(tables)}: in use for too long {why}, by {_holders(session, names)}",

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -111,12 +111,15 @@ class Changes:
 class Session:
     """One connection, in autocommit outside `transaction()`; its time zone is UTC.
 
+    `on_wait` is told for whom it waits, if that takes a while.
+
     Every method raises QueryFailed where psycopg raises an error.
     """
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self.connection = connection
         self.backend_pid = connection.info.backend_pid
+        self.on_wait: Callable[[str], object] = lambda message: None
 
     def run(self, text: str, file: Path | str | None = None) -> int:
         """Run one or more statements; return how many rows the first wrote. An error names the file

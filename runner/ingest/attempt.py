@@ -70,6 +70,7 @@ class Attempt:
 
     def __post_init__(self) -> None:
         definition = self.definition
+        self.work.on_wait = self.waiting
         with self.recorded("window", definition.watermark):
             if problem := zones.problem(self.work, definition.cursor_timezone):
                 raise StartError(
@@ -90,7 +91,7 @@ class Attempt:
         pipeline = {"pipeline_id": self.definition.pipeline_id, "parent_run_id": parent_run_id}
         run_id = ledger.begin(self.evidence, kind, self.work, **stretch, **pipeline)
         with self.recorded(kind, **stretch, run_id=run_id), self.work.transaction():
-            run = RunTransaction(self.work, self.source, self.project, run_id, self.waiting)
+            run = RunTransaction(self.work, self.source, self.project, run_id)
             counts, reach = work(run)
             promise = run.promise(reach)
             ledger.succeed(
@@ -183,4 +184,4 @@ class Attempt:
                 "name key_columns; where rows have none, add the source as another pipeline, with"
                 " another --into, which loads all of it",
             )
-        ensure_replica(self.work, definition, self.project, self.waiting)
+        ensure_replica(self.work, definition, self.project)

@@ -11,7 +11,7 @@ from pathlib import Path
 from psycopg import sql
 
 from runner.database import retry
-from runner.database.locks import OnWait, lock_exclusively
+from runner.database.locks import lock_exclusively
 from runner.database.names import join, relation
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
@@ -100,9 +100,8 @@ def compare(
     return drift
 
 
-def apply(session: Session, drift: Drift, on_wait: OnWait | None = None) -> None:
-    """Change a replica in the open transaction; the views that read it stay. `on_wait` hears for
-    whom this has to wait.
+def apply(session: Session, drift: Drift) -> None:
+    """Change a replica in the open transaction; the views that read it stay.
 
     StartError, which has to end the transaction, if something else depends on a column.
     """
@@ -115,8 +114,7 @@ def apply(session: Session, drift: Drift, on_wait: OnWait | None = None) -> None
     texts = [statement.as_string() for statement in drift.statements]
     if any(text.startswith("alter") for text in texts):  # a comment bothers nobody
         why = f"to follow its source ({', '.join(drift.sentences)})"
-        tables = [drift.target, *(view["plain_name"] for view in views)]
-        lock_exclusively(session, tables, why, on_wait=on_wait)
+        lock_exclusively(session, [drift.target, *(view["plain_name"] for view in views)], why)
     try:
         for view in views:
             session.run(view["without_table"])

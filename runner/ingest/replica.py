@@ -5,7 +5,7 @@ from pathlib import Path
 from psycopg import sql
 
 from runner.database import tables
-from runner.database.locks import OnWait, lock_exclusively
+from runner.database.locks import lock_exclusively
 from runner.database.names import MAX_BYTES, join, relation, shortened
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
@@ -22,13 +22,8 @@ from runner.project.files import read_text, statement
 from runner.project.template import render
 
 
-def ensure_replica(
-    session: Session,
-    definition: PipelineDefinition,
-    project: Path,
-    on_wait: OnWait | None = None,
-) -> None:
-    """Create the replica of a source if there is none. `on_wait` hears for whom this waits."""
+def ensure_replica(session: Session, definition: PipelineDefinition, project: Path) -> None:
+    """Create the replica of a source if there is none."""
     stored = [column.name for column in stored_columns(session, definition)]
     if stored:
         refuse_strangers(session, definition.target_relation)
@@ -37,7 +32,7 @@ def ensure_replica(
         columns = [column for column in columns if column.name != ROW_AGE]
         _create_replica(session, definition, columns, statement(project, "create_replica"))
     if definition.on_delete == "mark" and DELETED_AT not in stored:
-        _add_mark(session, definition, on_wait)
+        _add_mark(session, definition)
 
 
 def refuse_strangers(session: Session, target: str) -> None:
@@ -92,7 +87,7 @@ def _create_replica(
         raise error.within(f"pipeline {definition.pipeline_name}") from error
 
 
-def _add_mark(session: Session, definition: PipelineDefinition, on_wait: OnWait | None) -> None:
+def _add_mark(session: Session, definition: PipelineDefinition) -> None:
     target = definition.target_relation
     text = sql.SQL("alter table {} add column {} timestamptz; {}").format(
         relation(target),
@@ -100,5 +95,5 @@ def _add_mark(session: Session, definition: PipelineDefinition, on_wait: OnWait 
         comment_on(target, DELETED_AT, "Since when the source no longer has the row."),
     )
     with session.transaction():
-        lock_exclusively(session, [target], f"to add {DELETED_AT}", on_wait=on_wait)
+        lock_exclusively(session, [target], f"to add {DELETED_AT}")
         session.run(text.as_string())

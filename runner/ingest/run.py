@@ -8,7 +8,6 @@ from pathlib import Path
 from psycopg import sql
 
 from runner.database import ledger
-from runner.database.locks import OnWait
 from runner.database.session import Session
 from runner.errors import RunnerError, StartError
 from runner.ingest import drift
@@ -45,14 +44,7 @@ class RunResult:
 class RunTransaction:
     """One run inside its transaction, with the snapshot that all its statements read."""
 
-    def __init__(
-        self,
-        work: Session,
-        source: Source,
-        project: Path,
-        run_id: int,
-        on_wait: OnWait | None = None,
-    ) -> None:
+    def __init__(self, work: Session, source: Source, project: Path, run_id: int) -> None:
         self.work = work
         # If the server dies, the rows and the watermark are lost together.
         work.run("set local synchronous_commit = off")
@@ -71,7 +63,7 @@ class RunTransaction:
         self.loose_keys: list[str] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
-        columns = self._follow_drift(work, project, on_wait)
+        columns = self._follow_drift(work, project)
         self.chain = source.chain(self.clock, work)
         pipeline_id, sweep_every = source.definition.pipeline_id, source.definition.sweep_every
         self.horizons = ledger.horizons(
@@ -235,14 +227,14 @@ class RunTransaction:
             )
         return Counts()
 
-    def _follow_drift(self, work: Session, project: Path, on_wait: OnWait | None) -> list[str]:
+    def _follow_drift(self, work: Session, project: Path) -> list[str]:
         """Bring the replica to the columns of the source; return its columns, without _run_id."""
         definition = self.source.definition
         stored = stored_columns(work, definition)
         plan = drift.plan(work, definition, self.source.columns, stored)
         if plan.removed:
             self._heed_drops(plan.removed, project)
-        drift.apply(work, plan, on_wait)
+        drift.apply(work, plan)
         self.notes += plan.sentences
         before = {column.name: column for column in stored}
         self.loose_keys = [
