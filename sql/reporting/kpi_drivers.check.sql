@@ -1,5 +1,5 @@
--- An event has one country, one platform and one source, so the miles of a slice's members add up to
--- those of all. The largest change comes first.
+-- An event has one country, one platform and one source, so the miles of a slice's members add up
+-- to those of all. The largest change comes first.
 
 with slices as (
     select

@@ -2,8 +2,8 @@
 -- Grain: one row per grain, period, figure and slice value with an event in the period or in the
 --        one before (grain, period_start, figure, slice, slice_value).
 -- Rerun: whole; as many rows as weeks, months and slice values.
--- Why:   which countries, platforms and sources moved a figure. Only whole periods are compared: not
---        one that runs, and not with the one in whose midst the data begin.
+-- Why:   which countries, platforms and sources moved a figure. Only whole periods are compared:
+--        not one that runs, and not with the one in whose midst the data begin.
 
 insert into {{ this }} (
     grain, period_start, figure, slice, slice_value, value, previous_value, change,

@@ -1,5 +1,5 @@
--- A day is that of kpi_daily; weeks and months have the events and miles of their days, and end with
--- the same miles outstanding.
+-- A day is that of kpi_daily; weeks and months have the events and miles of their days, and end
+-- with the same miles outstanding.
 
 with days as (
     select

@@ -122,12 +122,12 @@ come as (
 versions as (
     select
         -1 as sign,
-        was.*
+        slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
     from was
     union all
     select
         1 as sign,
-        now.*
+        slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
     from now
 )
 
