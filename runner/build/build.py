@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count as count_from
 
 from runner.build import reads
-from runner.build.compose import PRELUDE, Composer, is_empty
+from runner.build.compose import PRELUDE, Composer, is_empty, lock_replicas, run_pieces
 from runner.build.fingerprint import TEXTS
 from runner.build.owner import check_owner
 from runner.build.plan import NEVER_BUILT, Step, decide
@@ -120,11 +120,11 @@ class Builder:
                 else:
                     replicas = ledger.replicas(work)
                     with work.transaction():
-                        transaction.lock_replicas(replicas)
+                        run_pieces(work, lock_replicas(replicas))  # before there is a snapshot
                         transaction.run(*read_plan(work, manifest, target, patterns))
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
-        return transaction.result(time.monotonic() - started)
+        return replace(transaction.outcome, seconds=time.monotonic() - started)
 
     def _is_large_first(self, steps: Sequence[Step]) -> bool:
         """Whether a build fills an empty target from so many rows that workers are worth it."""
@@ -148,7 +148,8 @@ class Builder:
             work.transaction(),
         ):
             work.run(PRELUDE)
-            transaction.publish_first(*read_plan(work, self.manifest, self.target), results)
+            plan = read_plan(work, self.manifest, self.target)
+            transaction.publish(*plan, results, is_first=True)
 
     def refuse_losses(self, steps: Sequence[Step]) -> None:
         """RunnerError if replacing the tables of these scripts would take something along."""
@@ -180,10 +181,7 @@ def open_builder(
 
 
 def check_needs(manifest: Manifest, steps: Sequence[Step]) -> list[str]:
-    """Check the scripts whose text is not that of the last build, and return warnings.
-
-    In a routine build there are none, and nothing is parsed.
-    """
+    """Return warnings about scripts whose text has changed; mostly none has, and none is parsed."""
     return reads.check(
         manifest,
         [

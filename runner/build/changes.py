@@ -1,6 +1,4 @@
-"""The SQL that makes a table that readers use equal to another one, and the SQL that first keeps a
-record of what that changes. Texts: changes.sql.
-"""
+"""SQL that makes a table equal to another one, and that records what this changes: changes.sql."""
 
 from dataclasses import dataclass
 

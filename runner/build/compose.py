@@ -1,7 +1,4 @@
-"""Composes the SQL of a build: every text that it runs, in order.
-
-A build runs the texts, `render` prints them; both ask `parts` for them.
-"""
+"""Composes the texts of a build, in order: a build runs what `parts` yields, `render` prints it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -140,9 +137,7 @@ class Composer:
     def publish(
         self, script: Script, name: str, fresh: str, session: Session, rows: Rows | None = None
     ) -> Iterator[Piece]:
-        """Compose what brings a table to the rows of `fresh`, which has its shape. What readers had
-        seen is recorded first, if the script is restated.
-        """
+        """Compose what brings a table to the rows of `fresh`; a restated one is recorded first."""
         table = self.target.table(script.layer, name)
         if script.is_restated and name == script.name and self.run_id is not None:
             yield Piece(restatement(session, self.run_id, script.key, table, fresh))
@@ -167,9 +162,7 @@ class Composer:
         yield from map(_analyze, tables.values())
 
     def needs_in_scratch(self, script: Script, reshaped: Collection[str]) -> Iterator[Piece]:
-        """Compose views of the live tables that a script reads from the scratch target, but that
-        are not rebuilt there.
-        """
+        """Compose views of what a script reads from the scratch target and is not rebuilt there."""
         fillers = self.manifest.fillers()
         for need in script.needs:
             if need in fillers and fillers[need].key not in reshaped:
@@ -222,9 +215,7 @@ class Composer:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The pieces of one script, in the live or the scratch target; without a step, what the parts
-    after it need.
-    """
+    """The pieces of one script; without a step, what the parts after it need."""
 
     step: Step | None
     composer: Composer

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.cli import output
+from runner.cli.command import Workspace
 from runner.cli.groups import missing
-from runner.cli.workspace import Workspace
 from runner.errors import RunnerError
 from runner.status import Status
 

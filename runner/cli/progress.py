@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Live(Listener):
-    """The listener of the command line. A pipe gets a line for each result, a terminal one line
-    that moves; results are kept for the summary.
-    """
+    """The listener of the command line: shows each result, and keeps it for the summary."""
 
     progress: Progress | None = None
     task: TaskID | None = None

@@ -1,14 +1,13 @@
 """Reads sql/manifest.toml and checks it against the files of the project. Needs no server."""
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError, did_you_mean
-from runner.project.files import read_text
+from runner.project.files import read_text, read_toml
 from runner.project.scripts import deletes_rows
 
 MANIFEST = "sql/manifest.toml"
@@ -16,7 +15,7 @@ MANIFEST_CHECK = Path("sql/manifest.check.sql")
 # In the order in which data flow. Scripts fill the layers, pipelines and runs the leaves.
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
-KEYS = ("needs", "state", "view", "restated")
+KEYS = ("needs", "state", "view", "restated", "tags")
 
 Value = str | int | float | bool | list[str]
 
@@ -33,6 +32,7 @@ class Script:
     checks: tuple[Path, ...]
     observations: tuple[Path, ...] = ()
     is_restated: bool = False
+    tags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -63,9 +63,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The scripts of a project in the order of the file, its variables, and its name if it has one:
-    it tells the targets of two projects in one database apart.
-    """
+    """The scripts of a project in the order of the file, its variables, and its name, if any."""
 
     project: Path
     variables: dict[str, Value]
@@ -94,14 +92,10 @@ class Manifest:
 
 def load(project: Path) -> Manifest:
     """Read and check the manifest of a project; StartError names the first fault."""
-    file = project / MANIFEST
-    try:
-        content = tomllib.loads(read_text(file, Path(MANIFEST)))
-    except FileNotFoundError:
+    content = read_toml(project / MANIFEST, Path(MANIFEST))
+    if content is None:
         hint = "run this in the folder of a project, or name one: python -m runner --project DIR"
-        raise StartError(f"{MANIFEST} does not exist in {project}", hint) from None
-    except tomllib.TOMLDecodeError as error:
-        raise StartError(f"{MANIFEST}: {error}") from error
+        raise StartError(f"{MANIFEST} does not exist in {project}", hint)
     variables = content.pop("variables", {})
     if not isinstance(variables, dict):
         raise _wrong("variables is not a table", "write [variables]")
@@ -160,12 +154,18 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
             "remove restated, or say it of a table",
         )
 
+    tags = entry.get("tags", [])
+    if not isinstance(tags, list) or not all(map(_is_plain, tags)):
+        raise _wrong(f"{where} tags are not plain lower-case names", 'tags = ["finance"]')
+
     def beside(pattern: str) -> tuple[Path, ...]:
         found = sorted((project / "sql" / layer).glob(f"{name}.{pattern}"))
         return tuple(path.relative_to(project) for path in found)
 
     checks, observations = beside("*check.sql"), beside("*.observe.sql")
-    return Script(layer, name, tuple(needs), state, is_view, checks, observations, is_restated)
+    return Script(
+        layer, name, tuple(needs), state, is_view, checks, observations, is_restated, tuple(tags)
+    )
 
 
 def _is_plain(name: Any) -> bool:

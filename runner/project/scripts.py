@@ -1,7 +1,4 @@
-"""Read the text of scripts: their headers, and what they do with their tables.
-
-Everything that is found by a pattern rather than by a parser is found here, in template text.
-"""
+"""What can be told of a script from its text by patterns, without a parser."""
 
 import re
 
@@ -20,10 +17,7 @@ def leading_comment(text: str) -> list[str]:
 
 
 def header(text: str) -> dict[str, str]:
-    """Return the paragraphs of a script's header by their first word, such as Grain and Why.
-
-    A comment without such words is returned whole, under the empty string.
-    """
+    """Return a header's paragraphs by first word, such as Grain; one without words under ''."""
     lines = leading_comment(text)
     paragraphs: dict[str, str] = {}
     for line in lines:
@@ -62,9 +56,7 @@ def names_column(text: str, column: str) -> bool:
 
 
 def words_filled_in(text: str) -> set[str]:
-    """Return the words within placeholders. A column may have the name of a variable; only a word
-    in a placeholder is one.
-    """
+    """Return the words within placeholders: elsewhere, a variable's name may be a column."""
     return {word for place in PLACEHOLDER.findall(text) for word in words(place)}
 
 

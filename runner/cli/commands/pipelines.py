@@ -3,9 +3,8 @@ from typing import Any
 import click
 
 from runner.cli import output, show_ingest, show_runs
+from runner.cli.command import Workspace, json_option, project_command
 from runner.cli.groups import Group
-from runner.cli.options import json_option
-from runner.cli.workspace import Workspace, pass_workspace
 from runner.errors import UsageError
 from runner.ingest import preflight
 from runner.ingest.coverage import coverage
@@ -14,7 +13,7 @@ RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 # The first line of each command's own help: they need sources in other databases.
 LAZY = {
     "Commands": {
-        "add": "Look at a source, show what would be added, ask, and add it.",
+        "add": "Inspect a source, show what would be added, ask, and add it.",
         "source-sql": "Print the SQL that prepares a source in another database.",
     }
 }
@@ -28,9 +27,7 @@ def command() -> None:
     """
 
 
-@command.command("list")
-@json_option
-@pass_workspace
+@project_command("list", json_option, group=command)
 def list_command(here: Workspace) -> None:
     """List the pipelines with their watermarks.
 
@@ -39,18 +36,16 @@ def list_command(here: Workspace) -> None:
     """
     with here.ledger() as session:
         rows = session.named("ingest/pipelines.pipelines")
-    output.table(rows, "there is no pipeline yet: python -m runner pipelines add --help")
+    output.listing(rows, "there is no pipeline yet: python -m runner pipelines add --help")
 
 
-@command.command("show")
+@project_command("show", json_option, group=command)
 @click.argument("name")
-@json_option
-@pass_workspace
 def show(here: Workspace, name: str) -> None:
     """Show one pipeline.
 
-    That is its row, its watermark, what it covers and where it has gaps, what would improve its
-    guarantee, and its latest runs.
+    This includes its definition, its watermark, what it covers and where it has gaps, what would
+    improve its guarantee, and its latest runs.
 
     \b
     Example: python -m runner pipelines show event_stream
@@ -60,10 +55,8 @@ def show(here: Workspace, name: str) -> None:
         stretches = coverage(session, found["id"])
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
-    if output.style.json:
-        covered = show_ingest.coverage_data(name, stretches)
-        output.data({**found, **covered, "doubts": doubts, "runs": runs})
-        return
+    covered = show_ingest.coverage_data(name, stretches)
+    output.data({**found, **covered, "doubts": doubts, "runs": runs})
     output.pairs(found)
     show_ingest.coverage(name, stretches)
     output.say()
@@ -72,9 +65,8 @@ def show(here: Workspace, name: str) -> None:
     show_runs.runs(runs, "it has not run yet", RUN_COLUMNS)
 
 
-@command.command("enable")
+@project_command("enable", group=command)
 @click.argument("name")
-@pass_workspace
 def enable(here: Workspace, name: str) -> None:
     """Include a pipeline in a plain `ingest`.
 
@@ -84,9 +76,8 @@ def enable(here: Workspace, name: str) -> None:
     _switch(here, name, True)
 
 
-@command.command("disable")
+@project_command("disable", group=command)
 @click.argument("name")
-@pass_workspace
 def disable(here: Workspace, name: str) -> None:
     """Exclude a pipeline from a plain `ingest`; its rows stay.
 

@@ -8,16 +8,14 @@ from runner import run
 from runner.build.transaction import BuildResult
 from runner.cli import output, show_build, show_ingest
 from runner.cli.after_round import AfterRound
-from runner.cli.options import json_option, wait_option
+from runner.cli.command import Workspace, json_option, project_command, wait_option
 from runner.cli.progress import Live, live
-from runner.cli.workspace import Workspace, project_command
 from runner.errors import RunnerError, was_interrupted
 
 
-@project_command("run-all")
-@wait_option
+@project_command("run-all", wait_option, json_option)
 @click.option(
-    "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until a signal."
+    "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until interrupted."
 )
 @click.option(
     "--dashboard",
@@ -31,7 +29,6 @@ from runner.errors import RunnerError, was_interrupted
     help="Run this in a shell after each round that succeeds; it gets the --json output as input.",
 )
 @click.option("--on-failure", metavar="COMMAND", help="The same after each round that fails.")
-@json_option
 def command(
     here: Workspace,
     wait: float,

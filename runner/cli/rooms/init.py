@@ -12,7 +12,7 @@ from runner.setup import new_project
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--source", metavar="SCHEMA.TABLE", help="Table to read (default: an example).")
 @click.option("--key", metavar="COLUMN", help="Column that identifies its rows.")
-@click.option("--cursor", metavar="COLUMN", help="Timestamp of when a row was written.")
+@click.option("--cursor", metavar="COLUMN", help="Timestamp that is set whenever a row is written.")
 def command(folder: Path, source: str | None, key: str | None, cursor: str | None) -> None:
     """Create a new project.
 

@@ -5,9 +5,8 @@ from typing import Any
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option, number_option
+from runner.cli.command import Workspace, json_option, number_option, project_command
 from runner.cli.progress import Live, live
-from runner.cli.workspace import Workspace, project_command
 from runner.torture.faults import Plan, Progress
 from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
 
@@ -19,7 +18,7 @@ NAMES = {
 }
 
 
-@project_command("torture")
+@project_command("torture", json_option)
 @number_option("--seconds", low=1, high=3600, default=20, help="Duration.")
 @number_option(
     "--writers", low=1, high=24, default=8, help="Number of applications that write at once."
@@ -29,14 +28,13 @@ NAMES = {
     "--seed",
     type=int,
     metavar="N",
-    help="Random seed of what writers do, not of when (default: random).",
+    help="Random seed for what the writers do, but not when (default: random).",
 )
-@json_option
 def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int | None) -> None:
     """Prove on your server that ingestion loses no row.
 
     In a scratch database, applications write while ingests read and server processes are killed.
-    Exits with 1 if a row was lost or doubled.
+    Exits with 1 if a row was lost or duplicated.
 
     \b
     Example: python -m runner torture --seconds 60
@@ -68,16 +66,12 @@ def _show(shown: Live, plan: Plan, progress: Progress) -> None:
 
 def _show_verdict(verdict: Verdict) -> None:
     """Tables and sentences for people, everything for a program."""
-    if output.style.json:
-        output.data(
-            {**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling}
-        )
-        return
+    output.data({**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling})
     rows = [
         _row(name, ours.final, ours.is_kept, ours.ledger) for name, ours in verdict.ours.items()
     ]
     rows += [_row(name, copy, copy.is_exact, {}) for name, copy in verdict.naive.items()]
-    output.table(rows, "")
+    output.table(rows)
     output.say("\nrows by how they were written, and how many of them were lost or differ:")
     stories = [
         {"story": story["story"], "written": story["written"]}
