@@ -295,6 +295,20 @@ def test_what_a_person_runs_before_a_change_goes_live(shop: Shop) -> None:
     shop.run("diff", "live", "dev")
 
 
+def test_its_cases_run_where_a_table_stands_in_for_the_other_database(
+    empty_database: Database,
+) -> None:
+    payments = (EXAMPLE / "payments.sql").read_text(encoding="utf-8")
+    with empty_database.session("test") as session:
+        session.run(payments)
+    shop = Shop(EXAMPLE, empty_database, empty_database)
+    shop.run("schema", "apply", "--yes")
+    assert "no pipeline fills it" in shop.run("build", code=3)
+    (add,) = re.findall(r"^    python -m runner (pipelines add .*)$", README, flags=re.MULTILINE)
+    shop.run(*add.replace('--from "$address"', "").split())
+    assert "5 cases passed" in shop.run("test")
+
+
 def change(database: Database, *statements: str) -> None:
     with database.session("test") as session, session.transaction():
         for statement in statements:
