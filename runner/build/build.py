@@ -181,7 +181,10 @@ def open_builder(
 
 
 def check_needs(manifest: Manifest, steps: Sequence[Step]) -> list[str]:
-    """Return warnings about scripts whose text has changed; mostly none has, and none is parsed."""
+    """Check the scripts whose text is not that of the last build, and return warnings.
+
+    In a routine build there are none, and nothing is parsed.
+    """
     return reads.check(
         manifest,
         [
