@@ -44,7 +44,7 @@ def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[S
         what = ", ".join(row["what"] for row in found)
         raise RunnerError(
             f"{found[0]['table_name']} changes shape, and this depends on it: {what}",
-            "keep its definition, take it away, build, and create it again",
+            "save its definition, drop it, build, and create it again",
         )
 
 
@@ -241,7 +241,7 @@ class Publisher:
         if found:
             names = ", ".join(row["name"] for row in found)
             raise RunnerError(
-                f"{', '.join(tables)} cannot be replaced: it uses {names} of its own schema",
+                f"{', '.join(tables)} cannot be replaced: it uses {names} from its own schema",
                 "keep types and functions that columns need in another schema",
             )
 
