@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.build.changes import Rows
-from runner.build.compose import Composer, Piece, is_empty, run_pieces
+from runner.build.compose import Composer, Piece, run_pieces
 from runner.build.plan import Step
 from runner.build.shape import columns, reshaped, shape_differences
 from runner.database.locks import ATTEMPTS, LOCK_TIMEOUT, lock_exclusively
@@ -127,7 +127,7 @@ class Publisher:
             if bound.isdisjoint((table.live, table.fresh))
             and not table.script.is_view
             and table.script.key not in held
-            and is_empty(self.session, table.live)
+            and not count(self.session, table.live, 1)
             and not shape_differences(self.session, table.live, table.fresh)
         }
 
@@ -170,8 +170,7 @@ class Publisher:
             return Changes()
         before = self.session.changes(table.live)
         pieces = self.composer.publish(table.script, table.name, table.fresh, self.session, rows)
-        for piece in pieces:
-            self.session.run(piece.text, table.script.path)
+        run_pieces(self.session, pieces, table.script.path)
         self.session.run(f"analyze {table.live}")
         return self.session.changes(table.live) - before
 

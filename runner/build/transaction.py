@@ -107,8 +107,7 @@ class BuildTransaction:
         started = time.monotonic()
         with self.evidence.of_script(session, script.key, step.mode):
             before = session.changes(table)
-            for piece in part.pieces:
-                session.run(piece.text, piece.file or script.path)
+            run_pieces(session, part.pieces, script.path)
             changes = session.changes(table) - before
             self.warnings += run_checks(session, part.composer, script, step.mode, self.evidence)
         return ScriptResult(step, changes, time.monotonic() - started)
