@@ -9,11 +9,14 @@ from typing import Any
 
 import click
 
+from runner.build.build import read_plan
+from runner.build.states import states
 from runner.cli import output
 from runner.cli.groups import Command, flag
 from runner.database import address, ledger
 from runner.database.session import Database, Session
-from runner.errors import RunnerError
+from runner.errors import RunnerError, UsageError
+from runner.project.graph import select
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 
@@ -81,17 +84,60 @@ def complete_scripts(context: click.Context, parameter: click.Parameter, typed: 
 
 
 def select_option(what: str) -> Decorator:
-    """-s: choose scripts; `what` says what for."""
-    return click.option(
-        "-s",
-        "--select",
-        "patterns",
-        multiple=True,
-        metavar="NAME",
-        shell_complete=complete_scripts,
-        help=f"{what} NAME is a script, a layer or a glob; +NAME adds everything upstream of it,"
-        " NAME+ everything downstream. May repeat.",
-    )
+    """-s and --exclude: choose scripts; `what` says what for. The function gets their names."""
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def with_selection(here: Workspace, exclude: tuple[str, ...], **options: Any) -> Any:
+            target = options.get("target", Target())
+            options["patterns"] = _chosen(here, options["patterns"], exclude, target)
+            return function(here, **options)
+
+        for option in (
+            click.option(
+                "--exclude",
+                multiple=True,
+                metavar="NAME",
+                shell_complete=complete_scripts,
+                help="Leave out what -s has chosen by another name. May repeat.",
+            ),
+            click.option(
+                "-s",
+                "--select",
+                "patterns",
+                multiple=True,
+                metavar="NAME",
+                shell_complete=complete_scripts,
+                help=f"{what} NAME is a script, a layer, a glob, tag:NAME, state:changed or"
+                " result:failed; +NAME adds everything upstream of it, NAME+ everything"
+                " downstream. May repeat.",
+            ),
+        ):
+            with_selection = option(with_selection)
+        return with_selection
+
+    return declare
+
+
+def _chosen(
+    here: Workspace, patterns: tuple[str, ...], exclude: tuple[str, ...], target: Target
+) -> tuple[str, ...]:
+    """Return the keys of the scripts that are chosen; none if nobody chose. A choice of nothing
+    ends the command.
+    """
+    if exclude and not patterns:
+        raise UsageError("--exclude takes scripts out of what -s chooses", "-s '*' chooses all")
+    known: dict[str, set[str]] = {}
+    manifest = here.manifest()
+    if any(":" in each and "tag:" not in each for each in (*patterns, *exclude)):
+        with here.ledger() as session:
+            known = states(session, manifest, target, read_plan(session, manifest, target)[1])
+    keys = select(manifest, patterns, known) - select(manifest, exclude, known)
+    if patterns and not keys:
+        output.say(f"no script is chosen by {' '.join(patterns)}")
+        output.data([])
+        raise click.exceptions.Exit
+    return tuple(key for key in manifest.scripts if key in keys)
 
 
 def number_option(*names: str, low: int, high: int | None = None, **options: Any) -> Decorator:

@@ -39,6 +39,7 @@ COMMANDS = {
         "reconcile": "Compare a whole replica with its source, and repair it.",
     },
     "Develop": {
+        "ls": "List the scripts of the project, in the order of the manifest.",
         "lint": "Check that each script reads exactly the tables it declares.",
         "render": "Print the SQL that a build would run.",
         "test": "Run the test cases in tests/sql.",

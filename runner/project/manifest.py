@@ -15,7 +15,7 @@ MANIFEST_CHECK = Path("sql/manifest.check.sql")
 # In the order in which data flow. Scripts fill the layers, pipelines and runs the leaves.
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
-KEYS = ("needs", "state", "view", "restated")
+KEYS = ("needs", "state", "view", "restated", "tags")
 
 Value = str | int | float | bool | list[str]
 
@@ -32,6 +32,7 @@ class Script:
     checks: tuple[Path, ...]
     observations: tuple[Path, ...] = ()
     is_restated: bool = False
+    tags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -153,12 +154,18 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
             "remove restated, or say it of a table",
         )
 
+    tags = entry.get("tags", [])
+    if not isinstance(tags, list) or not all(map(_is_plain, tags)):
+        raise _wrong(f"{where} tags are not plain lower-case names", 'tags = ["finance"]')
+
     def beside(pattern: str) -> tuple[Path, ...]:
         found = sorted((project / "sql" / layer).glob(f"{name}.{pattern}"))
         return tuple(path.relative_to(project) for path in found)
 
     checks, observations = beside("*check.sql"), beside("*.observe.sql")
-    return Script(layer, name, tuple(needs), state, is_view, checks, observations, is_restated)
+    return Script(
+        layer, name, tuple(needs), state, is_view, checks, observations, is_restated, tuple(tags)
+    )
 
 
 def _is_plain(name: Any) -> bool:

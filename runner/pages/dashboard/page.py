@@ -12,7 +12,8 @@ from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.pages.dashboard import plain as tables
 from runner.pages.dashboard.data import Result, Snapshot, encoded, plain, read, script_json
-from runner.pages.html import digest, fill, put, static
+from runner.pages.html import digest, fill, static
+from runner.project.files import put
 
 CHARTS = Path(__file__).parents[1] / "charts" / "charts.js"
 LARGEST_BYTES = 5_000_000
