@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count as count_from
 
-from runner.build import reads
+from runner.build import plans, reads
 from runner.build.compose import PRELUDE, Composer, lock_replicas, run_pieces
 from runner.build.fingerprint import TEXTS
 from runner.build.owner import check_owner
@@ -114,7 +114,10 @@ class Builder:
                 except LockHeld:  # while rows come in, only one transaction sees one version
                     has_workers = False
             transaction = self.begin("build", warnings)
-            with transaction.evidence.of_failure():
+            with (
+                transaction.evidence.of_failure(),
+                plans.kept(work, self.evidence, transaction.run_id),
+            ):
                 if has_workers:
                     self._fill_first(transaction, steps, jobs)
                 else:

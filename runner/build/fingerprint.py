@@ -35,6 +35,8 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
     text = "\n".join(text for pieces in texts.values() for _, text in pieces)
     for name in sorted(words_filled_in(text) & manifest.variables.keys()):
         hashes[f"variable {name}"] = _hash(manifest.variables[name])
+    if "source" in words_filled_in(text):
+        hashes["the source in the manifest"] = _hash(repr(manifest.sources))
     for path in (path for layer in LAYERS for path in files.layer_files(manifest.project, layer)):
         shared = without_comments(manifest.read(files.find(manifest.project, path)))
         if words(text) & functions_created(shared):

@@ -28,7 +28,7 @@ COMMANDS = {
         "runs": "List, show and undo runs, and show how long builds take.",
         "logs": "List the latest log messages, newest first.",
         "checks": "Show the latest result of each check.",
-        "pipelines": "List, show, add, enable and disable pipelines.",
+        "pipelines": "List, show, add, enable, disable and remove pipelines.",
         "lineage": "Show what a table depends on, and what depends on it.",
         "docs": "Write a page that documents the tables.",
     },
