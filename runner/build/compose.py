@@ -12,7 +12,7 @@ from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import Position
 from runner.database.names import join, relation
-from runner.database.session import Row, Session
+from runner.database.session import Changes, Row, Session
 from runner.database.tables import count
 from runner.project.files import find, layer_files
 from runner.project.manifest import LAYERS, Manifest, Script
@@ -221,6 +221,15 @@ class Part:
     step: Step | None
     composer: Composer
     pieces: Iterator[Piece]
+
+
+def run_part(session: Session, step: Step, part: Part) -> Changes:
+    """Run the pieces of a script; return what they changed in its own table."""
+    script = step.script
+    table = part.composer.target.table(script.layer, script.name)
+    before = session.changes(table)
+    run_pieces(session, part.pieces, script.path)
+    return session.changes(table) - before
 
 
 FindReshaped = Callable[[Session, Composer, Sequence[Step]], Collection[str]]

@@ -41,8 +41,6 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
 
 def _show(found: list[Explained]) -> None:
     output.data([_as_data(each) for each in found])
-    if output.style.json:
-        return
     rows = [
         {
             "script": each.step.script.key,

@@ -13,9 +13,9 @@ from runner.status import Status, status
     "--format",
     "form",
     type=click.Choice(["prometheus"]),
-    help="Print metrics for a collector of text files instead.",
+    help="Print metrics in the text format of Prometheus instead.",
 )
-@click.option("--alert", is_flag=True, help="Also alert, as run-all does after each round.")
+@click.option("--alert", is_flag=True, help="Also send alerts, as run-all does after each round.")
 def command(here: Workspace, target: Target, form: str | None, alert: bool) -> None:
     """Say whether the numbers can be trusted, and if not, why.
 
