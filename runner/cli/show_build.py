@@ -4,7 +4,8 @@ from dataclasses import asdict, astuple
 from decimal import Decimal
 from typing import Any
 
-from runner.build.transaction import BuildResult
+from runner.build.explain import Explained
+from runner.build.transaction import BuildResult, ScriptResult
 from runner.cli import show_runs
 from runner.cli.output import data, number, program, say, table, warn
 from runner.cli.progress import Live, script_rows
@@ -59,14 +60,16 @@ def as_data(done: BuildResult) -> dict[str, Any]:
         "warnings": done.warnings,
         "restated": done.restated,
         "slow": [asdict(each) for each in done.slow],
-        "scripts": [
-            {
-                "script": result.step.script.key,
-                "build": result.step.mode,
-                "why": result.step.reason,
-                **asdict(result.changes),
-                "seconds": round(result.seconds, 3),
-            }
-            for result in done.results
-        ],
+        "scripts": [script_as_data(result) for result in done.results],
+    }
+
+
+def script_as_data(done: ScriptResult | Explained) -> dict[str, Any]:
+    """Return what a script changed, or would change, as data."""
+    return {
+        "script": done.step.script.key,
+        "build": done.step.mode,
+        "why": done.step.reason,
+        **asdict(done.changes),
+        "seconds": round(done.seconds, 3),
     }
