@@ -55,6 +55,9 @@ class Listener:
     def result(self, done: ScriptResult) -> None:
         """A script has run."""
 
+    def waiting(self, message: str) -> None:
+        """The work waits for somebody, and may do so for a while."""
+
 
 SILENT = Listener()
 

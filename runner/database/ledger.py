@@ -14,6 +14,10 @@ from typing import Any
 from runner.database.session import Changes, Database, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, StartError, was_interrupted
 
+# A transaction that holds a row exclusive lock on it is a build's. Anybody can take an advisory
+# lock and a name, but nobody this lock who may not write the ledger.
+BUILD_MARK = "orchestrator.built_scripts"
+
 
 @dataclass(frozen=True, slots=True)
 class Position:

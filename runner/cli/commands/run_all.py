@@ -64,6 +64,7 @@ def _tick(here: Workspace, wait: float, after: AfterRound) -> None:
 def _round(here: Workspace, wait: float, after: AfterRound, in_loop: bool = False) -> run.Round:
     """Run one round, show it, and do what follows it."""
     done, failed = run.Round((), BuildResult()), None
+    newest = after.newest_run(here)
     with live() as progress:
         try:
             done = run.run_all(
@@ -87,7 +88,7 @@ def _round(here: Workspace, wait: float, after: AfterRound, in_loop: bool = Fals
     if failed:
         answer["error"] = output.error_data(failed)
     output.data(answer)
-    after.follow(here, answer, failed, has_built=done.build.run_id is not None)
+    after.follow(here, answer, failed, done.build.run_id is not None, newest)
     if failed:
         raise failed
     return done
