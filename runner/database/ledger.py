@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from runner.database import version
 from runner.database.session import Changes, Database, LockHeld, QueryFailed, Row, Session, host
-from runner.errors import RunnerError, StartError, was_interrupted
+from runner.errors import RunnerError, was_interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,7 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 
 def require(session: Session) -> None:
     """Raise StartError unless the database has the orchestrator schema of this version."""
-    [schema] = _rows(session, "schema_state")
-    if not schema["has_newest"]:
-        state = "an older" if schema["has_any"] else "no"
-        raise StartError(
-            f"this database has {state} orchestrator schema", "python -m runner schema apply"
-        )
+    version.require(session)
 
 
 def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
