@@ -24,6 +24,7 @@ COMMANDS = {
     },
     "Inspect": {
         "status": "Say whether the numbers can be trusted, and if not, why.",
+        "doctor": "Look for what would hurt: settings, rights, sources, disk, clocks.",
         "plan": "Show which scripts a build would run, and why.",
         "runs": "List, show and undo runs, and show how long builds take.",
         "logs": "List the latest log messages.",

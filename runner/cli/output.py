@@ -84,7 +84,7 @@ def data(value: Any) -> None:
     """Print the result for a program that asked for JSON."""
     if style.json:
         style.has_answered = True
-        click.echo(json.dumps(value, default=_encode, indent=2))
+        click.echo(json.dumps(value, default=encode, indent=2))
 
 
 def refuse(problems: Sequence[str], hint: str) -> None:
@@ -233,12 +233,13 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | dict):
-        return json.dumps(value, default=_encode)
+        return json.dumps(value, default=encode)
     # Every time is in UTC, which a program is told and a person need not read each time.
     return re.sub(r"(?<=:\d\d)(\.\d+)?\+00:00$", r"\1", str(value))
 
 
-def _encode(value: Any) -> Any:
+def encode(value: Any) -> Any:
+    """Return a value that JSON does not have as one that it has."""
     if isinstance(value, Decimal):
         if not value.is_finite():
             return str(value)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from runner.database import version
-from runner.database.session import Changes, Database, LockHeld, QueryFailed, Row, Session, host
+from runner.database.session import Changes, Database, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, was_interrupted
 
 
@@ -85,7 +85,7 @@ def fail(evidence: Session, run_id: int, error: BaseException) -> None:
 
 
 def skip(
-    evidence: Session, error: LockHeld, pipeline_id: int | None = None, target: str | None = None
+    evidence: Session, error: RunnerError, pipeline_id: int | None = None, target: str | None = None
 ) -> None:
     """Record a window, or the build of a target, that is left to whoever holds its lock."""
     kind = "window" if target is None else "build"

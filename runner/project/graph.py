@@ -55,6 +55,13 @@ def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
     return set(keys) | reachable(keys, neighbours(manifest)[1])
 
 
+def reports_of(manifest: Manifest, raw_name: str) -> list[str]:
+    """Return the keys of the reports that show rows of a replica, which is named without `raw.`."""
+    readers = [each.key for each in manifest.scripts.values() if raw_name in each.raw_needs]
+    found = followers(manifest, readers)
+    return [key for key in manifest.scripts if key in found and key.startswith("reporting.")]
+
+
 def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """Return what each script needs, and what needs it, by key."""
     fillers = manifest.fillers()

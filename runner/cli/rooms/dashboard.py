@@ -52,5 +52,10 @@ def command(here: Workspace, file: Path, mode: str, check: bool, serve: bool, po
             lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
         )
     else:
-        write(here.database(), here.folder, file, int(mode, 8))
-        output.say(f"dashboard: {file.absolute().as_uri()}")
+        write_page(here, file, int(mode, 8))
+
+
+def write_page(here: Workspace, file: Path, mode: int = 0o640) -> None:
+    """Write the page, and say where it is."""
+    write(here.database(), here.folder, file, mode)
+    output.say(f"dashboard: {file.absolute().as_uri()}")
