@@ -408,20 +408,22 @@ comment on column orchestrator.replaced_rows.old_texts is
 'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null '
 'in rows of an earlier version.';
 
-create table if not exists orchestrator.pruned_images (
+create table if not exists orchestrator.pruned_runs (
     pipeline_id integer not null,
     through_run_id bigint not null,
+    covered tstzmultirange not null default '{}',
     pruned_at timestamptz not null default clock_timestamp(),
-    constraint pruned_images_key primary key (pipeline_id)
+    constraint pruned_runs_key primary key (pipeline_id)
 );
 
-comment on table orchestrator.pruned_images is
-'How far `prune` has deleted the rows that runs of a pipeline replaced: these and earlier runs '
-'cannot be undone. One row per pipeline.';
-comment on column orchestrator.pruned_images.pipeline_id is 'Key: the pipeline.';
-comment on column orchestrator.pruned_images.through_run_id is
-'The last run whose replaced rows were deleted.';
-comment on column orchestrator.pruned_images.pruned_at is 'When that was.';
+comment on table orchestrator.pruned_runs is
+'What is still known of runs that `prune` has deleted. One row per pipeline.';
+comment on column orchestrator.pruned_runs.pipeline_id is 'Key: the pipeline.';
+comment on column orchestrator.pruned_runs.through_run_id is
+'This run and earlier ones cannot be undone: what they replaced, or an undo among them, is gone.';
+comment on column orchestrator.pruned_runs.covered is
+'What of the source they had read, by its cursor.';
+comment on column orchestrator.pruned_runs.pruned_at is 'When runs were last deleted.';
 
 -- JSON cannot hold every value: a null byte, a number without end.
 create or replace function orchestrator.readable(value anyelement)

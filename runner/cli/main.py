@@ -38,6 +38,7 @@ COMMANDS = {
         "rebuild": "Rebuild all tables from scratch and publish the differences.",
         "backfill": "Read part of a source again, or fill its gaps.",
         "reconcile": "Compare a whole replica with its source, and repair it.",
+        "prune": "Delete what nobody asks for any more, after showing it.",
     },
     "Develop": {
         "lint": "Check that each script reads exactly the tables it declares.",

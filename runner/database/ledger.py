@@ -337,6 +337,27 @@ def forget(work: Session, target: str, scripts: Collection[str]) -> None:
     _rows(work, "forget", target=target, scripts=list(scripts))
 
 
+@dataclass(frozen=True, slots=True)
+class LeftTable:
+    """A table, or view, whose script left the manifest."""
+
+    script: str
+    table_name: str
+    is_view: bool
+    bytes: int
+
+
+def left_tables(session: Session, target: str, scripts: Collection[str]) -> list[LeftTable]:
+    """Return the tables of a target that were built by scripts which are not among `scripts`."""
+    rows = _rows(session, "left_tables", target=target, scripts=list(scripts))
+    return [LeftTable(**row) for row in rows]
+
+
+def forget_left(work: Session, target: str, scripts: Collection[str]) -> None:
+    """Forget those of them that are gone, in the transaction that has dropped them."""
+    _rows(work, "forget_left", target=target, scripts=list(scripts))
+
+
 def _rows(session: Session, query: str, **values: Any) -> list[Row]:
     return session.named(f"database/ledger.{query}", **values)
 

@@ -574,3 +574,63 @@ values (
     statement_timestamp(),
     statement_timestamp()
 )
+
+-- left_tables --
+-- The tables and views of a target whose scripts are not among those of the project: what a build
+-- has found so, and what the next one will. Another table in the place of one is not ours.
+with tables as (
+    select
+        lefts.script,
+        lefts.table_name,
+        lefts.table_oid
+    from orchestrator.left_tables as lefts
+    where lefts.target = %(target)s
+    union
+    select
+        built.script,
+        relations.oid::regclass::text as table_name,
+        relations.oid as table_oid
+    from orchestrator.built_scripts as built
+    inner join pg_class as relations on relations.oid = any(built.table_oids)
+    where
+        built.target = %(target)s
+        and built.script <> all(%(scripts)s)
+)
+
+select
+    tables.script,
+    tables.table_name,
+    relations.relkind = 'v' as is_view,
+    pg_total_relation_size(relations.oid) as bytes
+from tables
+inner join pg_class as relations
+    on relations.oid = tables.table_oid
+    and relations.oid = to_regclass(tables.table_name)
+where
+    not exists (
+        select
+        from orchestrator.built_scripts as built
+        where
+            tables.table_oid = any(built.table_oids)
+            and (built.target <> %(target)s or built.script = any(%(scripts)s))
+    )
+order by tables.table_name
+
+-- forget_left --
+-- A script and a table of it that is gone.
+with dropped as (
+    delete from orchestrator.left_tables as lefts
+    where
+        lefts.target = %(target)s
+        and to_regclass(lefts.table_name)::oid is distinct from lefts.table_oid
+)
+
+delete from orchestrator.built_scripts as built
+where
+    built.target = %(target)s
+    and built.script <> all(%(scripts)s)
+    and not exists (
+        select
+        from pg_class as relations
+        where relations.oid = any(built.table_oids)
+    )

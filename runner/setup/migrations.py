@@ -64,9 +64,16 @@ def locked(session: Session) -> Iterator[None]:
     with ExitStack() as locks:
         locks.enter_context(session.lock(SCHEMA_LOCK, 0, "schema apply"))
         if pending(session):
-            locks.enter_context(pipelines_locked(session))
-            for row in session.named("setup/migrations.targets"):
-                target = row["target"]
-                what = f"a build of {target}"
-                locks.enter_context(session.lock(BUILD_LOCK, lock_number(target), what))
+            locks.enter_context(nothing_running(session))
+        yield
+
+
+@contextmanager
+def nothing_running(session: Session) -> Iterator[None]:
+    """Hold the locks of all ingests and builds. LockHeld if one of them is running."""
+    with ExitStack() as locks:
+        locks.enter_context(pipelines_locked(session))
+        for row in session.named("setup/migrations.targets"):
+            name, what = row["target"], f"a build of {row['target']}"
+            locks.enter_context(session.lock(BUILD_LOCK, lock_number(name), what))
         yield

@@ -59,6 +59,7 @@ COMMANDS = (
     ("runs", "undo", "1", "--yes"),
     ("pipelines", "list"),
     ("dashboard", "-o", "/dev/null"),
+    ("prune", "--older-than", "90d", "--yes"),
 )
 
 
