@@ -79,6 +79,18 @@ end;
 comment on function {{ warehouse }}.next_period(text, date) is
 'The first day of the period after one that begins on a day.';
 
+create or replace function {{ warehouse }}.previous_period(grain text, period_start date)
+returns date
+language sql immutable parallel safe
+return case grain
+    when 'day' then period_start - 1
+    when 'week' then period_start - 7
+    else {{ warehouse }}.month_start(period_start - 1)
+end;
+
+comment on function {{ warehouse }}.previous_period(text, date) is
+'The first day of the period before one that begins on a day.';
+
 create or replace function {{ warehouse }}.periods(day date)
 returns table (grain text, period_start date)
 language sql immutable parallel safe

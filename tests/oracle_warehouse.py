@@ -29,7 +29,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests import oracle, oracle_clusters
+from tests import oracle, oracle_clusters, oracle_slices
 from tests.oracle import (
     DEPTHS,
     EARN,
@@ -843,6 +843,10 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "agg_user_periods": agg_user_periods,
     "agg_period_activity": agg_period_activity,
     "agg_user_monthly": agg_user_monthly,
+    "agg_user_slice_months": lambda source: oracle_slices.agg_user_slice_months(source.data),
+    "agg_slice_periods": lambda source: oracle_slices.agg_slice_periods(source.data),
+    "agg_user_returns": lambda source: oracle_slices.agg_user_returns(source.data),
+    "agg_cohort_users": lambda source: oracle_slices.agg_cohort_users(source.data),
     "agg_user_engagement": agg_user_engagement,
     "agg_user_funnels": agg_user_funnels,
     "model_sample": model_sample,

@@ -260,3 +260,12 @@ left join orchestrator.runs as builds
 where targets.target not in ('live', %(target)s)
 group by targets.target
 order by targets.target
+
+-- run_plans --
+-- The plans of slow statements that were kept with a run.
+select
+    logs.message,
+    logs.context ->> 'plan' as plan
+from orchestrator.logs as logs
+where logs.run_id = %(run_id)s and logs.context ? 'plan'
+order by logs.log_id

@@ -15,6 +15,10 @@ from runner.database import version
 from runner.database.session import Changes, Database, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, was_interrupted
 
+# A transaction that holds a row exclusive lock on it is a build's. Anybody can take an advisory
+# lock and a name, but nobody this lock who may not write the ledger.
+BUILD_MARK = "orchestrator.built_scripts"
+
 
 @dataclass(frozen=True, slots=True)
 class Position:

@@ -189,8 +189,8 @@ findings (place, level, what, finding, cure) as (
         13 as place,
         case when oldest_age < 1000000000 then 'ok' else 'problem' end as level,
         'database' as what,
-        'its oldest row version is ' || oldest_age || ' transactions old; at 2.1 billion the server '
-        || 'stops writing' as finding,
+        'its oldest row is ' || oldest_age || ' transactions old; at 2.1 billion the server stops '
+        || 'writing' as finding,
         case
             when oldest_age >= 1000000000
                 then 'vacuum freeze; look for old transactions and replication slots'

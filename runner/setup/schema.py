@@ -25,7 +25,7 @@ from runner.project.files import tables_of
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
-from runner.setup import migrations
+from runner.setup import migrations, shapes
 
 # Applied in this order, before the tables of the layers. A project may lack the first and the
 # third; the others come with the package.
@@ -76,6 +76,10 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
             run_pieces(session, composer.layer(name))
             if name == "orchestrator":
                 version.record(session)
+        if name == "source":
+            shapes.check(session, manifest)
+        if name == "pipelines":
+            shapes.check_pipelines(session, manifest)
     _create_replicas(session, manifest)
     scripts = order(manifest)
     for layer in LAYERS:

@@ -8,16 +8,14 @@ from runner import run
 from runner.build.transaction import BuildResult
 from runner.cli import output, show_build, show_ingest
 from runner.cli.after_round import AfterRound
-from runner.cli.options import json_option, wait_option
+from runner.cli.command import Workspace, json_option, project_command, wait_option
 from runner.cli.progress import Live, live
-from runner.cli.workspace import Workspace, project_command
 from runner.errors import RunnerError, was_interrupted
 
 
-@project_command("run-all")
-@wait_option
+@project_command("run-all", wait_option, json_option)
 @click.option(
-    "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until a signal."
+    "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until interrupted."
 )
 @click.option(
     "--dashboard",
@@ -31,7 +29,6 @@ from runner.errors import RunnerError, was_interrupted
     help="Run this in a shell after each round that succeeds; it gets the --json output as input.",
 )
 @click.option("--on-failure", metavar="COMMAND", help="The same after each round that fails.")
-@json_option
 def command(
     here: Workspace,
     wait: float,
@@ -67,6 +64,7 @@ def _tick(here: Workspace, wait: float, after: AfterRound) -> None:
 def _round(here: Workspace, wait: float, after: AfterRound, in_loop: bool = False) -> run.Round:
     """Run one round, show it, and do what follows it."""
     done, failed = run.Round((), BuildResult()), None
+    newest = after.newest_run(here)
     with live() as progress:
         try:
             done = run.run_all(
@@ -90,7 +88,7 @@ def _round(here: Workspace, wait: float, after: AfterRound, in_loop: bool = Fals
     if failed:
         answer["error"] = output.error_data(failed)
     output.data(answer)
-    after.follow(here, answer, failed, has_built=done.build.run_id is not None)
+    after.follow(here, answer, failed, done.build.run_id is not None, newest)
     if failed:
         raise failed
     return done

@@ -3,14 +3,12 @@ from dataclasses import asdict
 import click
 
 from runner.cli import after_round, output, prometheus
-from runner.cli.options import json_option, target_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, target_option
 from runner.project.target import Target
 from runner.status import Status, status
 
 
-@project_command("status")
-@target_option
+@project_command("status", target_option, json_option)
 @click.option(
     "--format",
     "form",
@@ -18,7 +16,6 @@ from runner.status import Status, status
     help="Print metrics for a collector of text files instead.",
 )
 @click.option("--alert", is_flag=True, help="Also alert, as run-all does after each round.")
-@json_option
 def command(here: Workspace, target: Target, form: str | None, alert: bool) -> None:
     """Say whether the numbers can be trusted, and if not, why.
 
@@ -32,10 +29,9 @@ def command(here: Workspace, target: Target, form: str | None, alert: bool) -> N
         after_round.alert(here, target.name, found)
     if form:
         output.answer(prometheus.metrics(found, target.name))
-    elif output.style.json:
-        output.data({"is_good": found.is_good, **asdict(found)})
     else:
         _show(found)
+        output.data({"is_good": found.is_good, **asdict(found)})
     output.fail_if(not found.is_good)
 
 

@@ -1,13 +1,11 @@
 from dataclasses import asdict
 
 from runner.cli import output
-from runner.cli.options import json_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command
 from runner.setup.doctor import examine
 
 
-@project_command("doctor")
-@json_option
+@project_command("doctor", json_option)
 def command(here: Workspace) -> None:
     """Look for what would hurt: settings, rights, sources, disk, clocks.
 

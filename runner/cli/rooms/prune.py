@@ -5,8 +5,7 @@ from typing import Any
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option, yes_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, yes_option
 from runner.project.target import Target
 from runner.setup.prune import Pruner, PruneResult
 
@@ -32,7 +31,7 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str |
     return Target(name) if name else None
 
 
-@project_command("prune")
+@project_command("prune", yes_option, json_option)
 @click.option(
     "--older-than",
     "days",
@@ -49,8 +48,6 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str |
     help="Also drop a target that is no longer built, with all its tables.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
-@yes_option
-@json_option
 def command(
     here: Workspace, days: int | None, target: Target | None, dry_run: bool, yes: bool
 ) -> None:
