@@ -707,6 +707,53 @@ comment on column orchestrator.targets.owner is
 'The name in the manifest of the project that builds it; null where the manifest has none.';
 comment on column orchestrator.targets.recorded_at is 'When that was recorded.';
 
+create table if not exists orchestrator.alerts (
+    alert_id bigint generated always as identity,
+    target text not null,
+    subject text not null,
+    kind text not null,
+    what text not null,
+    problem text not null,
+    remedy text,
+    found_at timestamptz not null default now(),
+    seen_at timestamptz not null default now(),
+    over_at timestamptz,
+    told text[] not null default '{}',
+    told_of_end text[] not null default '{}',
+    failed_attempts integer not null default 0,
+    last_failure text,
+    constraint alerts_key primary key (alert_id)
+);
+
+comment on table orchestrator.alerts is
+'Problems that `status` found, from their beginning to their end. One row per incident; kept by '
+'`status --alert`, and by each round while there is a receiver.';
+comment on column orchestrator.alerts.alert_id is 'Key, given by the database.';
+comment on column orchestrator.alerts.target is 'The target that has the problem.';
+comment on column orchestrator.alerts.subject is
+'What has it: a pipeline, a check, the build; without the number of a run.';
+comment on column orchestrator.alerts.kind is
+'Which kind of problem: late, failed, silent, promise, check ...';
+comment on column orchestrator.alerts.what is 'The subject as `status` names it.';
+comment on column orchestrator.alerts.problem is 'The problem in words, as it was last seen.';
+comment on column orchestrator.alerts.remedy is 'What to do about it.';
+comment on column orchestrator.alerts.found_at is 'When it was first seen.';
+comment on column orchestrator.alerts.seen_at is 'When it was last seen.';
+comment on column orchestrator.alerts.over_at is
+'When it was first no longer seen; null while it lasts.';
+comment on column orchestrator.alerts.told is
+'The receivers that were told: command, webhook, email.';
+comment on column orchestrator.alerts.told_of_end is
+'The receivers that were told that it is over.';
+comment on column orchestrator.alerts.failed_attempts is
+'How often a receiver did not take the message.';
+comment on column orchestrator.alerts.last_failure is
+'Why not, the last time. Names no address.';
+
+-- An incident begins once. Each round asks for those that last.
+create unique index if not exists alerts_begin_once on orchestrator.alerts (target, subject, kind)
+where over_at is null;
+
 -- Earlier versions kept the files that were loaded, and the lines that did not fit, in public.
 do $$
 begin

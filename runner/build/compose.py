@@ -1,7 +1,4 @@
-"""Composes the SQL of a build: every text that it runs, in order.
-
-A build runs the texts, `render` prints them; both ask `parts` for them.
-"""
+"""Composes the texts of a build, in order: a build runs what `parts` yields, `render` prints it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +10,7 @@ from typing import Any
 from runner.build.changes import Rows, difference_queries, publish_difference, restatement
 from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
-from runner.database.ledger import Position
+from runner.database.ledger import BUILD_MARK, Position
 from runner.database.names import join, relation
 from runner.database.session import Row, Session
 from runner.project.files import find, layer_files
@@ -25,7 +22,7 @@ from runner.project.template import FULL, INCREMENTAL, plain, render
 # Prefer key look-ups to scans of big tables, and keep sorts and hashes in memory. Without memoize,
 # which reads everything a user ever did where a condition on days would read a window of it: the
 # engagement of 6,344 users at a million events takes 0.84 s with it, and 0.59 s without.
-PRELUDE = """\
+SETTINGS = """\
 set local search_path = pg_catalog, pg_temp;
 set local timezone = 'UTC';
 set local random_page_cost = 1.1;
@@ -33,6 +30,8 @@ set local work_mem = '64MB';
 set local jit = off;
 set local enable_memoize = off;
 """
+# An ingest knows a build by this lock (sql/ingest/clock.sql), and does not wait for it to end.
+PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +139,7 @@ class Composer:
     def publish(
         self, script: Script, name: str, fresh: str, session: Session, rows: Rows | None = None
     ) -> Iterator[Piece]:
-        """Compose what brings a table to the rows of `fresh`, which has its shape. What readers had
-        seen is recorded first, if the script is restated.
-        """
+        """Compose what brings a table to the rows of `fresh`; a restated one is recorded first."""
         table = self.target.table(script.layer, name)
         if script.is_restated and name == script.name and self.run_id is not None:
             yield Piece(restatement(session, self.run_id, script.key, table, fresh))
@@ -167,9 +164,7 @@ class Composer:
         yield from map(_analyze, tables.values())
 
     def needs_in_scratch(self, script: Script, reshaped: Collection[str]) -> Iterator[Piece]:
-        """Compose views of the live tables that a script reads from the scratch target, but that
-        are not rebuilt there.
-        """
+        """Compose views of what a script reads from the scratch target and is not rebuilt there."""
         fillers = self.manifest.fillers()
         for need in script.needs:
             if need in fillers and fillers[need].key not in reshaped:
@@ -217,14 +212,12 @@ class Composer:
     def _render(self, path: Path, values: Mapping[str, Any], file: Path | None = None) -> str:
         """Render a text of the project, or that of a file which the project does without."""
         text = self.manifest.read(file or path)
-        return render(text, {**self.manifest.variables, **values}, path)
+        return render(text, {**self.manifest.values(), **values}, path)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The pieces of one script, in the live or the scratch target; without a step, what the parts
-    after it need.
-    """
+    """The pieces of one script; without a step, what the parts after it need."""
 
     step: Step | None
     composer: Composer

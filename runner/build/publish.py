@@ -66,41 +66,6 @@ def _refuse_other_kinds(session: Session, composer: Composer, scripts: Sequence[
                 )
 
 
-def replaceable(session: Session, composer: Composer) -> frozenset[str]:
-    """Return the tables of a target that are empty and can be replaced by those of its scratch
-    target without anybody noticing: nothing hangs on them, and nobody has set them up otherwise.
-    Nor can a table that a view reads on which something hangs.
-    """
-    target, scratch = composer.target, composer.target.scratch
-    scripts = {
-        target.table(script.layer, name): script
-        for script in composer.manifest.scripts.values()
-        for name in script.tables
-    }
-    live = [name for name in scripts if exists(session, name)]
-    fresh = [scratch.table(scripts[name].layer, name.partition(".")[2]) for name in live]
-
-    def named(query: str, tables: list[str]) -> set[str]:
-        values = {"fresh": fresh, "ours": _views(composer), "schemas": scratch.schemas}
-        found = session.named(f"build/shape.{query}", tables=tables, **values)
-        return {row["table_name"] for row in found}
-
-    strange = named("strangers", fresh)
-    bound = named("set_up", live) | named("dependents", live)
-    bound |= {name for name, other in zip(live, fresh, strict=True) if other in strange}
-    needs, _ = neighbours(composer.manifest)
-    held = reachable({scripts[name].key for name in bound if scripts[name].is_view}, needs)
-    return frozenset(
-        name
-        for name, other in zip(live, fresh, strict=True)
-        if name not in bound
-        and not scripts[name].is_view
-        and scripts[name].key not in held
-        and is_empty(session, name)
-        and not shape_differences(session, name, other)
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Table:
     """A table that is to be published, where readers see it and where it was filled."""
@@ -128,18 +93,43 @@ class Publisher:
     views: list[tuple[Script, bool]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     # Of a first build: the tables that may be replaced, and those that are about to be.
-    empty: frozenset[str] = frozenset()
+    empty: Collection[str] = ()
     firsts: list[_Table] = field(default_factory=list)
 
     def replace_empty(self) -> None:
-        """From now on replace tables that are empty, too, where nobody would notice: that saves
-        writing all rows a second time.
+        """From now on replace empty tables too, where nobody notices: no row is written twice."""
+        scripts = self.composer.manifest.scripts.values()
+        tables = [table for script in scripts for table in self._tables(script)]
+        for table in tables:
+            if not table.script.is_view and not exists(self.session, table.live):
+                run_pieces(self.session, [table.definition])
+        self.empty = self._replaceable([each for each in tables if exists(self.session, each.live)])
+
+    def _replaceable(self, tables: Sequence[_Table]) -> set[str]:
+        """Return those that are empty, and on which nothing hangs, that nobody has set up
+        otherwise, and that no view reads on which something hangs.
         """
-        for script in self.composer.manifest.scripts.values():
-            for table in self._tables(script):
-                if not exists(self.session, table.live):
-                    self.session.run(table.definition.text, table.definition.file)
-        self.empty = replaceable(self.session, self.composer)
+        live, fresh = [table.live for table in tables], [table.fresh for table in tables]
+        schemas, ours = self.composer.target.scratch.schemas, _views(self.composer)
+
+        def named(query: str, names: list[str]) -> set[str]:
+            values = {"tables": names, "fresh": fresh, "ours": ours, "schemas": schemas}
+            found = self.session.named(f"build/shape.{query}", **values)
+            return {row["table_name"] for row in found}
+
+        bound = named("strangers", fresh) | named("set_up", live) | named("dependents", live)
+        tied = {table.script for table in tables if not bound.isdisjoint((table.live, table.fresh))}
+        needs, _ = neighbours(self.composer.manifest)
+        held = reachable({script.key for script in tied if script.is_view}, needs)
+        return {
+            table.live
+            for table in tables
+            if bound.isdisjoint((table.live, table.fresh))
+            and not table.script.is_view
+            and table.script.key not in held
+            and is_empty(self.session, table.live)
+            and not shape_differences(self.session, table.live, table.fresh)
+        }
 
     def publish(self, script: Script, is_changed: bool) -> Changes:
         """Publish what differs, and keep what has to be replaced for `swap`.
@@ -158,7 +148,7 @@ class Publisher:
             if is_missing:
                 # A table created in a schema has its default grants, a table moved there has not.
                 # So create an empty one, whose grants the new one takes over.
-                self.session.run(table.definition.text, table.definition.file)
+                run_pieces(self.session, [table.definition])
             if is_missing or self._is_new_shape(table):
                 self.swaps.append(table)
                 fresh, live = (count(self.session, name) for name in (table.fresh, table.live))
@@ -168,24 +158,13 @@ class Publisher:
         return changes
 
     def _tables(self, script: Script) -> list[_Table]:
-        if script.is_view:
-            return []
-        target, scratch = self.composer.target, self.composer.target.scratch
-        definitions = self.composer.definitions(script)
-        return [
-            _Table(
-                script,
-                name,
-                target.table(script.layer, name),
-                scratch.table(script.layer, name),
-                definition,
-            )
-            for name, definition in zip(script.tables, definitions, strict=True)
-        ]
+        target, definitions = self.composer.target, self.composer.definitions(script)
+        names = script.tables, target.tables(script), target.scratch.tables(script), definitions
+        return [_Table(script, *each) for each in zip(*names, strict=True)]
 
     def _publish_difference(self, table: _Table) -> Changes:
         # For a new index or comment. Only this table's: the other may still lack a column.
-        self.session.run(table.definition.text, table.definition.file)
+        run_pieces(self.session, [table.definition])
         rows = self.staged.get(table.live)
         if rows is None and table.live in self.staged:
             return Changes()

@@ -1,13 +1,12 @@
-"""Rebuilds a target in its scratch schemas, several scripts at once, and publishes or compares the
-result.
-"""
+"""Rebuilds a target in its scratch schemas, and publishes the result or compares with it."""
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
-from runner.build.build import Builder, check_needs, open_builder, read_plan
+from runner.build.build import Builder, check_changes, open_builder, read_plan
 from runner.build.changes import Rows, difference_queries
 from runner.build.compose import PRELUDE
 from runner.build.diff import Difference, compare
@@ -25,9 +24,7 @@ from runner.project.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison with a rebuild found. `repair` is the build that published the rebuilt
-    rows, if that was asked for.
-    """
+    """What a comparison with a rebuild found; `repair` is the build that published it, if any."""
 
     run_id: int
     tables: int
@@ -65,8 +62,8 @@ def rebuild(
                 staged[table] = _store(session, rows, target.scratch, script, name)
 
         with _rebuilt(builder, "rebuild", jobs, stage) as (transaction, done):
-            _publish(transaction, done, staged)
-    return transaction.result(time.monotonic() - started)
+            _publish(transaction, done, staged=staged)
+    return replace(transaction.outcome, seconds=time.monotonic() - started)
 
 
 def verify(
@@ -105,7 +102,7 @@ def verify(
                 error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
                 ledger.fail(builder.evidence, transaction.run_id, error)
     seconds = time.monotonic() - started
-    repaired = transaction.result(seconds) if found and repair else None
+    repaired = replace(transaction.outcome, seconds=seconds) if found and repair else None
     return Verdict(transaction.run_id, len(tables), found, repaired, seconds)
 
 
@@ -131,7 +128,7 @@ def _rebuilt(
     scratch target, and do `then` with each. What fails from here on is recorded.
     """
     planned = read_plan(builder.work, builder.manifest, builder.target)[1]
-    warnings = check_needs(builder.manifest, planned)
+    warnings = check_changes(builder.manifest, builder.target, planned)
     steps = [Step(script, "full", "rebuilt") for script in order(builder.manifest)]
     builder.refuse_losses(steps)
     transaction = builder.begin(kind, warnings)
@@ -142,18 +139,10 @@ def _rebuilt(
         yield transaction, done
 
 
-def _publish(
-    transaction: BuildTransaction,
-    done: list[ScriptResult],
-    staged: Mapping[str, Rows | None] | None = None,
-    unlike: Collection[str] = (),
-) -> None:
-    """Publish in one transaction, and record what the target has consumed by then.
-
-    A view is defined anew if its script has changed or if it is among the `unlike`.
-    """
+def _publish(transaction: BuildTransaction, done: list[ScriptResult], **known: Any) -> None:
+    """Publish in one transaction, and record what the target has consumed by then."""
     work = transaction.work
     with work.transaction():
         work.run(PRELUDE)
         plan = read_plan(work, transaction.manifest, transaction.target)
-        transaction.publish_rebuilt(*plan, done, staged or {}, unlike)
+        transaction.publish(*plan, done, **known)

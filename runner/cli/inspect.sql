@@ -238,3 +238,11 @@ where
 order by logs.log_id desc
 limit %(last)s
 
+-- run_plans --
+-- The plans of slow statements that were kept with a run.
+select
+    logs.message,
+    logs.context ->> 'plan' as plan
+from orchestrator.logs as logs
+where logs.run_id = %(run_id)s and logs.context ? 'plan'
+order by logs.log_id

@@ -8,7 +8,7 @@ from typing import Any
 from runner.build.diff import Difference
 from runner.build.transaction import BuildResult
 from runner.cli import show_runs
-from runner.cli.output import data, number, program, say, style, table, warn
+from runner.cli.output import data, number, program, say, table, warn
 from runner.cli.progress import Live, script_rows
 
 
@@ -35,8 +35,7 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
                     "why": result.step.reason,
                 }
                 for result in live.results
-            ],
-            "",
+            ]
         )
     changed = sum(sum(astuple(result.changes)) for result in done.results)
     checks = "with warnings" if done.warnings else "all checks passed"
@@ -90,8 +89,7 @@ def differences(found: Sequence[Difference], left: str, right: str) -> None:
         }
         for each in found
     ]
-    if not style.json:
-        table(rows, "")
+    table(rows)
     for each in found:
         if each.sample:
             say()

@@ -11,8 +11,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runner.database.session import Changes, Database, LockHeld, QueryFailed, Row, Session, host
+from runner.database.session import Changes, Database, QueryFailed, Row, Session, host
 from runner.errors import RunnerError, StartError, was_interrupted
+
+# A transaction that holds a row exclusive lock on it is a build's. Anybody can take an advisory
+# lock and a name, but nobody this lock who may not write the ledger.
+BUILD_MARK = "orchestrator.built_scripts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def fail(evidence: Session, run_id: int, error: BaseException) -> None:
 
 
 def skip(
-    evidence: Session, error: LockHeld, pipeline_id: int | None = None, target: str | None = None
+    evidence: Session, error: RunnerError, pipeline_id: int | None = None, target: str | None = None
 ) -> None:
     """Record a window, or the build of a target, that is left to whoever holds its lock."""
     kind = "window" if target is None else "build"

@@ -5,6 +5,7 @@ select
     to_regclass('orchestrator.runs') is not null as has_any,
     to_regclass('orchestrator.pipeline_freshness') is not null
     and to_regclass('orchestrator.loaded_files') is not null
+    and to_regclass('orchestrator.alerts') is not null
     and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null
     and exists (
         select

@@ -10,6 +10,7 @@ from runner.project.files import tables_of
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
+from runner.setup import shapes
 
 # Applied in this order, before the tables of the layers. A project may lack the first and the
 # third; the others come with the package.
@@ -47,6 +48,10 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
     for name in FIRST:
         if not _belongs_to_others(session, manifest, name):
             run_pieces(session, composer.layer(name))
+        if name == "source":
+            shapes.check(session, manifest)
+        if name == "pipelines":
+            shapes.check_pipelines(session, manifest)
     _create_replicas(session, manifest)
     scripts = order(manifest)
     for layer in LAYERS:

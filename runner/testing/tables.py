@@ -33,9 +33,7 @@ Contents = Mapping[str, Bag]
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Rows that a table lacks, and rows that it should not have, in the columns of its key and
-    those that differ.
-    """
+    """Missing and unexpected rows of a table, in the columns of its key and those that differ."""
 
     table: str
     columns: tuple[str, ...]
@@ -108,9 +106,7 @@ class CaseTables:
         self._copy(rows, table)
 
     def expect(self, rows: Rows) -> Mismatch | None:
-        """Compare a table with a file in the columns of the file, by the equality of the database;
-        None if they are equal.
-        """
+        """Compare a table with a file, in its columns, as the database compares; None if equal."""
         self._check_columns(rows)
         table, columns = self._table(rows.table), _names(rows.columns)
         expected = "pg_temp.expected_rows"

@@ -4,21 +4,19 @@ import click
 
 from runner.build.diff import diff
 from runner.cli import output, show_build
-from runner.cli.options import json_option, select_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, select_option
 from runner.project.target import Target
 
 
-@project_command("diff")
+@project_command("diff", json_option)
 @click.argument("left", metavar="A")
 @click.argument("right", metavar="B")
 @select_option("Compare only these tables.")
-@json_option
 def command(here: Workspace, left: str, right: str, patterns: tuple[str, ...]) -> None:
     """Compare the tables of two targets, row by row.
 
-    It shows what a change of the SQL does to the figures: `build --target dev` makes a target to
-    compare with. Exits with 1 if the two differ.
+    Use it to see what a change to the SQL does to the figures: `build --target dev` makes a target
+    to compare with. Exits with 1 if the two differ.
 
     \b
     Example: python -m runner diff live dev

@@ -4,22 +4,18 @@ import click
 
 from runner.build.rebuild import verify
 from runner.cli import output, show_build
-from runner.cli.options import jobs_option, json_option, target_option
+from runner.cli.command import Workspace, jobs_option, json_option, project_command, target_option
 from runner.cli.progress import live
-from runner.cli.workspace import Workspace, project_command
 from runner.project.target import Target
 
 
-@project_command("verify")
+@project_command("verify", jobs_option, target_option, json_option)
 @click.option("--repair", is_flag=True, help="Publish the differences.")
-@jobs_option
-@target_option
-@json_option
 def command(here: Workspace, repair: bool, jobs: int | None, target: Target) -> None:
     """Compare the tables with a rebuild, row by row.
 
-    Pending changes are built first; the rebuild happens in a scratch schema. Exits with 1 if the
-    two differ, unless --repair mends it. Meanwhile nothing is ingested.
+    Pending changes are built first; the rebuild happens in a scratch schema. Nothing is ingested
+    meanwhile. Exits with 1 if the two differ, unless --repair publishes the rebuilt rows.
 
     \b
     Example: python -m runner verify --repair

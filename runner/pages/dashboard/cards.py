@@ -62,9 +62,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """The cards of the folder. Without a page file the title is the name of the database, and every
-    member of a slice is shown.
-    """
+    """The cards, and the page file if there is one: its title, and the members that are shown."""
 
     page: Card | None
     cards: tuple[Card, ...]
@@ -102,7 +100,7 @@ def _card(project: Path, file: Path) -> Card:
         raise StartError(
             f"{path} is no name of a card", "name it 10_name.sql, in lower-case letters"
         )
-    sql = _read(file, path)
+    sql = read_text(file, path)
     title, said = _header(sql, path)
     spec_file = file.with_suffix(".vl.json")
     spec = _spec(spec_file, path.with_suffix(".vl.json")) if spec_file.is_file() else None
@@ -120,13 +118,6 @@ def _card(project: Path, file: Path) -> Card:
         columns=dict(_columns(said.get("Columns", ""), path)),
         spec=spec,
     )
-
-
-def _read(file: Path, path: Path) -> str:
-    try:
-        return read_text(file)
-    except OSError as error:
-        raise StartError(f"{path} cannot be read: {error}") from error
 
 
 def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
@@ -186,7 +177,7 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
 
 def _spec(file: Path, path: Path) -> Mapping[str, Any]:
     try:
-        spec = json.loads(_read(file, path))
+        spec = json.loads(read_text(file, path))
     except json.JSONDecodeError as error:
         raise StartError(f"{path}:{error.lineno}: {error.msg}") from error
     if not isinstance(spec, dict) or spec.get("data") != {"name": "rows"}:

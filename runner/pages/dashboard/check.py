@@ -1,6 +1,4 @@
-"""Checks every card: that its query runs and reads only reports, and that its header and its chart
-name columns that exist.
-"""
+"""Checks that each card's query runs, reads only reports, and has the columns that it names."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Checks Vega-Lite specs: they fetch nothing, hold no word that the library would silently ignore,
-and use only fields that exist.
-"""
+"""Checks Vega-Lite specs: they fetch nothing, and use only words and fields that exist."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -15,6 +15,7 @@ from runner.build.build import build
 from runner.build.checks import CheckFailed
 from runner.build.plan import Step
 from runner.build.render import rendered
+from runner.build.transaction import Listener
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.project.manifest import Manifest, load
@@ -439,6 +440,24 @@ def test_a_reader_who_ends_is_waited_for_and_nobody_waits_behind(
     reader.close()
     thread.join()
     assert done
+    assert "mood" in columns(built, "reporting.kpi_daily")
+
+
+def test_who_keeps_a_table_from_being_replaced_is_named_meanwhile(
+    built: Database, with_mood: Manifest
+) -> None:
+    said = []
+
+    class Ending(Listener):
+        def waiting(self, message: str) -> None:
+            said.append(message)
+            reader.rollback()
+
+    with psycopg.connect(built.conninfo, application_name="a long report") as reader:
+        reader.execute("select count(*) from reporting.kpi_daily")
+        build(built, with_mood, Target(), listener=Ending())
+    (message,) = said
+    assert "reporting.kpi_daily: waiting to be replaced, in use by a long report (" in message
     assert "mood" in columns(built, "reporting.kpi_daily")
 
 

@@ -346,3 +346,22 @@ def test_it_is_renewed_after_a_build_and_only_then(
     insert_events(built, [earn(61, "u_9", miles=1)])
     run_all(built)
     assert pages.current() is second  # until the card is mended
+
+
+def test_the_page_of_another_target_shows_what_was_built_there(
+    built: Database, tmp_path: Path
+) -> None:
+    build = command("build", "--target", "dev", database=built)
+    assert build.returncode == 0, build.stderr
+    query(
+        built,
+        "update dev_reporting.active_users_daily set dau = 4711 where slice = 'all' and day = '2026-01-03'",
+    )
+    pages = {}
+    for target in ("live", "dev"):
+        file = tmp_path / f"{target}.html"
+        done = command("dashboard", "--target", target, "-o", str(file), database=built)
+        assert done.returncode == 0, done.stderr
+        pages[target] = json.dumps(data_of(file.read_text()))
+    assert "4711" in pages["dev"]
+    assert "4711" not in pages["live"]
