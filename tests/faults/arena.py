@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.build.rebuild import verify
+
 from runner.database.embedded import FAST, Server
 from runner.database.session import Database
 from runner.errors import RunnerError
