@@ -10,9 +10,10 @@ from typing import Any
 from runner.build.changes import Rows, difference_queries, publish_difference, restatement
 from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
-from runner.database.ledger import Position
+from runner.database.ledger import BUILD_MARK, Position
 from runner.database.names import join, relation
-from runner.database.session import Row, Session
+from runner.database.session import Changes, Row, Session
+from runner.database.tables import count
 from runner.project.files import find, layer_files
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.scripts import deletes_rows, merged_tables
@@ -22,7 +23,7 @@ from runner.project.template import FULL, INCREMENTAL, plain, render
 # Prefer key look-ups to scans of big tables, and keep sorts and hashes in memory. Without memoize,
 # which reads everything a user ever did where a condition on days would read a window of it: the
 # engagement of 6,344 users at a million events takes 0.84 s with it, and 0.59 s without.
-PRELUDE = """\
+SETTINGS = """\
 set local search_path = pg_catalog, pg_temp;
 set local timezone = 'UTC';
 set local random_page_cost = 1.1;
@@ -30,6 +31,8 @@ set local work_mem = '64MB';
 set local jit = off;
 set local enable_memoize = off;
 """
+# An ingest knows a build by this lock (sql/ingest/clock.sql), and does not wait for it to end.
+PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,10 @@ class Piece:
     is_ddl: bool = False
 
 
-def run_pieces(session: Session, pieces: Iterable[Piece]) -> None:
-    """Run texts in order; an error names the file of its text."""
+def run_pieces(session: Session, pieces: Iterable[Piece], file: Path | None = None) -> None:
+    """Run texts in order; an error names the file of its text, or else the one given."""
     for piece in pieces:
-        session.run(piece.text, piece.file)
+        session.run(piece.text, piece.file or file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class Composer:
             return
         tables = self._tables(script)
         fills_whole = mode == "full" or not deletes_rows(self.manifest.read(script.path))
-        if fills_whole and not all(is_empty(session, table) for table in tables.values()):
+        if fills_whole and any(count(session, table, 1) for table in tables.values()):
             yield from self._fill_temporary(step, tables, session)
             return
         yield self.script(script, mode, tables)
@@ -210,7 +213,7 @@ class Composer:
     def _render(self, path: Path, values: Mapping[str, Any], file: Path | None = None) -> str:
         """Render a text of the project, or that of a file which the project does without."""
         text = self.manifest.read(file or path)
-        return render(text, {**self.manifest.variables, **values}, path)
+        return render(text, {**self.manifest.values(), **values}, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +223,15 @@ class Part:
     step: Step | None
     composer: Composer
     pieces: Iterator[Piece]
+
+
+def run_part(session: Session, step: Step, part: Part) -> Changes:
+    """Run the pieces of a script; return what they changed in its own table."""
+    script = step.script
+    table = part.composer.target.table(script.layer, script.name)
+    before = session.changes(table)
+    run_pieces(session, part.pieces, script.path)
+    return session.changes(table) - before
 
 
 FindReshaped = Callable[[Session, Composer, Sequence[Step]], Collection[str]]
@@ -254,10 +266,6 @@ def lock_replicas(replicas: Sequence[str]) -> list[Piece]:
     """
     names = join([relation(name) for name in replicas]).as_string(None)
     return [Piece(f"lock table {names} in access share mode;\n")] if replicas else []
-
-
-def is_empty(session: Session, table: str) -> bool:
-    return bool(session.value(f"select not exists (select from {table})"))
 
 
 def _keys(session: Session, tables: list[str]) -> list[Row]:

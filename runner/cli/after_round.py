@@ -1,22 +1,24 @@
-"""What follows a round of run-all: a page, commands of the user's own, alerts. None of it can fail
-the round; what goes wrong is a warning.
+"""What follows a round of run-all: a page, alerts, spans, commands of the user's own. None of it
+can fail the round; what goes wrong is a warning.
 """
 
 import importlib
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.cli import output
 from runner.cli.command import Workspace
-from runner.cli.groups import missing
-from runner.errors import RunnerError
+from runner.errors import RunnerError, StartError
 from runner.status import Status
 
-ALERTS = "MILEPOST_ALERT_"  # how the variables begin that name receivers
+# How the variables begin that name receivers of alerts, and of spans.
+ALERTS = "MILEPOST_ALERT_"
+SPANS = "OTEL_EXPORTER_OTLP_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +29,44 @@ class AfterRound:
     on_success: str | None = None
     on_failure: str | None = None
 
+    def newest_run(self, here: Workspace) -> int:
+        """Return the number of the newest run before a round; 0 if nobody needs to know."""
+        if not _is_set(SPANS):
+            return 0
+        with here.ledger() as session:
+            newest = "select coalesce(max(run_id), 0) from orchestrator.runs"
+            return int(session.value(newest))
+
     def follow(
-        self, here: Workspace, answer: dict[str, Any], error: RunnerError | None, has_built: bool
+        self,
+        here: Workspace,
+        answer: dict[str, Any],
+        error: RunnerError | None,
+        has_built: bool,
+        after_run: int,
     ) -> None:
-        """Do it. `answer` is what --json prints of the round, and what the commands read."""
-        try:
-            if self.dashboard and (has_built or (error is None and not self.dashboard.exists())):
-                room("runner.cli.rooms.dashboard").write_page(here, self.dashboard)
-            if any(name.startswith(ALERTS) and value for name, value in os.environ.items()):
-                alert(here)
-        except RunnerError as problem:
-            output.warn(problem.message, problem.hint)
+        """Do it. `answer` is what --json prints of the round, and what the commands read; its runs
+        come after `after_run`.
+        """
+        if self.dashboard and (has_built or (error is None and not self.dashboard.exists())):
+            _try(lambda: room("runner.cli.rooms.dashboard").write_page(here, self.dashboard))
+        if _is_set(ALERTS):
+            _try(lambda: alert(here))
+        if _is_set(SPANS):
+            _try(lambda: room("runner.alerts.spans", "[otel]").export(here.database(), after_run))
         if command := self.on_failure if error else self.on_success:
             _call(command, answer)
+
+
+def _is_set(beginning: str) -> bool:
+    return any(name.startswith(beginning) and value for name, value in os.environ.items())
+
+
+def _try(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except RunnerError as error:
+        output.warn(error.message, error.hint)
 
 
 def alert(here: Workspace, target: str = "live", found: Status | None = None) -> None:
@@ -50,12 +77,15 @@ def alert(here: Workspace, target: str = "live", found: Status | None = None) ->
         output.warn(f"alert not delivered, {failure}", "the next round tries again")
 
 
-def room(module: str) -> Any:
-    """Import from a room, which may have been taken away; StartError if it has."""
+def room(module: str, extra: str = "") -> Any:
+    """Import from a room, which may have been taken away, or need an extra; StartError then."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise missing(module, error) from error
+        raise StartError(
+            f"{module} needs the module {error.name}, which is not installed",
+            f"install it: pip install 'milepost{extra}'",
+        ) from error
 
 
 def _call(command: str, answer: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runner.about import VERSION
 from runner.cli import output, streams
 from runner.cli.groups import Group, missing
 from runner.errors import RunnerError, was_interrupted
@@ -28,7 +29,7 @@ COMMANDS = {
         "runs": "List, show and undo runs, and show how long builds take.",
         "logs": "List the latest log messages, newest first.",
         "checks": "Show the latest result of each check.",
-        "pipelines": "List, show, add, enable and disable pipelines.",
+        "pipelines": "List, show, add, enable, disable and remove pipelines.",
         "lineage": "Show what a table depends on, and what depends on it.",
         "docs": "Write a page that documents the tables.",
     },
@@ -37,6 +38,7 @@ COMMANDS = {
         "rebuild": "Rebuild all tables from scratch and publish the differences.",
         "backfill": "Read part of a source again, or fill its gaps.",
         "reconcile": "Compare a whole replica with its source, and repair it.",
+        "prune": "Delete what nobody asks for any more, after showing it.",
     },
     "Develop": {
         "ls": "List the scripts of the project, in the order of the manifest.",
@@ -77,7 +79,7 @@ class Interrupted(RunnerError):
     default=".",
     help="Folder of the project, which holds sql/ and schema/.",
 )
-@click.version_option(package_name="milepost", prog_name="milepost")
+@click.version_option(VERSION, prog_name="milepost")
 @click.pass_context
 def cli(context: click.Context, project: Path) -> None:
     """Milepost: ingest events, build the warehouse, and inspect both.

@@ -31,6 +31,14 @@ class Live(Listener):
         """Keep a warning for the end."""
         self.warnings.append((message, hint))
 
+    def waiting(self, message: str) -> None:
+        """Say at once whom the work waits for."""
+        if self.progress is not None:
+            self.progress.stop()
+        warn(message)
+        if self.progress is not None:
+            self.progress.start()
+
     def show(self, text: str, done: float, total: float) -> None:
         """Show a step of known size, for instance bytes of a file."""
         if self.progress is not None and self.task is not None:

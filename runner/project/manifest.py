@@ -9,6 +9,8 @@ from typing import Any
 from runner.errors import StartError, did_you_mean
 from runner.project.files import read_text, read_toml
 from runner.project.scripts import deletes_rows
+from runner.project.sources import Shape
+from runner.project.sources import read as read_shape
 
 MANIFEST = "sql/manifest.toml"
 MANIFEST_CHECK = Path("sql/manifest.check.sql")
@@ -70,6 +72,12 @@ class Manifest:
     scripts: dict[str, Script]
     texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
     name: str | None = None
+    sources: dict[str, Shape] = field(default_factory=dict)
+
+    def values(self) -> dict[str, Any]:
+        """Return what every template of the project may fill in: variables, and `source`."""
+        sources = {name: shape.values() for name, shape in self.sources.items()}
+        return {**self.variables, "source": sources}
 
     def fillers(self) -> dict[str, Script]:
         """Map each table, as `layer.table`, to the script that fills it; with state tables."""
@@ -104,14 +112,20 @@ def load(project: Path) -> Manifest:
     own_name = content.pop("name", None)
     if own_name is not None and not _is_plain(own_name):
         raise _wrong("name is not a plain lower-case name", 'name = "miles"')
+    shapes = content.pop("source", {})
+    if not isinstance(shapes, dict):
+        raise _wrong("source is not a table", "write [source.NAME]")
+    sources = {
+        name: read_shape(f"{MANIFEST}: [source.{name}]", each) for name, each in shapes.items()
+    }
     scripts = {}
     for layer, entries in content.items():
         if layer not in LAYERS or not isinstance(entries, dict):
-            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "name"))
+            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "source", "name"))
         for name, entry in entries.items():
             script = _script(project, layer, name, entry)
             scripts[script.key] = script
-    manifest = Manifest(project, variables, scripts, name=own_name)
+    manifest = Manifest(project, variables, scripts, name=own_name, sources=sources)
     _check_needs(manifest)
     _check_files(manifest)
     _check_restated(manifest)
@@ -190,7 +204,9 @@ def _check_needs(manifest: Manifest) -> None:
                     "bring it into a warehouse table first",
                 )
             if script.layer == "warehouse" and layer == "reporting":
-                raise _wrong(f"[{script.key}] needs {need}, but no data flow back from reporting")
+                raise _wrong(
+                    f"[{script.key}] needs {need}, but data never flow back from reporting"
+                )
 
 
 def _check_files(manifest: Manifest) -> None:

@@ -26,7 +26,7 @@ from runner.errors import RunnerError, was_interrupted
 @click.option(
     "--on-success",
     metavar="COMMAND",
-    help="Run this in a shell after each round that succeeds; it gets the --json output as input.",
+    help="Run this in a shell after each round that succeeds, with the --json output as its input.",
 )
 @click.option("--on-failure", metavar="COMMAND", help="The same after each round that fails.")
 def command(
@@ -40,7 +40,7 @@ def command(
     """Ingest new rows, then build everything that depends on them.
 
     If a pipeline fails, the build goes on with what is there, and the exit code is 1. Alerts go to
-    whom MILEPOST_ALERT_COMMAND, MILEPOST_ALERT_WEBHOOK and MILEPOST_ALERT_EMAIL name.
+    the receivers that MILEPOST_ALERT_COMMAND, MILEPOST_ALERT_WEBHOOK and MILEPOST_ALERT_EMAIL name.
 
     \b
     Example: python -m runner run-all
@@ -65,6 +65,7 @@ def _tick(here: Workspace, wait: float, after: AfterRound) -> None:
 def _round(here: Workspace, wait: float, after: AfterRound, in_loop: bool = False) -> run.Round:
     """Run one round, show it, and do what follows it."""
     done, failed = run.Round((), BuildResult()), None
+    newest = after.newest_run(here)
     with live() as progress:
         try:
             done = run.run_all(
@@ -88,7 +89,7 @@ def _round(here: Workspace, wait: float, after: AfterRound, in_loop: bool = Fals
     if failed:
         answer["error"] = output.error_data(failed)
     output.data(answer)
-    after.follow(here, answer, failed, has_built=done.build.run_id is not None)
+    after.follow(here, answer, failed, done.build.run_id is not None, newest)
     if failed:
         raise failed
     return done

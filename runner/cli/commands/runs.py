@@ -2,6 +2,7 @@ from dataclasses import asdict
 
 import click
 
+from runner.build.plans import KEEP
 from runner.cli import output, show_ingest, show_runs
 from runner.cli.command import (
     Workspace,
@@ -44,11 +45,13 @@ def command(context: click.Context, /, **filters: object) -> None:
 
 @project_command("show", json_option, group=command)
 @click.argument("run_id", type=int, metavar="RUN")
-def show(here: Workspace, run_id: int) -> None:
+@click.option("--plans", is_flag=True, help="Print the kept plans of slow statements instead.")
+def show(here: Workspace, run_id: int, plans: bool) -> None:
     """Show everything that is known about a run.
 
     This includes its window or its scripts, rows, checks, messages and errors, what a build
-    observed, and which published days it changed.
+    observed, and which published days it changed. MILEPOST_KEEP_PLANS=5 lets builds keep the
+    server's plans of statements that run for five seconds or more.
 
     \b
     Example: python -m runner runs show 12
@@ -57,6 +60,9 @@ def show(here: Workspace, run_id: int) -> None:
         found = session.named("cli/inspect.run", run_id=run_id)
         if not found:
             raise UsageError(f"there is no run {run_id}", "python -m runner runs lists them")
+        if plans:
+            _show_plans(session.named("cli/inspect.run_plans", run_id=run_id))
+            return
         parts = {name: session.named(f"cli/inspect.{name}", run_id=run_id) for name in TABLES}
         observed = session.named("cli/inspect.run_observations", run_id=run_id)
         what = "run_restatements" if output.style.json else "run_restated_days"
@@ -71,6 +77,14 @@ def show(here: Workspace, run_id: int) -> None:
         output.table(rows)
     show_runs.observations(observed)
     show_runs.restatements(restated)
+
+
+def _show_plans(rows: list[dict[str, str]]) -> None:
+    output.data(rows)
+    for row in rows:
+        output.say(f"{row['message']}\n{row['plan']}\n")
+    if not rows:
+        output.say(f"no plans were kept; {KEEP}=5 keeps those of five seconds or more")
 
 
 @project_command("trend", last_option, target_option, json_option, group=command)
@@ -117,7 +131,9 @@ def undo(here: Workspace, run_id: int, yes: bool) -> None:
     with here.ledger() as session:
         found = session.named("cli/inspect.run", run_id=run_id)
     if not found or not found[0]["pipeline"]:
-        raise UsageError(f"there is no run {run_id} of a pipeline", "python -m runner runs")
+        raise UsageError(
+            f"there is no run {run_id} of a pipeline, or it was pruned", "python -m runner runs"
+        )
     run = found[0]
     rows = output.row_counts(run["rows_inserted"], run["rows_updated"], run["rows_deleted"])
     output.say(f"run {run_id}: {run['kind']} of {run['pipeline']}, {run['status']}, rows {rows}")

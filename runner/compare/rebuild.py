@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.build.build import Builder, check_needs, open_builder, read_plan
+from runner.build.build import Builder, check_changes, open_builder, read_plan
 from runner.build.changes import Rows, difference_queries
 from runner.build.compose import PRELUDE
-from runner.build.diff import Difference, compare
 from runner.build.plan import Step
 from runner.build.shape import columns, shape_differences
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener, ScriptResult
 from runner.build.workers import Then, cores, filled, pipelines_locked
+from runner.compare.diff import Difference, compare
 from runner.database import ledger
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
@@ -128,7 +128,7 @@ def _rebuilt(
     scratch target, and do `then` with each. What fails from here on is recorded.
     """
     planned = read_plan(builder.work, builder.manifest, builder.target)[1]
-    warnings = check_needs(builder.manifest, planned)
+    warnings = check_changes(builder.manifest, builder.target, planned)
     steps = [Step(script, "full", "rebuilt") for script in order(builder.manifest)]
     builder.refuse_losses(steps)
     transaction = builder.begin(kind, warnings)

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import sql
 
 from runner.build.changes import column_lists
-from runner.build.compose import PRELUDE
+from runner.build.compose import SETTINGS
 from runner.build.shape import columns, indexes, shape_differences
 from runner.database import ledger
 from runner.database.equality import Equality
@@ -65,7 +65,7 @@ def diff(
     with database.session("milepost diff") as session:
         ledger.require(session)
         with session.transaction():
-            session.run(PRELUDE)
+            session.run(SETTINGS)
             inputs = [_inputs(session, target) for target in (left, right)]
             tables = compare(session, manifest, left, right, keys)
     warning = (
@@ -123,7 +123,7 @@ def _compare(
 
 def _text_of_view(session: Session, view: str, target: Target) -> str | None:
     """Return the text of a view as it would be in the live target; None if it is not a view."""
-    text = session.named("build/diff.view", view=view)[0]["text"]
+    text = session.named("compare/diff.view", view=view)[0]["text"]
     return text and re.sub(rf"\b{target.prefix}({'|'.join(LAYERS)})\.", r"\1.", text)
 
 
@@ -134,9 +134,17 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     if not both:
         return Difference(name, problem="no column in common")
     names = [sql.Identifier(column) for column in both]
+    equality = Equality(session, tables[0])
     # Columns of different types may have to be compared as JSON.
     is_json = {column for column in both if one[column] != other[column]}
-    forms = ("to_jsonb({0}) as {0}" if column in is_json else "{0}" for column in both)
+    forms = (
+        "to_jsonb({0}) as {0}"
+        if column in is_json
+        else "{0}::text as {0}"
+        if column in equality.texts
+        else "{0}"
+        for column in both
+    )
     keys = [column_lists(session, table)["key_columns"] or [] for table in tables]
     is_keyed = bool(keys[0]) and keys[0] == keys[1] and is_json.isdisjoint(keys[0])
     key = keys[0] if is_keyed else both
@@ -154,7 +162,6 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     def array(columns: Sequence[str], form: str) -> sql.Composed:
         return sql.SQL("array[{}]::text[]").format(each(columns, form))
 
-    equality = Equality(session, tables[0])
     changed = [
         sql.SQL("case when not ({}) then {} end").format(
             equality.same(column, "one", "other"), sql.Literal(column)
@@ -177,7 +184,7 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     }
 
     def text(query: str) -> str:
-        return render(named_query(f"build/diff.{query}"), values, "diff.sql")
+        return render(named_query(f"compare/diff.{query}"), values, "diff.sql")
 
     session.run(text("stage"))
     found = {**session.row(text("rows")), **session.row(text("differences"))}
