@@ -25,8 +25,8 @@ def find_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -
     the project's depends on a table that would be replaced.
     """
     full = [step.script for step in steps if step.mode == "full"]
-    _refuse_other_kinds(session, composer, full)
-    changed = set(reshaped(session, composer, [script for script in full if not script.is_view]))
+    changed = _of_other_kind(session, composer, full)
+    changed |= set(reshaped(session, composer, [script for script in full if not script.is_view]))
     _refuse_dependents(session, composer, [script for script in full if script.key in changed])
     # Nobody can read a view while it is defined anew, and other scripts depend on it.
     changed |= {step.script.key for step in steps if step.script.is_view and step.changed}
@@ -54,16 +54,26 @@ def _views(composer: Composer) -> list[str]:
     return [composer.target.table(each.layer, each.name) for each in scripts if each.is_view]
 
 
-def _refuse_other_kinds(session: Session, composer: Composer, scripts: Sequence[Script]) -> None:
+def _of_other_kind(session: Session, composer: Composer, scripts: Sequence[Script]) -> set[str]:
+    """Return the keys of scripts that make views of what were tables, or tables of what were views.
+
+    RunnerError if one of these was not built by the script, and may be somebody's.
+    """
+    keys = set()
     for script in scripts:
         for table in composer.target.tables(script):
             found = kind(session, table)
-            if found and (found == "v") != script.is_view:
+            if not found or (found == "v") == script.is_view:
+                continue
+            who = {"target": composer.target.name, "script": script.key, "table": table}
+            if not session.named("build/shape.is_built", **who)[0]["is_built"]:
                 what, wanted = ("view", "table") if found == "v" else ("table", "view")
                 raise RunnerError(
-                    f"{table} is a {what}, but its script makes a {wanted}",
+                    f"{table} is a {what} that no build has made, but its script makes a {wanted}",
                     f"alter {what} {table} rename to a free name; the next build creates it",
                 )
+            keys.add(script.key)
+    return keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +196,11 @@ class Publisher:
             reads = {target.table(*need.split(".")) for need in script.needs}
             old = list(columns(self.session, name).items())
             new = columns(self.session, target.scratch.table(script.layer, script.name))
-            is_new_shape = bool(reads & dropped) or old != list(new.items())[: len(old)]
+            is_new_shape = (
+                bool(reads & dropped)
+                or old != list(new.items())[: len(old)]
+                or kind(self.session, name) not in (None, "v")
+            )
             if is_new_shape:
                 _refuse_dependents(self.session, self.composer, [script])
             if is_new_shape and old:
@@ -215,10 +229,10 @@ class Publisher:
         new_views = [name for name, (_, is_new) in views.items() if is_new]
         grants = {name: self._grants(name, name, name) for name in new_views}
         for name in reversed(new_views):
-            self.session.run(f"drop view {name}")
+            self._drop(name)
         for table in tables:
             grants_of_old = self._grants(table.live, table.fresh, table.live)
-            self.session.run(f"drop table if exists {table.live}")
+            self._drop(table.live)
             self.session.run(f"alter table {table.fresh} set schema {table.live.partition('.')[0]}")
             self.session.run(grants_of_old)
         self._refuse_strangers([table.live for table in tables])
@@ -227,6 +241,11 @@ class Publisher:
             self.session.run(grants.get(name, ""))
         self.session.run("set local lock_timeout to default")
         return [*(table.script for table in tables), *(script for script, _ in views.values())]
+
+    def _drop(self, name: str) -> None:
+        """Drop a table, or a view that is to be a table."""
+        what = "view" if kind(self.session, name) == "v" else "table"
+        self.session.run(f"drop {what} if exists {name}")
 
     def _grants(self, old: str, new: str, final: str) -> str:
         """Statements that give `new`, once it is called `final`, the owner and grants of `old`."""
@@ -256,6 +275,8 @@ class Publisher:
 
     def _is_new_shape(self, table: _Table) -> bool:
         parts = shape_differences(self.session, table.live, table.fresh)
+        if kind(self.session, table.live) == "v":
+            parts = ["a view before", *parts]
         if parts:
             self.notes.append(
                 f"{table.live} was replaced, because its shape changed ({', '.join(parts)}): a"

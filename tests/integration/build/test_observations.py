@@ -606,7 +606,8 @@ def test_a_restated_row_is_one_line_with_its_biggest_change_first() -> None:
 def test_an_older_orchestrator_schema_is_told_and_mended(built: Database) -> None:
     query(
         built,
-        "drop table orchestrator.restatements, orchestrator.observations;"
+        "drop table orchestrator.schema_version, orchestrator.restatements,"
+        " orchestrator.observations;"
         " alter table orchestrator.runs drop column build_mode, drop column day_gap cascade",
     )
     with pytest.raises(StartError, match="an older orchestrator schema") as raised:
