@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from runner.build.compose import is_empty
 from runner.build.owner import check_owner
 from runner.database import ledger
 from runner.database.ledger import LeftTable
@@ -180,7 +181,12 @@ class Pruner:
             )
         schemas, live = target.schemas, Target().schemas
         others = session.named("setup/prune.made_with_layers", schemas=schemas, live_schemas=live)
-        refused = _drop(session, [*map(_named, found), *(row["name"] for row in others)])
+        made = [
+            row["name"]
+            for row in others
+            if not row["table_name"] or is_empty(session, row["table_name"])
+        ]
+        refused = _drop(session, [*map(_named, found), *made])
         left = session.named("setup/prune.relations", schemas=schemas)
         strangers = [row["name"] for row in left]
         if refused or strangers:
