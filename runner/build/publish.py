@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.build.changes import Rows
-from runner.build.compose import Composer, Piece, is_empty, run_pieces
+from runner.build.compose import Composer, Piece, run_pieces
 from runner.build.plan import Step
 from runner.build.shape import columns, reshaped, shape_differences
 from runner.database.locks import ATTEMPTS, LOCK_TIMEOUT, lock_exclusively
@@ -44,7 +44,7 @@ def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[S
         what = ", ".join(row["what"] for row in found)
         raise RunnerError(
             f"{found[0]['table_name']} changes shape, and this depends on it: {what}",
-            "keep its definition, take it away, build, and create it again",
+            "save its definition, drop it, build, and create it again",
         )
 
 
@@ -137,7 +137,7 @@ class Publisher:
             if bound.isdisjoint((table.live, table.fresh))
             and not table.script.is_view
             and table.script.key not in held
-            and is_empty(self.session, table.live)
+            and not count(self.session, table.live, 1)
             and not shape_differences(self.session, table.live, table.fresh)
         }
 
@@ -180,8 +180,7 @@ class Publisher:
             return Changes()
         before = self.session.changes(table.live)
         pieces = self.composer.publish(table.script, table.name, table.fresh, self.session, rows)
-        for piece in pieces:
-            self.session.run(piece.text, table.script.path)
+        run_pieces(self.session, pieces, table.script.path)
         self.session.run(f"analyze {table.live}")
         return self.session.changes(table.live) - before
 
@@ -260,7 +259,7 @@ class Publisher:
         if found:
             names = ", ".join(row["name"] for row in found)
             raise RunnerError(
-                f"{', '.join(tables)} cannot be replaced: it uses {names} of its own schema",
+                f"{', '.join(tables)} cannot be replaced: it uses {names} from its own schema",
                 "keep types and functions that columns need in another schema",
             )
 

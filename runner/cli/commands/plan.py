@@ -5,7 +5,7 @@ import click
 
 from runner.build.build import read_plan
 from runner.build.explain import Explained, explain
-from runner.cli import output
+from runner.cli import output, show_build
 from runner.cli.command import Workspace, json_option, project_command, select_option, target_option
 from runner.database import ledger
 from runner.project.target import Target
@@ -56,8 +56,6 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
 
 def _show(found: list[Explained]) -> None:
     output.data([_as_data(each) for each in found])
-    if output.style.json:
-        return
     rows = [
         {
             "script": each.step.script.key,
@@ -81,11 +79,7 @@ def _show(found: list[Explained]) -> None:
 
 def _as_data(each: Explained) -> dict[str, object]:
     return {
-        "script": each.step.script.key,
-        "build": each.step.mode,
-        "why": each.step.reason,
-        **asdict(each.changes),
-        "seconds": round(each.seconds, 3),
+        **show_build.script_as_data(each),
         "lock": each.lock,
         "plans": None if each.plans is None else [asdict(plan) for plan in each.plans],
     }

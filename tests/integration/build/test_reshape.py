@@ -299,7 +299,7 @@ def test_a_type_that_the_layer_makes_is_no_other_shape_until_it_is_one(
         "    burn_rate numeric,",
         "    burn_rate numeric,\n    mood {{ reporting }}.mood,",
     )
-    with pytest.raises(RunnerError, match="it uses mood of its own schema"):
+    with pytest.raises(RunnerError, match="it uses mood from its own schema"):
         rebuild(built, manifest=changed)
     assert "mood" not in columns(built, "reporting.kpi_daily")
     query(built, "alter table reporting.kpi_daily add column mood reporting.mood")
