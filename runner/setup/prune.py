@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from runner.build.compose import is_empty
 from runner.build.owner import check_owner
 from runner.database import ledger
 from runner.database.ledger import LeftTable
@@ -21,6 +20,7 @@ from runner.database.session import (
     Row,
     Session,
 )
+from runner.database.tables import count
 from runner.errors import RunnerError, UsageError
 from runner.project.manifest import Manifest
 from runner.project.target import Target
@@ -184,7 +184,7 @@ class Pruner:
         made = [
             row["name"]
             for row in others
-            if not row["table_name"] or is_empty(session, row["table_name"])
+            if not row["table_name"] or count(session, row["table_name"], 1) == 0
         ]
         refused = _drop(session, [*map(_named, found), *made])
         left = session.named("setup/prune.relations", schemas=schemas)
