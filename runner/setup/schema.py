@@ -10,6 +10,7 @@ from runner.project.files import tables_of
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
+from runner.setup.roles import create_roles, hand_over, rights
 
 # Applied in this order, before the tables of the layers. A project may lack the first and the
 # third; the others come with the package.
@@ -22,21 +23,20 @@ def rehearse(
     """Return what `apply` would create, change or grant, a line each; nothing is left behind."""
     with database.session("milepost schema") as session, session.rehearsal():
         before = _catalogue(session)
-        granted = _rights(session, target) if roles else []
+        held = rights(session, target)
         _run(session, manifest, target, roles)
         changes = [
             f"{'replace' if name in before else 'create'} {name}"
             for name, state in _catalogue(session).items()
             if before.get(name) != state
         ]
-        if roles:
-            changes += [right for right in _rights(session, target) if right not in granted]
+        changes += [right for right in rights(session, target) if right not in held]
     return changes
 
 
 def apply(database: Database, manifest: Manifest, target: Target, roles: bool = False) -> None:
-    """Create what does not exist yet; with `roles`, also the roles that may read the reports. A
-    second run changes nothing.
+    """Create what does not exist yet; also, if asked, the roles of who owns, runs, loads and reads.
+    A second run changes nothing.
     """
     with database.session("milepost schema") as session, session.transaction():
         _run(session, manifest, target, roles)
@@ -56,7 +56,8 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
             if script.layer == layer:
                 _define(session, composer, script)
     if roles:
-        run_pieces(session, composer.layer("roles"))
+        create_roles(session, composer)
+    hand_over(session, target)
 
 
 def _define(session: Session, composer: Composer, script: Script) -> None:
@@ -87,9 +88,3 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
 def _catalogue(session: Session) -> dict[str, str]:
     rows = session.named("setup/schema.catalogue")
     return {row["name"]: row["state"] for row in rows}
-
-
-def _rights(session: Session, target: Target) -> list[str]:
-    """Return roles, and grants in the reporting schema, as the statements that give them."""
-    rows = session.named("setup/schema.rights", schema=f"{target.prefix}reporting")
-    return [row["right"] for row in rows]

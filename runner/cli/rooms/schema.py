@@ -18,12 +18,13 @@ def command() -> None:
 @command.command("apply")
 @yes_option
 @click.option("--target", default="live", help="Target whose derived tables to create.")
-@click.option("--roles", is_flag=True, help="Also create a role that may only read the reports.")
+@click.option("--roles", is_flag=True, help="Also create the roles that own, run, load and read.")
 @pass_workspace
 def apply_command(here: Workspace, yes: bool, target: str, roles: bool) -> None:
     """Show what would be created, ask, and create it.
 
-    On the embedded server it does not ask.
+    On the embedded server it does not ask. With --roles it also creates four roles that logins can
+    be put into, and grants each what it is for: docs/security.md.
 
     \b
     Example: python -m runner schema apply --yes
