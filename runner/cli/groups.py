@@ -13,7 +13,7 @@ from runner.errors import StartError
 
 # Commands that need an extra of setup.cfg, and all whose module is in rooms/.
 EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": "[embedded]"}
-OTHERS = "init load pipelines_add pipelines_source_sql schema seed test torture"
+OTHERS = "forget init load pipelines_add pipelines_source_sql schema seed test torture"
 ROOMS = {*EXTRAS, *OTHERS.split()}
 
 

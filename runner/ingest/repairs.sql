@@ -21,10 +21,17 @@ from (
 order by ranges.part
 
 -- undoable --
--- A run that can be undone.
+-- A run that can be undone, and how many of the rows that it replaced are no longer known.
 select
     runs.low::text as low,
-    runs.high::text as high
+    runs.high::text as high,
+    runs.rows_updated + runs.rows_deleted - (
+        select count(*)
+        from orchestrator.replaced_rows as replaced
+        where
+            replaced.pipeline_id = runs.pipeline_id
+            and replaced.run_id = runs.run_id
+    ) as lost
 from orchestrator.runs as runs
 where
     runs.run_id = %(run_id)s
