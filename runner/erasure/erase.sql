@@ -146,8 +146,8 @@ where observations.label ~ any({{ words }}::text[])
 analyze {{ target }}, orchestrator.observations
 
 -- fill_anew --
--- Let the next build of each target fill all that depends on the replica in full: no change set says
--- what went, or it would name whom it is about.
+-- Let the next build of each target fill all that depends on the replica in full: no change set
+-- says what went, or it would name whom it is about.
 update orchestrator.build_inputs as inputs
 set replica_file = 0
 from (

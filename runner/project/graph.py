@@ -41,7 +41,8 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
         }
         if not found:
             names = [script.name for script in manifest.scripts.values()]
-            raise UsageError(f"no script matches {core}", did_you_mean(core, names))
+            hint = did_you_mean(core, names, "python -m runner plan lists them")
+            raise UsageError(f"no script matches {core}", hint)
         if pattern.startswith("+"):
             found |= reachable(found, needs)
         if pattern.endswith("+"):
