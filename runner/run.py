@@ -8,16 +8,17 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runner.build.build import build
 from runner.build.transaction import BuildResult
 from runner.build.transaction import Listener as BuildListener
 from runner.database import ledger
 from runner.database.session import Database, LockHeld
-from runner.errors import RunnerError, UsageError, was_interrupted
+from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.ingest.attempt import Listener as IngestListener
 from runner.ingest.pipeline import IngestionPipeline, RunResult
 from runner.ingest.pipelines import pipelines
@@ -33,12 +34,33 @@ class Listener(IngestListener, BuildListener):
 
 
 @dataclass(frozen=True, slots=True)
+class PipelineFailure:
+    """Why a pipeline brought in nothing, or not all."""
+
+    pipeline_id: int
+    pipeline: str
+    error: RunnerError
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
-    """What a round did: the runs of pipelines, the build, and what was left to other runners."""
+    """What a round did: the runs of pipelines, the build, what was left to other runners, and which
+    pipelines failed.
+    """
 
     runs: tuple[RunResult, ...]
     build: BuildResult
-    skipped: tuple[LockHeld, ...] = ()
+    skipped: tuple[RunnerError, ...] = ()
+    failures: tuple[PipelineFailure, ...] = ()
+
+
+class RoundFailed(RunnerError):
+    """Pipelines failed. What could be built without their new rows is built: see `done`."""
+
+    def __init__(self, done: Round) -> None:
+        first = done.failures[0].error
+        super().__init__(first.message, first.hint)
+        self.done = done
 
 
 def ingest(
@@ -49,33 +71,45 @@ def ingest(
     pipeline: str | None = None,
     wait_seconds: float = 60.0,
     sweep: bool = False,
-    skip: Callable[[LockHeld, int], None] | None = None,
 ) -> list[RunResult]:
     """Run the enabled pipelines, or the one named. A pipeline that fails does not stop the others;
-    its error is raised at the end.
-
-    What another runner holds is an error too, unless there is `skip` to be told of it.
+    its error is raised at the end. What another runner holds is an error too.
     """
+    runs, failures = _ingest(database, project, listener, pipeline, wait_seconds, sweep)
+    _warn_of(failures[1:], listener)
+    if failures:
+        raise failures[0].error
+    return runs
+
+
+def _ingest(
+    database: Database,
+    project: Path,
+    listener: Listener,
+    pipeline: str | None,
+    wait_seconds: float,
+    sweep: bool = False,
+) -> tuple[list[RunResult], list[PipelineFailure]]:
+    """Run pipelines, whatever becomes of the others."""
     with database.session() as session:
         ledger.require(session)
         found = pipelines(session, pipeline)
     runs: list[RunResult] = []
-    failures: list[RunnerError] = []
+    failures = []
     for row in found:
-        pipeline_id = row["pipeline_id"]
         try:
-            controller = IngestionPipeline(pipeline_id, database, project, listener)
+            controller = IngestionPipeline(row["pipeline_id"], database, project, listener)
             runs += controller.run(wait_seconds, sweep)
         except RunnerError as error:
-            if skip and isinstance(error, LockHeld):
-                skip(error, pipeline_id)
-            else:
-                failures.append(error)
-    for failure in failures[1:]:
-        listener.warn(failure.message, failure.hint)
-    if failures:
-        raise failures[0]
-    return runs
+            if was_interrupted(error):
+                raise
+            failures.append(PipelineFailure(row["pipeline_id"], row["pipeline_name"], error))
+    return runs, failures
+
+
+def _warn_of(failures: Sequence[PipelineFailure], listener: Listener) -> None:
+    for failure in failures:
+        listener.warn(failure.error.message, failure.error.hint)
 
 
 def open_pipeline(
@@ -96,24 +130,22 @@ def run_all(
     wait_seconds: float = 60.0,
     leave_to_others: bool = False,
 ) -> Round:
-    """Bring in what is new and build what follows. With `leave_to_others`, what another runner
-    holds is skipped, and all that would follow is left to it.
+    """Bring in what is new and build what follows. Where a pipeline fails, the build goes on with
+    what is committed, and RoundFailed is raised at the end.
+
+    With `leave_to_others`, what another runner holds is skipped, and all that would follow is left
+    to it; otherwise it is LockHeld, and nothing is built.
     """
     manifest = load(project)
-    skipped: list[LockHeld] = []
-
-    def skip(error: LockHeld, pipeline_id: int | None = None, target: str | None = None) -> None:
-        with database.session("milepost run-all, evidence") as evidence:
-            ledger.skip(evidence, error, pipeline_id, target)
-        skipped.append(error)
-
-    runs = ingest(
-        database,
-        project,
-        listener,
-        wait_seconds=wait_seconds,
-        skip=skip if leave_to_others else None,
-    )
+    runs, stopped = _ingest(database, project, listener, None, wait_seconds)
+    held = [each for each in stopped if isinstance(each.error, LockHeld)]
+    failures = [each for each in stopped if each not in held]
+    if held and not leave_to_others:
+        _warn_of([*failures, *held[1:]], listener)
+        raise held[0].error
+    for each in held:
+        _record_skip(database, each.error, pipeline_id=each.pipeline_id)
+    skipped = [each.error for each in held]
     done = BuildResult()
     try:
         if not skipped:
@@ -121,8 +153,27 @@ def run_all(
     except LockHeld as error:
         if not leave_to_others:
             raise
-        skip(error, target=Target().name)
-    return Round(tuple(runs), done, tuple(skipped))
+        _record_skip(database, error, target=Target().name)
+        skipped.append(error)
+    except StartError as error:
+        if not failures or was_interrupted(error):
+            raise
+        # Such as a replica that was never loaded: this follows from the first failure.
+        _warn_of(failures[1:], listener)
+        raise failures[0].error from error
+    except RunnerError:
+        _warn_of(failures, listener)
+        raise
+    round_ = Round(tuple(runs), done, tuple(skipped), tuple(failures))
+    if failures:
+        _warn_of(failures[1:], listener)
+        raise RoundFailed(round_)
+    return round_
+
+
+def _record_skip(database: Database, error: RunnerError, **what: Any) -> None:
+    with database.session("milepost run-all, evidence") as evidence:
+        ledger.skip(evidence, error, **what)
 
 
 def interval(text: str) -> int:

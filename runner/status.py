@@ -1,6 +1,6 @@
 """Whether today's numbers can be trusted, and if not, what needs a person. Queries: status.sql."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,12 @@ from runner.database.session import Database, Row
 from runner.errors import StartError
 from runner.ingest import coverage
 from runner.ingest.blockers import blockers
-from runner.project.manifest import load
+from runner.project.graph import reports_of
+from runner.project.manifest import Manifest, load
 from runner.project.target import Target, replica_name
+
+# Kinds of problems that keep the new rows of a pipeline from the reports.
+STOPPED = {"disabled", "dropped", "emptied", "failed", "held", "late", "unreadable"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,8 @@ class Status:
     last builds, and how many checks passed, warned and failed.
 
     `notes` are problems of pipelines that no script needs, and `rests_on` says what a good status
-    rests on.
+    rests on. `behind` are the pipelines whose new rows do not come in, with the reports that stay
+    as they were, and since when.
     """
 
     problems: tuple[Row, ...]
@@ -29,6 +34,7 @@ class Status:
     freshness: tuple[Row, ...]
     last_builds: tuple[Row, ...]
     check_counts: tuple[Row, ...]
+    behind: tuple[Row, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -50,7 +56,8 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
             check_owner(session, manifest, Target(target))
         except StartError as error:
             what = f"target {target}"
-            problems.append({"what": what, "problem": error.message, "remedy": error.hint})
+            reason = {"problem": error.message, "remedy": error.hint}
+            problems.append({"what": what, "kind": "owner", **reason})
         problems += [*coverage.problems(session), *blockers(session, project)]
     unneeded = {f"pipeline {row['pipeline']}" for row in freshness if not row["is_needed"]}
     # What a source would be promised now is also told of its last run.
@@ -63,7 +70,19 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
         tuple(freshness),
         tuple(last_builds),
         tuple(check_counts),
+        tuple(_behind(manifest, problems, freshness)),
     )
+
+
+def _behind(manifest: Manifest, problems: Sequence[Row], freshness: Sequence[Row]) -> Iterator[Row]:
+    """Yield the pipelines that bring in no new rows, each with the reports that show them."""
+    stopped = {row["what"] for row in problems if row["kind"] in STOPPED}
+    for row in freshness:
+        name = row["replica"].removeprefix(replica_name(""))
+        reports = reports_of(manifest, name)
+        if reports and f"pipeline {row['pipeline']}" in stopped:
+            which = {"pipeline": row["pipeline"], "loaded_through": row["loaded_through"]}
+            yield {**which, "reports": reports}
 
 
 def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[Row]) -> str:

@@ -1,5 +1,6 @@
 -- problems --
--- What needs a person before today's numbers can be trusted.
+-- What needs a person before today's numbers can be trusted. `what` and `kind` name a problem, and
+-- stay as they are while its text goes with the figures.
 with newest as (
     select
         pipelines.pipeline_id,
@@ -122,6 +123,7 @@ consumed as (
 
 select
     'raw.' || replace(needs.replica, 'warehouse.raw_', '') as what,
+    'missing' as kind,
     'scripts need it, and no pipeline fills it' as problem,
     'run pipelines add' as remedy
 from unnest(%(needed)s::text[]) as needs (replica)
@@ -133,6 +135,7 @@ where
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
+    'disabled' as kind,
     'scripts need it, and it is disabled' as problem,
     'run pipelines enable ' || newest.pipeline_name as remedy
 from newest
@@ -140,6 +143,7 @@ where not newest.is_enabled
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
+    'late' as kind,
     case newest.runner_status
         when 'never' then 'has never succeeded'
         else 'is ' || newest.runner_status
@@ -151,6 +155,7 @@ where newest.runner_status <> 'fresh'
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
+    'silent' as kind,
     case
         when now() - newest.newest_arrival > newest.quiet_gaps * newest.usual_gap
             then
@@ -171,6 +176,7 @@ where newest.data_status <> 'fresh'
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
+    'dropped' as kind,
     'its replica ' || newest.replica || ' does not exist' as problem,
     'run ingest' as remedy
 from newest
@@ -185,6 +191,7 @@ where
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
+    'emptied' as kind,
     'its replica ' || newest.replica || ' was emptied since it was last loaded' as problem,
     'run ingest' as remedy
 from newest
@@ -210,6 +217,7 @@ where
 union all
 select
     'pipeline ' || promises.pipeline_name as what,
+    'promise' as kind,
     'promises no more than ' || promises.guarantee || ': ' || promises.guarantee_note as problem,
     'look: pipelines show ' || promises.pipeline_name as remedy
 from promises
@@ -217,6 +225,7 @@ where promises.guarantee not in ('exact', 'settled')
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
+    'left' as kind,
     left_behind.rows_left || ' rows are no longer in the source, and were left in the replica on '
     || to_char(left_behind.finished_at, 'YYYY-MM-DD HH24:MI') as problem,
     'set on_delete to mark or apply, run reconcile ' || newest.pipeline_name as remedy
@@ -237,6 +246,7 @@ where left_behind.rows_left > 0
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
+    'failed' as kind,
     case newest.error
         when 'interrupted' then 'its last run was interrupted'
         else 'its last run ' || newest.status || coalesce(': ' || newest.error, '')
@@ -250,6 +260,7 @@ where newest.status in ('failed', 'abandoned')
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
+    'sweep' as kind,
     'its last sweep was ' || coalesce(
         'on ' || to_char(swept.finished_at, 'YYYY-MM-DD HH24:MI'), 'never'
     ) || ', and one is due every ' || newest.sweep_every as problem,
@@ -278,6 +289,7 @@ where
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
+    'rejected' as kind,
     rejected.rows || case rejected.rows when 1 then ' row waits' else ' rows wait' end
     || ' that could not be stored: ' || rejected.reason as problem,
     'look: orchestrator.rejected_rows, mend the source or column_types, run ingest --sweep'
@@ -295,6 +307,7 @@ union all
 -- A promise that fell from exact to settled is told for a week; then it is what the source is like.
 select
     'pipeline ' || promises.pipeline_name as what,
+    'promise' as kind,
     'promises less than before, exact -> settled: ' || promises.guarantee_note as problem,
     'look: pipelines show ' || promises.pipeline_name as remedy
 from promises
@@ -302,6 +315,7 @@ where promises.guarantee = 'settled' and promises.was_exact
 union all
 select
     'build ' || last_build.run_id as what,
+    'failed' as kind,
     case last_build.error
         when 'interrupted' then 'the last build was interrupted'
         else 'the last build ' || last_build.status || coalesce(': ' || last_build.error, '')
@@ -315,6 +329,7 @@ where last_build.status in ('failed', 'abandoned')
 union all
 select
     'verify ' || last_verdict.run_id as what,
+    'differs' as kind,
     'the tables are not known to be right: ' || last_verdict.error as problem,
     'run verify --repair' as remedy
 from last_verdict
@@ -324,12 +339,14 @@ where
 union all
 select
     'tables' as what,
+    'unbuilt' as kind,
     'nothing was built yet' as problem,
     'run build' as remedy
 where not exists (select from last_build)
 union all
 select
     'tables' as what,
+    'unbuilt' as kind,
     'rows of ' || string_agg(newest.pipeline_name, ', ')
     || ' are ingested and not built' as problem,
     'run build' as remedy
@@ -341,6 +358,7 @@ having count(*) > 0
 union all
 select
     'run ' || runs.run_id as what,
+    'dead' as kind,
     'says that it is running, but its process is gone' as problem,
     'the next run marks it abandoned' as remedy
 from orchestrator.runs as runs
@@ -354,6 +372,7 @@ where
 union all
 select
     'check ' || latest.check_name as what,
+    'check' as kind,
     latest.status || ' with ' || latest.bad_rows || ' bad rows' as problem,
     'look: runs show ' || latest.run_id as remedy
 from (
@@ -381,6 +400,7 @@ where latest.status <> 'passed'
 select
     pipelines.pipeline_name as pipeline,
     pipelines.status,
+    pipelines.replica,
     pipelines.replica = any(%(needed)s) as is_needed,
     to_char(pipelines.loaded_through, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as loaded_through,
     to_char(pipelines.newest_event, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as newest_event,

@@ -3,6 +3,7 @@
 insert into orchestrator.pipeline_definitions (
     pipeline_name,
     source_relation,
+    target_relation,
     cursor_column,
     key_columns,
     write_mode,
@@ -15,19 +16,21 @@ insert into orchestrator.pipeline_definitions (
 values
 (
     'event_stream',
-    'public.event_stream',
-    'created_at',
-    '{event_id}',
+    {{ source.event_stream.relation }},
+    'warehouse.raw_event_stream',
+    {{ source.event_stream.created_at_column }},
+    array[{{ source.event_stream.event_id_column }}],
     'append',
     'What users did in the app.',
     interval '26 hours',
     interval '50 hours',
-    'event_time',
+    {{ source.event_stream.event_time_column }},
     3
 ),
 (
     'utm_campaigns',
     'public.utm_campaigns',
+    null,
     'updated_at',
     '{utm_source}',
     'upsert',

@@ -120,3 +120,43 @@ comment on column {{ reporting }}.data_checks.sample is
 'The first of them: null to who may not read orchestrator.check_results.';
 comment on column {{ reporting }}.data_checks.run_id is 'The build.';
 comment on column {{ reporting }}.data_checks.checked_at is 'When it was checked.';
+
+-- What people know and no event says. No script fills these two tables: they are read beside the
+-- reports, and no build touches them.
+
+create table if not exists {{ reporting }}.annotations (
+    day date not null,
+    slice text not null default 'all',
+    slice_value text not null default 'all',
+    text text not null,
+    constraint annotations_key primary key (day, slice, slice_value, text),
+    constraint annotations_slice check (slice in ('all', 'country', 'platform', 'utm_source')),
+    constraint annotations_all check (slice <> 'all' or slice_value = 'all'),
+    constraint annotations_text check (text <> '')
+);
+
+comment on table {{ reporting }}.annotations is
+'What happened on a day: a release, a campaign, an outage. Filled by people. One row per day, '
+'slice value and text.';
+comment on column {{ reporting }}.annotations.day is 'Calendar day in reporting_timezone.';
+comment on column {{ reporting }}.annotations.slice is
+'Whom it concerns: all, country, platform or utm_source.';
+comment on column {{ reporting }}.annotations.slice_value is
+'Member of the slice; all in slice all.';
+comment on column {{ reporting }}.annotations.text is 'What happened.';
+
+create table if not exists {{ reporting }}.goals (
+    figure text not null,
+    from_day date not null,
+    value numeric not null,
+    constraint goals_key primary key (figure, from_day),
+    constraint goals_value check (value > '-infinity' and value < 'infinity')
+);
+
+comment on table {{ reporting }}.goals is
+'What a figure should be from a day on, until the next goal of the figure. Filled by people. One '
+'row per figure and first day.';
+comment on column {{ reporting }}.goals.figure is
+'Table and column of the figure, such as kpi_daily.dau.';
+comment on column {{ reporting }}.goals.from_day is 'First day that the goal is for.';
+comment on column {{ reporting }}.goals.value is 'The goal.';

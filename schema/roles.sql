@@ -121,7 +121,10 @@ begin
 
     -- What `load` asks, and where it records what it loaded and what did not fit.
     execute format('grant usage on schema orchestrator to %I', loader);
-    execute format('grant select on orchestrator.pipeline_definitions to %I', loader);
+    execute format(
+        'grant select on orchestrator.schema_version, orchestrator.pipeline_definitions to %I',
+        loader
+    );
     execute format(
         'grant select (pipeline_id, kind, status, high) on orchestrator.runs to %I', loader
     );

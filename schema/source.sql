@@ -1,7 +1,6 @@
 -- The source: what the application writes. On a server of one's own these tables usually exist
--- already;
--- `if not exists` then leaves them as they are.
-
+-- already; `if not exists` then leaves them as they are.
+{% if source.event_stream.relation == 'public.event_stream' %}
 create table if not exists public.event_stream (
     event_id bigint generated always as identity,
     event_time timestamptz not null,
@@ -39,7 +38,7 @@ comment on column public.event_stream.created_at is
 -- Ingestion reads windows of created_at and asks for the oldest row behind its watermark: a btree
 -- serves both.
 create index if not exists event_stream_created_at on public.event_stream (created_at);
-
+{% endif %}
 create table if not exists public.utm_campaigns (
     utm_source text,
     campaign text,

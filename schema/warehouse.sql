@@ -79,6 +79,18 @@ end;
 comment on function {{ warehouse }}.next_period(text, date) is
 'The first day of the period after one that begins on a day.';
 
+create or replace function {{ warehouse }}.previous_period(grain text, period_start date)
+returns date
+language sql immutable parallel safe
+return case grain
+    when 'day' then period_start - 1
+    when 'week' then period_start - 7
+    else {{ warehouse }}.month_start(period_start - 1)
+end;
+
+comment on function {{ warehouse }}.previous_period(text, date) is
+'The first day of the period before one that begins on a day.';
+
 create or replace function {{ warehouse }}.periods(day date)
 returns table (grain text, period_start date)
 language sql immutable parallel safe
@@ -90,6 +102,17 @@ as $$
 $$;
 
 comment on function {{ warehouse }}.periods(date) is 'The day, the week and the month of a day.';
+
+create or replace function {{ warehouse }}.week_bits(month date, week date) returns integer
+language sql immutable parallel safe
+return case
+    when week < month then 127 >> month - week
+    when week < month + 31 then 127 << week - month
+    else 0
+end;
+
+comment on function {{ warehouse }}.week_bits(date, date) is
+'The days of a week, which is named by its Monday, among those of a month, whose first is bit 0.';
 
 create or replace function {{ warehouse }}.slices(
     everybody text, country text, platform text, utm_source text

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count as count_from
 
-from runner.build import reads
-from runner.build.compose import PRELUDE, Composer, is_empty
-from runner.build.fingerprint import TEXTS
-from runner.build.owner import check_owner
+from runner.build import plans, reads
+from runner.build.compose import PRELUDE, Composer, lock_replicas, run_pieces
+from runner.build.fingerprint import says_what_is_read
+from runner.build.owner import check_owner, check_texts
 from runner.build.plan import NEVER_BUILT, Step, decide
 from runner.build.publish import find_reshaped
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener
@@ -55,7 +55,9 @@ def read_plan(
     tables = {script.key: target.tables(script) for script in manifest.scripts.values()}
     built = ledger.built_scripts(session, target.name, tables)
     forced = frozenset(select(manifest, patterns))
-    return positions, decide(manifest, built, positions, forced)
+    steps = decide(manifest, built, positions, forced)
+    check_texts(manifest, target, steps)
+    return positions, steps
 
 
 def build(
@@ -102,7 +104,7 @@ class Builder:
         work, manifest, target = self.work, self.manifest, self.target
         steps = read_plan(work, manifest, target, patterns)[1]
         has_work = any(step.mode != "skip" for step in steps)
-        warnings = check_needs(manifest, steps)
+        warnings = check_changes(manifest, target, steps)
         # After a failure that was repaired, record a success even if there is nothing else to do.
         if not has_work and not ledger.last_build_failed(work, target.name):
             return BuildResult()
@@ -114,17 +116,20 @@ class Builder:
                 except LockHeld:  # while rows come in, only one transaction sees one version
                     has_workers = False
             transaction = self.begin("build", warnings)
-            with transaction.evidence.of_failure():
+            with (
+                transaction.evidence.of_failure(),
+                plans.kept(work, self.evidence, transaction.run_id),
+            ):
                 if has_workers:
                     self._fill_first(transaction, steps, jobs)
                 else:
                     replicas = ledger.replicas(work)
                     with work.transaction():
-                        transaction.lock_replicas(replicas)
+                        run_pieces(work, lock_replicas(replicas))  # before there is a snapshot
                         transaction.run(*read_plan(work, manifest, target, patterns))
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
-        return transaction.result(time.monotonic() - started)
+        return replace(transaction.outcome, seconds=time.monotonic() - started)
 
     def _is_large_first(self, steps: Sequence[Step]) -> bool:
         """Whether a build fills an empty target from so many rows that workers are worth it."""
@@ -132,7 +137,7 @@ class Builder:
             return False
         filled = (step.script for step in steps if not step.script.is_view)
         tables = [table for script in filled for table in self.target.tables(script)]
-        if any(exists(self.work, table) and not is_empty(self.work, table) for table in tables):
+        if any(exists(self.work, table) and count(self.work, table, 1) for table in tables):
             return False
         may = "select has_database_privilege(current_database(), 'create')"
         rows = (count(self.work, name, WORKERS_FROM) for name in ledger.replicas(self.work))
@@ -148,7 +153,8 @@ class Builder:
             work.transaction(),
         ):
             work.run(PRELUDE)
-            transaction.publish_first(*read_plan(work, self.manifest, self.target), results)
+            plan = read_plan(work, self.manifest, self.target)
+            transaction.publish(*plan, results, is_first=True)
 
     def refuse_losses(self, steps: Sequence[Step]) -> None:
         """RunnerError if replacing the tables of these scripts would take something along."""
@@ -176,22 +182,18 @@ def open_builder(
         ledger.abandon_builds(evidence, target.name)
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
+        work.on_wait = listener.waiting
         yield Builder(database, manifest, target, work, evidence, listener)
 
 
-def check_needs(manifest: Manifest, steps: Sequence[Step]) -> list[str]:
-    """Check the scripts whose text is not that of the last build, and return warnings.
-
-    In a routine build there are none, and nothing is parsed.
-    """
-    return reads.check(
-        manifest,
-        [
-            step.script
-            for step in steps
-            if step.reason == NEVER_BUILT or TEXTS.intersection(step.changed)
-        ],
-    )
+def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> list[str]:
+    """Return warnings about scripts whose text has changed; mostly none has, and none is parsed."""
+    changed = [
+        step.script
+        for step in steps
+        if step.reason == NEVER_BUILT or any(map(says_what_is_read, step.changed))
+    ]
+    return [*check_texts(manifest, target, steps), *reads.check(manifest, changed)]
 
 
 def _check_time_zone(session: Session, manifest: Manifest) -> None:

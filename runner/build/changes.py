@@ -1,7 +1,6 @@
-"""The SQL that makes a table that readers use equal to another one, and the SQL that first keeps a
-record of what that changes. Texts: changes.sql.
-"""
+"""SQL that makes a table equal to another one, and that records what this changes: changes.sql."""
 
+import json
 from dataclasses import dataclass
 
 from runner.database.equality import Equality
@@ -25,10 +24,10 @@ class Rows:
 def difference_queries(session: Session, live: str, fresh: str) -> Rows:
     """Return the queries of what publishing `fresh` changes in `live`."""
     lists = _keyed(session, live)
-    columns, keys = lists["columns"], lists["keys"]
+    keys = lists["keys"]
     return Rows(
         removed=f"(select {keys} from {live} except select {keys} from {fresh})",
-        added=f"(select {columns} from {fresh} except select {columns} from {live})",
+        added=_rows_but(lists, fresh, live),
     )
 
 
@@ -49,7 +48,7 @@ def restatement(session: Session, run_id: int, table_name: str, live: str, fresh
             f"{table_name} is restated, and its table has no key that identifies a row",
             "give it a primary key, or remove restated from its entry",
         )
-    names = {"live": live, "fresh": fresh}
+    names = {"live": live, "fresh": fresh, "replaced": _rows_but(lists, live, fresh)}
     return _render("restate", {**lists, **names}, run_id=run_id, table_name=table_name)
 
 
@@ -58,10 +57,18 @@ def column_lists(session: Session, table: str, other: str = "other") -> Row:
 
     `other` is the row that its rows are compared with.
     """
-    lists = session.named("build/changes.column_lists", table=table)[0]
     equality = Equality(session, table)
+    values = {"table": table, "texts": json.dumps(equality.texts)}
+    lists = session.named("build/changes.column_lists", **values)[0]
     is_same_key = equality.of_rows(lists["key_columns"], "stored", other, lists["optional_keys"])
     return {**lists, "is_same_key": is_same_key.as_string()}
+
+
+def _rows_but(lists: Row, one: str, other: str) -> str:
+    """Return the query, in parentheses, of the rows of one table that another does not have."""
+    columns, restored = lists["compared"], lists["restored"]
+    rows = f"(select {columns} from {one} except select {columns} from {other})"
+    return f"(select {restored} from {rows} as rows)" if restored else rows
 
 
 def _keyed(session: Session, table: str, other: str = "other") -> Row:

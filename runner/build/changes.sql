@@ -1,7 +1,8 @@
 -- column_lists --
--- The columns of a table in the lists that statements about it are written in. The key is the
--- primary key or, without one, the unique constraint; `optional_keys` are those of its columns that
--- may be null, as the cohort of an average is.
+-- The columns of a table in the lists that statements about it are written in. Those of `texts` are
+-- `compared` as text, and `restored` to their type if there are any. The key is the primary key or,
+-- without one, the unique constraint; `optional_keys` are those of its columns that may be null, as
+-- the cohort of an average is.
 with keys as (
     select constraints.conkey
     from pg_constraint as constraints
@@ -19,7 +20,8 @@ columns as (
         quote_ident(attributes.attname) as name,
         attributes.attnum = any(keys.conkey) as is_key,
         attributes.attnum = any(keys.conkey) and attributes.atttypid = 'date'::regtype as is_day,
-        attributes.attnotnull as is_required
+        attributes.attnotnull as is_required,
+        %(texts)s::jsonb ->> attributes.attname as text_of
     from pg_attribute as attributes
     cross join keys
     where
@@ -34,6 +36,16 @@ select
     string_agg(columns.name, ', ' order by columns.place) filter (where columns.is_key) as keys,
     string_agg('stored.' || columns.name, ', ' order by columns.place)
         filter (where columns.is_key) as stored_keys,
+    string_agg(
+        columns.name || case when columns.text_of is null then '' else '::text' end,
+        ', ' order by columns.place
+    ) as compared,
+    case
+        when count(columns.text_of) > 0
+            then string_agg(
+                concat_ws('::', columns.name, columns.text_of), ', ' order by columns.place
+            )
+    end as restored,
     array_agg(columns.plain_name order by columns.place) filter (where columns.is_key)
         as key_columns,
     coalesce(
@@ -80,11 +92,7 @@ select
     coalesce({{ stored_day }} = published.last_day, false) as is_last_day,
     coalesce(changes.before, '{}') as before,
     changes.after
-from (
-    select {{ columns }} from {{ live }}
-    except
-    select {{ columns }} from {{ fresh }}
-) as stored
+from {{ replaced }} as stored
 cross join (select max({{ day }}) as last_day from {{ live }}) as published
 left join {{ fresh }} as fresh on {{ is_same_key }}
 cross join lateral (

@@ -18,10 +18,7 @@ class CheckFailed(RunnerError):
 def run_checks(
     session: Session, composer: Composer, script: Script, mode: Mode, evidence: Evidence
 ) -> list[str]:
-    """Run the checks and observations of a script; returns what its checks warn of.
-
-    CheckFailed if a check that blocks the build returns rows.
-    """
+    """Run checks and observations; return warnings. CheckFailed if a check stops the build."""
     warnings = []
     for path in script.checks:
         warning = _check(session, composer, script, path, mode, evidence)

@@ -1,7 +1,4 @@
-"""Composes the SQL of a build: every text that it runs, in order.
-
-A build runs the texts, `render` prints them; both ask `parts` for them.
-"""
+"""Composes the texts of a build, in order: a build runs what `parts` yields, `render` prints it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +10,10 @@ from typing import Any
 from runner.build.changes import Rows, difference_queries, publish_difference, restatement
 from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
-from runner.database.ledger import Position
+from runner.database.ledger import BUILD_MARK, Position
 from runner.database.names import join, relation
-from runner.database.session import Row, Session
+from runner.database.session import Changes, Row, Session
+from runner.database.tables import count
 from runner.project.files import find, layer_files
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.scripts import deletes_rows, merged_tables
@@ -25,7 +23,7 @@ from runner.project.template import FULL, INCREMENTAL, plain, render
 # Prefer key look-ups to scans of big tables, and keep sorts and hashes in memory. Without memoize,
 # which reads everything a user ever did where a condition on days would read a window of it: the
 # engagement of 6,344 users at a million events takes 0.84 s with it, and 0.59 s without.
-PRELUDE = """\
+SETTINGS = """\
 set local search_path = pg_catalog, pg_temp;
 set local timezone = 'UTC';
 set local random_page_cost = 1.1;
@@ -33,6 +31,8 @@ set local work_mem = '64MB';
 set local jit = off;
 set local enable_memoize = off;
 """
+# An ingest knows a build by this lock (sql/ingest/clock.sql), and does not wait for it to end.
+PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Piece:
     is_ddl: bool = False
 
 
-def run_pieces(session: Session, pieces: Iterable[Piece]) -> None:
-    """Run texts in order; an error names the file of its text."""
+def run_pieces(session: Session, pieces: Iterable[Piece], file: Path | None = None) -> None:
+    """Run texts in order; an error names the file of its text, or else the one given."""
     for piece in pieces:
-        session.run(piece.text, piece.file)
+        session.run(piece.text, piece.file or file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Composer:
             return
         tables = self._tables(script)
         fills_whole = mode == "full" or not deletes_rows(self.manifest.read(script.path))
-        if fills_whole and not all(is_empty(session, table) for table in tables.values()):
+        if fills_whole and any(count(session, table, 1) for table in tables.values()):
             yield from self._fill_temporary(step, tables, session)
             return
         yield self.script(script, mode, tables)
@@ -140,9 +140,7 @@ class Composer:
     def publish(
         self, script: Script, name: str, fresh: str, session: Session, rows: Rows | None = None
     ) -> Iterator[Piece]:
-        """Compose what brings a table to the rows of `fresh`, which has its shape. What readers had
-        seen is recorded first, if the script is restated.
-        """
+        """Compose what brings a table to the rows of `fresh`; a restated one is recorded first."""
         table = self.target.table(script.layer, name)
         if script.is_restated and name == script.name and self.run_id is not None:
             yield Piece(restatement(session, self.run_id, script.key, table, fresh))
@@ -167,9 +165,7 @@ class Composer:
         yield from map(_analyze, tables.values())
 
     def needs_in_scratch(self, script: Script, reshaped: Collection[str]) -> Iterator[Piece]:
-        """Compose views of the live tables that a script reads from the scratch target, but that
-        are not rebuilt there.
-        """
+        """Compose views of what a script reads from the scratch target and is not rebuilt there."""
         fillers = self.manifest.fillers()
         for need in script.needs:
             if need in fillers and fillers[need].key not in reshaped:
@@ -217,18 +213,25 @@ class Composer:
     def _render(self, path: Path, values: Mapping[str, Any], file: Path | None = None) -> str:
         """Render a text of the project, or that of a file which the project does without."""
         text = self.manifest.read(file or path)
-        return render(text, {**self.manifest.variables, **values}, path)
+        return render(text, {**self.manifest.values(), **values}, path)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The pieces of one script, in the live or the scratch target; without a step, what the parts
-    after it need.
-    """
+    """The pieces of one script; without a step, what the parts after it need."""
 
     step: Step | None
     composer: Composer
     pieces: Iterator[Piece]
+
+
+def run_part(session: Session, step: Step, part: Part) -> Changes:
+    """Run the pieces of a script; return what they changed in its own table."""
+    script = step.script
+    table = part.composer.target.table(script.layer, script.name)
+    before = session.changes(table)
+    run_pieces(session, part.pieces, script.path)
+    return session.changes(table) - before
 
 
 FindReshaped = Callable[[Session, Composer, Sequence[Step]], Collection[str]]
@@ -263,10 +266,6 @@ def lock_replicas(replicas: Sequence[str]) -> list[Piece]:
     """
     names = join([relation(name) for name in replicas]).as_string(None)
     return [Piece(f"lock table {names} in access share mode;\n")] if replicas else []
-
-
-def is_empty(session: Session, table: str) -> bool:
-    return bool(session.value(f"select not exists (select from {table})"))
 
 
 def _keys(session: Session, tables: list[str]) -> list[Row]:

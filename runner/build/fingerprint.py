@@ -11,8 +11,7 @@ from runner.project.scripts import functions_created, without_comments, words, w
 
 ITS_SQL, ITS_TABLE, ITS_CHECK = "its SQL", "its table in schema/", "its check"
 ITS_NEEDS = "its needs"
-# The parts that say which tables are read; a view is SQL in schema/.
-TEXTS = frozenset({ITS_SQL, ITS_TABLE, ITS_CHECK, ITS_NEEDS})
+FUNCTION = "a function in "
 
 
 def fingerprint(manifest: Manifest, script: Script) -> str:
@@ -35,6 +34,8 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
     text = "\n".join(text for pieces in texts.values() for _, text in pieces)
     for name in sorted(words_filled_in(text) & manifest.variables.keys()):
         hashes[f"variable {name}"] = _hash(manifest.variables[name])
+    if "source" in words_filled_in(text):
+        hashes["the source in the manifest"] = _hash(repr(manifest.sources))
     for path in (path for layer in LAYERS for path in files.layer_files(manifest.project, layer)):
         shared = without_comments(manifest.read(files.find(manifest.project, path)))
         if words(text) & functions_created(shared):
@@ -44,7 +45,12 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
 
 def functions_of(path: Path) -> str:
     """Return what fingerprints call the functions that a file defines for all scripts."""
-    return f"a function in {path}"
+    return f"{FUNCTION}{path}"
+
+
+def says_what_is_read(part: str) -> bool:
+    """Whether a part of a fingerprint says which tables are read; a view is SQL in schema/."""
+    return part in (ITS_SQL, ITS_TABLE, ITS_CHECK, ITS_NEEDS) or part.startswith(FUNCTION)
 
 
 def changed_since(old: str, new: str) -> tuple[str, ...]:

@@ -3,10 +3,19 @@
 Queries: owner.sql.
 """
 
+from collections.abc import Sequence
+
+from runner.build.fingerprint import ITS_SQL
+from runner.build.plan import NEVER_BUILT, Step
 from runner.database.session import Session
 from runner.errors import StartError
 from runner.project.manifest import MANIFEST, Manifest
 from runner.project.target import Target
+
+SAME_OR_OTHER = (
+    f'if they are one, write name = "..." in {MANIFEST}; else give this project a database of its'
+    " own (DATABASE_URL)"
+)
 
 
 def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
@@ -26,8 +35,7 @@ def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
         raise StartError(
             f"target {target.name} has {found['stranger']}, which this project has not, and neither"
             " has a name that would tell whether they are one; nothing was changed",
-            f'if they are, write name = "..." in {MANIFEST}; else give this project a database of'
-            " its own (DATABASE_URL)",
+            SAME_OR_OTHER,
         )
     whose = f"project {owner}" if owner else f"another project, with {found['stranger']}"
     who = f"project {name}" if name else f"a project without a name in {MANIFEST}"
@@ -35,6 +43,27 @@ def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
         f"target {target.name} belongs to {whose}; this is {who}, and nothing was changed",
         f"give this project a database of its own (DATABASE_URL); {_same(owner, name, target)}",
     )
+
+
+def check_texts(manifest: Manifest, target: Target, steps: Sequence[Step]) -> list[str]:
+    """Raise StartError if a target was built from other SQL under all the names of a project that
+    has no name itself; return a warning if under some, as after an edit.
+    """
+    built = [step for step in steps if step.reason != NEVER_BUILT]
+    changed = [step for step in built if ITS_SQL in step.changed]
+    if manifest.name or not changed:
+        return []
+    if len(changed) == len(built) > 1:
+        raise StartError(
+            f"target {target.name} was built from other SQL: all {len(built)} scripts differ, and"
+            f" without a name in {MANIFEST} another project cannot be told from a changed one;"
+            " nothing was changed",
+            SAME_OR_OTHER,
+        )
+    return [
+        f"{MANIFEST} has no name: if another project builds target {target.name} from scripts of"
+        ' the same names, each replaces what the other has built; write name = "..." there'
+    ]
 
 
 def record_owner(work: Session, manifest: Manifest, target: Target) -> None:

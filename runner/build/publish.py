@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.build.changes import Rows
-from runner.build.compose import Composer, Piece, is_empty, run_pieces
+from runner.build.compose import Composer, Piece, run_pieces
 from runner.build.plan import Step
 from runner.build.shape import columns, reshaped, shape_differences
 from runner.database.locks import ATTEMPTS, LOCK_TIMEOUT, lock_exclusively
@@ -25,8 +25,8 @@ def find_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -
     the project's depends on a table that would be replaced.
     """
     full = [step.script for step in steps if step.mode == "full"]
-    _refuse_other_kinds(session, composer, full)
-    changed = set(reshaped(session, composer, [script for script in full if not script.is_view]))
+    changed = _of_other_kind(session, composer, full)
+    changed |= set(reshaped(session, composer, [script for script in full if not script.is_view]))
     _refuse_dependents(session, composer, [script for script in full if script.key in changed])
     # Nobody can read a view while it is defined anew, and other scripts depend on it.
     changed |= {step.script.key for step in steps if step.script.is_view and step.changed}
@@ -44,7 +44,7 @@ def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[S
         what = ", ".join(row["what"] for row in found)
         raise RunnerError(
             f"{found[0]['table_name']} changes shape, and this depends on it: {what}",
-            "keep its definition, take it away, build, and create it again",
+            "save its definition, drop it, build, and create it again",
         )
 
 
@@ -54,51 +54,26 @@ def _views(composer: Composer) -> list[str]:
     return [composer.target.table(each.layer, each.name) for each in scripts if each.is_view]
 
 
-def _refuse_other_kinds(session: Session, composer: Composer, scripts: Sequence[Script]) -> None:
+def _of_other_kind(session: Session, composer: Composer, scripts: Sequence[Script]) -> set[str]:
+    """Return the keys of scripts that make views of what were tables, or tables of what were views.
+
+    RunnerError if one of these was not built by the script, and may be somebody's.
+    """
+    keys = set()
     for script in scripts:
         for table in composer.target.tables(script):
             found = kind(session, table)
-            if found and (found == "v") != script.is_view:
+            if not found or (found == "v") == script.is_view:
+                continue
+            who = {"target": composer.target.name, "script": script.key, "table": table}
+            if not session.named("build/shape.is_built", **who)[0]["is_built"]:
                 what, wanted = ("view", "table") if found == "v" else ("table", "view")
                 raise RunnerError(
-                    f"{table} is a {what}, but its script makes a {wanted}",
+                    f"{table} is a {what} that no build has made, but its script makes a {wanted}",
                     f"alter {what} {table} rename to a free name; the next build creates it",
                 )
-
-
-def replaceable(session: Session, composer: Composer) -> frozenset[str]:
-    """Return the tables of a target that are empty and can be replaced by those of its scratch
-    target without anybody noticing: nothing hangs on them, and nobody has set them up otherwise.
-    Nor can a table that a view reads on which something hangs.
-    """
-    target, scratch = composer.target, composer.target.scratch
-    scripts = {
-        target.table(script.layer, name): script
-        for script in composer.manifest.scripts.values()
-        for name in script.tables
-    }
-    live = [name for name in scripts if exists(session, name)]
-    fresh = [scratch.table(scripts[name].layer, name.partition(".")[2]) for name in live]
-
-    def named(query: str, tables: list[str]) -> set[str]:
-        values = {"fresh": fresh, "ours": _views(composer), "schemas": scratch.schemas}
-        found = session.named(f"build/shape.{query}", tables=tables, **values)
-        return {row["table_name"] for row in found}
-
-    strange = named("strangers", fresh)
-    bound = named("set_up", live) | named("dependents", live)
-    bound |= {name for name, other in zip(live, fresh, strict=True) if other in strange}
-    needs, _ = neighbours(composer.manifest)
-    held = reachable({scripts[name].key for name in bound if scripts[name].is_view}, needs)
-    return frozenset(
-        name
-        for name, other in zip(live, fresh, strict=True)
-        if name not in bound
-        and not scripts[name].is_view
-        and scripts[name].key not in held
-        and is_empty(session, name)
-        and not shape_differences(session, name, other)
-    )
+            keys.add(script.key)
+    return keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +103,43 @@ class Publisher:
     views: list[tuple[Script, bool]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     # Of a first build: the tables that may be replaced, and those that are about to be.
-    empty: frozenset[str] = frozenset()
+    empty: Collection[str] = ()
     firsts: list[_Table] = field(default_factory=list)
 
     def replace_empty(self) -> None:
-        """From now on replace tables that are empty, too, where nobody would notice: that saves
-        writing all rows a second time.
+        """From now on replace empty tables too, where nobody notices: no row is written twice."""
+        scripts = self.composer.manifest.scripts.values()
+        tables = [table for script in scripts for table in self._tables(script)]
+        for table in tables:
+            if not table.script.is_view and not exists(self.session, table.live):
+                run_pieces(self.session, [table.definition])
+        self.empty = self._replaceable([each for each in tables if exists(self.session, each.live)])
+
+    def _replaceable(self, tables: Sequence[_Table]) -> set[str]:
+        """Return those that are empty, and on which nothing hangs, that nobody has set up
+        otherwise, and that no view reads on which something hangs.
         """
-        for script in self.composer.manifest.scripts.values():
-            for table in self._tables(script):
-                if not exists(self.session, table.live):
-                    self.session.run(table.definition.text, table.definition.file)
-        self.empty = replaceable(self.session, self.composer)
+        live, fresh = [table.live for table in tables], [table.fresh for table in tables]
+        schemas, ours = self.composer.target.scratch.schemas, _views(self.composer)
+
+        def named(query: str, names: list[str]) -> set[str]:
+            values = {"tables": names, "fresh": fresh, "ours": ours, "schemas": schemas}
+            found = self.session.named(f"build/shape.{query}", **values)
+            return {row["table_name"] for row in found}
+
+        bound = named("strangers", fresh) | named("set_up", live) | named("dependents", live)
+        tied = {table.script for table in tables if not bound.isdisjoint((table.live, table.fresh))}
+        needs, _ = neighbours(self.composer.manifest)
+        held = reachable({script.key for script in tied if script.is_view}, needs)
+        return {
+            table.live
+            for table in tables
+            if bound.isdisjoint((table.live, table.fresh))
+            and not table.script.is_view
+            and table.script.key not in held
+            and not count(self.session, table.live, 1)
+            and not shape_differences(self.session, table.live, table.fresh)
+        }
 
     def publish(self, script: Script, is_changed: bool) -> Changes:
         """Publish what differs, and keep what has to be replaced for `swap`.
@@ -158,7 +158,7 @@ class Publisher:
             if is_missing:
                 # A table created in a schema has its default grants, a table moved there has not.
                 # So create an empty one, whose grants the new one takes over.
-                self.session.run(table.definition.text, table.definition.file)
+                run_pieces(self.session, [table.definition])
             if is_missing or self._is_new_shape(table):
                 self.swaps.append(table)
                 fresh, live = (count(self.session, name) for name in (table.fresh, table.live))
@@ -168,31 +168,19 @@ class Publisher:
         return changes
 
     def _tables(self, script: Script) -> list[_Table]:
-        if script.is_view:
-            return []
-        target, scratch = self.composer.target, self.composer.target.scratch
-        definitions = self.composer.definitions(script)
-        return [
-            _Table(
-                script,
-                name,
-                target.table(script.layer, name),
-                scratch.table(script.layer, name),
-                definition,
-            )
-            for name, definition in zip(script.tables, definitions, strict=True)
-        ]
+        target, definitions = self.composer.target, self.composer.definitions(script)
+        names = script.tables, target.tables(script), target.scratch.tables(script), definitions
+        return [_Table(script, *each) for each in zip(*names, strict=True)]
 
     def _publish_difference(self, table: _Table) -> Changes:
         # For a new index or comment. Only this table's: the other may still lack a column.
-        self.session.run(table.definition.text, table.definition.file)
+        run_pieces(self.session, [table.definition])
         rows = self.staged.get(table.live)
         if rows is None and table.live in self.staged:
             return Changes()
         before = self.session.changes(table.live)
         pieces = self.composer.publish(table.script, table.name, table.fresh, self.session, rows)
-        for piece in pieces:
-            self.session.run(piece.text, table.script.path)
+        run_pieces(self.session, pieces, table.script.path)
         self.session.run(f"analyze {table.live}")
         return self.session.changes(table.live) - before
 
@@ -208,7 +196,11 @@ class Publisher:
             reads = {target.table(*need.split(".")) for need in script.needs}
             old = list(columns(self.session, name).items())
             new = columns(self.session, target.scratch.table(script.layer, script.name))
-            is_new_shape = bool(reads & dropped) or old != list(new.items())[: len(old)]
+            is_new_shape = (
+                bool(reads & dropped)
+                or old != list(new.items())[: len(old)]
+                or kind(self.session, name) not in (None, "v")
+            )
             if is_new_shape:
                 _refuse_dependents(self.session, self.composer, [script])
             if is_new_shape and old:
@@ -237,10 +229,10 @@ class Publisher:
         new_views = [name for name, (_, is_new) in views.items() if is_new]
         grants = {name: self._grants(name, name, name) for name in new_views}
         for name in reversed(new_views):
-            self.session.run(f"drop view {name}")
+            self._drop(name)
         for table in tables:
             grants_of_old = self._grants(table.live, table.fresh, table.live)
-            self.session.run(f"drop table if exists {table.live}")
+            self._drop(table.live)
             self.session.run(f"alter table {table.fresh} set schema {table.live.partition('.')[0]}")
             self.session.run(grants_of_old)
         self._refuse_strangers([table.live for table in tables])
@@ -249,6 +241,11 @@ class Publisher:
             self.session.run(grants.get(name, ""))
         self.session.run("set local lock_timeout to default")
         return [*(table.script for table in tables), *(script for script, _ in views.values())]
+
+    def _drop(self, name: str) -> None:
+        """Drop a table, or a view that is to be a table."""
+        what = "view" if kind(self.session, name) == "v" else "table"
+        self.session.run(f"drop {what} if exists {name}")
 
     def _grants(self, old: str, new: str, final: str) -> str:
         """Statements that give `new`, once it is called `final`, the owner and grants of `old`."""
@@ -262,7 +259,7 @@ class Publisher:
         if found:
             names = ", ".join(row["name"] for row in found)
             raise RunnerError(
-                f"{', '.join(tables)} cannot be replaced: it uses {names} of its own schema",
+                f"{', '.join(tables)} cannot be replaced: it uses {names} from its own schema",
                 "keep types and functions that columns need in another schema",
             )
 
@@ -278,6 +275,8 @@ class Publisher:
 
     def _is_new_shape(self, table: _Table) -> bool:
         parts = shape_differences(self.session, table.live, table.fresh)
+        if kind(self.session, table.live) == "v":
+            parts = ["a view before", *parts]
         if parts:
             self.notes.append(
                 f"{table.live} was replaced, because its shape changed ({', '.join(parts)}): a"

@@ -6,13 +6,19 @@ The parser is an extra, and imported only where a text is looked at.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 
 from runner.build.compose import Composer
 from runner.database.ledger import Position
 from runner.errors import RunnerError, StartError
 from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest, Script
+from runner.project.scripts import (
+    function_bodies,
+    functions_called,
+    relations_named,
+    without_comments,
+)
 from runner.project.target import Target
 
 HINT = f"correct the SQL, or the needs in {MANIFEST}"
@@ -41,22 +47,24 @@ def check(manifest: Manifest, scripts: Iterable[Script]) -> list[str]:
     return warnings
 
 
-def undeclared(script: Script, read: set[str]) -> list[str]:
+def undeclared(script: Script, read: Mapping[str, str]) -> list[str]:
     return [
-        f"{script.path}: reads {table}, which [{script.key}] does not declare in its needs"
-        for table in sorted(read - set(script.needs))
+        f"{script.path}: reads {table}{read[table]}, which [{script.key}] does not declare in its"
+        " needs"
+        for table in sorted(read.keys() - set(script.needs))
     ]
 
 
-def unread(script: Script, read: set[str]) -> list[str]:
+def unread(script: Script, read: Collection[str]) -> list[str]:
     return [
         f"{script.path}: does not read {table}, which [{script.key}] declares in its needs"
-        for table in sorted(set(script.needs) - read)
+        for table in sorted(set(script.needs).difference(read))
     ]
 
 
-def tables_read(manifest: Manifest, script: Script) -> set[str]:
-    """Return the tables that a script, its checks and observations read, as needs name them.
+def tables_read(manifest: Manifest, script: Script) -> dict[str, str]:
+    """Return the tables that a script, its checks and observations read, as needs name them, each
+    with where: in a function of the project, or, if that is empty, in the script itself.
 
     RunnerError, with file and line, if a text cannot be parsed.
     """
@@ -70,13 +78,44 @@ def tables_read(manifest: Manifest, script: Script) -> set[str]:
         texts = [(script.path, composer.definitions(script)[0].text)]
     for path in (*script.checks, *script.observations):
         texts.append((path, composer.check(path, "incremental").text))
-    read: set[str] = set()
+    read: dict[str, str] = {}
     for path, text in texts:
         try:
-            read |= _tables(text)
+            read |= dict.fromkeys(_tables(text), "")
         except SyntaxProblem as error:
             raise RunnerError(f"{path}:{error.message}") from error
-    return read - (set() if script.is_view else set(own.values()))
+    functions = "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer))
+    known = frozenset(manifest.fillers())
+    for _, text in texts:
+        read = {**_tables_of_functions(text, functions, known), **read}
+    ignored = () if script.is_view else own.values()
+    return {table: where for table, where in read.items() if table not in ignored}
+
+
+@cache
+def _tables_of_functions(text: str, functions: str, known: frozenset[str]) -> dict[str, str]:
+    """Return the tables that the functions which a text calls read, and those which these call.
+
+    Their bodies may be of any language, or be texts that are executed: a table is what has the name
+    of one.
+    """
+    bodies = _bodies(functions)
+    waiting = functions_called(text) & bodies.keys()
+    seen: set[str] = set()
+    read: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        for table in map(_as_needed, relations_named(bodies[name])):
+            if table in known or table.startswith(tuple(f"{leaf}." for leaf in LEAVES)):
+                read.setdefault(table, f" in {name}()")
+        waiting |= (functions_called(bodies[name]) & bodies.keys()) - seen
+    return read
+
+
+@cache
+def _bodies(functions: str) -> dict[str, str]:
+    return function_bodies(_without_comments(without_comments(functions)))
 
 
 class SyntaxProblem(RunnerError):
@@ -118,4 +157,9 @@ def _read_by(text: str) -> Iterator[str]:
             schema, name = table.db, table.name
             if schema == "pg_temp":  # a script's own, as are its CTEs
                 continue
-            yield f"{schema}.{name.removeprefix('raw_')}" if schema == "raw" else f"{schema}.{name}"
+            yield _as_needed(f"{schema}.{name}")
+
+
+def _as_needed(name: str) -> str:
+    """Return the name of a table as needs have it."""
+    return f"raw.{name.removeprefix('raw.raw_')}" if name.startswith("raw.raw_") else name

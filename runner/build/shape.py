@@ -58,9 +58,7 @@ def _create_model(session: Session, composer: Composer) -> Target:
 
 
 def shape_differences(session: Session, table: str, model: str) -> list[str]:
-    """Return the names of the parts in which a table differs from its model; none if there is no
-    such table.
-    """
+    """Return the names of the parts in which a table, if it exists, differs from its model."""
     shapes = _shapes(session, [table, model])
     return _differences(shapes[table], shapes[model])
 

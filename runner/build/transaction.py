@@ -7,7 +7,7 @@ from itertools import count
 
 from runner.build.changes import Rows
 from runner.build.checks import run_checks
-from runner.build.compose import Composer, FindReshaped, Part, lock_replicas, parts, run_pieces
+from runner.build.compose import Composer, FindReshaped, Part, parts, run_part, run_pieces
 from runner.build.fingerprint import fingerprint
 from runner.build.owner import record_owner
 from runner.build.plan import Step
@@ -55,13 +55,16 @@ class Listener:
     def result(self, done: ScriptResult) -> None:
         """A script has run."""
 
+    def waiting(self, message: str) -> None:
+        """The work waits for somebody, and may do so for a while."""
+
 
 SILENT = Listener()
 
 
 @dataclass(slots=True)
 class BuildTransaction:
-    """A build of a target, in the transaction of the session `work`."""
+    """A build of a target, in the transaction of the session `work`; at its end, what it did."""
 
     manifest: Manifest
     target: Target
@@ -70,28 +73,11 @@ class BuildTransaction:
     listener: Listener = SILENT
     results: list[ScriptResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    restated: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    slow: tuple[SlowScript, ...] = ()
+    outcome: BuildResult = BuildResult()
 
     @property
     def run_id(self) -> int:
         return self.evidence.run_id
-
-    def result(self, seconds: float) -> BuildResult:
-        return BuildResult(
-            self.run_id,
-            tuple(self.results),
-            seconds,
-            tuple(self.warnings),
-            self.restated,
-            tuple(self.notes),
-            self.slow,
-        )
-
-    def lock_replicas(self, replicas: list[str]) -> None:
-        """Keep the columns of replicas as they are; to be called before the snapshot is taken."""
-        run_pieces(self.work, lock_replicas(replicas))
 
     def run(
         self,
@@ -115,97 +101,81 @@ class BuildTransaction:
                 self.done(done)
             else:
                 filled.append(done)
-        publisher = Publisher(self.work, composer)
-        changed = {step.script.key for step in due if step.changed}
-        self._publish_all(publisher, filled, changed)
-        self.finish(positions, publisher)
+        self._publish(Publisher(self.work, composer), positions, due, filled)
 
     def run_script(self, session: Session, step: Step, part: Part) -> ScriptResult:
         """Run the pieces of a script and then its checks, in the transaction of `session`."""
-        script = step.script
-        table = part.composer.target.table(script.layer, script.name)
-        started = time.monotonic()
+        script, started = step.script, time.monotonic()
         with self.evidence.of_script(session, script.key, step.mode):
-            before = session.changes(table)
-            for piece in part.pieces:
-                session.run(piece.text, piece.file or script.path)
-            changes = session.changes(table) - before
+            changes = run_part(session, step, part)
             self.warnings += run_checks(session, part.composer, script, step.mode, self.evidence)
         return ScriptResult(step, changes, time.monotonic() - started)
 
-    def publish_rebuilt(
+    def publish(
         self,
         positions: Mapping[str, Position],
         steps: list[Step],
         filled: list[ScriptResult],
-        staged: Mapping[str, Rows | None],
+        *,
+        staged: Mapping[str, Rows | None] | None = None,
         unlike: Collection[str] = (),
+        is_first: bool = False,
     ) -> None:
-        """Publish all tables, filled in the scratch target, and consume up to the positions. Views
-        are defined anew if their text has changed, or if they are among the `unlike`.
+        """Publish all tables, filled in the scratch target, and consume up to the positions.
+
+        Views are defined anew if their text has changed, or if they are among the `unlike`. Of a
+        first build, what the scripts changed is known and told already.
         """
-        publisher = Publisher(self.work, self._composer(positions, steps), staged)
-        changed = {step.script.key for step in steps if step.changed}
-        self._publish_all(publisher, filled, changed | set(unlike))
-        self.finish(positions, publisher)
-
-    def publish_first(
-        self, positions: Mapping[str, Position], steps: list[Step], filled: list[ScriptResult]
-    ) -> None:
-        """The same for an empty target. What its scripts changed is known and told already."""
-        publisher = Publisher(self.work, self._composer(positions, steps))
-        publisher.replace_empty()
-        for each in filled:
-            self._publish(publisher, each.step, is_changed=True)
-        self.finish(positions, publisher)
-
-    def _composer(self, positions: Mapping[str, Position], steps: list[Step]) -> Composer:
-        """Return the composer of the live tables, whose schemas and functions are there."""
         composer = Composer(self.manifest, self.target, positions, self.run_id)
         run_pieces(self.work, composer.schemas(steps))
-        return composer
+        publisher = Publisher(self.work, composer, staged or {})
+        if is_first:
+            publisher.replace_empty()
+        self._publish(publisher, positions, steps, filled, unlike, is_first)
 
-    def _publish_all(
-        self, publisher: Publisher, filled: list[ScriptResult], changed: Collection[str]
+    def _publish(
+        self,
+        publisher: Publisher,
+        positions: Mapping[str, Position],
+        steps: list[Step],
+        filled: list[ScriptResult],
+        unlike: Collection[str] = (),
+        is_first: bool = False,
     ) -> None:
-        """Publish what was filled in the scratch target. `changed` are the keys of the scripts
-        whose text has changed.
-        """
+        changed = {step.script.key for step in steps if step.changed}.union(unlike)
         for each in filled:
-            started = time.monotonic()
-            changes = self._publish(publisher, each.step, each.step.script.key in changed)
-            seconds = each.seconds + time.monotonic() - started
-            self.done(ScriptResult(each.step, changes, seconds))
-
-    def _publish(self, publisher: Publisher, step: Step, is_changed: bool) -> Changes:
-        with self.evidence.of_script(self.work, step.script.key, step.mode):
-            changes = publisher.publish(step.script, is_changed)
-            self._remember(step.script)
-        return changes
+            script, started = each.step.script, time.monotonic()
+            with self.evidence.of_script(self.work, script.key, each.step.mode):
+                changes = publisher.publish(script, is_first or script.key in changed)
+                self._remember(script)
+            if not is_first:
+                seconds = each.seconds + time.monotonic() - started
+                self.done(ScriptResult(each.step, changes, seconds))
+        self.finish(positions, publisher)
 
     def finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
         """Record what was consumed and changed, then replace tables: strong locks come last."""
         total = sum((result.changes for result in self.results), Changes())
-        self.restated = ledger.restated(self.work, self.run_id)
+        restated = ledger.restated(self.work, self.run_id)
         ledger.consume(self.work, self.run_id, positions)
         record_owner(self.work, self.manifest, self.target)
         ledger.forget(self.work, self.target.name, self.manifest.scripts)
         ledger.succeed(self.work, self.run_id, **asdict(total))
-        self.notes += publisher.notes
-        if self.evidence.session:
-            self.slow = ledger.slow_scripts(self.evidence.session, self.run_id)
+        session = self.evidence.session
+        self.outcome = BuildResult(
+            self.run_id,
+            tuple(self.results),
+            warnings=tuple(self.warnings),
+            restated=restated,
+            notes=tuple(publisher.notes),
+            slow=ledger.slow_scripts(session, self.run_id) if session else (),
+        )
         for script in publisher.swap():
             self._remember(script)
 
     def _remember(self, script: Script) -> None:
-        ledger.remember(
-            self.work,
-            self.run_id,
-            self.target.name,
-            script.key,
-            fingerprint(self.manifest, script),
-            self.target.tables(script),
-        )
+        tables, parts = self.target.tables(script), fingerprint(self.manifest, script)
+        ledger.remember(self.work, self.run_id, self.target.name, script.key, parts, tables)
 
     def done(self, result: ScriptResult) -> None:
         """Record the result of a script, and tell whoever listens."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from itertools import count
 
@@ -56,11 +56,7 @@ def pipelines_locked(work: Session) -> Iterator[None]:
 
 
 def drop_scratch(work: Session, scratch: Target) -> None:
-    """Drop the tables of a scratch target.
-
-    LockHeld if sessions that fill them are still ending, or if somebody reads them, as a dump of
-    the whole database does.
-    """
+    """Drop the tables of a scratch target; LockHeld while sessions fill or read them."""
     is_there = "select exists (select from pg_namespace where nspname = any(%(names)s))"
     if not work.value(is_there, {"names": scratch.schemas}):
         return
@@ -89,9 +85,7 @@ def filled(
     then: Then | None = None,
     on_filled: Callable[[ScriptResult], None] = lambda done: None,
 ) -> Iterator[list[ScriptResult]]:
-    """Fill and check the tables of all scripts in the scratch target, do `then` with each, and drop
-    them at the end. `on_filled` hears of each script.
-    """
+    """Fill and check all tables in the scratch target, do `then` with each; then drop them."""
     work, scratch = transaction.work, transaction.target.scratch
     composer = Composer(transaction.manifest, scratch, ledger.positions(work, scratch.name))
     try:
@@ -99,7 +93,8 @@ def filled(
         run_pieces(work, composer.schemas())
         with ExitStack() as stack:
             sessions = _open_sessions(stack, database, scratch, jobs)
-            results = _Schedule(transaction, composer, steps).run(sessions, then, on_filled)
+            schedule = _Schedule(transaction, composer, {step.script.key: step for step in steps})
+            results = schedule.run(sessions, then, on_filled)
         yield results
     finally:
         with contextlib.suppress(RunnerError):
@@ -128,15 +123,13 @@ def _open_sessions(
     return sessions
 
 
+@dataclass(frozen=True, slots=True)
 class _Schedule:
     """Runs each script as soon as what it needs is filled, the longest path to the end first."""
 
-    def __init__(
-        self, transaction: BuildTransaction, composer: Composer, steps: list[Step]
-    ) -> None:
-        self.transaction = transaction
-        self.composer = composer
-        self.steps = {step.script.key: step for step in steps}
+    transaction: BuildTransaction
+    composer: Composer
+    steps: Mapping[str, Step]
 
     def run(
         self,
@@ -144,10 +137,7 @@ class _Schedule:
         then: Then | None,
         on_filled: Callable[[ScriptResult], None],
     ) -> list[ScriptResult]:
-        """Return the results in the order of the steps.
-
-        What `then` does with a table waits until no script is ready.
-        """
+        """Return the results in the order of the steps; `then` waits until no script is ready."""
         transaction, steps = self.transaction, self.steps
         needs, _ = neighbours(transaction.manifest)
         seconds = ledger.script_seconds(transaction.work, transaction.target.name, steps)

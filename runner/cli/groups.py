@@ -2,7 +2,7 @@
 
 import importlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,18 +13,27 @@ from runner.errors import StartError
 
 # Commands that need an extra of setup.cfg, and all whose module is in rooms/.
 EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": "[embedded]"}
-OTHERS = "forget init load pipelines_add pipelines_source_sql schema seed test torture"
+OTHERS = (
+    "diff doctor forget init load pipelines_add pipelines_source_sql prune rebuild schema seed test"
+    " torture verify"
+)
 ROOMS = {*EXTRAS, *OTHERS.split()}
 
 
 def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    if value:
-        output.style.quiet = True
+    output.style.quiet |= value
 
 
 def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         logging.basicConfig(level=logging.DEBUG)
+
+
+def flag(name: str, what: str, set_it: Callable[..., None]) -> click.Option:
+    """Return a flag that is no argument of the command: it sets how the process behaves."""
+    return click.Option(
+        [name], is_flag=True, expose_value=False, is_eager=True, callback=set_it, help=what
+    )
 
 
 def missing(command: str, error: ModuleNotFoundError) -> StartError:
@@ -36,19 +45,15 @@ def missing(command: str, error: ModuleNotFoundError) -> StartError:
 
 
 class Command(click.Command):
-    """A command that also takes --quiet and --debug."""
+    """A command that also takes --quiet and --debug, after the options that it shares."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, shared: Sequence[click.Option] = (), **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
-        flags: dict[str, Any] = {"is_flag": True, "expose_value": False, "is_eager": True}
-        self.params += [
-            click.Option(
-                ["--quiet"], help="Print only warnings and errors.", callback=_be_quiet, **flags
-            ),
-            click.Option(
-                ["--debug"], help="Show tracebacks and log messages.", callback=_debug, **flags
-            ),
-        ]
+        quiet = flag("--quiet", "Print only warnings and errors.", _be_quiet)
+        debug = flag("--debug", "Show tracebacks and log messages.", _debug)
+        self.params += [*shared, quiet, debug]
 
 
 class Group(click.Group):

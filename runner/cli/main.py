@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runner.about import VERSION
 from runner.cli import output, streams
 from runner.cli.groups import Group, missing
 from runner.errors import RunnerError, was_interrupted
@@ -17,17 +18,18 @@ from runner.errors import RunnerError, was_interrupted
 COMMANDS = {
     "Run": {
         "run-all": "Ingest new rows, then build everything that depends on them.",
-        "ingest": "Bring new source rows into their replicas.",
+        "ingest": "Load new rows from the sources into the replicas.",
         "build": "Bring the tables up to date, in one commit.",
         "dashboard": "Write the reports as one HTML page, or serve it.",
     },
     "Inspect": {
         "status": "Say whether the numbers can be trusted, and if not, why.",
+        "doctor": "Look for what would hurt: settings, rights, sources, disk, clocks.",
         "plan": "Show which scripts a build would run, and why.",
         "runs": "List, show and undo runs, and show how long builds take.",
-        "logs": "List the latest log messages.",
+        "logs": "List the latest log messages, newest first.",
         "checks": "Show the latest result of each check.",
-        "pipelines": "List, show, add, enable and disable pipelines.",
+        "pipelines": "List, show, add, enable, disable and remove pipelines.",
         "lineage": "Show what a table depends on, and what depends on it.",
         "docs": "Write a page that documents the tables.",
     },
@@ -37,8 +39,10 @@ COMMANDS = {
         "backfill": "Read part of a source again, or fill its gaps.",
         "reconcile": "Compare a whole replica with its source, and repair it.",
         "forget": "Erase a person, or a row, from everything that was loaded and built.",
+        "prune": "Delete what nobody asks for any more, after showing it.",
     },
     "Develop": {
+        "ls": "List the scripts of the project, in the order of the manifest.",
         "lint": "Check that each script reads exactly the tables it declares.",
         "render": "Print the SQL that a build would run.",
         "test": "Run the test cases in tests/sql.",
@@ -76,7 +80,7 @@ class Interrupted(RunnerError):
     default=".",
     help="Folder of the project, which holds sql/ and schema/.",
 )
-@click.version_option(package_name="milepost", prog_name="milepost")
+@click.version_option(VERSION, prog_name="milepost")
 @click.pass_context
 def cli(context: click.Context, project: Path) -> None:
     """Milepost: ingest events, build the warehouse, and inspect both.

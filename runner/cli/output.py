@@ -72,9 +72,7 @@ def complain(error: RunnerError) -> None:
 
 
 def confirm(question: str, hint: str) -> None:
-    """Ask a person to confirm, and end the command if they do not. UsageError with the hint where
-    there is nobody to ask.
-    """
+    """Ask a person, and end the command unless they agree; UsageError if there is nobody to ask."""
     if not sys.stdin.isatty():
         raise UsageError("this needs confirmation, and standard input is not a terminal", hint)
     click.confirm(question, abort=True)
@@ -84,14 +82,14 @@ def data(value: Any) -> None:
     """Print the result for a program that asked for JSON."""
     if style.json:
         style.has_answered = True
-        click.echo(json.dumps(value, default=_encode, indent=2))
+        click.echo(json.dumps(value, default=encode, indent=2))
 
 
 def refuse(problems: Sequence[str], hint: str) -> None:
     """List problems, if there are any, and end the command: RunnerError."""
     if problems:
-        table([{"problem": problem} for problem in problems], "")
-        raise RunnerError(f"{len(problems)} problems", hint)
+        listing([{"problem": problem} for problem in problems], "")
+        raise RunnerError(number(len(problems), "problem"), hint)
 
 
 def fail_if(found: object) -> None:
@@ -105,20 +103,22 @@ def error_data(error: RunnerError) -> dict[str, Any]:
     return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
 
 
-def table(rows: Rows, empty: str, columns: Sequence[str] = ()) -> None:
-    """Print rows under their names, or a sentence if there are none; as JSON with all columns."""
-    if style.json:
-        data(rows)
-        return
+def listing(rows: Rows, empty: str) -> None:
+    """Print the rows that a command was called for: as a table or, for a program, as JSON."""
+    table(rows, empty)
+    data(rows)
+
+
+def table(rows: Rows, empty: str = "", columns: Sequence[str] = ()) -> None:
+    """Print rows for people under their names, or a sentence if there are none."""
     if not rows:
         say(empty)
+    if not rows or style.json or style.quiet:
         return
     names = list(columns or rows[0])
     # A value that has several lines stays one, or it could pass for others.
     cells = [[visible(cell(row[name])).replace("\n", r"\n") for name in names] for row in rows]
     numeric = [all(isinstance(row[name], int | Decimal | None) for row in rows) for name in names]
-    if style.quiet:
-        return
     if is_terminal():
         _rich_table(names, cells, numeric)
     else:
@@ -233,12 +233,13 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | dict):
-        return json.dumps(value, default=_encode)
+        return json.dumps(value, default=encode)
     # Every time is in UTC, which a program is told and a person need not read each time.
     return re.sub(r"(?<=:\d\d)(\.\d+)?\+00:00$", r"\1", str(value))
 
 
-def _encode(value: Any) -> Any:
+def encode(value: Any) -> Any:
+    """Return a value that JSON does not have as one that it has."""
     if isinstance(value, Decimal):
         if not value.is_finite():
             return str(value)

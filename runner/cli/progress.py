@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Live(Listener):
-    """The listener of the command line. A pipe gets a line for each result, a terminal one line
-    that moves; results are kept for the summary.
-    """
+    """The listener of the command line: shows each result, and keeps it for the summary."""
 
     progress: Progress | None = None
     task: TaskID | None = None
@@ -32,6 +30,14 @@ class Live(Listener):
     def warn(self, message: str, hint: str | None = None) -> None:
         """Keep a warning for the end."""
         self.warnings.append((message, hint))
+
+    def waiting(self, message: str) -> None:
+        """Say at once whom the work waits for."""
+        if self.progress is not None:
+            self.progress.stop()
+        warn(message)
+        if self.progress is not None:
+            self.progress.start()
 
     def show(self, text: str, done: float, total: float) -> None:
         """Show a step of known size, for instance bytes of a file."""

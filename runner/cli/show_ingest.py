@@ -30,7 +30,7 @@ def summary(done: Live, what: str = "ingest") -> None:
         say(f"{what}: nothing new")
     elif done.progress is not None:
         names = dict.fromkeys(window.pipeline for window in done.windows)
-        table([_line(name, done.windows) for name in names], "")
+        table([_line(name, done.windows) for name in names])
         for window in done.windows:
             for note in window.notes:
                 say(f"run {window.run_id}: {note}")
@@ -77,7 +77,7 @@ def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
     gaps = [stretch for stretch in stretches if not stretch.is_covered]
     if gaps:
         say()
-        table([{"gap from": gap.low, "to": gap.high, "why": gap.why} for gap in gaps], "")
+        table([{"gap from": gap.low, "to": gap.high, "why": gap.why} for gap in gaps])
         for gap in gaps:
             say(f"fill it: {program()} {fill(pipeline, gap.low, gap.high)}")
 

@@ -105,9 +105,7 @@ def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:
 
 
 def restated(row: Row, width: int) -> str:
-    """Describe a published row that changed: its key and its changes, largest first, as many as fit
-    on a line.
-    """
+    """Describe a published row that changed: its key, and as many changes as a line takes."""
     line = "  ".join(filter(None, (row["day"], _name(row))))
     if row["after"] is None:
         return f"{line}  was removed"

@@ -18,7 +18,11 @@ class Equality:
     def __init__(self, session: Session, relation: str) -> None:
         """`relation` is quoted where necessary."""
         found = session.named("database/equality.operators", relation=relation)
-        self._own = {row["name"]: (row["type"], row["operator"]) for row in found}
+        self._own = {
+            row["name"]: (row["type"], row["operator"]) for row in found if row["operator"]
+        }
+        # What has no equality is equal where it is written in the same way.
+        self.texts = {row["name"]: row["type"] for row in found if not row["operator"]}
 
     def of_rows(
         self, keys: Sequence[str] | None, one: str, other: str, optional: Collection[str] = ()
@@ -37,6 +41,8 @@ class Equality:
     def same(self, column: str, one: str, other: str) -> sql.Composed:
         """Return the condition that two rows have equal values in a column, or no values."""
         values = column_of(one, column), column_of(other, column)
+        if column in self.texts:
+            return sql.SQL("{}::text is not distinct from {}::text").format(*values)
         if column not in self._own:
             return sql.SQL("{} is not distinct from {}").format(*values)
         equal = self._equal(column, one, other)

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -20,13 +20,14 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from runner.database.queries import named_query
-from runner.errors import RunnerError, StartError
+from runner.errors import CONVERT, RunnerError, StartError
 
 # The first key of an advisory lock; the second is the id of a pipeline, or the number of a name.
 PIPELINE_LOCK = 0x4D50_0001
 REPLICA_LOCK = 0x4D50_0002
 BUILD_LOCK = 0x4D50_0003
 LOAD_LOCK = 0x4D50_0004
+SCHEMA_LOCK = 0x4D50_0005
 
 # For every session. Set by statements, because the address may have `options` already.
 SETTINGS = (
@@ -44,9 +45,12 @@ CONNECTION_LOST = "08006"
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 UNDEFINED_COLUMN = "42703"
+UNDEFINED_TABLE = "42P01"
+OTHER_COLUMNS = "42P16"  # a view whose columns would not stay
 OTHER_KIND = "42809"  # a view where a table was meant, or the other way round
+NO_FILE = "58P01"
 HINTS = {
-    "22021": "the text is not in the encoding of the database: convert it, for example by iconv",
+    "22021": f"the text is not in the encoding of the database: {CONVERT}",
     "23505": "the constraint that is named allows one row of such a key: give it one, or let the"
     " table have another key",
     "42501": "grant the privilege to this role, or name another role in DATABASE_URL",
@@ -77,6 +81,12 @@ class QueryFailed(RunnerError):
         super().__init__(message, hint)
         self.sqlstate, self.context, self.reason = sqlstate, context, reason or message
 
+    def within(self, what: str) -> "QueryFailed":
+        """Return the same error, whose message begins with what it is about."""
+        return QueryFailed(
+            f"{what}: {self.message}", self.hint, self.sqlstate, self.context, self.reason
+        )
+
     def is_one_of(self, *codes: str) -> bool:
         """Whether the error code is one of these, or begins as one of them."""
         return (self.sqlstate or "").startswith(codes)
@@ -104,12 +114,15 @@ class Changes:
 class Session:
     """One connection, in autocommit outside `transaction()`; its time zone is UTC.
 
+    `on_wait` is told for whom it waits, if that takes a while.
+
     Every method raises QueryFailed where psycopg raises an error.
     """
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self.connection = connection
         self.backend_pid = connection.info.backend_pid
+        self.on_wait: Callable[[str], object] = lambda message: None
 
     def run(self, text: str, file: Path | str | None = None) -> int:
         """Run one or more statements; return how many rows the first wrote. An error names the file
@@ -328,6 +341,8 @@ def _failure(error: psycopg.Error, text: str, file: Path | str | None) -> QueryF
         message = f"{file}{line}: {message}"
     hint, context = diagnosis.message_hint, diagnosis.context or ""
     hint = hint or HINTS.get(error.sqlstate or "")
+    if error.sqlstate == NO_FILE:  # what the server says is about \copy
+        hint = "the file is looked for on the machine of the database server"
     # Errors of the driver itself have no code: to it, the connection is lost.
     is_gone = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
     sqlstate = CONNECTION_LOST if is_gone else error.sqlstate

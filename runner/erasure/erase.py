@@ -28,7 +28,7 @@ IS_FORGOTTEN_IMAGE = (
     " or exists (select from pg_temp.wanted as wanted where {is_wanted} or ({is_wanted_text})))"
 )
 # Places that may show a value without being about a row: they are emptied, or their rows erased.
-TEXTS = ("errors", "messages", "samples", "restatements", "observations")
+TEXTS = ("errors", "messages", "alerts", "samples", "restatements", "observations")
 
 
 @dataclass(frozen=True, slots=True)

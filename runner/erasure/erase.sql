@@ -121,6 +121,16 @@ where
     logs.message ~ any({{ words }}::text[])
     or logs.context::text ~ any({{ words }}::text[])
 
+-- alerts --
+-- Empty problems that it was part of; that there was one stays.
+update orchestrator.alerts as alerts
+set
+    problem = 'forgotten',
+    last_failure = null
+where
+    alerts.problem ~ any({{ words }}::text[])
+    or alerts.last_failure ~ any({{ words }}::text[])
+
 -- samples --
 -- Empty samples of checks; how many rows were bad stays.
 update orchestrator.check_results as results

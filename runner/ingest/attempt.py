@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from runner.database import ledger, zones
-from runner.database.session import Session
+from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import stored_columns
 from runner.ingest.pipelines import PipelineDefinition
@@ -26,6 +26,9 @@ class Listener:
 
     def loaded(self, run: RunResult) -> None:
         """A run is committed."""
+
+    def waiting(self, message: str) -> None:
+        """The work waits for somebody, and may do so for a while."""
 
     def warn(self, message: str, hint: str | None = None) -> None:
         """Something needs attention, although the work goes on."""
@@ -67,6 +70,7 @@ class Attempt:
 
     def __post_init__(self) -> None:
         definition = self.definition
+        self.work.on_wait = self.waiting
         with self.recorded("window", definition.watermark):
             if problem := zones.problem(self.work, definition.cursor_timezone):
                 raise StartError(
@@ -141,6 +145,9 @@ class Attempt:
                 run_id = run_id or ledger.begin(self.evidence, kind, self.work, **about)
                 ledger.fail(self.evidence, run_id, error)
                 ledger.log_failure(self.evidence, kind, error, run_id, **about)
+            name = f"pipeline {self.definition.pipeline_name}"
+            if isinstance(error, QueryFailed) and not error.message.startswith(name):
+                raise error.within(name) from error
             raise
 
     def windows(self, kind: str, low: str, high: str) -> Iterator[Window]:
@@ -156,6 +163,11 @@ class Attempt:
     def warn(self, message: str) -> None:
         """Write a warning to orchestrator.logs, and tell whoever is watching."""
         self.call.listener.warn(f"pipeline {self.definition.pipeline_name}: {message}")
+        self.log(message, "warning")
+
+    def waiting(self, message: str) -> None:
+        """Say whom this waits for, as a warning does, but at once."""
+        self.call.listener.waiting(f"pipeline {self.definition.pipeline_name}: {message}")
         self.log(message, "warning")
 
     def log(self, message: str, level: str, run_id: int | None = None) -> None:

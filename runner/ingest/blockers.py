@@ -37,30 +37,34 @@ def blockers(session: Session, project: Path) -> list[dict[str, str]]:
             relation = definition.clock_relation or definition.source_relation
             found = [
                 (
+                    "unreadable",
                     f"cannot find out who holds it back: {error.message}",
                     f"repair {relation}, or the connection to its server",
                 )
             ]
         what = f"pipeline {definition.pipeline_name}"
-        problems += [{"what": what, "problem": said, "remedy": end} for said, end in found]
+        problems += [
+            {"what": what, "kind": kind, "problem": said, "remedy": end}
+            for kind, said, end in found
+        ]
     return problems
 
 
-def _reasons(session: Session, source: Source) -> Iterator[tuple[str, str]]:
-    """Yield why rows wait or may be missing, and what to do about it."""
+def _reasons(session: Session, source: Source) -> Iterator[tuple[str, str, str]]:
+    """Yield a kind of problem, why rows wait or may be missing, and what to do about it."""
     clock = read_clock(session, source)
     conditions = Conditions(session, source, clock)
     promise = promise_of(source, clock)
     if promise.word not in ("exact", "settled"):
         name = source.definition.pipeline_name
         problem = f"promises no more than {promise.word}: {promise.sentence}"
-        yield problem, f"look: pipelines show {name}"
+        yield "promise", problem, f"look: pipelines show {name}"
     else:
         is_found_later = promise.word == "exact"
         if reason := _blocker(conditions, clock, is_found_later):
-            yield reason
+            yield "held", *reason
     if reason := _ahead(conditions):
-        yield reason
+        yield "ahead", *reason
 
 
 def _ahead(conditions: Conditions) -> tuple[str, str] | None:

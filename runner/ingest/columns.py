@@ -123,7 +123,7 @@ def refuse_names(definition: PipelineDefinition, columns: Collection[str]) -> No
         )
     for needed in (definition.cursor_column, *definition.key_columns):
         if needed not in columns:
-            otherwise = "correct cursor_column or key_columns in orchestrator.pipeline_definitions"
+            otherwise = f"its columns are {', '.join(columns)}: name one as cursor or as key"
             raise StartError(
                 f"pipeline {pipeline}: {source} has no column {needed}",
                 did_you_mean(needed, columns, otherwise),

@@ -48,6 +48,7 @@ def problems(session: Session) -> list[dict[str, str]]:
             found.append(
                 {
                     "what": f"pipeline {name}",
+                    "kind": "gap",
                     "problem": f"was undone and has {count}: {edge(low)} to {edge(high)}",
                     "remedy": f"run {fill(name, low, high)}",
                 }

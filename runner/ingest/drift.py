@@ -113,7 +113,7 @@ def apply(session: Session, drift: Drift) -> None:
         views = session.named("ingest/drift.views", **values)
     texts = [statement.as_string() for statement in drift.statements]
     if any(text.startswith("alter") for text in texts):  # a comment bothers nobody
-        why = f"to follow {', '.join(drift.sentences)}"
+        why = f"to follow its source ({', '.join(drift.sentences)})"
         lock_exclusively(session, [drift.target, *(view["plain_name"] for view in views)], why)
     try:
         for view in views:

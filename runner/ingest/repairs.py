@@ -64,12 +64,19 @@ def undo(attempt: Attempt, run_id: int) -> None:
             "python -m runner runs lists them",
         )
 
+    if found[0]["pruned_at"]:
+        raise UsageError(
+            f"run {run_id} cannot be undone: what it replaced was pruned on"
+            f" {found[0]['pruned_at']}",
+            f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica what"
+            " its source is",
+        )
     if found[0]["lost"]:
         raise UsageError(
             f"run {run_id} cannot be undone: what {found[0]['lost']:,} of the rows were that it"
             " replaced is no longer known",
-            f"python -m runner reconcile {attempt.definition.pipeline_name} makes all rows what the"
-            " source has now",
+            f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica what"
+            " its source is",
         )
 
     def work(run: RunTransaction) -> tuple[Counts, None]:

@@ -21,10 +21,18 @@ from (
 order by ranges.part
 
 -- undoable --
--- A run that can be undone, and how many of the rows that it replaced are no longer known.
+-- A run that can be undone; when what that takes was pruned, if it was; and how many of the rows that
+-- it replaced are no longer known.
 select
     runs.low::text as low,
     runs.high::text as high,
+    (
+        select to_char(pruned.pruned_at, 'YYYY-MM-DD')
+        from orchestrator.pruned_runs as pruned
+        where
+            pruned.pipeline_id = runs.pipeline_id
+            and pruned.through_run_id >= runs.run_id
+    ) as pruned_at,
     runs.rows_updated + runs.rows_deleted - (
         select count(*)
         from orchestrator.replaced_rows as replaced

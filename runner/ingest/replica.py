@@ -84,8 +84,7 @@ def _create_replica(
     try:
         session.run(text, file)
     except QueryFailed as error:
-        message = f"pipeline {definition.pipeline_name}: {error.message}"
-        raise QueryFailed(message, error.hint, error.sqlstate) from error
+        raise error.within(f"pipeline {definition.pipeline_name}") from error
 
 
 def _add_mark(session: Session, definition: PipelineDefinition) -> None:

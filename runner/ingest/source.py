@@ -12,6 +12,7 @@ from typing import Literal, TypedDict
 
 from psycopg import sql
 
+from runner.database import ledger
 from runner.database.names import column_of, relation
 from runner.database.queries import named_query
 from runner.database.session import Session
@@ -211,13 +212,15 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
     name, keys = relation(definition.source_relation).as_string(), list(definition.key_columns)
     [nature] = session.named("ingest/source.nature", relation=name, keys=keys)
     kind: Kind = nature["kind"]
+    # Builds are waited for where they may write the source.
+    build_mark = sql.NULL if nature.pop("is_built") else sql.Literal(ledger.BUILD_MARK)
     has_age_column = any(column.name == ROW_AGE for column in columns)
     return Source(
         definition,
         [column for column in columns if column.name != ROW_AGE],
         **nature,
         has_row_age=kind == "table" or (kind == "foreign" and has_age_column),
-        clock_text=_clock_text(definition, kind, project),
+        clock_text=_clock_text(definition, kind, project, build_mark),
         identity_text=read_text(statement(project, "identity")),
         dated=_dated(session, definition, columns),
     )
@@ -235,10 +238,18 @@ def _dated(
     return {name: takes_offset[kind] for name, kind in wanted.items() if kind in takes_offset}
 
 
-def _clock_text(definition: PipelineDefinition, kind: Kind, project: Path) -> str | None:
+def _clock_text(
+    definition: PipelineDefinition, kind: Kind, project: Path, build_mark: sql.Composable
+) -> str | None:
     if definition.clock_relation:
         return sql.SQL("select * from {}").format(relation(definition.clock_relation)).as_string()
-    return None if kind == "foreign" else read_text(statement(project, "clock"))
+    return None if kind == "foreign" else clock_text(project, build_mark)
+
+
+def clock_text(project: Path, build_mark: sql.Composable) -> str:
+    """Return the query that reads the clock of a server, on which builds are known by a lock."""
+    file = statement(project, "clock")
+    return render(read_text(file), {"build_mark": sql.SQL("{}::regclass").format(build_mark)}, file)
 
 
 def read_clock(session: Session, source: Source) -> Clock:

@@ -3,7 +3,7 @@
 -- rows of another server or of a materialized view are written unseen from here. Whether row
 -- security hides rows of it, or of a table that a view reads. Whether its key is unique (null where
 -- that cannot be known), and whether rows of other tables are read with it, for which its key does
--- not hold. What the table is called that a foreign table reads.
+-- not hold. Whether a build may write it. What the table is called that a foreign table reads.
 with recursive below (oid, relkind, reader) as (
     select
         relations.oid,
@@ -93,6 +93,12 @@ select
         from pg_inherits as children
         where children.inhparent = relations.oid
     ) as has_children,
+    exists (
+        select
+        from below
+        inner join pg_class as read on read.oid = below.oid
+        where read.relnamespace::regnamespace::text ~ '(^|_)(warehouse|reporting)$'
+    ) as is_built,
     (
         select options.option_value
         from pg_foreign_table as foreign_tables

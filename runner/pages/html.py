@@ -1,20 +1,13 @@
-"""Fills the templates in static/ and escapes all values: names and comments can hold anything; and
-writes pages.
-"""
+"""Fills the templates in static/, where all values are escaped, and writes pages."""
 
 import base64
 import hashlib
-import os
 import re
-import stat
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from runner.errors import RunnerError
 
 FOLDER = Path(__file__).with_name("static")
 # Characters that no XML may hold, even escaped, and those that reverse the text after them.
@@ -57,23 +50,3 @@ def showable(text: str) -> str:
 def _finalize(value: Any) -> Any:
     """Replace such characters in plain text; markup has been here before."""
     return showable(value) if type(value) is str else value
-
-
-def put(file: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file, and put it in its place once all of it is written. A new file gets `mode`, one
-    that is there keeps its own.
-    """
-    if file.is_symlink():
-        raise RunnerError(f"{file} is a symbolic link", "name the file itself")
-    try:
-        number, fresh = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with open(number, "w", encoding="utf-8") as writing:
-                writing.write(text)
-            os.chmod(fresh, stat.S_IMODE(file.stat().st_mode) if file.exists() else mode)
-            os.replace(fresh, file)
-        except BaseException:
-            os.unlink(fresh)
-            raise
-    except OSError as error:
-        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

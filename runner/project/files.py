@@ -1,8 +1,13 @@
-"""Finds the files of a project, or the packaged ones it does without."""
+"""Finds, reads and writes files of a project, and the packaged ones it does without."""
 
+import os
+import stat
+import tempfile
+import tomllib
 from pathlib import Path
+from typing import Any
 
-from runner.errors import StartError
+from runner.errors import RunnerError, StartError
 from runner.project.scripts import tables_created
 
 PACKAGE = Path(__file__).parents[1]
@@ -15,6 +20,7 @@ STATEMENTS = (
 SHARED = frozenset(
     {Path("schema", f"{name}.sql") for name in SCHEMAS}
     | {Path("sql", "ingest", f"{name}.sql") for name in STATEMENTS}
+    | {path.relative_to(HOME) for path in (HOME / "schema/migrations").glob("*.sql")}
 )
 
 
@@ -25,15 +31,28 @@ def find(project: Path, path: Path) -> Path:
 
 
 def read_text(file: Path, name: Path | None = None) -> str:
-    """Return the text of a file, without the byte order mark that some editors put before it.
-
-    StartError, with the name given, if it is not UTF-8.
+    """Return a text without its byte order mark; StartError, which names it, if it cannot be read,
+    and FileNotFoundError.
     """
     try:
         return file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StartError(f"{name or file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         problem = f"{name or file}: not UTF-8: {error.reason}"
         raise StartError(problem, "save it as UTF-8") from error
+
+
+def read_toml(file: Path, name: Path, hint: str | None = None) -> dict[str, Any] | None:
+    """Return the content of a file, None if there is none; StartError if it is not TOML."""
+    try:
+        return tomllib.loads(read_text(file, name))
+    except FileNotFoundError:
+        return None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise StartError(f"{name}: {error}", hint) from error
 
 
 def statement(project: Path, name: str) -> Path:
@@ -42,9 +61,7 @@ def statement(project: Path, name: str) -> Path:
 
 
 def layer_files(project: Path, layer: str) -> list[Path]:
-    """Return schema/<layer>.sql, if there is one, and the files of functions beside it, such as
-    schema/<layer>.k_means.sql.
-    """
+    """Return schema/<layer>.sql, if it exists, and its functions, as in schema/<layer>.x.sql."""
     path = Path("schema", f"{layer}.sql")
     functions = sorted((project / "schema").glob(f"{layer}.*.sql"))
     own = [file.relative_to(project) for file in functions]
@@ -55,3 +72,21 @@ def tables_of(project: Path, layer: str) -> list[str]:
     """Return the tables that schema/<layer>.sql creates under fixed names; none without it."""
     file = find(project, Path("schema", f"{layer}.sql"))
     return tables_created(read_text(file)) if file.is_file() else []
+
+
+def put(file: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file as a whole or not at all. A new one gets `mode`; an old one keeps its own."""
+    if file.is_symlink():
+        raise RunnerError(f"{file} is a symbolic link", "name the file itself")
+    try:
+        number, fresh = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with open(number, "w", encoding="utf-8") as writing:
+                writing.write(text)
+            os.chmod(fresh, stat.S_IMODE(file.stat().st_mode) if file.exists() else mode)
+            os.replace(fresh, file)
+        except BaseException:
+            os.unlink(fresh)
+            raise
+    except OSError as error:
+        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

@@ -3,6 +3,7 @@
 import fnmatch
 import graphlib
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from runner.errors import StartError, UsageError, did_you_mean
 from runner.project.manifest import MANIFEST, Manifest, Script
@@ -16,7 +17,7 @@ def order(manifest: Manifest) -> list[Script]:
         graphlib.TopologicalSorter({key: sorted(found) for key, found in needs.items()}).prepare()
     except graphlib.CycleError as error:
         cycle = " -> ".join(reversed(error.args[1]))
-        raise StartError(f"{MANIFEST}: cycle {cycle}", "take one of these needs out") from None
+        raise StartError(f"{MANIFEST}: cycle {cycle}", "remove one of these needs") from None
     ordered = []
     waiting = dict(manifest.scripts)
     while waiting:
@@ -25,24 +26,27 @@ def order(manifest: Manifest) -> list[Script]:
     return ordered
 
 
-def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
-    """Return the keys of the scripts that match `name`, `layer.name`, a glob or a layer.
+def select(
+    manifest: Manifest,
+    patterns: Iterable[str],
+    states: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> set[str]:
+    """Return the keys of the scripts that match `name`, `layer.name`, a glob, a layer or `tag:x`.
 
-    `+x` adds everything that x needs, `x+` everything that needs x. UsageError if nothing matches.
+    `+x` adds everything that x needs, `x+` everything that needs x. `states` are further names of
+    what is known of the last build: `state:changed`. UsageError if a pattern can match nothing.
     """
     needs, needed_by = neighbours(manifest)
     selected: set[str] = set()
     for pattern in patterns:
         core = pattern.strip("+")
-        found = {
-            key
-            for key, script in manifest.scripts.items()
-            if any(fnmatch.fnmatchcase(name, core) for name in (script.name, key, script.layer))
-        }
-        if not found:
-            names = [script.name for script in manifest.scripts.values()]
-            hint = did_you_mean(core, names, "python -m runner plan lists them")
-            raise UsageError(f"no script matches {core}", hint)
+        found = set(states.get(core, ())) & manifest.scripts.keys()
+        if core not in states:
+            found = {key for key, script in manifest.scripts.items() if _matches(script, core)}
+            if not found:
+                names = [name for each in manifest.scripts.values() for name in _names(each)]
+                hint = did_you_mean(core, names, "python -m runner ls lists them")
+                raise UsageError(f"no script matches {core}", hint)
         if pattern.startswith("+"):
             found |= reachable(found, needs)
         if pattern.endswith("+"):
@@ -51,9 +55,24 @@ def select(manifest: Manifest, patterns: Iterable[str]) -> set[str]:
     return selected
 
 
+def _matches(script: Script, core: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, core) for name in (*_names(script), script.layer))
+
+
+def _names(script: Script) -> tuple[str, ...]:
+    return (script.name, script.key, *(f"tag:{tag}" for tag in script.tags))
+
+
 def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
     """Return these keys and those of all scripts that depend on them."""
     return set(keys) | reachable(keys, neighbours(manifest)[1])
+
+
+def reports_of(manifest: Manifest, raw_name: str) -> list[str]:
+    """Return the keys of the reports that show rows of a replica, which is named without `raw.`."""
+    readers = [each.key for each in manifest.scripts.values() if raw_name in each.raw_needs]
+    found = followers(manifest, readers)
+    return [key for key in manifest.scripts if key in found and key.startswith("reporting.")]
 
 
 def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
@@ -68,10 +87,7 @@ def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[s
 
 
 def change_sets(manifest: Manifest) -> set[str]:
-    """Return the tables that hold what was new in the last build, as `layer.table`.
-
-    Each build empties and refills them, so their rows say nothing about earlier builds.
-    """
+    """Return the tables, as `layer.table`, that each build empties and fills with what is new."""
     found: set[str] = set()
     for script in order(manifest):
         if not script.is_view and is_change_set(manifest.read(script.path), found):

@@ -50,10 +50,7 @@ def stored(need: str) -> str:
 
 
 def tree(table: str, neighbours: Neighbours) -> list[str]:
-    """Return what can be reached, a line each, indented below what it was reached from.
-
-    What is listed further up is not expanded again; `...` says so.
-    """
+    """Return what can be reached as indented lines; `...` stands for what is listed further up."""
     seen = {table}
     lines = []
     waiting = [(1, near) for near in reversed(neighbours[table])]

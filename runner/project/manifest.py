@@ -1,15 +1,16 @@
 """Reads sql/manifest.toml and checks it against the files of the project. Needs no server."""
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError, did_you_mean
-from runner.project.files import read_text
+from runner.project.files import read_text, read_toml
 from runner.project.scripts import deletes_rows
+from runner.project.sources import Shape
+from runner.project.sources import read as read_shape
 
 MANIFEST = "sql/manifest.toml"
 MANIFEST_CHECK = Path("sql/manifest.check.sql")
@@ -17,7 +18,7 @@ MANIFEST_CHECK = Path("sql/manifest.check.sql")
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
 PLAIN = "a name has lower-case letters, digits and _, and begins with a letter"
-KEYS = ("needs", "state", "view", "restated")
+KEYS = ("needs", "state", "view", "restated", "tags")
 
 Value = str | int | float | bool | list[str]
 
@@ -34,6 +35,7 @@ class Script:
     checks: tuple[Path, ...]
     observations: tuple[Path, ...] = ()
     is_restated: bool = False
+    tags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -64,15 +66,19 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The scripts of a project in the order of the file, its variables, and its name if it has one:
-    it tells the targets of two projects in one database apart.
-    """
+    """The scripts of a project in the order of the file, its variables, and its name, if any."""
 
     project: Path
     variables: dict[str, Value]
     scripts: dict[str, Script]
     texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
     name: str | None = None
+    sources: dict[str, Shape] = field(default_factory=dict)
+
+    def values(self) -> dict[str, Any]:
+        """Return what every template of the project may fill in: variables, and `source`."""
+        sources = {name: shape.values() for name, shape in self.sources.items()}
+        return {**self.variables, "source": sources}
 
     def fillers(self) -> dict[str, Script]:
         """Map each table, as `layer.table`, to the script that fills it; with state tables."""
@@ -95,14 +101,11 @@ class Manifest:
 
 def load(project: Path) -> Manifest:
     """Read and check the manifest of a project; StartError names the first fault."""
-    file = project / MANIFEST
-    try:
-        content = tomllib.loads(read_text(file, Path(MANIFEST)))
-    except FileNotFoundError:
+    hint = "an entry is [layer.script], then needs = [...]"
+    content = read_toml(project / MANIFEST, Path(MANIFEST), hint)
+    if content is None:
         hint = "run this in the folder of a project, or name one: python -m runner --project DIR"
-        raise StartError(f"{MANIFEST} does not exist in {project}", hint) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise _wrong(str(error), "an entry is [layer.script], then needs = [...]") from error
+        raise StartError(f"{MANIFEST} does not exist in {project}", hint)
     variables = content.pop("variables", {})
     if not isinstance(variables, dict):
         raise _wrong("variables is not a table", "write [variables]")
@@ -111,14 +114,20 @@ def load(project: Path) -> Manifest:
     own_name = content.pop("name", None)
     if own_name is not None and not _is_plain(own_name):
         raise _wrong("name is not a plain lower-case name", 'name = "miles"')
+    shapes = content.pop("source", {})
+    if not isinstance(shapes, dict):
+        raise _wrong("source is not a table", "write [source.NAME]")
+    sources = {
+        name: read_shape(f"{MANIFEST}: [source.{name}]", each) for name, each in shapes.items()
+    }
     scripts = {}
     for layer, entries in content.items():
         if layer not in LAYERS or not isinstance(entries, dict):
-            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "name"))
+            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "source", "name"))
         for name, entry in entries.items():
             script = _script(project, layer, name, entry)
             scripts[script.key] = script
-    manifest = Manifest(project, variables, scripts, name=own_name)
+    manifest = Manifest(project, variables, scripts, name=own_name, sources=sources)
     _check_needs(manifest)
     _check_files(manifest)
     _check_restated(manifest)
@@ -161,12 +170,18 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
             "remove restated, or say it of a table",
         )
 
+    tags = entry.get("tags", [])
+    if not isinstance(tags, list) or not all(map(_is_plain, tags)):
+        raise _wrong(f"{where} tags are not plain lower-case names", 'tags = ["finance"]')
+
     def beside(pattern: str) -> tuple[Path, ...]:
         found = sorted((project / "sql" / layer).glob(f"{name}.{pattern}"))
         return tuple(path.relative_to(project) for path in found)
 
     checks, observations = beside("*check.sql"), beside("*.observe.sql")
-    return Script(layer, name, tuple(needs), state, is_view, checks, observations, is_restated)
+    return Script(
+        layer, name, tuple(needs), state, is_view, checks, observations, is_restated, tuple(tags)
+    )
 
 
 def _is_plain(name: Any) -> bool:
@@ -191,7 +206,9 @@ def _check_needs(manifest: Manifest) -> None:
                     "bring it into a warehouse table first",
                 )
             if script.layer == "warehouse" and layer == "reporting":
-                raise _wrong(f"[{script.key}] needs {need}, but no data flow back from reporting")
+                raise _wrong(
+                    f"[{script.key}] needs {need}, but data never flow back from reporting"
+                )
 
 
 def _check_files(manifest: Manifest) -> None:

@@ -1,7 +1,4 @@
-"""Read the text of scripts: their headers, and what they do with their tables.
-
-Everything that is found by a pattern rather than by a parser is found here, in template text.
-"""
+"""What can be told of a script from its text by patterns, without a parser."""
 
 import re
 
@@ -20,10 +17,7 @@ def leading_comment(text: str) -> list[str]:
 
 
 def header(text: str) -> dict[str, str]:
-    """Return the paragraphs of a script's header by their first word, such as Grain and Why.
-
-    A comment without such words is returned whole, under the empty string.
-    """
+    """Return a header's paragraphs by first word, such as Grain; one without words under ''."""
     lines = leading_comment(text)
     paragraphs: dict[str, str] = {}
     for line in lines:
@@ -62,14 +56,39 @@ def names_column(text: str, column: str) -> bool:
 
 
 def words_filled_in(text: str) -> set[str]:
-    """Return the words within placeholders. A column may have the name of a variable; only a word
-    in a placeholder is one.
-    """
+    """Return the words within placeholders: elsewhere, a variable's name may be a column."""
     return {word for place in PLACEHOLDER.findall(text) for word in words(place)}
 
 
 def functions_created(text: str) -> set[str]:
-    return set(re.findall(r"create or replace function \{\{ \w+ \}\}\.(\w+)", text))
+    return set(re.findall(r"create (?:or replace )?function \{\{ \w+ \}\}\.(\w+)", text))
+
+
+def function_bodies(text: str) -> dict[str, str]:
+    """Return the definition of each function that a rendered text creates, by its name; functions
+    of one name are one.
+    """
+    starts = re.finditer(
+        r"\$(\w*)\$.*?\$\1\$|^(?:create|comment|drop|alter|do|grant|revoke)\b",
+        text,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+    places = [each.start() for each in starts if not each[0].startswith("$")]
+    bodies: dict[str, str] = {}
+    for start, end in zip(places, [*places[1:], len(text)], strict=True):
+        if found := re.match(r"create (?:or replace )?function (\w+\.\w+)", text[start:end]):
+            bodies[found[1]] = bodies.get(found[1], "") + text[start + found.end() : end]
+    return bodies
+
+
+def functions_called(text: str) -> set[str]:
+    """Return what may be functions that a rendered text calls: names before a parenthesis."""
+    return set(re.findall(r"\b(\w+\.\w+)\s*\(", text))
+
+
+def relations_named(text: str) -> set[str]:
+    """Return what may be tables that a rendered text names, in whatever language it is."""
+    return set(re.findall(r"\b(\w+\.\w+)\b(?!\s*\()", text))
 
 
 def tables_created(text: str) -> list[str]:

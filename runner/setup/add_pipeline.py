@@ -175,7 +175,7 @@ def _refuse_unknown_types(source: Source, types: Mapping[str, str]) -> None:
             raise UsageError(
                 f"--type {name}={types[name]}: {source.definition.source_relation} has no such"
                 " column",
-                did_you_mean(name, known),
+                did_you_mean(name, known, f"its columns are {', '.join(known)}"),
             )
 
 

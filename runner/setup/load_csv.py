@@ -23,7 +23,7 @@ from runner.database.session import (
     Session,
     lock_number,
 )
-from runner.errors import RunnerError
+from runner.errors import CONVERT, RunnerError
 from runner.setup.csv_records import LONGEST, as_text, end_of_records, is_clean, records
 from runner.setup.csv_times import Order, Times
 from runner.setup.source import Source, find
@@ -111,7 +111,9 @@ def _named(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunnerError(f"{file}: {error.strerror or error}") from error
+        raise RunnerError(
+            f"{file}: {error.strerror or error}", "name a CSV file that can be read on this machine"
+        ) from error
 
 
 def _explained(file: Path, error: QueryFailed) -> RunnerError:
@@ -129,7 +131,12 @@ def _explained(file: Path, error: QueryFailed) -> RunnerError:
 def _header(file: Path, content: BinaryIO, source: Source) -> list[str]:
     with _named(file):
         line = content.readline(LONGEST).removeprefix(BYTE_ORDER_MARK)
-    text = re.sub(r"\r?\n\Z", "", line.decode(errors="replace"))
+    try:
+        text = re.sub(r"\r?\n\Z", "", line.decode())
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # as UTF-16 has them
+        raise RunnerError(f"{file}:1: the header is not UTF-8", CONVERT)
     names = [re.sub(r'^"(.*)"$', r"\1", name) for name in text.split(",")]
     unknown = [name for name in names if name not in source.names]
     doubled = [name for name in names if names.count(name) > 1]

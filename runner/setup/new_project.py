@@ -73,7 +73,7 @@ def parse(source: str | None, key: str | None, cursor: str | None) -> Source:
 
 def write(folder: Path, source: Source, *, is_example: bool) -> list[Path]:
     """Write the project into an empty folder; return its files, relative to it."""
-    _refuse_filled(folder)
+    refuse_filled(folder)
     files = []
     try:
         for template in sorted(path for path in EXAMPLE.rglob("*") if path.is_file()):
@@ -110,7 +110,8 @@ def _check_name(option: str, name: str) -> None:
         )
 
 
-def _refuse_filled(folder: Path) -> None:
+def refuse_filled(folder: Path) -> None:
+    """UsageError if a folder has more in it than a new one."""
     try:
         there = sorted(path.name for path in folder.iterdir() if path.name not in HARMLESS)
     except FileNotFoundError:

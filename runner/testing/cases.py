@@ -3,14 +3,13 @@
 import csv
 import fnmatch
 import io
-import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from runner.errors import StartError, UsageError, closest, did_you_mean
-from runner.project.files import read_text
+from runner.project.files import read_toml
 from runner.project.graph import order, select
 from runner.project.manifest import Manifest, Script, Value, check_variable
 
@@ -150,12 +149,7 @@ def _read(manifest: Manifest, script: Script, folder: Path) -> Case:
 
 
 def _variables(manifest: Manifest, path: Path) -> dict[str, Value]:
-    try:
-        entries = tomllib.loads(read_text(manifest.project / path, path))
-    except FileNotFoundError:
-        return {}
-    except tomllib.TOMLDecodeError as error:
-        raise StartError(f"{path}: {error}", 'write NAME = "VALUE"') from error
+    entries = read_toml(manifest.project / path, path, 'write NAME = "VALUE"') or {}
     for name, value in entries.items():
         if name not in manifest.variables:
             raise _unknown(f"{path}: {name} is not a variable", name, manifest.variables)

@@ -63,9 +63,7 @@ def run_cases(
     cases: Sequence[Case],
     on_result: Callable[[CaseResult], None] = lambda result: None,
 ) -> list[CaseResult]:
-    """Run the cases and leave nothing behind. StartError names a file of rows that the database
-    rejects.
-    """
+    """Run the cases, and leave nothing behind. StartError if the database rejects a file."""
     results: list[CaseResult] = []
 
     def note(result: CaseResult) -> None:
@@ -190,9 +188,7 @@ class _CaseRunner:
             transaction.run(positions, steps, find_reshaped=lambda *_: set())
 
     def _begin(self) -> int:
-        """Begin a build under a number of its own: the next run gets the number that it would have
-        had.
-        """
+        """Begin a build under a number of its own, so the next run gets the one it would have."""
         session, target = self.tables.session, self.tables.target.name
         return int(session.named("testing/run.begin", kind="build", target=target)[0]["run_id"])
 

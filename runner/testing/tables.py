@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import sql
 
 from runner.build.compose import Composer, run_pieces
-from runner.database import ledger
+from runner.database import ledger, version
 from runner.database.names import join
 from runner.database.session import QueryFailed, Row, Session
 from runner.database.tables import exists
@@ -33,9 +33,7 @@ Contents = Mapping[str, Bag]
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Rows that a table lacks, and rows that it should not have, in the columns of its key and
-    those that differ.
-    """
+    """Missing and unexpected rows of a table, in the columns of its key and those that differ."""
 
     table: str
     columns: tuple[str, ...]
@@ -60,6 +58,7 @@ class CaseTables:
         composer = Composer(manifest, self.target, {})
         if not exists(self.session, "orchestrator.runs"):
             run_pieces(self.session, composer.layer("orchestrator"))
+            version.record(self.session)
         self.session.run(f"create schema {self.target.raw_schema}")
         missing = []
         for name in self.raw_names:
@@ -108,9 +107,7 @@ class CaseTables:
         self._copy(rows, table)
 
     def expect(self, rows: Rows) -> Mismatch | None:
-        """Compare a table with a file in the columns of the file, by the equality of the database;
-        None if they are equal.
-        """
+        """Compare a table with a file, in its columns, as the database compares; None if equal."""
         self._check_columns(rows)
         table, columns = self._table(rows.table), _names(rows.columns)
         expected = "pg_temp.expected_rows"

@@ -6,12 +6,15 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runner.database.queries import named_query
 from runner.database.session import (
@@ -42,6 +45,8 @@ STORIES = {
 CHANGES = {"changed": 5, "changed in silence": 4, "changed, dated back": 2}
 # Names of the pipelines, and of the copies that the naive protocols make.
 PIPELINES = ("upsert", "append")
+# A pipeline that reads as a role from which row security hides rows for a while.
+HIDDEN = "hidden"
 COPIES = ("after_max", "from_max")
 # The client of a killed server process hears that it was terminated, or loses its connection.
 KILLED = ("57P01", "08")
@@ -71,8 +76,13 @@ class Progress:
 class Workload:
     """Runs all threads at once for a while, and keeps what the auditor and the runners saw."""
 
-    def __init__(self, database: Database, project: Path, plan: Plan) -> None:
+    def __init__(
+        self, database: Database, project: Path, plan: Plan, role: str | None = None
+    ) -> None:
+        """`role` reads what row security may hide; without it that is not tried."""
         self.database = database
+        self.role = role
+        self.pipelines = (*PIPELINES, HIDDEN) if role else PIPELINES
         self.project = project
         self.plan = plan
         self.stop = threading.Event()
@@ -85,7 +95,14 @@ class Workload:
         """Return a pipeline by its name."""
         with self.database.session("milepost torture") as session:
             pipeline_id = pipelines(session, name)[0]["pipeline_id"]
-        return IngestionPipeline(pipeline_id, self.database, self.project)
+        database = self._as_role() if name == HIDDEN else self.database
+        return IngestionPipeline(pipeline_id, database, self.project)
+
+    def _as_role(self) -> Database:
+        options = conninfo_to_dict(self.database.conninfo).get("options") or ""
+        return Database(
+            make_conninfo(self.database.conninfo, options=f"{options} -c role={self.role}")
+        )
 
     def run(self, on_progress: Callable[[Progress], None]) -> None:
         """Run until the time is over or a thread fails; the last progress is that of the end."""
@@ -95,6 +112,7 @@ class Workload:
             *(partial(self._copy, name, self._chance(name)) for name in COPIES),
             partial(self._kill, self._chance("killer")),
             partial(self._alter, self._chance("owner")),
+            *([partial(self._hide, self._chance("policy"))] if self.role else []),
             self._audit,
         ]
         with (
@@ -146,15 +164,17 @@ class Workload:
 
     def _ingest(self, chance: random.Random) -> None:
         while not self.stop.is_set():
-            try:
-                pipeline = self.pipeline(chance.choice(PIPELINES))
-                pipeline.run(wait_seconds=0, sweep=chance.random() < 0.05)
-            except LockHeld:
-                pass
-            except RunnerError as error:
-                if not _was_killed(error):
-                    self.errors[error.message] += 1
+            self._run(chance.choice(self.pipelines), sweep=chance.random() < 0.05)
             self.stop.wait(chance.uniform(0, 0.1))
+
+    def _run(self, name: str, sweep: bool = False) -> None:
+        try:
+            self.pipeline(name).run(wait_seconds=0, sweep=sweep)
+        except LockHeld:
+            pass
+        except RunnerError as error:
+            if not _was_killed(error):
+                self.errors[error.message] += 1
 
     def _copy(self, name: str, chance: random.Random) -> None:
         with self.database.session("naive") as session:
@@ -175,23 +195,43 @@ class Workload:
         Only in the first third of the time: everything is compared after it, and what the other
         guards would have missed is found.
         """
+        for number in self._turns(chance, 0.2, 0.8):
+            text = named_query("torture/run.alter").replace("{{ number }}", str(number))
+            self._own(text if chance.random() < 0.7 else "vacuum (freeze) shop.orders")
+
+    def _hide(self, chance: random.Random) -> None:
+        """Hide rows by row security for a while, and show them again; in the same third."""
+        is_hidden = False
+        for _ in self._turns(chance, 0.1, 0.5):
+            is_hidden ^= self._own(_hiding(not is_hidden))
+            if is_hidden:
+                self._run(HIDDEN)
+        while is_hidden:
+            is_hidden ^= self._own(_hiding(False))
+
+    def _turns(self, chance: random.Random, least: float, most: float) -> Iterator[int]:
         end = time.monotonic() + self.plan.seconds / 3
-        number = 0
+        for number in count(1):
+            if self.stop.wait(chance.uniform(least, most)) or time.monotonic() >= end:
+                return
+            yield number
+
+    def _own(self, text: str) -> bool:
+        """Run a statement of the owner of the table; return whether nobody was in its way."""
         with self.database.session("owner") as session:
-            session.run("set lock_timeout = '200ms'")
-            while not self.stop.wait(chance.uniform(0.2, 0.8)) and time.monotonic() < end:
-                number += 1
-                text = named_query("torture/run.alter").replace("{{ number }}", str(number))
-                try:
-                    session.run(text if chance.random() < 0.7 else "vacuum (freeze) shop.orders")
-                except QueryFailed as error:
-                    if error.sqlstate != LOCK_NOT_AVAILABLE:
-                        raise
+            session.run("set lock_timeout = '500ms'")
+            try:
+                session.run(text)
+            except QueryFailed as error:
+                if error.sqlstate != LOCK_NOT_AVAILABLE:
+                    raise
+                return False
+        return True
 
     def _audit(self) -> None:
         with self.database.session("milepost torture, auditor") as session:
             while not self.stop.wait(0.5):
-                for name in PIPELINES:
+                for name in self.pipelines:
                     if query_replica(session, "has_replica", name)[0]["found"]:
                         for row in query_replica(session, "audit", name):
                             self.broken.setdefault((name, row["order_id"]), row)
@@ -204,6 +244,14 @@ def query_replica(session: Session, query: str, name: str, **values: Any) -> lis
     text = named_query(f"torture/run.{query}").replace("{{ replica }}", replica)
     text = text.replace("{{ state }}", "null::integer" if name in COPIES else "state")
     return session.rows(text, {"pipeline": name, **values})
+
+
+def _hiding(is_hidden: bool) -> str:
+    word = "enable" if is_hidden else "disable"
+    return (
+        f"alter table shop.orders {word} row level security;"
+        f" insert into shop.hidings (is_hidden) values ({is_hidden})"
+    )
 
 
 def _was_killed(error: RunnerError) -> bool:

@@ -4,7 +4,7 @@ by row.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,12 @@ from pathlib import Path
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from runner.database import version
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.errors import StartError
 from runner.project import files as shared
-from runner.torture.faults import COPIES, PIPELINES, Plan, Progress, Workload, query_replica
+from runner.torture.faults import COPIES, Plan, Progress, Workload, query_replica
 
 # Long enough for rows dated a moment ahead to be in the past.
 SETTLING_SECONDS = 1.6
@@ -64,7 +65,9 @@ class PipelineOutcome:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The result. `stories` has a row for each way of writing: rows written, and rows that each
-    protocol lost; `broken` has the rows that a run had promised and an audit did not find.
+    protocol lost; `broken` has the rows that a run had promised and an audit did not find;
+    `hidden_runs` counts the runs from which row security hid rows, None where that was not tried,
+    and `untrue` those of them that promised something.
     """
 
     plan: Plan
@@ -76,11 +79,17 @@ class Verdict:
     errors: dict[str, int]
     kills: int
     audits: int
+    hidden_runs: int | None = None
+    untrue: int = 0
 
     @property
     def is_kept(self) -> bool:
-        """True if no pipeline lost a row, at the end or during the test."""
-        return not self.broken and all(each.is_kept for each in self.ours.values())
+        """True if no pipeline lost a row, at the end or during the test, and none promised anything
+        of rows that it could not see.
+        """
+        return (
+            not self.broken and not self.untrue and all(each.is_kept for each in self.ours.values())
+        )
 
     @property
     def written(self) -> int:
@@ -102,15 +111,15 @@ def database_name() -> str:
 
 @contextmanager
 def scratch(server: Database) -> Iterator[Database]:
-    """Create a database on the server; drop it at the end, whatever happens."""
+    """Create a database on the server, and a role of the same name if this one may; drop both at
+    the end, whatever happens.
+    """
     name = database_name()
     with server.session("milepost torture") as session:
-        known = {"name": name}
-        query = "select exists (select from pg_database where datname = %(name)s) as found"
-        if session.row(query, known)["found"]:
+        for left in session.named("torture/run.left_over", name=name):
             raise StartError(
-                f"database {name} is left over from a torture test that was killed",
-                f"drop database {name}",
+                f"{left['kind']} {name} is left over from a torture test that was killed",
+                f"drop {left['kind']} {name}",
             )
     try:
         with server.session("milepost torture") as session:
@@ -120,6 +129,8 @@ def scratch(server: Database) -> Iterator[Database]:
         with server.session("milepost torture") as session:
             drop = sql.SQL("drop database if exists {} with (force)")
             session.run(drop.format(sql.Identifier(name)).as_string(None))
+            for left in session.named("torture/run.left_over", name=name):
+                session.run(f"drop {left['kind']} {name}")
 
 
 def _create(session: Session, name: str) -> None:
@@ -133,22 +144,32 @@ def _create(session: Session, name: str) -> None:
             "torture needs a database of its own, and this role may not create one",
             "alter role ... createdb; or unset DATABASE_URL to use the embedded server",
         ) from error
+    for text in (f"create role {name}", f"grant pg_read_all_stats to {name}"):
+        try:
+            session.run(text)
+        except QueryFailed as error:
+            if error.sqlstate not in ("42501", "42704"):
+                raise
 
 
 def torture(
     database: Database, project: Path, plan: Plan, on_progress: Callable[[Progress], None]
 ) -> Verdict:
     """Run the workload on an empty database, then compare source and replicas."""
-    workload = Workload(database, project, plan)
     with database.session("milepost torture") as session:
         ledger = shared.find(project, Path("schema", "orchestrator.sql"))
         session.run(ledger.read_text(encoding="utf-8"), ledger)
+        version.record(session)
         session.run(named_query("torture/run.create"))
+        role = next((row["name"] for row in session.named("torture/run.role")), None)
+        if role:
+            session.run(named_query("torture/run.hide").replace("{{ role }}", role))
+    workload = Workload(database, project, plan, role)
     workload.run(on_progress)
     time.sleep(SETTLING_SECONDS)
     with database.session("milepost torture") as session:
         unswept, final, sample = {}, {}, []
-        for name in PIPELINES:
+        for name in workload.pipelines:
             workload.pipeline(name).run()
             unswept[name] = _compare(session, name, whole=False)
             sample += query_replica(session, "sample", name, whole=False)
@@ -158,25 +179,38 @@ def torture(
         for name in COPIES:
             session.named(f"torture/run.{name}")
         naive = {name: _compare(session, name) for name in COPIES}
-        stories = _stories(session)
+        stories = _stories(session, workload.pipelines)
         session.named("torture/run.delete", digit=plan.seed % 10)
         ours = {}
-        for name in PIPELINES:
+        for name in workload.pipelines:
             workload.pipeline(name).reconcile()
             deleted, counts = _compare(session, name), query_replica(session, "ledger", name)[0]
             ours[name] = PipelineOutcome(final[name], unswept[name], deleted, counts)
+        hidden = session.named("torture/run.untrue")[0] if role else {}
     broken, errors = list(workload.broken.values()), dict(workload.errors)
     kills, audits = workload.kills, workload.audits
-    return Verdict(plan, ours, naive, stories, sample, broken, errors, kills, audits)
+    return Verdict(
+        plan,
+        ours,
+        naive,
+        stories,
+        sample,
+        broken,
+        errors,
+        kills,
+        audits,
+        hidden.get("runs"),
+        hidden.get("untrue", 0),
+    )
 
 
 def _compare(session: Session, name: str, whole: bool = True) -> Outcome:
     return Outcome(**query_replica(session, "compare", name, whole=whole)[0])
 
 
-def _stories(session: Session) -> list[Row]:
+def _stories(session: Session, names: Sequence[str]) -> list[Row]:
     found: dict[str, Row] = {}
-    for name in (*PIPELINES, *COPIES):
+    for name in (*names, *COPIES):
         for row in query_replica(session, "stories", name):
             lost = row.pop("lost")
             found.setdefault(row["story"], row)[name] = lost

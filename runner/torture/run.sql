@@ -1,5 +1,5 @@
 -- create --
--- Creates a source, naive copies of it, and two pipelines whose settings use every guard: windows
+-- Creates a source, naive copies of it, and three pipelines whose settings use every guard: windows
 -- of two seconds, and open transactions that ingestion passes over. Rows of the source do change,
 -- also for the pipeline that expects them only to be added.
 create schema shop;
@@ -37,9 +37,9 @@ insert into orchestrator.pipeline_definitions (
     on_delete
 )
 select
-    modes.write_mode as pipeline_name,
+    modes.name as pipeline_name,
     'shop.orders' as source_relation,
-    'warehouse.raw_' || modes.write_mode as target_relation,
+    'warehouse.raw_' || modes.name as target_relation,
     'changed_at' as cursor_column,
     '{order_id}' as key_columns,
     modes.write_mode,
@@ -48,7 +48,61 @@ select
     interval '500 milliseconds' as max_hold,
     null as sweep_every,
     'apply' as on_delete
-from unnest(array['upsert', 'append']) as modes (write_mode);
+from (
+    values ('upsert', 'upsert'), ('append', 'append'), ('hidden', 'upsert')
+) as modes (name, write_mode);
+
+-- left_over --
+-- What an earlier torture test left, by the name that this one would give.
+select 'database' as kind
+from pg_database as databases
+where databases.datname = %(name)s
+union all
+select 'role' as kind
+from pg_roles as roles
+where roles.rolname = %(name)s
+
+-- role --
+-- The role that has the name of the database, if there is one.
+select roles.rolname as name
+from pg_roles as roles
+where roles.rolname = current_database()
+
+-- hide --
+-- Lets the third pipeline read as a role from which row security hides half of the rows, once it is
+-- enabled; and keeps a record of when it was.
+create table shop.hidings (
+    is_hidden boolean not null,
+    since timestamptz not null default clock_timestamp()
+);
+
+create policy half on shop.orders to {{ role }} using (order_id % 2 = 0);
+grant {{ role }} to current_user;
+grant usage on schema shop, orchestrator to {{ role }};
+grant usage, create on schema warehouse to {{ role }};
+grant select on shop.orders to {{ role }};
+grant select, insert, update, delete on all tables in schema orchestrator to {{ role }};
+
+-- untrue --
+-- How many runs of the third pipeline were there while rows were hidden from it, and how many of
+-- them promised something. A run locks its source, so that this does not change before it ends.
+select
+    count(*) as runs,
+    count(*) filter (where runs.guarantee <> 'best_effort') as untrue
+from orchestrator.runs as runs
+inner join orchestrator.pipeline_definitions as pipelines
+    on pipelines.pipeline_id = runs.pipeline_id
+cross join lateral (
+    select hidings.is_hidden
+    from shop.hidings as hidings
+    where hidings.since <= runs.finished_at
+    order by hidings.since desc
+    limit 1
+) as then_so
+where
+    pipelines.pipeline_name = 'hidden'
+    and runs.guarantee is not null
+    and then_so.is_hidden
 
 -- insert --
 -- Adds some rows, written in one of the ways.

@@ -1,7 +1,7 @@
 create table if not exists {{ warehouse }}.changed_events (
     user_id text not null,
     event_date date not null,
-    event_id bigint not null,
+    event_id {{ source.event_stream.event_id_type }} not null,
     fact_table text,
     has_been_there boolean not null,
     constraint changed_events_key primary key (user_id, event_date, event_id)

@@ -1,5 +1,5 @@
 -- A view: what a day is, what a missing attribute becomes and which fact an event belongs to, each
--- said once.
+-- said once. Which column of the source is which stands in the manifest.
 
 create or replace view {{ warehouse }}.classified_events as
 select
@@ -62,7 +62,21 @@ from (
         {{ warehouse }}.amount(events.miles_amount) as miles_amount,
         coalesce(events.event_time, '-infinity') as event_time,
         events._run_id
-    from {{ raw }}.raw_event_stream as events
+    from (
+        select
+            {{ source.event_stream.event_id }} as event_id,
+            {{ source.event_stream.event_time }} as event_time,
+            {{ source.event_stream.created_at }} as created_at,
+            {{ source.event_stream.user_id }} as user_id,
+            {{ source.event_stream.event_type }} as event_type,
+            {{ source.event_stream.transaction_category }} as transaction_category,
+            {{ source.event_stream.miles_amount }} as miles_amount,
+            {{ source.event_stream.platform }} as platform,
+            {{ source.event_stream.utm_source }} as utm_source,
+            {{ source.event_stream.country }} as country,
+            _run_id
+        from {{ raw }}.raw_event_stream
+    ) as events
 ) as judged;
 
 comment on view {{ warehouse }}.classified_events is

@@ -1,7 +1,7 @@
 create table if not exists {{ warehouse }}.fact_reward_searches (
     user_id text not null,
     event_date date not null,
-    event_id bigint not null,
+    event_id {{ source.event_stream.event_id_type }} not null,
     transaction_category text not null,
     platform text not null,
     utm_source text not null,

@@ -11,14 +11,15 @@ select
     {{ warehouse }}.member(former.event_type) as event_type,
     {{ warehouse }}.member(former.transaction_category) as transaction_category
 from orchestrator.replaced_rows as replaced
-cross join lateral jsonb_to_record(replaced.old_row) as former (
-    event_id bigint,
-    event_time timestamptz,
-    user_id text,
-    event_type text,
-    transaction_category text,
-    _run_id bigint
-);
+cross join lateral (
+    select
+        {{ source.event_stream.former_event_id }} as event_id,
+        {{ source.event_stream.former_event_time }} as event_time,
+        {{ source.event_stream.former_user_id }} as user_id,
+        {{ source.event_stream.former_event_type }} as event_type,
+        {{ source.event_stream.former_transaction_category }} as transaction_category,
+        (old_row ->> '_run_id')::bigint as _run_id
+) as former;
 
 comment on view {{ warehouse }}.former_events is
 'Rows of raw_event_stream as they were before they were replaced or deleted; of other pipelines '

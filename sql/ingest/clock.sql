@@ -7,7 +7,8 @@ with started as materialized (
 ),
 
 -- Who is active is read before who has prepared: nobody slips from the one list to the other. Our
--- own builds do not write sources; they are known by their lock and their name.
+-- own builds do not write the source, unless it is in a layer of theirs or on another server; they
+-- are known by a lock that nobody can take who may not write the ledger.
 active as materialized (
     select
         activity.pid,
@@ -20,18 +21,15 @@ active as materialized (
         and activity.pid <> pg_backend_pid()
         and activity.xact_start < started.moment
         and activity.backend_type not in ('autovacuum worker', 'walsender')
-        and not (
-            activity.application_name like 'milepost %'
-            and exists (
-                select
-                from pg_locks as locks
-                where
-                    locks.pid = activity.pid
-                    and locks.locktype = 'advisory'
-                    and locks.classid = 1297088515
-                    and locks.objsubid = 2
-                    and locks.granted
-            )
+        and not exists (
+            select
+            from pg_locks as locks
+            where
+                locks.pid = activity.pid
+                and locks.locktype = 'relation'
+                and locks.relation = {{ build_mark }}
+                and locks.mode = 'RowExclusiveLock'
+                and locks.granted
         )
     order by activity.xact_start
     limit 1

@@ -5,8 +5,15 @@
 select
     event_type,
     count(*) as events,
-    min(event_id) as first_event_id
-from {{ raw }}.raw_event_stream
+    (array_agg(event_id order by event_id))[1] as first_event_id
+from (
+    select
+        {{ source.event_stream.event_id }} as event_id,
+        {{ source.event_stream.event_type }} as event_type,
+        {{ source.event_stream.miles_amount }} as miles_amount,
+        _run_id
+    from {{ raw }}.raw_event_stream
+) as events
 where
     event_type in ('miles_earned', 'miles_redeemed')
     and {{ warehouse }}.amount(miles_amount) <> miles_amount

@@ -14,7 +14,13 @@ with arrived as (
                         array['0', '1 hour', '1 day', '2 days', '7 days', '30 days']::interval[]
                     )
         end as bucket
-    from {{ raw }}.raw_event_stream
+    from (
+        select
+            {{ source.event_stream.event_time }} as event_time,
+            {{ source.event_stream.created_at }} as created_at,
+            _run_id
+        from {{ raw }}.raw_event_stream
+    ) as events
     {{ incremental }} where
     {{ incremental }}     _run_id > {{ after.event_stream }}
     {{ incremental }}     and _run_id <= {{ through.event_stream }}

@@ -28,7 +28,10 @@ with
 expected as (
     select
         events.event_id, classified.user_id, classified.event_date, classified.fact_table
-    from {{ raw }}.raw_event_stream as events
+    from (
+        select {{ source.event_stream.event_id }} as event_id, _run_id
+        from {{ raw }}.raw_event_stream
+    ) as events
     left join {{ warehouse }}.classified_events as classified
         on classified.event_id = events.event_id
     {{ incremental }} where events._run_id > {{ after.event_stream }}

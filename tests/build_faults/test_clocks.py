@@ -160,7 +160,7 @@ def test_a_type_that_nobody_announced_is_named_and_then_passive(
     world.edit(
         "sql/manifest.toml", "passive_event_types = []", 'passive_event_types = ["push_delivered"]'
     )
-    monkeypatch.setattr(oracle, "PASSIVE", ("push_delivered",))
+    monkeypatch.setattr(oracle.base, "PASSIVE", ("push_delivered",))
     world.build()
     world.assert_exact()
     assert world.one(day) == 1

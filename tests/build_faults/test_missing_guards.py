@@ -15,8 +15,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from runner.build import build as building
 from runner.build import checks, plan, publish, transaction
-from runner.build.rebuild import rebuild
+from runner.compare.rebuild import rebuild
 from runner.database import ledger
 from runner.database.queries import named_query, queries
 from runner.database.session import Database, LockHeld, Session
@@ -488,7 +489,7 @@ GUARDS: dict[str, Guard] = {
         build_that_was_given_up,
     ),
     "the hold on replicas": (
-        lambda bench: bench.patch.setattr(transaction, "lock_replicas", lambda *values: []),
+        lambda bench: bench.patch.setattr(building, "lock_replicas", lambda *values: []),
         column_of_a_replica_that_widens,
     ),
     "the difference in counts of days": (

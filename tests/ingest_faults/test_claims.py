@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from runner.database.session import Database
+from runner.database.session import BUILD_LOCK, Database
 from runner.ingest.attempt import Listener
 from runner.ingest.pipeline import IngestionPipeline, RunResult
 from runner.status import status
@@ -252,11 +252,13 @@ def test_a_writer_that_is_not_tracked_is_no_reason_to_promise(arena: Arena, way:
         assert "track_activities" in note
 
 
-def test_a_lock_of_ours_that_somebody_else_holds_hides_nobody(arena: Arena) -> None:
+@pytest.mark.parametrize("name", ["", "milepost build (here:1)"])
+def test_a_lock_of_ours_that_somebody_else_holds_hides_nobody(arena: Arena, name: str) -> None:
+    """Not even one who calls himself as we do: anybody can."""
     keyless(arena)
     arena.ingest()
-    with psycopg.connect(arena.database.conninfo) as writer:
-        writer.execute("select pg_advisory_lock(1297088515, 7)")
+    with psycopg.connect(arena.database.conninfo, application_name=name) as writer:
+        writer.execute("select pg_advisory_lock(%s, 7)", [BUILD_LOCK])
         writer.commit()
         writer.execute("insert into fire.goods (id, value) values (1, 'unseen')")
         arena.run_text("select pg_sleep(1.5)")
@@ -266,6 +268,29 @@ def test_a_lock_of_ours_that_somebody_else_holds_hides_nobody(arena: Arena) -> N
     arena.ingest(wait_seconds=2)
     assert run.guarantee == "settled"
     assert missing(arena) == 0
+
+
+@pytest.mark.parametrize("source", ["dev_reporting.figures", "fire.figures"])
+def test_a_build_is_waited_for_where_it_writes_the_source(arena: Arena, source: str) -> None:
+    arena.make(
+        "append", source_relation=source, target_relation="warehouse.raw_goods", has_clock=False,
+        key="{}",
+    )  # fmt: skip
+    arena.run_text(
+        "create schema dev_reporting; create table dev_reporting.figures"
+        " (id bigint, value text, written timestamptz not null default now());"
+        " create view fire.figures as select * from dev_reporting.figures"
+    )
+    arena.ingest()
+    with psycopg.connect(arena.database.conninfo) as build:
+        build.execute("lock table orchestrator.built_scripts in row exclusive mode")
+        build.execute("insert into dev_reporting.figures (id) values (1)")
+        arena.run_text("select pg_sleep(1.5)")
+        arena.ingest()
+        build.commit()
+    arena.run_text("select pg_sleep(1.1)")
+    arena.ingest(wait_seconds=2)
+    assert arena.one("select count(*) from warehouse.raw_goods") == 1
 
 
 # Rows that are dated back further than the lookback.

@@ -38,6 +38,11 @@ REPORTS = (
     "user_segments",
     "cluster_quality",
     "category_recommendations",
+    "kpi_periods",
+    "kpi_drivers",
+    "active_days_monthly",
+    "retention_days",
+    "cohort_value",
 )
 
 

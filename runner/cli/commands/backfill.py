@@ -1,21 +1,19 @@
 import click
 
 from runner.cli import show_ingest
-from runner.cli.options import json_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command
 from runner.run import open_pipeline
 
 
-@project_command("backfill")
+@project_command("backfill", json_option)
 @click.argument("pipeline")
-@click.option("--from", "low", metavar="TIME", help="Start of the stretch, included.")
-@click.option("--to", "high", metavar="TIME", help="End of the stretch, excluded.")
-@json_option
+@click.option("--from", "low", metavar="TIME", help="Start of the range, inclusive.")
+@click.option("--to", "high", metavar="TIME", help="End of the range, exclusive.")
 def command(here: Workspace, pipeline: str, low: str | None, high: str | None) -> None:
     """Read part of a source again, or fill its gaps.
 
     Without --from and --to it fills the gaps that undone runs left. Rows that are already in the
-    replica stay; missing rows are added and different ones corrected.
+    replica stay; missing rows are added, and rows that differ are corrected.
 
     \b
     Example: python -m runner backfill event_stream --from 2026-05-01 --to 2026-06-01

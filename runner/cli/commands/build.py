@@ -1,22 +1,25 @@
 from runner.build.build import build
 from runner.cli import show_build
-from runner.cli.options import jobs_option, json_option, select_option, target_option
+from runner.cli.command import (
+    Workspace,
+    jobs_option,
+    json_option,
+    project_command,
+    select_option,
+    target_option,
+)
 from runner.cli.progress import live
-from runner.cli.workspace import Workspace, project_command
 from runner.project.target import Target
 
 
-@project_command("build")
+@project_command("build", jobs_option, target_option, json_option)
 @select_option("Build these scripts in full, and everything downstream of them.")
-@jobs_option
-@target_option
-@json_option
 def command(here: Workspace, patterns: tuple[str, ...], jobs: int | None, target: Target) -> None:
     """Bring the tables up to date, in one commit.
 
-    Only scripts with something new to do run. Readers see the new version when all checks have
-    passed; a build that fails changes nothing. The first build of a large table runs several
-    scripts at once, and meanwhile nothing is ingested.
+    Only scripts that have something to do run. Readers see the new version once all checks have
+    passed; a build that fails changes nothing. A large first build runs several scripts at once,
+    and nothing is ingested meanwhile.
 
     \b
     Example: python -m runner build -s fact_miles_earned

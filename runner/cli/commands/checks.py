@@ -1,14 +1,11 @@
 from runner.cli import output
-from runner.cli.options import json_option, select_option, target_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, select_option, target_option
 from runner.project.graph import select
 from runner.project.target import Target
 
 
-@project_command("checks")
+@project_command("checks", target_option, json_option)
 @select_option("Show only the checks of these scripts.")
-@target_option
-@json_option
 def command(here: Workspace, patterns: tuple[str, ...], target: Target) -> None:
     """Show the latest result of each check.
 
@@ -27,5 +24,5 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target) -> None:
             name = check.name.removesuffix(".check.sql")
             missing = {"check": name, "status": "never", "bad_rows": None, "sample": None}
             found.append({"script": key, **results.get(name, missing)})
-    output.table(found, "there are no checks")
+    output.listing(found, "there are no checks")
     output.fail_if(any(row["status"] == "failed" for row in found))

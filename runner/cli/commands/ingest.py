@@ -2,22 +2,19 @@ import click
 
 from runner import run
 from runner.cli import show_ingest
-from runner.cli.options import json_option, wait_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, wait_option
 
 
-@project_command("ingest")
+@project_command("ingest", wait_option, json_option)
 @click.argument("pipeline", required=False)
-@wait_option
 @click.option(
     "--sweep", is_flag=True, help="Search the whole source for rows that arrived late or changed."
 )
-@json_option
 def command(here: Workspace, pipeline: str | None, wait: float, sweep: bool) -> None:
-    """Bring new source rows into their replicas.
+    """Load new rows from the sources into the replicas.
 
-    It loads everything that was committed when the command started, from all enabled pipelines or
-    from the one named.
+    Everything that was committed when the command started is loaded, by all enabled pipelines or
+    by the one named.
 
     \b
     Example: python -m runner ingest event_stream

@@ -1,14 +1,12 @@
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option, last_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, last_option, project_command
 from runner.database.session import QueryFailed
 from runner.errors import UsageError
 
 
-@project_command("logs")
-@last_option
+@project_command("logs", last_option, json_option)
 @click.option("--run", "run_id", type=int, metavar="RUN", help="Only messages of this run.")
 @click.option("--pipeline", metavar="NAME", help="Only messages of this pipeline.")
 @click.option(
@@ -22,11 +20,8 @@ from runner.errors import UsageError
 @click.option(
     "--since", metavar="TIME", help="Only newer messages: a time, or an age such as '2 hours'."
 )
-@json_option
 def command(here: Workspace, /, **filters: object) -> None:
-    """List the latest log messages.
-
-    The newest come first.
+    """List the latest log messages, newest first.
 
     \b
     Example: python -m runner logs --pipeline event_stream --level warning --since '2 hours'
@@ -41,4 +36,4 @@ def command(here: Workspace, /, **filters: object) -> None:
                 "write it as --since 2026-01-31, or --since '2 hours'",
             ) from error
         rows = session.named("cli/inspect.logs", **filters)
-    output.table(rows, "nothing was logged")
+    output.listing(rows, "nothing was logged")

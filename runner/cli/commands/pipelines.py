@@ -3,18 +3,19 @@ from typing import Any
 import click
 
 from runner.cli import output, show_ingest, show_runs
+from runner.cli.command import Workspace, json_option, project_command, yes_option
 from runner.cli.groups import Group
-from runner.cli.options import json_option
-from runner.cli.workspace import Workspace, pass_workspace
 from runner.errors import UsageError
 from runner.ingest import preflight
 from runner.ingest.coverage import coverage
+from runner.ingest.remove import inspect
+from runner.ingest.remove import remove as remove_pipeline
 
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 # The first line of each command's own help: they need sources in other databases.
 LAZY = {
     "Commands": {
-        "add": "Look at a source, show what would be added, ask, and add it.",
+        "add": "Inspect a source, show what would be added, ask, and add it.",
         "source-sql": "Print the SQL that prepares a source in another database.",
     }
 }
@@ -22,15 +23,13 @@ LAZY = {
 
 @click.group("pipelines", cls=Group, lazy=LAZY, prefix="pipelines_")
 def command() -> None:
-    """List, show, add, enable and disable pipelines.
+    """List, show, add, enable, disable and remove pipelines.
 
     Pipelines are rows of orchestrator.pipeline_definitions.
     """
 
 
-@command.command("list")
-@json_option
-@pass_workspace
+@project_command("list", json_option, group=command)
 def list_command(here: Workspace) -> None:
     """List the pipelines with their watermarks.
 
@@ -39,18 +38,16 @@ def list_command(here: Workspace) -> None:
     """
     with here.ledger() as session:
         rows = session.named("ingest/pipelines.pipelines")
-    output.table(rows, "there is no pipeline yet: python -m runner pipelines add --help")
+    output.listing(rows, "there is no pipeline yet: python -m runner pipelines add --help")
 
 
-@command.command("show")
+@project_command("show", json_option, group=command)
 @click.argument("name")
-@json_option
-@pass_workspace
 def show(here: Workspace, name: str) -> None:
     """Show one pipeline.
 
-    That is its row, its watermark, what it covers and where it has gaps, what would improve its
-    guarantee, and its latest runs.
+    This includes its definition, its watermark, what it covers and where it has gaps, what would
+    improve its guarantee, and its latest runs.
 
     \b
     Example: python -m runner pipelines show event_stream
@@ -60,10 +57,8 @@ def show(here: Workspace, name: str) -> None:
         stretches = coverage(session, found["id"])
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
-    if output.style.json:
-        covered = show_ingest.coverage_data(name, stretches)
-        output.data({**found, **covered, "doubts": doubts, "runs": runs})
-        return
+    covered = show_ingest.coverage_data(name, stretches)
+    output.data({**found, **covered, "doubts": doubts, "runs": runs})
     output.pairs(found)
     show_ingest.coverage(name, stretches)
     output.say()
@@ -72,9 +67,8 @@ def show(here: Workspace, name: str) -> None:
     show_runs.runs(runs, "it has not run yet", RUN_COLUMNS)
 
 
-@command.command("enable")
+@project_command("enable", group=command)
 @click.argument("name")
-@pass_workspace
 def enable(here: Workspace, name: str) -> None:
     """Include a pipeline in a plain `ingest`.
 
@@ -84,9 +78,8 @@ def enable(here: Workspace, name: str) -> None:
     _switch(here, name, True)
 
 
-@command.command("disable")
+@project_command("disable", group=command)
 @click.argument("name")
-@pass_workspace
 def disable(here: Workspace, name: str) -> None:
     """Exclude a pipeline from a plain `ingest`; its rows stay.
 
@@ -94,6 +87,36 @@ def disable(here: Workspace, name: str) -> None:
     Example: python -m runner pipelines disable utm_campaigns
     """
     _switch(here, name, False)
+
+
+@project_command("remove", yes_option, group=command)
+@click.argument("name")
+@click.option(
+    "--replica",
+    type=click.Choice(["keep", "drop"]),
+    help="What to do with its replica. If there is one, you are asked.",
+)
+def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
+    """Remove a pipeline that no script needs.
+
+    Its runs, and the rows that they replaced, are forgotten. The source stays as it is.
+
+    \b
+    Example: python -m runner pipelines remove partners --replica keep
+    """
+    found = inspect(here.database(), here.manifest(), name)
+    output.say(
+        f"{name}: {output.number(found.runs, 'run')},"
+        f" {output.number(found.kept_rows, 'replaced row')} that could be restored"
+    )
+    if found.has_replica and replica is None:
+        if yes:
+            raise UsageError(f"{found.replica} is there", "--replica keep, or --replica drop")
+        replica = click.prompt(f"{found.replica}", type=click.Choice(["keep", "drop"]))
+    if not yes:
+        output.confirm(f"remove {name}?", "--yes removes it without asking")
+    remove_pipeline(here.database(), found, drop_replica=replica == "drop")
+    output.say(f"{name} is removed")
 
 
 def _switch(here: Workspace, name: str, is_enabled: bool) -> None:

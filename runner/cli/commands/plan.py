@@ -1,24 +1,85 @@
+from dataclasses import asdict, astuple
+from decimal import Decimal
+
+import click
+
 from runner.build.build import read_plan
-from runner.cli import output
-from runner.cli.options import json_option, select_option, target_option
-from runner.cli.workspace import Workspace, project_command
+from runner.build.explain import Explained, explain
+from runner.cli import output, show_build
+from runner.cli.command import Workspace, json_option, project_command, select_option, target_option
+from runner.database import ledger
 from runner.project.target import Target
 
+SHOWN_PLANS = 3
 
-@project_command("plan")
-@select_option("Plan as if a build forced these scripts.")
-@target_option
-@json_option
-def command(here: Workspace, patterns: tuple[str, ...], target: Target) -> None:
+
+@project_command("plan", target_option, json_option)
+@select_option("Plan as if these scripts were forced.")
+@click.option(
+    "--explain",
+    "is_explained",
+    is_flag=True,
+    help="Try the build and roll it back: rows, times, locks and the server's plans.",
+)
+def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_explained: bool) -> None:
     """Show which scripts a build would run, and why.
 
-    All scripts are listed, in the order of a build.
+    All scripts are listed, in the order of a build; then those that left the manifest, and other
+    targets. With --explain it takes as long as the build, and lists those that run; the rows of
+    changed_users and its like are the keys that changed.
 
     \b
-    Example: python -m runner plan
+    Example: python -m runner plan --explain
     """
     manifest = here.manifest()
+    if is_explained:
+        _show(explain(here.database(), manifest, target, patterns))
+        return
     with here.ledger() as session:
         steps = read_plan(session, manifest, target, patterns)[1]
+        left = ledger.left_tables(session, target.name, manifest.scripts)
+        others = session.named("cli/inspect.other_targets", target=target.name)
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
-    output.table(rows, "the manifest declares no scripts")
+    rows += [
+        {"script": each.script, "build": "gone", "why": f"left the manifest: {each.table_name}"}
+        for each in left
+    ]
+    output.listing(rows, "the manifest declares no scripts")
+    if left:
+        output.say(f"drop the tables of scripts that left: {output.program()} prune")
+    for row in others:
+        output.say(
+            f"target {row['target']}, last built on {row['built_at']}, is built too; if it is not"
+            f" to be: {output.program()} prune --drop-target {row['target']}"
+        )
+
+
+def _show(found: list[Explained]) -> None:
+    output.data([_as_data(each) for each in found])
+    rows = [
+        {
+            "script": each.step.script.key,
+            "build": each.step.mode,
+            "rows": output.row_counts(*astuple(each.changes)),
+            "seconds": Decimal(f"{each.seconds:.2f}"),
+            "lock": each.lock,
+            "why": each.step.reason,
+        }
+        for each in found
+    ]
+    output.table(rows, "nothing new, nothing to do")
+    if any(each.plans is None for each in found):
+        output.warn("no plans: this role may not load auto_explain", "a superuser may")
+    plans = [(each.step.script.key, plan) for each in found for plan in each.plans or ()]
+    plans.sort(key=lambda pair: -pair[1].seconds)
+    for key, plan in plans[:SHOWN_PLANS]:
+        output.say(f"\n{key}, {plan.seconds:.2f}s, cost {plan.cost:,.0f}")
+        output.say(plan.text)
+
+
+def _as_data(each: Explained) -> dict[str, object]:
+    return {
+        **show_build.script_as_data(each),
+        "lock": each.lock,
+        "plans": None if each.plans is None else [asdict(plan) for plan in each.plans],
+    }

@@ -1,15 +1,13 @@
 import click
 
 from runner.cli import show_ingest
-from runner.cli.options import json_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command
 from runner.run import open_pipeline
 
 
-@project_command("reconcile")
+@project_command("reconcile", json_option)
 @click.argument("pipeline")
 @click.option("--force", is_flag=True, help="Proceed even if most rows would be marked or deleted.")
-@json_option
 def command(here: Workspace, pipeline: str, force: bool) -> None:
     """Compare a whole replica with its source, and repair it.
 

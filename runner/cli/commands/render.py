@@ -2,15 +2,13 @@ import click
 
 from runner.build.render import rendered
 from runner.cli import output
-from runner.cli.options import complete_scripts, target_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, complete_scripts, project_command, target_option
 from runner.project.target import Target
 
 
-@project_command("render")
+@project_command("render", target_option)
 @click.argument("scripts", nargs=-1, shell_complete=complete_scripts)
 @click.option("--full", is_flag=True, help="Render for a full build.")
-@target_option
 def command(here: Workspace, scripts: tuple[str, ...], full: bool, target: Target) -> None:
     """Print the SQL that a build would run.
 

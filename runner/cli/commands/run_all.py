@@ -1,62 +1,104 @@
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import click
 
 from runner import run
+from runner.build.transaction import BuildResult
 from runner.cli import output, show_build, show_ingest
-from runner.cli.options import json_option, wait_option
-from runner.cli.progress import live
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.after_round import AfterRound
+from runner.cli.command import Workspace, json_option, project_command, wait_option
+from runner.cli.progress import Live, live
 from runner.errors import RunnerError, was_interrupted
 
 
-@project_command("run-all")
-@wait_option
+@project_command("run-all", wait_option, json_option)
 @click.option(
-    "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until a signal."
+    "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until interrupted."
 )
-@json_option
-def command(here: Workspace, wait: float, every: str | None) -> None:
+@click.option(
+    "--dashboard",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the dashboard after each build that changed something.",
+)
+@click.option(
+    "--on-success",
+    metavar="COMMAND",
+    help="Run this in a shell after each round that succeeds, with the --json output as its input.",
+)
+@click.option("--on-failure", metavar="COMMAND", help="The same after each round that fails.")
+def command(
+    here: Workspace,
+    wait: float,
+    every: str | None,
+    dashboard: Path | None,
+    on_success: str | None,
+    on_failure: str | None,
+) -> None:
     """Ingest new rows, then build everything that depends on them.
+
+    If a pipeline fails, the build goes on with what is there, and the exit code is 1. Alerts go to
+    the receivers that MILEPOST_ALERT_COMMAND, MILEPOST_ALERT_WEBHOOK and MILEPOST_ALERT_EMAIL name.
 
     \b
     Example: python -m runner run-all
              python -m runner run-all --every 5m
     """
     manifest = here.manifest()
+    after = AfterRound(dashboard, on_success, on_failure)
     if every is not None:
-        run.repeat(run.interval(every), lambda: _tick(here, wait), output.complain)
+        run.repeat(run.interval(every), lambda: _tick(here, wait, after), output.complain)
         output.say("stopped between two rounds")
-    elif _round(here, wait).build.run_id is not None:
+    elif _round(here, wait, after).build.run_id is not None:
         report = next((s.key for s in manifest.scripts.values() if s.layer == "reporting"), "...")
         output.say(f"look at it: {output.program()} db psql -c 'table {report}'")
 
 
-def _tick(here: Workspace, wait: float) -> None:
+def _tick(here: Workspace, wait: float, after: AfterRound) -> None:
     output.say(f"tick {datetime.now():%Y-%m-%d %H:%M:%S}")
-    _round(here, wait, in_loop=True)
+    _round(here, wait, after, in_loop=True)
 
 
-def _round(here: Workspace, wait: float, in_loop: bool = False) -> run.Round:
-    """Run one round and show it."""
+def _round(here: Workspace, wait: float, after: AfterRound, in_loop: bool = False) -> run.Round:
+    """Run one round, show it, and do what follows it."""
+    done, failed = run.Round((), BuildResult()), None
+    newest = after.newest_run(here)
     with live() as progress:
         try:
             done = run.run_all(
                 here.database(), here.folder, progress, wait_seconds=wait, leave_to_others=in_loop
             )
         except RunnerError as error:
-            if not was_interrupted(error):  # which is another error, with another exit code
-                reason = output.error_data(error)
-                output.data(
-                    {"ingest": show_ingest.as_data(progress), "build": None, "error": reason}
-                )
-            raise
-    if progress.windows or not done.skipped:
+            if was_interrupted(error):  # which is another error, with another exit code
+                raise
+            failed = error
+    if isinstance(failed, run.RoundFailed):
+        done = failed.done
+    has_built = failed is None or isinstance(failed, run.RoundFailed)
+    if has_built:
+        _show(done, progress)
+    answer: dict[str, Any] = {
+        "ingest": show_ingest.as_data(progress),
+        "build": show_build.as_data(done.build) if has_built else None,
+    }
+    if in_loop:
+        answer["skipped"] = [held.message for held in done.skipped]
+    if failed:
+        answer["error"] = output.error_data(failed)
+    output.data(answer)
+    after.follow(here, answer, failed, done.build.run_id is not None, newest)
+    if failed:
+        raise failed
+    return done
+
+
+def _show(done: run.Round, progress: Live) -> None:
+    """Show what a round brought in and built."""
+    if progress.windows or not (done.skipped or done.failures):
         show_ingest.summary(progress)
     if not done.skipped:
         show_build.summary(done.build, progress)
     for held in done.skipped:
         output.say(f"skipped: {held.message}")
-    answer = {"ingest": show_ingest.as_data(progress), "build": show_build.as_data(done.build)}
-    output.data(answer | ({"skipped": [held.message for held in done.skipped]} if in_loop else {}))
-    return done

@@ -2,16 +2,18 @@ from dataclasses import asdict
 
 import click
 
+from runner.build.plans import KEEP
 from runner.cli import output, show_ingest, show_runs
-from runner.cli.groups import Group
-from runner.cli.options import (
+from runner.cli.command import (
+    Workspace,
     complete_scripts,
     json_option,
     last_option,
+    project_command,
     target_option,
     yes_option,
 )
-from runner.cli.workspace import Workspace, pass_workspace
+from runner.cli.groups import Group
 from runner.database.ledger import slow_scripts
 from runner.errors import UsageError
 from runner.project.graph import select
@@ -22,11 +24,9 @@ TABLES = ("run_scripts", "run_inputs", "run_checks", "run_logs")
 COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 
 
-@click.group("runs", cls=Group, invoke_without_command=True)
-@last_option
+@click.group("runs", cls=Group, invoke_without_command=True, params=[last_option, json_option])
 @click.option("--scripts", is_flag=True, help="List the scripts of builds too.")
 @click.option("--status", metavar="STATUS", help="Only runs with this status, such as failed.")
-@json_option
 @click.pass_context
 def command(context: click.Context, /, **filters: object) -> None:
     """List, show and undo runs, and show how long builds take.
@@ -40,17 +40,18 @@ def command(context: click.Context, /, **filters: object) -> None:
         with Workspace(context.obj).ledger() as session:
             rows = session.named("cli/inspect.runs", **filters)
         show_runs.runs(rows, "nothing has run yet: python -m runner run-all", COLUMNS)
+        output.data(rows)
 
 
-@command.command("show")
+@project_command("show", json_option, group=command)
 @click.argument("run_id", type=int, metavar="RUN")
-@json_option
-@pass_workspace
-def show(here: Workspace, run_id: int) -> None:
+@click.option("--plans", is_flag=True, help="Print the kept plans of slow statements instead.")
+def show(here: Workspace, run_id: int, plans: bool) -> None:
     """Show everything that is known about a run.
 
-    That is its window or its scripts, rows, checks, messages and errors, what a build observed,
-    and which published days it changed.
+    This includes its window or its scripts, rows, checks, messages and errors, what a build
+    observed, and which published days it changed. MILEPOST_KEEP_PLANS=5 lets builds keep the
+    server's plans of statements that run for five seconds or more.
 
     \b
     Example: python -m runner runs show 12
@@ -59,6 +60,9 @@ def show(here: Workspace, run_id: int) -> None:
         found = session.named("cli/inspect.run", run_id=run_id)
         if not found:
             raise UsageError(f"there is no run {run_id}", "python -m runner runs lists them")
+        if plans:
+            _show_plans(session.named("cli/inspect.run_plans", run_id=run_id))
+            return
         parts = {name: session.named(f"cli/inspect.{name}", run_id=run_id) for name in TABLES}
         observed = session.named("cli/inspect.run_observations", run_id=run_id)
         what = "run_restatements" if output.style.json else "run_restated_days"
@@ -70,22 +74,26 @@ def show(here: Workspace, run_id: int) -> None:
     output.pairs(found[0])
     for rows in filter(None, parts.values()):
         output.say()
-        output.table(rows, "")
+        output.table(rows)
     show_runs.observations(observed)
     show_runs.restatements(restated)
 
 
-@command.command("trend")
+def _show_plans(rows: list[dict[str, str]]) -> None:
+    output.data(rows)
+    for row in rows:
+        output.say(f"{row['message']}\n{row['plan']}\n")
+    if not rows:
+        output.say(f"no plans were kept; {KEEP}=5 keeps those of five seconds or more")
+
+
+@project_command("trend", last_option, target_option, json_option, group=command)
 @click.argument("name", metavar="[SCRIPT]", required=False, shell_complete=complete_scripts)
-@last_option
-@target_option
-@json_option
-@pass_workspace
 def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
     """Show how long the last builds took, or a script in them.
 
-    It warns of what took more than three times its median of up to twenty builds before, in the
-    same mode: in full, or of what was new. Less than half a second, or fewer than five such builds,
+    Warns of what took more than three times its median in up to twenty earlier builds of the same
+    mode, full or incremental. Times under half a second, or with fewer than five earlier builds,
     are not judged.
 
     \b
@@ -97,11 +105,9 @@ def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
         newest = builds[0]["run"] if builds else 0
         found = [each for each in slow_scripts(session, newest) if script in (None, each.script)]
     builds.reverse()
-    if output.style.json:
-        output.data({"builds": builds, "slow": [asdict(each) for each in found]})
-        return
     show_runs.trend(builds)
     show_runs.slow(found)
+    output.data({"builds": builds, "slow": [asdict(each) for each in found]})
 
 
 def _script(here: Workspace, name: str) -> str:
@@ -111,16 +117,13 @@ def _script(here: Workspace, name: str) -> str:
     return keys[0]
 
 
-@command.command("undo")
+@project_command("undo", yes_option, json_option, group=command)
 @click.argument("run_id", type=int, metavar="RUN")
-@yes_option
-@json_option
-@pass_workspace
 def undo(here: Workspace, run_id: int, yes: bool) -> None:
-    """Take back what a run brought into a replica.
+    """Undo what a run did to a replica.
 
-    Added rows are removed, changed and deleted rows are restored. The window of the run becomes a
-    gap, which `backfill` fills. The next build takes the change on.
+    Added rows are removed; changed and deleted rows are restored. The window of the run becomes a
+    gap, which `backfill` fills. The next build picks up the change.
 
     \b
     Example: python -m runner runs undo 12
@@ -128,7 +131,9 @@ def undo(here: Workspace, run_id: int, yes: bool) -> None:
     with here.ledger() as session:
         found = session.named("cli/inspect.run", run_id=run_id)
     if not found or not found[0]["pipeline"]:
-        raise UsageError(f"there is no run {run_id} of a pipeline", "python -m runner runs")
+        raise UsageError(
+            f"there is no run {run_id} of a pipeline, or it was pruned", "python -m runner runs"
+        )
     run = found[0]
     rows = output.row_counts(run["rows_inserted"], run["rows_updated"], run["rows_deleted"])
     output.say(f"run {run_id}: {run['kind']} of {run['pipeline']}, {run['status']}, rows {rows}")

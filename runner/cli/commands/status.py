@@ -1,16 +1,22 @@
 from dataclasses import asdict
 
-from runner.cli import output
-from runner.cli.options import json_option, target_option
-from runner.cli.workspace import Workspace, project_command
+import click
+
+from runner.cli import after_round, output
+from runner.cli.command import Workspace, json_option, project_command, target_option
 from runner.project.target import Target
 from runner.status import Status, status
 
 
-@project_command("status")
-@target_option
-@json_option
-def command(here: Workspace, target: Target) -> None:
+@project_command("status", target_option, json_option)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["prometheus"]),
+    help="Print metrics in the text format of Prometheus instead.",
+)
+@click.option("--alert", is_flag=True, help="Also send alerts, as run-all does after each round.")
+def command(here: Workspace, target: Target, form: str | None, alert: bool) -> None:
     """Say whether the numbers can be trusted, and if not, why.
 
     Each problem comes with its remedy. Exits with 1 if something needs attention.
@@ -19,10 +25,13 @@ def command(here: Workspace, target: Target) -> None:
     Example: python -m runner status
     """
     found = status(here.database(), here.folder, target.name)
-    if output.style.json:
-        output.data({"is_good": found.is_good, **asdict(found)})
+    if alert:
+        after_round.alert(here, target.name, found)
+    if form:
+        output.answer(after_round.room("runner.alerts.prometheus").metrics(found, target.name))
     else:
         _show(found)
+        output.data({"is_good": found.is_good, **asdict(found)})
     output.fail_if(not found.is_good)
 
 
@@ -37,6 +46,11 @@ def _show(found: Status) -> None:
         output.say(f"    {problem['remedy']}")
     for note in found.notes:
         output.say(f"no script needs it: {note['what']}: {note['problem']}")
+    for late in found.behind:
+        output.say(
+            f"stay behind, with rows of {late['pipeline']} through {late['loaded_through']}:"
+            f" {', '.join(late['reports'])}"
+        )
     for rows, empty in (
         (found.freshness, "no pipeline is enabled"),
         (found.last_builds, "nothing has been built yet"),

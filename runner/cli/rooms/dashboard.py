@@ -3,14 +3,15 @@ from pathlib import Path
 import click
 
 from runner.cli import output
-from runner.cli.options import number_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, number_option, project_command, target_option
 from runner.pages.dashboard.check import check as check_cards
+from runner.pages.dashboard.data import LIVE
 from runner.pages.dashboard.page import write
 from runner.pages.dashboard.serve import serve as serve_page
+from runner.project.target import Target
 
 
-@project_command("dashboard")
+@project_command("dashboard", target_option)
 @click.option(
     "-o",
     "--output",
@@ -24,14 +25,22 @@ from runner.pages.dashboard.serve import serve as serve_page
     "--mode",
     type=click.Choice(["600", "640", "644"]),
     default="640",
-    help="Who may read a new file: you, your group or everybody. One that is there keeps its mode.",
+    help="Who may read a new file: you, your group or everybody. An existing file keeps its mode.",
 )
 @click.option("--check", is_flag=True, help="Check every card instead, and write nothing.")
-@click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1, updated by every build.")
+@click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1, renewed by every build.")
 @number_option(
-    "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 takes a free one."
+    "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 picks a free one."
 )
-def command(here: Workspace, file: Path, mode: str, check: bool, serve: bool, port: int) -> None:
+def command(
+    here: Workspace,
+    file: Path,
+    mode: str,
+    check: bool,
+    serve: bool,
+    port: int,
+    target: Target,
+) -> None:
     """Write the reports as one HTML page, or serve it.
 
     The page shows the cards in dashboard/ and needs neither a server nor a network.
@@ -52,5 +61,10 @@ def command(here: Workspace, file: Path, mode: str, check: bool, serve: bool, po
             lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
         )
     else:
-        write(here.database(), here.folder, file, int(mode, 8))
-        output.say(f"dashboard: {file.absolute().as_uri()}")
+        write_page(here, file, int(mode, 8), target)
+
+
+def write_page(here: Workspace, file: Path, mode: int = 0o640, target: Target = LIVE) -> None:
+    """Write the page, and say where it is."""
+    write(here.database(), here.folder, file, mode, target)
+    output.say(f"dashboard: {file.absolute().as_uri()}")

@@ -4,8 +4,8 @@ import click
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runner.cli import output
+from runner.cli.command import Workspace, pass_workspace, project_command
 from runner.cli.groups import Group
-from runner.cli.workspace import Workspace, pass_workspace
 from runner.database import address
 from runner.database.embedded.binaries import psql_path
 
@@ -15,8 +15,7 @@ def command() -> None:
     """Start, stop and connect to the server."""
 
 
-@command.command("start")
-@pass_workspace
+@project_command("start", group=command)
 def start(here: Workspace) -> None:
     """Start the embedded server; it runs until `db stop`.
 
@@ -26,8 +25,7 @@ def start(here: Workspace) -> None:
     output.say(f"running: {address.embedded(here.folder).start().uri}")
 
 
-@command.command("stop")
-@pass_workspace
+@project_command("stop", group=command)
 def stop(here: Workspace) -> None:
     """Stop the embedded server. Its data stay.
 
@@ -37,10 +35,11 @@ def stop(here: Workspace) -> None:
     output.say("stopped" if address.embedded(here.folder).stop() else "it was not running")
 
 
-@command.command("url")
-@pass_workspace
+@project_command("url", group=command)
 def url(here: Workspace) -> None:
-    """Print the connection string without a password; starts the embedded server if it is that.
+    """Print the connection string, without its password.
+
+    Starts the embedded server if that is the one in use.
 
     \b
     Example: psql "$(python -m runner db url)"
@@ -56,7 +55,7 @@ def url(here: Workspace) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @pass_workspace
 def psql(here: Workspace, arguments: tuple[str, ...]) -> None:
-    """Open psql; all arguments are passed to it.
+    """Open psql, and pass all arguments to it.
 
     \b
     Example: python -m runner db psql -c 'table reporting.growth_accounting'
@@ -81,8 +80,7 @@ def _without_password(conninfo: str) -> tuple[str, str | None]:
     return (make_conninfo(**given), str(password)) if password else (conninfo, None)
 
 
-@command.command("delete-data")
-@pass_workspace
+@project_command("delete-data", group=command)
 def delete_data(here: Workspace) -> None:
     """Delete the data of the embedded server, after asking.
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import click
 
 from runner.cli import output
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, project_command
 from runner.pages.docs.documents import documents
-from runner.pages.html import put
+from runner.project.files import put
 
 
 @project_command("docs")

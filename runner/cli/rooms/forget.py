@@ -3,9 +3,8 @@ from dataclasses import asdict
 import click
 
 from runner.cli import output, show_build
-from runner.cli.options import json_option, yes_option
+from runner.cli.command import Workspace, json_option, project_command, yes_option
 from runner.cli.progress import live
-from runner.cli.workspace import Workspace, project_command
 from runner.erasure.erase import Erased, InSource
 from runner.erasure.forget import forget, look
 
@@ -18,7 +17,7 @@ PLACES = {
 }
 
 
-@project_command("forget")
+@project_command("forget", yes_option, json_option)
 @click.argument("pipeline")
 @click.option(
     "--key",
@@ -30,8 +29,6 @@ PLACES = {
     " several columns a row has all, of one column given twice any.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be erased, and change nothing.")
-@yes_option
-@json_option
 def command(
     here: Workspace, pipeline: str, keys: tuple[str, ...], dry_run: bool, yes: bool
 ) -> None:

@@ -1,13 +1,11 @@
 from runner.cli import output
-from runner.cli.options import json_option, select_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, select_option
 from runner.project.graph import select
 from runner.testing.lint import lint
 
 
-@project_command("lint")
+@project_command("lint", json_option)
 @select_option("Check only these scripts.")
-@json_option
 def command(here: Workspace, patterns: tuple[str, ...]) -> None:
     """Check that each script reads exactly the tables it declares.
 

@@ -4,14 +4,13 @@ from typing import Any
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option
+from runner.cli.command import Workspace, json_option, project_command
 from runner.cli.progress import live
-from runner.cli.workspace import Workspace, project_command
 from runner.setup.csv_times import Order
 from runner.setup.load_csv import SHOW_REJECTS, load
 
 
-@project_command("load")
+@project_command("load", json_option)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--into",
@@ -24,14 +23,13 @@ from runner.setup.load_csv import SHOW_REJECTS, load
 @click.option(
     "--dates",
     type=click.Choice(["dmy", "mdy"]),
-    help="Order of dates that are not written year first: 31/01/2026 or 01/31/2026.",
+    help="Order of dates that do not begin with the year: 31/01/2026 or 01/31/2026.",
 )
 @click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
-@json_option
 def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) -> None:
     """Load a CSV file with a header into a source.
 
-    Times are written year first, as 2026-01-31 10:00:00, unless --dates names another order. Lines
+    Times begin with the year, as in 2026-01-31 10:00:00, unless --dates names another order. Lines
     that do not fit the table are set aside in orchestrator.load_rejects, with the reason.
 
     \b

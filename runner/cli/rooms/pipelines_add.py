@@ -4,13 +4,12 @@ from typing import Any
 import click
 
 from runner.cli import output
-from runner.cli.options import yes_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, project_command, yes_option
 from runner.setup.add_pipeline import Added, read
 from runner.setup.add_pipeline import add as add_pipeline
 
 
-@project_command("add")
+@project_command("add", yes_option)
 @click.argument("name")
 @click.option(
     "--from",
@@ -30,7 +29,7 @@ from runner.setup.add_pipeline import add as add_pipeline
     "cursor_column",
     required=True,
     metavar="COLUMN",
-    help="Timestamp of when a row was written.",
+    help="Timestamp that is set whenever a row is written.",
 )
 @click.option(
     "--timezone", metavar="ZONE", help="Time zone of a cursor that has none (default: UTC)."
@@ -66,9 +65,8 @@ from runner.setup.add_pipeline import add as add_pipeline
 )
 @click.option("--owner", help="Owner of the pipeline.")
 @click.option("--description", help="What the pipeline brings in.")
-@yes_option
 def command(here: Workspace, /, yes: bool, **values: Any) -> None:
-    """Look at a source, show what would be added, ask, and add it.
+    """Inspect a source, show what would be added, ask, and add it.
 
     For a source in another database it also creates a foreign table, with its server and user
     mapping: see docs/sources.md.

@@ -1,7 +1,7 @@
 import click
 
 from runner.cli import output
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, project_command
 from runner.ingest.foreign.attach import script_for_source
 
 
@@ -11,10 +11,13 @@ from runner.ingest.foreign.attach import script_for_source
     "--source",
     required=True,
     metavar="SCHEMA.TABLE",
-    help="The table in that database; for MariaDB DATABASE.TABLE.",
+    help="Table in that database; for MariaDB, DATABASE.TABLE.",
 )
 @click.option(
-    "--role", required=True, metavar="USER", help="User that reads it; for MariaDB also USER@HOST."
+    "--role",
+    required=True,
+    metavar="USER",
+    help="User that reads it; for MariaDB, it may be USER@HOST.",
 )
 def command(here: Workspace, kind: str, source: str, role: str) -> None:
     """Print the SQL that prepares a source in another database.

@@ -1,9 +1,8 @@
 import click
 
 from runner.cli import output
+from runner.cli.command import Workspace, project_command, target_option, yes_option
 from runner.cli.groups import Group
-from runner.cli.options import yes_option
-from runner.cli.workspace import Workspace, pass_workspace
 from runner.database import address
 from runner.database.session import Database
 from runner.project.target import Target
@@ -15,16 +14,15 @@ def command() -> None:
     """Create the schemas and tables."""
 
 
-@command.command("apply")
-@yes_option
-@click.option("--target", default="live", help="Target whose derived tables to create.")
+@project_command("apply", target_option, yes_option, group=command)
 @click.option("--roles", is_flag=True, help="Also create the roles that own, run, load and read.")
-@pass_workspace
-def apply_command(here: Workspace, yes: bool, target: str, roles: bool) -> None:
+def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> None:
     """Show what would be created, ask, and create it.
 
-    On the embedded server it does not ask. With --roles it also creates four roles that logins can
-    be put into, and grants each what it is for: docs/security.md.
+    On the embedded server it does not ask. What an older version of Milepost has left is migrated
+    first, and in the same commit; the next build makes derived tables anew. With --roles it also
+    creates four roles that logins can be put into, and grants each what it is for:
+    docs/security.md.
 
     \b
     Example: python -m runner schema apply --yes
@@ -33,17 +31,17 @@ def apply_command(here: Workspace, yes: bool, target: str, roles: bool) -> None:
     manifest = here.manifest()
     server = address.find(here.folder)
     database = Database(server.conninfo)
-    changes = schema.rehearse(database, manifest, Target(target), roles)
+    changes = schema.rehearse(database, manifest, target, roles)
     if not changes:
         output.say("schema: up to date")
         return
     if server.is_embedded and not roles:
-        output.say(f"schema: {len(changes)} schemas, tables, views and indexes")
+        output.say(f"schema: {len(changes)} migrations, schemas, tables, views and indexes")
     else:
         for change in changes:
             output.say(change)
     if not server.is_embedded and not yes:
         hint = f"python -m runner schema apply {'--roles ' if roles else ''}--yes"
         output.confirm(f"make these {len(changes)} changes?", hint)
-    schema.apply(database, manifest, Target(target), roles)
+    schema.apply(database, manifest, target, roles)
     output.say("schema: applied")

@@ -4,8 +4,7 @@ from typing import Any
 import click
 
 from runner.cli import output
-from runner.cli.options import number_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, number_option, project_command
 from runner.database import address
 from runner.database.session import Database
 from runner.errors import UsageError

@@ -1,12 +1,14 @@
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option, select_option
-from runner.cli.workspace import Workspace, project_command
+from runner.cli.command import Workspace, json_option, project_command, select_option
 from runner.errors import RunnerError
+from runner.project.files import put
 from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
 from runner.testing.tables import Mismatch
@@ -15,15 +17,22 @@ from runner.testing.tables import Mismatch
 SHOWN_ROWS = 10
 
 
-@project_command("test")
+@project_command("test", json_option)
 @select_option("Run only the cases of these scripts.")
 @click.argument("names", nargs=-1, metavar="[CASE]...")
-@json_option
-def command(here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...]) -> None:
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the results as JUnit XML, which CI servers read.",
+)
+def command(
+    here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...], junit: Path | None
+) -> None:
     """Run the test cases in tests/sql.
 
-    A case gives rows and the rows expected of a build: in full, again, and incrementally. Nothing
-    is left behind, and your own tables stay as they are.
+    A case holds rows and what a build should make of them: in full, again, and incrementally.
+    Nothing is left behind, and your own tables stay as they are.
 
     \b
     Example: python -m runner test -s growth_accounting
@@ -31,6 +40,8 @@ def command(here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...]) 
     manifest = here.manifest()
     cases = choose(manifest, collect(manifest), patterns, names)
     results = run_cases(here.database(), manifest, cases, _show)
+    if junit:
+        put(junit, _as_junit(results))
     output.data([_as_data(result) for result in results])
     failed = sum(not result.has_passed for result in results)
     if failed:
@@ -66,6 +77,30 @@ def _as_data(done: CaseResult) -> dict[str, Any]:
         "differences": [asdict(mismatch) for mismatch in done.mismatches],
         "seconds": round(done.seconds, 3),
     }
+
+
+def _as_junit(results: list[CaseResult]) -> str:
+    """Return the same as JUnit XML."""
+    seconds = sum(result.seconds for result in results)
+    failed = sum(not result.has_passed for result in results)
+    suite = Element(
+        "testsuite",
+        name="milepost",
+        tests=str(len(results)),
+        failures=str(failed),
+        time=f"{seconds:.3f}",
+    )
+    for done in results:
+        folder, _, name = done.case.name.rpartition("/")
+        case = SubElement(
+            suite, "testcase", classname=folder, name=name, time=f"{done.seconds:.3f}"
+        )
+        if not done.has_passed:
+            why = f"after {done.after}{': ' if done.error else ''}{done.error}"
+            failure = SubElement(case, "failure", message=output.visible(why))
+            lines = [line for each in done.mismatches for line in (each.table, *_lines(each))]
+            failure.text = output.visible("\n".join(lines))
+    return tostring(suite, encoding="unicode", xml_declaration=True)
 
 
 def _lines(mismatch: Mismatch) -> list[str]:

@@ -5,21 +5,21 @@ from typing import Any
 import click
 
 from runner.cli import output
-from runner.cli.options import json_option, number_option
+from runner.cli.command import Workspace, json_option, number_option, project_command
 from runner.cli.progress import Live, live
-from runner.cli.workspace import Workspace, project_command
 from runner.torture.faults import Plan, Progress
 from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
 
 NAMES = {
     "upsert": "milepost, upsert",
     "append": "milepost, append",
+    "hidden": "milepost, hidden rows",
     "after_max": "naive, > max",
     "from_max": "naive, >= max",
 }
 
 
-@project_command("torture")
+@project_command("torture", json_option)
 @number_option("--seconds", low=1, high=3600, default=20, help="Duration.")
 @number_option(
     "--writers", low=1, high=24, default=8, help="Number of applications that write at once."
@@ -29,14 +29,13 @@ NAMES = {
     "--seed",
     type=int,
     metavar="N",
-    help="Random seed of what writers do, not of when (default: random).",
+    help="Random seed for what the writers do, but not when (default: random).",
 )
-@json_option
 def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int | None) -> None:
     """Prove on your server that ingestion loses no row.
 
     In a scratch database, applications write while ingests read and server processes are killed.
-    Exits with 1 if a row was lost or doubled.
+    Exits with 1 if a row was lost or duplicated.
 
     \b
     Example: python -m runner torture --seconds 60
@@ -53,9 +52,10 @@ def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int
 def _intention(plan: Plan, name: str) -> str:
     return f"""\
 torture: {plan.seconds} seconds, seed {plan.seed}
-  the database {name} is created for it, and dropped at the end
+  the database {name} is created for it, and dropped at the end; so is a role, if yours may
   {plan.writers} writers commit out of order, roll back, use savepoints, change and backdate rows
-  {plan.runners} runners ingest the rows into two replicas; a killer ends their server processes
+  {plan.runners} runners ingest the rows into replicas; a killer ends their server processes
+  the owner of the table makes columns anew, freezes rows, and hides rows by row security
   2 naive copies read the same rows, after the highest time that they have seen
 """
 
@@ -68,20 +68,16 @@ def _show(shown: Live, plan: Plan, progress: Progress) -> None:
 
 def _show_verdict(verdict: Verdict) -> None:
     """Tables and sentences for people, everything for a program."""
-    if output.style.json:
-        output.data(
-            {**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling}
-        )
-        return
+    output.data({**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling})
     rows = [
         _row(name, ours.final, ours.is_kept, ours.ledger) for name, ours in verdict.ours.items()
     ]
     rows += [_row(name, copy, copy.is_exact, {}) for name, copy in verdict.naive.items()]
-    output.table(rows, "")
+    output.table(rows)
     output.say("\nrows by how they were written, and how many of them were lost or differ:")
     stories = [
         {"story": story["story"], "written": story["written"]}
-        | {title: story[name] for name, title in NAMES.items()}
+        | {title: story[name] for name, title in NAMES.items() if name in story}
         for story in verdict.stories
     ]
     output.table(stories, "nothing was written")
@@ -113,12 +109,19 @@ def _row(name: str, outcome: Outcome, is_good: bool, ledger: dict[str, Any]) -> 
 def _sentences(verdict: Verdict) -> list[str]:
     what = "kept its promise" if verdict.is_kept else "BROKE its promise"
     lost = " and ".join(f"{verdict.lost_in_time(name):,}" for name in verdict.naive)
+    hidden = (
+        f"row security hid rows from {verdict.hidden_runs:,} runs,"
+        f" {verdict.untrue or 'none'} of which promised them; then it showed them again"
+        if verdict.hidden_runs is not None
+        else "not tried: rows that row security hides, because this role may not create roles"
+    )
     windows = sum(ours.ledger["windows"] for ours in verdict.ours.values())
     return [
         f"milepost {what}: {verdict.written:,} rows, {windows:,} windows,"
         f" {verdict.kills:,} server processes killed, {verdict.audits:,} audits meanwhile",
         f"the naive copies lost {lost} rows of writers that did nothing wrong: a row is dated when"
         " its\ntransaction begins, but visible only when that commits",
+        hidden,
     ]
 
 

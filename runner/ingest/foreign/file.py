@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from psycopg import sql
 
 from runner.database.names import MAX_BYTES, fits, join, relation
-from runner.database.session import QueryFailed
-from runner.errors import StartError
+from runner.database.session import NO_FILE, QueryFailed
+from runner.errors import CONVERT, StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment, options
 
 BYTE_ORDER_MARK = "\ufeff"
+NAMES_COLUMNS = "the first line names the columns, separated by commas"
 NOT_TEXT = ("22021", "22P05")
-NO_FILE = "58P01"
 
 
 class FileAttachment(Attachment):
@@ -42,23 +42,21 @@ class FileAttachment(Attachment):
             lines = self.session.rows(query)
         except QueryFailed as error:
             if error.sqlstate == NO_FILE:
-                raise StartError(
-                    error.reason, "it is looked for on the machine of the database server"
-                ) from error
+                raise StartError(error.reason, error.hint) from error
             if error.sqlstate not in NOT_TEXT:
                 raise
             raise StartError(
-                f"{name} is no text in the encoding of this database: {error.reason}",
-                "a file of UTF-16, or a compressed one (gzip, zip), has to be converted first, for"
-                " example by iconv -f UTF-16 -t UTF-8, or gunzip",
+                f"{name} is no text in the encoding of this database: {error.reason}", CONVERT
             ) from error
         self._run("drop foreign table {}._lines", schema)
-        header = next(csv.reader([lines[0]["line"] or ""])) if lines else []
+        if not lines:
+            raise StartError(f"{name} is empty: it has no header", NAMES_COLUMNS)
+        header = next(csv.reader([lines[0]["line"] or ""]))
         self._refuse_header(name, header)
         if self.cursor not in header:
             raise StartError(
                 f"the header of {name} has no column {self.cursor}: {', '.join(header)}",
-                "the first line names the columns, separated by commas",
+                NAMES_COLUMNS,
             )
         self.types[self.cursor] = "timestamp" if self.is_local_time else "timestamptz"
         self._run(
@@ -86,5 +84,5 @@ class FileAttachment(Attachment):
             what = "twice" if doubled else f"that is empty, or has more than {MAX_BYTES} bytes"
             raise StartError(
                 f"the header of {name} has a name {what}: {', '.join(map(repr, wrong))}",
-                "the first line names the columns, separated by commas",
+                NAMES_COLUMNS,
             )

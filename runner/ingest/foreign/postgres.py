@@ -9,6 +9,7 @@ from runner.database.names import join, joined, relation
 from runner.database.session import QueryFailed
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment
+from runner.ingest.source import clock_text
 from runner.project.files import read_text, statement
 from runner.project.template import render
 
@@ -105,7 +106,7 @@ def view_of(source: str) -> str:
 def source_sql(project: Path, source: str, role: str) -> str:
     """Return what the owner of a table runs there, so that it can be read without loss."""
     file = statement(project, "on_postgres")
-    clock, identity = (read_text(statement(project, name)) for name in ("clock", "identity"))
+    clock, identity = clock_text(project, sql.NULL), read_text(statement(project, "identity"))
     tables = sql.SQL("select tables.oid from tables")
     values = {
         "clock": sql.SQL(_fragment(clock)),

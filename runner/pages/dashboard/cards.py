@@ -63,9 +63,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """The cards of the folder. Without a page file the title is the name of the database, and every
-    member of a slice is shown.
-    """
+    """The cards, and the page file if there is one: its title, and the members that are shown."""
 
     page: Card | None
     cards: tuple[Card, ...]
@@ -103,9 +101,9 @@ def _card(project: Path, file: Path) -> Card:
     found = re.fullmatch(r"(?:\d+_)?([a-z][a-z0-9_]*)", path.stem)
     if not found:
         raise StartError(
-            f"{path} is no name of a card", "name it 10_name.sql, in lower-case letters"
+            f"{path} is not a name for a card", "name it 10_name.sql, in lower-case letters"
         )
-    sql = _read(file, path)
+    sql = read_text(file, path)
     title, said = _header(sql, path)
     spec_file = file.with_suffix(".vl.json")
     spec = _spec(spec_file, path.with_suffix(".vl.json")) if spec_file.is_file() else None
@@ -125,13 +123,6 @@ def _card(project: Path, file: Path) -> Card:
     )
 
 
-def _read(file: Path, path: Path) -> str:
-    try:
-        return read_text(file)
-    except OSError as error:
-        raise StartError(f"{path} cannot be read: {error}", "allow this user to read it") from error
-
-
 def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
     """Return the title, and the paragraphs by their word; Columns keep their lines."""
     lines = leading_comment(sql)
@@ -146,11 +137,11 @@ def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
         if begin:
             word, text = begin[1], begin[2].strip()
             if word not in WORDS or word in said:
-                fault = "twice" if word in said else f"not one of {', '.join(WORDS)}"
-                raise StartError(f"{path}:{number}: {word}: is {fault}", HEADER_HINT)
+                fault = "appears twice" if word in said else f"is not one of {', '.join(WORDS)}"
+                raise StartError(f"{path}:{number}: {word}: {fault}", HEADER_HINT)
             said[word] = text
         elif not word:
-            raise StartError(f"{path}:{number}: {text!r} belongs to no word", HEADER_HINT)
+            raise StartError(f"{path}:{number}: {text!r} comes before Question:", HEADER_HINT)
         elif text:
             joint = "\n" if word == "Columns" else " "
             said[word] = f"{said[word]}{joint}{text}".strip()
@@ -190,7 +181,7 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
 
 def _spec(file: Path, path: Path) -> Mapping[str, Any]:
     try:
-        spec = json.loads(_read(file, path))
+        spec = json.loads(read_text(file, path))
     except json.JSONDecodeError as error:
         raise StartError(f"{path}:{error.lineno}: {error.msg}", SPEC_HINT) from error
     except RecursionError as error:

@@ -1,6 +1,4 @@
-"""Checks every card: that its query runs and reads only reports, and that its header and its chart
-name columns that exist.
-"""
+"""Checks that each card's query runs, reads only reports, and has the columns that it names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +66,7 @@ def _of_text(card: Card) -> Iterator[str]:
 def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
     for name in card.columns:
         if name not in columns:
-            yield f"{card.path}: Columns: {name} is no column of the query"
+            yield f"{card.path}: Columns: {name} is not a column of the query"
     if len(set(columns)) < len(columns):
         yield f"{card.path}: two columns have the same name"
     if card.show == "figures":
@@ -79,7 +77,7 @@ def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
         yield f"{card.path}: slice and slice_value belong together"
     looks = [column.look for column in card.columns.values()]
     if "across" in looks and (looks[0] == "across" or looks[-1] == "across"):
-        yield f"{card.path}: Columns: a column across goes between those of rows and of values"
+        yield f"{card.path}: Columns: the column across stands between those of rows and of values"
 
 
 def _of_page(session: Session, page: Card) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -10,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from runner.database import ledger
+from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.pages.dashboard.cards import Card, Dashboard, load
 from runner.pages.html import showable
+from runner.project.target import Target
 
 STATEMENT_TIMEOUT = "60s"
 MISSING = ("42P01", "3F000")  # no such table, no such schema
 # The page chooses rows by these; here they only serve to leave out members.
 SLICE = ("slice", "slice_value")
 EVERYTHING = "all"
+LIVE = Target()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Snapshot:
     failed_checks: Sequence[str] = field(default_factory=list)
 
 
-def read(database: Database, project: Path) -> Snapshot:
+def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
     """Run all queries in one read-only transaction. Raises StartError without cards or schema."""
     dashboard = load(project)
     with database.session("milepost dashboard") as session, session.transaction():
@@ -55,13 +59,13 @@ def read(database: Database, project: Path) -> Snapshot:
         begin(session)
         shown = None
         if dashboard.page:
-            found = run(session, dashboard.page)
+            found = run(session, dashboard.page, target)
             shown = {tuple(row[name] for name in SLICE) for row in found.rows}
         return Snapshot(
             dashboard=dashboard,
             database=session.row("select current_database()::text as name")["name"],
-            results=[_shown(run(session, card), shown) for card in dashboard.cards],
-            **_standing(session),
+            results=[_shown(run(session, card, target), shown) for card in dashboard.cards],
+            **_standing(session, target),
         )
 
 
@@ -70,17 +74,22 @@ def begin(session: Session) -> None:
     session.run(f"set transaction read only; set local statement_timeout = '{STATEMENT_TIMEOUT}'")
 
 
-def run(session: Session, card: Card) -> Result:
+def run(session: Session, card: Card, target: Target = LIVE) -> Result:
     """Return the rows of a card; if a table is missing, the page says so."""
     try:
         with session.savepoint():
-            found = session.query(card.sql, card.path)
+            found = session.query(_of_target(card.sql, target), card.path)
     except QueryFailed as error:
         if error.sqlstate not in MISSING:
             error.hint = error.hint or "python -m runner dashboard --check tries every card"
             raise
         return Result(card, [], error.reason)
     return Result(card, [{name: plain(value) for name, value in row.items()} for row in found])
+
+
+def _of_target(text: str, target: Target) -> str:
+    """Return a query that reads the reports of a target. Cards name the live ones."""
+    return text if target.is_live else re.sub(r"\breporting\.", f"{target.prefix}reporting.", text)
 
 
 def plain(value: Any) -> Any:
@@ -112,9 +121,9 @@ def _shown(result: Result, shown: set[tuple[Any, ...]] | None) -> Result:
     return Result(result.card, rows)
 
 
-def _standing(session: Session) -> dict[str, Any]:
+def _standing(session: Session, target: Target) -> dict[str, Any]:
     """Return how far the data go, and how the last build ended."""
-    [row] = session.named("pages/dashboard/data.standing")
+    [row] = session.rows(_of_target(named_query("pages/dashboard/data.standing"), target))
     return {name: plain(value) for name, value in row.items()}
 
 

@@ -11,8 +11,10 @@ from markupsafe import Markup
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.pages.dashboard import plain as tables
-from runner.pages.dashboard.data import Result, Snapshot, encoded, plain, read, script_json
-from runner.pages.html import digest, fill, put, static
+from runner.pages.dashboard.data import LIVE, Result, Snapshot, encoded, plain, read, script_json
+from runner.pages.html import digest, fill, static
+from runner.project.files import put
+from runner.project.target import Target
 
 CHARTS = Path(__file__).parents[1] / "charts" / "charts.js"
 LARGEST_BYTES = 5_000_000
@@ -66,14 +68,16 @@ def page(found: Snapshot, generated_at: datetime) -> str:
     return text
 
 
-def render(database: Database, project: Path) -> str:
-    """Read the reports and return the page."""
-    return page(read(database, project), datetime.now(UTC))
+def render(database: Database, project: Path, target: Target = LIVE) -> str:
+    """Read the reports of a target and return the page."""
+    return page(read(database, project, target), datetime.now(UTC))
 
 
-def write(database: Database, project: Path, file: Path, mode: int = 0o640) -> None:
+def write(
+    database: Database, project: Path, file: Path, mode: int = 0o640, target: Target = LIVE
+) -> None:
     """Write the page; a new one is readable by owner and group, as it holds figures."""
-    put(file, render(database, project), mode)
+    put(file, render(database, project, target), mode)
 
 
 def _described(result: Result) -> Mapping[str, Any]:

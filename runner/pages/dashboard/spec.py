@@ -1,6 +1,4 @@
-"""Checks Vega-Lite specs: they fetch nothing, hold no word that the library would silently ignore,
-and use only fields that exist.
-"""
+"""Checks Vega-Lite specs: they fetch nothing, and use only words and fields that exist."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -50,7 +48,7 @@ def _words(spec: Mapping[str, Any]) -> Iterator[str]:
         if key in FORBIDDEN:
             yield f"{key} is not allowed: a chart reads its rows and nothing else"
         if isinstance(value, str) and value.startswith("--") and value not in colours:
-            yield f"{value} is no colour of the page{_near(value, colours)}"
+            yield f"{value} is not a colour of the page{_near(value, colours)}"
 
 
 def _walk(part: Any, key: str = "", but: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

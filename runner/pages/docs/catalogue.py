@@ -18,37 +18,17 @@ PREFIXES = {REPLICA: "replica", "fact_": "fact", DIMENSION: "dimension", "agg_":
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column, with its type in words."""
-
-    name: str
-    type: str
-    is_nullable: bool
-    comment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """A constraint: kind p (primary key), u, f, x or c; a foreign key names what it references."""
-
-    name: str
-    kind: str
-    definition: str
-    columns: Sequence[str]
-    referenced: str = ""
-    referenced_columns: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or view; `rows` is a number in words, or empty if unknown."""
+    """A table or view, its columns and constraints as catalogue.sql has them: a constraint is of
+    kind p (primary key), u, f, x or c. `rows` is a number in words, or empty if unknown.
+    """
 
     name: str
     schema: str
     kind: str
     comment: str
-    columns: tuple[Column, ...]
-    constraints: tuple[Constraint, ...]
+    columns: Sequence[Row]
+    constraints: Sequence[Row]
     indexes: Sequence[Sequence[str]]
     rows: str
 
@@ -60,7 +40,7 @@ class Relation:
     @property
     def key(self) -> tuple[str, ...]:
         """Columns of its primary key or, without one, of its first unique constraint."""
-        keys = [rule.columns for rule in self.constraints if rule.kind in "pu"]
+        keys = [rule["columns"] for rule in self.constraints if rule["kind"] in "pu"]
         return tuple(keys[0]) if keys else ()
 
 
@@ -90,9 +70,7 @@ class Catalogue:
 
 
 def read(session: Session, manifest: Manifest) -> Catalogue:
-    """Read the tables of the warehouse's schemas, the sources of its pipelines and the sources of
-    the project, with the last build of each script and the last result of each check.
-    """
+    """Read the tables of all layers and of the sources, with the last builds and checks."""
     named = queries("pages/docs/catalogue.sql")
     pipelines = session.rows(named["pipelines"])
     values = {
@@ -103,7 +81,10 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
     checks = session.named("database/ledger.checks", target="live")
     return Catalogue(
         session.row("select current_database() as name")["name"],
-        [_relation(session, row) for row in session.rows(named["relations"], values)],
+        [
+            Relation(rows=_rows(session, row.pop("count"), row.pop("about_rows")), **row)
+            for row in session.rows(named["relations"], values)
+        ],
         pipelines,
         {row["script"]: row for row in session.rows(named["built"])},
         {row["check"]: row for row in checks},
@@ -131,19 +112,13 @@ def references(tables: Sequence[Relation]) -> list[Reference]:
         for table in tables:
             if table.schema in LAYERS and table.short.startswith(prefix) and table.key:
                 members[table.key].append(table)
-    return [
-        reference
-        for table in tables
-        for reference in (*_declared(table), *_by_name(table, members))
-    ]
-
-
-def _declared(table: Relation) -> Iterator[Reference]:
-    for rule in table.constraints:
-        if rule.kind == "f":
-            yield Reference(
-                table.name, tuple(rule.columns), rule.referenced, tuple(rule.referenced_columns)
-            )
+    found: list[Reference] = []
+    for table in tables:
+        for rule in (each for each in table.constraints if each["kind"] == "f"):
+            columns, others = tuple(rule["columns"]), tuple(rule["referenced_columns"])
+            found.append(Reference(table.name, columns, rule["referenced"], others))
+        found += _by_name(table, members)
+    return found
 
 
 def _by_name(
@@ -152,29 +127,16 @@ def _by_name(
     # Replicas refer to nothing: dimensions are made from them.
     if table.schema not in LAYERS or table.short.startswith(REPLICA):
         return
-    names = {column.name for column in table.columns}
+    names = {column["name"] for column in table.columns}
     for key, candidates in members.items():
         after = candidates.index(table) + 1 if table in candidates else 0
         if names.issuperset(key) and candidates[after:]:
             yield Reference(table.name, key, candidates[after].name, key)
 
 
-def _relation(session: Session, row: Row) -> Relation:
-    return Relation(
-        row["name"],
-        row["schema"],
-        row["kind"],
-        row["comment"],
-        tuple(Column(**each) for each in row["columns"]),
-        tuple(Constraint(**each) for each in row["constraints"]),
-        row["indexes"],
-        _rows(session, row),
-    )
-
-
-def _rows(session: Session, row: Row) -> str:
+def _rows(session: Session, count: str | None, about_rows: float) -> str:
     """Return the number of rows: counted, or the server's estimate in two digits."""
-    if row["count"]:
-        return f"{session.row(row['count'])['rows']:,}"
-    about = float(f"{row['about_rows']:.1e}")
+    if count:
+        return f"{session.value(count):,}"
+    about = float(f"{about_rows:.1e}")
     return f"about {about:,.0f}" if about else ""

@@ -6,9 +6,9 @@ from pathlib import Path
 from runner.database import ledger
 from runner.database.session import Database
 from runner.errors import UsageError
-from runner.pages.docs.catalogue import read
-from runner.pages.docs.dbml import dbml
+from runner.pages.docs.catalogue import Catalogue, read
 from runner.pages.docs.page import page
+from runner.pages.html import fill
 from runner.project.manifest import Manifest
 
 FORMS = (".html", ".dbml")
@@ -24,8 +24,11 @@ def documents(database: Database, manifest: Manifest, files: Sequence[Path]) -> 
         session.run("set transaction read only")
         found = read(session, manifest)
     return {
-        file: page(manifest, found)
-        if file.suffix == ".html"
-        else dbml(found.tables, found.references)
-        for file in files
+        file: page(manifest, found) if file.suffix == ".html" else _dbml(found) for file in files
     }
+
+
+def _dbml(found: Catalogue) -> str:
+    """Return the tables in DBML, the language of dbdiagram.io, with what refers to what."""
+    keys = {table.name: table.key for table in found.tables}
+    return fill("schema.dbml", tables=found.tables, references=found.references, keys=keys)

@@ -1,6 +1,4 @@
-"""Renders the page of `docs`: what the catalogue, the manifest and the runs say about the tables,
-in one file that makes no requests.
-"""
+"""Renders the page of `docs`: what is known of the tables, in one file that makes no requests."""
 
 import hashlib
 import re
@@ -107,9 +105,7 @@ def _query(manifest: Manifest, path: Path, ending: str) -> dict[str, Any]:
 
 
 def _metrics(file: Path) -> Markup:
-    """Render a project's description of its metrics from Markdown. HTML in it is escaped, pictures
-    are left out: they would be requests.
-    """
+    """Render docs/metrics.md. HTML in it is escaped; pictures, which are requests, are left out."""
     if not file.is_file():
         return Markup("")
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")

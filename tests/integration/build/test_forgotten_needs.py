@@ -32,6 +32,22 @@ def test_a_build_refuses_a_changed_script_that_forgets_a_need(
     assert done.returncode == 0, done.stderr
 
 
+def test_a_function_that_begins_to_read_a_table_is_looked_into(
+    built: Database, project: Path
+) -> None:
+    file = project / "schema/warehouse.sql"
+    head, name, rest = file.read_text().partition(
+        "create or replace function {{ warehouse }}.member"
+    )
+    body = rest.replace(
+        "return coalesce(", "return (select min('') from {{ warehouse }}.dim_users) || coalesce(", 1
+    )
+    assert body != rest
+    file.write_text(head + name + body)
+    done = command("build", database=built, project=project)
+    assert_refused(done, 3, "reads warehouse.dim_users in warehouse.member()", "needs")
+
+
 def test_a_routine_build_never_imports_the_parser(built: Database) -> None:
     insert_events(built, [earn(40, "u_1", 5)])
     query(built, "select 1")

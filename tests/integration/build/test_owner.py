@@ -126,3 +126,35 @@ def test_a_project_without_a_name_takes_one_before_it_drops_a_script(
     (project / "sql/manifest.toml").write_text(f'name = "mine"\n{text}')
     assert command("build", "-s", "dim_dates", database=built, project=project).returncode == 0
     assert scalar(built, OWNER) == "mine"
+
+
+def test_two_projects_without_a_name_and_with_the_same_scripts_are_told_apart_by_their_sql(
+    built: Database, project: Path
+) -> None:
+    query(built, "update orchestrator.targets set owner = null returning 1")
+    name(project, "")
+    for script in load(project).scripts.values():
+        with (project / script.path).open("a") as file:
+            file.write("\nselect 1;\n")
+    fingerprints = (
+        "select string_agg(fingerprint, '' order by script) from orchestrator.built_scripts"
+    )
+    scripts = scalar(built, fingerprints)
+    for verb in ("build", "rebuild", "verify", "plan"):
+        done = command(verb, database=built, project=project)
+        assert_refused(done, 3, "built from other SQL", "database of its own", "write name = ")
+    assert scalar(built, fingerprints) == scripts
+
+
+def test_a_project_without_a_name_hears_of_it_when_its_sql_changes(
+    built: Database, project: Path
+) -> None:
+    query(built, "update orchestrator.targets set owner = null returning 1")
+    for text, is_told in (("", True), ('name = "mine"\n', False)):
+        shutil.copy(PROJECT / "sql/manifest.toml", project / "sql/manifest.toml")
+        name(project, text)
+        file = project / "sql/reporting/kpi_daily.sql"
+        file.write_text(f"{file.read_text()}\nselect 1;\n")
+        done = command("build", database=built, project=project)
+        assert done.returncode == 0, done.stderr
+        assert ("has no name" in done.stderr) == is_told

@@ -281,6 +281,7 @@ def test_rows_of_a_clock_that_runs_ahead_wait_and_status_names_them(database: Da
     assert found == [
         {
             "what": "pipeline event_stream",
+            "kind": "ahead",
             "problem": "3 rows wait for a time to come: created_at is more than an hour ahead,"
             " up to infinity",
             "remedy": "correct created_at in public.event_stream, or wait",

@@ -10,11 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.build.build import build
+from runner.build.plan import Step
+from runner.build.transaction import Listener
 from runner.database import retry
-from runner.database.session import BUILD_LOCK, PIPELINE_LOCK, Database, LockHeld, QueryFailed
+from runner.database.session import PIPELINE_LOCK, Database, LockHeld, QueryFailed
 from runner.errors import RunnerError, StartError
 from runner.ingest import catch_up, pipeline
 from runner.ingest.pipeline import IngestionPipeline
+from runner.project.manifest import load
+from runner.project.target import Target
 from tests.support import PROJECT, ingest, insert_events, query, scalar
 
 pytestmark = pytest.mark.usefixtures("no_margin")
@@ -150,14 +155,36 @@ def test_everything_committed_before_the_start_is_loaded(database: Database) -> 
     assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 5
 
 
-def test_our_own_build_does_not_hold_the_bound(
+def test_our_own_build_does_not_hold_the_bound(database: Database) -> None:
+    ingest(database)
+    loaded = []
+
+    class Ingesting(Listener):
+        def starting(self, step: Step, index: int, count: int) -> None:
+            if not loaded:
+                insert_events(database, [event()])
+                ingest_with_short_wait(database)
+                loaded.append(scalar(database, "select count(*) from warehouse.raw_event_stream"))
+
+    build(database, load(PROJECT), Target(), listener=Ingesting())
+    assert loaded == [1]
+
+
+def test_who_may_not_write_the_ledger_cannot_pass_for_a_build(
     database: Database, writer: psycopg.Connection
 ) -> None:
-    writer.execute("select pg_advisory_lock(%s, 1)", [BUILD_LOCK])
-    writer.execute("set application_name = 'milepost build (here:1)'")
-    insert_events(database, [event()])
-    ingest(database)
-    assert scalar(database, "select count(*) from warehouse.raw_event_stream") == 1
+    query(database, "drop role if exists milepost_test_shop")
+    query(database, "create role milepost_test_shop")
+    query(database, "grant usage on schema orchestrator to milepost_test_shop")
+    query(database, "grant select on orchestrator.built_scripts to milepost_test_shop")
+    try:
+        writer.execute("set role milepost_test_shop")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            writer.execute("lock table orchestrator.built_scripts in row exclusive mode")
+        writer.rollback()
+    finally:
+        query(database, "drop owned by milepost_test_shop")
+        query(database, "drop role milepost_test_shop")
 
 
 def test_a_prepared_transaction_on_the_source_stops_the_bound(

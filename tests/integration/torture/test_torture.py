@@ -8,7 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +20,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from runner.database.session import Database
+from runner.ingest import attempt
+from runner.ingest import run as ingest_run
+from runner.ingest.source import Source
 from runner.torture.faults import Plan
 from runner.torture.run import scratch, torture
 from tests.support import PROJECT, query
@@ -62,9 +69,12 @@ def test_our_protocol_loses_nothing_where_the_naive_ones_do(server: Database) ->
         for ours in verdict["ours"].values():
             assert ours["ledger"]["overlaps"] == 0
             assert ours["ledger"]["gaps"] == 0
-        if verdict["is_telling"] and verdict["kills"] > 0:
+        if verdict["is_telling"] and verdict["kills"] > 0 and verdict["hidden_runs"] > 0:
             break
     assert verdict["is_telling"]
+    assert verdict["hidden_runs"] > 0
+    assert verdict["untrue"] == 0
+    assert set(verdict["ours"]) == {"upsert", "append", "hidden"}
     assert verdict["kills"] > 0
     assert all(naive["missing"] > 0 for naive in verdict["naive"].values())
     assert all(ours["ledger"]["windows"] > 5 for ours in verdict["ours"].values())
@@ -105,6 +115,39 @@ def test_a_protocol_that_reads_up_to_now_exits_1_and_tells_rows_and_runs(
     assert name[0] not in databases(server)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("guard", ["the word", "the chain"])
+def test_hidden_rows_that_are_promised_or_forgotten_are_found_out(
+    server: Database, monkeypatch: pytest.MonkeyPatch, guard: str
+) -> None:
+    """The one guard lowers the word while rows are hidden, the other compares all when they are
+    shown again.
+    """
+    inspect = attempt.inspect_source
+
+    def blind(*values: Any) -> Source:
+        return replace(inspect(*values), hides_rows=False)
+
+    def forgetful(self: Source, *values: Any) -> str:
+        return chain(replace(self, hides_rows=False), *values)
+
+    chain = Source.chain
+    if guard == "the word":
+        monkeypatch.setattr(attempt, "inspect_source", blind)
+        monkeypatch.setattr(ingest_run, "inspect_source", blind)
+    else:
+        monkeypatch.setattr(Source, "chain", forgetful)
+    for seconds in LONGER:
+        with scratch(server) as database:
+            plan = Plan(int(seconds), 4, 3, seed=2)
+            verdict = torture(database, PROJECT, plan, lambda progress: None)
+        if not verdict.is_kept:
+            break
+    assert not verdict.is_kept
+    assert (verdict.untrue > 0) == (guard == "the word")
+    assert not verdict.ours["hidden"].final.is_exact or not verdict.ours["hidden"].unswept.is_exact
+
+
 def test_an_interrupted_torture_drops_its_database(server: Database) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "runner", "torture", "--seconds", "300"],
@@ -122,16 +165,35 @@ def test_an_interrupted_torture_drops_its_database(server: Database) -> None:
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert name not in databases(server)
+    assert query(server, f"select from pg_roles where rolname = '{name}'") == []
 
 
-def test_who_may_not_create_a_database_is_told_so(server: Database) -> None:
+@contextmanager
+def poor(server: Database, rights: str) -> Iterator[Database]:
+    """The same server, for a role that may do little."""
     with psycopg.connect(server.conninfo, autocommit=True) as connection:
         role = sql.Identifier("milepost_test_poor")
         connection.execute(sql.SQL("drop role if exists {}").format(role))
-        connection.execute(sql.SQL("create role {} login").format(role))
+        connection.execute(sql.SQL("create role {} login " + rights).format(role))
         try:
-            poor = Database(make_conninfo(server.conninfo, user="milepost_test_poor"))
-            done = command("torture", "--seconds", "1", database=poor)
+            yield Database(make_conninfo(server.conninfo, user="milepost_test_poor"))
         finally:
             connection.execute(sql.SQL("drop role {}").format(role))
+
+
+def test_who_may_not_create_a_database_is_told_so(server: Database) -> None:
+    with poor(server, "") as database:
+        done = command("torture", "--seconds", "1", database=database)
     assert_refused(done, 3, "may not create one")
+
+
+@pytest.mark.parametrize("may", ["createrole", ""])
+def test_rows_are_hidden_where_a_role_may_be_created(server: Database, may: str) -> None:
+    with poor(server, f"createdb {may}") as database:
+        done = command("torture", "--seconds", "2", "--writers", "2", database=database)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("not tried: rows that row security hides" in done.stdout) == (may == "")
+    assert ("row security hid rows from" in done.stdout) == (may != "")
+    name = re.search(r"milepost_torture_\d+", done.stdout)
+    assert name
+    assert query(server, f"select from pg_roles where rolname = '{name[0]}'") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from runner.build import reads
 from runner.errors import StartError
-from runner.project.manifest import Manifest, load
+from runner.project.files import find
+from runner.project.manifest import Manifest, Script, load
 from tests.support import PROJECT
 
 MANIFEST = load(PROJECT)
@@ -39,6 +41,52 @@ def test_whatever_need_is_forgotten_is_named(forgotten: Any) -> None:
         return
     with pytest.raises(StartError, match=f"{script.path}: reads {need}"):
         reads.check(manifest, [manifest.scripts[script.key]])
+
+
+BODIES = {
+    "atomic": "returns bigint language sql begin atomic select count(*) from {table}; end",
+    "return": "returns bigint language sql return (select count(*) from {table})",
+    "text": "returns bigint language sql as $$ select count(*) from {table} as t $$",
+    "plpgsql": "returns bigint language plpgsql as $f$ declare n bigint; begin"
+    " select count(*) into n from {table}; return n; end $f$",
+    "executed": "returns bigint language plpgsql as $f$ declare n bigint; begin"
+    " execute 'select count(*) from {table}' into n; return n; end $f$",
+}
+TABLES = {
+    "warehouse.dim_countries": "{{ warehouse }}.dim_countries",
+    "raw.utm_campaigns": "{{ raw }}.raw_utm_campaigns",
+    "orchestrator.replaced_rows": "orchestrator.replaced_rows",
+}
+
+
+def calling(body: str, table: str) -> tuple[Manifest, Script]:
+    """A script that calls a function which calls another, which reads a table."""
+    script = MANIFEST.scripts["warehouse.dim_dates"]
+    functions = (
+        "create or replace function {{ warehouse }}.inner_one() "
+        + BODIES[body].replace("{table}", TABLES[table])
+        + ";\n\ncomment on function {{ warehouse }}.inner_one() is 'Reads warehouse.dim_users.';"
+        "\n\ncreate function {{ reporting }}.outer_one() returns bigint language sql"
+        "\nreturn {{ warehouse }}.inner_one() + {{ reporting }}.outer_one();\n"
+        "-- Of reporting.retention nothing is read.\n"
+    )
+    path = find(PROJECT, Path("schema/warehouse.sql"))
+    texts = {
+        path: MANIFEST.read(path) + functions,
+        script.path: MANIFEST.read(script.path) + "\nselect {{ reporting }}.outer_one ();\n",
+    }
+    return replace(MANIFEST, texts=texts), script
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("body", BODIES)
+def test_what_the_functions_read_that_a_script_calls_is_read_by_it(body: str, table: str) -> None:
+    manifest, script = calling(body, table)
+    with pytest.raises(
+        StartError, match=rf"{script.path}: reads {table} in warehouse.inner_one\(\), which"
+    ):
+        reads.check(manifest, [script])
+    assert reads.check(manifest, [replace(script, needs=(*script.needs, table))]) == []
 
 
 def test_a_need_too_many_is_a_warning() -> None:

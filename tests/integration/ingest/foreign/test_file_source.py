@@ -135,6 +135,8 @@ def test_a_mistake_ends_in_one_line(
         (("\ufeff" + HEADER + ROWS).encode(), "begins with a byte order mark"),
         ((HEADER + ROWS).encode("utf-16"), "is no text in the encoding of this database"),
         (gzip.compress((HEADER + ROWS).encode()), "is no text in the encoding of this database"),
+        (HEADER.replace("rate", "maß").encode("latin-1"), "is no text in the encoding of this"),
+        (b"", "is empty: it has no header"),
         (b"partner_id,updated_at,updated_at\n", "has a name twice: 'updated_at'"),
         (b"partner_id,,updated_at\n", "has a name that is empty"),
         (b"partner_id," + b"x" * 64 + b",updated_at\n", "more than 63 bytes"),
@@ -151,6 +153,25 @@ def test_a_file_that_is_no_csv_of_ours_says_what_to_do(
         database=database,
     )
     assert_refused(done, 3, said)
+
+
+def test_a_line_of_another_encoding_names_pipeline_and_cure(database: Database, file: Path) -> None:
+    add(database, file)
+    file.write_bytes((HEADER + ROWS.replace("Acme", "Müller")).encode("latin-1"))
+    done = command("ingest", "partners", database=database)
+    assert_refused(done, 1, "pipeline partners: ", "0xfc", "iconv -f LATIN1 -t UTF-8")
+
+
+def test_a_file_that_is_gone_is_looked_for_where_the_server_is(
+    database: Database, file: Path
+) -> None:
+    add(database, file)
+    content = file.read_text()
+    file.unlink()
+    done = command("ingest", "partners", database=database)
+    file.write_text(content)
+    assert_refused(done, 1, "pipeline partners: ", str(file), "machine of the database server")
+    assert "\\copy" not in done.stderr
 
 
 def test_files_of_one_name_from_several_folders_are_all_usable(

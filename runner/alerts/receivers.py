@@ -1,0 +1,165 @@
+"""Receivers of alerts: a command, a webhook, a mailbox, as the environment names them.
+
+The addresses stand in the environment and nowhere else: a webhook's address is its password.
+"""
+
+import json
+import os
+import smtplib
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from email.message import EmailMessage
+from http.client import HTTPException
+from urllib.parse import unquote, urlsplit
+
+from runner.errors import UsageError
+
+COMMAND = "MILEPOST_ALERT_COMMAND"
+WEBHOOK = "MILEPOST_ALERT_WEBHOOK"
+EMAIL = "MILEPOST_ALERT_EMAIL"
+SMTP = "MILEPOST_SMTP_URL"
+PATIENCE_SECONDS = 5.0  # for each message; one that fails is tried again in the next round
+
+
+class NotDelivered(Exception):
+    """A receiver did not take a message. The text names no address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What a receiver is told: that a problem was found, or that it is over."""
+
+    event: str  # found or over
+    database: str
+    target: str
+    what: str
+    kind: str
+    problem: str
+    remedy: str | None
+    found_at: str
+    over_at: str | None
+
+    @property
+    def headline(self) -> str:
+        """One line, as a chat or the subject of a mail shows it."""
+        if self.event == "over":
+            return f"over: {self.what}: {self.problem}"
+        return f"{self.what}: {self.problem}"
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """One way to tell somebody: `send` raises NotDelivered."""
+
+    name: str
+    send: Callable[[Incident], None]
+
+
+def receivers(environment: Mapping[str, str] = os.environ) -> list[Receiver]:
+    """Return the receivers that the environment names; UsageError if one cannot be used."""
+    found = []
+    if command := environment.get(COMMAND):
+        found.append(Receiver("command", lambda incident: _run(command, incident)))
+    if webhook := environment.get(WEBHOOK):
+        if urlsplit(webhook).scheme not in ("http", "https"):
+            raise UsageError(f"{WEBHOOK} is not an address", "https://...")
+        found.append(Receiver("webhook", lambda incident: _post(webhook, incident)))
+    if recipient := environment.get(EMAIL):
+        server = _mail_server(environment.get(SMTP, "smtp://localhost"))
+        found.append(Receiver("email", lambda incident: server.send(recipient, incident)))
+    return found
+
+
+def _run(command: str, incident: Incident) -> None:
+    """Give the incident to a command of the shell, as JSON on its standard input."""
+    try:
+        done = subprocess.run(
+            command,
+            shell=True,
+            input=incident.as_json(),
+            text=True,
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotDelivered(type(error).__name__) from error
+    if done.returncode:
+        raise NotDelivered(f"exit code {done.returncode}")
+
+
+def _post(address: str, incident: Incident) -> None:
+    """Post {"text": ...}, which Slack and what is like it show as a message."""
+    text = f"milepost, {incident.database}: {incident.headline}"
+    if incident.event == "found" and incident.remedy:
+        text += f"\n{incident.remedy}"
+    request = urllib.request.Request(
+        address,
+        json.dumps({"text": text}).encode(),
+        {"Content-Type": "application/json", "User-Agent": "milepost"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS):
+            pass
+    except (OSError, HTTPException) as error:  # HTTPError is an OSError
+        raise NotDelivered(_reason(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _MailServer:
+    host: str
+    port: int
+    is_tls: bool
+    user: str | None
+    password: str | None
+
+    def send(self, recipient: str, incident: Incident) -> None:
+        message = EmailMessage()
+        message["From"] = f"milepost <milepost@{socket.getfqdn()}>"
+        message["To"] = recipient
+        message["Subject"] = f"milepost, {incident.database}: {incident.headline}"[:200].replace(
+            "\n", " "
+        )
+        lines = [incident.headline, "", incident.remedy or "", f"since {incident.found_at}"]
+        message.set_content("\n".join(lines))
+        kind = smtplib.SMTP_SSL if self.is_tls else smtplib.SMTP
+        try:
+            with kind(self.host, self.port, timeout=PATIENCE_SECONDS) as server:
+                if not self.is_tls and server.has_extn("starttls"):
+                    server.starttls()
+                if self.user:
+                    server.login(self.user, self.password or "")
+                server.send_message(message)
+        except (OSError, smtplib.SMTPException) as error:
+            raise NotDelivered(_reason(error)) from error
+
+
+def _mail_server(address: str) -> _MailServer:
+    try:
+        found = urlsplit(address)
+        port = found.port
+    except ValueError:
+        found, port = urlsplit(""), None
+    if found.scheme not in ("smtp", "smtps") or not found.hostname:
+        raise UsageError(f"{SMTP} is not an address", "smtp://user:password@host:587")
+    return _MailServer(
+        found.hostname,
+        port or (465 if found.scheme == "smtps" else 25),
+        found.scheme == "smtps",
+        unquote(found.username) if found.username else None,
+        unquote(found.password) if found.password else None,
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Return why, without an address: that of a webhook is a secret."""
+    code = getattr(error, "code", None) or getattr(error, "smtp_code", None)
+    reason = getattr(error, "reason", None)
+    strerror = getattr(reason, "strerror", None) or getattr(error, "strerror", None)
+    return str(code or strerror or reason or type(error).__name__)

@@ -1,0 +1,71 @@
+"""A build that is tried and rolled back, to see what it would do. Queries: explain.sql."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from runner.build.build import read_plan
+from runner.build.compose import Composer, lock_replicas, parts, run_part, run_pieces
+from runner.build.plan import Step
+from runner.build.plans import Plan, gathered
+from runner.build.publish import find_reshaped
+from runner.database import ledger
+from runner.database.session import BUILD_LOCK, Changes, Database, Session, lock_number
+from runner.project.manifest import Manifest
+from runner.project.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What a build would do with a script: the rows it would change, how long it took to try, the
+    strongest lock on its table, and the plans of its statements, the slowest first; None if the
+    role may not see them.
+    """
+
+    step: Step
+    changes: Changes
+    seconds: float
+    lock: str | None
+    plans: tuple[Plan, ...] | None
+
+
+def explain(
+    database: Database, manifest: Manifest, target: Target, patterns: Iterable[str] = ()
+) -> list[Explained]:
+    """Run the scripts that are due, without their checks, and roll back. Readers notice nothing,
+    and no other build of the target can run meanwhile: LockHeld if one does.
+    """
+    name = target.name
+    with database.session("milepost plan") as work:
+        ledger.require(work)
+        with (
+            work.lock(BUILD_LOCK, lock_number(name), f"a build of {name}"),
+            gathered(work) as plans,
+            work.rehearsal(),
+        ):
+            run_pieces(work, lock_replicas(ledger.replicas(work)))
+            positions, steps = read_plan(work, manifest, target, patterns)
+            composer = Composer(manifest, target, positions)
+            return list(_tried(work, composer, steps, plans))
+
+
+def _tried(
+    work: Session, composer: Composer, steps: list[Step], plans: list[Plan] | None
+) -> Iterator[Explained]:
+    due = [step for step in steps if step.mode != "skip"]
+    for part in parts(work, composer, due, find_reshaped):
+        if part.step is None:
+            run_pieces(work, part.pieces)
+            continue
+        script = part.step.script
+        table = part.composer.target.table(script.layer, script.name)
+        if plans is not None:
+            plans.clear()
+        started = time.monotonic()
+        changes = run_part(work, part.step, part)
+        seconds = time.monotonic() - started
+        found = sorted(plans or (), key=lambda plan: -plan.seconds)
+        locks = work.named("build/explain.strongest_lock", table=table)
+        lock = locks[0]["mode"] if locks else None
+        known = None if plans is None else tuple(found)
+        yield Explained(part.step, changes, seconds, lock, known)

@@ -1,0 +1,24 @@
+from dataclasses import asdict
+
+from runner.cli import output
+from runner.cli.command import Workspace, json_option, project_command
+from runner.setup.doctor import examine
+
+
+@project_command("doctor", json_option)
+def command(here: Workspace) -> None:
+    """Look for what would hurt: settings, rights, sources, disk, clocks.
+
+    Changes nothing. Each finding comes with its cure. Exits with 1 if there is a problem.
+
+    \b
+    Example: python -m runner doctor
+    """
+    found = examine(here.database(), here.manifest())
+    if output.style.json:
+        output.data([asdict(each) for each in found])
+    for each in found:
+        output.say(f"{each.level:<8} {each.what}: {each.finding}")
+        if each.cure:
+            output.say(f"         {each.cure}")
+    output.fail_if(any(each.level == "problem" for each in found))

@@ -1,0 +1,65 @@
+"""Removes a pipeline: its definition, what is recorded of it, and its replica if asked.
+
+Queries: remove.sql.
+"""
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from runner.database import ledger
+from runner.database.names import relation
+from runner.database.session import PIPELINE_LOCK, REPLICA_LOCK, Database, lock_number
+from runner.database.tables import exists
+from runner.errors import StartError
+from runner.ingest.pipelines import pipelines, read_definition
+from runner.project.manifest import MANIFEST, Manifest
+from runner.project.target import replica_name
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What goes with a pipeline, before it goes."""
+
+    pipeline_id: int
+    name: str
+    replica: str
+    has_replica: bool
+    runs: int
+    kept_rows: int
+
+
+def inspect(database: Database, manifest: Manifest, name: str) -> Removal:
+    """Return what would go. StartError while a script needs the replica."""
+    with database.session() as session:
+        ledger.require(session)
+        pipeline_id = pipelines(session, name)[0]["pipeline_id"]
+        replica = read_definition(session, pipeline_id).target_relation
+        readers = [
+            script.key
+            for script in manifest.scripts.values()
+            if replica in map(replica_name, script.raw_needs)
+        ]
+        if readers:
+            raise StartError(
+                f"{', '.join(readers)}: reads {replica}, which {name} fills",
+                f"take it out of them and of {MANIFEST} first; or: pipelines disable {name}",
+            )
+        size = session.named("ingest/remove.size", pipeline_id=pipeline_id)[0]
+        return Removal(pipeline_id, name, replica, exists(session, replica), **size)
+
+
+def remove(database: Database, removal: Removal, *, drop_replica: bool) -> None:
+    """Remove it in one transaction. LockHeld while it ingests."""
+    pipeline_id, replica = removal.pipeline_id, removal.replica
+    with (
+        database.session("milepost pipelines remove") as session,
+        session.lock(PIPELINE_LOCK, pipeline_id, f"an ingest of {removal.name}"),
+        session.lock(REPLICA_LOCK, lock_number(replica), f"an ingest into {replica}"),
+        session.transaction(),
+    ):
+        session.named("ingest/remove.remove", pipeline_id=pipeline_id)
+        if drop_replica:
+            drop = sql.SQL("drop table if exists {}").format(relation(replica))
+            session.run(drop.as_string())
+        ledger.log(session, f"pipeline {removal.name} was removed", replica_dropped=drop_replica)

@@ -1,0 +1,114 @@
+"""The shape of a source: which of its columns plays which role, as the manifest maps them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+
+from runner.errors import StartError, did_you_mean
+
+KEYS = ("column", "type", "timezone", "values", "constant")
+TYPE = re.compile(r"[a-z][a-z0-9_]*( [a-z]+)*(\(\d+(, ?\d+)?\))?([.][a-z][a-z0-9_]*)?")
+MOMENT, LOCAL = "timestamptz", "timestamp"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What scripts read: a column of the source, or a constant where the source has none.
+
+    `type` is what scripts get. A column without a time zone needs one, and then is a timestamptz;
+    `values` renames some of its values.
+    """
+
+    column: str | None = None
+    type: str = "text"
+    timezone: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    constant: str | None = None
+
+    def of_row(self) -> sql.Composable:
+        """The role in a row of the replica."""
+        return self._read(sql.Identifier(self.column or ""))
+
+    def of_image(self) -> sql.Composable:
+        """The role in the image of a row that was replaced: `old_row`."""
+        return self._read(sql.SQL("(old_row ->> {})").format(self.column or ""))
+
+    def _read(self, value: sql.Composable) -> sql.Composable:
+        if self.column is None:
+            return sql.SQL("{}::" + self.type).format(self.constant)
+        if self.timezone:
+            return sql.SQL("({}::timestamp at time zone {})").format(value, self.timezone)
+        read: sql.Composable = sql.SQL("{}::" + self.type).format(value)
+        if not self.values:
+            return read
+        cases = [sql.SQL("when {} then {}").format(*pair) for pair in self.values.items()]
+        return sql.SQL("case {0} {1} else {0} end").format(read, sql.SQL(" ").join(cases))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A source, as schema.table, and its roles by name."""
+
+    relation: str
+    roles: Mapping[str, Role]
+
+    def values(self) -> dict[str, Any]:
+        """What templates fill in: `event_id`, `former_event_id`, `event_id_type` and
+        `event_id_column`, for each role, and the relation.
+        """
+        found: dict[str, Any] = {"relation": self.relation}
+        for name, role in self.roles.items():
+            found |= {
+                name: role.of_row(),
+                f"former_{name}": role.of_image(),
+                f"{name}_type": sql.SQL(role.type),
+                f"{name}_column": role.column,
+            }
+        return found
+
+
+def read(where: str, content: Any) -> Shape:
+    """Read a table of the manifest; StartError, which says `where`, for the first fault."""
+    if not isinstance(content, dict):
+        raise StartError(f"{where} is not a table", 'write relation = "public.events" below it')
+    relation = content.get("relation")
+    if not isinstance(relation, str) or not re.fullmatch(r"[^.]+[.][^.]+", relation):
+        raise StartError(f"{where} names no relation", 'relation = "public.events"')
+    roles = {name: _role(f"{where} {name}", each) for name, each in content.items()}
+    roles.pop("relation")
+    return Shape(relation, roles)
+
+
+def _role(where: str, content: Any) -> Role:
+    if isinstance(content, str):
+        return Role(content)
+    if not isinstance(content, dict):
+        raise StartError(f"{where} names no column", '"a_column", or {constant = "..."}')
+    for key in content:
+        if key not in KEYS:
+            raise StartError(f"{where}: {key} is not known", did_you_mean(key, KEYS))
+    texts = {key: content.get(key) for key in KEYS if key != "values"}
+    values = content.get("values", {})
+    for key, text in texts.items():
+        if key in content and not isinstance(text, str):
+            raise StartError(f"{where}: {key} is not a text", 'write it in quotes: "..."')
+    if not isinstance(values, dict) or not all(isinstance(each, str) for each in values.values()):
+        raise StartError(f"{where}: values maps no texts", 'values = {signup = "share"}')
+    if ("column" in content) == ("constant" in content):
+        raise StartError(
+            f"{where} has {'both' if 'column' in content else 'neither'} a column and a constant",
+            "name the column, or give a constant where the source has none",
+        )
+    type_name = content.get("type", MOMENT if content.get("timezone") else "text")
+    if not TYPE.fullmatch(type_name):
+        raise StartError(f"{where}: {type_name!r} is no name of a type", 'for example "bigint"')
+    if content.get("timezone") and type_name != MOMENT:
+        raise StartError(f"{where}: only a {MOMENT} has a timezone", f'type = "{MOMENT}"')
+    if values and type_name != "text":
+        raise StartError(f"{where}: only values of a text can be renamed", "leave out the type")
+    return Role(
+        content.get("column"), type_name, content.get("timezone"), values, content.get("constant")
+    )

@@ -1,0 +1,111 @@
+"""Writes the shipped miles warehouse as a project of one's own, over a source of one's own."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from runner.database.session import Session
+from runner.errors import StartError, UsageError, did_you_mean
+from runner.project.files import HOME
+from runner.project.manifest import MANIFEST
+from runner.setup.new_project import refuse_filled
+
+# What a column of each role is usually called, the likeliest first.
+USUAL = {
+    "event_id": ("event_id", "id", "uuid"),
+    "event_time": ("event_time", "occurred_at", "happened_at", "timestamp", "time", "created_at"),
+    "created_at": ("created_at", "inserted_at", "received_at", "loaded_at"),
+    "user_id": ("user_id", "customer_id", "account_id", "person_id", "member_id"),
+    "event_type": ("event_type", "type", "kind", "event", "event_name", "action", "name"),
+    "transaction_category": ("transaction_category", "category", "partner", "merchant"),
+    "miles_amount": ("miles_amount", "miles", "points", "amount"),
+    "platform": ("platform", "device", "os"),
+    "utm_source": ("utm_source", "source", "channel"),
+    "country": ("country", "country_code"),
+}
+NEEDED = ("event_id", "event_time", "user_id", "event_type")
+NONE = {"miles_amount": "0"}  # the constant where there is no such column; else unknown
+TYPES = {"event_time": "timestamptz", "created_at": "timestamptz", "miles_amount": "numeric"}
+ZONELESS = ("timestamp without time zone", "date")
+
+
+def columns(session: Session, relation: str) -> dict[str, str]:
+    """Return the columns of a source with their types; StartError if there is none."""
+    rows = session.named("setup/shapes.columns", relation=relation)
+    if not rows:
+        raise StartError(f"{relation} does not exist in this database", "--source SCHEMA.TABLE")
+    return {row["column"]: row["type"] for row in rows}
+
+
+def choose(
+    found: Mapping[str, str], given: Mapping[str, str], ask: Callable[[str, str], str] | None
+) -> dict[str, str | None]:
+    """Return the column of each role: the one that was given, else the one that is called so, as
+    whoever is asked confirms or corrects. UsageError if a role that is needed has none.
+    """
+    chosen: dict[str, str | None] = {}
+    for role, names in USUAL.items():
+        column = given.get(role) or next((name for name in names if name in found), None)
+        if role == "created_at":
+            column = column or chosen["event_time"]
+        if ask and role not in given:
+            column = ask(role, column or "none")
+            column = None if column == "none" else column
+        if column is not None and column not in found:
+            raise UsageError(
+                f"{role}: the source has no column {column}",
+                did_you_mean(column, found, f"it has {', '.join(found)}"),
+            )
+        if column is None and role in NEEDED:
+            raise UsageError(
+                f"no column of the source is called like {role}",
+                f"--column {role}=..., one of {', '.join(found)}",
+            )
+        chosen[role] = column
+    return chosen
+
+
+def write(
+    folder: Path,
+    relation: str,
+    found: Mapping[str, str],
+    chosen: Mapping[str, str | None],
+    timezone: str | None,
+) -> list[Path]:
+    """Write the project into an empty folder; return its files, relative to it."""
+    if not (HOME / MANIFEST).is_file():
+        raise StartError(
+            "the miles warehouse is not in the installed package", "call this from a clone"
+        )
+    refuse_filled(folder)
+    lines = [f'relation = "{relation}"']
+    for role, column in chosen.items():
+        lines.append(f"{role} = {_described(role, column, found, timezone)}")
+    for part in ("sql", "schema", "dashboard"):
+        ignored = shutil.ignore_patterns("demo", "ingest", "orchestrator.sql", "migrations")
+        shutil.copytree(HOME / part, folder / part, dirs_exist_ok=True, ignore=ignored)
+    file = folder / MANIFEST
+    text = file.read_text(encoding="utf-8")
+    before, _, rest = text.partition("[source.event_stream]\n")
+    _, _, after = rest.partition("\n\n")
+    section = "\n".join(["[source.event_stream]", *lines])
+    file.write_text(f"{before}{section}\n\n{after}", encoding="utf-8")
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def _described(
+    role: str, column: str | None, found: Mapping[str, str], timezone: str | None
+) -> str:
+    if column is None:
+        return f'{{constant = "{NONE.get(role, "unknown")}"}}'
+    parts = [f'column = "{column}"']
+    if role in ("event_time", "created_at") and found[column] in ZONELESS:
+        if timezone is None:
+            raise UsageError(
+                f"{column} is a {found[column]}, of which zone is not known",
+                "--timezone UTC, or where the app's clock stands",
+            )
+        parts.append(f'timezone = "{timezone}"')
+    elif kind := found[column] if role == "event_id" else TYPES.get(role):
+        parts.append(f'type = "{kind}"')
+    return f"{{{', '.join(parts)}}}"

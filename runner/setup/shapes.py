@@ -1,0 +1,62 @@
+"""Checks the sources that the manifest describes against the database. Queries: shapes.sql."""
+
+from collections.abc import Iterator
+
+from runner.database.session import Session
+from runner.database.zones import problem as zone_problem
+from runner.errors import StartError, did_you_mean
+from runner.project.manifest import MANIFEST, Manifest
+from runner.project.sources import LOCAL, MOMENT, Role
+
+TIMES = {"timestamp with time zone", "timestamp without time zone", "date"}
+
+
+def check(session: Session, manifest: Manifest) -> None:
+    """StartError for the first thing that a source lacks: nothing is created half."""
+    for name, shape in manifest.sources.items():
+        rows = session.named("setup/shapes.columns", relation=shape.relation)
+        types = {row["column"]: row["type"] for row in rows}
+        where = f"{MANIFEST}: [source.{name}]"
+        if not types:
+            raise StartError(
+                f"{where}: {shape.relation} does not exist",
+                "name a table or view of this database, or: pipelines add --help",
+            )
+        for role, found in shape.roles.items():
+            for what, hint in _problems(session, shape.relation, found, types):
+                raise StartError(f"{where} {role}: {what}", hint)
+
+
+def _problems(
+    session: Session, relation: str, role: Role, types: dict[str, str]
+) -> Iterator[tuple[str, str | None]]:
+    if role.column is None:
+        return
+    if role.column not in types:
+        missing = f"{relation} has no column {role.column}"
+        yield missing, did_you_mean(role.column, types, f"it has {', '.join(types)}")
+        return
+    actual = types[role.column]
+    if role.type == MOMENT:
+        said = f"{relation}.{role.column} is a {actual}"
+        if actual not in TIMES:
+            yield said, f"an event has a {MOMENT}: read a view that gives one"
+        elif actual != "timestamp with time zone" and not role.timezone:
+            yield f"{said}, of which zone is not known", '{column = "...", timezone = "UTC"}'
+        elif actual == "timestamp with time zone" and role.timezone:
+            yield f"{said}, which has its zone", "leave out the timezone"
+        elif role.timezone and (problem := zone_problem(session, role.timezone)):
+            yield problem, f"a {LOCAL} is read as of a zone of pg_timezone_names"
+
+
+def check_pipelines(session: Session, manifest: Manifest) -> None:
+    """StartError if the pipeline of a source reads something else: its row was there before."""
+    for name, shape in manifest.sources.items():
+        for row in session.named("setup/shapes.pipeline", pipeline=name):
+            if row["source_relation"] != shape.relation:
+                raise StartError(
+                    f"pipeline {name} reads {row['source_relation']}, and {MANIFEST} says"
+                    f" {shape.relation}",
+                    f"update orchestrator.pipeline_definitions set source_relation ="
+                    f" '{shape.relation}', with its cursor and key, where pipeline_name = '{name}'",
+                )

@@ -1,0 +1,95 @@
+-- reporting.kpi_periods
+-- Grain: one row per grain, period and slice value (grain, period_start, slice, slice_value).
+-- Rerun: whole; as many rows as periods and slice values.
+-- Why:   the totals that people ask for, in one row. Users come from growth_accounting, so that no
+--        two can disagree. A change needs two whole periods: not one that runs, and not the one in
+--        whose midst the data begin.
+
+insert into {{ this }} (
+    grain, period_start, slice, slice_value, active_users, new_users, events,
+    events_per_active_user, miles_earned, miles_redeemed, net_miles, outstanding_miles,
+    earning_users, redeeming_users, miles_per_active_user, redemption_rate, active_change,
+    new_change, earned_change, redeemed_change, is_complete
+)
+with engagement as (
+    select
+        grain, period_start, slice, slice_value,
+        sum(events) as events,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed
+    from {{ warehouse }}.agg_engagement_daily
+    inner join {{ warehouse }}.dim_dates on calendar_date = event_date
+    cross join lateral (
+        values ('day', calendar_date), ('week', week_start), ('month', month_start)
+    ) as periods (grain, period_start)
+    group by grain, period_start, slice, slice_value
+),
+
+transactions as (
+    select
+        'day' as grain,
+        event_date as period_start,
+        slice, slice_value, earning_users, redeeming_users
+    from {{ warehouse }}.agg_engagement_daily
+    union all
+    select
+        grain, period_start, slice, slice_value,
+        sum(earning_users) as earning_users,
+        sum(redeeming_users) as redeeming_users
+    from {{ warehouse }}.agg_slice_periods
+    where active_days = 0
+    group by grain, period_start, slice, slice_value
+),
+
+totals as (
+    select
+        grain, period_start, slice, slice_value, active_users, new_users, is_complete,
+        coalesce(events, 0) as events,
+        coalesce(miles_earned, 0) as miles_earned,
+        coalesce(miles_redeemed, 0) as miles_redeemed,
+        coalesce(earning_users, 0) as earning_users,
+        coalesce(redeeming_users, 0) as redeeming_users
+    from {{ reporting }}.growth_accounting
+    left join engagement using (grain, period_start, slice, slice_value)
+    left join transactions using (grain, period_start, slice, slice_value)
+),
+
+-- Beside each period the one before, of those that can be compared.
+pairs as (
+    select
+        totals.*,
+        sum(miles_earned - miles_redeemed) over to_period as outstanding_miles,
+        case when is_comparable then lag(active_users) over to_period end as active_before,
+        case when is_comparable then lag(new_users) over to_period end as new_before,
+        case when is_comparable then lag(miles_earned) over to_period end as earned_before,
+        case when is_comparable then lag(miles_redeemed) over to_period end as redeemed_before
+    from totals
+    cross join (select min(calendar_date) as first_day from {{ warehouse }}.dim_dates) as data
+    cross join lateral (
+        select
+            is_complete
+            and {{ warehouse }}.previous_period(grain, period_start) >= first_day as is_comparable
+    ) as comparisons
+    window to_period as (partition by grain, slice, slice_value order by period_start)
+)
+
+select
+    grain, period_start, slice, slice_value, active_users, new_users, events,
+    trim_scale(round(events / nullif(active_users, 0), 6)) as events_per_active_user,
+    trim_scale(miles_earned) as miles_earned,
+    trim_scale(miles_redeemed) as miles_redeemed,
+    trim_scale(miles_earned - miles_redeemed) as net_miles,
+    trim_scale(outstanding_miles) as outstanding_miles,
+    earning_users, redeeming_users,
+    trim_scale(round(miles_earned / nullif(active_users, 0), 6)) as miles_per_active_user,
+    trim_scale(round(miles_redeemed / nullif(miles_earned, 0), 6)) as redemption_rate,
+    trim_scale(round((active_users - active_before)::numeric / nullif(active_before, 0), 6))
+        as active_change,
+    trim_scale(round((new_users - new_before)::numeric / nullif(new_before, 0), 6))
+        as new_change,
+    trim_scale(round((miles_earned - earned_before) / nullif(earned_before, 0), 6))
+        as earned_change,
+    trim_scale(round((miles_redeemed - redeemed_before) / nullif(redeemed_before, 0), 6))
+        as redeemed_change,
+    is_complete
+from pairs;

@@ -1,0 +1,86 @@
+-- reporting.retention_days
+-- Grain: one row per grain, cohort, day number and slice value
+--        (grain, cohort_start, day_number, slice, slice_value).
+-- Rerun: whole; as many rows as cohorts, day numbers and slice values.
+-- Why:   who is back on the day after tomorrow, and who has been back by then. Users whose day is
+--        not over are in neither, or young cohorts would look worse than they are.
+
+insert into {{ this }} (
+    grain, cohort_start, day_number, slice, slice_value, cohort_size, eligible_users,
+    retained_users, returned_users, retention_rate, return_rate, cohorts, is_complete
+)
+-- First days of a period of which as many day numbers are over are alike.
+with days as (
+    select
+        grain,
+        period_start as cohort_start,
+        slice, slice_value, figure, number,
+        last_day,
+        width_bucket(last_day - calendar_date - 1, array[1, 3, 7, 14, 30, 60, 90]) as over,
+        sum(users) as users
+    from {{ warehouse }}.agg_cohort_users
+    inner join {{ warehouse }}.dim_dates on calendar_date = cohort_start
+    cross join {{ warehouse }}.last_day
+    cross join lateral (
+        values ('week', week_start), ('month', month_start)
+    ) as periods (grain, period_start)
+    where figure <> 'redeemed'
+    group by grain, period_start, slice, slice_value, figure, number, over, last_day
+),
+
+cohorts as (
+    select
+        grain, cohort_start, day_number, slice, slice_value,
+        {{ warehouse }}.next_period(grain, cohort_start) + day_number <= last_day as is_complete,
+        sum(users) filter (where figure = 'new') as cohort_size,
+        coalesce(sum(users) filter (where figure = 'new' and place <= over), 0)
+            as eligible_users,
+        coalesce(
+            sum(users) filter (
+                where figure = 'active' and number = day_number and place <= over
+            ),
+            0
+        ) as retained_users,
+        coalesce(
+            sum(users) filter (
+                where figure = 'returned' and number <= day_number and place <= over
+            ),
+            0
+        ) as returned_users
+    from days
+    cross join unnest(array[1, 3, 7, 14, 30, 60, 90]) with ordinality as numbers (day_number, place)
+    group by grain, cohort_start, day_number, slice, slice_value, last_day
+),
+
+lines as (
+    select
+        grain, cohort_start, day_number, slice, slice_value, cohort_size, eligible_users,
+        retained_users, returned_users,
+        null as cohorts,
+        is_complete
+    from cohorts
+    where eligible_users > 0
+    union all
+    select
+        grain,
+        null as cohort_start,
+        day_number, slice, slice_value,
+        sum(cohort_size) as cohort_size,
+        sum(eligible_users) as eligible_users,
+        sum(retained_users) as retained_users,
+        sum(returned_users) as returned_users,
+        count(*) as cohorts,
+        true as is_complete
+    from cohorts
+    where is_complete
+    group by grain, day_number, slice, slice_value
+    having sum(cohort_size) >= {{ average_min_users }}
+)
+
+select
+    grain, cohort_start, day_number, slice, slice_value, cohort_size, eligible_users,
+    retained_users, returned_users,
+    trim_scale(round(retained_users / eligible_users, 6)) as retention_rate,
+    trim_scale(round(returned_users / eligible_users, 6)) as return_rate,
+    cohorts, is_complete
+from lines;
