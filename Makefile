@@ -61,8 +61,9 @@ lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports --no-logo --cache-dir .ruff_cache/imports
-	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting dashboard
+	@$(BIN)/python -m sqlfluff lint --disable-progress-bar schema sql/warehouse sql/reporting dashboard examples
 	@$(RUNNER) lint
+	@$(RUNNER) --project examples/shop lint
 
 bench: $(DEV) ## measure the runner (ARGS="--rows 1000000 --json after.json"; long)
 	@$(BIN)/python -m benchmarks $(ARGS)
