@@ -20,6 +20,7 @@ from runner.database.session import (
     Row,
     Session,
 )
+from runner.database.tables import count
 from runner.errors import RunnerError, UsageError
 from runner.project.manifest import Manifest
 from runner.project.target import Target
@@ -180,7 +181,13 @@ class Pruner:
             )
         schemas, live = target.schemas, Target().schemas
         others = session.named("setup/prune.made_with_layers", schemas=schemas, live_schemas=live)
-        refused = _drop(session, [*map(_named, found), *(row["name"] for row in others)])
+        # A table that comes with the schemas is for people: what they wrote there is not dropped.
+        made = [
+            row["name"]
+            for row in others
+            if row["table_name"] is None or not count(session, row["table_name"], 1)
+        ]
+        refused = _drop(session, [*map(_named, found), *made])
         left = session.named("setup/prune.relations", schemas=schemas)
         strangers = [row["name"] for row in left]
         if refused or strangers:

@@ -395,22 +395,26 @@ where pruned.through_run_id > 0
 order by pipelines.pipeline_name
 
 -- made_with_layers --
--- The views that come with the schemas of a target, as they do with the live ones, and functions.
-select 'view ' || views.oid::regclass::text as name
-from pg_class as views
-inner join pg_class as lives on lives.relname = views.relname and lives.relkind = 'v'
+-- The views and tables that come with the schemas of a target, as they do with the live ones, and
+-- functions.
+select
+    case twins.relkind when 'v' then 'view ' else 'table ' end || twins.oid::regclass::text as name,
+    case twins.relkind when 'r' then twins.oid::regclass::text end as table_name
+from pg_class as twins
+inner join pg_class as lives on lives.relname = twins.relname and lives.relkind = twins.relkind
 where
-    views.relkind = 'v'
-    and views.relnamespace::regnamespace::text = any(%(schemas)s)
+    twins.relkind in ('v', 'r')
+    and twins.relnamespace::regnamespace::text = any(%(schemas)s)
     and lives.relnamespace::regnamespace::text = any(%(live_schemas)s)
-    and views.oid <> all(
+    and twins.oid <> all(
         select unnest(built.table_oids)
         from orchestrator.built_scripts as built
     )
 union all
 select
     case routines.prokind when 'p' then 'procedure ' else 'function ' end
-    || routines.oid::regprocedure::text as name
+    || routines.oid::regprocedure::text as name,
+    null as table_name
 from pg_proc as routines
 where routines.pronamespace::regnamespace::text = any(%(schemas)s)
 order by name
