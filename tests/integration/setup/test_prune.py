@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner.build.rebuild import verify
 
 from runner.build.build import build
+from runner.compare.rebuild import verify
 from runner.database import ledger
 from runner.database.session import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, UsageError
