@@ -226,9 +226,9 @@ def _drop(session: Session, things: Sequence[str]) -> dict[str, str]:
     """Drop things, in any order that works; return those on which something else hangs, and what
     does.
     """
-    left, count = {thing: "" for thing in things}, -1
-    while left and len(left) != count:
-        count = len(left)
+    left, before = {thing: "" for thing in things}, -1
+    while left and len(left) != before:
+        before = len(left)
         for thing in list(left):
             try:
                 with session.savepoint():
