@@ -131,8 +131,8 @@ create table if not exists {{ reporting }}.annotations (
 );
 
 comment on table {{ reporting }}.annotations is
-'What happened on a day: a release, a campaign, an outage. Filled by people. One row per day, slice '
-'value and text.';
+'What happened on a day: a release, a campaign, an outage. Filled by people. One row per day, '
+'slice value and text.';
 comment on column {{ reporting }}.annotations.day is 'Calendar day in reporting_timezone.';
 comment on column {{ reporting }}.annotations.slice is
 'Whom it concerns: all, country, platform or utm_source.';

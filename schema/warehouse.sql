@@ -103,6 +103,17 @@ $$;
 
 comment on function {{ warehouse }}.periods(date) is 'The day, the week and the month of a day.';
 
+create or replace function {{ warehouse }}.week_bits(month date, week date) returns integer
+language sql immutable parallel safe
+return case
+    when week < month then 127 >> month - week
+    when week < month + 31 then 127 << week - month
+    else 0
+end;
+
+comment on function {{ warehouse }}.week_bits(date, date) is
+'The days of a week, which is named by its Monday, among those of a month, whose first is bit 0.';
+
 create or replace function {{ warehouse }}.slices(
     everybody text, country text, platform text, utm_source text
 )

@@ -13,7 +13,9 @@ from typing import Any
 from tests.oracle.base import (
     EARN,
     EXACT,
+    FACTS,
     REDEEM,
+    SEARCH,
     Counted,
     Data,
     Row,
@@ -27,30 +29,69 @@ from tests.oracle.cohorts import DAY_NUMBERS
 NO_DAY = "-infinity"
 
 
-def agg_user_slice_months(data: Data) -> list[Row]:
-    return [
-        {"user_id": user, "month": month, **part.key, **_figures(events, first_month)}
-        for part in data.slices
-        for user, first_month, months in _months(part)
-        for month, events in months.items()
-    ]
+def agg_user_monthly(data: Data) -> list[Row]:
+    rows: list[Row] = []
+    for user, of_user in grouped(data.events, lambda event: event.user).items():
+        places = grouped(
+            of_user,
+            lambda event: (
+                period_start(event.day, "month"),
+                event.platform,
+                event.utm_source,
+                event.country,
+            ),
+        )
+        for (month, platform, utm_source, country), events in places.items():
+            rows.append(
+                {
+                    "user_id": user,
+                    "month": month,
+                    "platform": platform,
+                    "utm_source": utm_source,
+                    "country": country,
+                    **_figures(events),
+                    "first_month": _first_month(of_user),
+                    "first_month_on_platform": _first_month(
+                        event for event in of_user if event.platform == platform
+                    ),
+                    "first_month_from_source": _first_month(
+                        event for event in of_user if event.utm_source == utm_source
+                    ),
+                    "first_month_in_country": _first_month(
+                        event for event in of_user if event.country == country
+                    ),
+                }
+            )
+    return rows
+
+
+def _figures(events: list[Counted]) -> dict[str, Any]:
+    types = Counter(event.event_type for event in events)
+    earned = [event for event in events if event.event_type == EARN]
+    return {
+        "earned_count": types[EARN],
+        "redeemed_count": types[REDEEM],
+        "search_count": types[SEARCH],
+        "share_count": types["share"],
+        "like_count": types["like"],
+        "unclassified_count": sum(types[name] for name in types if name not in FACTS),
+        "miles_earned": miles(events, EARN),
+        "miles_redeemed": miles(events, REDEEM),
+        "first_earned_at": min((event.at for event in earned), default=None),
+        "active_days": _bits(events),
+        "earning_days": _bits(earned),
+        "redeeming_days": _bits(event for event in events if event.event_type == REDEEM),
+    }
+
+
+def _first_month(events: Iterable[Counted]) -> date:
+    return period_start(min(event.day for event in events), "month")
 
 
 def _months(part: Slice) -> Iterator[tuple[str, date, dict[date, list[Counted]]]]:
     for user, events in grouped(part.events, lambda event: event.user).items():
         months = grouped(events, lambda event: period_start(event.day, "month"))
         yield user, min(months), months
-
-
-def _figures(events: list[Counted], first_month: date) -> dict[str, Any]:
-    return {
-        "cohort_start": first_month,
-        "active_days": _bits(events),
-        "earning_days": _bits(event for event in events if event.event_type == EARN),
-        "redeeming_days": _bits(event for event in events if event.event_type == REDEEM),
-        "miles_earned": miles(events, EARN),
-        "miles_redeemed": miles(events, REDEEM),
-    }
 
 
 def _bits(events: Iterable[Counted]) -> int:

@@ -474,26 +474,6 @@ def activity_of_cohort(
 # Aggregates of users
 
 
-def agg_user_monthly(source: Source) -> list[Row]:
-    return [
-        {
-            "user_id": user,
-            "month": month,
-            "earned_count": len(of_type(events, EARN)),
-            "redeemed_count": len(of_type(events, REDEEM)),
-            "search_count": len(of_type(events, SEARCH)),
-            "share_count": len(of_type(events, "share")),
-            "like_count": len(of_type(events, "like")),
-            "unclassified_count": sum(event.event_type not in FACTS for event in events),
-            "miles_earned": miles(events, EARN),
-            "miles_redeemed": miles(events, REDEEM),
-            "first_earned_at": first_time(events, EARN),
-        }
-        for user, of_user in by_user(source.counted).items()
-        for month, events in by_period(of_user, "month").items()
-    ]
-
-
 def agg_user_engagement(source: Source) -> list[Row]:
     rows: list[Row] = []
     for user, events in by_user(source.counted).items():
@@ -842,8 +822,7 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "agg_user_activity": agg_user_activity,
     "agg_user_periods": agg_user_periods,
     "agg_period_activity": agg_period_activity,
-    "agg_user_monthly": agg_user_monthly,
-    "agg_user_slice_months": lambda source: oracle_slices.agg_user_slice_months(source.data),
+    "agg_user_monthly": lambda source: oracle_slices.agg_user_monthly(source.data),
     "agg_slice_periods": lambda source: oracle_slices.agg_slice_periods(source.data),
     "agg_user_returns": lambda source: oracle_slices.agg_user_returns(source.data),
     "agg_cohort_users": lambda source: oracle_slices.agg_cohort_users(source.data),

@@ -17,7 +17,7 @@ create table if not exists {{ warehouse }}.agg_slice_periods (
 
 comment on table {{ warehouse }}.agg_slice_periods is
 'Who earned and redeemed in a week or month, and how much, per slice. A month is there twice: by '
-'cohort, and by active days. Kept by agg_user_slice_months.';
+'cohort, and by active days. Kept by agg_user_monthly.';
 comment on column {{ warehouse }}.agg_slice_periods.slice is
 'all, country, platform or utm_source.';
 comment on column {{ warehouse }}.agg_slice_periods.slice_value is 'Member of the slice.';

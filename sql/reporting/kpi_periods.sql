@@ -18,7 +18,10 @@ with engagement as (
         sum(miles_earned) as miles_earned,
         sum(miles_redeemed) as miles_redeemed
     from {{ warehouse }}.agg_engagement_daily
-    cross join lateral {{ warehouse }}.periods(event_date)
+    inner join {{ warehouse }}.dim_dates on calendar_date = event_date
+    cross join lateral (
+        values ('day', calendar_date), ('week', week_start), ('month', month_start)
+    ) as periods (grain, period_start)
     group by grain, period_start, slice, slice_value
 ),
 

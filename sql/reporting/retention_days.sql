@@ -9,47 +9,47 @@ insert into {{ this }} (
     grain, cohort_start, day_number, slice, slice_value, cohort_size, eligible_users,
     retained_users, returned_users, retention_rate, return_rate, cohorts, is_complete
 )
--- First days that are alike: of one period, and as many days ago or more than 90.
+-- First days of a period of which as many day numbers are over are alike.
 with days as (
     select
         grain,
         period_start as cohort_start,
         slice, slice_value, figure, number,
-        least(last_day - cohorts.cohort_start, 91) as days_since,
-        last_day - {{ warehouse }}.next_period(grain, period_start) + 1 as days_over,
+        last_day,
+        width_bucket(last_day - calendar_date - 1, array[1, 3, 7, 14, 30, 60, 90]) as over,
         sum(users) as users
-    from {{ warehouse }}.agg_cohort_users as cohorts
+    from {{ warehouse }}.agg_cohort_users
+    inner join {{ warehouse }}.dim_dates on calendar_date = cohort_start
     cross join {{ warehouse }}.last_day
-    cross join lateral {{ warehouse }}.periods(cohorts.cohort_start)
-    where
-        figure in ('new', 'active', 'returned')
-        and grain <> 'day'
-    group by
-        grain, period_start, slice, slice_value, figure, number, days_since, days_over
+    cross join lateral (
+        values ('week', week_start), ('month', month_start)
+    ) as periods (grain, period_start)
+    where figure <> 'redeemed'
+    group by grain, period_start, slice, slice_value, figure, number, over, last_day
 ),
 
 cohorts as (
     select
         grain, cohort_start, day_number, slice, slice_value,
-        days_over > day_number as is_complete,
+        {{ warehouse }}.next_period(grain, cohort_start) + day_number <= last_day as is_complete,
         sum(users) filter (where figure = 'new') as cohort_size,
-        coalesce(sum(users) filter (where figure = 'new' and days_since > day_number), 0)
+        coalesce(sum(users) filter (where figure = 'new' and place <= over), 0)
             as eligible_users,
         coalesce(
             sum(users) filter (
-                where figure = 'active' and number = day_number and days_since > day_number
+                where figure = 'active' and number = day_number and place <= over
             ),
             0
         ) as retained_users,
         coalesce(
             sum(users) filter (
-                where figure = 'returned' and number <= day_number and days_since > day_number
+                where figure = 'returned' and number <= day_number and place <= over
             ),
             0
         ) as returned_users
     from days
-    cross join unnest(array[1, 3, 7, 14, 30, 60, 90]) as numbers (day_number)
-    group by grain, cohort_start, day_number, slice, slice_value, days_over
+    cross join unnest(array[1, 3, 7, 14, 30, 60, 90]) with ordinality as numbers (day_number, place)
+    group by grain, cohort_start, day_number, slice, slice_value, last_day
 ),
 
 lines as (

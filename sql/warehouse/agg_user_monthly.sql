@@ -1,41 +1,250 @@
 -- warehouse.agg_user_monthly
--- Grain: one row per user and month with an event (user_id, month).
--- Rerun: changed keys; replaces the months of users that a change lies in.
--- Why:   what a user did in all is a sum of some months, not of all days.
+-- Grain: one row per user, month, platform, source and country with an event
+--        (user_id, month, platform, utm_source, country).
+-- Rerun: difference; fills the changed months of users anew, and moves warehouse.agg_slice_periods
+--        by what differs: nothing, the second time.
+-- Why:   what a user did in all, on how many days people come, who earns and what a cohort is worth
+--        are matters of a user's month. Its days are bits, so weeks can be told from it too.
+
+-- The months of users to take anew: those that the week of a change lies in, and all of a user who
+-- may have got another first month somewhere.
+create temporary table changed as
+select
+    user_id,
+    {{ warehouse }}.month_start({{ warehouse }}.week_start(event_date) + day_number) as month
+from {{ warehouse }}.changed_user_days
+cross join (values (0), (6)) as week (day_number)
+where isfinite(event_date)
+union
+select
+    user_id,
+    {{ warehouse }}.month_start(active_day) as month
+from {{ warehouse }}.agg_user_activity
+cross join lateral unnest(active_days) as days (active_day)
+where
+    slice = 'all'
+    and user_id in (
+        select user_id
+        from {{ warehouse }}.changed_user_days
+        inner join {{ warehouse }}.agg_user_activity as begun using (user_id)
+        where
+            isfinite(event_date)
+            and begun.active_days[1] >= {{ warehouse }}.month_start(event_date)
+    );
+
+-- What these months held until now; nothing in a full build.
+create temporary table was as
+select
+    user_id, month, platform, utm_source, country, miles_earned, miles_redeemed, active_days,
+    earning_days, redeeming_days, first_month, first_month_on_platform, first_month_from_source,
+    first_month_in_country
+from {{ this }}
+inner join pg_temp.changed using (user_id, month);
 
 delete from {{ this }} as monthly
-{{ incremental }} using {{ warehouse }}.changed_user_days as days
-{{ incremental }} where monthly.user_id = days.user_id
-{{ incremental }}     and monthly.month = {{ warehouse }}.month_start(days.event_date)
+{{ incremental }} using pg_temp.changed as changed
+{{ incremental }} where monthly.user_id = changed.user_id
+{{ incremental }}     and monthly.month = changed.month
 ;
 
 insert into {{ this }} (
-    user_id, month,
+    user_id, month, platform, utm_source, country,
     earned_count, redeemed_count, search_count, share_count, like_count, unclassified_count,
-    miles_earned, miles_redeemed, first_earned_at
+    miles_earned, miles_redeemed, first_earned_at, active_days, earning_days, redeeming_days,
+    first_month, first_month_on_platform, first_month_from_source, first_month_in_country
 )
-with changed as (
-    select distinct
-        user_id,
-        {{ warehouse }}.month_start(event_date) as changed_month
-    from {{ warehouse }}.changed_user_days
+with months as (
+    select
+        daily.user_id,
+        {{ warehouse }}.month_start(event_date) as month,
+        platform, utm_source, country,
+        sum(earned_count) as earned_count,
+        sum(redeemed_count) as redeemed_count,
+        sum(search_count) as search_count,
+        sum(share_count) as share_count,
+        sum(like_count) as like_count,
+        sum(unclassified_count) as unclassified_count,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed,
+        min(first_earned_at) as first_earned_at,
+        bit_or(day_bit) as active_days,
+        bit_or(case when earned_count > 0 then day_bit else 0 end) as earning_days,
+        bit_or(case when redeemed_count > 0 then day_bit else 0 end) as redeeming_days
+    from {{ warehouse }}.agg_user_daily as daily
+    {{ incremental }} inner join pg_temp.changed
+    {{ incremental }}     on changed.user_id = daily.user_id
+    {{ incremental }}     and event_date >= changed.month
+    {{ incremental }}     and event_date < {{ warehouse }}.next_period('month', changed.month)
+    cross join lateral (select 1 << date_part('day', event_date)::integer - 1 as day_bit) as bits
+    group by
+        daily.user_id, {{ warehouse }}.month_start(event_date), platform, utm_source, country
 )
 
 select
-    user_id,
-    {{ warehouse }}.month_start(event_date) as month,
-    sum(earned_count) as earned_count,
-    sum(redeemed_count) as redeemed_count,
-    sum(search_count) as search_count,
-    sum(share_count) as share_count,
-    sum(like_count) as like_count,
-    sum(unclassified_count) as unclassified_count,
-    sum(miles_earned) as miles_earned,
-    sum(miles_redeemed) as miles_redeemed,
-    min(first_earned_at) as first_earned_at
-from {{ warehouse }}.agg_user_daily
-{{ incremental }} inner join changed using (user_id)
-{{ incremental }} where event_date >= changed_month
-{{ incremental }}     and event_date < {{ warehouse }}.next_period('month', changed_month)
-group by user_id, month
+    user_id, month, platform, utm_source, country,
+    earned_count, redeemed_count, search_count, share_count, like_count, unclassified_count,
+    miles_earned, miles_redeemed, first_earned_at, active_days, earning_days, redeeming_days,
+    {{ warehouse }}.month_start(first_day) as first_month,
+    {{ warehouse }}.month_start(first_day_on_platform) as first_month_on_platform,
+    {{ warehouse }}.month_start(first_day_from_source) as first_month_from_source,
+    {{ warehouse }}.month_start(first_day_in_country) as first_month_in_country
+from months
+cross join lateral (
+    select
+        min(activity.active_days[1]) as first_day,
+        min(activity.active_days[1]) filter (where slice = 'platform' and slice_value = platform)
+            as first_day_on_platform,
+        min(activity.active_days[1]) filter (
+            where slice = 'utm_source' and slice_value = utm_source
+        ) as first_day_from_source,
+        min(activity.active_days[1]) filter (where slice = 'country' and slice_value = country)
+            as first_day_in_country
+    from {{ warehouse }}.agg_user_activity as activity
+    where activity.user_id = months.user_id
+) as first_days
 order by user_id, month;
+
+-- A full build counts anew, whatever was counted before.
+delete from {{ state }} as periods
+{{ incremental }} where false
+;
+
+insert into {{ state }} as periods (
+    slice, slice_value, grain, period_start, cohort_start, active_days,
+    users, earning_users, redeeming_users, miles_earned, miles_redeemed
+)
+with signed as (
+    {{ incremental }} select
+    {{ incremental }}     -1 as sign,
+    {{ incremental }}     user_id, month, platform, utm_source, country, miles_earned,
+    {{ incremental }}     miles_redeemed, active_days, earning_days, redeeming_days, first_month,
+    {{ incremental }}     first_month_on_platform, first_month_from_source, first_month_in_country
+    {{ incremental }} from pg_temp.was
+    {{ incremental }} union all
+    select
+        1 as sign,
+        user_id, month, platform, utm_source, country, miles_earned, miles_redeemed, active_days,
+        earning_days, redeeming_days, first_month, first_month_on_platform,
+        first_month_from_source, first_month_in_country
+    from {{ this }}
+    {{ incremental }} inner join pg_temp.changed using (user_id, month)
+),
+
+-- What counts in a month, and in the weeks of a change. A week may lie in two months: its days are
+-- looked for in both. It has no cohort.
+periods as (
+    select
+        sign, user_id,
+        'month' as grain,
+        month as period_start,
+        platform, utm_source, country, miles_earned, miles_redeemed,
+        active_days, earning_days, redeeming_days,
+        first_month, first_month_on_platform, first_month_from_source, first_month_in_country
+    from signed
+    union all
+    select
+        sign, user_id,
+        'week' as grain,
+        week as period_start,
+        platform, utm_source, country,
+        0 as miles_earned,
+        0 as miles_redeemed,
+        0 as active_days,
+        earning_days & {{ warehouse }}.week_bits(month, week) as earning_days,
+        redeeming_days & {{ warehouse }}.week_bits(month, week) as redeeming_days,
+        '-infinity' as first_month,
+        '-infinity' as first_month_on_platform,
+        '-infinity' as first_month_from_source,
+        '-infinity' as first_month_in_country
+    from signed
+    cross join generate_series(0, 5) as numbers (number)
+    cross join lateral (select {{ warehouse }}.week_start(month) + 7 * number as week) as weeks
+    where
+        (earning_days | redeeming_days) & {{ warehouse }}.week_bits(month, week) <> 0
+        {{ incremental }} and (user_id, week) in (
+        {{ incremental }}     select user_id, {{ warehouse }}.week_start(event_date) as week
+        {{ incremental }}     from {{ warehouse }}.changed_user_days
+        {{ incremental }}     where isfinite(event_date)
+        {{ incremental }} )
+),
+
+-- Whether the period, and the cohort, are the same in country and source as in all; and so with the
+-- platform.
+settled as (
+    select
+        periods.*,
+        min(country) over user_period = max(country) over user_period
+        and min(utm_source) over user_period = max(utm_source) over user_period
+        and first_month_in_country = first_month
+        and first_month_from_source = first_month as is_settled,
+        min(platform) over user_period = max(platform) over user_period
+        and first_month_on_platform = first_month as has_one_platform
+    from periods
+    window user_period as (partition by sign, user_id, grain, period_start)
+),
+
+users as (
+    select
+        sign, grain, period_start, everybody, of_country, of_platform, of_source,
+        min(
+            case
+                when everybody is not null then first_month
+                when of_country is not null then first_month_in_country
+                when of_platform is not null then first_month_on_platform
+                else first_month_from_source
+            end
+        ) as cohort_start,
+        bit_count(bit_or(active_days)::bit(32))::integer as active_days,
+        (bit_or(earning_days) <> 0)::integer as is_earning,
+        (bit_or(redeeming_days) <> 0)::integer as is_redeeming,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed
+    from settled
+    cross join lateral {{ warehouse }}.places(
+        is_settled, has_one_platform, country, platform, utm_source
+    )
+    group by sign, user_id, grain, period_start, everybody, of_country, of_platform, of_source
+),
+
+-- A month counts twice: by its cohort, and by its active days.
+alike as (
+    select
+        grain, period_start, groups.cohort_start, groups.active_days,
+        everybody, of_country, of_platform, of_source,
+        sum(sign) as users,
+        sum(sign * is_earning) as earning_users,
+        sum(sign * is_redeeming) as redeeming_users,
+        sum(sign * miles_earned) as miles_earned,
+        sum(sign * miles_redeemed) as miles_redeemed
+    from users
+    cross join lateral (
+        values (cohort_start, 0), ('-infinity', nullif(active_days, 0))
+    ) as groups (cohort_start, active_days)
+    where groups.active_days is not null
+    group by
+        grain, period_start, groups.cohort_start, groups.active_days,
+        everybody, of_country, of_platform, of_source
+)
+
+select
+    slice, slice_value, grain, period_start, cohort_start, active_days,
+    sum(users) as users,
+    sum(earning_users) as earning_users,
+    sum(redeeming_users) as redeeming_users,
+    sum(miles_earned) as miles_earned,
+    sum(miles_redeemed) as miles_redeemed
+from alike
+cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
+group by slice, slice_value, grain, period_start, cohort_start, active_days
+on conflict (slice, slice_value, grain, period_start, cohort_start, active_days) do update set
+    users = periods.users + excluded.users,
+    earning_users = periods.earning_users + excluded.earning_users,
+    redeeming_users = periods.redeeming_users + excluded.redeeming_users,
+    miles_earned = periods.miles_earned + excluded.miles_earned,
+    miles_redeemed = periods.miles_redeemed + excluded.miles_redeemed;
+
+-- Where nobody is left there is no row, as in a full build.
+delete from {{ state }} as periods
+where users = 0;
+
+drop table pg_temp.was, pg_temp.changed;

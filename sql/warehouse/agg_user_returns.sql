@@ -9,8 +9,10 @@
 with changed as (
     select
         user_id,
-        min(event_date) as since
+        min(event_date) as since,
+        max(event_date) as until
     from {{ warehouse }}.changed_user_days
+    where isfinite(event_date)
     group by user_id
 ),
 
@@ -34,26 +36,31 @@ redeemed as (
     group by daily.user_id, slice, slice_value
 ),
 
--- What lies more than 90 days behind the first day changes no answer.
+-- A single changed day that is none of these after the first changes no answer, as is usual.
 fresh as materialized (
     select
         activity.user_id, activity.slice, activity.slice_value,
         active_days[1] as first_day,
         case
-            when stored.first_day = active_days[1] and since > active_days[1] + 90
+            when
+                stored.first_day = active_days[1]
+                and since = until
+                and since - active_days[1] <> all(array[1, 3, 7, 14, 30, 60, 90])
                 then stored.active_ages
             else array(
                 select age
                 from unnest(array[1, 3, 7, 14, 30, 60, 90]) as ages (age)
                 where active_days[1] + age = any(active_days)
-                order by age
             )
         end as active_ages,
-        (
-            select min(age)
-            from unnest(array[1, 3, 7, 14, 30, 60, 90]) as ages (age)
-            where active_days[1] + age >= active_days[2]
-        ) as returned_within,
+        case
+            when active_days[2] - active_days[1] <= 90
+                then (array[1, 3, 7, 14, 30, 60, 90])[
+                    1 + width_bucket(
+                        active_days[2] - active_days[1] - 1, array[1, 3, 7, 14, 30, 60, 90]
+                    )
+                ]
+        end as returned_within,
         coalesce(
             case when stored.first_redeemed_day < since then stored.first_redeemed_day end,
             redeemed.first_day
@@ -129,31 +136,39 @@ versions as (
         1 as sign,
         slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
     from now
+),
+
+marks as (
+    select
+        sign, slice, slice_value,
+        'active' as figure,
+        first_day as cohort_start,
+        age as number
+    from versions
+    cross join lateral unnest(active_ages) as ages (age)
+    union all
+    select sign, slice, slice_value, figure, cohort_start, number
+    from versions
+    cross join lateral (
+        values
+        ('new', first_day, 0),
+        ('returned', first_day, returned_within),
+        (
+            'redeemed',
+            {{ warehouse }}.month_start(first_day),
+            {{ warehouse }}.month_number(first_redeemed_day)
+            - {{ warehouse }}.month_number(first_day)
+        )
+    ) as figures (figure, cohort_start, number)
+    where number is not null
 )
 
 insert into {{ state }} as cohorts (slice, slice_value, figure, cohort_start, number, users)
 select
-    slice, slice_value, figure, figures.cohort_start, number,
+    slice, slice_value, figure, cohort_start, number,
     sum(sign) as users
-from versions
-cross join lateral (
-    select
-        'active' as figure,
-        first_day as cohort_start,
-        age as number
-    from unnest(active_ages) as ages (age)
-    union all
-    values
-    ('new', first_day, 0),
-    ('returned', first_day, returned_within),
-    (
-        'redeemed',
-        {{ warehouse }}.month_start(first_day),
-        {{ warehouse }}.month_number(first_redeemed_day) - {{ warehouse }}.month_number(first_day)
-    )
-) as figures
-where number is not null
-group by slice, slice_value, figure, figures.cohort_start, number
+from marks
+group by slice, slice_value, figure, cohort_start, number
 having sum(sign) <> 0
 on conflict (slice, slice_value, figure, cohort_start, number) do update set
     users = cohorts.users + excluded.users;

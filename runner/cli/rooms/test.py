@@ -24,7 +24,7 @@ SHOWN_ROWS = 10
     "--junit",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Also write the results as JUnit XML, as CI servers read it.",
+    help="Also write the results as JUnit XML, which CI servers read.",
 )
 def command(
     here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...], junit: Path | None
@@ -49,7 +49,8 @@ def command(
             f"{failed} of {len(results)} cases failed", "rows with - are missing, with + unexpected"
         )
     seconds = sum(result.seconds for result in results)
-    output.say(f"test: {len(results)} cases passed, {seconds:.1f}s")
+    cases_passed = "1 case passed" if len(results) == 1 else f"{len(results)} cases passed"
+    output.say(f"test: {cases_passed}, {seconds:.1f}s")
 
 
 def _show(done: CaseResult) -> None:

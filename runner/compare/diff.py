@@ -1,0 +1,204 @@
+"""Compares two targets table by table, both ways, row by row."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+
+from runner.build.changes import column_lists
+from runner.build.compose import SETTINGS
+from runner.build.shape import columns, indexes, shape_differences
+from runner.database import ledger
+from runner.database.equality import Equality
+from runner.database.names import join
+from runner.database.queries import named_query
+from runner.database.session import Database, Session
+from runner.database.tables import exists
+from runner.errors import UsageError
+from runner.project.graph import change_sets, order, select
+from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.target import Target
+from runner.project.template import plain, render
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A table or view in two targets: the number of its rows, of those that only one target has,
+    and of those that changed, in total and by column.
+
+    `sample` has up to five rows that differ, each with `key`, `left` and `right`, whose values are
+    text, and None for a row that is missing; `changed` are the columns that differ. `problem` says
+    what else differs, or why the rows were not compared.
+    """
+
+    table: str
+    left_rows: int = 0
+    right_rows: int = 0
+    only_left: int = 0
+    only_right: int = 0
+    changed: int = 0
+    columns: dict[str, int] = field(default_factory=dict)
+    sample: tuple[dict[str, Any], ...] = ()
+    problem: str | None = None
+
+    @property
+    def is_same(self) -> bool:
+        return not (self.only_left or self.only_right or self.changed or self.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All tables of two targets, equal ones included."""
+
+    tables: tuple[Difference, ...]
+    warnings: tuple[str, ...]
+
+
+def diff(
+    database: Database, manifest: Manifest, left: Target, right: Target, patterns: Iterable[str]
+) -> Comparison:
+    """Compare two targets as they are now; UsageError if one was never built."""
+    patterns = list(patterns)
+    keys = select(manifest, patterns) if patterns else None
+    with database.session("milepost diff") as session:
+        ledger.require(session)
+        with session.transaction():
+            session.run(SETTINGS)
+            inputs = [_inputs(session, target) for target in (left, right)]
+            tables = compare(session, manifest, left, right, keys)
+    warning = (
+        f"{left.name} and {right.name} were built from different runs of the pipelines: build both"
+    )
+    return Comparison(tuple(tables), (warning,) if inputs[0] != inputs[1] else ())
+
+
+def _inputs(session: Session, target: Target) -> dict[str, int]:
+    positions = ledger.positions(session, target.name)
+    if not ledger.is_built(session, target.name):
+        raise UsageError(
+            f"target {target.name} was never built",
+            "python -m runner build" + ("" if target.is_live else f" --target {target.name}"),
+        )
+    return {name: position.after for name, position in positions.items()}
+
+
+def compare(
+    session: Session,
+    manifest: Manifest,
+    left: Target,
+    right: Target,
+    keys: Collection[str] | None = None,
+) -> list[Difference]:
+    """Compare the tables and views of all scripts, or of those in `keys`, in build order.
+
+    Columns are matched by name. The snapshot is that of the caller's transaction.
+    """
+    not_results = change_sets(manifest)
+    return [
+        _compare(session, script, f"{script.layer}.{table}", left, right)
+        for script in order(manifest)
+        if keys is None or script.key in keys
+        for table in script.tables
+        if f"{script.layer}.{table}" not in not_results
+    ]
+
+
+def _compare(
+    session: Session, script: Script, name: str, left: Target, right: Target
+) -> Difference:
+    targets = (left, right)
+    tables = [target.table(*name.split(".")) for target in targets]
+    missing = [table for table in tables if not exists(session, table)]
+    if missing:
+        return Difference(name, problem=f"there is no {' and no '.join(missing)}")
+    if not script.is_view:
+        return _compare_rows(session, name, tables)
+    one, other = (
+        _text_of_view(session, view, target) for view, target in zip(tables, targets, strict=True)
+    )
+    return Difference(name, problem=None if one == other else "the view has another text")
+
+
+def _text_of_view(session: Session, view: str, target: Target) -> str | None:
+    """Return the text of a view as it would be in the live target; None if it is not a view."""
+    text = session.named("compare/diff.view", view=view)[0]["text"]
+    return text and re.sub(rf"\b{target.prefix}({'|'.join(LAYERS)})\.", r"\1.", text)
+
+
+def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Difference:
+    one, other = (columns(session, table) for table in tables)
+    odd = _other_parts(session, *tables)
+    both = [column for column in one if column in other]
+    if not both:
+        return Difference(name, problem="no column in common")
+    names = [sql.Identifier(column) for column in both]
+    equality = Equality(session, tables[0])
+    # Columns of different types may have to be compared as JSON.
+    is_json = {column for column in both if one[column] != other[column]}
+    forms = (
+        "to_jsonb({0}) as {0}"
+        if column in is_json
+        else "{0}::text as {0}"
+        if column in equality.texts
+        else "{0}"
+        for column in both
+    )
+    keys = [column_lists(session, table)["key_columns"] or [] for table in tables]
+    is_keyed = bool(keys[0]) and keys[0] == keys[1] and is_json.isdisjoint(keys[0])
+    key = keys[0] if is_keyed else both
+
+    def each(columns: Sequence[str], form: str) -> sql.Composed:
+        """A list with a form of each column; `{0}` is its name, `{1}` what makes a text of it."""
+        texts = (sql.SQL(" #>> '{{}}'" if column in is_json else "::text") for column in columns)
+        return join(
+            [
+                sql.SQL(form).format(sql.Identifier(column), text, sql.Literal(column))
+                for column, text in zip(columns, texts, strict=True)
+            ]
+        )
+
+    def array(columns: Sequence[str], form: str) -> sql.Composed:
+        return sql.SQL("array[{}]::text[]").format(each(columns, form))
+
+    changed = [
+        sql.SQL("case when not ({}) then {} end").format(
+            equality.same(column, "one", "other"), sql.Literal(column)
+        )
+        for column in both
+    ]
+    values = {
+        "left": plain(tables[0]),
+        "right": plain(tables[1]),
+        "columns": join(names),
+        "values": join([sql.SQL(form).format(n) for form, n in zip(forms, names, strict=True)]),
+        "keys": each(key, "coalesce(one.{0}, other.{0})"),
+        "key_names": array(key, "{2}"),
+        "key_texts": array(key, "coalesce(one.{0}{1}, other.{0}{1})"),
+        "names": array(both, "{2}"),
+        "left_texts": array(both, "one.{0}{1}"),
+        "right_texts": array(both, "other.{0}{1}"),
+        "changed": sql.SQL("array[{}]::text[]").format(join(changed)),
+        "is_same_key": equality.of_rows(keys[0] if is_keyed else [], "one", "other"),
+    }
+
+    def text(query: str) -> str:
+        return render(named_query(f"compare/diff.{query}"), values, "diff.sql")
+
+    session.run(text("stage"))
+    found = {**session.row(text("rows")), **session.row(text("differences"))}
+    found["sample"] = tuple(found["sample"])
+    session.run("drop table pg_temp.difference")
+    problem = f"other columns or constraints: {', '.join(odd)}" if odd else None
+    return Difference(name, problem=problem, **found)
+
+
+def _other_parts(session: Session, left: str, right: str) -> list[str]:
+    """Return the columns, constraints and indexes that differ.
+
+    An index that only the left table has does not count: somebody has added it.
+    """
+    one, other = (indexes(session, table) for table in (left, right))
+    found = [*shape_differences(session, left, right), *(name for name in other if name not in one)]
+    return list(dict.fromkeys(found))

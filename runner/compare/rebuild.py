@@ -1,0 +1,148 @@
+"""Rebuilds a target in its scratch schemas, and publishes the result or compares with it."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from runner.build.build import Builder, check_changes, open_builder, read_plan
+from runner.build.changes import Rows, difference_queries
+from runner.build.compose import PRELUDE
+from runner.build.plan import Step
+from runner.build.shape import columns, shape_differences
+from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener, ScriptResult
+from runner.build.workers import Then, cores, filled, pipelines_locked
+from runner.compare.diff import Difference, compare
+from runner.database import ledger
+from runner.database.session import Database, Session
+from runner.errors import RunnerError
+from runner.project.graph import order
+from runner.project.manifest import Manifest, Script
+from runner.project.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison with a rebuild found; `repair` is the build that published it, if any."""
+
+    run_id: int
+    tables: int
+    differences: tuple[Difference, ...]
+    repair: BuildResult | None
+    seconds: float
+
+
+def rebuild(
+    database: Database,
+    manifest: Manifest,
+    target: Target,
+    jobs: int | None = None,
+    listener: Listener = SILENT,
+) -> BuildResult:
+    """Fill all tables in the scratch target, `jobs` at a time, by default one for each core; check
+    them, and publish the difference in one transaction. LockHeld if a build or an ingest is
+    running.
+    """
+    started = time.monotonic()
+    with (
+        open_builder(database, manifest, target, "rebuild", listener) as builder,
+        pipelines_locked(builder.work),
+    ):
+        staged: dict[str, Rows | None] = {}
+
+        def stage(session: Session, script: Script) -> None:
+            """Store what publishing will change, while other tables are still being filled."""
+            for name in script.tables if not script.is_view else ():
+                table = target.table(script.layer, name)
+                fresh = target.scratch.table(script.layer, name)
+                if not columns(session, table) or shape_differences(session, table, fresh):
+                    continue
+                rows = difference_queries(session, table, fresh)
+                staged[table] = _store(session, rows, target.scratch, script, name)
+
+        with _rebuilt(builder, "rebuild", jobs, stage) as (transaction, done):
+            _publish(transaction, done, staged=staged)
+    return replace(transaction.outcome, seconds=time.monotonic() - started)
+
+
+def verify(
+    database: Database,
+    manifest: Manifest,
+    target: Target,
+    jobs: int | None = None,
+    repair: bool = False,
+    listener: Listener = SILENT,
+) -> Verdict:
+    """Build what is due, fill all tables in the scratch target, and compare them row by row.
+
+    With `repair`, publish the difference. `jobs` scripts run at once, by default one for each core.
+    LockHeld if a build or an ingest is running.
+    """
+    with (
+        open_builder(database, manifest, target, "verify", listener) as builder,
+        pipelines_locked(builder.work),
+    ):
+        builder.bring_up_to_date(jobs=jobs or cores())
+        started = time.monotonic()
+        compared: dict[str, list[Difference]] = {}
+
+        def compare_script(session: Session, script: Script) -> None:
+            compared[script.key] = compare(session, manifest, target, target.scratch, [script.key])
+
+        with _rebuilt(builder, "verify", jobs, compare_script) as (transaction, done):
+            tables = [table for each in done for table in compared[each.step.script.key]]
+            found = tuple(table for table in tables if not table.is_same)
+            names = [difference.table for difference in found]
+            if not found:
+                ledger.succeed(builder.work, transaction.run_id)
+            elif repair:
+                _publish(transaction, done, unlike=names)
+            else:
+                error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
+                ledger.fail(builder.evidence, transaction.run_id, error)
+    seconds = time.monotonic() - started
+    repaired = replace(transaction.outcome, seconds=seconds) if found and repair else None
+    return Verdict(transaction.run_id, len(tables), found, repaired, seconds)
+
+
+def _store(session: Session, rows: Rows, scratch: Target, script: Script, name: str) -> Rows | None:
+    """Keep what differs in tables; None if nothing does, as is usual: then it is only counted."""
+    counts = (f"(select count(*) from {query} as rows)" for query in (rows.removed, rows.added))
+    if not session.value(f"select {' + '.join(counts)}"):
+        return None
+    # No script has a table of such a name.
+    removed = scratch.table(script.layer, f"_removed_{name}")
+    added = scratch.table(script.layer, f"_added_{name}")
+    for query, table in ((rows.removed, removed), (rows.added, added)):
+        session.run(f"create table {table} as select * from {query} as rows")
+        session.run(f"analyze {table}")
+    return Rows(removed, added)
+
+
+@contextlib.contextmanager
+def _rebuilt(
+    builder: Builder, kind: str, jobs: int | None, then: Then
+) -> Iterator[tuple[BuildTransaction, list[ScriptResult]]]:
+    """Refuse what cannot be built before anything runs; then begin a run, fill all tables in the
+    scratch target, and do `then` with each. What fails from here on is recorded.
+    """
+    planned = read_plan(builder.work, builder.manifest, builder.target)[1]
+    warnings = check_changes(builder.manifest, builder.target, planned)
+    steps = [Step(script, "full", "rebuilt") for script in order(builder.manifest)]
+    builder.refuse_losses(steps)
+    transaction = builder.begin(kind, warnings)
+    with (
+        transaction.evidence.of_failure(),
+        filled(builder.database, transaction, steps, jobs or cores(), then) as done,
+    ):
+        yield transaction, done
+
+
+def _publish(transaction: BuildTransaction, done: list[ScriptResult], **known: Any) -> None:
+    """Publish in one transaction, and record what the target has consumed by then."""
+    work = transaction.work
+    with work.transaction():
+        work.run(PRELUDE)
+        plan = read_plan(work, transaction.manifest, transaction.target)
+        transaction.publish(*plan, done, **known)
