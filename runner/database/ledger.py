@@ -26,7 +26,8 @@ class Position:
     to `through`.
 
     `storage_file` is the file that holds the rows of the replica, and `was_recreated` whether it is
-    not the one that the last build read.
+    not the one that the last build read. `has_forgotten` is whether rows went since that no change
+    set tells of.
     """
 
     pipeline_id: int
@@ -34,6 +35,7 @@ class Position:
     through: int
     storage_file: int | None = None
     was_recreated: bool = False
+    has_forgotten: bool = False
 
     @property
     def has_new(self) -> bool:
@@ -319,17 +321,22 @@ def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> N
 
 
 def remember(
-    work: Session, build_id: int, target: str, script: str, fingerprint: str, tables: Sequence[str]
+    work: Session,
+    build_id: int,
+    target: str,
+    fingerprints: Mapping[str, str],
+    tables: Mapping[str, Sequence[str]],
 ) -> None:
-    """Record what the tables of a script are built from, in the transaction of the build."""
+    """Record what the tables of scripts are built from, in the transaction of the build."""
     _rows(
         work,
-        "remember_script",
+        "remember_scripts",
         target=target,
-        script=script,
         run_id=build_id,
-        fingerprint=fingerprint,
-        tables=list(tables),
+        scripts=list(fingerprints),
+        fingerprints=list(fingerprints.values()),
+        owners=[script for script in fingerprints for _ in tables[script]],
+        tables=[table for script in fingerprints for table in tables[script]],
     )
 
 
