@@ -495,7 +495,7 @@ def test_after_everything_that_may_happen_nobody_is_left(
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     shape=st.sampled_from(SHAPES),
     steps=st.lists(st.sampled_from(STEPS), min_size=6, max_size=14),
