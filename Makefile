@@ -12,7 +12,7 @@ WORKERS := -n 3 --dist worksteal
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run ingest build dashboard psql test test-all lint bench bench-compare docs charts reference clean clean-data
+.PHONY: help run ingest build dashboard psql test test-all test-pg15 torture-all licences lint bench bench-compare docs charts reference clean clean-data
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,20 @@ test: $(DEV) ## run the tests on a server of their own (ARGS="-k retention": som
 
 test-all: $(DEV) ## run the slow tests too, half an hour of them (ARGS="-m slow": them alone)
 	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+
+# What asks for no server, for that of the wheel, or for a browser, was tested with 18.
+PG15 ?= /usr/lib/postgresql/15/bin
+test-pg15: $(DEV) ## run the tests that ask a server on PostgreSQL 15 (PG15=DIR: other binaries)
+	@test -x $(PG15)/postgres || { echo "not run on PostgreSQL 15: $(PG15) has no server" >&2; exit 1; }
+	@TEST_POSTGRES=$(PG15) $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(or $(ARGS),\
+	    tests/warehouse tests/build_faults tests/ingest_faults tests/security tests/integration \
+	    --ignore tests/integration/database/test_embedded.py)
+
+torture-all: $(DEV) ## kill runners and servers at random, fill disks, lose connections (ROUNDS=200)
+	@$(BIN)/python -m tests.faults --rounds $(or $(ROUNDS),200) $(ARGS)
+
+licences: $(DEV) ## list the licences of what is installed and shipped; fails on one that is not allowed
+	@$(BIN)/python -m tests.support.licences
 
 lint: $(DEV) ## check the Python, the SQL and the manifest
 	@$(BIN)/python -m ruff check .

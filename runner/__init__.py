@@ -8,11 +8,13 @@ project.run_all()
 
 from typing import TYPE_CHECKING, Any
 
+from runner.about import VERSION as __version__
+
 if TYPE_CHECKING:
     from runner.api import Project
     from runner.errors import RunnerError, StartError, UsageError
 
-__all__ = ["Project", "RunnerError", "StartError", "UsageError"]
+__all__ = ["Project", "RunnerError", "StartError", "UsageError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner import run
 from runner.build.build import build, read_plan
 from runner.build.plan import Step
-from runner.build.rebuild import Verdict, verify
 from runner.build.transaction import BuildResult
 from runner.database import address, ledger
 from runner.database.session import Database
@@ -17,6 +17,9 @@ from runner.project.manifest import load
 from runner.project.target import Target
 from runner.run import Listener, Round
 from runner.status import Status, status
+
+if TYPE_CHECKING:
+    from runner.compare.rebuild import Verdict
 
 SILENT = Listener()
 
@@ -110,11 +113,13 @@ class Project:
         jobs: int | None = None,
         repair: bool = False,
         listener: Listener = SILENT,
-    ) -> Verdict:
+    ) -> "Verdict":
         """Build what is due, rebuild everything beside it, and compare the two row by row.
 
         `jobs` scripts run at once, by default one for each core of this machine. With `repair`,
         publish what differs. Nothing is ingested meanwhile.
         """
+        from runner.compare.rebuild import verify  # which the core does without
+
         manifest = load(self.path)
         return verify(self.database, manifest, Target(target), jobs, repair, listener)

@@ -1,9 +1,26 @@
 -- The memory: what was defined, what ran, what it found. Rows beside the data; there is no state
--- file.
+-- file. This is how a new database begins, and what a migrated one comes to (schema/migrations).
 
 create schema if not exists orchestrator;
 comment on schema orchestrator is
 'Pipeline definitions, runs, logs, check results and observations.';
+
+create table if not exists orchestrator.schema_version (
+    version integer not null,
+    name text not null,
+    applied_at timestamptz not null default clock_timestamp(),
+    applied_by text not null,
+    constraint schema_version_key primary key (version)
+);
+
+comment on table orchestrator.schema_version is
+'What brought this schema to its version. One row per migration; a new database begins with all.';
+comment on column orchestrator.schema_version.version is
+'Key: the number of the migration. The highest is the version of the schema.';
+comment on column orchestrator.schema_version.name is 'Its name: schema/migrations/NNNN_name.sql.';
+comment on column orchestrator.schema_version.applied_at is 'When it was applied.';
+comment on column orchestrator.schema_version.applied_by is
+'The version of Milepost that applied it.';
 
 create table if not exists orchestrator.pipeline_definitions (
     pipeline_id integer generated always as identity,
@@ -49,33 +66,19 @@ create table if not exists orchestrator.pipeline_definitions (
     constraint column_types_is_an_object check (jsonb_typeof(column_types) = 'object'),
     constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$'),
     constraint quiet_gaps_is_positive check (quiet_gaps > 0),
-    constraint on_column_drop_is_known check (on_column_drop in ('fail', 'warn', 'follow'))
+    constraint on_column_drop_is_known check (on_column_drop in ('fail', 'warn', 'follow')),
+    constraint replica_is_one_that_scripts_can_name
+    check (target_relation ~ '^warehouse[.]raw_.'),
+    constraint replica_name_is_not_cut check (
+        octet_length(
+            split_part(
+                coalesce(target_relation, 'warehouse.raw_' || split_part(source_relation, '.', 2)),
+                '.',
+                2
+            )
+        ) <= 63
+    )
 );
-
--- What earlier versions did not have.
-alter table orchestrator.pipeline_definitions
-add column if not exists lookback interval not null default '1 day'
-constraint lookback_is_not_negative check (lookback >= interval '0'),
-add column if not exists sweep_every interval default '1 day',
-add column if not exists max_hold interval not null default '10 minutes',
-add column if not exists odd_cursors text not null default 'include'
-constraint odd_cursors_is_known check (odd_cursors in ('include', 'quarantine', 'fail')),
-add column if not exists on_delete text not null default 'report'
-constraint on_delete_is_known check (on_delete in ('report', 'mark', 'apply')),
-add column if not exists max_rejected_share numeric not null default 0.01
-constraint max_rejected_share_is_a_share check (max_rejected_share between 0 and 1),
-add column if not exists cursor_timezone text not null default 'UTC',
-add column if not exists column_types jsonb not null default '{}'
-constraint column_types_is_an_object check (jsonb_typeof(column_types) = 'object'),
-add column if not exists clock_relation text
-constraint clock_relation_names_its_schema check (clock_relation ~ '^[^.]+[.][^.]+$'),
-add column if not exists event_column text,
-add column if not exists data_warn_after interval,
-add column if not exists data_fail_after interval,
-add column if not exists quiet_gaps numeric default 3
-constraint quiet_gaps_is_positive check (quiet_gaps > 0),
-add column if not exists on_column_drop text not null default 'fail'
-constraint on_column_drop_is_known check (on_column_drop in ('fail', 'warn', 'follow'));
 
 comment on table orchestrator.pipeline_definitions is
 'One row per pipeline: a new source is a new row and nothing else.';
@@ -150,60 +153,6 @@ comment on column orchestrator.pipeline_definitions.on_column_drop is
 'What a run does when the source dropped a column that scripts read: fail before anything changes, '
 'warn, or follow; the column stays in the replica then, null in rows that are added.';
 
--- PostgreSQL cuts longer names. Where the replica of an earlier version was made under a name that
--- was cut, it is called by that; unless another pipeline has it already.
-with replicas as (
-    select
-        named.pipeline_id,
-        named.name,
-        split_part(named.name, '.', 1) || '.' || split_part(named.name, '.', 2)::name::text
-            as cut_name
-    from (
-        select
-            definitions.pipeline_id,
-            coalesce(
-                definitions.target_relation,
-                'warehouse.raw_' || split_part(definitions.source_relation, '.', 2)
-            ) as name
-        from orchestrator.pipeline_definitions as definitions
-    ) as named
-),
-
-cut as (
-    select
-        replicas.pipeline_id,
-        replicas.cut_name
-    from replicas
-    left join replicas as others
-        on others.cut_name = replicas.cut_name
-        and (others.name = others.cut_name or others.pipeline_id < replicas.pipeline_id)
-    where
-        replicas.name <> replicas.cut_name
-        and others.pipeline_id is null
-)
-
-update orchestrator.pipeline_definitions as pipelines
-set target_relation = cut.cut_name
-from cut
-where pipelines.pipeline_id = cut.pipeline_id;
-
--- For rows from now on: those of an earlier version may have been allowed more.
-alter table orchestrator.pipeline_definitions
-drop constraint if exists replica_is_one_that_scripts_can_name,
-drop constraint if exists replica_name_is_not_cut,
-add constraint replica_is_one_that_scripts_can_name
-check (target_relation ~ '^warehouse[.]raw_.') not valid,
-add constraint replica_name_is_not_cut
-check (
-    octet_length(
-        split_part(
-            coalesce(target_relation, 'warehouse.raw_' || split_part(source_relation, '.', 2)),
-            '.',
-            2
-        )
-    ) <= 63
-) not valid;
-
 -- Two pipelines into one replica would each believe that the rows are theirs.
 create unique index if not exists replicas_have_one_pipeline on orchestrator.pipeline_definitions (
     coalesce(target_relation, 'warehouse.raw_' || split_part(source_relation, '.', 2))
@@ -243,6 +192,7 @@ create table if not exists orchestrator.runs (
     started_at timestamptz not null default clock_timestamp(),
     finished_at timestamptz,
     elapsed interval generated always as (finished_at - started_at) stored,
+    build_mode text,
     constraint runs_key primary key (run_id),
     constraint runs_pipeline foreign key (pipeline_id)
     references orchestrator.pipeline_definitions (pipeline_id),
@@ -266,6 +216,7 @@ create table if not exists orchestrator.runs (
         guarantee in ('exact', 'settled', 'lookback', 'best_effort')
     ),
     constraint horizon_scope_is_known check (horizon_scope in ('window', 'lookback', 'table')),
+    constraint build_mode_is_known check (build_mode in ('full', 'incremental')),
     constraint running_has_no_end check ((status = 'running') = (finished_at is null)),
     constraint succeeded_window_has_bounds check (
         kind <> 'window' or status <> 'succeeded' or (pipeline_id is not null and low <= high)
@@ -277,20 +228,6 @@ create table if not exists orchestrator.runs (
         tstzrange(low, high) with &&
     ) where (kind = 'window' and status = 'succeeded')
 );
-
--- What earlier versions did not have.
-alter table orchestrator.runs
-add column if not exists guarantee_note text,
-add column if not exists horizon_scope text
-constraint horizon_scope_is_known check (horizon_scope in ('window', 'lookback', 'table')),
-add column if not exists horizon_chain text,
-add column if not exists search_elapsed interval,
-add column if not exists newest_event timestamptz,
-add column if not exists newest_arrival timestamptz,
-add column if not exists day_gap interval,
-add column if not exists rows_left bigint,
-add column if not exists build_mode text
-constraint build_mode_is_known check (build_mode in ('full', 'incremental'));
 
 comment on table orchestrator.runs is
 'One row per attempt of anything: a window of a pipeline, a build, a script.';
@@ -354,8 +291,6 @@ comment on column orchestrator.runs.started_at is 'When it began.';
 comment on column orchestrator.runs.finished_at is 'When it ended; null while running.';
 comment on column orchestrator.runs.elapsed is 'How long it took.';
 
--- Of earlier versions, without the windows that were undone.
-drop index if exists orchestrator.runs_watermark;
 -- The watermark of a pipeline is the highest of these.
 create index if not exists runs_windows on orchestrator.runs (pipeline_id, high)
 where kind = 'window' and status in ('succeeded', 'rolled_back');
@@ -395,9 +330,6 @@ create table if not exists orchestrator.build_inputs (
     constraint positions_go_forward check (after_run_id <= through_run_id)
 );
 
--- What earlier versions did not have.
-alter table orchestrator.build_inputs add column if not exists replica_file bigint;
-
 comment on table orchestrator.build_inputs is
 'Which ingest runs a succeeded build consumed. One row per build and pipeline; committed with the '
 'build.';
@@ -433,6 +365,25 @@ comment on column orchestrator.built_scripts.table_oids is
 'The tables it filled, by name: another one in their place has never been built.';
 comment on column orchestrator.built_scripts.built_at is 'When that was.';
 
+create table if not exists orchestrator.left_tables (
+    target text not null,
+    script text not null,
+    table_name text not null,
+    table_oid oid not null,
+    left_at timestamptz not null default clock_timestamp(),
+    constraint left_tables_key primary key (table_oid)
+);
+
+comment on table orchestrator.left_tables is
+'Tables whose script left the manifest. One row per table that a build found so; `prune` drops '
+'those that are still there.';
+comment on column orchestrator.left_tables.target is 'The target.';
+comment on column orchestrator.left_tables.script is 'layer.script, which filled it.';
+comment on column orchestrator.left_tables.table_name is 'Its name then, with its schema.';
+comment on column orchestrator.left_tables.table_oid is
+'Key: the table itself; another one of its name is not ours.';
+comment on column orchestrator.left_tables.left_at is 'When a build first went without the script.';
+
 create table if not exists orchestrator.replaced_rows (
     replaced_row_id bigint generated always as identity,
     run_id bigint not null,
@@ -443,9 +394,6 @@ create table if not exists orchestrator.replaced_rows (
     constraint replaced_rows_key primary key (replaced_row_id),
     constraint replaced_rows_run foreign key (run_id) references orchestrator.runs (run_id)
 );
-
--- What earlier versions did not have.
-alter table orchestrator.replaced_rows add column if not exists old_texts jsonb;
 
 comment on table orchestrator.replaced_rows is
 'Every row of a replica as it was before an update or delete. Written in the transaction that '
@@ -459,6 +407,23 @@ comment on column orchestrator.replaced_rows.old_row is
 comment on column orchestrator.replaced_rows.old_texts is
 'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null '
 'in rows of an earlier version.';
+
+create table if not exists orchestrator.pruned_runs (
+    pipeline_id integer not null,
+    through_run_id bigint not null,
+    covered tstzmultirange not null default '{}',
+    pruned_at timestamptz not null default clock_timestamp(),
+    constraint pruned_runs_key primary key (pipeline_id)
+);
+
+comment on table orchestrator.pruned_runs is
+'What is still known of runs that `prune` has deleted. One row per pipeline.';
+comment on column orchestrator.pruned_runs.pipeline_id is 'Key: the pipeline.';
+comment on column orchestrator.pruned_runs.through_run_id is
+'This run and earlier ones cannot be undone: what they replaced, or an undo among them, is gone.';
+comment on column orchestrator.pruned_runs.covered is
+'What of the source they had read, by its cursor.';
+comment on column orchestrator.pruned_runs.pruned_at is 'When runs were last deleted.';
 
 -- JSON cannot hold every value: a null byte, a number without end.
 create or replace function orchestrator.readable(value anyelement)
@@ -499,8 +464,6 @@ comment on function orchestrator.row_of_key is
 -- A source whose times are text, such as a file, gives them to column_types through this; as arrays
 -- and ranges of times too. PostgreSQL itself takes `today` and 26-01-05, and drops an offset where
 -- the type has none.
-drop function if exists orchestrator.year_first(text);
-
 create or replace function orchestrator.year_first(value text, takes_offset boolean)
 returns text
 language plpgsql
@@ -547,8 +510,9 @@ $$;
 comment on function orchestrator.moment is
 'A time in text as a moment of the given type; null where it is none, or not written year first.';
 
--- A build asks for what the runs of one pipeline replaced.
-create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (pipeline_id, run_id);
+-- A build asks for what the runs of one pipeline replaced, and a run that is pruned for what refers
+-- to it.
+create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (run_id, pipeline_id);
 
 create table if not exists orchestrator.rejected_rows (
     rejected_row_id bigint generated always as identity,
@@ -581,6 +545,11 @@ comment on column orchestrator.rejected_rows.resolved_run_id is
 'The run that met the row again and did better with it, or set it aside anew; null while it waits.';
 comment on column orchestrator.rejected_rows.rejected_at is 'When that was.';
 
+-- What refers to a run that is pruned.
+create index if not exists rejected_rows_by_run on orchestrator.rejected_rows (run_id);
+-- The same of the run that met the row again.
+create index if not exists rejected_rows_by_resolved on orchestrator.rejected_rows (resolved_run_id)
+where resolved_run_id is not null;
 -- What of a pipeline still waits.
 create index if not exists rejected_rows_waiting on orchestrator.rejected_rows (pipeline_id)
 where resolved_run_id is null;
@@ -753,30 +722,6 @@ comment on column orchestrator.alerts.last_failure is
 -- An incident begins once. Each round asks for those that last.
 create unique index if not exists alerts_begin_once on orchestrator.alerts (target, subject, kind)
 where over_at is null;
-
--- Earlier versions kept the files that were loaded, and the lines that did not fit, in public.
-do $$
-begin
-    if
-        to_regclass('orchestrator.loaded_files') is null
-        and (
-            select count(*) = 3
-            from pg_attribute as attributes
-            inner join pg_class as relations on relations.oid = attributes.attrelid
-            where
-                pg_has_role(relations.relowner, 'usage')
-                and (attributes.attrelid, attributes.attname) in (
-                    (to_regclass('public.loaded_files'), 'sha256'),
-                    (to_regclass('public.loaded_files'), 'is_again'),
-                    (to_regclass('public.load_rejects'), 'raw_line')
-                )
-        )
-    then
-        alter table public.loaded_files set schema orchestrator;
-        alter table public.load_rejects set schema orchestrator;
-    end if;
-end;
-$$;
 
 create table if not exists orchestrator.loaded_files (
     load_id bigint generated always as identity,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count as count_from
 
 from runner.build import plans, reads
-from runner.build.compose import PRELUDE, Composer, is_empty, lock_replicas, run_pieces
+from runner.build.compose import PRELUDE, Composer, lock_replicas, run_pieces
 from runner.build.fingerprint import says_what_is_read
 from runner.build.owner import check_owner, check_texts
 from runner.build.plan import NEVER_BUILT, Step, decide
@@ -137,7 +137,7 @@ class Builder:
             return False
         filled = (step.script for step in steps if not step.script.is_view)
         tables = [table for script in filled for table in self.target.tables(script)]
-        if any(exists(self.work, table) and not is_empty(self.work, table) for table in tables):
+        if any(exists(self.work, table) and count(self.work, table, 1) for table in tables):
             return False
         may = "select has_database_privilege(current_database(), 'create')"
         rows = (count(self.work, name, WORKERS_FROM) for name in ledger.replicas(self.work))

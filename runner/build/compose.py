@@ -12,7 +12,8 @@ from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import BUILD_MARK, Position
 from runner.database.names import join, relation
-from runner.database.session import Row, Session
+from runner.database.session import Changes, Row, Session
+from runner.database.tables import count
 from runner.project.files import find, layer_files
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.scripts import deletes_rows, merged_tables
@@ -43,10 +44,10 @@ class Piece:
     is_ddl: bool = False
 
 
-def run_pieces(session: Session, pieces: Iterable[Piece]) -> None:
-    """Run texts in order; an error names the file of its text."""
+def run_pieces(session: Session, pieces: Iterable[Piece], file: Path | None = None) -> None:
+    """Run texts in order; an error names the file of its text, or else the one given."""
     for piece in pieces:
-        session.run(piece.text, piece.file)
+        session.run(piece.text, piece.file or file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Composer:
             return
         tables = self._tables(script)
         fills_whole = mode == "full" or not deletes_rows(self.manifest.read(script.path))
-        if fills_whole and not all(is_empty(session, table) for table in tables.values()):
+        if fills_whole and any(count(session, table, 1) for table in tables.values()):
             yield from self._fill_temporary(step, tables, session)
             return
         yield self.script(script, mode, tables)
@@ -224,6 +225,15 @@ class Part:
     pieces: Iterator[Piece]
 
 
+def run_part(session: Session, step: Step, part: Part) -> Changes:
+    """Run the pieces of a script; return what they changed in its own table."""
+    script = step.script
+    table = part.composer.target.table(script.layer, script.name)
+    before = session.changes(table)
+    run_pieces(session, part.pieces, script.path)
+    return session.changes(table) - before
+
+
 FindReshaped = Callable[[Session, Composer, Sequence[Step]], Collection[str]]
 
 
@@ -256,10 +266,6 @@ def lock_replicas(replicas: Sequence[str]) -> list[Piece]:
     """
     names = join([relation(name) for name in replicas]).as_string(None)
     return [Piece(f"lock table {names} in access share mode;\n")] if replicas else []
-
-
-def is_empty(session: Session, table: str) -> bool:
-    return bool(session.value(f"select not exists (select from {table})"))
 
 
 def _keys(session: Session, tables: list[str]) -> list[Row]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from runner.build.build import read_plan
-from runner.build.compose import Composer, lock_replicas, parts, run_pieces
+from runner.build.compose import Composer, lock_replicas, parts, run_part, run_pieces
 from runner.build.plan import Step
 from runner.build.plans import Plan, gathered
 from runner.build.publish import find_reshaped
@@ -62,10 +62,8 @@ def _tried(
         if plans is not None:
             plans.clear()
         started = time.monotonic()
-        before = work.changes(table)
-        for piece in part.pieces:
-            work.run(piece.text, piece.file or script.path)
-        changes, seconds = work.changes(table) - before, time.monotonic() - started
+        changes = run_part(work, part.step, part)
+        seconds = time.monotonic() - started
         found = sorted(plans or (), key=lambda plan: -plan.seconds)
         locks = work.named("build/explain.strongest_lock", table=table)
         lock = locks[0]["mode"] if locks else None

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.build.changes import Rows
-from runner.build.compose import Composer, Piece, is_empty, run_pieces
+from runner.build.compose import Composer, Piece, run_pieces
 from runner.build.plan import Step
 from runner.build.shape import columns, reshaped, shape_differences
 from runner.database.locks import ATTEMPTS, LOCK_TIMEOUT, lock_exclusively
@@ -25,8 +25,8 @@ def find_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -
     the project's depends on a table that would be replaced.
     """
     full = [step.script for step in steps if step.mode == "full"]
-    _refuse_other_kinds(session, composer, full)
-    changed = set(reshaped(session, composer, [script for script in full if not script.is_view]))
+    changed = _of_other_kind(session, composer, full)
+    changed |= set(reshaped(session, composer, [script for script in full if not script.is_view]))
     _refuse_dependents(session, composer, [script for script in full if script.key in changed])
     # Nobody can read a view while it is defined anew, and other scripts depend on it.
     changed |= {step.script.key for step in steps if step.script.is_view and step.changed}
@@ -44,7 +44,7 @@ def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[S
         what = ", ".join(row["what"] for row in found)
         raise RunnerError(
             f"{found[0]['table_name']} changes shape, and this depends on it: {what}",
-            "keep its definition, take it away, build, and create it again",
+            "save its definition, drop it, build, and create it again",
         )
 
 
@@ -54,16 +54,26 @@ def _views(composer: Composer) -> list[str]:
     return [composer.target.table(each.layer, each.name) for each in scripts if each.is_view]
 
 
-def _refuse_other_kinds(session: Session, composer: Composer, scripts: Sequence[Script]) -> None:
+def _of_other_kind(session: Session, composer: Composer, scripts: Sequence[Script]) -> set[str]:
+    """Return the keys of scripts that make views of what were tables, or tables of what were views.
+
+    RunnerError if one of these was not built by the script, and may be somebody's.
+    """
+    keys = set()
     for script in scripts:
         for table in composer.target.tables(script):
             found = kind(session, table)
-            if found and (found == "v") != script.is_view:
+            if not found or (found == "v") == script.is_view:
+                continue
+            who = {"target": composer.target.name, "script": script.key, "table": table}
+            if not session.named("build/shape.is_built", **who)[0]["is_built"]:
                 what, wanted = ("view", "table") if found == "v" else ("table", "view")
                 raise RunnerError(
-                    f"{table} is a {what}, but its script makes a {wanted}",
+                    f"{table} is a {what} that no build has made, but its script makes a {wanted}",
                     f"alter {what} {table} rename to a free name; the next build creates it",
                 )
+            keys.add(script.key)
+    return keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +137,7 @@ class Publisher:
             if bound.isdisjoint((table.live, table.fresh))
             and not table.script.is_view
             and table.script.key not in held
-            and is_empty(self.session, table.live)
+            and not count(self.session, table.live, 1)
             and not shape_differences(self.session, table.live, table.fresh)
         }
 
@@ -170,8 +180,7 @@ class Publisher:
             return Changes()
         before = self.session.changes(table.live)
         pieces = self.composer.publish(table.script, table.name, table.fresh, self.session, rows)
-        for piece in pieces:
-            self.session.run(piece.text, table.script.path)
+        run_pieces(self.session, pieces, table.script.path)
         self.session.run(f"analyze {table.live}")
         return self.session.changes(table.live) - before
 
@@ -187,7 +196,11 @@ class Publisher:
             reads = {target.table(*need.split(".")) for need in script.needs}
             old = list(columns(self.session, name).items())
             new = columns(self.session, target.scratch.table(script.layer, script.name))
-            is_new_shape = bool(reads & dropped) or old != list(new.items())[: len(old)]
+            is_new_shape = (
+                bool(reads & dropped)
+                or old != list(new.items())[: len(old)]
+                or kind(self.session, name) not in (None, "v")
+            )
             if is_new_shape:
                 _refuse_dependents(self.session, self.composer, [script])
             if is_new_shape and old:
@@ -216,10 +229,10 @@ class Publisher:
         new_views = [name for name, (_, is_new) in views.items() if is_new]
         grants = {name: self._grants(name, name, name) for name in new_views}
         for name in reversed(new_views):
-            self.session.run(f"drop view {name}")
+            self._drop(name)
         for table in tables:
             grants_of_old = self._grants(table.live, table.fresh, table.live)
-            self.session.run(f"drop table if exists {table.live}")
+            self._drop(table.live)
             self.session.run(f"alter table {table.fresh} set schema {table.live.partition('.')[0]}")
             self.session.run(grants_of_old)
         self._refuse_strangers([table.live for table in tables])
@@ -228,6 +241,11 @@ class Publisher:
             self.session.run(grants.get(name, ""))
         self.session.run("set local lock_timeout to default")
         return [*(table.script for table in tables), *(script for script, _ in views.values())]
+
+    def _drop(self, name: str) -> None:
+        """Drop a table, or a view that is to be a table."""
+        what = "view" if kind(self.session, name) == "v" else "table"
+        self.session.run(f"drop {what} if exists {name}")
 
     def _grants(self, old: str, new: str, final: str) -> str:
         """Statements that give `new`, once it is called `final`, the owner and grants of `old`."""
@@ -241,7 +259,7 @@ class Publisher:
         if found:
             names = ", ".join(row["name"] for row in found)
             raise RunnerError(
-                f"{', '.join(tables)} cannot be replaced: it uses {names} of its own schema",
+                f"{', '.join(tables)} cannot be replaced: it uses {names} from its own schema",
                 "keep types and functions that columns need in another schema",
             )
 
@@ -257,6 +275,8 @@ class Publisher:
 
     def _is_new_shape(self, table: _Table) -> bool:
         parts = shape_differences(self.session, table.live, table.fresh)
+        if kind(self.session, table.live) == "v":
+            parts = ["a view before", *parts]
         if parts:
             self.notes.append(
                 f"{table.live} was replaced, because its shape changed ({', '.join(parts)}): a"

@@ -64,7 +64,7 @@ def _refuse_reshaped(session: Session, composer: Composer, steps: Sequence[Step]
     scripts = [step.script for step in steps if step.mode == "full" and not step.script.is_view]
     for key, found in reshaped(session, composer, scripts).items():
         raise RunnerError(
-            f"{key} changes shape ({', '.join(found)}), which takes more than a script",
+            f"{key} changes shape ({', '.join(found)}), which no script can do alone",
             "python -m runner build does it",
         )
     return set()

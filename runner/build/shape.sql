@@ -333,3 +333,15 @@ from (
 order by
     statements.place,
     statements.text
+
+-- is_built --
+-- Whether a table or view is one that a build of this script has made.
+select
+    exists (
+        select
+        from orchestrator.built_scripts as built
+        where
+            built.target = %(target)s
+            and built.script = %(script)s
+            and to_regclass(%(table)s)::oid = any(built.table_oids)
+    ) as is_built

@@ -7,7 +7,7 @@ from itertools import count
 
 from runner.build.changes import Rows
 from runner.build.checks import run_checks
-from runner.build.compose import Composer, FindReshaped, Part, parts, run_pieces
+from runner.build.compose import Composer, FindReshaped, Part, parts, run_part, run_pieces
 from runner.build.fingerprint import fingerprint
 from runner.build.owner import record_owner
 from runner.build.plan import Step
@@ -105,14 +105,9 @@ class BuildTransaction:
 
     def run_script(self, session: Session, step: Step, part: Part) -> ScriptResult:
         """Run the pieces of a script and then its checks, in the transaction of `session`."""
-        script = step.script
-        table = part.composer.target.table(script.layer, script.name)
-        started = time.monotonic()
+        script, started = step.script, time.monotonic()
         with self.evidence.of_script(session, script.key, step.mode):
-            before = session.changes(table)
-            for piece in part.pieces:
-                session.run(piece.text, piece.file or script.path)
-            changes = session.changes(table) - before
+            changes = run_part(session, step, part)
             self.warnings += run_checks(session, part.composer, script, step.mode, self.evidence)
         return ScriptResult(step, changes, time.monotonic() - started)
 

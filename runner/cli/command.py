@@ -99,7 +99,7 @@ def select_option(what: str) -> Decorator:
                 multiple=True,
                 metavar="NAME",
                 shell_complete=complete_scripts,
-                help="Leave out what -s has chosen by another name. May repeat.",
+                help="Leave these out of what -s chooses. May repeat.",
             ),
             click.option(
                 "-s",

@@ -13,7 +13,10 @@ from runner.errors import StartError
 
 # Commands that need an extra of setup.cfg, and all whose module is in rooms/.
 EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": "[embedded]"}
-OTHERS = "doctor init load pipelines_add pipelines_source_sql schema seed test torture"
+OTHERS = (
+    "diff doctor init load pipelines_add pipelines_source_sql prune rebuild schema seed test"
+    " torture verify"
+)
 ROOMS = {*EXTRAS, *OTHERS.split()}
 
 

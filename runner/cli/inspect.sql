@@ -67,6 +67,15 @@ select
         from orchestrator.replaced_rows as replaced
         where replaced.run_id = runs.run_id
     ) as replaced_rows_kept,
+    (
+        select 'no: what it replaced was pruned on ' || to_char(pruned.pruned_at, 'YYYY-MM-DD')
+        from orchestrator.pruned_runs as pruned
+        where
+            pruned.pipeline_id = runs.pipeline_id
+            and pruned.through_run_id >= runs.run_id
+            and runs.kind in ('window', 'sweep', 'backfill', 'reconcile')
+            and runs.status = 'succeeded'
+    ) as can_be_undone,
     runs.database_user,
     runs.host,
     runs.backend_pid
@@ -237,6 +246,20 @@ where
     and (%(since)s::timestamptz is null or logs.logged_at >= %(since)s)
 order by logs.log_id desc
 limit %(last)s
+
+-- other_targets --
+-- The other targets that were built.
+select
+    targets.target,
+    to_char(max(builds.finished_at), 'YYYY-MM-DD') as built_at
+from (select distinct built.target from orchestrator.built_scripts as built) as targets
+left join orchestrator.runs as builds
+    on builds.target = targets.target
+    and builds.kind in ('build', 'rebuild')
+    and builds.status = 'succeeded'
+where targets.target not in ('live', %(target)s)
+group by targets.target
+order by targets.target
 
 -- run_plans --
 -- The plans of slow statements that were kept with a run.

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runner.about import VERSION
 from runner.cli import output, streams
 from runner.cli.groups import Group, missing
 from runner.errors import RunnerError, was_interrupted
@@ -37,6 +38,7 @@ COMMANDS = {
         "rebuild": "Rebuild all tables from scratch and publish the differences.",
         "backfill": "Read part of a source again, or fill its gaps.",
         "reconcile": "Compare a whole replica with its source, and repair it.",
+        "prune": "Delete what nobody asks for any more, after showing it.",
     },
     "Develop": {
         "ls": "List the scripts of the project, in the order of the manifest.",
@@ -77,7 +79,7 @@ class Interrupted(RunnerError):
     default=".",
     help="Folder of the project, which holds sql/ and schema/.",
 )
-@click.version_option(package_name="milepost", prog_name="milepost")
+@click.version_option(VERSION, prog_name="milepost")
 @click.pass_context
 def cli(context: click.Context, project: Path) -> None:
     """Milepost: ingest events, build the warehouse, and inspect both.

@@ -89,7 +89,7 @@ def refuse(problems: Sequence[str], hint: str) -> None:
     """List problems, if there are any, and end the command: RunnerError."""
     if problems:
         listing([{"problem": problem} for problem in problems], "")
-        raise RunnerError(f"{len(problems)} problems", hint)
+        raise RunnerError(number(len(problems), "problem"), hint)
 
 
 def fail_if(found: object) -> None:

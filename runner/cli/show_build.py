@@ -1,12 +1,11 @@
-"""Shows a build, and the differences between two targets."""
+"""Shows a build."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from decimal import Decimal
 from typing import Any
 
-from runner.build.diff import Difference
-from runner.build.transaction import BuildResult
+from runner.build.explain import Explained
+from runner.build.transaction import BuildResult, ScriptResult
 from runner.cli import show_runs
 from runner.cli.output import data, number, program, say, table, warn
 from runner.cli.progress import Live, script_rows
@@ -61,62 +60,16 @@ def as_data(done: BuildResult) -> dict[str, Any]:
         "warnings": done.warnings,
         "restated": done.restated,
         "slow": [asdict(each) for each in done.slow],
-        "scripts": [
-            {
-                "script": result.step.script.key,
-                "build": result.step.mode,
-                "why": result.step.reason,
-                **asdict(result.changes),
-                "seconds": round(result.seconds, 3),
-            }
-            for result in done.results
-        ],
+        "scripts": [script_as_data(result) for result in done.results],
     }
 
 
-def differences(found: Sequence[Difference], left: str, right: str) -> None:
-    """Show the tables that differ between two targets, then a few rows of each."""
-    if not found:
-        return
-    rows = [
-        {
-            "table": each.table,
-            "rows": _both(each.left_rows, each.right_rows),
-            f"only {left}": each.only_left,
-            f"only {right}": each.only_right,
-            "changed": each.changed,
-            "columns": "; ".join(filter(None, (_changed(each.columns), each.problem))),
-        }
-        for each in found
-    ]
-    table(rows)
-    for each in found:
-        if each.sample:
-            say()
-            say(each.table)
-        for row in each.sample:
-            say(f"  {_difference(row, left, right)}")
-    say()
-
-
-def _both(one: int, other: int) -> str:
-    """Show how many rows each has; nothing where rows are not counted."""
-    return f"{one:,} -> {other:,}" if one != other else f"{one:,}" if one else ""
-
-
-def _changed(columns: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in columns.items())
-
-
-def _difference(row: dict[str, Any], left: str, right: str) -> str:
-    """Describe a row that differs, in a line: `2026-05-01 all: dau 812 -> 815`."""
-    key = " ".join(str(value) for value in row["key"].values())
-    one, other = row["left"], row["right"]
-    if one is None or other is None:
-        return f"{key}: only in {right if one is None else left}"
-    changes = [f"{name} {_value(one[name])} -> {_value(other[name])}" for name in row["changed"]]
-    return f"{key}: {', '.join(changes)}"
-
-
-def _value(text: str | None) -> str:
-    return "null" if text is None else text
+def script_as_data(done: ScriptResult | Explained) -> dict[str, Any]:
+    """Return what a script changed, or would change, as data."""
+    return {
+        "script": done.step.script.key,
+        "build": done.step.mode,
+        "why": done.step.reason,
+        **asdict(done.changes),
+        "seconds": round(done.seconds, 3),
+    }

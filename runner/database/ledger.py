@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from runner.database import version
 from runner.database.session import Changes, Database, QueryFailed, Row, Session, host
-from runner.errors import RunnerError, StartError, was_interrupted
+from runner.errors import RunnerError, was_interrupted
 
 # A transaction that holds a row exclusive lock on it is a build's. Anybody can take an advisory
 # lock and a name, but nobody this lock who may not write the ledger.
@@ -70,12 +71,7 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
 
 def require(session: Session) -> None:
     """Raise StartError unless the database has the orchestrator schema of this version."""
-    [schema] = _rows(session, "schema_state")
-    if not schema["has_newest"]:
-        state = "an older" if schema["has_any"] else "no"
-        raise StartError(
-            f"this database has {state} orchestrator schema", "python -m runner schema apply"
-        )
+    version.require(session)
 
 
 def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
@@ -343,6 +339,27 @@ def forget(work: Session, target: str, scripts: Collection[str]) -> None:
     They miss what this build consumes: if such a script comes back, it is built in full.
     """
     _rows(work, "forget", target=target, scripts=list(scripts))
+
+
+@dataclass(frozen=True, slots=True)
+class LeftTable:
+    """A table, or view, whose script left the manifest."""
+
+    script: str
+    table_name: str
+    is_view: bool
+    bytes: int
+
+
+def left_tables(session: Session, target: str, scripts: Collection[str]) -> list[LeftTable]:
+    """Return the tables of a target that were built by scripts which are not among `scripts`."""
+    rows = _rows(session, "left_tables", target=target, scripts=list(scripts))
+    return [LeftTable(**row) for row in rows]
+
+
+def forget_left(work: Session, target: str, scripts: Collection[str]) -> None:
+    """Forget those of them that are gone, in the transaction that has dropped them."""
+    _rows(work, "forget_left", target=target, scripts=list(scripts))
 
 
 def _rows(session: Session, query: str, **values: Any) -> list[Row]:

@@ -1,20 +1,3 @@
--- schema_state --
--- Whether this database has a schema of ours, and whether it has what schema/orchestrator.sql
--- creates last: then it has all of it.
-select
-    to_regclass('orchestrator.runs') is not null as has_any,
-    to_regclass('orchestrator.pipeline_freshness') is not null
-    and to_regclass('orchestrator.loaded_files') is not null
-    and to_regclass('orchestrator.alerts') is not null
-    and to_regprocedure('orchestrator.row_of_key(jsonb, anyelement)') is not null
-    and exists (
-        select
-        from pg_attribute as attributes
-        where
-            attributes.attrelid = to_regclass('orchestrator.runs')
-            and attributes.attname = 'day_gap'
-    ) as has_newest
-
 -- begin_run --
 -- Record that a run begins; committed before the snapshot of its work.
 insert into orchestrator.runs (
@@ -475,11 +458,29 @@ on conflict (target, script) do update set
     built_at = excluded.built_at
 
 -- forget --
--- Forget what tables were built from whose scripts no longer exist.
-delete from orchestrator.built_scripts as built
-where
-    built.target = %(target)s
-    and built.script <> all(%(scripts)s)
+-- Forget what tables were built from whose scripts no longer exist, but not which tables those are.
+with forgotten as (
+    delete from orchestrator.built_scripts as built
+    where
+        built.target = %(target)s
+        and built.script <> all(%(scripts)s)
+    returning built.script, built.table_oids
+)
+
+insert into orchestrator.left_tables (target, script, table_name, table_oid)
+select
+    %(target)s,
+    forgotten.script,
+    schemas.nspname || '.' || relations.relname,
+    relations.oid
+from forgotten
+inner join pg_class as relations on relations.oid = any(forgotten.table_oids)
+inner join pg_namespace as schemas on schemas.oid = relations.relnamespace
+on conflict (table_oid) do update set
+    target = excluded.target,
+    script = excluded.script,
+    table_name = excluded.table_name,
+    left_at = excluded.left_at
 
 -- is_built --
 -- Whether anything of a target was ever built.
@@ -573,3 +574,63 @@ values (
     statement_timestamp(),
     statement_timestamp()
 )
+
+-- left_tables --
+-- The tables and views of a target whose scripts are not among those of the project: what a build
+-- has found so, and what the next one will. Another table in the place of one is not ours.
+with tables as (
+    select
+        lefts.script,
+        lefts.table_name,
+        lefts.table_oid
+    from orchestrator.left_tables as lefts
+    where lefts.target = %(target)s
+    union
+    select
+        built.script,
+        relations.oid::regclass::text as table_name,
+        relations.oid as table_oid
+    from orchestrator.built_scripts as built
+    inner join pg_class as relations on relations.oid = any(built.table_oids)
+    where
+        built.target = %(target)s
+        and built.script <> all(%(scripts)s)
+)
+
+select
+    tables.script,
+    tables.table_name,
+    relations.relkind = 'v' as is_view,
+    pg_total_relation_size(relations.oid) as bytes
+from tables
+inner join pg_class as relations
+    on relations.oid = tables.table_oid
+    and relations.oid = to_regclass(tables.table_name)
+where
+    not exists (
+        select
+        from orchestrator.built_scripts as built
+        where
+            tables.table_oid = any(built.table_oids)
+            and (built.target <> %(target)s or built.script = any(%(scripts)s))
+    )
+order by tables.table_name
+
+-- forget_left --
+-- A script and a table of it that is gone.
+with dropped as (
+    delete from orchestrator.left_tables as lefts
+    where
+        lefts.target = %(target)s
+        and to_regclass(lefts.table_name)::oid is distinct from lefts.table_oid
+)
+
+delete from orchestrator.built_scripts as built
+where
+    built.target = %(target)s
+    and built.script <> all(%(scripts)s)
+    and not exists (
+        select
+        from pg_class as relations
+        where relations.oid = any(built.table_oids)
+    )

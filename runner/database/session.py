@@ -27,6 +27,7 @@ PIPELINE_LOCK = 0x4D50_0001
 REPLICA_LOCK = 0x4D50_0002
 BUILD_LOCK = 0x4D50_0003
 LOAD_LOCK = 0x4D50_0004
+SCHEMA_LOCK = 0x4D50_0005
 
 # For every session. Set by statements, because the address may have `options` already.
 SETTINGS = (
@@ -44,6 +45,8 @@ CONNECTION_LOST = "08006"
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 UNDEFINED_COLUMN = "42703"
+UNDEFINED_TABLE = "42P01"
+OTHER_COLUMNS = "42P16"  # a view whose columns would not stay
 OTHER_KIND = "42809"  # a view where a table was meant, or the other way round
 NO_FILE = "58P01"
 HINTS = {

@@ -20,6 +20,19 @@ with windows as (
             (runs.kind = 'window' and runs.status in ('succeeded', 'rolled_back'))
             or (runs.kind = 'backfill' and runs.status = 'succeeded')
         )
+    union all
+    select
+        pipelines.start_at,
+        pipelines.window_size,
+        null as run_id,
+        'window' as kind,
+        'succeeded' as status,
+        lower(spans.span) as low,
+        upper(spans.span) as high
+    from orchestrator.pipeline_definitions as pipelines
+    inner join orchestrator.pruned_runs as pruned on pruned.pipeline_id = pipelines.pipeline_id
+    cross join lateral unnest(pruned.covered) as spans (span)
+    where pipelines.pipeline_id = %(pipeline_id)s
 ),
 
 hull as (

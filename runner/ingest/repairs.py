@@ -64,6 +64,14 @@ def undo(attempt: Attempt, run_id: int) -> None:
             "python -m runner runs lists them",
         )
 
+    if found[0]["pruned_at"]:
+        raise UsageError(
+            f"run {run_id} cannot be undone: what it replaced was pruned on"
+            f" {found[0]['pruned_at']}",
+            f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica what"
+            " its source is",
+        )
+
     def work(run: RunTransaction) -> tuple[Counts, None]:
         counts, left_alone = run.writer.undo(run_id)
         if left_alone:

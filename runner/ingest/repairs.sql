@@ -21,10 +21,17 @@ from (
 order by ranges.part
 
 -- undoable --
--- A run that can be undone.
+-- A run that can be undone, and when what that takes was pruned, if it was.
 select
     runs.low::text as low,
-    runs.high::text as high
+    runs.high::text as high,
+    (
+        select to_char(pruned.pruned_at, 'YYYY-MM-DD')
+        from orchestrator.pruned_runs as pruned
+        where
+            pruned.pipeline_id = runs.pipeline_id
+            and pruned.through_run_id >= runs.run_id
+    ) as pruned_at
 from orchestrator.runs as runs
 where
     runs.run_id = %(run_id)s

@@ -20,6 +20,7 @@ STATEMENTS = (
 SHARED = frozenset(
     {Path("schema", f"{name}.sql") for name in SCHEMAS}
     | {Path("sql", "ingest", f"{name}.sql") for name in STATEMENTS}
+    | {path.relative_to(HOME) for path in (HOME / "schema/migrations").glob("*.sql")}
 )
 
 

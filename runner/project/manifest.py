@@ -204,7 +204,9 @@ def _check_needs(manifest: Manifest) -> None:
                     "bring it into a warehouse table first",
                 )
             if script.layer == "warehouse" and layer == "reporting":
-                raise _wrong(f"[{script.key}] needs {need}, but no data flow back from reporting")
+                raise _wrong(
+                    f"[{script.key}] needs {need}, but data never flow back from reporting"
+                )
 
 
 def _check_files(manifest: Manifest) -> None:

@@ -1,16 +1,31 @@
-"""Applies the DDL in schema/ in one transaction, or tells what that would create."""
+"""Applies the DDL in schema/ in one transaction, or tells what that would create.
+
+An older database is migrated first; its derived tables are left to the next build.
+"""
+
+from pathlib import Path
 
 from runner.build.compose import Composer, run_pieces
 from runner.build.shape import columns
-from runner.database.session import OTHER_KIND, UNDEFINED_COLUMN, Database, QueryFailed, Session
+from runner.database import version
+from runner.database.session import (
+    OTHER_COLUMNS,
+    OTHER_KIND,
+    UNDEFINED_COLUMN,
+    UNDEFINED_TABLE,
+    Database,
+    QueryFailed,
+    Session,
+)
 from runner.database.tables import exists
+from runner.errors import StartError
 from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project.files import tables_of
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
-from runner.setup import shapes
+from runner.setup import migrations, shapes
 
 # Applied in this order, before the tables of the layers. A project may lack the first and the
 # third; the others come with the package.
@@ -22,10 +37,12 @@ def rehearse(
 ) -> list[str]:
     """Return what `apply` would create, change or grant, a line each; nothing is left behind."""
     with database.session("milepost schema") as session, session.rehearsal():
+        missing = migrations.pending(session)
         before = _catalogue(session)
         granted = _rights(session, target) if roles else []
         _run(session, manifest, target, roles)
-        changes = [
+        changes = [f"migrate {path.stem}" for path in missing]
+        changes += [
             f"{'replace' if name in before else 'create'} {name}"
             for name, state in _catalogue(session).items()
             if before.get(name) != state
@@ -36,18 +53,29 @@ def rehearse(
 
 
 def apply(database: Database, manifest: Manifest, target: Target, roles: bool = False) -> None:
-    """Create what does not exist yet; with `roles`, also the roles that may read the reports. A
-    second run changes nothing.
+    """Create what does not exist yet, and migrate what is older; with `roles`, also create the
+    roles that may read the reports. A second run changes nothing.
+
+    StartError if the database is of a newer version, LockHeld if what is migrated is in use.
     """
-    with database.session("milepost schema") as session, session.transaction():
+    with (
+        database.session("milepost schema") as session,
+        migrations.locked(session),
+        session.transaction(),
+    ):
         _run(session, manifest, target, roles)
 
 
 def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> None:
     composer = Composer(manifest, target, {})
+    older = migrations.pending(session)
     for name in FIRST:
+        if name == "orchestrator":
+            _migrate(session, manifest, older)
         if not _belongs_to_others(session, manifest, name):
             run_pieces(session, composer.layer(name))
+            if name == "orchestrator":
+                version.record(session)
         if name == "source":
             shapes.check(session, manifest)
         if name == "pipelines":
@@ -59,19 +87,32 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
             run_pieces(session, composer.layer(layer))
         for script in scripts:
             if script.layer == layer:
-                _define(session, composer, script)
+                _define(session, composer, script, bool(older))
     if roles:
         run_pieces(session, composer.layer("roles"))
 
 
-def _define(session: Session, composer: Composer, script: Script) -> None:
-    """Create the tables of a script. One of another shape stays: the next build reshapes it."""
+def _migrate(session: Session, manifest: Manifest, older: list[Path]) -> None:
+    if older and _belongs_to_others(session, manifest, "orchestrator"):
+        raise StartError(
+            "this database has an older orchestrator schema, which belongs to another role",
+            f"{version.APPLY}, as the role that owns the schema orchestrator",
+        )
+    migrations.migrate(session, older)
+
+
+def _define(session: Session, composer: Composer, script: Script, is_older: bool) -> None:
+    """Create the tables of a script. One of another shape stays: the next build reshapes it. So
+    do, in an older database, views over such tables.
+    """
+    stays = (UNDEFINED_COLUMN, OTHER_COLUMNS, OTHER_KIND)
     try:
         with session.savepoint():
             run_pieces(session, composer.definitions(script))
     except QueryFailed as error:
         known = [table for table in composer.target.tables(script) if columns(session, table)]
-        if error.sqlstate not in (UNDEFINED_COLUMN, OTHER_KIND) or not (known or script.is_view):
+        is_over_one = script.is_view and (is_older or error.sqlstate != UNDEFINED_TABLE)
+        if error.sqlstate not in (*stays, UNDEFINED_TABLE) or not (known or is_over_one):
             raise
 
 

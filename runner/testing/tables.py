@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import sql
 
 from runner.build.compose import Composer, run_pieces
-from runner.database import ledger
+from runner.database import ledger, version
 from runner.database.names import join
 from runner.database.session import QueryFailed, Row, Session
 from runner.database.tables import exists
@@ -58,6 +58,7 @@ class CaseTables:
         composer = Composer(manifest, self.target, {})
         if not exists(self.session, "orchestrator.runs"):
             run_pieces(self.session, composer.layer("orchestrator"))
+            version.record(self.session)
         self.session.run(f"create schema {self.target.raw_schema}")
         missing = []
         for name in self.raw_names:

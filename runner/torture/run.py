@@ -12,6 +12,7 @@ from pathlib import Path
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from runner.database import version
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.errors import StartError
@@ -158,6 +159,7 @@ def torture(
     with database.session("milepost torture") as session:
         ledger = shared.find(project, Path("schema", "orchestrator.sql"))
         session.run(ledger.read_text(encoding="utf-8"), ledger)
+        version.record(session)
         session.run(named_query("torture/run.create"))
         role = next((row["name"] for row in session.named("torture/run.role")), None)
         if role:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
-from runner.build.rebuild import rebuild
+from runner.compare.rebuild import rebuild
 from runner.project.target import Target
 from tests.build_faults.world import World, earn, event, redeem
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
-from runner.build.rebuild import rebuild, verify
+from runner.compare.rebuild import rebuild, verify
 from runner.errors import RunnerError
 from runner.project.target import Target
 from tests.build_faults.death import BuildBoundary

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from runner.build import build as building
 from runner.build import checks, plan, publish, transaction
-from runner.build.rebuild import rebuild
+from runner.compare.rebuild import rebuild
 from runner.database import ledger
 from runner.database.queries import named_query, queries
 from runner.database.session import Database, LockHeld, Session

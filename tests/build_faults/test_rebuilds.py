@@ -8,7 +8,7 @@ import threading
 import psycopg
 import pytest
 
-from runner.build.rebuild import rebuild
+from runner.compare.rebuild import rebuild
 from runner.database.session import LockHeld
 from runner.project.target import Target
 from runner.setup import schema

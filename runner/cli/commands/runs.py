@@ -131,7 +131,9 @@ def undo(here: Workspace, run_id: int, yes: bool) -> None:
     with here.ledger() as session:
         found = session.named("cli/inspect.run", run_id=run_id)
     if not found or not found[0]["pipeline"]:
-        raise UsageError(f"there is no run {run_id} of a pipeline", "python -m runner runs")
+        raise UsageError(
+            f"there is no run {run_id} of a pipeline, or it was pruned", "python -m runner runs"
+        )
     run = found[0]
     rows = output.row_counts(run["rows_inserted"], run["rows_updated"], run["rows_deleted"])
     output.say(f"run {run_id}: {run['kind']} of {run['pipeline']}, {run['status']}, rows {rows}")

@@ -2,7 +2,7 @@ from dataclasses import asdict
 
 import click
 
-from runner.cli import after_round, output, prometheus
+from runner.cli import after_round, output
 from runner.cli.command import Workspace, json_option, project_command, target_option
 from runner.project.target import Target
 from runner.status import Status, status
@@ -13,9 +13,9 @@ from runner.status import Status, status
     "--format",
     "form",
     type=click.Choice(["prometheus"]),
-    help="Print metrics for a collector of text files instead.",
+    help="Print metrics in the text format of Prometheus instead.",
 )
-@click.option("--alert", is_flag=True, help="Also alert, as run-all does after each round.")
+@click.option("--alert", is_flag=True, help="Also send alerts, as run-all does after each round.")
 def command(here: Workspace, target: Target, form: str | None, alert: bool) -> None:
     """Say whether the numbers can be trusted, and if not, why.
 
@@ -28,7 +28,7 @@ def command(here: Workspace, target: Target, form: str | None, alert: bool) -> N
     if alert:
         after_round.alert(here, target.name, found)
     if form:
-        output.answer(prometheus.metrics(found, target.name))
+        output.answer(after_round.room("runner.alerts.prometheus").metrics(found, target.name))
     else:
         _show(found)
         output.data({"is_good": found.is_good, **asdict(found)})

@@ -27,7 +27,7 @@ from runner.setup import like_miles, new_project
     metavar="ROLE=COLUMN",
     help="With --like: what a column is, such as event_time=occurred_at. May repeat.",
 )
-@click.option("--timezone", metavar="ZONE", help="With --like: of times without a zone.")
+@click.option("--timezone", metavar="ZONE", help="With --like: time zone of times that have none.")
 def command(
     folder: Path,
     source: str | None,

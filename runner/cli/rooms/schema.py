@@ -19,7 +19,8 @@ def command() -> None:
 def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> None:
     """Show what would be created, ask, and create it.
 
-    On the embedded server it does not ask.
+    On the embedded server it does not ask. What an older version of Milepost has left is migrated
+    first, and in the same commit; the next build makes derived tables anew.
 
     \b
     Example: python -m runner schema apply --yes
@@ -33,7 +34,7 @@ def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> No
         output.say("schema: up to date")
         return
     if server.is_embedded and not roles:
-        output.say(f"schema: {len(changes)} schemas, tables, views and indexes")
+        output.say(f"schema: {len(changes)} migrations, schemas, tables, views and indexes")
     else:
         for change in changes:
             output.say(change)

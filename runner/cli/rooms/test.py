@@ -24,7 +24,7 @@ SHOWN_ROWS = 10
     "--junit",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Also write the results as JUnit XML, as CI servers read it.",
+    help="Also write the results as JUnit XML, which CI servers read.",
 )
 def command(
     here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...], junit: Path | None

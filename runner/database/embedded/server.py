@@ -53,6 +53,9 @@ FAST: Settings = {
 class Server:
     """A data folder and the server that works on it."""
 
+    # Sorts by code point, the same on every machine; upper and lower know all of Unicode.
+    LOCALE = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+
     def __init__(self, data: Path, settings: Settings = FAST) -> None:
         self.data = place(data)
         self.settings = settings
@@ -129,10 +132,7 @@ class Server:
             "--username=postgres",
             "--auth=trust",
             "--encoding=UTF8",
-            # Sorts by code point, the same on every machine; upper and lower know all of Unicode.
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
+            *self.LOCALE,
             *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
         )
         if done.returncode != 0:

@@ -98,7 +98,7 @@ def _card(project: Path, file: Path) -> Card:
     found = re.fullmatch(r"(?:\d+_)?([a-z][a-z0-9_]*)", path.stem)
     if not found:
         raise StartError(
-            f"{path} is no name of a card", "name it 10_name.sql, in lower-case letters"
+            f"{path} is not a name for a card", "name it 10_name.sql, in lower-case letters"
         )
     sql = read_text(file, path)
     title, said = _header(sql, path)
@@ -134,11 +134,11 @@ def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
         if begin:
             word, text = begin[1], begin[2].strip()
             if word not in WORDS or word in said:
-                fault = "twice" if word in said else f"not one of {', '.join(WORDS)}"
-                raise StartError(f"{path}:{number}: {word}: is {fault}", HEADER_HINT)
+                fault = "appears twice" if word in said else f"is not one of {', '.join(WORDS)}"
+                raise StartError(f"{path}:{number}: {word}: {fault}", HEADER_HINT)
             said[word] = text
         elif not word:
-            raise StartError(f"{path}:{number}: {text!r} belongs to no word", HEADER_HINT)
+            raise StartError(f"{path}:{number}: {text!r} comes before Question:", HEADER_HINT)
         elif text:
             joint = "\n" if word == "Columns" else " "
             said[word] = f"{said[word]}{joint}{text}".strip()

@@ -66,7 +66,7 @@ def _of_text(card: Card) -> Iterator[str]:
 def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
     for name in card.columns:
         if name not in columns:
-            yield f"{card.path}: Columns: {name} is no column of the query"
+            yield f"{card.path}: Columns: {name} is not a column of the query"
     if len(set(columns)) < len(columns):
         yield f"{card.path}: two columns have the same name"
     if card.show == "figures":
@@ -77,7 +77,7 @@ def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
         yield f"{card.path}: slice and slice_value belong together"
     looks = [column.look for column in card.columns.values()]
     if "across" in looks and (looks[0] == "across" or looks[-1] == "across"):
-        yield f"{card.path}: Columns: a column across goes between those of rows and of values"
+        yield f"{card.path}: Columns: the column across stands between those of rows and of values"
 
 
 def _of_page(session: Session, page: Card) -> Iterator[str]:

@@ -40,7 +40,7 @@ def problems(spec: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
         if key in FORBIDDEN:
             found.append(f"{key} is not allowed: a chart reads its rows and nothing else")
         if isinstance(value, str) and value.startswith("--") and value not in colours:
-            found.append(f"{value} is no colour of the page{_near(value, colours)}")
+            found.append(f"{value} is not a colour of the page{_near(value, colours)}")
     found += _unit(spec, set(columns))
     return list(dict.fromkeys(found))
 

@@ -15,8 +15,8 @@ import pytest
 from runner.build.changes import restatement
 from runner.build.checks import CheckFailed
 from runner.build.fingerprint import fingerprint
-from runner.build.rebuild import rebuild as rebuild_beside
 from runner.cli.show_runs import histogram, restated
+from runner.compare.rebuild import rebuild as rebuild_beside
 from runner.database import ledger
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
@@ -606,7 +606,8 @@ def test_a_restated_row_is_one_line_with_its_biggest_change_first() -> None:
 def test_an_older_orchestrator_schema_is_told_and_mended(built: Database) -> None:
     query(
         built,
-        "drop table orchestrator.restatements, orchestrator.observations;"
+        "drop table orchestrator.schema_version, orchestrator.restatements,"
+        " orchestrator.observations;"
         " alter table orchestrator.runs drop column build_mode, drop column day_gap cascade",
     )
     with pytest.raises(StartError, match="an older orchestrator schema") as raised:

@@ -299,7 +299,7 @@ def test_a_type_that_the_layer_makes_is_no_other_shape_until_it_is_one(
         "    burn_rate numeric,",
         "    burn_rate numeric,\n    mood {{ reporting }}.mood,",
     )
-    with pytest.raises(RunnerError, match="it uses mood of its own schema"):
+    with pytest.raises(RunnerError, match="it uses mood from its own schema"):
         rebuild(built, manifest=changed)
     assert "mood" not in columns(built, "reporting.kpi_daily")
     query(built, "alter table reporting.kpi_daily add column mood reporting.mood")
@@ -370,6 +370,57 @@ def test_a_script_that_makes_another_kind_of_thing_is_told(
     assert refused.value.hint.startswith(hint.partition(f"{name}_of")[0])
     query(built, f"{hint}; select 1")
     rebuild(built, select=[name])
+
+
+@pytest.mark.parametrize("was", ["view", "table"])
+def test_what_a_build_has_made_becomes_a_view_or_a_table_in_one_commit(
+    built: Database, project: Path, was: str
+) -> None:
+    """A view over it comes along, and so do the rights of its readers."""
+    query(built, "create role reads_days; grant select on warehouse.agg_user_periods to reads_days")
+    before = query(built, "select * from warehouse.agg_user_periods order by 1, 2, 3")
+    view = (project / "schema/warehouse/agg_user_periods.sql").read_text()
+    manifest = (project / "sql/manifest.toml").read_text()
+    columns = "user_id text, grain text, period_start date, first_period date,"
+    columns += " previous_period date, next_period date"
+    (project / "schema/warehouse/agg_user_periods.sql").write_text(
+        f"create table if not exists {{{{ warehouse }}}}.agg_user_periods ({columns});"
+    )
+    body = view.partition(" as\n")[2].partition(";")[0]
+    names = columns.replace(" text", "").replace(" date", "")
+    script = project / "sql/warehouse/agg_user_periods.sql"
+    script.write_text(f"insert into {{{{ this }}}} ({names})\n{body};\n")
+    entry = manifest.index("[warehouse.agg_user_periods]")
+    is_view = manifest.index("view = true", entry)
+    end = manifest.find("\n[", entry + 1)
+    assert is_view < end
+    (project / "sql/manifest.toml").write_text(
+        manifest[:is_view] + manifest[is_view + len("view = true") :]
+    )
+    try:
+        rebuild(built, manifest=load(project))
+        assert kind_of(built, "warehouse.agg_user_periods") == "r"
+        if was == "table":
+            script.unlink()
+            (project / "schema/warehouse/agg_user_periods.sql").write_text(view)
+            (project / "sql/manifest.toml").write_text(manifest)
+            rebuild(built, manifest=load(project))
+            assert kind_of(built, "warehouse.agg_user_periods") == "v"
+        assert query(built, "select * from warehouse.agg_user_periods order by 1, 2, 3") == before
+        assert before and scalar(
+            built,
+            "select has_table_privilege('reads_days', 'warehouse.agg_user_periods', 'select')",
+        )
+    finally:
+        query(built, "drop owned by reads_days; drop role reads_days")
+
+
+def kind_of(database: Database, name: str) -> str:
+    return str(
+        scalar(
+            database, "select relkind::text from pg_class where oid = to_regclass(%(n)s)", n=name
+        )
+    )
 
 
 # Readers.

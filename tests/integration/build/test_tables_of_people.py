@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.build.rebuild import rebuild as rebuild_all
-from runner.build.rebuild import verify
+from runner.compare.rebuild import rebuild as rebuild_all
+from runner.compare.rebuild import verify
 from runner.database.session import Database, QueryFailed
 from runner.project.manifest import load
 from runner.project.target import Target

@@ -252,7 +252,7 @@ def test_the_cards_that_ship_show_what_they_say(database: Database) -> None:
     ("file", "old", "new", "said"),
     [
         ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:20: column activity.dua does not exist"),
-        ("20_active_users.sql", "dau: Daily", "daw: Daily", "Columns: daw is no column of the query"),
+        ("20_active_users.sql", "dau: Daily", "daw: Daily", "Columns: daw is not a column of the query"),
         ("20_active_users.sql", "reporting.active", "warehouse.active", "reads warehouse.active_users_daily: cards read only reporting"),
         ("20_active_users.sql", "activity.day;", "activity.day; select 1;", "is not one query"),
         ("20_active_users.sql", "    activity.slice,\n", "    activity.slice as part,\n", "slice and slice_value belong together"),
@@ -278,7 +278,7 @@ def test_the_command_says_what_is_wrong(database: Database, single: Path) -> Non
     assert (done.returncode, done.stdout) == (0, "dashboard: 1 card, no problem\n")
     (single / "dashboard" / "10_days.sql").write_text(CARD.replace("kpi_daily", "kpi_hourly"))
     done = command("--project", str(single), "dashboard", "--check", database=database)
-    assert_refused(done, 1, "1 problems")
+    assert_refused(done, 1, "1 problem")
     assert "created by sql/reporting/kpi_hourly.sql" in done.stdout
 
 

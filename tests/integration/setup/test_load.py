@@ -430,7 +430,11 @@ def test_a_byte_order_mark_is_no_part_of_the_header(database: Database, file: Pa
 
 
 def test_a_database_without_the_tables_is_told_what_to_do(database: Database, file: Path) -> None:
-    query(database, "drop table orchestrator.load_rejects, orchestrator.loaded_files")
+    query(
+        database,
+        "drop table orchestrator.schema_version, orchestrator.load_rejects,"
+        " orchestrator.loaded_files",
+    )
     file.write_text(HEADER + GOOD)
     with pytest.raises(RunnerError, match="an older orchestrator schema") as refused:
         load(database, file, as_history=False)

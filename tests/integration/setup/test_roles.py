@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner.build.rebuild import rebuild
+from runner.compare.rebuild import rebuild
 from runner.database.session import Database, QueryFailed
 from runner.project.manifest import load
 from runner.project.target import Target

@@ -12,7 +12,7 @@ from runner.database.session import Database
 from tests.support import earn, insert_events, scalar
 from tests.support.commands import Installed
 
-ROOMS = ("pages", "testing", "setup", "torture", "ingest/foreign", "database/embedded")
+ROOMS = ("compare", "pages", "testing", "setup", "torture", "ingest/foreign", "database/embedded")
 
 
 @pytest.fixture
@@ -44,6 +44,8 @@ def test_without_its_rooms_the_core_ingests_builds_plans_and_tells_its_status(
 @pytest.mark.parametrize(
     ("command", "room"),
     [
+        (("verify",), "compare"),
+        (("diff", "live", "dev"), "compare"),
         (("dashboard",), "pages"),
         (("docs",), "pages"),
         (("lint",), "testing"),

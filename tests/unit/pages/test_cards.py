@@ -75,8 +75,12 @@ def test_a_card_with_a_spec_is_a_chart(tmp_path: Path) -> None:
         ("-- Orders\n", "\n", "dashboard/10_orders.sql:1: no title"),
         ("-- Question: How many?\n", "", "dashboard/10_orders.sql:1: no Question:"),
         ("Meaning: ", "Purpose: ", ":3: Purpose: is not one of"),
-        ("-- Meaning:", "-- Question: Again?\n-- Meaning:", ":3: Question: is twice"),
-        ("-- Question:", "-- stray words\n-- Question:", ":2: 'stray words' belongs to no word"),
+        ("-- Meaning:", "-- Question: Again?\n-- Meaning:", ":3: Question: appears twice"),
+        (
+            "-- Question:",
+            "-- stray words\n-- Question:",
+            ":2: 'stray words' comes before Question:",
+        ),
         ("-- Columns:", "-- Show: chart\n-- Columns:", "Show: chart is not known"),
         ("-- Columns:", "-- Width: wide\n-- Columns:", "Width: wide is not known"),
         ("day: Day", "day is Day", "'day is Day' cannot be read"),
@@ -144,7 +148,7 @@ def test_the_cards_that_ship_read_reports_of_the_manifest() -> None:
         ({"transform": [{"filter": "datum.shear > 1"}]}, "shear is neither a column"),
         ({"transform": [{"fold": ["day", "wau"]}]}, "wau is neither a column"),
         ({"transform": [{"lookup": "day"}]}, "lookup is not allowed"),
-        ({"mark": {"type": "bar", "color": "--frist"}}, "--frist is no colour of the page"),
+        ({"mark": {"type": "bar", "color": "--frist"}}, "--frist is not a colour of the page"),
         ({"layer": [{"mark": "bar", "encoding": {"y": {"field": "z"}}}]}, "z is neither"),
     ],
 )

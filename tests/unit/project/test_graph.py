@@ -54,7 +54,7 @@ def test_cycle_of_two_is_printed() -> None:
         "sql/manifest.toml: cycle warehouse.a -> warehouse.b -> warehouse.a",
         "sql/manifest.toml: cycle warehouse.b -> warehouse.a -> warehouse.b",
     )
-    assert raised.value.hint == "take one of these needs out"
+    assert raised.value.hint == "remove one of these needs"
 
 
 def test_arrows_of_a_cycle_point_at_what_is_needed() -> None:

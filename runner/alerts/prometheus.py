@@ -1,4 +1,4 @@
-"""Prints a status as metrics in the text format of Prometheus."""
+"""Writes a status as metrics in the text format of Prometheus."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime

@@ -1,7 +1,7 @@
-from runner.build.rebuild import rebuild
 from runner.cli import show_build
 from runner.cli.command import Workspace, jobs_option, json_option, project_command, target_option
 from runner.cli.progress import live
+from runner.compare.rebuild import rebuild
 from runner.project.target import Target
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from runner.build.build import Builder, check_changes, open_builder, read_plan
 from runner.build.changes import Rows, difference_queries
 from runner.build.compose import PRELUDE
-from runner.build.diff import Difference, compare
 from runner.build.plan import Step
 from runner.build.shape import columns, shape_differences
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener, ScriptResult
 from runner.build.workers import Then, cores, filled, pipelines_locked
+from runner.compare.diff import Difference, compare
 from runner.database import ledger
 from runner.database.session import Database, Session
 from runner.errors import RunnerError

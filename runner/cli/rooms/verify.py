@@ -2,10 +2,11 @@ from dataclasses import asdict
 
 import click
 
-from runner.build.rebuild import verify
 from runner.cli import output, show_build
 from runner.cli.command import Workspace, jobs_option, json_option, project_command, target_option
 from runner.cli.progress import live
+from runner.cli.rooms.diff import differences
+from runner.compare.rebuild import verify
 from runner.project.target import Target
 
 
@@ -23,7 +24,7 @@ def command(here: Workspace, repair: bool, jobs: int | None, target: Target) -> 
     manifest = here.manifest()
     with live() as progress:
         found = verify(here.database(), manifest, target, jobs, repair, progress)
-    show_build.differences(found.differences, target.name, "rebuilt")
+    differences(found.differences, target.name, "rebuilt")
     if found.repair:
         show_build.summary(found.repair, progress, "repair")
     elif found.differences:

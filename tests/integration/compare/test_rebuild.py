@@ -15,10 +15,10 @@ import pytest
 
 from runner.build.build import build
 from runner.build.checks import CheckFailed
-from runner.build.diff import Comparison, diff
 from runner.build.plan import Step
-from runner.build.rebuild import rebuild, verify
 from runner.build.workers import seconds_left
+from runner.compare.diff import Comparison, diff
+from runner.compare.rebuild import rebuild, verify
 from runner.database.session import Database, LockHeld
 from runner.errors import UsageError
 from runner.project.manifest import load
@@ -188,7 +188,7 @@ REBUILD = """
 import sys, time
 from runner.database.session import Database
 from runner.project.manifest import load
-from runner.build.rebuild import rebuild
+from runner.compare.rebuild import rebuild
 from runner.project.target import Target
 from pathlib import Path
 from tests.support.listeners import Hearing

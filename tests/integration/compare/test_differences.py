@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.build.changes import difference_queries, publish_difference
-from runner.build.diff import Difference, _compare_rows
-from runner.cli.show_build import _difference
+from runner.cli.rooms.diff import _difference
+from runner.compare.diff import Difference, _compare_rows
 from runner.database.session import Database, Session
 from tests.support import query
 from tests.support.commands import command

@@ -123,7 +123,7 @@ def _compare(
 
 def _text_of_view(session: Session, view: str, target: Target) -> str | None:
     """Return the text of a view as it would be in the live target; None if it is not a view."""
-    text = session.named("build/diff.view", view=view)[0]["text"]
+    text = session.named("compare/diff.view", view=view)[0]["text"]
     return text and re.sub(rf"\b{target.prefix}({'|'.join(LAYERS)})\.", r"\1.", text)
 
 
@@ -184,7 +184,7 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     }
 
     def text(query: str) -> str:
-        return render(named_query(f"build/diff.{query}"), values, "diff.sql")
+        return render(named_query(f"compare/diff.{query}"), values, "diff.sql")
 
     session.run(text("stage"))
     found = {**session.row(text("rows")), **session.row(text("differences"))}

@@ -1,0 +1,119 @@
+import re
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from runner.cli import output
+from runner.cli.command import Workspace, json_option, project_command, yes_option
+from runner.project.target import Target
+from runner.setup.prune import Pruner, PruneResult
+
+DAYS = {"d": 1, "w": 7, "y": 365}
+FEWEST_DAYS = 7  # `status` looks back over a week
+MOST_DAYS = 36_500
+LEFT = "its script left the manifest"
+
+
+def _read_age(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})([dwy])", text)
+    if not found:
+        raise click.BadParameter("days, weeks or years, such as 90d, 12w or 1y")
+    days = int(found[1]) * DAYS[found[2]]
+    if not FEWEST_DAYS <= days <= MOST_DAYS:
+        raise click.BadParameter(f"{FEWEST_DAYS}d at least, and 100y at most")
+    return days
+
+
+def _read_target(context: click.Context, parameter: click.Parameter, name: str | None) -> Any:
+    return Target(name) if name else None
+
+
+@project_command("prune", yes_option, json_option)
+@click.option(
+    "--older-than",
+    "days",
+    metavar="AGE",
+    callback=_read_age,
+    help="Also delete old runs with their logs, checks and observations, and the images of rows"
+    " that all targets have consumed. AGE is 90d, 12w or 1y.",
+)
+@click.option(
+    "--drop-target",
+    "target",
+    metavar="NAME",
+    callback=_read_target,
+    help="Also drop a target that is no longer built, with all its tables.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
+def command(
+    here: Workspace, days: int | None, target: Target | None, dry_run: bool, yes: bool
+) -> None:
+    """Delete what nobody asks for any more, after showing it.
+
+    Tables whose scripts left the manifest are dropped. What an ingest, a build, a repair or status
+    may still ask for stays, however old it is. Runs that lose their images can no longer be undone.
+    Meanwhile nothing is ingested or built.
+
+    \b
+    Example: python -m runner prune --older-than 90d --dry-run
+    """
+    pruner = Pruner(here.database(), here.manifest(), days, target)
+    found = pruner.rehearse()
+    is_empty = not found.deleted and not found.dropped
+    if not output.style.json:
+        _show(found)
+    if dry_run or is_empty:
+        output.say("prune: nothing to delete" if is_empty else "prune: nothing was changed")
+        output.data(_as_data(found))
+        return
+    if not yes:
+        output.confirm("delete this?", "--yes deletes it without asking")
+    done = pruner.prune()
+    sizes = [
+        _size(sum(getattr(each, f"bytes_{when}") for each in done.tables))
+        for when in ("before", "after")
+    ]
+    said = [f"dropped {', '.join(done.dropped)}"] if done.dropped else []
+    if done.tables:
+        said.append(f"deleted {output.number(done.deleted, 'row')}; {' -> '.join(sizes)}")
+    output.say(f"prune: {'; '.join(said)}")
+    output.data(_as_data(done))
+
+
+def _show(found: PruneResult) -> None:
+    if found.tables:
+        rows = [
+            {
+                "table": f"orchestrator.{each.table}",
+                "rows": each.rows,
+                "go": each.deleted,
+                "size": _size(each.bytes_before),
+            }
+            for each in found.tables
+        ]
+        output.table(rows, "")
+    for name, run_id in found.undoable_after.items():
+        output.say(f"{name}: runs up to {run_id} can no longer be undone")
+    for table in found.dropped:
+        output.say(f"drop {table}: " + ("with all its tables" if " " in table else LEFT))
+    for reason in found.kept:
+        output.warn(f"stays, because something hangs on it: {reason}")
+    if len(found.waiting) > 1:
+        for name, day in found.waiting:
+            output.say(f"target {name} was last built on {day}; images wait for every target")
+
+
+def _as_data(found: PruneResult) -> dict[str, Any]:
+    return {**asdict(found), "deleted": found.deleted}
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GB"

@@ -1,0 +1,79 @@
+"""Brings what cannot be built again, the ledger and replicas, from an older version to this one.
+
+A migration is a script in schema/migrations. Those that a database lacks run in order, in the
+transaction of `schema apply`; derived tables need none, since the next build makes them anew.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from runner.build.workers import pipelines_locked
+from runner.database import version
+from runner.database.session import (
+    BUILD_LOCK,
+    LOCK_NOT_AVAILABLE,
+    SCHEMA_LOCK,
+    QueryFailed,
+    Session,
+    lock_number,
+)
+from runner.project.files import HOME, read_text
+
+FOLDER = Path("schema", "migrations")
+# Readers wait behind a migration that waits for one of them; a long one is let pass, and told.
+PATIENCE = "5s"
+
+
+def files() -> list[Path]:
+    """Return the files of all migrations, in order, relative to the package's own folder."""
+    return [
+        FOLDER / f"{number:04}_{name}.sql"
+        for number, name in enumerate(version.MIGRATIONS, start=1)
+    ]
+
+
+def pending(session: Session) -> list[Path]:
+    """Return the migrations that a database lacks, none for a new one; StartError if it is newer
+    than this version.
+    """
+    found = version.read(session)
+    version.refuse_newer(found)
+    return files()[found.number :] if found else []
+
+
+def migrate(session: Session, migrations: list[Path]) -> None:
+    """Run migrations in the open transaction. QueryFailed if somebody uses a table for too long."""
+    if migrations:
+        session.run(f"set local lock_timeout = '{PATIENCE}'")
+    for path in migrations:
+        try:
+            session.run(read_text(HOME / path, path), path)
+        except QueryFailed as error:
+            if error.sqlstate != LOCK_NOT_AVAILABLE:
+                raise
+            hint = "end the transaction that reads or writes the schema orchestrator, and try again"
+            raise QueryFailed(error.message, hint, error.sqlstate) from error
+
+
+@contextmanager
+def locked(session: Session) -> Iterator[None]:
+    """Hold the lock of `schema apply`; if there is something to migrate, also those of all ingests
+    and builds. LockHeld if one of them is running.
+    """
+    with ExitStack() as locks:
+        locks.enter_context(session.lock(SCHEMA_LOCK, 0, "schema apply"))
+        if pending(session):
+            locks.enter_context(nothing_running(session))
+        yield
+
+
+@contextmanager
+def nothing_running(session: Session) -> Iterator[None]:
+    """Hold the locks of all ingests and builds. LockHeld if one of them is running."""
+    with ExitStack() as locks:
+        locks.enter_context(pipelines_locked(session))
+        for row in session.named("setup/migrations.targets"):
+            name, what = row["target"], f"a build of {row['target']}"
+            locks.enter_context(session.lock(BUILD_LOCK, lock_number(name), what))
+        yield

@@ -1,0 +1,259 @@
+"""Deletes what nobody asks for any more: old runs and what belongs to them, images that every
+target has consumed, and tables whose scripts left the manifest. Queries: prune.sql.
+
+What an ingest, a build, a repair or `status` may still ask for stays, however old it is.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from runner.build.owner import check_owner
+from runner.database import ledger
+from runner.database.ledger import LeftTable
+from runner.database.session import (
+    LOCK_NOT_AVAILABLE,
+    Database,
+    LockHeld,
+    QueryFailed,
+    Row,
+    Session,
+)
+from runner.errors import RunnerError, UsageError
+from runner.project.manifest import Manifest
+from runner.project.target import Target
+from runner.setup.migrations import nothing_running
+
+# In the order in which rows go: runs last, as others refer to them.
+DETAILS = ("check_results", "observations", "restatements")
+TABLES = ("replaced_rows", "rejected_rows", "build_inputs", *DETAILS, "logs", "alerts", "runs")
+DEPENDENTS = "2BP01"
+WAIT_SECONDS = 60.0
+PATIENCE = "2s"  # readers wait behind whoever drops or rewrites a table
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What goes of a table of the ledger: rows of how many, and its size before and after."""
+
+    table: str
+    deleted: int
+    rows: int
+    bytes_before: int
+    bytes_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class PruneResult:
+    """What went, or would. `kept` are tables that should go, and what hangs on each; `waiting` are
+    targets with the day of their last build: images wait until each of them has been built.
+    """
+
+    tables: tuple[Pruned, ...] = ()
+    dropped: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    undoable_after: dict[str, int] = field(default_factory=dict)
+    waiting: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def deleted(self) -> int:
+        return sum(each.deleted for each in self.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruner:
+    """Prunes one database. Nothing is ingested or built meanwhile: LockHeld if something is for too
+    long.
+
+    `days` is the age of what goes, None if no rows are to go; `target` is one to drop.
+    """
+
+    database: Database
+    manifest: Manifest
+    days: int | None = None
+    target: Target | None = None
+
+    def rehearse(self) -> PruneResult:
+        """Return what `prune` would do; nothing is left behind."""
+        with self._session() as session, session.rehearsal():
+            return self._prune(session)
+
+    def prune(self) -> PruneResult:
+        """Do it, in one transaction, and give the room back."""
+        with self._session() as session:
+            with session.transaction():
+                done = self._prune(session)
+            for table in done.tables:
+                if table.deleted:
+                    _vacuum(session, table)
+            sizes = _sizes(session)
+        tables = (
+            Pruned(each.table, each.deleted, each.rows, each.bytes_before, sizes[each.table])
+            for each in done.tables
+        )
+        return PruneResult(
+            tuple(tables), done.dropped, done.kept, done.undoable_after, done.waiting
+        )
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[Session]:
+        with self.database.session("milepost prune") as session:
+            ledger.require(session)
+            for target in filter(None, (Target(), self.target)):
+                check_owner(session, self.manifest, target)
+            with _patiently(session):
+                yield session
+
+    def _prune(self, session: Session) -> PruneResult:
+        session.run(f"set local lock_timeout = '{PATIENCE}'")
+        dropped, kept = self._drop_left(session)
+        if self.target:
+            dropped += self._drop_target(session, self.target)
+        if self.days is None:
+            return PruneResult(dropped=tuple(dropped), kept=tuple(kept))
+        sizes, before = _sizes(session), _counts(session)
+        self._delete(session, self.days)
+        after = _counts(session)
+        tables = tuple(
+            Pruned(name, before[name] - after[name], before[name], sizes[name], sizes[name])
+            for name in TABLES
+        )
+        known = session.named("setup/prune.undoable_after")
+        waiting = session.named("setup/prune.last_builds")
+        return PruneResult(
+            tables,
+            tuple(dropped),
+            tuple(kept),
+            {row["pipeline_name"]: row["run_id"] for row in known},
+            tuple((row["target"], row["built_at"]) for row in waiting),
+        )
+
+    def _delete(self, session: Session, days: int) -> None:
+        def run(name: str, **values: object) -> list[Row]:
+            return session.named(f"setup/prune.{name}", **values)
+
+        cutoff = session.value(
+            "select (now() - make_interval(days => %(days)s))::text", {"days": days}
+        )
+        run("thresholds", cutoff=cutoff)
+        images = run("delete_images")
+        run("delete_rejects", cutoff=cutoff)
+        run("delete_inputs", cutoff=cutoff)
+        run("needed_of_pipelines")
+        run("needed_of_builds")
+        run("doomed", cutoff=cutoff)
+        session.run("create unique index on pg_temp.doomed (run_id); analyze pg_temp.doomed")
+        run(
+            "remember",
+            pipelines=[row["pipeline_id"] for row in images],
+            runs=[row["run_id"] for row in images],
+        )
+        run("delete_logs", cutoff=cutoff)
+        run("delete_alerts", cutoff=cutoff)
+        for table in (*DETAILS, "runs"):
+            session.run(
+                f"delete from orchestrator.{table} as old using pg_temp.doomed as doomed"
+                " where doomed.run_id = old.run_id"
+            )
+
+    def _drop_left(self, session: Session) -> tuple[list[str], list[str]]:
+        """Drop the tables whose scripts left the manifest, but for those on which something hangs
+        that is not among them.
+        """
+        live, scripts = Target().name, self.manifest.scripts
+        found = ledger.left_tables(session, live, scripts)
+        refused = _drop(session, [_named(table) for table in found])
+        ledger.forget_left(session, live, scripts)
+        dropped = [table.table_name for table in found if _named(table) not in refused]
+        return dropped, list(refused.values())
+
+    def _drop_target(self, session: Session, target: Target) -> list[str]:
+        """Drop a target, or raise RunnerError if something else is in it or hangs on it."""
+        if target.is_live:
+            raise UsageError("live is what readers see, and is not dropped", "name another target")
+        # All that was built in it; no script of this project stays.
+        found = ledger.left_tables(session, target.name, [])
+        if not found:
+            raise UsageError(
+                f"there is no target {target.name}", "python -m runner plan lists them"
+            )
+        schemas, live = target.schemas, Target().schemas
+        others = session.named("setup/prune.made_with_layers", schemas=schemas, live_schemas=live)
+        refused = _drop(session, [*map(_named, found), *(row["name"] for row in others)])
+        left = session.named("setup/prune.relations", schemas=schemas)
+        strangers = [row["name"] for row in left]
+        if refused or strangers:
+            why = "; ".join(refused.values()) or f"no build has made {', '.join(strangers)}"
+            raise RunnerError(
+                f"target {target.name} was not dropped: {why}",
+                "keep what that is for elsewhere, drop it, and try again",
+            )
+        for schema in reversed(target.schemas):
+            session.run(f"drop schema if exists {schema}")
+        session.named("setup/prune.forget_target", target=target.name)
+        return [f"target {target.name}"]
+
+
+@contextlib.contextmanager
+def _patiently(session: Session) -> Iterator[None]:
+    """Hold all locks, after waiting a while for whoever holds one: prunes come by the clock."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    with contextlib.ExitStack() as locks:
+        while True:
+            try:
+                locks.enter_context(nothing_running(session))
+                break
+            except LockHeld:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
+        yield
+
+
+def _named(table: LeftTable) -> str:
+    return f"{'view' if table.is_view else 'table'} {table.table_name}"
+
+
+def _drop(session: Session, things: Sequence[str]) -> dict[str, str]:
+    """Drop things, in any order that works; return those on which something else hangs, and what
+    does.
+    """
+    left, count = {thing: "" for thing in things}, -1
+    while left and len(left) != count:
+        count = len(left)
+        for thing in list(left):
+            try:
+                with session.savepoint():
+                    session.run(f"drop {thing}")
+                del left[thing]
+            except QueryFailed as error:
+                if error.sqlstate != DEPENDENTS:
+                    raise
+                left[thing] = f"{thing}: {error.reason.partition(': ')[2] or error.reason}"
+    return left
+
+
+def _counts(session: Session) -> dict[str, int]:
+    return {
+        name: int(session.value(f"select count(*) from orchestrator.{name}")) for name in TABLES
+    }
+
+
+def _sizes(session: Session) -> dict[str, int]:
+    names = [f"orchestrator.{name}" for name in TABLES]
+    rows = session.named("setup/prune.sizes", tables=names)
+    return {row["table_name"].partition(".")[2]: row["bytes"] for row in rows}
+
+
+def _vacuum(session: Session, table: Pruned) -> None:
+    """Give the room back; where less than half is free or somebody reads, keep it for new rows."""
+    if table.deleted * 2 >= table.rows:
+        session.run(f"set lock_timeout = '{PATIENCE}'")
+        try:
+            session.run(f"vacuum (full, analyze) orchestrator.{table.table}")
+            return
+        except QueryFailed as error:
+            if error.sqlstate != LOCK_NOT_AVAILABLE:
+                raise
+    session.run(f"vacuum (analyze) orchestrator.{table.table}")
