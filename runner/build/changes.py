@@ -23,18 +23,16 @@ class Rows:
 
 def difference_queries(session: Session, live: str, fresh: str) -> Rows:
     """Return the queries of what publishing `fresh` changes in `live`."""
-    lists = _keyed(session, live)
-    keys = lists["keys"]
-    return Rows(
-        removed=f"(select {keys} from {live} except select {keys} from {fresh})",
-        added=_rows_but(lists, fresh, live),
-    )
+    return _difference(_keyed(session, live), live, fresh)
 
 
-def publish_difference(session: Session, live: str, rows: Rows) -> str:
-    """Return the SQL that applies the difference to `live`. RunnerError if it has no key."""
-    names = {"live": live, "removed": rows.removed, "added": rows.added}
-    return _render("publish", {**_keyed(session, live, "removed"), **names})
+def publish_difference(session: Session, live: str, fresh: str, rows: Rows | None = None) -> str:
+    """Return the SQL that makes `live` equal to `fresh`; `rows` is the difference, where it is
+    known already. RunnerError if `live` has no key.
+    """
+    lists = _keyed(session, live, "removed")
+    rows = rows or _difference(lists, live, fresh)
+    return _render("publish", {**lists, "live": live, "removed": rows.removed, "added": rows.added})
 
 
 def restatement(session: Session, run_id: int, table_name: str, live: str, fresh: str) -> str:
@@ -62,6 +60,14 @@ def column_lists(session: Session, table: str, other: str = "other") -> Row:
     lists = session.named("build/changes.column_lists", **values)[0]
     is_same_key = equality.of_rows(lists["key_columns"], "stored", other, lists["optional_keys"])
     return {**lists, "is_same_key": is_same_key.as_string()}
+
+
+def _difference(lists: Row, live: str, fresh: str) -> Rows:
+    keys = lists["keys"]
+    return Rows(
+        removed=f"(select {keys} from {live} except select {keys} from {fresh})",
+        added=_rows_but(lists, fresh, live),
+    )
 
 
 def _rows_but(lists: Row, one: str, other: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from runner.build.changes import Rows, difference_queries, publish_difference, restatement
+from runner.build.changes import Rows, publish_difference, restatement
 from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import BUILD_MARK, Position
@@ -117,16 +117,17 @@ class Composer:
     ) -> Iterator[Piece]:
         script, is_full = step.script, step.mode == "full"
         fresh = {name: f"pg_temp.{name}" for name in tables}
-        merged = self._merged(script)
+        # Of many rows the keys are cheaper afterwards.
+        keyed = self._merged(script) if is_full else tables
         for name, table in tables.items():
             yield Piece(
                 f"create temporary table {name} (like {table} including constraints including"
                 " defaults including generated including identity"
-                f"{' including indexes' if name in merged else ''}) on commit drop;\n"
+                f"{' including indexes' if name in keyed else ''}) on commit drop;\n"
             )
         yield self.script(script, step.mode, fresh)
         for name, table in tables.items():
-            if name not in merged:
+            if name not in keyed:
                 for key in _keys(session, [table]):
                     if key["definition"]:
                         yield Piece(f"alter table {fresh[name]} add {key['definition']};\n")
@@ -144,8 +145,7 @@ class Composer:
         table = self.target.table(script.layer, name)
         if script.is_restated and name == script.name and self.run_id is not None:
             yield Piece(restatement(session, self.run_id, script.key, table, fresh))
-        rows = rows or difference_queries(session, table, fresh)
-        yield Piece(publish_difference(session, table, rows))
+        yield Piece(publish_difference(session, table, fresh, rows))
 
     def create(self, script: Script, session: Session) -> Iterator[Piece]:
         """Compose what creates the tables of a script where there are none, and fills them.

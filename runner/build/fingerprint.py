@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
 
     A line that is only a comment decides nothing, and may change without a rebuild.
     """
+    known = manifest.fingerprints
+    if script.key not in known:
+        known[script.key] = _fingerprint(manifest, script)
+    return known[script.key]
+
+
+def _fingerprint(manifest: Manifest, script: Script) -> str:
     parts = {
         ITS_SQL: (script.path,),
         ITS_TABLE: script.definitions,
@@ -36,11 +44,19 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
         hashes[f"variable {name}"] = _hash(manifest.variables[name])
     if "source" in words_filled_in(text):
         hashes["the source in the manifest"] = _hash(repr(manifest.sources))
+    used = words(text)
     for path in (path for layer in LAYERS for path in files.layer_files(manifest.project, layer)):
-        shared = without_comments(manifest.read(files.find(manifest.project, path)))
-        if words(text) & functions_created(shared):
-            hashes[functions_of(path)] = _hash(shared)
+        functions, shared = _functions(manifest.read(files.find(manifest.project, path)))
+        if used & functions:
+            hashes[functions_of(path)] = shared
     return json.dumps(hashes)
+
+
+@cache
+def _functions(text: str) -> tuple[set[str], str]:
+    """Return the functions that a file of a layer creates, and its hash."""
+    shared = without_comments(text)
+    return functions_created(shared), _hash(shared)
 
 
 def functions_of(path: Path) -> str:

@@ -1,7 +1,7 @@
 """One build, inside its transaction: runs scripts, publishes tables, records what was consumed."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import count
 
@@ -97,7 +97,6 @@ class BuildTransaction:
             self.listener.starting(part.step, next(numbers), len(due))
             done = self.run_script(self.work, part.step, part)
             if part.composer is composer:
-                self._remember(part.step.script)
                 self.done(done)
             else:
                 filled.append(done)
@@ -147,7 +146,6 @@ class BuildTransaction:
             script, started = each.step.script, time.monotonic()
             with self.evidence.of_script(self.work, script.key, each.step.mode):
                 changes = publisher.publish(script, is_first or script.key in changed)
-                self._remember(script)
             if not is_first:
                 seconds = each.seconds + time.monotonic() - started
                 self.done(ScriptResult(each.step, changes, seconds))
@@ -159,6 +157,7 @@ class BuildTransaction:
         restated = ledger.restated(self.work, self.run_id)
         ledger.consume(self.work, self.run_id, positions)
         record_owner(self.work, self.manifest, self.target)
+        self._remember([result.step.script for result in self.results])
         ledger.forget(self.work, self.target.name, self.manifest.scripts)
         ledger.succeed(self.work, self.run_id, **asdict(total))
         session = self.evidence.session
@@ -170,12 +169,17 @@ class BuildTransaction:
             notes=tuple(publisher.notes),
             slow=ledger.slow_scripts(session, self.run_id) if session else (),
         )
-        for script in publisher.swap():
-            self._remember(script)
+        if swapped := publisher.swap():
+            self._remember(swapped)
 
-    def _remember(self, script: Script) -> None:
-        tables, parts = self.target.tables(script), fingerprint(self.manifest, script)
-        ledger.remember(self.work, self.run_id, self.target.name, script.key, parts, tables)
+    def _remember(self, scripts: Sequence[Script]) -> None:
+        ledger.remember(
+            self.work,
+            self.run_id,
+            self.target.name,
+            {script.key: fingerprint(self.manifest, script) for script in scripts},
+            {script.key: self.target.tables(script) for script in scripts},
+        )
 
     def done(self, result: ScriptResult) -> None:
         """Record the result of a script, and tell whoever listens."""

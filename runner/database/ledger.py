@@ -319,17 +319,22 @@ def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> N
 
 
 def remember(
-    work: Session, build_id: int, target: str, script: str, fingerprint: str, tables: Sequence[str]
+    work: Session,
+    build_id: int,
+    target: str,
+    fingerprints: Mapping[str, str],
+    tables: Mapping[str, Sequence[str]],
 ) -> None:
-    """Record what the tables of a script are built from, in the transaction of the build."""
+    """Record what the tables of scripts are built from, in the transaction of the build."""
     _rows(
         work,
-        "remember_script",
+        "remember_scripts",
         target=target,
-        script=script,
         run_id=build_id,
-        fingerprint=fingerprint,
-        tables=list(tables),
+        scripts=list(fingerprints),
+        fingerprints=list(fingerprints.values()),
+        owners=[script for script in fingerprints for _ in tables[script]],
+        tables=[table for script in fingerprints for table in tables[script]],
     )
 
 

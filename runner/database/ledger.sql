@@ -441,16 +441,19 @@ insert into orchestrator.build_inputs (
 )
 values (%(run_id)s, %(pipeline_id)s, %(after)s, %(through)s, %(storage_file)s)
 
--- remember_script --
--- Record what a table is built from, committed with it.
+-- remember_scripts --
+-- Record what tables are built from, committed with them.
 insert into orchestrator.built_scripts (target, script, run_id, fingerprint, table_oids)
 select
     %(target)s,
-    %(script)s,
+    scripts.script,
     %(run_id)s,
-    %(fingerprint)s,
+    scripts.fingerprint,
     array_agg(to_regclass(tables.table_name)::oid order by tables.table_name)
-from unnest(%(tables)s::text[]) as tables (table_name)
+from unnest(%(scripts)s::text[], %(fingerprints)s::text[]) as scripts (script, fingerprint)
+inner join unnest(%(owners)s::text[], %(tables)s::text[]) as tables (script, table_name)
+    using (script)
+group by scripts.script, scripts.fingerprint
 on conflict (target, script) do update set
     run_id = excluded.run_id,
     fingerprint = excluded.fingerprint,

@@ -72,6 +72,8 @@ class Manifest:
     scripts: dict[str, Script]
     texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
     name: str | None = None
+    # Of scripts, by key: once calculated, as they follow from the texts.
+    fingerprints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     sources: dict[str, Shape] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:

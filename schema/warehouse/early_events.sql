@@ -2,23 +2,29 @@
 -- their device ran ahead over a midnight.
 
 create or replace view {{ warehouse }}.early_events as
-select user_id, event_date, transaction_category
+select user_id, event_date, transaction_category, platform, utm_source, country
 from {{ warehouse }}.fact_miles_earned
 where known_date < event_date
 union all
-select user_id, event_date, transaction_category
+select user_id, event_date, transaction_category, platform, utm_source, country
 from {{ warehouse }}.fact_miles_redeemed
 where known_date < event_date
 union all
-select user_id, event_date, transaction_category
+select user_id, event_date, transaction_category, platform, utm_source, country
 from {{ warehouse }}.fact_reward_searches
 where known_date < event_date
 union all
-select user_id, event_date, null::text as transaction_category
+select
+    user_id, event_date,
+    null::text as transaction_category,
+    platform, utm_source, country
 from {{ warehouse }}.fact_social_engagements
 where known_date < event_date
 union all
-select user_id, event_date, null::text as transaction_category
+select
+    user_id, event_date,
+    null::text as transaction_category,
+    platform, utm_source, country
 from {{ warehouse }}.fact_unclassified_events
 where known_date < event_date;
 
@@ -29,3 +35,6 @@ comment on column {{ warehouse }}.early_events.event_date is
 'Calendar day of the event in reporting_timezone.';
 comment on column {{ warehouse }}.early_events.transaction_category is
 'Category of an earning, redemption or search; null for all other events.';
+comment on column {{ warehouse }}.early_events.platform is 'Platform.';
+comment on column {{ warehouse }}.early_events.utm_source is 'Campaign source.';
+comment on column {{ warehouse }}.early_events.country is 'Country.';

@@ -9,7 +9,10 @@ select
     {{ warehouse }}.day_of(former.event_time, {{ reporting_timezone }}) as event_date,
     former.event_id,
     {{ warehouse }}.member(former.event_type) as event_type,
-    {{ warehouse }}.member(former.transaction_category) as transaction_category
+    {{ warehouse }}.member(former.transaction_category) as transaction_category,
+    {{ warehouse }}.member(former.platform) as platform,
+    {{ warehouse }}.member(former.utm_source) as utm_source,
+    {{ warehouse }}.member(former.country) as country
 from orchestrator.replaced_rows as replaced
 cross join lateral (
     select
@@ -18,6 +21,9 @@ cross join lateral (
         {{ source.event_stream.former_user_id }} as user_id,
         {{ source.event_stream.former_event_type }} as event_type,
         {{ source.event_stream.former_transaction_category }} as transaction_category,
+        {{ source.event_stream.former_platform }} as platform,
+        {{ source.event_stream.former_utm_source }} as utm_source,
+        {{ source.event_stream.former_country }} as country,
         (old_row ->> '_run_id')::bigint as _run_id
 ) as former;
 
@@ -33,3 +39,6 @@ comment on column {{ warehouse }}.former_events.event_id is 'Key of the source r
 comment on column {{ warehouse }}.former_events.event_type is 'What the source called it.';
 comment on column {{ warehouse }}.former_events.transaction_category is
 'The category that it was of.';
+comment on column {{ warehouse }}.former_events.platform is 'The platform that it was of.';
+comment on column {{ warehouse }}.former_events.utm_source is 'The source that it was of.';
+comment on column {{ warehouse }}.former_events.country is 'The country that it was of.';

@@ -1,8 +1,15 @@
 -- reporting.active_users_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
--- Rerun: whole; as many rows as days and slice values.
+-- Rerun: changed keys; of the slice values that a change touches, the days since then.
 -- Why:   how many users come, and how many of them come back. Distinct users of a trailing window
 --        are the running sum of who enters it less who leaves it, so no window is counted again.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where report.slice = changed.slice
+{{ incremental }}     and report.slice_value = changed.slice_value
+{{ incremental }}     and day >= since
+;
 
 insert into {{ this }} (
     day, slice, slice_value, dau, wau, mau, stickiness, is_window_full
@@ -13,7 +20,10 @@ with activity as (
         period_start as day,
         active_users, trailing_7_day_change, trailing_28_day_change
     from {{ warehouse }}.agg_period_activity
-    where grain = 'day'
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+    where
+        grain = 'day'
+        and period_start <= (select max(calendar_date) from {{ warehouse }}.dim_dates)
 ),
 
 slices as (
@@ -24,29 +34,36 @@ slices as (
     group by slice, slice_value
 ),
 
+-- A day of nothing is put beside each day, so that quiet ones are there too.
 days as (
     select
-        dates.calendar_date as day,
-        slices.slice, slices.slice_value,
-        coalesce(activity.active_users, 0) as dau,
-        sum(activity.trailing_7_day_change) over to_day as wau,
-        sum(activity.trailing_28_day_change) over to_day as mau,
-        dates.calendar_date >= slices.first_day + 27 as is_window_full
-    from slices
-    inner join {{ warehouse }}.dim_dates as dates on dates.calendar_date >= slices.first_day
-    left join activity
-        on
-            activity.slice = slices.slice
-            and activity.slice_value = slices.slice_value
-            and activity.day = dates.calendar_date
-    window to_day as (
-        partition by slices.slice, slices.slice_value
-        order by dates.calendar_date
-    )
+        day, slice, slice_value,
+        sum(active_users) as dau,
+        sum(sum(trailing_7_day_change)) over to_day as wau,
+        sum(sum(trailing_28_day_change)) over to_day as mau,
+        day >= min(day) over to_day + 27 as is_window_full
+    from (
+        select slice, slice_value, day, active_users, trailing_7_day_change, trailing_28_day_change
+        from activity
+        union all
+        select
+            slice, slice_value,
+            calendar_date as day,
+            0 as active_users,
+            0 as trailing_7_day_change,
+            0 as trailing_28_day_change
+        from slices
+        inner join {{ warehouse }}.dim_dates on calendar_date >= first_day
+    ) as entries
+    group by day, slice, slice_value
+    window to_day as (partition by slice, slice_value order by day)
 )
 
 select
     day, slice, slice_value, dau, wau, mau,
-    round(dau::numeric / nullif(mau, 0), 6) as stickiness,
+    round(dau / nullif(mau, 0), 6) as stickiness,
     is_window_full
-from days;
+from days
+{{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+{{ incremental }} where day >= since
+;

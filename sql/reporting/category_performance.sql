@@ -1,9 +1,14 @@
 -- reporting.category_performance
 -- Grain: one row per grain, period and category with an event
 --        (grain, period_start, transaction_category).
--- Rerun: whole; as many rows as periods and categories.
+-- Rerun: changed keys; the periods since the first that a change touches.
 -- Why:   which categories grow, and how many of the users they reach. Active users come from
 --        growth_accounting, so that the two can not disagree.
+
+delete from {{ this }}
+{{ incremental }} using {{ warehouse }}.changed_slices
+{{ incremental }} where slice = 'all' and {{ warehouse }}.next_period(grain, period_start) > since
+;
 
 insert into {{ this }} (
     grain, period_start, transaction_category, events, users, miles_earned, miles_redeemed,
@@ -31,4 +36,7 @@ left join {{ warehouse }}.agg_category_periods as before
         = categories.period_start
         and before.transaction_category = categories.transaction_category
         and before.slice = categories.slice
+{{ incremental }} inner join {{ warehouse }}.changed_slices as changed
+{{ incremental }}     on changed.slice = categories.slice
+{{ incremental }}     and {{ warehouse }}.next_period(categories.grain, categories.period_start) > since
 where categories.slice = 'all';

@@ -9,9 +9,11 @@ with reported as (
     from {{ reporting }}.category_recommendations as report
 ),
 
+-- Each of them has a best one.
 recommended as (
     select count(*) as users
-    from (select distinct user_id from {{ warehouse }}.agg_category_recommendations) as users
+    from {{ warehouse }}.agg_category_recommendations
+    where rank = 1
 )
 
 select

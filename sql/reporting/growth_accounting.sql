@@ -1,9 +1,16 @@
 -- reporting.growth_accounting
 -- Grain: one row per grain, period and slice value (grain, period_start, slice, slice_value).
--- Rerun: whole; as many rows as periods and slice values.
+-- Rerun: changed keys; of the slice values that a change touches, the periods since then.
 -- Why:   new, retained and resurrected users add up to the active ones; retained and churned to
 --        those of the period before (checked). While a period runs nobody can be said to have
 --        churned.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where report.slice = changed.slice
+{{ incremental }}     and report.slice_value = changed.slice_value
+{{ incremental }}     and {{ warehouse }}.next_period(grain, period_start) > since
+;
 
 insert into {{ this }} (
     grain, period_start, slice, slice_value, active_users, new_users, retained_users,
@@ -27,6 +34,7 @@ activity as (
         sum(resurrected_users) as resurrected_users,
         sum(churned_users) as churned_users
     from {{ warehouse }}.agg_period_activity
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
     group by slice, slice_value, grain, period_start
 ),
 
@@ -40,26 +48,20 @@ slices as (
 
 accounts as (
     select
-        periods.grain, periods.period_start, slices.slice, slices.slice_value,
-        coalesce(activity.active_users, 0) as active_users,
-        coalesce(activity.new_users, 0) as new_users,
-        coalesce(activity.retained_users, 0) as retained_users,
-        coalesce(activity.resurrected_users, 0) as resurrected_users,
-        case when periods.is_complete then coalesce(activity.churned_users, 0) end as churned_users,
-        lag(coalesce(activity.active_users, 0)) over (
-            partition by slices.slice, slices.slice_value, periods.grain
-            order by periods.period_start
+        grain, period_start, slice, slice_value,
+        coalesce(active_users, 0) as active_users,
+        coalesce(new_users, 0) as new_users,
+        coalesce(retained_users, 0) as retained_users,
+        coalesce(resurrected_users, 0) as resurrected_users,
+        case when is_complete then coalesce(churned_users, 0) end as churned_users,
+        lag(coalesce(active_users, 0)) over (
+            partition by slice, slice_value, grain order by period_start
         ) as users_before,
-        periods.is_complete
+        is_complete
     from slices
-    inner join periods
-        on periods.grain = slices.grain and periods.period_start >= slices.first_period
-    left join activity
-        on
-            activity.slice = slices.slice
-            and activity.slice_value = slices.slice_value
-            and activity.grain = periods.grain
-            and activity.period_start = periods.period_start
+    inner join periods using (grain)
+    left join activity using (slice, slice_value, grain, period_start)
+    where period_start >= first_period
 )
 
 select
@@ -69,4 +71,7 @@ select
     case when is_complete then round(retained_users / nullif(users_before, 0), 6) end
         as retention_rate,
     is_complete
-from accounts;
+from accounts
+{{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+{{ incremental }} where {{ warehouse }}.next_period(grain, period_start) > since
+;

@@ -10,34 +10,30 @@ insert into {{ this }} (
 )
 with days as (
     select
-        users.day, users.slice, users.slice_value, users.dau,
-        sum(users.dau) over last_7_days as dau_7d,
+        day, slice, slice_value, dau,
+        sum(dau) over last_7_days as dau_7d,
         count(*) over last_7_days as days_7d,
-        users.wau, users.mau, users.stickiness,
-        coalesce(activity.new_users, 0) as new_users,
-        coalesce(engagement.events, 0) as events,
-        balance.miles_earned, balance.miles_redeemed, balance.burn_rate
-    from {{ reporting }}.active_users_daily as users
-    inner join {{ reporting }}.miles_balance_daily as balance
-        on
-            balance.slice = users.slice
-            and balance.slice_value = users.slice_value
-            and balance.day = users.day
-    left join {{ warehouse }}.agg_period_activity as activity
-        on
-            activity.slice = users.slice
-            and activity.slice_value = users.slice_value
-            and activity.grain = 'day'
-            and activity.period_start = users.day
-    left join {{ warehouse }}.agg_engagement_daily as engagement
-        on
-            engagement.slice = users.slice
-            and engagement.slice_value = users.slice_value
-            and engagement.event_date = users.day
+        wau, mau, stickiness,
+        coalesce(new_users, 0) as new_users,
+        coalesce(events, 0) as events,
+        balance.miles_earned, balance.miles_redeemed, burn_rate
+    from {{ reporting }}.active_users_daily
+    inner join {{ reporting }}.miles_balance_daily as balance using (day, slice, slice_value)
+    left join (
+        select
+            period_start as day,
+            slice, slice_value, new_users
+        from {{ warehouse }}.agg_period_activity
+        where grain = 'day'
+    ) as activity using (day, slice, slice_value)
+    left join (
+        select
+            event_date as day,
+            slice, slice_value, events
+        from {{ warehouse }}.agg_engagement_daily
+    ) as engagement using (day, slice, slice_value)
     window last_7_days as (
-        partition by users.slice, users.slice_value
-        order by users.day
-        rows between 6 preceding and current row
+        partition by slice, slice_value order by day rows between 6 preceding and current row
     )
 )
 

@@ -1,17 +1,33 @@
 -- reporting.miles_balance_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
--- Rerun: whole; as many rows as days and slice values.
+-- Rerun: changed keys; of the slice values that a change touches, the days since then.
 -- Why:   miles that users hold are what the programme owes them. The burn rate says how fast they
 --        are spent.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where report.slice = changed.slice
+{{ incremental }}     and report.slice_value = changed.slice_value
+{{ incremental }}     and day >= since
+;
 
 insert into {{ this }} (
     day, slice, slice_value, miles_earned, miles_redeemed, net_miles, outstanding_miles, burn_rate
 )
-with slices as (
+with engagement as (
     select
         slice, slice_value,
-        min(event_date) as first_day
+        event_date as day,
+        miles_earned, miles_redeemed
     from {{ warehouse }}.agg_engagement_daily
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+),
+
+slices as (
+    select
+        slice, slice_value,
+        min(day) as first_day
+    from engagement
     group by slice, slice_value
 ),
 
@@ -22,10 +38,8 @@ days as (
         sum(entries.miles_earned) as miles_earned,
         sum(entries.miles_redeemed) as miles_redeemed
     from (
-        select
-            event_date as day,
-            slice, slice_value, miles_earned, miles_redeemed
-        from {{ warehouse }}.agg_engagement_daily
+        select day, slice, slice_value, miles_earned, miles_redeemed
+        from engagement
         union all
         select
             dates.calendar_date as day,
@@ -39,15 +53,22 @@ days as (
 )
 
 select
-    day, slice, slice_value, miles_earned, miles_redeemed,
-    miles_earned - miles_redeemed as net_miles,
-    sum(miles_earned - miles_redeemed) over to_day as outstanding_miles,
-    round(
-        sum(miles_redeemed) over last_28_days
-        / nullif(sum(miles_earned) over last_28_days, 0),
-        6
-    ) as burn_rate
-from days
-window
-    to_day as (partition by slice, slice_value order by day),
-    last_28_days as (to_day rows between 27 preceding and current row);
+    day, slice, slice_value, miles_earned, miles_redeemed, net_miles, outstanding_miles, burn_rate
+from (
+    select
+        day, slice, slice_value, miles_earned, miles_redeemed,
+        miles_earned - miles_redeemed as net_miles,
+        sum(miles_earned - miles_redeemed) over to_day as outstanding_miles,
+        round(
+            sum(miles_redeemed) over last_28_days
+            / nullif(sum(miles_earned) over last_28_days, 0),
+            6
+        ) as burn_rate
+    from days
+    window
+        to_day as (partition by slice, slice_value order by day),
+        last_28_days as (to_day rows between 27 preceding and current row)
+) as balance
+{{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+{{ incremental }} where day >= since
+;

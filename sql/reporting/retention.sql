@@ -1,9 +1,22 @@
 -- reporting.retention
 -- Grain: one row per grain, cohort, period number and slice value
 --        (grain, cohort_start, period_number, slice, slice_value).
--- Rerun: whole; as many rows as cohorts times periods, in each slice value.
+-- Rerun: changed keys; of the slice values that a change touches, the periods since then, and the
+--        averages.
 -- Why:   of the users who came in a week or month, how many are there later. The rows without a
 --        cohort are the average over complete cells, weighted by the size of the cohorts.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where report.slice = changed.slice
+{{ incremental }}     and report.slice_value = changed.slice_value
+{{ incremental }}     and (
+{{ incremental }}         cohort_start is null
+{{ incremental }}         or grain = 'week' and cohort_start + 7 * (period_number + 1) > since
+{{ incremental }}         or grain = 'month'
+{{ incremental }}         and cohort_start + (period_number + 1) * interval '1 month' > since
+{{ incremental }}     )
+;
 
 insert into {{ this }} (
     grain, cohort_start, period_number, slice, slice_value, cohort_size, active_users,
@@ -13,7 +26,9 @@ with cohorts as (
     select
         slice, slice_value, grain, cohort_start,
         active_users as cohort_size
+        {{ incremental }}, since
     from {{ warehouse }}.agg_period_activity
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
     where
         grain <> 'day'
         and period_start = cohort_start
@@ -32,48 +47,44 @@ periods as (
 
 cells as (
     select
-        cohorts.slice, cohorts.slice_value, cohorts.grain, cohorts.cohort_start,
+        slice, slice_value, grain, cohort_start,
         case
-            when cohorts.grain = 'week' then (periods.period_start - cohorts.cohort_start) / 7
+            when grain = 'week' then (period_start - cohort_start) / 7
             else
-                {{ warehouse }}.month_number(periods.period_start)
-                - {{ warehouse }}.month_number(cohorts.cohort_start)
+                {{ warehouse }}.month_number(period_start)
+                - {{ warehouse }}.month_number(cohort_start)
         end as period_number,
-        cohorts.cohort_size,
-        coalesce(activity.active_users, 0) as active_users,
-        periods.is_complete
+        cohort_size,
+        coalesce(active_users, 0) as active_users,
+        is_complete
     from cohorts
-    inner join periods
-        on periods.grain = cohorts.grain and periods.period_start >= cohorts.cohort_start
-    left join {{ warehouse }}.agg_period_activity as activity
-        on
-            activity.slice = cohorts.slice
-            and activity.slice_value = cohorts.slice_value
-            and activity.grain = cohorts.grain
-            and activity.cohort_start = cohorts.cohort_start
-            and activity.period_start = periods.period_start
-),
-
-averages as (
-    select
-        slice, slice_value, grain, period_number,
-        sum(cohort_size) as cohort_size,
-        sum(active_users) as active_users
-    from cells
-    where is_complete
-    group by slice, slice_value, grain, period_number
+    inner join periods using (grain)
+    left join {{ warehouse }}.agg_period_activity
+        using (slice, slice_value, grain, cohort_start, period_start)
+    where
+        period_start >= cohort_start
+        {{ incremental }} and {{ warehouse }}.next_period(grain, period_start) > since
 )
 
 select
     grain, cohort_start, period_number, slice, slice_value, cohort_size, active_users,
     round(active_users::numeric / cohort_size, 6) as retention_rate,
     is_complete
-from cells
-union all
+from cells;
+
+insert into {{ this }} (
+    grain, cohort_start, period_number, slice, slice_value, cohort_size, active_users,
+    retention_rate, is_complete
+)
 select
     grain,
     null as cohort_start,
-    period_number, slice, slice_value, cohort_size, active_users,
-    round(active_users / cohort_size, 6) as retention_rate,
+    period_number, slice, slice_value,
+    sum(cohort_size) as cohort_size,
+    sum(active_users) as active_users,
+    round(sum(active_users) / sum(cohort_size), 6) as retention_rate,
     true as is_complete
-from averages;
+from {{ this }}
+{{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+where is_complete
+group by grain, period_number, slice, slice_value;

@@ -62,7 +62,7 @@ similarities as materialized (
     from categories
 ),
 
-related as (
+related as materialized (
     select distinct number, block
     from similarities
 ),

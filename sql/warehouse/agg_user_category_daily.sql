@@ -12,6 +12,7 @@
 -- What the changed days held until now; nothing in a full build.
 create temporary table was as
 select
+    -1 as sign,
     daily.user_id, daily.transaction_category, daily.event_date, platform, utm_source, country,
     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
 from {{ warehouse }}.changed_user_categories as categories
@@ -23,12 +24,10 @@ inner join {{ this }} as daily
         and daily.event_date = days.event_date;
 
 delete from {{ this }} as daily
-{{ incremental }} using {{ warehouse }}.changed_user_categories as categories
-{{ incremental }} inner join {{ warehouse }}.changed_user_days as days using (user_id)
-{{ incremental }} where daily.user_id = categories.user_id
-{{ incremental }}     and daily.transaction_category = categories.transaction_category
-{{ incremental }}     and daily.event_date = days.event_date
-{{ incremental }}     and daily.event_date between span_start and span_end
+{{ incremental }} using pg_temp.was
+{{ incremental }} where daily.user_id = was.user_id
+{{ incremental }}     and daily.transaction_category = was.transaction_category
+{{ incremental }}     and daily.event_date = was.event_date
 ;
 
 insert into {{ this }} (
@@ -58,39 +57,62 @@ delete from {{ state }} as categories
 
 insert into {{ state }} as categories (
     grain, period_start, slice, slice_value, transaction_category,
-    users, events,
-    earning_users, earned_count, redeeming_users, redeemed_count, search_count,
+    users, events, earning_users, earned_count, redeeming_users, redeemed_count, search_count,
     miles_earned, miles_redeemed
 )
 with signed as (
-    {{ incremental }} select
-    {{ incremental }}     -1 as sign,
-    {{ incremental }}     user_id, transaction_category, event_date, platform, utm_source, country,
-    {{ incremental }}     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
-    {{ incremental }} from pg_temp.was
+    {{ incremental }} select * from pg_temp.was
     {{ incremental }} union all
     select
-        1
-        {{ incremental }} - (days.user_id is null)::integer
-        as sign,
+        1 as sign,
         user_id, transaction_category, event_date, platform, utm_source, country,
         earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
     from {{ this }}
     {{ incremental }} inner join {{ warehouse }}.changed_user_categories
     {{ incremental }}     using (user_id, transaction_category)
-    {{ incremental }} left join {{ warehouse }}.changed_user_days as days
-    {{ incremental }}     using (user_id, event_date)
-    {{ incremental }} where event_date between span_start and span_end
+    {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
+    {{ incremental }} where event_date between first_changed_day and span_end
 ),
 
 users as (
     select
-        signed.*,
+        days.*,
         {{ warehouse }}.week_start(event_date) as week,
         {{ warehouse }}.month_start(event_date) as month,
         min(country) over user_category = max(country) over user_category
         and min(utm_source) over user_category = max(utm_source) over user_category as is_settled
-    from signed
+    from (
+        select
+            signed.*,
+            case when earned_count > 0 then event_date end as earned_date,
+            case when redeemed_count > 0 then event_date end as redeemed_date
+        from signed
+        {{ incremental }} union all
+        {{ incremental }} -- Other days of the same weeks and months. Of those before the first
+        {{ incremental }} -- change only the last is of interest: there the user was there before.
+        {{ incremental }} select
+        {{ incremental }}     0 as sign,
+        {{ incremental }}     user_id, transaction_category,
+        {{ incremental }}     max(event_date) as event_date,
+        {{ incremental }}     platform, utm_source, country,
+        {{ incremental }}     sum(earned_count) as earned_count,
+        {{ incremental }}     sum(redeemed_count) as redeemed_count,
+        {{ incremental }}     sum(search_count) as search_count,
+        {{ incremental }}     sum(miles_earned) as miles_earned,
+        {{ incremental }}     sum(miles_redeemed) as miles_redeemed,
+        {{ incremental }}     max(event_date) filter (where earned_count > 0) as earned_date,
+        {{ incremental }}     max(event_date) filter (where redeemed_count > 0) as redeemed_date
+        {{ incremental }} from {{ this }}
+        {{ incremental }} inner join {{ warehouse }}.changed_user_categories
+        {{ incremental }}     using (user_id, transaction_category)
+        {{ incremental }} left join {{ warehouse }}.changed_user_days as changed
+        {{ incremental }}     using (user_id, event_date)
+        {{ incremental }} where event_date between span_start and span_end
+        {{ incremental }}     and changed.user_id is null
+        {{ incremental }} group by
+        {{ incremental }}     user_id, transaction_category, platform, utm_source, country,
+        {{ incremental }}     greatest(event_date, first_changed_day)
+    ) as days
     window user_category as (partition by user_id, transaction_category)
 ),
 
@@ -101,13 +123,11 @@ seen as (
         users.*,
         everybody, of_country, of_platform, of_source,
         max(event_date) filter (where sign >= 0) over before as seen_now,
-        max(event_date) filter (where sign >= 0 and earned_count > 0) over before as earned_now,
-        max(event_date) filter (where sign >= 0 and redeemed_count > 0) over before as redeemed_now
+        max(earned_date) filter (where sign >= 0) over before as earned_now,
+        max(redeemed_date) filter (where sign >= 0) over before as redeemed_now
         {{ incremental }}, max(event_date) filter (where sign <= 0) over before as seen_then
-        {{ incremental }}, max(event_date) filter (where sign <= 0 and earned_count > 0)
-        {{ incremental }}     over before as earned_then
-        {{ incremental }}, max(event_date) filter (where sign <= 0 and redeemed_count > 0)
-        {{ incremental }}     over before as redeemed_then
+        {{ incremental }}, max(earned_date) filter (where sign <= 0) over before as earned_then
+        {{ incremental }}, max(redeemed_date) filter (where sign <= 0) over before as redeemed_then
     from users
     cross join lateral {{ warehouse }}.places(is_settled, false, country, platform, utm_source)
     window before as (
@@ -170,20 +190,13 @@ counts as (
 sliced as (
     select
         event_date, week, month, slice, slice_value, transaction_category,
-        sum(users_of_day) as users_of_day,
-        sum(users_of_week) as users_of_week,
-        sum(users_of_month) as users_of_month,
-        sum(earning_of_day) as earning_of_day,
-        sum(earning_of_week) as earning_of_week,
-        sum(earning_of_month) as earning_of_month,
-        sum(redeeming_of_day) as redeeming_of_day,
-        sum(redeeming_of_week) as redeeming_of_week,
-        sum(redeeming_of_month) as redeeming_of_month,
-        sum(earned_count) as earned_count,
-        sum(redeemed_count) as redeemed_count,
-        sum(search_count) as search_count,
-        sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed
+        sum(users_of_day) as users_of_day, sum(users_of_week) as users_of_week,
+        sum(users_of_month) as users_of_month, sum(earning_of_day) as earning_of_day,
+        sum(earning_of_week) as earning_of_week, sum(earning_of_month) as earning_of_month,
+        sum(redeeming_of_day) as redeeming_of_day, sum(redeeming_of_week) as redeeming_of_week,
+        sum(redeeming_of_month) as redeeming_of_month, sum(earned_count) as earned_count,
+        sum(redeemed_count) as redeemed_count, sum(search_count) as search_count,
+        sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed
     from counts
     cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
     group by event_date, week, month, slice, slice_value, transaction_category
@@ -196,10 +209,8 @@ select
     coalesce(sum(earning_users), 0) as earning_users,
     sum(earned_count) as earned_count,
     coalesce(sum(redeeming_users), 0) as redeeming_users,
-    sum(redeemed_count) as redeemed_count,
-    sum(search_count) as search_count,
-    sum(miles_earned) as miles_earned,
-    sum(miles_redeemed) as miles_redeemed
+    sum(redeemed_count) as redeemed_count, sum(search_count) as search_count,
+    sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed
 from sliced
 cross join lateral (
     values

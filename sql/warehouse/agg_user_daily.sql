@@ -16,9 +16,9 @@ from {{ this }}
 inner join {{ warehouse }}.changed_user_days using (user_id, event_date);
 
 delete from {{ this }} as daily
-{{ incremental }} using {{ warehouse }}.changed_user_days as changed
-{{ incremental }} where daily.user_id = changed.user_id
-{{ incremental }}     and daily.event_date = changed.event_date
+{{ incremental }} using pg_temp.was
+{{ incremental }} where daily.user_id = was.user_id
+{{ incremental }}     and daily.event_date = was.event_date
 ;
 
 insert into {{ this }} (

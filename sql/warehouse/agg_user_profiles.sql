@@ -25,52 +25,67 @@ due as (
     where not exists (select from {{ state }} inner join now using (last_day, fitted_on))
 ),
 
--- Ten features in the model's order, recency first: its logarithms are as few as there are days.
-scales as (
-    select
-        array_agg(mean order by position) as mean,
-        array_agg(deviation order by position) as deviation
-    from {{ warehouse }}.model_user_clusters
-    where cluster = 1
-),
-
+-- What recency adds to how near a centre is: its logarithms are as few as there are days.
 recencies as materialized (
     select
         calendar_date as last_active_day,
-        round(ln(1.0 + (last_day - calendar_date)), 6) as recency
+        array_agg(
+            2 * (1000000 * centre)::double precision
+            * {{ warehouse }}.coordinate(
+                round(ln(1.0 + (last_day - calendar_date)), 6), mean, deviation
+            )
+            order by cluster
+        ) as closeness
     from {{ warehouse }}.dim_dates
     cross join now
+    inner join {{ warehouse }}.model_user_clusters on position = 1
+    group by calendar_date
 ),
 
-places as materialized (
+-- Days are in order: those after the last one outside are inside.
+windows as materialized (
     select
         user_id,
-        array[
-            {{ warehouse }}.coordinate(recency, mean[1], deviation[1]),
-            {{ warehouse }}.coordinate(active_days, mean[2], deviation[2]),
-            {{ warehouse }}.coordinate(likes, mean[3], deviation[3]),
-            {{ warehouse }}.coordinate(shares, mean[4], deviation[4]),
-            {{ warehouse }}.coordinate(searches, mean[5], deviation[5]),
-            {{ warehouse }}.coordinate(earns, mean[6], deviation[6]),
-            {{ warehouse }}.coordinate(redeems, mean[7], deviation[7]),
-            {{ warehouse }}.coordinate(miles_earned, mean[8], deviation[8]),
-            {{ warehouse }}.coordinate(miles_redeemed, mean[9], deviation[9]),
-            {{ warehouse }}.coordinate(categories, mean[10], deviation[10])
-        ]::double precision[] as place
+        active_days[1] as first_day,
+        active_days[cardinality(active_days)] as last_active_day,
+        cardinality(active_days) - width_bucket(last_day - 28, active_days) as active_days_28d,
+        cardinality(active_days) - width_bucket(last_day - 90, active_days) as active_days_90d
     from due
-    inner join {{ warehouse }}.agg_user_features using (user_id)
-    inner join {{ warehouse }}.agg_user_engagement using (user_id)
-    inner join recencies using (last_active_day)
-    cross join scales
+    inner join {{ warehouse }}.agg_user_activity using (user_id)
+    cross join now
+    where slice = 'all'
 ),
 
-centres as materialized (
+served as (
     select
-        cluster,
-        array_agg(1000000 * centre order by position)::double precision[] as place,
-        sum(1000000 * centre * 1000000 * centre)::double precision as square
-    from {{ warehouse }}.model_user_clusters
-    group by cluster
+        user_id,
+        nearest.cluster,
+        windows.first_day, windows.last_active_day,
+        windows.active_days_28d, windows.active_days_90d,
+        -- The 90 days up to the last active day, less those that reach back too far.
+        trim_scale(engagement.miles_earned_90d - coalesce(before.miles_earned, 0))
+            as miles_earned_90d
+    from windows
+    cross join now
+    inner join recencies on recencies.last_active_day = windows.last_active_day
+    inner join {{ warehouse }}.agg_user_closeness as users using (user_id)
+    inner join {{ warehouse }}.agg_user_engagement as engagement using (user_id)
+    cross join lateral (
+        select cluster
+        from unnest(users.closeness, recencies.closeness)
+            with ordinality as centres (closeness, of_recency, cluster)
+        order by closeness + of_recency desc, cluster
+        limit 1
+    ) as nearest
+    cross join lateral (
+        select sum(daily.miles_earned) as miles_earned
+        from {{ warehouse }}.agg_user_daily as daily
+        where
+            engagement.active_days_90d > windows.active_days_90d
+            and daily.user_id = windows.user_id
+            and daily.event_date > windows.last_active_day - 90
+            and daily.event_date <= now.last_day - 90
+    ) as before
 )
 
 insert into {{ this }} as profiles (
@@ -80,74 +95,64 @@ insert into {{ this }} as profiles (
 select
     user_id,
     'lost' as segment,
-    nearest.cluster,
-    users.first_day,
-    engagement.last_active_day,
-    -- Days are in order: those after the last one outside are inside.
-    cardinality(active_days) - width_bucket(last_day - 28, active_days) as active_days_28d,
-    cardinality(active_days) - width_bucket(last_day - 90, active_days) as active_days_90d,
-    -- The 90 days up to the last active day, less those that reach back too far.
-    trim_scale(engagement.miles_earned_90d - coalesce(before.miles_earned, 0)) as miles_earned_90d,
+    served.cluster, served.first_day, served.last_active_day, served.active_days_28d,
+    served.active_days_90d, served.miles_earned_90d,
     false as has_top_miles
-from places
-cross join now
-inner join {{ warehouse }}.dim_users as users using (user_id)
-inner join {{ warehouse }}.agg_user_engagement as engagement using (user_id)
-inner join {{ warehouse }}.agg_user_activity as activity using (user_id)
-cross join lateral (
-    select cluster
-    from centres
-    order by 2 * {{ warehouse }}.product(places.place, centres.place) - square desc, cluster
-    limit 1
-) as nearest
-cross join lateral (
-    select sum(daily.miles_earned) as miles_earned
-    from {{ warehouse }}.agg_user_daily as daily
-    where
-        daily.user_id = places.user_id
-        and daily.event_date > engagement.last_active_day - 90
-        and daily.event_date <= now.last_day - 90
-) as before
-where activity.slice = 'all'
+from served
+left join {{ this }} as stored using (user_id)
+where
+    (
+        stored.cluster, stored.first_day, stored.last_active_day, stored.active_days_28d,
+        stored.active_days_90d, stored.miles_earned_90d
+    ) is distinct from (
+        served.cluster, served.first_day, served.last_active_day, served.active_days_28d,
+        served.active_days_90d, served.miles_earned_90d
+    )
 on conflict (user_id) do update set (
     cluster, first_day, last_active_day, active_days_28d, active_days_90d, miles_earned_90d
 ) = (
     excluded.cluster, excluded.first_day, excluded.last_active_day, excluded.active_days_28d,
     excluded.active_days_90d, excluded.miles_earned_90d
-)
-where (
-    profiles.cluster, profiles.first_day, profiles.last_active_day, profiles.active_days_28d,
-    profiles.active_days_90d, profiles.miles_earned_90d
-) is distinct from (
-    excluded.cluster, excluded.first_day, excluded.last_active_day, excluded.active_days_28d,
-    excluded.active_days_90d, excluded.miles_earned_90d
 );
 
 -- The limits of the rules are variables of the manifest. Top miles depend on what all others have.
-with earners as (
-    select
-        miles_earned_90d,
-        row_number() over (order by miles_earned_90d desc) as place,
-        count(*) over () as users
-    from {{ this }}
-    where miles_earned_90d > 0
+with now as (
+    select max(calendar_date) as last_day
+    from {{ warehouse }}.dim_dates
+),
+
+top as (
+    select min(miles_earned_90d) as top_miles
+    from (
+        select miles_earned_90d
+        from {{ this }}
+        where miles_earned_90d > 0
+        order by miles_earned_90d desc
+        limit (
+            select ceil({{ champion_miles_share }} * count(*))
+            from {{ this }}
+            where miles_earned_90d > 0
+        )
+    ) as earners
 ),
 
 users as (
     select
         user_id,
-        last_day - first_day as days_since_first,
-        last_day - last_active_day as days_since_last,
+        now.last_day - first_day as days_since_first,
+        now.last_day - last_active_day as days_since_last,
         active_days_28d,
         active_days_90d,
         coalesce(miles_earned_90d >= top_miles, false) as has_top_miles
     from {{ this }}
-    cross join (select max(calendar_date) as last_day from {{ warehouse }}.dim_dates) as data
-    cross join (
-        select min(miles_earned_90d) as top_miles
-        from earners
-        where place <= ceil({{ champion_miles_share }} * users)
-    ) as top
+    cross join now
+    cross join top
+    {{ incremental }} left join {{ state }} as basis on basis.last_day = now.last_day
+    {{ incremental }} left join {{ warehouse }}.changed_users using (user_id)
+    {{ incremental }} where
+    {{ incremental }}     basis.last_day is null
+    {{ incremental }}     or changed_users.user_id is not null
+    {{ incremental }}     or has_top_miles <> coalesce(miles_earned_90d >= top_miles, false)
 ),
 
 ruled as (

@@ -6,7 +6,9 @@
 
 delete from {{ this }};
 
-insert into {{ this }} (user_id, transaction_category, span_start, span_end)
+insert into {{ this }} (
+    user_id, transaction_category, first_changed_day, span_start, span_end
+)
 with pairs as (
     select user_id, transaction_category
     from {{ warehouse }}.classified_events
@@ -44,6 +46,7 @@ days as (
 select
     user_id,
     transaction_category,
+    first_changed_day,
     least(
         {{ warehouse }}.week_start(first_changed_day),
         {{ warehouse }}.month_start(first_changed_day)

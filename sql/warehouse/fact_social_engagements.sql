@@ -16,14 +16,11 @@ insert into {{ this }} (
     user_id, event_date, event_id, engagement, platform, utm_source, country, event_time, known_date
 )
 select
-    events.user_id, events.event_date, events.event_id,
-    events.event_type as engagement,
-    events.platform, events.utm_source, events.country, events.event_time, events.known_date
-from {{ warehouse }}.classified_events as events
-{{ incremental }} inner join {{ warehouse }}.changed_events as changed
-{{ incremental }}     on changed.event_id = events.event_id
-{{ incremental }}     and changed.event_date = events.event_date
-{{ incremental }}     and changed.user_id = events.user_id
-{{ incremental }}     and changed.fact_table = 'fact_social_engagements'
-where events.fact_table = 'fact_social_engagements'
-order by events.user_id, events.event_date, events.event_id;
+    user_id, event_date, event_id,
+    event_type as engagement,
+    platform, utm_source, country, event_time, known_date
+from {{ warehouse }}.classified_events
+{{ incremental }} inner join {{ warehouse }}.changed_events
+{{ incremental }}     using (user_id, event_date, event_id, fact_table)
+where fact_table = 'fact_social_engagements'
+order by user_id, event_date, event_id;

@@ -17,14 +17,10 @@ insert into {{ this }} (
     country, miles_amount, event_time, known_date
 )
 select
-    events.user_id, events.event_date, events.event_id, events.reason, events.event_type,
-    events.transaction_category, events.platform, events.utm_source, events.country,
-    events.miles_amount, events.event_time, events.known_date
-from {{ warehouse }}.classified_events as events
-{{ incremental }} inner join {{ warehouse }}.changed_events as changed
-{{ incremental }}     on changed.event_id = events.event_id
-{{ incremental }}     and changed.event_date = events.event_date
-{{ incremental }}     and changed.user_id = events.user_id
-{{ incremental }}     and changed.fact_table = 'fact_unclassified_events'
-where events.fact_table = 'fact_unclassified_events'
-order by events.user_id, events.event_date, events.event_id;
+    user_id, event_date, event_id, reason, event_type, transaction_category, platform, utm_source,
+    country, miles_amount, event_time, known_date
+from {{ warehouse }}.classified_events
+{{ incremental }} inner join {{ warehouse }}.changed_events
+{{ incremental }}     using (user_id, event_date, event_id, fact_table)
+where fact_table = 'fact_unclassified_events'
+order by user_id, event_date, event_id;

@@ -273,11 +273,13 @@ moments = st.tuples(
     st.sampled_from([0, -1, -13, -23.9, 24]),
 )
 some = st.builds(
-    lambda moment, user, kind: at(
+    lambda moment, user, kind, country, platform: at(
         moment[0], moment[1], moment[1] + moment[2], user_id=user, event_type=kind,
         transaction_category=CATEGORY, miles_amount=5 if kind == "miles_earned" else None,
+        country=country, platform=platform,
     ),
     moments, st.sampled_from(["ann", "eve", "fay"]), st.sampled_from(["miles_earned", "like", "gift"]),
+    st.sampled_from(["SG", "TH", "VN"]), st.sampled_from(["ios", "web"]),
 )  # fmt: skip
 
 

@@ -122,6 +122,8 @@ def _hold_back_the_newer_half_and_some_old_rows(database: Database) -> None:
             event_type = case event_id % 200 when 0 then null when 40 then 'cancelled' else event_type end,
             user_id = case when event_id % 200 = 80 then null else user_id end,
             country = case when event_id % 120 = 0 then 'XK' else country end,
+            platform = case when event_id % 160 = 0 then 'kiosk' else platform end,
+            utm_source = case when event_id % 200 = 40 then 'partner' else utm_source end,
             event_time = case event_id % 200 when 120 then 'infinity' when 160 then '1999-12-31' else event_time end
         where event_id % 40 = 0
         """,

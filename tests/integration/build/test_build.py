@@ -223,8 +223,8 @@ def test_a_warning_check_does_not_block_the_build(built: Database, project: Path
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("sql/warehouse/fact_miles_earned.sql", "where events.fact_table = 'fact_miles_earned'", "where events.fact_table = 'fact_miles_earned' and events.event_id % 7 > 0"),
-        ("sql/warehouse/fact_reward_searches.sql", "where events.fact_table = 'fact_reward_searches'", "where events.fact_table = 'fact_miles_earned'"),
+        ("sql/warehouse/fact_miles_earned.sql", "where fact_table = 'fact_miles_earned'", "where fact_table = 'fact_miles_earned' and event_id % 7 > 0"),
+        ("sql/warehouse/fact_reward_searches.sql", "where fact_table = 'fact_reward_searches'", "where fact_table = 'fact_miles_earned'"),
     ],
 )  # fmt: skip
 def test_the_check_of_the_facts_sees_a_row_that_is_missing_or_twice(

@@ -93,7 +93,7 @@ def test_each_script_has_a_case() -> None:
 
 def test_the_change_sets_are_known_by_what_they_read() -> None:
     names = {"changed_events", "changed_user_categories", "changed_user_days", "changed_users"}
-    names.add("changed_user_days_basis")
+    names |= {"changed_slices", "changed_user_days_basis"}
     assert change_sets(load(PROJECT)) == {f"warehouse.{name}" for name in names}
 
 

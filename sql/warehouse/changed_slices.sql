@@ -1,0 +1,67 @@
+-- warehouse.changed_slices
+-- Grain: one row per slice value (slice, slice_value).
+-- Rerun: whole; the same runs of the pipeline give the same rows.
+-- Why:   what happens on a day changes reports of that day and of later ones: windows, running
+--        totals, who came back. Earlier days stay, and so does every other slice value. When the
+--        last day moves, all of them go on from there, or end there.
+
+delete from {{ this }};
+
+insert into {{ this }} (slice, slice_value, since)
+with moved as (
+    select
+        least(
+            coalesce(former.last_day, '1900-01-01'), coalesce(now.last_day, '1900-01-01')
+        ) as since
+    from (select max(last_day) as last_day from {{ warehouse }}.last_day) as now
+    cross join (
+        select max(last_day) as last_day
+        from {{ warehouse }}.changed_user_days_basis
+        where through_run_id = {{ after.event_stream }}
+    ) as former
+    where former.last_day is distinct from now.last_day
+),
+
+touched as (
+    select country, platform, utm_source, event_date
+    from {{ warehouse }}.classified_events
+    where
+        _run_id > {{ after.event_stream }}
+        and _run_id <= {{ through.event_stream }}
+    union all
+    -- What a replaced row used to be of.
+    select country, platform, utm_source, event_date
+    from {{ warehouse }}.former_events
+    where
+        pipeline_id = {{ pipeline.event_stream }}
+        and run_id > {{ after.event_stream }}
+        and run_id <= {{ through.event_stream }}
+    union all
+    -- What came before its day may be all that there is of a country.
+    select country, platform, utm_source, event_date
+    from {{ warehouse }}.early_events
+    inner join moved on event_date > since
+    union all
+    -- And so may what is no activity.
+    select country, platform, utm_source, event_date
+    from {{ warehouse }}.fact_unclassified_events
+    inner join moved on event_date > since
+    where reason = 'unknown event type'
+)
+
+select
+    slice, slice_value,
+    min(since) as since
+from (
+    select slice, slice_value, event_date as since
+    from touched
+    cross join lateral {{ warehouse }}.slices('all', country, platform, utm_source)
+    where isfinite(event_date)
+    union all
+    select slice, slice_value, since
+    from {{ warehouse }}.agg_engagement_daily
+    cross join moved
+) as changes
+group by slice, slice_value;
+
+analyze {{ this }};
