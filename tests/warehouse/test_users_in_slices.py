@@ -48,6 +48,7 @@ HISTORY = [
     event("90", "2025-04-10", "like"),
     event("91", "2025-01-10", "like"),
     event("91", "2025-04-11", "like", **ELSEWHERE),
+    event("back", "2025-01-30", "like"),
     # Redeems, and later again.
     redeem("twice", "2025-02-05", "flight", 4),
     redeem("twice", "2025-03-05", "flight", 6),
@@ -114,7 +115,9 @@ def test_what_follows_from_first_days_and_days_of_months(mutable: Database) -> N
     update(mutable, "user_id = 'other'", user_id="later")
     update(mutable, "user_id = 'early' and platform = 'ios'", user_id="week")
     update(mutable, "user_id = 'twice' and event_type = 'share'", event_type="miles_redeemed")
-    insert_events(mutable, [event("last", "2025-05-01", "like")])
+    insert_events(
+        mutable, [event("last", "2025-05-01", "like"), event("back", "2025-04-30", "like")]
+    )
     run_all(mutable)
     assert_everything_equals_oracle(mutable)
     assert_equals_rebuild(mutable)
