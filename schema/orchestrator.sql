@@ -203,6 +203,7 @@ create table if not exists orchestrator.runs (
             'backfill',
             'reconcile',
             'undo',
+            'forget',
             'build',
             'script',
             'rebuild',
@@ -340,7 +341,8 @@ comment on column orchestrator.build_inputs.after_run_id is
 comment on column orchestrator.build_inputs.through_run_id is
 'The last run of the pipeline that this build consumed.';
 comment on column orchestrator.build_inputs.replica_file is
-'The file that the rows of the replica were in: another one after it was truncated or made anew.';
+'The file that the rows of the replica were in: another one after it was truncated or made anew. 0 '
+'once rows were forgotten that the build had read: the next one fills all tables in full.';
 
 create table if not exists orchestrator.built_scripts (
     target text not null,
@@ -925,3 +927,25 @@ comment on column orchestrator.pipeline_freshness.runner_status is
 'fresh, late or stale by the age of the watermark; never before the first success.';
 comment on column orchestrator.pipeline_freshness.data_status is
 'fresh, late or stale by the age of the newest row: its limits, or quiet_gaps times the usual gap.';
+
+-- Whole rows and texts: nobody looks them up by value, and statistics would keep copies of some.
+alter table orchestrator.replaced_rows
+alter column key set statistics 0,
+alter column old_row set statistics 0,
+alter column old_texts set statistics 0;
+alter table orchestrator.rejected_rows
+alter column key set statistics 0,
+alter column source_row set statistics 0,
+alter column reason set statistics 0;
+alter table orchestrator.load_rejects
+alter column raw_line set statistics 0,
+alter column reason set statistics 0;
+alter table orchestrator.restatements
+alter column key set statistics 0,
+alter column before set statistics 0,
+alter column after set statistics 0;
+alter table orchestrator.check_results alter column sample set statistics 0;
+alter table orchestrator.runs alter column error set statistics 0;
+alter table orchestrator.logs
+alter column message set statistics 0,
+alter column context set statistics 0;

@@ -20,7 +20,9 @@ select
     runs.rows_rejected,
     runs.guarantee,
     runs.sqlstate,
-    case when has_schema_privilege('orchestrator', 'usage') then runs.error end as error,
+    case
+        when has_table_privilege('orchestrator.runs'::regclass, 'select') then runs.error
+    end as error,
     runs.parent_run_id,
     runs.started_at,
     runs.finished_at,
@@ -49,7 +51,7 @@ comment on column {{ reporting }}.pipeline_runs.rows_rejected is 'Rows set aside
 comment on column {{ reporting }}.pipeline_runs.guarantee is 'What is promised of the window.';
 comment on column {{ reporting }}.pipeline_runs.sqlstate is 'Error class, where it failed.';
 comment on column {{ reporting }}.pipeline_runs.error is
-'Why it failed, which may show a row: null to who may not use the schema orchestrator.';
+'Why it failed, which may show a row: null to who may not read orchestrator.runs.';
 comment on column {{ reporting }}.pipeline_runs.parent_run_id is 'The build that a script ran in.';
 comment on column {{ reporting }}.pipeline_runs.started_at is 'When it began.';
 comment on column {{ reporting }}.pipeline_runs.finished_at is 'When it ended.';
@@ -97,7 +99,10 @@ select distinct on (results.script, results.check_name)
     results.check_name,
     results.status,
     results.bad_rows,
-    case when has_schema_privilege('orchestrator', 'usage') then results.sample end as sample,
+    case
+        when has_table_privilege('orchestrator.check_results'::regclass, 'select')
+            then results.sample
+    end as sample,
     results.run_id,
     results.checked_at
 from orchestrator.check_results as results
@@ -112,7 +117,7 @@ comment on column {{ reporting }}.data_checks.status is
 'passed, warned or failed; a failed check stops its build.';
 comment on column {{ reporting }}.data_checks.bad_rows is 'Rows that the check returned.';
 comment on column {{ reporting }}.data_checks.sample is
-'The first of them: null to who may not use the schema orchestrator.';
+'The first of them: null to who may not read orchestrator.check_results.';
 comment on column {{ reporting }}.data_checks.run_id is 'The build.';
 comment on column {{ reporting }}.data_checks.checked_at is 'When it was checked.';
 

@@ -223,4 +223,6 @@ def _check_replicas(session: Session, manifest: Manifest) -> None:
         table = replica_name(name)
         if not exists(session, table):
             hint = "python -m runner ingest creates and fills it"
+            if name not in ledger.positions(session, Target().name):
+                hint = "no pipeline fills it; add one: python -m runner pipelines add"
             raise StartError(f"{table} does not exist", hint)

@@ -69,6 +69,8 @@ def _step(
             return Step(script, "full", f"follows {step.script.name}")
     raw = [name for name in script.raw_needs if name in positions]
     for name in raw:
+        if positions[name].has_forgotten:
+            return Step(script, "full", f"rows of raw.{name} were forgotten")
         if positions[name].was_recreated:
             return Step(script, "full", f"raw.{name} was emptied or recreated")
     for name in raw:

@@ -14,7 +14,7 @@ from runner.errors import StartError
 # Commands that need an extra of setup.cfg, and all whose module is in rooms/.
 EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": "[embedded]"}
 OTHERS = (
-    "diff doctor init load pipelines_add pipelines_source_sql prune rebuild schema seed test"
+    "diff doctor forget init load pipelines_add pipelines_source_sql prune rebuild schema seed test"
     " torture verify"
 )
 ROOMS = {*EXTRAS, *OTHERS.split()}

@@ -38,6 +38,7 @@ COMMANDS = {
         "rebuild": "Rebuild all tables from scratch and publish the differences.",
         "backfill": "Read part of a source again, or fill its gaps.",
         "reconcile": "Compare a whole replica with its source, and repair it.",
+        "forget": "Erase a person, or a row, from everything that was loaded and built.",
         "prune": "Delete what nobody asks for any more, after showing it.",
     },
     "Develop": {

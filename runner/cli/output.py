@@ -173,9 +173,9 @@ def can_write(text: str) -> bool:
 
 
 def _report(kind: str, message: str, hint: str | None) -> None:
-    _echo(f"{kind}: {message}", err=True)
-    if hint:
-        _echo(f"hint: {hint}", err=True)
+    for word, text in ((kind, message), ("hint", hint)):
+        if text:  # one line, or what follows in a name could pass for another message
+            _echo(f"{word}: {text}".replace("\n", r"\n"), err=True)
 
 
 def _echo(text: str, err: bool = False) -> None:

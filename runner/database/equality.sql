@@ -1,7 +1,7 @@
 -- operators --
 -- The columns of a relation that no plain `=` compares. Those of extensions have one outside
--- pg_catalog: the type that it is for, and its name. Those whose type, or a part of it, has no order
--- have none that could be relied on: null, and the type of the column.
+-- pg_catalog: the type that it is for, and its name. Those whose type, or a part of it, has no
+-- order have none that could be relied on: null, and the type of the column.
 with recursive parts (name, type, part, is_base) as (
     select
         attributes.attname as name,

@@ -26,7 +26,8 @@ class Position:
     to `through`.
 
     `storage_file` is the file that holds the rows of the replica, and `was_recreated` whether it is
-    not the one that the last build read.
+    not the one that the last build read. `has_forgotten` is whether rows went since that no change
+    set tells of.
     """
 
     pipeline_id: int
@@ -34,6 +35,7 @@ class Position:
     through: int
     storage_file: int | None = None
     was_recreated: bool = False
+    has_forgotten: bool = False
 
     @property
     def has_new(self) -> bool:

@@ -172,7 +172,7 @@ values (%(run_id)s, %(pipeline_id)s, %(level)s, %(message)s, %(context)s::jsonb)
 -- positions --
 -- For each replica: the last run that the target's last build consumed, the last run that changed a
 -- row, and whether its rows are in another file since. If so it was truncated or created again, and
--- no change set has the rows that are gone.
+-- no change set has the rows that are gone; nor has one those that were forgotten.
 with consumed as (
     select distinct on (inputs.pipeline_id)
         inputs.pipeline_id,
@@ -195,7 +195,8 @@ select
     coalesce(consumed.run_id, newest.run_id, 0) as after,
     greatest(consumed.run_id, newest.run_id, 0) as through,
     files.file as storage_file,
-    coalesce(files.file <> consumed.replica_file, false) as was_recreated
+    coalesce(files.file <> consumed.replica_file, false) as was_recreated,
+    coalesce(consumed.replica_file = 0, false) as has_forgotten
 from orchestrator.pipeline_definitions as pipelines
 cross join lateral (
     select

@@ -71,6 +71,13 @@ def undo(attempt: Attempt, run_id: int) -> None:
             f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica what"
             " its source is",
         )
+    if found[0]["lost"]:
+        raise UsageError(
+            f"run {run_id} cannot be undone: what {found[0]['lost']:,} of the rows were that it"
+            " replaced is no longer known",
+            f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica what"
+            " its source is",
+        )
 
     def work(run: RunTransaction) -> tuple[Counts, None]:
         counts, left_alone = run.writer.undo(run_id)

@@ -21,7 +21,8 @@ from (
 order by ranges.part
 
 -- undoable --
--- A run that can be undone, and when what that takes was pruned, if it was.
+-- A run that can be undone; when what that takes was pruned, if it was; and how many of the rows that
+-- it replaced are no longer known.
 select
     runs.low::text as low,
     runs.high::text as high,
@@ -31,7 +32,14 @@ select
         where
             pruned.pipeline_id = runs.pipeline_id
             and pruned.through_run_id >= runs.run_id
-    ) as pruned_at
+    ) as pruned_at,
+    runs.rows_updated + runs.rows_deleted - (
+        select count(*)
+        from orchestrator.replaced_rows as replaced
+        where
+            replaced.pipeline_id = runs.pipeline_id
+            and replaced.run_id = runs.run_id
+    ) as lost
 from orchestrator.runs as runs
 where
     runs.run_id = %(run_id)s

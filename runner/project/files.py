@@ -51,7 +51,7 @@ def read_toml(file: Path, name: Path, hint: str | None = None) -> dict[str, Any]
         return tomllib.loads(read_text(file, name))
     except FileNotFoundError:
         return None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise StartError(f"{name}: {error}", hint) from error
 
 

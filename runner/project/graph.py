@@ -45,7 +45,8 @@ def select(
             found = {key for key, script in manifest.scripts.items() if _matches(script, core)}
             if not found:
                 names = [name for each in manifest.scripts.values() for name in _names(each)]
-                raise UsageError(f"no script matches {core}", did_you_mean(core, names))
+                hint = did_you_mean(core, names, "python -m runner ls lists them")
+                raise UsageError(f"no script matches {core}", hint)
         if pattern.startswith("+"):
             found |= reachable(found, needs)
         if pattern.endswith("+"):

@@ -17,6 +17,7 @@ MANIFEST_CHECK = Path("sql/manifest.check.sql")
 # In the order in which data flow. Scripts fill the layers, pipelines and runs the leaves.
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
+PLAIN = "a name has lower-case letters, digits and _, and begins with a letter"
 KEYS = ("needs", "state", "view", "restated", "tags")
 
 Value = str | int | float | bool | list[str]
@@ -102,7 +103,8 @@ class Manifest:
 
 def load(project: Path) -> Manifest:
     """Read and check the manifest of a project; StartError names the first fault."""
-    content = read_toml(project / MANIFEST, Path(MANIFEST))
+    hint = "an entry is [layer.script], then needs = [...]"
+    content = read_toml(project / MANIFEST, Path(MANIFEST), hint)
     if content is None:
         hint = "run this in the folder of a project, or name one: python -m runner --project DIR"
         raise StartError(f"{MANIFEST} does not exist in {project}", hint)
@@ -151,7 +153,7 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
     if not isinstance(entry, dict):
         raise _wrong(f"{layer}.{name} is not a table", f"write {where}")
     if not _is_plain(name):
-        raise _wrong(f"{where} is not a plain lower-case name")
+        raise _wrong(f"{where} is not a plain lower-case name", PLAIN)
     for key in entry:
         if key not in KEYS:
             raise _unknown(f"{where} {key}", key, KEYS)
@@ -159,7 +161,7 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
     if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
         raise _wrong(f"{where} has no list of needs", 'needs = ["raw.event_stream"]')
     if state is not None and not _is_plain(state):
-        raise _wrong(f"{where} state is not a plain lower-case name")
+        raise _wrong(f"{where} state is not a plain lower-case name", PLAIN)
     for key in ("view", "restated"):
         if not isinstance(entry.get(key, False), bool):
             raise _wrong(f"{where} {key} is neither true nor false")
@@ -239,9 +241,12 @@ def _check_restated(manifest: Manifest) -> None:
             )
 
 
-def _wrong(message: str, hint: str | None = None) -> StartError:
+def _wrong(message: str, hint: str = "correct it there") -> StartError:
     return StartError(f"{MANIFEST}: {message}", hint)
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:
-    return _wrong(f"{what} is not known", did_you_mean(name, known))
+    known = sorted(known)
+    few = f"{', '.join(known[:6])}{', ...' if known[6:] else ''}"
+    hint = did_you_mean(name, known) or f"known are {few}"
+    return _wrong(f"{what} is not known", hint)

@@ -17,6 +17,7 @@ from runner.errors import RunnerError
 # line is a comment, so that one readable text serves both.
 INCREMENTAL = sql.SQL("")
 FULL = sql.SQL("--")
+HINT = "a template fills in values and names, and switches lines on and off"
 
 
 def plain(*names: str) -> sql.SQL:
@@ -29,7 +30,7 @@ def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
     try:
         return _compiled(text).render(values)
     except jinja2.TemplateSyntaxError as error:
-        raise RunnerError(f"{file}:{error.lineno}: {error.message}") from error
+        raise RunnerError(f"{file}:{error.lineno}: {error.message}", HINT) from error
     except jinja2.UndefinedError as error:
         name = _undefined_name(str(error))
         raise RunnerError(
@@ -38,8 +39,7 @@ def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
         ) from error
     except Exception as error:  # whatever an expression of the template may raise
         raise RunnerError(
-            f"{file}:{_line_of(error)}: {type(error).__name__}: {error}",
-            "a template fills in values and names, and switches lines on and off",
+            f"{file}:{_line_of(error)}: {type(error).__name__}: {error}", HINT
         ) from error
 
 

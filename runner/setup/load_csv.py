@@ -240,7 +240,9 @@ class _Loading:
 
     def end(self, as_history: bool) -> None:
         if not self.rows + self.rejected:
-            raise RunnerError(f"{self.file_name}: the file has no rows")
+            raise RunnerError(
+                f"{self.file_name}: the file has no rows", "rows follow the line with the columns"
+            )
         if as_history:
             self._look_behind_watermark()
         # Nothing arrives after now, whatever the clock of its origin says.

@@ -20,6 +20,7 @@ from runner.database.session import (
     Row,
     Session,
 )
+from runner.database.tables import count
 from runner.errors import RunnerError, UsageError
 from runner.project.manifest import Manifest
 from runner.project.target import Target
@@ -180,7 +181,12 @@ class Pruner:
             )
         schemas, live = target.schemas, Target().schemas
         others = session.named("setup/prune.made_with_layers", schemas=schemas, live_schemas=live)
-        refused = _drop(session, [*map(_named, found), *(row["name"] for row in others)])
+        made = [
+            row["name"]
+            for row in others
+            if not row["table_name"] or count(session, row["table_name"], 1) == 0
+        ]
+        refused = _drop(session, [*map(_named, found), *made])
         left = session.named("setup/prune.relations", schemas=schemas)
         strangers = [row["name"] for row in left]
         if refused or strangers:

@@ -395,22 +395,27 @@ where pruned.through_run_id > 0
 order by pipelines.pipeline_name
 
 -- made_with_layers --
--- The views that come with the schemas of a target, as they do with the live ones, and functions.
-select 'view ' || views.oid::regclass::text as name
-from pg_class as views
-inner join pg_class as lives on lives.relname = views.relname and lives.relkind = 'v'
+-- What comes with the schemas of a target, as it does with the live ones: views, tables, functions.
+-- People may have filled such a table.
+select
+    case others.relkind when 'v' then 'view ' else 'table ' end
+    || others.oid::regclass::text as name,
+    case others.relkind when 'r' then others.oid::regclass::text end as table_name
+from pg_class as others
+inner join pg_class as lives on lives.relname = others.relname and lives.relkind = others.relkind
 where
-    views.relkind = 'v'
-    and views.relnamespace::regnamespace::text = any(%(schemas)s)
+    others.relkind in ('r', 'v')
+    and others.relnamespace::regnamespace::text = any(%(schemas)s)
     and lives.relnamespace::regnamespace::text = any(%(live_schemas)s)
-    and views.oid <> all(
+    and others.oid <> all(
         select unnest(built.table_oids)
         from orchestrator.built_scripts as built
     )
 union all
 select
     case routines.prokind when 'p' then 'procedure ' else 'function ' end
-    || routines.oid::regprocedure::text as name
+    || routines.oid::regprocedure::text as name,
+    null as table_name
 from pg_proc as routines
 where routines.pronamespace::regnamespace::text = any(%(schemas)s)
 order by name

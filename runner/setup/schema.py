@@ -26,6 +26,7 @@ from runner.project.graph import order
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
 from runner.setup import migrations, shapes
+from runner.setup.roles import create_roles, hand_over, rights
 
 # Applied in this order, before the tables of the layers. A project may lack the first and the
 # third; the others come with the package.
@@ -39,7 +40,7 @@ def rehearse(
     with database.session("milepost schema") as session, session.rehearsal():
         missing = migrations.pending(session)
         before = _catalogue(session)
-        granted = _rights(session, target) if roles else []
+        held = rights(session, target)
         _run(session, manifest, target, roles)
         changes = [f"migrate {path.stem}" for path in missing]
         changes += [
@@ -47,16 +48,16 @@ def rehearse(
             for name, state in _catalogue(session).items()
             if before.get(name) != state
         ]
-        if roles:
-            changes += [right for right in _rights(session, target) if right not in granted]
+        changes += [right for right in rights(session, target) if right not in held]
     return changes
 
 
 def apply(database: Database, manifest: Manifest, target: Target, roles: bool = False) -> None:
-    """Create what does not exist yet, and migrate what is older; with `roles`, also create the
-    roles that may read the reports. A second run changes nothing.
+    """Create what does not exist yet, and migrate what is older; with `roles`, also create those of
+    who owns, runs, loads and reads. A second run changes nothing.
 
-    StartError if the database is of a newer version, LockHeld if what is migrated is in use.
+    StartError if the database is of a newer version, or if this role may not create roles;
+    LockHeld if what is migrated is in use.
     """
     with (
         database.session("milepost schema") as session,
@@ -89,7 +90,8 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
             if script.layer == layer:
                 _define(session, composer, script, bool(older))
     if roles:
-        run_pieces(session, composer.layer("roles"))
+        create_roles(session, composer)
+    hand_over(session, target)
 
 
 def _migrate(session: Session, manifest: Manifest, older: list[Path]) -> None:
@@ -133,9 +135,3 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
 def _catalogue(session: Session) -> dict[str, str]:
     rows = session.named("setup/schema.catalogue")
     return {row["name"]: row["state"] for row in rows}
-
-
-def _rights(session: Session, target: Target) -> list[str]:
-    """Return roles, and grants in the reporting schema, as the statements that give them."""
-    rows = session.named("setup/schema.rights", schema=f"{target.prefix}reporting")
-    return [row["right"] for row in rows]

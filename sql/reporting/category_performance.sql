@@ -40,6 +40,6 @@ left join {{ warehouse }}.agg_category_periods as before
         and before.slice = categories.slice
 {{ incremental }} inner join {{ warehouse }}.changed_slices as changed
 {{ incremental }}     on changed.slice = categories.slice
-{{ incremental }}     and since
-{{ incremental }}     < {{ warehouse }}.next_period(categories.grain, categories.period_start)
+{{ incremental }}     and {{ warehouse }}.next_period(categories.grain, categories.period_start)
+{{ incremental }}     > since
 where categories.slice = 'all';

@@ -1,9 +1,16 @@
 -- reporting.cohort_value
 -- Grain: one row per month of the first event, number of months since and slice value
 --        (cohort_start, period_number, slice, slice_value).
--- Rerun: whole; as many rows as cohorts times months, in each slice value.
+-- Rerun: changed keys; of the slice values that a change touches, the months since then.
 -- Why:   what a cohort is worth, at the same age as another: lifetime sums favour whoever came
 --        first.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where report.slice = changed.slice
+{{ incremental }}     and report.slice_value = changed.slice_value
+{{ incremental }}     and cohort_start + (period_number + 1) * interval '1 month' > since
+;
 
 insert into {{ this }} (
     cohort_start, period_number, slice, slice_value, cohort_size, miles_earned, miles_redeemed,
@@ -15,6 +22,7 @@ with sizes as (
         {{ warehouse }}.month_start(cohort_start) as cohort_start,
         sum(users) as cohort_size
     from {{ warehouse }}.agg_cohort_users
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
     where figure = 'new'
     group by slice, slice_value, {{ warehouse }}.month_start(cohort_start)
 ),
@@ -29,7 +37,7 @@ months as (
 
 cells as (
     select
-        sizes.slice, sizes.slice_value, sizes.cohort_start, cohort_size, is_complete,
+        sizes.slice, sizes.slice_value, sizes.cohort_start, cohort_size, month, is_complete,
         {{ warehouse }}.month_number(month) - {{ warehouse }}.month_number(sizes.cohort_start)
             as period_number,
         sum(coalesce(miles_earned, 0)) over to_month as miles_earned,
@@ -66,4 +74,7 @@ select
     trim_scale(round(miles_earned / cohort_size, 6)) as miles_earned_per_user,
     trim_scale(round(miles_redeemed / nullif(miles_earned, 0), 6)) as redemption_rate,
     redeemers, is_complete
-from cells;
+from cells
+{{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+{{ incremental }} where {{ warehouse }}.next_period('month', month) > since
+;

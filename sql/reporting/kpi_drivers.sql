@@ -1,9 +1,15 @@
 -- reporting.kpi_drivers
 -- Grain: one row per grain, period, figure and slice value with an event in the period or in the
 --        one before (grain, period_start, figure, slice, slice_value).
--- Rerun: whole; as many rows as weeks, months and slice values.
+-- Rerun: changed keys; the periods since the first day that a change touches.
 -- Why:   which countries, platforms and sources moved a figure. Only whole periods are compared:
 --        not one that runs, and not with the one in whose midst the data begin.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where changed.slice = 'all'
+{{ incremental }}     and {{ warehouse }}.next_period(grain, period_start) > since
+;
 
 insert into {{ this }} (
     grain, period_start, figure, slice, slice_value, value, previous_value, change,
@@ -46,11 +52,14 @@ figures as (
 )
 
 select
-    grain, period_start, figure, slice, slice_value, value, previous_value, change,
+    grain, period_start, figure, figures.slice, figures.slice_value, value, previous_value, change,
     trim_scale(round(change / nullif(change_of_all, 0), 6)) as share_of_change,
     row_number() over (
-        partition by grain, period_start, figure, slice
-        order by abs(change) desc, slice_value collate "C"
+        partition by grain, period_start, figure, figures.slice
+        order by abs(change) desc, figures.slice_value collate "C"
     ) as rank
 from figures
-where slice <> 'all';
+{{ incremental }} inner join {{ warehouse }}.changed_slices as changed
+{{ incremental }}     on changed.slice = 'all'
+{{ incremental }}     and {{ warehouse }}.next_period(grain, period_start) > since
+where figures.slice <> 'all';

@@ -1,9 +1,16 @@
 -- reporting.kpi_periods
 -- Grain: one row per grain, period and slice value (grain, period_start, slice, slice_value).
--- Rerun: whole; as many rows as periods and slice values.
+-- Rerun: changed keys; of the slice values that a change touches, the periods since then.
 -- Why:   the totals that people ask for, in one row. Users come from growth_accounting, so that no
 --        two can disagree. A change needs two whole periods: not one that runs, and not the one in
 --        whose midst the data begin.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where report.slice = changed.slice
+{{ incremental }}     and report.slice_value = changed.slice_value
+{{ incremental }}     and {{ warehouse }}.next_period(grain, period_start) > since
+;
 
 insert into {{ this }} (
     grain, period_start, slice, slice_value, active_users, new_users, events,
@@ -50,6 +57,7 @@ totals as (
         coalesce(earning_users, 0) as earning_users,
         coalesce(redeeming_users, 0) as redeeming_users
     from {{ reporting }}.growth_accounting
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
     left join engagement using (grain, period_start, slice, slice_value)
     left join transactions using (grain, period_start, slice, slice_value)
 ),
@@ -92,4 +100,7 @@ select
     trim_scale(round((miles_redeemed - redeemed_before) / nullif(redeemed_before, 0), 6))
         as redeemed_change,
     is_complete
-from pairs;
+from pairs
+{{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+{{ incremental }} where {{ warehouse }}.next_period(grain, period_start) > since
+;

@@ -1,9 +1,20 @@
 -- reporting.retention_days
 -- Grain: one row per grain, cohort, day number and slice value
 --        (grain, cohort_start, day_number, slice, slice_value).
--- Rerun: whole; as many rows as cohorts, day numbers and slice values.
+-- Rerun: changed keys; of the slice values that a change touches, the cohorts whose first 90 days
+--        it may lie in, and the averages.
 -- Why:   who is back on the day after tomorrow, and who has been back by then. Users whose day is
 --        not over are in neither, or young cohorts would look worse than they are.
+
+delete from {{ this }} as report
+{{ incremental }} using {{ warehouse }}.changed_slices as changed
+{{ incremental }} where report.slice = changed.slice
+{{ incremental }}     and report.slice_value = changed.slice_value
+{{ incremental }}     and (
+{{ incremental }}         cohort_start is null
+{{ incremental }}         or {{ warehouse }}.next_period(grain, cohort_start) > since - 91
+{{ incremental }}     )
+;
 
 insert into {{ this }} (
     grain, cohort_start, day_number, slice, slice_value, cohort_size, eligible_users,
@@ -20,11 +31,14 @@ with days as (
         sum(users) as users
     from {{ warehouse }}.agg_cohort_users
     inner join {{ warehouse }}.dim_dates on calendar_date = cohort_start
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
     cross join {{ warehouse }}.last_day
     cross join lateral (
         values ('week', week_start), ('month', month_start)
     ) as periods (grain, period_start)
-    where figure <> 'redeemed'
+    where
+        figure <> 'redeemed'
+        {{ incremental }} and {{ warehouse }}.next_period(grain, period_start) > since - 91
     group by grain, period_start, slice, slice_value, figure, number, over, last_day
 ),
 
@@ -50,31 +64,6 @@ cohorts as (
     from days
     cross join unnest(array[1, 3, 7, 14, 30, 60, 90]) with ordinality as numbers (day_number, place)
     group by grain, cohort_start, day_number, slice, slice_value, last_day
-),
-
-lines as (
-    select
-        grain, cohort_start, day_number, slice, slice_value, cohort_size, eligible_users,
-        retained_users, returned_users,
-        null as cohorts,
-        is_complete
-    from cohorts
-    where eligible_users > 0
-    union all
-    select
-        grain,
-        null as cohort_start,
-        day_number, slice, slice_value,
-        sum(cohort_size) as cohort_size,
-        sum(eligible_users) as eligible_users,
-        sum(retained_users) as retained_users,
-        sum(returned_users) as returned_users,
-        count(*) as cohorts,
-        true as is_complete
-    from cohorts
-    where is_complete
-    group by grain, day_number, slice, slice_value
-    having sum(cohort_size) >= {{ average_min_users }}
 )
 
 select
@@ -82,5 +71,29 @@ select
     retained_users, returned_users,
     trim_scale(round(retained_users / eligible_users, 6)) as retention_rate,
     trim_scale(round(returned_users / eligible_users, 6)) as return_rate,
-    cohorts, is_complete
-from lines;
+    null as cohorts,
+    is_complete
+from cohorts
+where eligible_users > 0;
+
+insert into {{ this }} (
+    grain, cohort_start, day_number, slice, slice_value, cohort_size, eligible_users,
+    retained_users, returned_users, retention_rate, return_rate, cohorts, is_complete
+)
+select
+    grain,
+    null as cohort_start,
+    day_number, slice, slice_value,
+    sum(cohort_size) as cohort_size,
+    sum(eligible_users) as eligible_users,
+    sum(retained_users) as retained_users,
+    sum(returned_users) as returned_users,
+    trim_scale(round(sum(retained_users) / sum(eligible_users), 6)) as retention_rate,
+    trim_scale(round(sum(returned_users) / sum(eligible_users), 6)) as return_rate,
+    count(*) as cohorts,
+    true as is_complete
+from {{ this }}
+{{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+where is_complete
+group by grain, day_number, slice, slice_value
+having sum(cohort_size) >= {{ average_min_users }};

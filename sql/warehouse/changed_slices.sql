@@ -3,12 +3,31 @@
 -- Rerun: whole; the same runs of the pipeline give the same rows.
 -- Why:   what happens on a day changes reports of that day and of later ones: windows, running
 --        totals, who came back. Earlier days stay, and so does every other slice value. When the
---        last day moves, all of them go on from there, or end there.
+--        last day moves, all of them go on from there, or end there; when the first one does, it
+--        is for all of them another question which period is a whole one.
 
 delete from {{ this }};
 
 insert into {{ this }} (slice, slice_value, since)
-with moved as (
+with arrived as (
+    select country, platform, utm_source, event_date
+    from {{ warehouse }}.classified_events
+    where
+        _run_id > {{ after.event_stream }}
+        and _run_id <= {{ through.event_stream }}
+        and (known_date is not null or reason = 'unknown event type')
+    union all
+    -- What a replaced row used to be of.
+    select country, platform, utm_source, event_date
+    from {{ warehouse }}.former_events
+    where
+        pipeline_id = {{ pipeline.event_stream }}
+        and run_id > {{ after.event_stream }}
+        and run_id <= {{ through.event_stream }}
+        and isfinite(event_date)
+),
+
+moved as (
     select
         least(
             coalesce(former.last_day, '1900-01-01'), coalesce(now.last_day, '1900-01-01')
@@ -20,22 +39,21 @@ with moved as (
         where through_run_id = {{ after.event_stream }}
     ) as former
     where former.last_day is distinct from now.last_day
+    union all
+    -- The first day is one that something came on, or lies behind one that something has left.
+    select min(event_date) as since
+    from arrived
+    having
+        min(event_date) <= (
+            select min(event_date)
+            from {{ warehouse }}.agg_engagement_daily
+            where slice = 'all'
+        )
 ),
 
 touched as (
     select country, platform, utm_source, event_date
-    from {{ warehouse }}.classified_events
-    where
-        _run_id > {{ after.event_stream }}
-        and _run_id <= {{ through.event_stream }}
-    union all
-    -- What a replaced row used to be of.
-    select country, platform, utm_source, event_date
-    from {{ warehouse }}.former_events
-    where
-        pipeline_id = {{ pipeline.event_stream }}
-        and run_id > {{ after.event_stream }}
-        and run_id <= {{ through.event_stream }}
+    from arrived
     union all
     -- What came before its day may be all that there is of a country.
     select country, platform, utm_source, event_date
@@ -56,7 +74,6 @@ from (
     select slice, slice_value, event_date as since
     from touched
     cross join lateral {{ warehouse }}.slices('all', country, platform, utm_source)
-    where isfinite(event_date)
     union all
     select slice, slice_value, since
     from {{ warehouse }}.agg_engagement_daily

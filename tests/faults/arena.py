@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.build.rebuild import verify
-
+from runner.compare.rebuild import verify
 from runner.database.embedded import FAST, Server
 from runner.database.session import Database
 from runner.errors import RunnerError

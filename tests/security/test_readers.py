@@ -6,14 +6,23 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from tests.support import PROJECT, earn, event, ingest, insert_events, query, run_all, scalar
+from tests.support import (
+    PROJECT,
+    earn,
+    event,
+    ingest,
+    insert_events,
+    query,
+    roles,
+    run_all,
+    scalar,
+)
 
 PERSON = "person-4711"
 
@@ -43,13 +52,9 @@ def reader(database: Database) -> Iterator[Database]:
     with suppress(RunnerError):
         ingest(database, "event_stream")
     assert PERSON in scalar(database, "select string_agg(error, ' ') from orchestrator.runs")
-    group = scalar(database, "select current_database() || '_reporting_reader'")
-    schema.apply(database, load(PROJECT), Target(), roles=True)
-    query(database, f'create role "{group}_tool" login in role "{group}"')
-    yield Database(make_conninfo(database.conninfo, user=f"{group}_tool"))
-    query(database, f'drop role "{group}_tool"')
-    query(database, f'drop owned by "{group}"')
-    query(database, f'drop role "{group}"')
+    with roles.dropped(database):
+        schema.apply(database, load(PROJECT), Target(), roles=True)
+        yield roles.login(database, "reader")
 
 
 def test_no_column_of_the_reports_names_a_person(reader: Database) -> None:

@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 CHARTS = ROOT / "runner/pages/charts/LICENSES"
-# What a user of Milepost may have to keep to. LGPL: psycopg is imported, and not changed.
+# What a user of Milepost may have to keep to. LGPL and MPL: psycopg and certifi are imported, and
+# not changed.
 ALLOWED = {
     "0BSD",
     "Apache-2.0",
@@ -27,15 +28,17 @@ ALLOWED = {
     "ISC",
     "LGPL-3.0-only",
     "MIT",
+    "MPL-2.0",
     "PSF-2.0",
     "PostgreSQL",
 }
 # Tools are not shipped.
-ALLOWED_TOOLS = ALLOWED | {"CC0-1.0", "CNRI-Python", "LGPL-3.0-or-later", "MPL-2.0", "Zlib"}
+ALLOWED_TOOLS = ALLOWED | {"CC0-1.0", "CNRI-Python", "LGPL-3.0-or-later", "Zlib"}
 # As classifiers and older fields call them.
 NAMES = {
     "Apache 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
+    "3-Clause BSD License": "BSD-3-Clause",
     "BSD 2-Clause License": "BSD-2-Clause",
     "BSD License": "BSD",
     "MIT License": "MIT",

@@ -52,7 +52,8 @@ def command(
         run.repeat(run.interval(every), lambda: _tick(here, wait, after), output.complain)
         output.say("stopped between two rounds")
     elif _round(here, wait, after).build.run_id is not None:
-        report = next((s.key for s in manifest.scripts.values() if s.layer == "reporting"), "...")
+        *_, last = tables = list(manifest.scripts)
+        report = next((key for key in tables if key.startswith("reporting.")), last)
         output.say(f"look at it: {output.program()} db psql -c 'table {report}'")
 
 

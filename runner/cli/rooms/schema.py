@@ -15,12 +15,14 @@ def command() -> None:
 
 
 @project_command("apply", target_option, yes_option, group=command)
-@click.option("--roles", is_flag=True, help="Also create a role that may only read the reports.")
+@click.option("--roles", is_flag=True, help="Also create the roles that own, run, load and read.")
 def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> None:
     """Show what would be created, ask, and create it.
 
     On the embedded server it does not ask. What an older version of Milepost has left is migrated
-    first, and in the same commit; the next build makes derived tables anew.
+    first, and in the same commit; the next build makes derived tables anew. With --roles it also
+    creates four roles that logins can be put into, and grants each what it is for:
+    docs/security.md.
 
     \b
     Example: python -m runner schema apply --yes

@@ -149,10 +149,8 @@ class Attachment(ABC):
         self._keep_password(self.address.password or "")
         self.session.run(self._text("map_user", user_option=self.user_option, user=user))
         self._keep_password("")
-        self.made.append(
-            f"user mapping on {self.server}: this role is {user} there; the password is stored in"
-            " this database"
-        )
+        stored = "; the password is stored in this database" if self.address.password else ""
+        self.made.append(f"user mapping on {self.server}: this role is {user} there{stored}")
 
     def _keep_password(self, password: str) -> None:
         self.session.named("ingest/foreign/foreign.keep_password", password=password)

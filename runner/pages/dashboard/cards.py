@@ -21,6 +21,7 @@ FORMS = ("text", "number", "decimal", "percent", "date", "time")
 LOOKS = ("bar", "heat", "line", "across")
 # Columns of `Show: figures`: a number, its earlier value, and which direction is good.
 FIGURES = ("figure", "value", "form", "previous", "compared_with", "better", "trend")
+SPEC_HINT = "a chart is a Vega-Lite spec in JSON: docs/dashboard.md"
 HEADER_HINT = "a header is a title, then Question:, Meaning: and what docs/dashboard.md lists"
 
 
@@ -82,7 +83,9 @@ def load(project: Path) -> Dashboard:
     for card in cards:
         other = names.setdefault(card.name, card)
         if other is not card:
-            raise StartError(f"{card.path} and {other.path} are both named {card.name}")
+            raise StartError(
+                f"{card.path} and {other.path} are both named {card.name}", "rename one of them"
+            )
     used = {project / card.spec_path for card in cards}
     for path in sorted(folder.glob("*.vl.json")):
         if path not in used:
@@ -170,7 +173,8 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
         if len(forms) > 1 or len(looks) > 1 or len(forms) + len(looks) < len(words):
             raise StartError(
                 f"{path}: Columns: {line!r}: one of {', '.join(FORMS)} and one of"
-                f" {', '.join(LOOKS)} at most"
+                f" {', '.join(LOOKS)} at most",
+                "one a line: share: Share, percent, bar",
             )
         yield found[1], Column(found[1], found[2], *(forms or [None]), *(looks or [None]))
 
@@ -179,9 +183,12 @@ def _spec(file: Path, path: Path) -> Mapping[str, Any]:
     try:
         spec = json.loads(read_text(file, path))
     except json.JSONDecodeError as error:
-        raise StartError(f"{path}:{error.lineno}: {error.msg}") from error
+        raise StartError(f"{path}:{error.lineno}: {error.msg}", SPEC_HINT) from error
+    except RecursionError as error:
+        raise StartError(f"{path}: too deep", SPEC_HINT) from error
     if not isinstance(spec, dict) or spec.get("data") != {"name": "rows"}:
         raise StartError(
-            f'{path}: the data of a chart are the rows of its query: "data": {{"name": "rows"}}'
+            f"{path}: the data of a chart are the rows of its query",
+            'write "data": {"name": "rows"}',
         )
     return spec

@@ -34,15 +34,21 @@ FACET_KEYS = "field type sort header columns title"
 
 def problems(spec: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
     """Return what the page would not draw as intended, one line each."""
+    try:
+        found = [*_words(spec), *_unit(spec, set(columns))]
+    except RecursionError:
+        found = ["it is nested too deep"]
+    return list(dict.fromkeys(found))
+
+
+def _words(spec: Mapping[str, Any]) -> Iterator[str]:
+    """Find what fetches something, and colours that the page does not have."""
     colours = set(re.findall(r"(--[a-z0-9-]+):", static("dashboard.css")))
-    found = []
     for key, value in _walk(spec):
         if key in FORBIDDEN:
-            found.append(f"{key} is not allowed: a chart reads its rows and nothing else")
+            yield f"{key} is not allowed: a chart reads its rows and nothing else"
         if isinstance(value, str) and value.startswith("--") and value not in colours:
-            found.append(f"{value} is not a colour of the page{_near(value, colours)}")
-    found += _unit(spec, set(columns))
-    return list(dict.fromkeys(found))
+            yield f"{value} is not a colour of the page{_near(value, colours)}"
 
 
 def _walk(part: Any, key: str = "", but: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -57,8 +63,11 @@ def _walk(part: Any, key: str = "", but: tuple[str, ...] = ()) -> Iterator[tuple
             yield from _walk(each, key, but)
 
 
-def _unit(unit: Mapping[str, Any], above: set[str]) -> Iterator[str]:
+def _unit(unit: Any, above: set[str]) -> Iterator[str]:
     """Check a chart or a part of one; fields are columns, or made by transforms above it."""
+    if wrong := _odd(unit):
+        yield wrong
+        return
     for key in unit:
         if key not in UNIT.split():
             yield f"{key} is not known{_near(key, UNIT.split())}"
@@ -83,6 +92,20 @@ def _unit(unit: Mapping[str, Any], above: set[str]) -> Iterator[str]:
             yield from _unit(part, fields)
     if "spec" in unit:
         yield from _unit(unit["spec"], fields)
+
+
+def _odd(unit: Any) -> str | None:
+    """Return what of a chart is not of the kind that it has to be."""
+    if not isinstance(unit, Mapping):
+        return f"{unit!r} is no chart"
+    for key in ("encoding", "facet"):
+        if not isinstance(unit.get(key, {}), Mapping):
+            return f"{key} is no object"
+    for key in ("transform", *PARTS):
+        parts = unit.get(key, [])
+        if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
+            return f"{key} is no list of objects"
+    return None
 
 
 def _unknown(part: Any, fields: set[str]) -> Iterator[str]:

@@ -240,7 +240,7 @@ def test_what_no_tick_can_heal_ends_the_loop_before_it_begins(
     assert_refused(done, 2, "--every 5min", "30s, 5m, 1h")
     append(project / "sql/manifest.toml", "nonsense")
     done = command("run-all", "--every", "5m", database=database, project=project)
-    assert_refused(done, 3, "sql/manifest.toml", hint=False)
+    assert_refused(done, 3, "sql/manifest.toml")
 
 
 def test_a_server_that_is_not_there_yet_is_told_and_waited_for(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from runner.database.session import Database, QueryFailed
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from tests.support import PROJECT, query, scalar
+from tests.support import PROJECT, query, roles, scalar
 
 PAGE = (PROJECT / "docs/bi.md").read_text(encoding="utf-8")
 EXAMPLE = PROJECT / "docs/examples/evidence"
@@ -26,17 +26,17 @@ TOOL = "metabase"
 @pytest.fixture
 def reader(built: Database) -> Iterator[Database]:
     """The login that the page makes, by the statements of the page."""
-    schema.apply(built, load(PROJECT), Target(), roles=True)
-    name = str(scalar(built, "select current_database()"))
-    names = {GROUP: f"{name}_reporting_reader", TOOL: f"{name}_tool", "analytics": name}
-    with built.session("test") as session:
-        for text in STATEMENTS:
-            session.run(re.sub("|".join(names), lambda found: f'"{names[found.group()]}"', text))
-    # The server of the tests asks for no password, or for the same of everybody.
-    yield Database(make_conninfo(built.conninfo, user=names[TOOL], password="a long random one"))
-    with built.session("test") as session:
-        for role in (names[TOOL], names[GROUP]):
-            session.run(f'drop owned by "{role}"; drop role "{role}"')
+    with roles.dropped(built):
+        schema.apply(built, load(PROJECT), Target(), roles=True)
+        name = str(scalar(built, "select current_database()"))
+        names = {GROUP: f"{name}_reporting_reader", TOOL: f"{name}_tool", "analytics": name}
+        with built.session("test") as session:
+            for text in STATEMENTS:
+                text = re.sub("|".join(names), lambda found: f'"{names[found.group()]}"', text)
+                session.run(text)
+        # The server of the tests asks for no password, or for the same of everybody.
+        user = {"user": names[TOOL], "password": "a long random one"}
+        yield Database(make_conninfo(built.conninfo, **user))
 
 
 def test_the_page_has_what_the_tests_look_for() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner.build.rebuild import verify
 
 from runner.build.build import build
+from runner.compare.rebuild import verify
 from runner.database import ledger
 from runner.database.session import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, UsageError
@@ -109,7 +109,7 @@ def world(worlds: tuple[World, World]) -> World:
 
 
 @pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 20))]
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
 )
 def test_a_prune_at_any_time_changes_nothing_that_others_do(
     worlds: tuple[World, World], seed: int
@@ -429,6 +429,9 @@ def test_a_target_is_dropped_with_what_was_built_in_it_and_nothing_else(built: D
     drop = ("prune", "--drop-target", "dev", "--yes")
     assert_refused(command(*drop, database=built), 1, "no build has made dev_warehouse.notes")
     query(built, "drop table dev_warehouse.notes")
+    query(built, "insert into dev_reporting.goals values ('users', '2026-01-01', 9) returning 1")
+    assert_refused(command(*drop, database=built), 1, "no build has made dev_reporting.goals")
+    query(built, "delete from dev_reporting.goals returning 1")
     query(built, "create view public.mine as select * from dev_reporting.kpi_daily")
     assert_refused(command(*drop, database=built), 1, "view public.mine depends")
     assert scalar(built, "select count(*) from dev_reporting.kpi_daily") == len(live)

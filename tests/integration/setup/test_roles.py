@@ -1,8 +1,7 @@
-"""`schema apply --roles`: who may read the reports, and that nothing but reading is allowed."""
+"""`schema apply --roles`: what it shows and does, and who may read the reports but do no more."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,16 +13,15 @@ from runner.database.session import Database, QueryFailed
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from tests.support import PROJECT, earn, edit, insert_events, query, run_all, scalar
+from tests.support import PROJECT, earn, edit, insert_events, query, roles, run_all, scalar
 from tests.support import rebuild as build
 from tests.support.commands import assert_refused, command
+from tests.support.databases import name_of
 from tests.support.listeners import Hearing
 
 LIVE, DEV = Target(), Target("dev")
 SHIPPED = load(PROJECT)
 KPI = "schema/reporting/kpi_daily.sql"
-# A role belongs to all databases of the server, so those of tests are named after the test's own.
-GROUP = "select current_database() || '_reporting_reader'"
 READABLE = """
 select schemas.nspname || '.' || relations.relname as name
 from pg_class as relations
@@ -34,6 +32,31 @@ where
     and has_schema_privilege(%(role)s, schemas.oid, 'usage')
     and has_table_privilege(%(role)s, relations.oid, 'select')
 order by name
+"""
+
+# Who owns what, and who was granted what.
+ACLS = """
+select 'pg_class' as class, oid::regclass::text as name, relowner::regrole::text as owner,
+    relacl::text[] as acl
+from pg_class
+union all
+select 'pg_namespace' as class, nspname as name, nspowner::regrole::text as owner,
+    nspacl::text[] as acl
+from pg_namespace
+union all
+select 'pg_proc' as class, oid::regprocedure::text as name, proowner::regrole::text as owner,
+    proacl::text[] as acl
+from pg_proc
+union all
+select 'pg_database' as class, datname as name, datdba::regrole::text as owner,
+    datacl::text[] as acl
+from pg_database where datname = current_database()
+union all
+select 'pg_auth_members' as class, roleid::regrole::text as name, member::regrole::text as owner,
+    array[admin_option::text] as acl
+from pg_auth_members
+where starts_with(roleid::regrole::text, current_database())
+order by class, name, owner, acl
 """
 
 FORBIDDEN = (
@@ -57,28 +80,19 @@ FORBIDDEN = (
 )
 
 
-@contextlib.contextmanager
-def roles_of(database: Database) -> Iterator[str]:
-    """The name of the role of this test's database, which is gone in the end."""
-    name = str(scalar(database, GROUP))
-    yield name
-    with database.session("test") as session:
-        for role in (f"{name}_tool", name):
-            if session.rows("select 1 from pg_roles where rolname = %(name)s", {"name": role}):
-                session.run(f'drop owned by "{role}"; drop role "{role}"')
-
-
 @pytest.fixture
 def group(database: Database) -> Iterator[str]:
-    with roles_of(database) as name:
-        yield name
+    """The readers of this test's database."""
+    with roles.dropped(database):
+        yield roles.group(database, "reader")
 
 
 @pytest.fixture
 def reader(built: Database) -> Iterator[Database]:
     """A built warehouse, as the login of a tool sees it."""
-    with roles_of(built) as group:
+    with roles.dropped(built):
         schema.apply(built, SHIPPED, LIVE, roles=True)
+        group = roles.group(built, "reader")
         query(built, f'create role "{group}_tool" login in role "{group}"')
         yield Database(make_conninfo(built.conninfo, user=f"{group}_tool"))
 
@@ -96,26 +110,47 @@ def reports(database: Database) -> list[str]:
 # What is shown, and what is done.
 
 
-def test_the_role_and_its_grants_are_shown_before_anything_is_done(
+def test_the_roles_and_what_they_get_are_shown_before_anything_is_done(
     database: Database, group: str
 ) -> None:
     shown = schema.rehearse(database, SHIPPED, LIVE, roles=True)
-    assert shown[:2] == [f"create role {group}", f"grant usage on schema reporting to {group}"]
-    assert shown[2:-1] == [f"grant select on {name} to {group}" for name in reports(database)]
-    assert "will create in reporting to" in shown[-1]
+    names = [roles.group(database, role) for role in sorted(roles.SUFFIXES, key=_suffix)]
+    assert shown[:4] == [f"create role {name}" for name in names]
+    assert f"grant usage on schema reporting to {group}" in shown
+    granted = [right for right in shown if right.endswith(f" to {group}")]
+    for name in reports(database):
+        assert f"grant select on {name} to {group}" in granted
+    assert len(granted) == len(reports(database)) + 3  # the schema, and what two will create
+    owned = [
+        right for right in shown if right.startswith(f"make {roles.group(database, 'runner')}")
+    ]
+    assert owned == [
+        f"make {roles.group(database, 'runner')} the owner of schema {name} and what is in it"
+        for name in ("orchestrator", "reporting", "warehouse")
+    ]
     assert not scalar(database, f"select to_regrole('{group}') is not null")
+
+
+def _suffix(role: str) -> str:
+    return roles.SUFFIXES[role]
 
 
 def test_applied_twice_the_grants_are_the_same(database: Database, group: str) -> None:
     schema.apply(database, SHIPPED, LIVE, roles=True)
+    before = query(database, ACLS)
     assert schema.rehearse(database, SHIPPED, LIVE, roles=True) == []
     schema.apply(database, SHIPPED, LIVE, roles=True)
-    assert not scalar(database, f"select rolcanlogin from pg_roles where rolname = '{group}'")
+    assert query(database, ACLS) == before
+    for role in roles.SUFFIXES:
+        name = roles.group(database, role)
+        assert not scalar(database, f"select rolcanlogin from pg_roles where rolname = '{name}'")
 
 
 def test_without_being_asked_for_there_is_no_role(database: Database, group: str) -> None:
     schema.apply(database, SHIPPED, LIVE)
-    assert not scalar(database, f"select to_regrole('{group}') is not null")
+    for role in roles.SUFFIXES:
+        name = roles.group(database, role)
+        assert not scalar(database, f"select to_regrole('{name}') is not null")
 
 
 def test_the_command_shows_and_asks(database: Database, group: str) -> None:
@@ -128,26 +163,47 @@ def test_the_command_shows_and_asks(database: Database, group: str) -> None:
     assert again.stdout == "schema: up to date\n"
 
 
-def test_a_runner_that_may_not_create_roles_says_who_has_to(database: Database, group: str) -> None:
-    owner = f"{group}_tool"
+def test_who_may_not_create_roles_hears_what_somebody_else_has_to_run(
+    database: Database, group: str
+) -> None:
+    name = f"{group}_admin"
     with database.session("test") as session:
-        name = session.row("select current_database() as name")["name"]
         session.run(
-            f'create role "{owner}" login; grant create on database "{name}" to "{owner}";'
+            f'create role "{name}" login;'
+            f' grant create on database "{name_of(database)}" to "{name}";'
             " drop schema orchestrator, warehouse, reporting cascade;"
-            f' grant select on all tables in schema public to "{owner}"'
+            f' grant select on all tables in schema public to "{name}"'
         )
-    own = Database(make_conninfo(database.conninfo, user=owner))
+    own = Database(make_conninfo(database.conninfo, user=name))
     done = command("schema", "apply", "--roles", "--yes", database=own)
-    assert_refused(done, 1, f"{owner} may not create roles")
-    assert f"create role {group} nologin" in done.stderr
+    assert_refused(done, 3, f"{name} may not create roles", f"create role {group} nologin")
     assert scalar(database, "select to_regnamespace('reporting') is null")
-    query(database, f'create role "{group}" nologin')
+    assert not scalar(database, f"select to_regrole('{group}') is not null")
+    [hint] = [line for line in done.stderr.splitlines() if line.startswith("hint: ")]
+    statements = hint.removeprefix("hint: somebody who may: ").removesuffix("; then again")
+    with database.session("test") as session:
+        session.run(statements)
     done = command("schema", "apply", "--roles", "--yes", database=own)
     assert done.returncode == 0, done.stderr
     assert scalar(
         database, f"select has_table_privilege('{group}', 'reporting.kpi_daily', 'select')"
     )
+    assert command("schema", "apply", "--roles", database=own).stdout == "schema: up to date\n"
+
+
+def test_a_role_that_may_create_roles_needs_nobody_else(database: Database, group: str) -> None:
+    name = f"{group}_admin"
+    with database.session("test") as session:
+        session.run(
+            f'create role "{name}" login createrole;'
+            f' grant create on database "{name_of(database)}" to "{name}" with grant option;'
+            " drop schema orchestrator, warehouse, reporting cascade;"
+            f' grant select on all tables in schema public to "{name}"'
+        )
+    own = Database(make_conninfo(database.conninfo, user=name))
+    done = command("schema", "apply", "--roles", "--yes", database=own)
+    assert done.returncode == 0, done.stderr
+    assert command("schema", "apply", "--roles", database=own).stdout == "schema: up to date\n"
 
 
 # What may be read.

@@ -224,7 +224,8 @@ def test_the_database_says_which_values_are_the_same(shop: Path, test: Callable[
 def test_cases_are_chosen_by_script_folder_or_glob(
     test: Callable[..., Any], arguments: list[str], count: int
 ) -> None:
-    assert f"test: {count} cases passed" in test(*arguments).stdout
+    cases = "1 case" if count == 1 else f"{count} cases"
+    assert f"test: {cases} passed" in test(*arguments).stdout
 
 
 def test_what_chooses_no_case_is_refused(shop: Path, test: Callable[..., Any]) -> None:

@@ -1,0 +1,77 @@
+from dataclasses import asdict
+
+import click
+
+from runner.cli import output, show_build
+from runner.cli.command import Workspace, json_option, project_command, yes_option
+from runner.cli.progress import live
+from runner.erasure.erase import Erased, InSource
+from runner.erasure.forget import forget, look
+
+PLACES = {
+    "rows": "rows of the replica",
+    "images": "kept images of what they were",
+    "rejects": "rejected rows",
+    "lines": "rejected lines of files",
+    "texts": "messages, errors and samples that show a value",
+}
+
+
+@project_command("forget", yes_option, json_option)
+@click.argument("pipeline")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    required=True,
+    metavar="COLUMN=VALUE",
+    help="A column of the replica and its value; VALUE alone where the key is one column. Of"
+    " several columns a row has all, of one column given twice any.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be erased, and change nothing.")
+def command(
+    here: Workspace, pipeline: str, keys: tuple[str, ...], dry_run: bool, yes: bool
+) -> None:
+    """Erase a person, or a row, from everything that was loaded and built.
+
+    That is the replica, what rows were before they changed, what was set aside, messages and
+    samples that show a value, and, by a full build, all tables. A run of kind forget keeps the
+    counts, and nothing else. Delete the rows at the source first: while it has them, this refuses.
+
+    \b
+    Example: python -m runner forget event_stream --key user_id=u_42 --dry-run
+    """
+    database, manifest = here.database(), here.manifest()
+    found = look(database, manifest, pipeline, keys)
+    _show(found.erased, found.in_source)
+    if dry_run or not (found.erased.total or found.in_source.rows):
+        data = {"run": None, **asdict(found.erased), "in_source": found.in_source.rows}
+        output.data({**data, "problem": found.in_source.problem})
+        return
+    if not found.in_source.rows and not yes:
+        output.confirm("erase them for good?", "--yes erases them without asking")
+    with live() as progress:
+        done = forget(database, manifest, pipeline, keys, progress)
+    show_build.summary(done.build, progress)
+    output.say(f"forget {done.run_id}: {output.number(done.erased.total, 'trace')} erased")
+    for target in done.others:
+        again = f"{output.program()} build --target {target}"
+        output.warn(f"target {target} has them until its next build", again)
+    answer = {"run": done.run_id, **asdict(done.erased), "others": done.others}
+    output.data({**answer, "build": show_build.as_data(done.build)})
+
+
+def _show(erased: Erased, in_source: InSource) -> None:
+    if not erased.total:
+        output.say("forget: nothing of it is here")
+    else:
+        counts = asdict(erased).items()
+        for name, count in counts:
+            output.say(f"{count:>12,}  {PLACES[name]}")
+    if in_source.problem:
+        output.warn(
+            f"whether the source still has such rows is not known: {in_source.problem}",
+            "if it has, the next sweep brings them back",
+        )
+    elif in_source.rows:
+        output.say(f"{in_source.rows:>12,}  rows of the source, to be deleted there first")

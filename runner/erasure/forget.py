@@ -1,0 +1,149 @@
+"""Forgets a person, or a row: in a replica, in what remembers it, and in the tables built from it.
+
+Queries: forget.sql.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+
+from runner.build.build import Builder, open_builder, read_plan
+from runner.build.transaction import BuildResult
+from runner.database import ledger
+from runner.database.session import (
+    BUILD_LOCK,
+    PIPELINE_LOCK,
+    REPLICA_LOCK,
+    Database,
+    Session,
+    lock_number,
+)
+from runner.erasure.erase import Erased, Eraser, InSource
+from runner.errors import RunnerError, was_interrupted
+from runner.ingest.pipelines import PipelineDefinition, pipelines, read_definition
+from runner.project.manifest import Manifest
+from runner.project.target import Target
+from runner.run import Listener
+
+# Where rows of replicas may have been, beside the ledger.
+SCHEMAS = ["orchestrator", *Target().schemas]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What would be erased, and whether the source still has such rows."""
+
+    erased: Erased
+    in_source: InSource
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was erased; the run that says so; the build of the live tables that followed; and the
+    other targets, whose tables have it until their next build.
+    """
+
+    run_id: int
+    erased: Erased
+    build: BuildResult = field(default_factory=BuildResult)
+    others: tuple[str, ...] = ()
+
+
+def look(database: Database, manifest: Manifest, pipeline: str, keys: Sequence[str]) -> Look:
+    """Return what `forget` would erase; nothing changes. LockHeld if an ingest is running."""
+    with database.session("milepost forget") as session:
+        ledger.require(session)
+        definition = _definition(session, pipeline)
+        with _held(session, definition), session.rehearsal():
+            eraser = Eraser(session, definition, keys, manifest.project)
+            in_source = eraser.in_source()
+            return Look(eraser.erase(), in_source)
+
+
+def forget(
+    database: Database,
+    manifest: Manifest,
+    pipeline: str,
+    keys: Sequence[str],
+    listener: Listener,
+) -> Forgotten:
+    """Erase rows of a replica that have these values, images and rejects of such rows, and texts
+    that show the values; then fill the live tables anew, in full.
+
+    RunnerError if the source still has such rows, since the next sweep would bring them back, and
+    if the build fails: then they are gone from the replica. LockHeld if an ingest or a build is
+    running.
+    """
+    with open_builder(database, manifest, Target(), "forget", listener) as builder:
+        work = builder.work
+        definition = _definition(work, pipeline)
+        is_built = ledger.is_built(work, builder.target.name)
+        if is_built:
+            read_plan(work, manifest, builder.target)  # what would stop the build stops us first
+        with _held(work, definition), _builds_held(work):
+            with work.transaction():
+                eraser = Eraser(work, definition, keys, manifest.project)
+                _refuse(definition, eraser.in_source())
+                erased = eraser.erase()
+                eraser.analyze()
+                # It commits with what it tells of; a failure leaves no word of whom it was about.
+                about = {"pipeline_id": definition.pipeline_id}
+                run_id = ledger.begin(work, "forget", work, **about)
+                ledger.succeed(work, run_id, deleted=erased.rows)
+                ledger.log(work, "forgot rows", "info", run_id, **about, **asdict(erased))
+            build = _build(builder, definition) if is_built else BuildResult()
+            with work.transaction():  # what the build has restated, and what its checks have found
+                erased += eraser.erase_texts()
+                for row in work.named("erasure/forget.stale_statistics", schemas=SCHEMAS):
+                    work.run(row["statement"])
+            others = work.named("erasure/forget.not_filled", **about)
+    return Forgotten(run_id, erased, build, tuple(row["target"] for row in others))
+
+
+def _definition(session: Session, name: str) -> PipelineDefinition:
+    [found] = pipelines(session, name)
+    return read_definition(session, found["pipeline_id"])
+
+
+@contextlib.contextmanager
+def _held(session: Session, definition: PipelineDefinition) -> Iterator[None]:
+    """Hold the locks that keep an ingest from the replica."""
+    name, target = definition.pipeline_name, definition.target_relation
+    with (
+        session.lock(PIPELINE_LOCK, definition.pipeline_id, f"an ingest of {name}"),
+        session.lock(REPLICA_LOCK, lock_number(target), f"an ingest into {target}"),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _builds_held(session: Session) -> Iterator[None]:
+    """Hold the locks of all targets: a build that has begun would publish what it has read."""
+    with contextlib.ExitStack() as locks:
+        for row in session.named("erasure/forget.targets"):
+            target = row["target"]
+            what = f"a build of {target}"
+            locks.enter_context(session.lock(BUILD_LOCK, lock_number(target), what))
+        yield
+
+
+def _refuse(definition: PipelineDefinition, found: InSource) -> None:
+    if found.rows:
+        raise RunnerError(
+            f"{definition.source_relation} still has {found.rows:,} such rows, and the next sweep"
+            " would bring them back; nothing was forgotten",
+            f"delete them there first, as the owner of {definition.source_relation}",
+        )
+
+
+def _build(builder: Builder, definition: PipelineDefinition) -> BuildResult:
+    try:
+        return builder.bring_up_to_date()
+    except RunnerError as error:
+        if was_interrupted(error):
+            raise
+        raise RunnerError(
+            f"the rows are gone from {definition.target_relation}, but not from the tables built"
+            f" from it: {error.message}",
+            "python -m runner build, until it succeeds; then the same forget again",
+        ) from error

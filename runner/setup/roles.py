@@ -1,0 +1,44 @@
+"""The roles of `schema apply --roles`: who owns, runs, loads and reads. Queries: roles.sql."""
+
+from runner.build.compose import Composer, run_pieces
+from runner.database.session import QueryFailed, Session
+from runner.errors import StartError
+from runner.project.files import tables_of
+from runner.project.target import Target
+
+INSUFFICIENT_PRIVILEGE, NAME_TOO_LONG = "42501", "42622"
+
+
+def create_roles(session: Session, composer: Composer) -> None:
+    """Create the roles, and grant them what they need. StartError if this role may not."""
+    try:
+        run_pieces(session, composer.layer("roles"))
+    except QueryFailed as error:
+        if not error.is_one_of(INSUFFICIENT_PRIVILEGE, NAME_TOO_LONG):
+            raise
+        raise StartError(error.reason, error.hint) from error
+    sources = tables_of(composer.manifest.project, "source")
+    _run(session, "sources", sources=sources)
+
+
+def hand_over(session: Session, target: Target) -> None:
+    """Make the runner's role, if there is one, the owner of all schemas and of what is in them.
+
+    That includes what came later: a runner could not use the tables of a newer version.
+    """
+    _run(session, "handover", schemas=_schemas(target))
+
+
+def rights(session: Session, target: Target) -> list[str]:
+    """Return what the roles of this database own and may do, as sentences."""
+    rows = session.named("setup/roles.rights", schemas=_schemas(target))
+    return [row["right"] for row in rows]
+
+
+def _run(session: Session, query: str, **values: list[str]) -> None:
+    for row in session.named(f"setup/roles.{query}", **values):
+        session.run(row["statement"])
+
+
+def _schemas(target: Target) -> list[str]:
+    return ["orchestrator", *target.schemas]
