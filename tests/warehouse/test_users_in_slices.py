@@ -31,6 +31,9 @@ HISTORY = [
         for number in range(24)
         for later in (0, number + 1, 60 + number)
     ),
+    # A category in the first, partial week and in the one after it.
+    earn("00", "2025-01-02", "taxi", 1),
+    earn("00", "2025-01-08", "taxi", 1),
     # Comes to have a first day elsewhere, in an earlier month.
     earn("early", "2025-03-10", "dining", 10),
     earn("early", "2025-04-02", "dining", 20),
