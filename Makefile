@@ -42,13 +42,14 @@ test: $(DEV) ## run the tests on a server of their own (ARGS="-k retention": som
 test-all: $(DEV) ## run the slow tests too, half an hour of them (ARGS="-m slow": them alone)
 	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
-# What asks for no server, for that of the wheel, or for a browser, was tested with 18.
+# The other tests were run on 18.
 PG15 ?= /usr/lib/postgresql/15/bin
-test-pg15: $(DEV) ## run the tests that ask a server on PostgreSQL 15 (PG15=DIR: other binaries)
+PG15_TESTS := tests/warehouse tests/integration/build tests/integration/compare \
+    $(wildcard tests/integration/ingest/test_*.py) \
+    tests/integration/setup/test_versions.py tests/integration/setup/test_prune.py
+test-pg15: $(DEV) ## test ingest, builds, upgrades and figures on PostgreSQL 15 (PG15=DIR: other binaries)
 	@test -x $(PG15)/postgres || { echo "not run on PostgreSQL 15: $(PG15) has no server" >&2; exit 1; }
-	@TEST_POSTGRES=$(PG15) $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(or $(ARGS),\
-	    tests/warehouse tests/build_faults tests/ingest_faults tests/security tests/integration \
-	    --ignore tests/integration/database/test_embedded.py)
+	@TEST_POSTGRES=$(PG15) $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(or $(ARGS),$(PG15_TESTS))
 
 torture-all: $(DEV) ## kill runners and servers at random, fill disks, lose connections (ROUNDS=200)
 	@$(BIN)/python -m tests.faults --rounds $(or $(ROUNDS),200) $(ARGS)

@@ -99,7 +99,7 @@ def _lock(arena: Arena, chance: random.Random) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _fill_disk(arena: Arena, chance: random.Random) -> Iterator[None]:
-    arena.fill_up(left=chance.choice((0, 1, 2, 4, 8, 16, 24)) * 2**20)
+    arena.fill_up(left=chance.choice((0, 0, 64, 256, 1024, 4096)) * 2**10)
     try:
         yield
     finally:

@@ -187,7 +187,7 @@ def differences(database: Database, left: str, right: str, tables: Iterable[str]
             one, other = f"{Target(left).prefix}{table}", f"{Target(right).prefix}{table}"
             only = f"(table {one} except all table {other})"
             other_only = f"(table {other} except all table {one})"
-            count = session.value(f"select count(*) from ({only} union all {other_only})")
+            count = session.value(f"select count(*) from ({only} union all {other_only}) as found")
             if count:
                 found[table] = count
     return found
