@@ -21,8 +21,8 @@ from (
 order by ranges.part
 
 -- undoable --
--- A run that can be undone; when what that takes was pruned, if it was; and how many of the rows that
--- it replaced are no longer known.
+-- A run that can be undone; when what that takes was pruned, if it was; and how many of the rows
+-- that it replaced are no longer known.
 select
     runs.low::text as low,
     runs.high::text as high,

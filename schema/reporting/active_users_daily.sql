@@ -7,6 +7,7 @@ create table if not exists {{ reporting }}.active_users_daily (
     mau bigint not null,
     stickiness numeric,
     is_window_full boolean not null,
+    is_complete boolean not null,
     constraint active_users_daily_key primary key (day, slice, slice_value)
 );
 
@@ -22,6 +23,9 @@ comment on column {{ reporting }}.active_users_daily.wau is
 'Users active in the 7 days ending that day.';
 comment on column {{ reporting }}.active_users_daily.mau is
 'Users active in the 28 days ending that day.';
-comment on column {{ reporting }}.active_users_daily.stickiness is 'dau / mau.';
+comment on column {{ reporting }}.active_users_daily.stickiness is
+'Mean dau of the 28 days ending that day / mau; null until there are 28.';
 comment on column {{ reporting }}.active_users_daily.is_window_full is
 'Whether 28 days lie behind.';
+comment on column {{ reporting }}.active_users_daily.is_complete is
+'Whether the data go beyond the day.';

@@ -6,6 +6,7 @@ create table if not exists {{ reporting }}.engagement_daily (
     slice_value text not null,
     events bigint not null,
     users bigint not null,
+    is_complete boolean not null,
     constraint engagement_daily_key primary key (day, event_type, slice, slice_value)
 );
 
@@ -20,3 +21,5 @@ comment on column {{ reporting }}.engagement_daily.slice_value is
 'Member of the slice; all in slice all.';
 comment on column {{ reporting }}.engagement_daily.events is 'Events.';
 comment on column {{ reporting }}.engagement_daily.users is 'Users with such an event.';
+comment on column {{ reporting }}.engagement_daily.is_complete is
+'Whether the data go beyond the day.';

@@ -10,6 +10,7 @@ create table if not exists {{ reporting }}.growth_accounting (
     churned_users bigint,
     quick_ratio numeric,
     retention_rate numeric,
+    is_first_period boolean not null,
     is_complete boolean not null,
     constraint growth_accounting_key primary key (grain, period_start, slice, slice_value)
 );
@@ -37,5 +38,7 @@ comment on column {{ reporting }}.growth_accounting.quick_ratio is
 comment on column {{ reporting }}.growth_accounting.retention_rate is
 'retained / active users of the period before; null when there were none or the period is not '
 'complete.';
+comment on column {{ reporting }}.growth_accounting.is_first_period is
+'Whether it is the first period of the slice value, in which everybody is new.';
 comment on column {{ reporting }}.growth_accounting.is_complete is
 'Whether the data go beyond the last day of the period.';

@@ -12,6 +12,7 @@ create table if not exists {{ reporting }}.kpi_daily (
     miles_earned numeric not null,
     miles_redeemed numeric not null,
     burn_rate numeric,
+    is_complete boolean not null,
     constraint kpi_daily_key primary key (day, slice, slice_value)
 );
 
@@ -25,10 +26,12 @@ comment on column {{ reporting }}.kpi_daily.dau_7d_average is
 'Mean dau of the 7 days ending that day, or of the days there are.';
 comment on column {{ reporting }}.kpi_daily.wau is 'Users active in the 7 days ending that day.';
 comment on column {{ reporting }}.kpi_daily.mau is 'Users active in the 28 days ending that day.';
-comment on column {{ reporting }}.kpi_daily.stickiness is 'dau / mau.';
+comment on column {{ reporting }}.kpi_daily.stickiness is
+'Mean dau of the 28 days ending that day / mau; null until there are 28.';
 comment on column {{ reporting }}.kpi_daily.new_users is 'Users active for the first time.';
 comment on column {{ reporting }}.kpi_daily.events is 'Events that count.';
 comment on column {{ reporting }}.kpi_daily.miles_earned is 'Miles earned.';
 comment on column {{ reporting }}.kpi_daily.miles_redeemed is 'Miles redeemed.';
 comment on column {{ reporting }}.kpi_daily.burn_rate is
 'Miles redeemed / earned over the 28 days ending that day; null when none were earned.';
+comment on column {{ reporting }}.kpi_daily.is_complete is 'Whether the data go beyond the day.';

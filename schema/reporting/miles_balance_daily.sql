@@ -7,6 +7,7 @@ create table if not exists {{ reporting }}.miles_balance_daily (
     net_miles numeric not null,
     outstanding_miles numeric not null,
     burn_rate numeric,
+    is_complete boolean not null,
     constraint miles_balance_daily_key primary key (day, slice, slice_value)
 );
 
@@ -24,3 +25,5 @@ comment on column {{ reporting }}.miles_balance_daily.outstanding_miles is
 'All net_miles up to that day: what users hold and may still spend.';
 comment on column {{ reporting }}.miles_balance_daily.burn_rate is
 'Miles redeemed / earned over the 28 days ending that day; null when none were earned.';
+comment on column {{ reporting }}.miles_balance_daily.is_complete is
+'Whether the data go beyond the day.';

@@ -7,6 +7,7 @@ create table if not exists {{ reporting }}.retention (
     cohort_size bigint not null,
     active_users bigint not null,
     retention_rate numeric,
+    cohorts bigint,
     is_complete boolean not null,
     constraint retention_key unique nulls not distinct (
         grain, cohort_start, period_number, slice, slice_value
@@ -26,5 +27,7 @@ comment on column {{ reporting }}.retention.slice_value is 'Member of the slice;
 comment on column {{ reporting }}.retention.cohort_size is 'Users of the cohort.';
 comment on column {{ reporting }}.retention.active_users is 'Of these, active in that period.';
 comment on column {{ reporting }}.retention.retention_rate is 'active_users / cohort_size.';
+comment on column {{ reporting }}.retention.cohorts is
+'Cohorts in the average; null in the row of a cohort.';
 comment on column {{ reporting }}.retention.is_complete is
 'Whether the data go beyond the last day of the period.';

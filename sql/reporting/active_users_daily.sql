@@ -12,7 +12,7 @@ delete from {{ this }} as report
 ;
 
 insert into {{ this }} (
-    day, slice, slice_value, dau, wau, mau, stickiness, is_window_full
+    day, slice, slice_value, dau, wau, mau, stickiness, is_window_full, is_complete
 )
 with activity as (
     select
@@ -41,6 +41,7 @@ days as (
         sum(active_users) as dau,
         sum(sum(trailing_7_day_change)) over to_day as wau,
         sum(sum(trailing_28_day_change)) over to_day as mau,
+        sum(sum(active_users)) over (to_day rows between 27 preceding and current row) as dau_28d,
         day >= min(day) over to_day + 27 as is_window_full
     from (
         select slice, slice_value, day, active_users, trailing_7_day_change, trailing_28_day_change
@@ -61,9 +62,12 @@ days as (
 
 select
     day, slice, slice_value, dau, wau, mau,
-    round(dau / nullif(mau, 0), 6) as stickiness,
-    is_window_full
+    case when is_window_full then trim_scale(round(dau_28d / (28 * nullif(mau, 0)), 6)) end
+        as stickiness,
+    is_window_full,
+    day < last_day as is_complete
 from days
+cross join {{ warehouse }}.last_day
 {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
 {{ incremental }} where day >= since
 ;

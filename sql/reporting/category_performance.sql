@@ -3,7 +3,8 @@
 --        (grain, period_start, transaction_category).
 -- Rerun: changed keys; the periods since the first that a change touches.
 -- Why:   which categories grow, and how many of the users they reach. Active users come from
---        growth_accounting, so that the two can not disagree.
+--        growth_accounting, so that the two can not disagree. Nothing is compared with the period
+--        in whose midst the data begin.
 
 delete from {{ this }}
 {{ incremental }} using {{ warehouse }}.changed_slices
@@ -17,13 +18,14 @@ insert into {{ this }} (
 select
     categories.grain, categories.period_start, categories.transaction_category, categories.events,
     categories.users, categories.miles_earned, categories.miles_redeemed,
-    round(categories.users::numeric / everybody.active_users, 6) as share_of_users,
+    trim_scale(round(categories.users::numeric / everybody.active_users, 6)) as share_of_users,
     case
-        when everybody.is_complete
-            then round((categories.users - before.users)::numeric / before.users, 6)
+        when everybody.is_complete and before.period_start >= first_day
+            then trim_scale(round((categories.users - before.users)::numeric / before.users, 6))
     end as growth,
     everybody.is_complete
 from {{ warehouse }}.agg_category_periods as categories
+cross join (select min(calendar_date) as first_day from {{ warehouse }}.dim_dates) as data
 inner join {{ reporting }}.growth_accounting as everybody
     on
         everybody.grain = categories.grain
@@ -38,5 +40,6 @@ left join {{ warehouse }}.agg_category_periods as before
         and before.slice = categories.slice
 {{ incremental }} inner join {{ warehouse }}.changed_slices as changed
 {{ incremental }}     on changed.slice = categories.slice
-{{ incremental }}     and {{ warehouse }}.next_period(categories.grain, categories.period_start) > since
+{{ incremental }}     and {{ warehouse }}.next_period(categories.grain, categories.period_start)
+{{ incremental }}     > since
 where categories.slice = 'all';

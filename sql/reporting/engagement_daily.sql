@@ -14,12 +14,14 @@ delete from {{ this }} as report
 ;
 
 insert into {{ this }} (
-    day, event_type, depth, slice, slice_value, events, users
+    day, event_type, depth, slice, slice_value, events, users, is_complete
 )
 select
     event_date as day,
-    counts.event_type, depth, slice, slice_value, counts.events, counts.users
+    counts.event_type, depth, slice, slice_value, counts.events, counts.users,
+    event_date < last_day as is_complete
 from {{ warehouse }}.agg_engagement_daily
+cross join {{ warehouse }}.last_day
 {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
 cross join lateral (
     values
@@ -38,7 +40,8 @@ select
     event_date as day,
     event_type, depth, slice, slice_value,
     count(*) as events,
-    count(distinct user_id) as users
+    count(distinct user_id) as users,
+    event_date < last_day as is_complete
 from {{ warehouse }}.fact_unclassified_events
 inner join {{ warehouse }}.last_day on event_date <= last_day
 inner join {{ warehouse }}.dim_event_types using (event_type)
@@ -47,4 +50,4 @@ cross join lateral {{ warehouse }}.slices('all', country, platform, utm_source)
 where
     reason = 'unknown event type'
     {{ incremental }} and event_date >= since
-group by event_date, event_type, depth, slice, slice_value;
+group by event_date, event_type, depth, slice, slice_value, last_day;

@@ -14,7 +14,7 @@ delete from {{ this }} as report
 
 insert into {{ this }} (
     grain, period_start, slice, slice_value, active_users, new_users, retained_users,
-    resurrected_users, churned_users, quick_ratio, retention_rate, is_complete
+    resurrected_users, churned_users, quick_ratio, retention_rate, is_first_period, is_complete
 )
 with periods as (
     select distinct
@@ -57,6 +57,7 @@ accounts as (
         lag(coalesce(active_users, 0)) over (
             partition by slice, slice_value, grain order by period_start
         ) as users_before,
+        period_start = first_period as is_first_period,
         is_complete
     from slices
     inner join periods using (grain)
@@ -67,10 +68,11 @@ accounts as (
 select
     grain, period_start, slice, slice_value, active_users, new_users, retained_users,
     resurrected_users, churned_users,
-    round((new_users + resurrected_users) / nullif(churned_users, 0), 6) as quick_ratio,
-    case when is_complete then round(retained_users / nullif(users_before, 0), 6) end
+    trim_scale(round((new_users + resurrected_users) / nullif(churned_users, 0), 6))
+        as quick_ratio,
+    case when is_complete then trim_scale(round(retained_users / nullif(users_before, 0), 6)) end
         as retention_rate,
-    is_complete
+    is_first_period, is_complete
 from accounts
 {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
 {{ incremental }} where {{ warehouse }}.next_period(grain, period_start) > since

@@ -6,7 +6,7 @@
 
 insert into {{ this }} (
     day, slice, slice_value, dau, dau_7d_average, wau, mau, stickiness, new_users, events,
-    miles_earned, miles_redeemed, burn_rate
+    miles_earned, miles_redeemed, burn_rate, is_complete
 )
 with days as (
     select
@@ -16,8 +16,9 @@ with days as (
         wau, mau, stickiness,
         coalesce(new_users, 0) as new_users,
         coalesce(events, 0) as events,
-        balance.miles_earned, balance.miles_redeemed, burn_rate
-    from {{ reporting }}.active_users_daily
+        balance.miles_earned, balance.miles_redeemed, burn_rate,
+        users.is_complete
+    from {{ reporting }}.active_users_daily as users
     inner join {{ reporting }}.miles_balance_daily as balance using (day, slice, slice_value)
     left join (
         select
@@ -39,6 +40,6 @@ with days as (
 
 select
     day, slice, slice_value, dau,
-    round(dau_7d / days_7d, 6) as dau_7d_average,
-    wau, mau, stickiness, new_users, events, miles_earned, miles_redeemed, burn_rate
+    trim_scale(round(dau_7d / days_7d, 6)) as dau_7d_average,
+    wau, mau, stickiness, new_users, events, miles_earned, miles_redeemed, burn_rate, is_complete
 from days;

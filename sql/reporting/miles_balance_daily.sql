@@ -12,7 +12,8 @@ delete from {{ this }} as report
 ;
 
 insert into {{ this }} (
-    day, slice, slice_value, miles_earned, miles_redeemed, net_miles, outstanding_miles, burn_rate
+    day, slice, slice_value, miles_earned, miles_redeemed, net_miles, outstanding_miles, burn_rate,
+    is_complete
 )
 with engagement as (
     select
@@ -53,11 +54,16 @@ days as (
 )
 
 select
-    day, slice, slice_value, miles_earned, miles_redeemed, net_miles, outstanding_miles, burn_rate
+    day, slice, slice_value,
+    trim_scale(miles_earned) as miles_earned,
+    trim_scale(miles_redeemed) as miles_redeemed,
+    trim_scale(miles_earned - miles_redeemed) as net_miles,
+    trim_scale(outstanding_miles) as outstanding_miles,
+    trim_scale(burn_rate) as burn_rate,
+    day < last_day as is_complete
 from (
     select
         day, slice, slice_value, miles_earned, miles_redeemed,
-        miles_earned - miles_redeemed as net_miles,
         sum(miles_earned - miles_redeemed) over to_day as outstanding_miles,
         round(
             sum(miles_redeemed) over last_28_days
@@ -69,6 +75,7 @@ from (
         to_day as (partition by slice, slice_value order by day),
         last_28_days as (to_day rows between 27 preceding and current row)
 ) as balance
+cross join {{ warehouse }}.last_day
 {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
 {{ incremental }} where day >= since
 ;

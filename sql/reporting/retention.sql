@@ -4,7 +4,8 @@
 -- Rerun: changed keys; of the slice values that a change touches, the periods since then, and the
 --        averages.
 -- Why:   of the users who came in a week or month, how many are there later. The rows without a
---        cohort are the average over complete cells, weighted by the size of the cohorts.
+--        cohort are the average over complete cells, weighted by the size of the cohorts, as far as
+--        it stands on enough users.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed
@@ -20,7 +21,7 @@ delete from {{ this }} as report
 
 insert into {{ this }} (
     grain, cohort_start, period_number, slice, slice_value, cohort_size, active_users,
-    retention_rate, is_complete
+    retention_rate, cohorts, is_complete
 )
 with cohorts as (
     select
@@ -68,13 +69,14 @@ cells as (
 
 select
     grain, cohort_start, period_number, slice, slice_value, cohort_size, active_users,
-    round(active_users::numeric / cohort_size, 6) as retention_rate,
+    trim_scale(round(active_users::numeric / cohort_size, 6)) as retention_rate,
+    null as cohorts,
     is_complete
 from cells;
 
 insert into {{ this }} (
     grain, cohort_start, period_number, slice, slice_value, cohort_size, active_users,
-    retention_rate, is_complete
+    retention_rate, cohorts, is_complete
 )
 select
     grain,
@@ -82,9 +84,11 @@ select
     period_number, slice, slice_value,
     sum(cohort_size) as cohort_size,
     sum(active_users) as active_users,
-    round(sum(active_users) / sum(cohort_size), 6) as retention_rate,
+    trim_scale(round(sum(active_users) / sum(cohort_size), 6)) as retention_rate,
+    count(*) as cohorts,
     true as is_complete
 from {{ this }}
 {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
 where is_complete
-group by grain, period_number, slice, slice_value;
+group by grain, period_number, slice, slice_value
+having sum(cohort_size) >= {{ average_min_users }};

@@ -10,7 +10,10 @@ delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed
 {{ incremental }} where report.slice = changed.slice
 {{ incremental }}     and report.slice_value = changed.slice_value
-{{ incremental }}     and coalesce({{ warehouse }}.next_period(grain, cohort_start), 'infinity') > since - 91
+{{ incremental }}     and (
+{{ incremental }}         cohort_start is null
+{{ incremental }}         or {{ warehouse }}.next_period(grain, cohort_start) > since - 91
+{{ incremental }}     )
 ;
 
 insert into {{ this }} (

@@ -13,15 +13,11 @@
 create temporary table was as
 select
     -1 as sign,
-    daily.user_id, daily.transaction_category, daily.event_date, platform, utm_source, country,
+    user_id, transaction_category, event_date, platform, utm_source, country,
     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
-from {{ warehouse }}.changed_user_categories as categories
-inner join {{ warehouse }}.changed_user_days as days using (user_id)
-inner join {{ this }} as daily
-    on
-        daily.user_id = categories.user_id
-        and daily.transaction_category = categories.transaction_category
-        and daily.event_date = days.event_date;
+from {{ warehouse }}.changed_user_categories
+inner join {{ warehouse }}.changed_user_days using (user_id)
+inner join {{ this }} using (user_id, transaction_category, event_date);
 
 delete from {{ this }} as daily
 {{ incremental }} using pg_temp.was
@@ -61,7 +57,11 @@ insert into {{ state }} as categories (
     miles_earned, miles_redeemed
 )
 with signed as (
-    {{ incremental }} select * from pg_temp.was
+    {{ incremental }} select
+    {{ incremental }}     sign,
+    {{ incremental }}     user_id, transaction_category, event_date, platform, utm_source, country,
+    {{ incremental }}     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
+    {{ incremental }} from pg_temp.was
     {{ incremental }} union all
     select
         1 as sign,
@@ -74,6 +74,37 @@ with signed as (
     {{ incremental }} where event_date between first_changed_day and span_end
 ),
 
+-- With the other days of the same weeks and months. Of those before the first change only the last
+-- is of interest: there the user was there before.
+days as (
+    select
+        signed.*,
+        case when earned_count > 0 then event_date end as earned_date,
+        case when redeemed_count > 0 then event_date end as redeemed_date
+    from signed
+    {{ incremental }} union all
+    {{ incremental }} select
+    {{ incremental }}     0 as sign,
+    {{ incremental }}     user_id, transaction_category,
+    {{ incremental }}     max(event_date) as event_date,
+    {{ incremental }}     platform, utm_source, country,
+    {{ incremental }}     sum(earned_count) as earned_count, sum(redeemed_count) as redeemed_count,
+    {{ incremental }}     sum(search_count) as search_count,
+    {{ incremental }}     sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed,
+    {{ incremental }}     max(event_date) filter (where earned_count > 0) as earned_date,
+    {{ incremental }}     max(event_date) filter (where redeemed_count > 0) as redeemed_date
+    {{ incremental }} from {{ this }}
+    {{ incremental }} inner join {{ warehouse }}.changed_user_categories
+    {{ incremental }}     using (user_id, transaction_category)
+    {{ incremental }} left join {{ warehouse }}.changed_user_days as changed
+    {{ incremental }}     using (user_id, event_date)
+    {{ incremental }} where event_date between span_start and span_end
+    {{ incremental }}     and changed.user_id is null
+    {{ incremental }} group by
+    {{ incremental }}     user_id, transaction_category, platform, utm_source, country,
+    {{ incremental }}     greatest(event_date, first_changed_day)
+),
+
 users as (
     select
         days.*,
@@ -81,38 +112,7 @@ users as (
         {{ warehouse }}.month_start(event_date) as month,
         min(country) over user_category = max(country) over user_category
         and min(utm_source) over user_category = max(utm_source) over user_category as is_settled
-    from (
-        select
-            signed.*,
-            case when earned_count > 0 then event_date end as earned_date,
-            case when redeemed_count > 0 then event_date end as redeemed_date
-        from signed
-        {{ incremental }} union all
-        {{ incremental }} -- Other days of the same weeks and months. Of those before the first
-        {{ incremental }} -- change only the last is of interest: there the user was there before.
-        {{ incremental }} select
-        {{ incremental }}     0 as sign,
-        {{ incremental }}     user_id, transaction_category,
-        {{ incremental }}     max(event_date) as event_date,
-        {{ incremental }}     platform, utm_source, country,
-        {{ incremental }}     sum(earned_count) as earned_count,
-        {{ incremental }}     sum(redeemed_count) as redeemed_count,
-        {{ incremental }}     sum(search_count) as search_count,
-        {{ incremental }}     sum(miles_earned) as miles_earned,
-        {{ incremental }}     sum(miles_redeemed) as miles_redeemed,
-        {{ incremental }}     max(event_date) filter (where earned_count > 0) as earned_date,
-        {{ incremental }}     max(event_date) filter (where redeemed_count > 0) as redeemed_date
-        {{ incremental }} from {{ this }}
-        {{ incremental }} inner join {{ warehouse }}.changed_user_categories
-        {{ incremental }}     using (user_id, transaction_category)
-        {{ incremental }} left join {{ warehouse }}.changed_user_days as changed
-        {{ incremental }}     using (user_id, event_date)
-        {{ incremental }} where event_date between span_start and span_end
-        {{ incremental }}     and changed.user_id is null
-        {{ incremental }} group by
-        {{ incremental }}     user_id, transaction_category, platform, utm_source, country,
-        {{ incremental }}     greatest(event_date, first_changed_day)
-    ) as days
+    from days
     window user_category as (partition by user_id, transaction_category)
 ),
 

@@ -60,10 +60,10 @@ touched as (
     from {{ warehouse }}.early_events
     inner join moved on event_date > since
     union all
-    -- And so may what is no activity.
+    -- And so may what is no activity; its last day is over by now, or goes on again.
     select country, platform, utm_source, event_date
     from {{ warehouse }}.fact_unclassified_events
-    inner join moved on event_date > since
+    inner join moved on event_date >= since
     where reason = 'unknown event type'
 )
 

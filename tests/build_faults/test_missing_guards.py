@@ -315,6 +315,16 @@ def last_day_that_comes_and_goes(world: World) -> None:
     built(world)
 
 
+def first_day_that_moves(world: World) -> None:
+    """The first week of the data was cut short. By an earlier event it is a whole one, and can be
+    compared with, in every country.
+    """
+    world.insert(event(-100, "eve", country="TH"), event(-93, "fay", country="TH"))
+    built(world)
+    world.insert(event(-120, "gus", country="VN"))
+    built(world)
+
+
 def country_of_an_event_before_its_day(world: World) -> None:
     """Its day comes by an event of another country, and goes with it."""
     came = event(12)["event_time"]
@@ -618,6 +628,12 @@ GUARDS: dict[str, Guard] = {
             "warehouse/changed_slices", "where former.last_day is distinct from", "where false and former.last_day is distinct from"
         ),
         last_day_that_comes_and_goes,
+    ),
+    "a first day that moves, in every slice": (
+        lambda bench: bench.script(
+            "warehouse/changed_slices", "        min(event_date) <= (", "        false and min(event_date) <= ("
+        ),
+        first_day_that_moves,
     ),
     "slices of events that came before their day": (
         lambda bench: bench.script(

@@ -148,6 +148,7 @@ def active_users_daily(data: Data) -> list[Row]:
         for day in periods(first_day, data.last_day, "day"):
             dau = len(users_within(by_day, window(day, 1)))
             mau = len(users_within(by_day, window(day, 28)))
+            is_window_full = day >= first_day + timedelta(days=27)
             rows.append(
                 {
                     "day": day,
@@ -155,11 +156,17 @@ def active_users_daily(data: Data) -> list[Row]:
                     "dau": dau,
                     "wau": len(users_within(by_day, window(day, 7))),
                     "mau": mau,
-                    "stickiness": ratio(dau, mau),
-                    "is_window_full": day >= first_day + timedelta(days=27),
+                    "stickiness": stickiness(by_day, day, mau) if is_window_full else None,
+                    "is_window_full": is_window_full,
+                    "is_complete": day < data.last_day,
                 }
             )
     return rows
+
+
+def stickiness(by_day: dict[date, set[str]], day: date, mau: int) -> Decimal | None:
+    """The mean of 28 days' active users as a part of all of them, in one division."""
+    return ratio(sum(len(by_day.get(one, ())) for one in window(day, 28)), 28 * mau)
 
 
 def growth_accounting(data: Data) -> list[Row]:
@@ -194,6 +201,7 @@ def growth_of_slice(part: Slice, grain: str, last_day: date) -> Iterator[Row]:
             "churned_users": len(churned) if complete else None,
             "quick_ratio": ratio(len(new) + len(resurrected), len(churned)) if complete else None,
             "retention_rate": ratio(len(retained), len(previous)) if complete else None,
+            "is_first_period": not seen_before,
             "is_complete": complete,
         }
         seen_before |= active
@@ -224,6 +232,7 @@ def retention(data: Data) -> list[Row]:
                     cell.period_number,
                     cell.cohort_size,
                     cell.active_users,
+                    None,
                     cell.is_complete,
                 )
                 for cell in cells
@@ -251,15 +260,10 @@ def average_line(part: Slice, grain: str, cells: list[Cell]) -> Iterator[Row]:
     complete = [cell for cell in cells if cell.is_complete]
     for number in sorted({cell.period_number for cell in complete}):
         same = [cell for cell in complete if cell.period_number == number]
-        yield retention_row(
-            part,
-            grain,
-            None,
-            number,
-            sum(cell.cohort_size for cell in same),
-            sum(cell.active_users for cell in same),
-            True,
-        )
+        size = sum(cell.cohort_size for cell in same)
+        active = sum(cell.active_users for cell in same)
+        if size >= cohorts.AVERAGE_MIN_USERS:
+            yield retention_row(part, grain, None, number, size, active, len(same), True)
 
 
 def retention_row(
@@ -269,6 +273,7 @@ def retention_row(
     period_number: int,
     cohort_size: int,
     active_users: int,
+    cohorts: int | None,
     complete: bool,
 ) -> Row:
     return {
@@ -279,6 +284,7 @@ def retention_row(
         "cohort_size": cohort_size,
         "active_users": active_users,
         "retention_rate": ratio(active_users, cohort_size),
+        "cohorts": cohorts,
         "is_complete": complete,
     }
 
@@ -309,12 +315,13 @@ def kpis_of_slice(part: Slice, last_day: date) -> Iterator[Row]:
             "dau_7d_average": ratio(dau_of_7_days, min(7, days_so_far)),
             "wau": len(users_within(by_day, window(day, 7))),
             "mau": mau,
-            "stickiness": ratio(dau, mau),
+            "stickiness": stickiness(by_day, day, mau) if days_so_far >= 28 else None,
             "new_users": new_users[day],
             "events": events[day],
             "miles_earned": earned.get(day, Decimal(0)),
             "miles_redeemed": redeemed.get(day, Decimal(0)),
             "burn_rate": burn_rate(earned, redeemed, day),
+            "is_complete": day < last_day,
         }
 
 
@@ -332,6 +339,7 @@ def engagement_daily(data: Data) -> list[Row]:
                     **part.key,
                     "events": len(events),
                     "users": len(users(events)),
+                    "is_complete": day < data.last_day,
                 }
             )
     return rows
@@ -357,6 +365,7 @@ def miles_balance_daily(data: Data) -> list[Row]:
                     "net_miles": net,
                     "outstanding_miles": outstanding,
                     "burn_rate": burn_rate(earned, redeemed, day),
+                    "is_complete": day < data.last_day,
                 }
             )
     return rows
@@ -403,12 +412,14 @@ def category_performance(data: Data) -> list[Row]:
 def categories_of_grain(data: Data, grain: str) -> Iterator[Row]:
     # Likes and shares have no category, but whoever likes is an active user of the period.
     active = users_by_period(data.events, grain)
+    first_day = min((event.day for event in data.events), default=data.last_day)
     categorised = [event for event in data.events if event.event_type in (EARN, REDEEM, SEARCH)]
     groups = grouped(categorised, lambda event: (period_start(event.day, grain), event.category))
     for (start, category), events in sorted(groups.items()):
         count = len(users(events))
         before = len(users(groups.get((previous_period(start, grain), category), [])))
         complete = is_complete(start, grain, data.last_day)
+        is_whole = previous_period(start, grain) >= first_day
         yield {
             "grain": grain,
             "period_start": start,
@@ -419,7 +430,7 @@ def categories_of_grain(data: Data, grain: str) -> Iterator[Row]:
             "miles_redeemed": miles(events, REDEEM),
             "share_of_users": ratio(count, len(active[start])),
             # users / before - 1, in one division so that it is rounded once.
-            "growth": ratio(count - before, before) if complete else None,
+            "growth": ratio(count - before, before) if complete and is_whole else None,
             "is_complete": complete,
         }
 

@@ -82,10 +82,11 @@ def test_late_event_counts_on_its_own_day() -> None:
             "dau": dau,
             "wau": wau,
             "mau": wau,
-            "stickiness": Decimal(stickiness),
+            "stickiness": None,
             "is_window_full": False,
+            "is_complete": day < 5,
         }
-        for day, dau, wau, stickiness in [(3, 1, 1, "1"), (4, 0, 1, "0"), (5, 1, 2, "0.5")]
+        for day, dau, wau in [(3, 1, 1), (4, 0, 1), (5, 1, 2)]
     ]
 
 
@@ -140,7 +141,10 @@ def test_quiet_slice_runs_to_the_last_day_of_all() -> None:
     assert [(row["day"], row["new_users"]) for row in kpis] == [(SECOND_MONDAY, 1)]
 
 
-def test_average_line_of_retention_sums_only_complete_cells() -> None:
+def test_average_line_of_retention_sums_only_complete_cells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(oracle.cohorts, "AVERAGE_MIN_USERS", 2)
     # Cohorts by week; the last day is Monday the 17th, so the week of the 17th is running.
     #                 size   period 0   1    2
     # 3rd  (ann, ben)   2        2      1    1 (running)
@@ -162,17 +166,18 @@ def test_average_line_of_retention_sums_only_complete_cells() -> None:
         "cohort_size",
         "active_users",
         "retention_rate",
+        "cohorts",
         "is_complete",
     ]
     assert [tuple(row[column] for column in columns) for row in rows] == [
-        (None, 0, 3, 3, 1, True),
-        (None, 1, 2, 1, Decimal("0.5"), True),
-        (MONDAY, 0, 2, 2, 1, True),
-        (MONDAY, 1, 2, 1, Decimal("0.5"), True),
-        (MONDAY, 2, 2, 1, Decimal("0.5"), False),
-        (SECOND_MONDAY, 0, 1, 1, 1, True),
-        (SECOND_MONDAY, 1, 1, 0, 0, False),
-        (THIRD_MONDAY, 0, 1, 1, 1, False),
+        (None, 0, 3, 3, 1, 2, True),
+        (None, 1, 2, 1, Decimal("0.5"), 1, True),
+        (MONDAY, 0, 2, 2, 1, None, True),
+        (MONDAY, 1, 2, 1, Decimal("0.5"), None, True),
+        (MONDAY, 2, 2, 1, Decimal("0.5"), None, False),
+        (SECOND_MONDAY, 0, 1, 1, 1, None, True),
+        (SECOND_MONDAY, 1, 1, 0, 0, None, False),
+        (THIRD_MONDAY, 0, 1, 1, 1, None, False),
     ]
     # By month there is one running cell, so there is no average line.
     assert [row["cohort_start"] for row in rows_of("retention", events, grain="month")] == [MARCH]
@@ -272,8 +277,15 @@ def test_unknown_event_type_is_activity_without_miles_or_category() -> None:
         event(2, "2025-03-03 11:00", "ben", None),
     ]
     assert rows_of("engagement_daily", events) == [
-        {"day": MONDAY, "event_type": "gift", "depth": 0, "events": 1, "users": 1},
-        {"day": MONDAY, "event_type": "unknown", "depth": 0, "events": 1, "users": 1},
+        {
+            "day": MONDAY,
+            "event_type": name,
+            "depth": 0,
+            "events": 1,
+            "users": 1,
+            "is_complete": False,
+        }
+        for name in ("gift", "unknown")
     ]
     [row] = rows_of("kpi_daily", events)
     assert (row["dau"], row["events"], row["miles_earned"]) == (2, 2, 0)
@@ -341,7 +353,11 @@ def test_stickiness_of_nobody_is_null() -> None:
         event(2, "2025-03-31 10:00", country="SG"),
     ]
     rows = rows_of("active_users_daily", events, slice="country", slice_value="TH")
-    assert [(row["mau"], row["stickiness"]) for row in rows[-2:]] == [(1, 0), (0, None)]
+    assert [(row["mau"], row["stickiness"]) for row in rows[-2:]] == [
+        (1, Decimal("0.035714")),
+        (0, None),
+    ]
+    assert rows[-3]["stickiness"] is None  # the window has 27 days
 
 
 def test_category_grows_over_the_previous_calendar_week() -> None:

@@ -188,7 +188,7 @@ def _spec(file: Path, path: Path) -> Mapping[str, Any]:
         raise StartError(f"{path}: too deep", SPEC_HINT) from error
     if not isinstance(spec, dict) or spec.get("data") != {"name": "rows"}:
         raise StartError(
-            f"{path}: the data of a chart are the rows of its query",
-            'write "data": {"name": "rows"}',
+            f'{path}: the data of a chart are the rows of its query: "data": {{"name": "rows"}}',
+            SPEC_HINT,
         )
     return spec

@@ -237,11 +237,8 @@ def test_the_check_of_the_facts_sees_a_row_that_is_missing_or_twice(
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("coalesce(activity.retained_users, 0) as", "coalesce(activity.retained_users + 1, 0) as"),
-        (
-            "then coalesce(activity.churned_users, 0)",
-            "then coalesce(activity.churned_users, 0) + 1",
-        ),
+        ("coalesce(retained_users, 0) as", "coalesce(retained_users + 1, 0) as"),
+        ("then coalesce(churned_users, 0)", "then coalesce(churned_users, 0) + 1"),
     ],
 )
 def test_the_check_of_growth_accounting_sees_each_broken_identity(

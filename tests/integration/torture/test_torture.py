@@ -104,11 +104,14 @@ def test_a_protocol_that_reads_up_to_now_exits_1_and_tells_rows_and_runs(
     broken = project_with_clock(tmp_path, (BOUND, "started.moment"), (HORIZON, NO_HORIZON))
     for seconds in LONGER:
         done = command("torture", "--seconds", seconds, database=server, project=broken)
-        if done.returncode:
+        # Rows that only an audit has missed, and that came later, are in no run's window.
+        if lost := re.search(
+            r"^(upsert|append|hidden) +\d+ .* \[\d+\]$", done.stdout, re.MULTILINE
+        ):
             break
     assert done.returncode == 1
     assert "milepost BROKE its promise" in done.stdout
-    assert re.search(r"^(upsert|append) +\d+ .* \[\d+\]$", done.stdout, re.MULTILINE)
+    assert lost
     assert "Traceback" not in done.stderr
     name = re.search(r"milepost_torture_\d+", done.stdout)
     assert name

@@ -155,7 +155,7 @@ def test_pattern_that_matches_nothing_names_the_nearest() -> None:
     assert raised.value.exit_code == 2
 
 
-def test_pattern_like_nothing_has_no_hint() -> None:
+def test_pattern_like_nothing_has_a_hint_where_names_are() -> None:
     with pytest.raises(UsageError) as raised:
         select(declare(NEEDS), ["zzz"])
-    assert raised.value.hint is None
+    assert raised.value.hint == "python -m runner ls lists them"

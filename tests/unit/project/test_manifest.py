@@ -193,10 +193,10 @@ def test_unknown_layer_is_named_with_the_nearest(tmp_path: Path) -> None:
     assert error.hint == "did you mean warehouse?"
 
 
-def test_unknown_layer_like_no_other_has_no_hint(tmp_path: Path) -> None:
+def test_unknown_layer_like_no_other_is_told_the_others(tmp_path: Path) -> None:
     error = refusal(only_manifest(tmp_path, "[zzz.dim_users]\nneeds = []\n"))
     assert error.message == f"{MANIFEST}: [zzz] is not known"
-    assert error.hint is None
+    assert error.hint == "known are name, reporting, source, variables, warehouse"
 
 
 def test_replicas_are_no_layer_of_scripts(tmp_path: Path) -> None:
