@@ -108,9 +108,11 @@ class Pruner:
 
     def _prune(self, session: Session) -> PruneResult:
         session.run(f"set local lock_timeout = '{PATIENCE}'")
-        dropped, kept = self._drop_left(session)
         if self.target:
-            dropped += self._drop_target(session, self.target)
+            # And nothing else: a branch that cleans up after itself may lack scripts of the others.
+            dropped, kept = self._drop_target(session, self.target), list[str]()
+        else:
+            dropped, kept = self._drop_left(session)
         if self.days is None:
             return PruneResult(dropped=tuple(dropped), kept=tuple(kept))
         sizes, before = _sizes(session), _counts(session)

@@ -45,7 +45,7 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str |
     "target",
     metavar="NAME",
     callback=_read_target,
-    help="Also drop a target that is no longer built, with all its tables.",
+    help="Drop a target that is no longer built, with all its tables, and no other tables.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
 def command(
@@ -53,7 +53,7 @@ def command(
 ) -> None:
     """Delete what nobody asks for any more, after showing it.
 
-    Tables whose scripts left the manifest are dropped. What an ingest, a build, a repair or status
+    Without --drop-target, tables whose scripts left the manifest are dropped. What an ingest, a build, a repair or status
     may still ask for stays, however old it is. Runs that lose their images can no longer be undone.
     Meanwhile nothing is ingested or built.
 

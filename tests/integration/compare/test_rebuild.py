@@ -332,19 +332,19 @@ def test_a_change_of_the_sql_is_seen_before_it_goes_live(built: Database, projec
     changed = edit(
         project,
         "sql/reporting/kpi_daily.sql",
-        "coalesce(engagement.events, 0) as events",
-        "coalesce(engagement.events, 0) + 1 as events",
+        "trim_scale(round(dau_7d / days_7d, 6)) as dau_7d_average",
+        "trim_scale(round(dau_7d / days_7d, 6)) + 1 as dau_7d_average",
     )
     build(built, changed, Target("dev"))
     found = compared(built, "live", "dev")
     assert found.warnings == ()
     (kpi,) = [each for each in found.tables if not each.is_same]
     assert (kpi.table, kpi.left_rows, kpi.changed) == ("reporting.kpi_daily", 120, 120)
-    assert kpi.columns == {"events": 120}
+    assert kpi.columns == {"dau_7d_average": 120}
     assert len(kpi.sample) == 5
     told = run(built, "diff", "live", "dev", "-s", "kpi_daily")
     assert told.returncode == 1
-    assert "2026-01-01 all all: events 1 -> 2" in told.stdout
+    assert "2026-01-01 all all: dau_7d_average 1 -> 2" in told.stdout
     same = run(built, "diff", "live", "dev", "-s", "retention")
     assert same.returncode == 0
     assert "no difference" in same.stdout
