@@ -53,9 +53,9 @@ def command(
 ) -> None:
     """Delete what nobody asks for any more, after showing it.
 
-    Without --drop-target, tables whose scripts left the manifest are dropped. What an ingest, a build, a repair or status
-    may still ask for stays, however old it is. Runs that lose their images can no longer be undone.
-    Meanwhile nothing is ingested or built.
+    Without --drop-target, tables whose scripts left the manifest are dropped. What an ingest, a
+    build, a repair or status may still ask for stays, however old it is. Runs that lose their
+    images can no longer be undone. Meanwhile nothing is ingested or built.
 
     \b
     Example: python -m runner prune --older-than 90d --dry-run
