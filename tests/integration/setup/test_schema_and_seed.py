@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from runner.build.compose import Composer, run_pieces
 from runner.database.session import Database
 from runner.errors import RunnerError, UsageError
 from runner.project.manifest import load
@@ -50,8 +51,9 @@ def test_applied_twice_the_schema_is_the_same_and_data_stay(empty_database: Data
 def test_tables_of_an_application_that_are_not_ours_stay_as_they_are(
     empty_database: Database,
 ) -> None:
+    source = Composer(load(PROJECT), Target(), {}).layer("source")
     with empty_database.session("test") as session:
-        session.run((PROJECT / "schema/source.sql").read_text())
+        run_pieces(session, source)
         name = session.row("select current_database() as name")["name"]
         session.run(
             "create role milepost_test_reader login;"
