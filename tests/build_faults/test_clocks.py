@@ -246,8 +246,8 @@ def test_the_time_is_read_in_one_place(world: World) -> None:
         # It loses rows.
         (
             "schema/warehouse/classified_events.sql",
-            "from {{ raw }}.raw_event_stream",
-            "from {{ raw }}.raw_event_stream where country <> 'MY'",
+            "from {{ raw }}.raw_event_stream\n",
+            "from {{ raw }}.raw_event_stream where country <> 'MY'\n",
         ),
     ],
 )  # fmt: skip
