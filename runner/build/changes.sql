@@ -114,7 +114,8 @@ cross join lateral (
         not texts.key ? columns.name
         and columns.old is distinct from texts.new -> columns.name
 ) as changes
--- Equal values may be written in two ways, as 1.0 and 1.00 are.
+-- Equal values may be written in two ways, as 1.0 and 1.00 are; and that a day is over corrects no
+-- figure of it.
 where
-    changes.before is not null
+    (changes.before is not null and changes.before <> '{"is_complete": false}')
     or texts.new is null;

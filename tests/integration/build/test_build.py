@@ -149,8 +149,8 @@ def test_a_failed_script_changes_nothing_that_a_reader_sees(built: Database, pro
     broken = edit(
         project,
         "sql/reporting/kpi_daily.sql",
-        "miles_redeemed, burn_rate\nfrom days",
-        "1 / 0, burn_rate\nfrom days",
+        "miles_redeemed, burn_rate, is_complete\nfrom days",
+        "1 / 0, burn_rate, is_complete\nfrom days",
     )
     with pytest.raises(RunnerError, match=r"sql/reporting/kpi_daily.sql.*division by zero.*22012"):
         rebuild(built, manifest=broken)

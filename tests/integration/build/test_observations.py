@@ -385,13 +385,13 @@ def test_another_definition_restates_what_readers_had_seen(built: Database, proj
     manifest = edit(
         project,
         "sql/reporting/kpi_daily.sql",
-        "coalesce(engagement.events, 0) as",
-        "2 * coalesce(engagement.events, 0) as",
+        "trim_scale(round(dau_7d / days_7d, 6)) as dau_7d_average",
+        "trim_scale(round(2 * dau_7d / days_7d, 6)) as dau_7d_average",
     )
     rebuild(built, manifest=manifest)
     found = kept(built, last_build(built))
     assert found == compared(before, kpis(built))
-    assert found[("2026-01-01", "all", "all")] == ({"events": 1}, {"events": 2})
+    assert found[("2026-01-01", "all", "all")] == ({"dau_7d_average": 1}, {"dau_7d_average": 2})
 
 
 def test_a_failed_build_restates_nothing(built: Database, project: Path) -> None:

@@ -149,7 +149,12 @@ def test_a_wrong_manifest_is_refused_before_anything_runs(
 
 
 def test_a_runtime_error_names_file_and_reason(built: Database, project: Path) -> None:
-    edit(project, "sql/reporting/active_users_daily.sql", "nullif(mau, 0)", "(mau - mau)")
+    edit(
+        project,
+        "sql/reporting/active_users_daily.sql",
+        "dau, wau, mau,\n    case",
+        "1 / (dau - dau), wau, mau,\n    case",
+    )
     before = report(built)
     done = command("build", project=project, database=built)
     assert_refused(

@@ -198,7 +198,7 @@ def test_the_shell_completes_commands_and_names_of_scripts() -> None:
 
     assert complete("pip") == ["pipelines"]
     assert complete("build", "-s", "fact_m") == ["fact_miles_earned", "fact_miles_redeemed"]
-    assert complete("plan", "-s", "+kpi") == ["+kpi_daily"]
+    assert complete("plan", "-s", "+kpi") == ["+kpi_daily", "+kpi_periods", "+kpi_drivers"]
 
 
 @pytest.mark.slow

@@ -188,7 +188,7 @@ def test_values_of_any_type_are_published(empty_database: Database, drawn: Any) 
             make(session, schema, kinds, rows, "primary key")
         rows = difference_queries(session, "a.t", "b.t")
         added = session.value(f"select count(*) from {rows.added} as rows")
-        session.run(publish_difference(session, "a.t", rows))
+        session.run(publish_difference(session, "a.t", "b.t", rows))
         texts = ", ".join(f"c{place}::text" for place in range(len(kinds)))
         found = {
             row["id"]: tuple(row["texts"])

@@ -64,8 +64,8 @@ def test_a_table_tells_its_script_its_neighbours_and_its_last_build(built: Datab
     said = squeezed(Page(render(built)).texts["reporting.growth_accounting"])
     for text in (
         "Grain one row per grain, period and slice value (grain, period_start, slice, slice_value).",
-        "Rerun whole; as many rows as periods and slice values.",
-        "Needs warehouse.agg_period_activity, warehouse.dim_dates",
+        "Rerun changed keys; of the slice values that a change touches, the periods since then.",
+        "Needs warehouse.agg_period_activity, warehouse.changed_slices, warehouse.dim_dates",
         "growth_accounting (stops the build; last result: passed): Both identities",
         "sql/reporting/growth_accounting.sql",
         "insert into {{ this }} (",
@@ -248,10 +248,10 @@ def test_lineage_shows_what_a_table_needs_and_what_needs_it() -> None:
         "warehouse.agg_period_activity\nneeds:\n  warehouse.agg_user_activity\n"
     )
     assert done.stdout.endswith(
-        "needed by:\n  reporting.growth_accounting\n    reporting.retention\n"
         "    reporting.engagement_funnel\n    reporting.category_performance\n"
         "  reporting.active_users_daily\n    reporting.kpi_daily\n"
-        "  reporting.retention\n  reporting.kpi_daily\n"
+        "      reporting.kpi_periods ...\n  reporting.kpi_daily ...\n"
+        "  reporting.retention\n  reporting.engagement_funnel\n"
     )
 
 
