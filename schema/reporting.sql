@@ -73,7 +73,8 @@ select
     pipelines.status,
     pipelines.newest_event,
     pipelines.newest_arrival,
-    pipelines.usual_gap
+    pipelines.usual_gap,
+    pipelines.replica
 from orchestrator.pipeline_freshness as pipelines
 where pipelines.is_enabled;
 
@@ -92,6 +93,7 @@ comment on column {{ reporting }}.freshness.newest_arrival is
 'When the newest row that was read was written, by its cursor.';
 comment on column {{ reporting }}.freshness.usual_gap is
 'The longest time between arrivals in the month before that; null where too little is known.';
+comment on column {{ reporting }}.freshness.replica is 'The table that it fills.';
 
 create or replace view {{ reporting }}.data_checks as
 select distinct on (results.script, results.check_name)

@@ -15,7 +15,10 @@ from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.pages.dashboard.cards import Card, Dashboard, load
 from runner.pages.html import showable
-from runner.project.target import Target
+from runner.project.graph import reports_of
+from runner.project.manifest import MANIFEST
+from runner.project.manifest import load as load_manifest
+from runner.project.target import Target, replica_name
 
 STATEMENT_TIMEOUT = "60s"
 MISSING = ("42P01", "3F000")  # no such table, no such schema
@@ -49,6 +52,7 @@ class Snapshot:
     built_at: str | None
     last_status: str | None
     failed_checks: Sequence[str] = field(default_factory=list)
+    behind: Sequence[Row] = field(default_factory=list)
 
 
 def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
@@ -65,6 +69,7 @@ def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
             dashboard=dashboard,
             database=session.row("select current_database()::text as name")["name"],
             results=[_shown(run(session, card, target), shown) for card in dashboard.cards],
+            behind=_behind(session, project, target),
             **_standing(session, target),
         )
 
@@ -119,6 +124,21 @@ def _shown(result: Result, shown: set[tuple[Any, ...]] | None) -> Result:
         if row["slice"] == EVERYTHING or tuple(row[name] for name in SLICE) in shown
     ]
     return Result(result.card, rows)
+
+
+def _behind(session: Session, project: Path, target: Target) -> list[Row]:
+    """Return which reports stay as they were, because a pipeline brings in no new rows."""
+    rows = session.rows(_of_target(named_query("pages/dashboard/data.behind"), target))
+    if not rows or not (project / MANIFEST).is_file():
+        return []
+    manifest = load_manifest(project)
+    found = []
+    for row in rows:
+        keys = reports_of(manifest, row["replica"].removeprefix(replica_name("")))
+        reports = ", ".join(key.partition(".")[2] for key in keys)
+        loaded = plain(row["loaded_through"])
+        found.append({"pipeline": row["pipeline"], "loaded_through": loaded, "reports": reports})
+    return [row for row in found if row["reports"]]
 
 
 def _standing(session: Session, target: Target) -> dict[str, Any]:

@@ -16,6 +16,23 @@ select
         where checks.status = 'failed'
     ) as failed_checks
 
+-- behind --
+-- Pipelines that bring in no new rows: late, or failed the last time.
+select
+    freshness.pipeline_name as pipeline,
+    freshness.replica,
+    freshness.loaded_through
+from reporting.freshness
+left join lateral (
+    select runs.status
+    from reporting.pipeline_runs as runs
+    where runs.pipeline_name = freshness.pipeline_name and runs.status <> 'skipped'
+    order by runs.run_id desc
+    limit 1
+) as last_run on true
+where freshness.status <> 'fresh' or last_run.status in ('failed', 'abandoned')
+order by freshness.pipeline_name
+
 -- newest_build --
 select coalesce(max(runs.run_id), 0) as build
 from orchestrator.runs as runs

@@ -347,6 +347,21 @@ def test_it_is_renewed_after_a_build_and_only_then(
     assert pages.current() is second  # until the card is mended
 
 
+def test_the_page_names_the_reports_that_stay_behind_and_since_when(
+    built: Database, tmp_path: Path
+) -> None:
+    assert "stay behind" not in render(built, PROJECT)
+    query(built, "alter table public.utm_campaigns rename to lent_out")
+    file = tmp_path / "page.html"
+    insert_events(built, [earn(31, "late riser", 70)])
+    done = command("run-all", "--dashboard", str(file), database=built)
+    assert done.returncode == 1
+    said = re.findall(r'<p class="notice behind">(.*?)</p>', file.read_text())
+    assert len(said) == 1
+    assert "No new rows of utm_campaigns since <time datetime=" in said[0]
+    assert ": acquisition stay behind." in said[0]
+
+
 def test_the_page_of_another_target_shows_what_was_built_there(
     built: Database, tmp_path: Path
 ) -> None:
