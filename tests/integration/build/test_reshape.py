@@ -74,7 +74,7 @@ def test_a_new_column_is_there_after_the_build_which_tells_its_caveat(
     built: Database, with_mood: Manifest
 ) -> None:
     done = rebuild(built, manifest=with_mood)
-    assert modes(done) == {"kpi_daily": "full"}
+    assert modes(done) == {"kpi_daily": "full", "kpi_periods": "full", "kpi_drivers": "full"}
     assert "mood" in columns(built, "reporting.kpi_daily")
     (note,) = done.notes
     assert "reporting.kpi_daily was replaced" in note
@@ -105,6 +105,7 @@ def test_a_column_gets_another_type_and_all_that_follows_stays_as_it_was(
         "dim_users",
         "agg_category_profiles",
         "agg_category_recommendations",
+        "agg_user_closeness",
         "agg_user_profiles",
         "model_sample",
         "model_user_clusters",
