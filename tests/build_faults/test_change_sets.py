@@ -282,18 +282,19 @@ def test_an_event_is_in_the_trailing_windows_of_as_many_days_and_no_more(world: 
     assert change(event(4, "eve")) == {day(4): (1, 1, 1)}
 
 
-def test_a_late_event_touches_no_report_of_a_day_outside_its_windows(world: World) -> None:
-    world.insert(event(60, "bob"))
+def test_a_late_event_touches_no_report_of_a_day_before_it_or_of_another_slice(
+    world: World,
+) -> None:
+    world.insert(event(60, "bob"), event(3, "cat", country="TH", platform="web"))
     world.run_all()
     world.insert(event(5, "ann", "share"))
     summary = world.run_all()
     world.assert_exact()
     changes = {result.step.script.name: result.changes for result in summary.results}
-    # ann was there on 2 February, so in the windows of 7 days until the 8th and in those of 28 until
-    # 1 March. New are the day itself, four days of 7, four of 28, and nothing goes; in all, and in the
-    # country, the platform and the source of both.
+    # ann was there on the 5th day, and the data end on the 60th: those 56 days of all, and of the
+    # country, the platform and the source of ann. Not those of TH and web, nor the days before.
     daily = changes["active_users_daily"]
-    assert (daily.inserted + daily.updated, daily.deleted) == (4 * (1 + 4 + 4), 0)
+    assert (daily.inserted, daily.updated, daily.deleted) == (4 * 56, 0, 4 * 56)
     assert {row[0] for row in touched(world)} == {"ann"}
 
 
