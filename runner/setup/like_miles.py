@@ -26,6 +26,9 @@ USUAL = {
 NEEDED = ("event_id", "event_time", "user_id", "event_type")
 NONE = {"miles_amount": "0"}  # the constant where there is no such column; else unknown
 TYPES = {"event_time": "timestamptz", "created_at": "timestamptz", "miles_amount": "numeric"}
+# The campaigns, which nobody has yet, get a schema of their own: the runner may have no right to
+# create tables in public.
+CAMPAIGNS, OWN_CAMPAIGNS = "public.utm_campaigns", "marketing.utm_campaigns"
 ZONELESS = ("timestamp without time zone", "date")
 
 
@@ -84,6 +87,11 @@ def write(
     for part in ("sql", "schema", "dashboard"):
         ignored = shutil.ignore_patterns("demo", "ingest", "orchestrator.sql", "migrations")
         shutil.copytree(HOME / part, folder / part, dirs_exist_ok=True, ignore=ignored)
+    for name in ("source.sql", "pipelines.sql"):
+        own = folder / "schema" / name
+        text = own.read_text(encoding="utf-8").replace(CAMPAIGNS, OWN_CAMPAIGNS)
+        first = "create schema if not exists marketing;\n\n" if name == "source.sql" else ""
+        own.write_text(first + text, encoding="utf-8")
     file = folder / MANIFEST
     text = file.read_text(encoding="utf-8")
     before, _, rest = text.partition("[source.event_stream]\n")

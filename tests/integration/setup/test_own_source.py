@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from runner.database.session import Database
 from runner.project.manifest import MANIFEST, load
@@ -231,8 +232,29 @@ def test_init_writes_the_warehouse_over_the_table_as_it_is(
         "insert into public.activity values"
         " (gen_random_uuid(), '2026-02-03 04:05', gen_random_uuid(), 'like')",
     )
-    for step in (("schema", "apply", "--yes"), ("lint",), ("run-all",), ("dashboard", "--check")):
-        done = command(*step, database=database, project=folder)
-        assert done.returncode == 0, done.stderr + done.stdout
+    # As a role that owns nothing, and may create schemas alone.
+    name = scalar(database, "select current_database()")
+    query(
+        database,
+        "create role own_source_analyst login;"
+        f' grant create on database "{name}" to own_source_analyst;'
+        " grant select on public.activity to own_source_analyst",
+    )
+    analyst = Database(make_conninfo(database.conninfo, user="own_source_analyst"))
+    try:
+        for step in (
+            ("schema", "apply", "--yes"),
+            ("lint",),
+            ("run-all",),
+            ("dashboard", "--check"),
+        ):
+            done = command(*step, database=analyst, project=folder)
+            assert done.returncode == 0, done.stderr + done.stdout
+    finally:
+        query(
+            database,
+            "reassign owned by own_source_analyst to current_user;"
+            " drop owned by own_source_analyst; drop role own_source_analyst",
+        )
     assert scalar(database, "select sum(events) from reporting.kpi_daily where slice = 'all'") == 1
     assert_refused(command(*words, database=database), 2, "is not empty")
