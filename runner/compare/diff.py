@@ -151,7 +151,7 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
 
     def each(columns: Sequence[str], form: str) -> sql.Composed:
         """A list with a form of each column; `{0}` is its name, `{1}` what makes a text of it."""
-        texts = (sql.SQL(" #>> '{{}}'" if column in is_json else "::text") for column in columns)
+        texts = (sql.SQL(" #>> '{}'" if column in is_json else "::text") for column in columns)
         return join(
             [
                 sql.SQL(form).format(sql.Identifier(column), text, sql.Literal(column))
