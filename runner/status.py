@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.build.owner import check_owner
-from runner.database import ledger
+from runner.database import disk, ledger
 from runner.database.session import Database, Row
 from runner.errors import StartError
 from runner.ingest import coverage
@@ -58,6 +58,10 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
             what = f"target {target}"
             reason = {"problem": error.message, "remedy": error.hint}
             problems.append({"what": what, "kind": "owner", **reason})
+        found = disk.disk(session)
+        if found and disk.is_full(*found):
+            said = {"problem": disk.sentence(*found), "remedy": disk.MAKE_ROOM}
+            problems.append({"what": "disk", "kind": "disk", **said})
         problems += [*coverage.problems(session), *blockers(session, project)]
     unneeded = {f"pipeline {row['pipeline']}" for row in freshness if not row["is_needed"]}
     # What a source would be promised now is also told of its last run.

@@ -1,15 +1,13 @@
 """Looks at a server, a database and a project for what would hurt. Queries: doctor.sql."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from runner.build.owner import check_owner
-from runner.database import ledger
-from runner.database.session import Database, QueryFailed, Session
+from runner.database import disk, ledger
+from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.ingest import preflight
 from runner.ingest.pipelines import pipelines
@@ -17,7 +15,6 @@ from runner.project.manifest import Manifest
 from runner.project.target import Target
 
 Level = Literal["ok", "warning", "problem"]
-GIGABYTE = 1024**3
 LONG = "1 hour"  # for a transaction
 
 
@@ -62,20 +59,13 @@ def _pooler(database: Database, session: Session) -> Iterator[Finding]:
 
 
 def _disk(session: Session) -> Iterator[Finding]:
-    """Look at the disk of a server on this machine; of another one only its operator knows."""
-    try:
-        with session.savepoint():
-            place = session.named("setup/doctor.data_directory")[0]
-    except QueryFailed:  # for superusers and pg_read_all_settings
+    found = disk.disk(session)
+    if found is None:
         return
-    folder = Path(place["folder"] or "")
-    if not (place["is_local"] and place["folder"] and folder.is_dir()):
-        return
-    disk = shutil.disk_usage(folder)
-    said = f"{disk.free / GIGABYTE:.1f} GB of {disk.total / GIGABYTE:.1f} GB are free"
-    if disk.free < GIGABYTE or disk.free < disk.total / 50:
-        yield Finding("problem", "disk", said, "make room: prune, or a larger disk")
-    elif disk.free < disk.total / 10:
+    said = disk.sentence(*found)
+    if disk.is_full(*found):
+        yield Finding("problem", "disk", said, disk.MAKE_ROOM)
+    elif found[0] < found[1] / 10:
         yield Finding("warning", "disk", said, "a rebuild needs as much again as the tables have")
     else:
         yield Finding("ok", "disk", said)

@@ -9,9 +9,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from runner.database import disk
 from runner.database.session import Database
 from runner.project.manifest import load
 from runner.setup import doctor
+from runner.status import status
 from tests.support import PROJECT, query, scalar
 from tests.support.commands import command
 
@@ -99,8 +101,8 @@ Usage = namedtuple("Usage", "total used free")
 def test_the_disk_is_judged_by_what_is_free(
     free: float, level: str, built: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = Usage(100 * doctor.GIGABYTE, 0, free * doctor.GIGABYTE)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: size)
+    size = Usage(100 * disk.GIGABYTE, 0, free * disk.GIGABYTE)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: size)
     assert f"{free:.1f} GB of 100.0 GB are free" in findings(built, level)["disk"]
 
 
@@ -110,3 +112,13 @@ def test_findings_are_data_too_and_nothing_is_changed(built: Database) -> None:
     assert {"level", "what", "finding", "cure"} == set(found[0])
     assert scalar(built, "select count(*) from orchestrator.runs") == before
     assert all(each["cure"] for each in found if each["level"] != "ok")
+
+
+def test_status_says_when_the_disk_is_nearly_full(
+    built: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = Usage(100 * disk.GIGABYTE, 0, disk.GIGABYTE)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: size)
+    [found] = [row for row in status(built, PROJECT).problems if row["kind"] == "disk"]
+    assert found["problem"] == "1.0 GB of 100.0 GB are free"
+    assert "prune" in found["remedy"]

@@ -1,0 +1,35 @@
+"""How full the disk of the server is, where that can be known. Queries: disk.sql."""
+
+import shutil
+from pathlib import Path
+
+from runner.database.session import QueryFailed, Session
+
+GIGABYTE = 1024**3
+MAKE_ROOM = "make room: python -m runner prune --older-than 90d, or a larger disk"
+
+
+def disk(session: Session) -> tuple[int, int] | None:
+    """Return the free and all bytes of the disk that holds the data; None if the server is not on
+    this machine, or if its role may not know where they lie.
+    """
+    try:
+        with session.savepoint():
+            place = session.named("database/disk.data_directory")[0]
+    except QueryFailed:  # for superusers and pg_read_all_settings
+        return None
+    folder = Path(place["folder"] or "")
+    if not (place["is_local"] and place["folder"] and folder.is_dir()):
+        return None
+    usage = shutil.disk_usage(folder)
+    return usage.free, usage.total
+
+
+def is_full(free: int, total: int) -> bool:
+    """Whether so little is left that the next build may fail."""
+    return free < GIGABYTE or free < total / 50
+
+
+def sentence(free: int, total: int) -> str:
+    """Say how much is left."""
+    return f"{free / GIGABYTE:.1f} GB of {total / GIGABYTE:.1f} GB are free"
