@@ -5,6 +5,7 @@ The addresses stand in the environment and nowhere else: a webhook's address is 
 
 import json
 import os
+import re
 import smtplib
 import socket
 import subprocess
@@ -67,7 +68,7 @@ def receivers(environment: Mapping[str, str] = os.environ) -> list[Receiver]:
     if command := environment.get(COMMAND):
         found.append(Receiver("command", lambda incident: _run(command, incident)))
     if webhook := environment.get(WEBHOOK):
-        if urlsplit(webhook).scheme not in ("http", "https"):
+        if not re.match(r"https?://[^\s/\[\]]", webhook):
             raise UsageError(f"{WEBHOOK} is not an address", "https://...")
         found.append(Receiver("webhook", lambda incident: _post(webhook, incident)))
     if recipient := environment.get(EMAIL):
@@ -84,7 +85,8 @@ def _run(command: str, incident: Incident) -> None:
             shell=True,
             input=incident.as_json(),
             text=True,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             timeout=PATIENCE_SECONDS,
             check=False,
         )
@@ -107,7 +109,7 @@ def _post(address: str, incident: Incident) -> None:
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS):
             pass
-    except (OSError, HTTPException) as error:  # HTTPError is an OSError
+    except (OSError, HTTPException, ValueError) as error:  # HTTPError is an OSError
         raise NotDelivered(_reason(error)) from error
 
 
@@ -123,9 +125,9 @@ class _MailServer:
         message = EmailMessage()
         message["From"] = f"milepost <milepost@{socket.getfqdn()}>"
         message["To"] = recipient
-        message["Subject"] = f"milepost, {incident.database}: {incident.headline}"[:200].replace(
-            "\n", " "
-        )
+        # A header is one line, whatever the text of an error has.
+        subject = f"milepost, {incident.database}: {incident.headline}"
+        message["Subject"] = " ".join(subject.split())[:200]
         lines = [incident.headline, "", incident.remedy or "", f"since {incident.found_at}"]
         message.set_content("\n".join(lines))
         kind = smtplib.SMTP_SSL if self.is_tls else smtplib.SMTP
@@ -136,7 +138,7 @@ class _MailServer:
                 if self.user:
                     server.login(self.user, self.password or "")
                 server.send_message(message)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, smtplib.SMTPException, ValueError) as error:
             raise NotDelivered(_reason(error)) from error
 
 

@@ -33,9 +33,12 @@ class AfterRound:
         """Return the number of the newest run before a round; 0 if nobody needs to know."""
         if not _is_set(SPANS):
             return 0
-        with here.ledger() as session:
-            newest = "select coalesce(max(run_id), 0) from orchestrator.runs"
-            return int(session.value(newest))
+        try:
+            with here.ledger() as session:
+                newest = "select coalesce(max(run_id), 0) from orchestrator.runs"
+                return int(session.value(newest))
+        except RunnerError:  # the round itself will say so
+            return 0
 
     def follow(
         self,

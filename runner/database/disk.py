@@ -18,10 +18,12 @@ def disk(session: Session) -> tuple[int, int] | None:
             place = session.named("database/disk.data_directory")[0]
     except QueryFailed:  # for superusers and pg_read_all_settings
         return None
-    folder = Path(place["folder"] or "")
-    if not (place["is_local"] and place["folder"] and folder.is_dir()):
+    if not (place["is_local"] and place["folder"]):
         return None
-    usage = shutil.disk_usage(folder)
+    try:
+        usage = shutil.disk_usage(Path(place["folder"]))
+    except OSError:  # not there, or in a folder that is not for us
+        return None
     return usage.free, usage.total
 
 

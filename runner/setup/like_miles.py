@@ -1,11 +1,12 @@
 """Writes the shipped miles warehouse as a project of one's own, over a source of one's own."""
 
+import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from runner.database.session import Session
-from runner.errors import StartError, UsageError, did_you_mean
+from runner.errors import RunnerError, StartError, UsageError, did_you_mean
 from runner.project.files import HOME
 from runner.project.manifest import MANIFEST
 from runner.setup.new_project import refuse_filled
@@ -81,9 +82,18 @@ def write(
             "the miles warehouse is not in the installed package", "call this from a clone"
         )
     refuse_filled(folder)
-    lines = [f'relation = "{relation}"']
+    lines = [f"relation = {_text(relation)}"]
     for role, column in chosen.items():
         lines.append(f"{role} = {_described(role, column, found, timezone)}")
+    try:
+        _copy(folder, lines)
+    except OSError as error:
+        raise RunnerError(f"{error.filename}: {error.strerror}") from error
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def _copy(folder: Path, lines: Sequence[str]) -> None:
+    """Copy the warehouse, with these lines as its mapping."""
     for part in ("sql", "schema", "dashboard"):
         ignored = shutil.ignore_patterns("demo", "ingest", "orchestrator.sql", "migrations")
         shutil.copytree(HOME / part, folder / part, dirs_exist_ok=True, ignore=ignored)
@@ -98,7 +108,11 @@ def write(
     _, _, after = rest.partition("\n\n")
     section = "\n".join(["[source.event_stream]", *lines])
     file.write_text(f"{before}{section}\n\n{after}", encoding="utf-8")
-    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def _text(text: str) -> str:
+    """A text as TOML has it, which is as JSON has it."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _described(
@@ -106,14 +120,14 @@ def _described(
 ) -> str:
     if column is None:
         return f'{{constant = "{NONE.get(role, "unknown")}"}}'
-    parts = [f'column = "{column}"']
+    parts = [f"column = {_text(column)}"]
     if role in ("event_time", "created_at") and found[column] in ZONELESS:
         if timezone is None:
             raise UsageError(
                 f"{column} is a {found[column]}, of which zone is not known",
                 "--timezone UTC, or where the app's clock stands",
             )
-        parts.append(f'timezone = "{timezone}"')
+        parts.append(f"timezone = {_text(timezone)}")
     elif kind := found[column] if role == "event_id" else TYPES.get(role):
-        parts.append(f'type = "{kind}"')
+        parts.append(f"type = {_text(kind)}")
     return f"{{{', '.join(parts)}}}"

@@ -11,6 +11,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -222,9 +223,25 @@ def test_what_cannot_be_delivered_says_so_in_time(
             receiver.send(INCIDENT)
 
 
+def test_an_error_of_several_lines_is_one_subject(mailbox: tuple[str, list[str]]) -> None:
+    address, mails = mailbox
+    environment = {"MILEPOST_ALERT_EMAIL": "data@example.com", "MILEPOST_SMTP_URL": address}
+    [receiver] = receivers.receivers(environment)
+    receiver.send(replace(INCIDENT, problem="first\r\nBcc: planted@example.com\n\nlast"))
+    [mail] = mails
+    headers = mail.partition("\r\n\r\n")[0].splitlines()
+    assert not any(line.startswith("Bcc") for line in headers)
+
+
+def test_a_command_that_prints_no_text_has_taken_the_message() -> None:
+    [receiver] = receivers.receivers({"MILEPOST_ALERT_COMMAND": r"printf '\377\376'"})
+    receiver.send(INCIDENT)
+
+
 @pytest.mark.parametrize(
     "environment",
     [
+        {"MILEPOST_ALERT_WEBHOOK": "http://["},
         {"MILEPOST_ALERT_WEBHOOK": "file:///etc/passwd"},
         {"MILEPOST_ALERT_EMAIL": "a@example.com", "MILEPOST_SMTP_URL": "localhost:25"},
         {"MILEPOST_ALERT_EMAIL": "a@example.com", "MILEPOST_SMTP_URL": "smtp://host:port"},

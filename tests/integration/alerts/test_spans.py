@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +91,19 @@ def test_a_collector_that_is_away_is_a_warning(built: Database) -> None:
     done = command("run-all", database=built, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
     assert done.returncode == 0
     assert "warning: the spans of this round were not delivered" in done.stderr
+
+
+def test_a_server_that_is_away_is_the_error_and_what_follows_is_done(tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    done = command(
+        "run-all",
+        "--on-failure",
+        f"cat > {bad}",
+        database=Database("host=127.0.0.1 port=1 dbname=none"),
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+    )
+    assert done.returncode == 3
+    assert "cannot connect" in bad.read_text()
 
 
 def test_without_a_collector_nothing_is_loaded(built: Database) -> None:

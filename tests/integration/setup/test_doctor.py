@@ -106,6 +106,17 @@ def test_the_disk_is_judged_by_what_is_free(
     assert f"{free:.1f} GB of 100.0 GB are free" in findings(built, level)["disk"]
 
 
+def test_a_disk_that_is_not_for_us_is_left_out(
+    built: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(disk.shutil, "disk_usage", refuse)
+    assert not [row for row in status(built, PROJECT).problems if row["kind"] == "disk"]
+    assert "disk" not in findings(built, "ok")
+
+
 def test_findings_are_data_too_and_nothing_is_changed(built: Database) -> None:
     before = scalar(built, "select count(*) from orchestrator.runs")
     found = json.loads(command("doctor", "--json", database=built).stdout)
