@@ -68,10 +68,8 @@ def wait(step: object, cluster: Cluster) -> None:
 
 
 @pytest.fixture
-def primary(tmp_path: Path) -> Iterator[Cluster]:
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)  # the server runs as another user
-    with new_cluster(tmp_path / "primary") as cluster:
+def primary(open_folder: Path) -> Iterator[Cluster]:
+    with new_cluster(open_folder / "primary") as cluster:
         yield cluster
 
 
@@ -80,13 +78,13 @@ def rows(database: Database, table: str) -> set[str]:
 
 
 def test_after_a_failover_nothing_is_missed_and_no_promise_was_false(
-    primary: Cluster, tmp_path: Path
+    primary: Cluster, open_folder: Path
 ) -> None:
     main = Database(primary.conninfo())
     apply_schema(main)
     insert_events(main, [earn(day, f"u_{day}", 5) for day in range(5)])
     run_all(main)
-    with standby_of(primary, tmp_path / "standby") as other:
+    with standby_of(primary, open_folder / "standby") as other:
         there = Database(other.conninfo())
         wait(lambda: scalar(there, "select 1 from orchestrator.runs where kind = 'build'"), other)
 
