@@ -28,7 +28,11 @@ from runner.project.target import Target
     help="Who may read a new file: you, your group or everybody. An existing file keeps its mode.",
 )
 @click.option("--check", is_flag=True, help="Check every card instead, and write nothing.")
-@click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1, renewed by every build.")
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Serve the page on 127.0.0.1, renewed by every build and edited card.",
+)
 @number_option(
     "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 picks a free one."
 )
@@ -59,6 +63,7 @@ def command(
             here.folder,
             port,
             lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
+            output.complain,
         )
     else:
         write_page(here, file, int(mode, 8), target)

@@ -13,6 +13,7 @@ from typing import Any
 from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
+from runner.errors import StartError
 from runner.pages.dashboard.cards import Card, Dashboard, load
 from runner.pages.html import showable
 from runner.project.graph import reports_of
@@ -59,7 +60,7 @@ def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
     """Run all queries in one read-only transaction. Raises StartError without cards or schema."""
     dashboard = load(project)
     with database.session("milepost dashboard") as session, session.transaction():
-        ledger.require(session)
+        require(session)
         begin(session)
         shown = None
         if dashboard.page:
@@ -71,6 +72,22 @@ def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
             results=[_shown(run(session, card, target), shown) for card in dashboard.cards],
             behind=_behind(session, project, target),
             **_standing(session, target),
+        )
+
+
+def require(session: Session) -> None:
+    """Raise StartError unless there are reports of this version.
+
+    Whoever may read nothing but reports cannot see the version: for them, a card that does not fit
+    says so itself.
+    """
+    [found] = session.named("pages/dashboard/data.reach")
+    if not found["is_kept_out"]:
+        ledger.require(session)
+    elif not found["reads_reports"]:
+        raise StartError(
+            "this role may read neither the ledger nor the reports",
+            "put it into the group of readers: docs/security.md",
         )
 
 
