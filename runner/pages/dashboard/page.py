@@ -12,7 +12,7 @@ from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.pages.dashboard import plain as tables
 from runner.pages.dashboard.data import LIVE, Result, Snapshot, encoded, plain, read, script_json
-from runner.pages.html import digest, fill, static
+from runner.pages.html import FOLDER, digest, fill, static
 from runner.project.files import put
 from runner.project.target import Target
 
@@ -31,7 +31,9 @@ def policy(script: str, *, served: bool = False) -> str:
 
 def script() -> str:
     """Return the script of the page: the charts library and ours, in one scope of their own."""
-    return f"(() => {{\n{CHARTS.read_text(encoding='utf-8')}\n{static('dashboard.js')}}})();"
+    parts = sorted(path.name for path in (FOLDER / "dashboard").glob("*.js"))
+    ours = "\n".join(static(f"dashboard/{name}") for name in parts)
+    return f"(() => {{\n{CHARTS.read_text(encoding='utf-8')}\n{ours}}})();"
 
 
 def page(found: Snapshot, generated_at: datetime) -> str:

@@ -1,6 +1,6 @@
 """Plain tables for readers without JavaScript: the opening choice, with figures in full.
 
-static/dashboard.js makes every other choice, draws charts and shortens figures.
+static/dashboard/ makes every other choice, draws charts and shortens figures.
 """
 
 from collections.abc import Sequence
