@@ -1,8 +1,11 @@
 """Renders a snapshot as one HTML file that makes no requests."""
 
+import base64
+import gzip
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +23,17 @@ CHARTS = Path(__file__).parents[1] / "charts" / "charts.js"
 LARGEST_BYTES = 5_000_000
 
 
-def policy(script: str, *, served: bool = False) -> str:
+def policy(*, served: bool = False) -> str:
     """Return the content security policy; as a header it also forbids other pages to frame this."""
     framing = "; frame-ancestors 'none'" if served else ""
+    scripts = " ".join(f"'{digest(each)}'" for each in (static("unpack.js"), script()))
     return (
-        f"default-src 'none'; script-src '{digest(script)}'; style-src 'unsafe-inline';"
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline';"
         f" img-src data: blob:; base-uri 'none'; form-action 'none'{framing}"
     )
 
 
+@cache
 def script() -> str:
     """Return the script of the page: the charts library and ours, in one scope of their own."""
     parts = sorted(path.name for path in (FOLDER / "dashboard").glob("*.js"))
@@ -36,20 +41,30 @@ def script() -> str:
     return f"(() => {{\n{CHARTS.read_text(encoding='utf-8')}\n{ours}}})();"
 
 
+def packed(text: str) -> str:
+    """Compress a text for static/unpack.js. Base64 has no character that ends an element."""
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+@cache
+def _packed_script() -> str:
+    return packed(script())
+
+
 def page(found: Snapshot, generated_at: datetime) -> str:
     """Return the whole page. The same snapshot and time give the same bytes."""
     days = [row["day"] for each in found.results for row in each.rows if row.get("day")]
     last = max(days, default=None)
-    body = script()
     cards = {result.card.name: _described(result) for result in found.results}
     text = fill(
         "dashboard.html",
         title=found.dashboard.page.title if found.dashboard.page else found.database,
         about=found.dashboard.page,
-        policy=Markup(policy(body)),
+        policy=Markup(policy()),
         style=Markup(static("dashboard.css")),
-        script=Markup(body),
-        data=Markup(script_json({"last": last, "cards": cards})),
+        unpack=Markup(static("unpack.js")),
+        script=_packed_script(),
+        data=packed(script_json({"last": last, "cards": cards})),
         cards=[_opening(result, last) for result in found.results],
         found=found,
         first=min(days, default=None),
@@ -100,11 +115,13 @@ def _described(result: Result) -> Mapping[str, Any]:
 def _opening(result: Result, last: str | None) -> Mapping[str, Any]:
     """Return what the template needs of a card."""
     card, rows = result.card, tables.chosen(result.rows, last)
+    few = rows if card.show == "figures" else tables.newest(rows)
     return {
         "card": card,
-        "rows": rows,
+        "rows": few,
         "missing": result.missing,
-        "table": tables.table(card, rows) if rows and card.show != "figures" else None,
+        "table": tables.table(card, few) if few and card.show != "figures" else None,
+        "left_out": len(rows) - len(few),
         # The SQL behind its tables, by the convention that a path is a name.
         "scripts": [f"sql/{table.replace('.', '/')}.sql" for table in card.tables],
     }

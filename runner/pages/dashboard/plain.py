@@ -15,6 +15,8 @@ from runner.pages.dashboard.data import EVERYTHING, SLICE
 
 OPENING = {"slice": EVERYTHING, "grain": "week", "range": "90"}
 DAYS = 90
+# Days, periods or rows of a table. The tables are a part of the file that most readers never see.
+FEW = 14
 DATES = ("day", "period_start", "cohort_start")
 CONTROLS = (*SLICE, "grain", "range", "is_complete")
 Cell = tuple[str, bool]  # the text, and whether its period is in progress
@@ -41,6 +43,15 @@ def chosen(rows: Sequence[Row], last: str | None) -> Sequence[Row]:
     days = DAYS + 6 * ("grain" in rows[0])  # a week may begin before the first of these days
     since = (date.fromisoformat(last) - timedelta(days)).isoformat()
     return [row for row in rows if row[dated] is None or row[dated] > since]
+
+
+def newest(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows of the last few days or periods or, without dates, the first rows."""
+    dated = next((name for name in DATES if rows and name in rows[0]), None)
+    if not dated:
+        return rows[:FEW]
+    days = sorted({row[dated] for row in rows if row[dated] is not None})[-FEW:]
+    return [row for row in rows if row[dated] is None or row[dated] in days]
 
 
 def columns(card: Card, rows: Sequence[Row]) -> list[Column]:

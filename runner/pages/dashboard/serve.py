@@ -14,7 +14,7 @@ from runner.database.session import Database
 from runner.errors import RunnerError, StartError
 from runner.pages.dashboard.cards import FOLDER
 from runner.pages.dashboard.data import require
-from runner.pages.dashboard.page import policy, render, script
+from runner.pages.dashboard.page import policy, render
 
 HOST = "127.0.0.1"
 PATHS = ("/", "/index.html")
@@ -98,7 +98,7 @@ def serve(
 
 def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
     """Open a port of this machine; 0 takes a free one. Raises StartError if it is taken."""
-    rules = policy(script(), served=True)
+    rules = policy(served=True)
 
     class Handler(BaseHTTPRequestHandler):
         server_version = "milepost"

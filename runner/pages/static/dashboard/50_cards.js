@@ -27,13 +27,31 @@ const show = (card) => {
     back.addEventListener("click", reset);
     body.replaceChildren(make("p", { class: "nothing" }, ...(card.rows.length ? ["No data for this selection. ", back] : ["No data yet."])));
   } else if (card.show === "figures") body.replaceChildren(figures(card, rows));
-  else if (card.show === "chart" && !card.isTable) chart(card, rows, body);
+  else if (card.show === "chart" && !card.isTable) drawn(card, rows, body);
   else body.replaceChildren(...(card.isTable ? [table(card, rows)] : listed(card, rows)));
+};
+
+// A spec that cannot be drawn costs its own card the chart, and no other card anything.
+const drawn = (card, rows, body) => {
+  try {
+    chart(card, rows, body);
+  } catch (error) {
+    card.view = null;
+    body.replaceChildren(
+      make("p", { class: "nothing" }, `This chart cannot be drawn: ${error.message}`), ...listed(card, rows));
+  }
 };
 
 const showAll = () => {
   find("tip").hidden = true;
   cards.forEach(show);
+};
+
+// After a choice of range or grain alone, cards that follow neither stay as they are.
+const showChanged = (names) => {
+  find("tip").hidden = true;
+  const isOfTime = names.every((name) => ["range", "grain"].includes(name));
+  cards.filter((card) => !isOfTime || card.follows.some((name) => names.includes(name))).forEach(show);
 };
 
 const csv = (card) => {

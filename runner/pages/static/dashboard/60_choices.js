@@ -44,7 +44,7 @@ const choose = (change) => {
   const words = new URLSearchParams(Object.entries(state).filter(([name, value]) => value !== OPENING[name]));
   history.replaceState(null, "", words.size ? `#${words}` : location.pathname + location.search);
   reflect();
-  showAll();
+  showChanged(Object.keys(change));
 };
 function reset() { choose({ ...OPENING }); }
 
