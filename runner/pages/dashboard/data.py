@@ -13,7 +13,7 @@ from typing import Any
 from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
-from runner.errors import StartError
+from runner.errors import StartError, UsageError, did_you_mean
 from runner.pages.dashboard.cards import Card, Dashboard, load
 from runner.pages.html import showable
 from runner.project.graph import reports_of
@@ -27,6 +27,8 @@ MISSING = ("42P01", "3F000")  # no such table, no such schema
 SLICE = ("slice", "slice_value")
 EVERYTHING = "all"
 LIVE = Target()
+# A slice, such as country, and one of its members.
+Member = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,17 @@ class Snapshot:
     last_status: str | None
     failed_checks: Sequence[str] = field(default_factory=list)
     behind: Sequence[Row] = field(default_factory=list)
+    only: Member | None = None
 
 
-def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
-    """Run all queries in one read-only transaction. Raises StartError without cards or schema."""
+def read(
+    database: Database, project: Path, target: Target = LIVE, only: Member | None = None
+) -> Snapshot:
+    """Run all queries in one read-only transaction. Raises StartError without cards or schema.
+
+    With a member, cards hold its rows alone, and those without slices are left out: they are of
+    everybody. UsageError if the page does not show the member.
+    """
     dashboard = load(project)
     with database.session("milepost dashboard") as session, session.transaction():
         require(session)
@@ -66,11 +75,13 @@ def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
         if dashboard.page:
             found = run(session, dashboard.page, target)
             shown = {tuple(row[name] for name in SLICE) for row in found.rows}
+        results = [_shown(run(session, card, target), shown) for card in dashboard.cards]
         return Snapshot(
             dashboard=dashboard,
             database=session.row("select current_database()::text as name")["name"],
-            results=[_shown(run(session, card, target), shown) for card in dashboard.cards],
+            results=results if only is None else _of_member(results, only),
             behind=_behind(session, project, target),
+            only=only,
             **_standing(session, target),
         )
 
@@ -141,6 +152,25 @@ def _shown(result: Result, shown: set[tuple[Any, ...]] | None) -> Result:
         if row["slice"] == EVERYTHING or tuple(row[name] for name in SLICE) in shown
     ]
     return Result(result.card, rows)
+
+
+def _of_member(results: Sequence[Result], only: Member) -> list[Result]:
+    """Return the cards that have slices, with the rows of one member."""
+    sliced = [result for result in results if set(SLICE) <= set(result.columns)]
+    members = {tuple(row[name] for name in SLICE) for each in sliced for row in each.rows}
+    if only not in members:
+        name, value = only
+        known = sorted(str(each) for slice_, each in members if slice_ == name)
+        if not known:
+            names = sorted({str(slice_) for slice_, _ in members} - {EVERYTHING})
+            near = did_you_mean(name, names) or f"there are {', '.join(names) or 'none'}"
+            raise UsageError(f"{name} is not a slice of the page", near)
+        near = did_you_mean(value, known) or "members with few users are not shown: page.sql"
+        raise UsageError(f"the page shows no {name} {value}", near)
+    return [
+        Result(each.card, [row for row in each.rows if tuple(row[n] for n in SLICE) == only])
+        for each in sliced
+    ]
 
 
 def _behind(session: Session, project: Path, target: Target) -> list[Row]:

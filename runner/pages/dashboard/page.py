@@ -14,7 +14,16 @@ from markupsafe import Markup
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.pages.dashboard import plain as tables
-from runner.pages.dashboard.data import LIVE, Result, Snapshot, encoded, plain, read, script_json
+from runner.pages.dashboard.data import (
+    LIVE,
+    Member,
+    Result,
+    Snapshot,
+    encoded,
+    plain,
+    read,
+    script_json,
+)
 from runner.pages.html import FOLDER, digest, fill, static
 from runner.project.files import put
 from runner.project.target import Target
@@ -64,7 +73,7 @@ def page(found: Snapshot, generated_at: datetime) -> str:
         style=Markup(static("dashboard.css")),
         unpack=Markup(static("unpack.js")),
         script=_packed_script(),
-        data=packed(script_json({"last": last, "cards": cards})),
+        data=packed(script_json({"last": last, "cards": cards, "only": found.only})),
         cards=[_opening(result, last) for result in found.results],
         found=found,
         first=min(days, default=None),
@@ -85,16 +94,23 @@ def page(found: Snapshot, generated_at: datetime) -> str:
     return text
 
 
-def render(database: Database, project: Path, target: Target = LIVE) -> str:
-    """Read the reports of a target and return the page."""
-    return page(read(database, project, target), datetime.now(UTC))
+def render(
+    database: Database, project: Path, target: Target = LIVE, only: Member | None = None
+) -> str:
+    """Read the reports of a target and return the page, of everybody or of one member."""
+    return page(read(database, project, target, only), datetime.now(UTC))
 
 
 def write(
-    database: Database, project: Path, file: Path, mode: int = 0o640, target: Target = LIVE
+    database: Database,
+    project: Path,
+    file: Path,
+    mode: int = 0o640,
+    target: Target = LIVE,
+    only: Member | None = None,
 ) -> None:
     """Write the page; a new one is readable by owner and group, as it holds figures."""
-    put(file, render(database, project, target), mode)
+    put(file, render(database, project, target, only), mode)
 
 
 def _described(result: Result) -> Mapping[str, Any]:

@@ -18,9 +18,8 @@
   } catch {
     // What stands in a noscript element is the text of its markup, which the page was written with.
     for (const plain of document.querySelectorAll("noscript")) plain.outerHTML = plain.textContent;
-    const notice = find("plain");
-    notice.textContent = typeof DecompressionStream === "undefined"
-      ? "This browser is too old for the charts and choices. Below are the figures of all users over the last 90 days."
-      : "This file is damaged: its charts and choices cannot be read. Below are the figures of all users over the last 90 days.";
+    find("plain").querySelector("span").textContent = typeof DecompressionStream === "undefined"
+      ? "This browser is too old for the charts and choices."
+      : "This file is damaged: its charts and choices cannot be read.";
   }
 })();

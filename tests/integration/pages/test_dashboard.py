@@ -453,3 +453,27 @@ def test_the_page_of_another_target_shows_what_was_built_there(
         pages[target] = json.dumps(data_of(file.read_text()))
     assert "4711" in pages["dev"]
     assert "4711" not in pages["live"]
+
+
+def test_a_file_of_one_member_is_written_for_everybody_or_refused(
+    database: Database, no_margin: None, tmp_path: Path
+) -> None:
+    insert_events(database, [event(0, f"u_{user}", country="SG") for user in range(5)])
+    run_all(database)
+    file = tmp_path / "page.html"
+    for only, said in (
+        ("country=XX", "the page shows no country XX"),
+        ("country=sg", "did you mean SG?"),
+        ("contry=SG", "did you mean country?"),
+        ("SG", "--only SG is not a slice and a member"),
+        ("country=", "--only country= is not a slice and a member"),
+    ):
+        done = command("dashboard", "--only", only, "-o", str(file), database=database)
+        assert_refused(done, 2, said)
+    words = ("dashboard", "--only", "country=SG")
+    assert_refused(command(*words, "--serve", database=database), 2, "--only writes a file")
+    assert not file.exists()
+    done = command(*words, "--mode", "0644", "-o", str(file), database=database)
+    assert done.returncode == 0, done.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert data_of(file.read_text())["only"] == ["country", "SG"]

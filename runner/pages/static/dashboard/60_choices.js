@@ -27,7 +27,7 @@ const options = (select, entries, value) => {
 const segmentName = (name) => SEGMENTS[name] ?? name.replaceAll("_", " ");
 
 const reflect = () => {
-  options(find("segment"), [["all", "All"], ...segments.map((name) => [name, segmentName(name)])], state.segment);
+  options(find("segment"), [...(page.only ? [] : [["all", "All"]]), ...segments.map((name) => [name, segmentName(name)])], state.segment);
   const names = [...(members[state.segment] ?? [])].sort();
   options(find("member"), names.map((name) => [name, name]), state.member);
   find("member-label").hidden = state.segment === "all";
