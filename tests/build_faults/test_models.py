@@ -74,7 +74,9 @@ def of_nobody(server_uri: str, mould: str, small: Path) -> Iterator[str]:
         with opened(database, small) as world:
             world.all("truncate public.event_stream")
             # Other sources have corrections.
-            world.all("alter table public.event_stream drop constraint miles_amount_is_not_negative")
+            world.all(
+                "alter table public.event_stream drop constraint miles_amount_is_not_negative"
+            )
             Reconcile("event_stream").do(world)
             world.build()
         yield name_of(database)
@@ -97,16 +99,16 @@ def of_everybody(server_uri: str, of_nobody: str, small: Path) -> Iterator[str]:
 
 @pytest.fixture
 def empty(server_uri: str, of_nobody: str, small: Path) -> Iterator[World]:
-    with created(server_uri, new_name("world"), of_nobody) as database:
-        with opened(database, small) as world:
-            yield world
+    name = new_name("world")
+    with created(server_uri, name, of_nobody) as database, opened(database, small) as world:
+        yield world
 
 
 @pytest.fixture
 def world(server_uri: str, of_everybody: str, small: Path) -> Iterator[World]:
-    with created(server_uri, new_name("world"), of_everybody) as database:
-        with opened(database, small) as world:
-            yield world
+    name = new_name("world")
+    with created(server_uri, name, of_everybody) as database, opened(database, small) as world:
+        yield world
 
 
 def cut(world: World) -> date:
