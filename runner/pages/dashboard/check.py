@@ -7,8 +7,8 @@ import sqlglot
 from sqlglot import exp
 
 from runner.database.session import Database, QueryFailed, Session
-from runner.pages.dashboard.cards import FIGURES, Card, inspect
-from runner.pages.dashboard.data import MISSING, SLICE, begin, require
+from runner.pages.dashboard.cards import FIGURES, SLICE, Card, inspect
+from runner.pages.dashboard.data import MISSING, begin, require
 from runner.pages.dashboard.json_file import line_of
 from runner.pages.dashboard.spec import problems as problems_of_spec
 from runner.project.files import read_text

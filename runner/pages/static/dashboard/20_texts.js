@@ -13,22 +13,39 @@ const number = (value) => {
   return fixed(value, Number.isInteger(value) || size >= 100 ? 0 : 1);
 };
 
-const moment = (value) => {
+const moment = (value, grain) => {
   const found = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d:\d\d):\d\dZ)?$/.exec(value);
   if (!found) return value;
-  const day = `${Number(found[3])} ${MONTHS[found[2] - 1]} ${found[1]}`;
+  const month = `${MONTHS[found[2] - 1]} ${found[1]}`;
+  if (grain === "month" && !found[4]) return month;
+  const day = `${Number(found[3])} ${month}`;
   return found[4] ? `${day}, ${found[4]}` : day;
 };
 
-const text = (value, form) => {
+// Names that programs gave are written as people write them: gift_card as Gift card.
+const SPELT = { ios: "iOS", qr_code: "QR code", tiktok: "TikTok" };
+const named = (value) => SPELT[value] ??
+  (/^[a-z][a-z0-9]*([_ ,.:][a-z0-9 ,_:.]*)?$/.test(value) ? value[0].toUpperCase() + value.slice(1).replaceAll("_", " ") : value);
+
+const text = (value, form, grain) => {
   if (value === null || value === undefined) return "\u2013";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "string") return ["date", "time", undefined].includes(form) ? moment(value) : value;
+  if (form === "name") return named(String(value));
+  if (typeof value === "string") return ["date", "time", undefined].includes(form) ? moment(value, grain) : value;
   if (form === "percent") return `${fixed(value * 100, 1)}%`;
+  if (form === "money") return page.currency ? `${page.currency}\u00a0${fixed(value, 2)}` : fixed(value, 2);
   return form === "decimal" ? fixed(value, 2) : number(value);
 };
 
-const change = (row) => {
+// With Compare, a figure of the day is compared with the first day of the range.
+const earlier = (row) => {
+  const back = Math.min(state.range === "all" ? 90 : SPAN.test(state.range) ? 28 : Number(state.range), 90);
+  if (!state.compare || row.compared_with !== "28 days before" || !row.trend) return row;
+  return { ...row, previous: row.trend.at(-1 - back) ?? null, compared_with: row.trend.length > back ? `${back} days before` : "" };
+};
+
+const change = (shown) => {
+  const row = earlier(shown);
   const { value, previous, form } = row;
   if (value === null || previous === null || (form === "number" && !previous))
     return { text: "", tone: "", beside: row.compared_with };

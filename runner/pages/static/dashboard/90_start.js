@@ -19,7 +19,7 @@ for (const card of cards) {
 const aged = (element, isJudged) => {
   if (!element) return;
   const hours = (Date.now() - Date.parse(element.dateTime)) / 36e5;
-  const age = hours < 1 ? "less than an hour ago" : hours < 48 ? `${Math.floor(hours)} h ago` : `${Math.floor(hours / 24)} days ago`;
+  const age = hours < 1 ? "now" : hours < 48 ? `${Math.floor(hours)} h ago` : `${Math.floor(hours / 24)} days ago`;
   const isOld = isJudged && hours > 26;
   element.parentElement.append(" ", make("span", { class: isOld && (hours > 50 ? "stale" : "old") }, `(${age})`));
 };
