@@ -1,6 +1,7 @@
 // What leaves the page: a link to what is chosen, and a card as a picture. A picture is drawn from
 // where the browser has put things: boxes, lines, texts and drawings, and no tools.
-
+// A block of its own: what it names is used nowhere else.
+{
 const SVG = "http://www.w3.org/2000/svg";
 const shape = (tag, attributes, ...children) => {
   const element = document.createElementNS(SVG, tag);
@@ -149,3 +150,4 @@ link.addEventListener("click", async () => {
   link.focus();
 });
 find("theme").before(link, linked);
+}
