@@ -4,6 +4,7 @@
 --           variable conversion_days) are over: those who searched in them, who then earned, and who
 --           then redeemed. Each rate is of the step before it, overall of all of them. Days are the
 --           median from that search to the earning, and from that earning to the redemption.
+-- Base:     eligible_users
 -- Width:    half
 -- Columns:
 --     cohort_start: Joined from

@@ -123,6 +123,7 @@ class Data:
     slices: list[Slice]
     campaigns: list[Campaign]
     costs: list[Cost]
+    first_day: date
     last_day: date
     zone: ZoneInfo
 
@@ -251,6 +252,7 @@ def prepare(
         slices=list(slices_of(counting, slices)),
         campaigns=list(campaigns),
         costs=list(costs),
+        first_day=min((event.day for event in counting), default=last_day),
         last_day=last_day,
         zone=zone,
     )

@@ -14,11 +14,14 @@ from runner.project.scripts import leading_comment
 FOLDER = Path("dashboard")
 # The file about the page itself: its title, and the members of slices that it may show.
 PAGE = "page"
-WORDS = ("Question", "Meaning", "Show", "Width", "Columns")
+WORDS = ("Question", "Meaning", "Show", "Width", "Base", "Currency", "Columns")
 SHOWS = ("table", "figures")
 WIDTHS = ("full", "half")
-FORMS = ("text", "number", "decimal", "percent", "date", "time")
+FORMS = ("text", "name", "number", "decimal", "percent", "money", "date", "time")
 LOOKS = ("bar", "heat", "line", "across")
+# The member of a slice that a row is of; that of all users.
+SLICE = ("slice", "slice_value")
+EVERYTHING = "all"
 # Columns of `Show: figures`: a number, its earlier value, and which direction is good.
 FIGURES = ("figure", "value", "form", "previous", "compared_with", "better", "trend")
 SPEC_HINT = "a chart is a Vega-Lite spec in JSON: docs/dashboard.md"
@@ -33,6 +36,11 @@ class Column:
     label: str
     form: str | None = None
     look: str | None = None
+
+    @property
+    def is_name(self) -> bool:
+        """Whether its values are the names of something."""
+        return self.form in ("text", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,8 @@ class Card:
     width: str
     columns: Mapping[str, Column]
     spec: Mapping[str, Any] | None = None
+    base: str | None = None
+    currency: str = ""
 
     @property
     def spec_path(self) -> Path:
@@ -120,6 +130,8 @@ def _card(project: Path, file: Path) -> Card:
         width=_one_of(said, "Width", WIDTHS, path),
         columns=dict(_columns(said.get("Columns", ""), path)),
         spec=spec,
+        base=said.get("Base"),
+        currency=said.get("Currency", ""),
     )
 
 

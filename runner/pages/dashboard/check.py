@@ -7,8 +7,8 @@ import sqlglot
 from sqlglot import exp
 
 from runner.database.session import Database, QueryFailed, Session
-from runner.pages.dashboard.cards import FIGURES, Card, load
-from runner.pages.dashboard.data import MISSING, SLICE, begin
+from runner.pages.dashboard.cards import FIGURES, SLICE, Card, load
+from runner.pages.dashboard.data import MISSING, begin
 from runner.pages.dashboard.spec import problems as problems_of_spec
 
 

@@ -2,6 +2,7 @@
 -- How far the data go, and how the last build ended.
 select
     (select min(freshness.loaded_through) from reporting.freshness) as loaded_through,
+    (select max(freshness.newest_event) from reporting.freshness) as newest_event,
     (select max(freshness.built_at) from reporting.freshness) as built_at,
     (
         select runs.status
