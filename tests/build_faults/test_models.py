@@ -74,7 +74,9 @@ def of_nobody(server_uri: str, mould: str, small: Path) -> Iterator[str]:
         with opened(database, small) as world:
             world.all("truncate public.event_stream")
             # Other sources have corrections.
-            world.all("alter table public.event_stream drop constraint miles_amount_is_not_negative")
+            world.all(
+                "alter table public.event_stream drop constraint miles_amount_is_not_negative"
+            )
             Reconcile("event_stream").do(world)
             world.build()
         yield name_of(database)
@@ -97,16 +99,16 @@ def of_everybody(server_uri: str, of_nobody: str, small: Path) -> Iterator[str]:
 
 @pytest.fixture
 def empty(server_uri: str, of_nobody: str, small: Path) -> Iterator[World]:
-    with created(server_uri, new_name("world"), of_nobody) as database:
-        with opened(database, small) as world:
-            yield world
+    made = created(server_uri, new_name("world"), of_nobody)
+    with made as database, opened(database, small) as world:
+        yield world
 
 
 @pytest.fixture
 def world(server_uri: str, of_everybody: str, small: Path) -> Iterator[World]:
-    with created(server_uri, new_name("world"), of_everybody) as database:
-        with opened(database, small) as world:
-            yield world
+    made = created(server_uri, new_name("world"), of_everybody)
+    with made as database, opened(database, small) as world:
+        yield world
 
 
 def cut(world: World) -> date:
@@ -193,6 +195,7 @@ def test_the_cut_moves_when_the_month_turns_and_back_when_it_does_not(world: Wor
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_the_last_day_moves_either_way_and_users_with_it(world: World) -> None:
     (number,) = world.insert(event(26, PEOPLE[0]))
     world.run_all()
@@ -223,6 +226,7 @@ def test_before_a_month_has_enough_users_the_model_moves_daily(
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_fewer_different_users_than_clusters_are_fewer_clusters(empty: World) -> None:
     world = empty
     world.insert(*[event(-3, user) for user in PEOPLE])
