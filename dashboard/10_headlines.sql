@@ -1,14 +1,23 @@
 -- Headlines
 -- Question: How do we stand on the last full day?
 -- Meaning:  Each figure is of the last day that is over, its change against the same figure 28 days
---           earlier: the last day of the data still runs, and its figures would look like a fall.
---           The quick ratio is of the last full week: users won (new or back) for each user lost;
---           its change is against the week before. Week-4 retention is over all cohorts that are
---           four full weeks old. Burn rate is miles redeemed for each mile earned, over 28 days.
+--           earlier; with Compare, against the one a range earlier. The quick ratio is of the last
+--           full week: users won (new or back) for each user lost; its change is against the week
+--           before. Week-4 retention is over all cohorts that are four full weeks old. Miles earned
+--           and redeemed are those of 28 days; outstanding is all that was earned and not redeemed
+--           so far. Burn rate is miles redeemed for each mile earned, over 28 days.
 -- Show:     figures
+-- Base:     users
 
+-- A day is over, wherever on earth, when the sources were read 12 hours beyond it.
 with newest as (
-    select max(kpi.day) as day
+    select
+        max(kpi.day) as day,
+        coalesce(
+            (select min(freshness.loaded_through) from reporting.freshness as freshness)
+            >= (max(kpi.day) + 1)::timestamp at time zone 'UTC' + interval '12 hours',
+            false
+        ) as is_over
     from reporting.kpi_daily as kpi
 ),
 
@@ -17,23 +26,40 @@ last_days as (
     select
         kpi.slice,
         kpi.slice_value,
-        coalesce(max(kpi.day) filter (where kpi.day < newest.day), newest.day) as day,
-        bool_and(kpi.day = newest.day) as is_running
+        coalesce(
+            max(kpi.day) filter (where newest.is_over or kpi.day < newest.day), newest.day
+        ) as day,
+        not newest.is_over and bool_and(kpi.day = newest.day) as is_running
     from reporting.kpi_daily as kpi
     cross join newest
-    group by kpi.slice, kpi.slice_value, newest.day
+    group by kpi.slice, kpi.slice_value, newest.day, newest.is_over
+),
+
+-- Sums of 28 days, as soon as there are so many.
+sums as (
+    select
+        kpi.*,
+        balance.outstanding_miles,
+        case when count(*) over month = 28 then sum(kpi.miles_earned) over month end as earned,
+        case when count(*) over month = 28 then sum(kpi.miles_redeemed) over month end as redeemed
+    from reporting.kpi_daily as kpi
+    inner join reporting.miles_balance_daily as balance using (day, slice, slice_value)
+    window month as (
+        partition by kpi.slice, kpi.slice_value order by kpi.day
+        rows between 27 preceding and current row
+    )
 ),
 
 days as (
     select
-        kpi.*,
-        last_days.day - kpi.day as age,
+        sums.*,
+        last_days.day - sums.day as age,
         to_char(last_days.day, 'FMDD Mon YYYY')
         || case when last_days.is_running then ', so far' else '' end as as_of
-    from reporting.kpi_daily as kpi
+    from sums
     inner join last_days
-        on last_days.slice = kpi.slice and last_days.slice_value = kpi.slice_value
-    where last_days.day - kpi.day between 0 and 90
+        on last_days.slice = sums.slice and last_days.slice_value = sums.slice_value
+    where last_days.day - sums.day between 0 and 90
 ),
 
 daily as (
@@ -42,20 +68,26 @@ daily as (
         days.slice_value,
         days.age,
         days.as_of,
+        days.mau,
         figures.place,
         figures.figure,
         figures.value,
         figures.form,
-        figures.better
+        figures.better,
+        figures.has_trend
     from days
     cross join lateral (
         values
-        (1, 'Daily users, 7-d mean', days.dau_7d_average, 'number', 'up'),
-        (2, 'Weekly users', days.wau, 'number', 'up'),
-        (3, 'Monthly users, 28 d', days.mau, 'number', 'up'),
-        (4, 'Stickiness', days.stickiness, 'percent', 'up'),
-        (7, 'Burn rate, 28 d', days.burn_rate, 'percent', '')
-    ) as figures (place, figure, value, form, better)
+        (1, 'Daily users, 7-d mean', days.dau_7d_average, 'number', 'up', true),
+        (2, 'Weekly users', days.wau, 'number', 'up', true),
+        (3, 'Monthly users, 28 d', days.mau, 'number', 'up', true),
+        (4, 'Stickiness', days.stickiness, 'percent', 'up', true),
+        -- Day by day, the miles of a small member would be those of a few people.
+        (7, 'Miles earned, 28 d', days.earned, 'number', 'up', days.slice = 'all'),
+        (8, 'Miles redeemed, 28 d', days.redeemed, 'number', '', days.slice = 'all'),
+        (9, 'Outstanding miles', days.outstanding_miles, 'number', '', days.slice = 'all'),
+        (10, 'Burn rate, 28 d', days.burn_rate, 'percent', '', days.slice = 'all')
+    ) as figures (place, figure, value, form, better, has_trend)
 ),
 
 weekly as (
@@ -63,6 +95,7 @@ weekly as (
         growth.slice,
         growth.slice_value,
         growth.quick_ratio,
+        growth.active_users,
         growth.period_start,
         row_number() over (
             partition by growth.slice, growth.slice_value order by growth.period_start desc
@@ -71,17 +104,23 @@ weekly as (
     where growth.grain = 'week' and growth.is_complete
 ),
 
+-- Each cohort only of everybody, where there are enough.
 fourth_weeks as (
     select
         retention.slice,
         retention.slice_value,
         retention.cohort_start,
+        retention.cohort_size,
         retention.retention_rate
     from reporting.retention as retention
     where
         retention.grain = 'week'
         and retention.period_number = 4
         and retention.is_complete
+        and (
+            retention.cohort_start is null
+            or (retention.slice = 'all' and retention.cohort_size >= 20)
+        )
 )
 
 select
@@ -92,11 +131,12 @@ select
     min(daily.value) filter (where daily.age = 0) as value,
     daily.form,
     min(daily.value) filter (where daily.age = 28) as previous,
-    case when count(*) filter (where daily.age = 28) = 1 then '28 days before' else '' end
+    case when count(daily.value) filter (where daily.age = 28) = 1 then '28 days before' else '' end
         as compared_with,
     daily.better,
-    array_agg(daily.value order by daily.age desc) as trend,
-    daily.as_of
+    case when daily.has_trend then array_agg(daily.value order by daily.age desc) end as trend,
+    daily.as_of,
+    min(daily.mau) filter (where daily.age = 0) as users
 from daily
 group by
     daily.slice,
@@ -105,6 +145,7 @@ group by
     daily.figure,
     daily.form,
     daily.better,
+    daily.has_trend,
     daily.as_of
 union all
 select
@@ -123,7 +164,8 @@ select
     'up' as better,
     array_agg(weekly.quick_ratio order by weekly.age desc) filter (where weekly.age <= 13) as trend,
     'week of ' || to_char(min(weekly.period_start) filter (where weekly.age = 1), 'FMDD Mon YYYY')
-        as as_of
+        as as_of,
+    min(weekly.active_users) filter (where weekly.age = 1) as users
 from last_days
 left join weekly
     on weekly.slice = last_days.slice and weekly.slice_value = last_days.slice_value
@@ -138,13 +180,16 @@ select
     'percent' as form,
     null as previous,
     case
-        when count(fourth_weeks.retention_rate) = 0 then 'no cohort is that old'
-        else 'all cohorts; line: each cohort'
+        when count(*) filter (where fourth_weeks.retention_rate is not null) = 0
+            then 'no cohort is that old'
+        when last_days.slice = 'all' then 'all cohorts; line: each cohort'
+        else 'all cohorts'
     end as compared_with,
     'up' as better,
     array_agg(fourth_weeks.retention_rate order by fourth_weeks.cohort_start)
         filter (where fourth_weeks.cohort_start is not null) as trend,
-    null as as_of
+    null as as_of,
+    min(fourth_weeks.cohort_size) filter (where fourth_weeks.cohort_start is null) as users
 from last_days
 left join fourth_weeks
     on

@@ -2,20 +2,66 @@
 -- Question: Of those who came for the first time, how many come back later?
 -- Meaning:  A row is a cohort: the users whose first active week (or month, with Grain: Month) it
 --           is. A cell is the share of them that is active that many periods later. The first row
---           adds up all cohorts over their periods that are over. Hatched: the period still runs.
---           Blank: not yet.
+--           adds up the cohorts of the range over their periods that are over, as long as they are
+--           twenty users or more. Hatched: the period still runs. Blank: not yet.
+-- Base:     cohort_size
 -- Columns:
---     cohort: Cohort
+--     cohort_start: Cohort
 --     cohort_size: Users, number
 --     period_number: Periods later, across
 --     retention_rate: Active, percent, heat
 
+with newest as (
+    select max(kpi.day) as day
+    from reporting.kpi_daily as kpi
+),
+
+-- From the first of the last days on, and at least the last period that is over.
+ranges as (
+    select
+        ranges.range,
+        grains.grain,
+        least(
+            newest.day - ranges.days + 1,
+            date_trunc(grains.grain, newest.day::timestamp) - grains.length
+        ) as first_day,
+        grains.length
+    from (values ('30', 30), ('90', 90)) as ranges (range, days)
+    cross join (values ('week', interval '1 week'), ('month', interval '1 month'))
+        as grains (grain, length)
+    cross join newest
+),
+
+averages as (
+    select
+        ranges.range,
+        retention.slice,
+        retention.slice_value,
+        retention.grain,
+        retention.period_number,
+        sum(retention.cohort_size) as cohort_size,
+        sum(retention.active_users) as active_users
+    from reporting.retention as retention
+    inner join ranges
+        on
+            ranges.grain = retention.grain
+            and retention.cohort_start + ranges.length > ranges.first_day
+    where retention.is_complete
+    group by
+        ranges.range,
+        retention.slice,
+        retention.slice_value,
+        retention.grain,
+        retention.period_number
+    having sum(retention.cohort_size) >= 20
+)
+
 select
+    case when retention.cohort_start is null then 'all' end as range,
     retention.slice,
     retention.slice_value,
     retention.grain,
     retention.cohort_start,
-    coalesce(retention.cohort_start::text, 'All cohorts') as cohort,
     retention.cohort_size,
     retention.period_number,
     retention.active_users,
@@ -23,9 +69,18 @@ select
     retention.is_complete
 from reporting.retention as retention
 where retention.period_number > 0
-order by
-    retention.slice,
-    retention.slice_value,
-    retention.grain,
-    retention.cohort_start nulls first,
-    retention.period_number;
+union all
+select
+    averages.range,
+    averages.slice,
+    averages.slice_value,
+    averages.grain,
+    null as cohort_start,
+    averages.cohort_size,
+    averages.period_number,
+    averages.active_users,
+    round(averages.active_users::numeric / averages.cohort_size, 6) as retention_rate,
+    true as is_complete
+from averages
+where averages.period_number > 0
+order by slice, slice_value, grain, cohort_start nulls first, range, period_number;

@@ -3,10 +3,11 @@
 -- Meaning:  Miles of the period by category: earned above zero, redeemed below. The largest
 --           categories have a colour of their own, the others are added up. By day, the members of
 --           a segment go back 90 days.
+-- Base:     users
 -- Width:    half
 -- Columns:
 --     period_start: From
---     series: Category
+--     series: Category, name
 --     miles: Miles, number
 
 with ranked as (
@@ -51,6 +52,7 @@ select
     named.place,
     named.series,
     sum(miles.miles) as miles,
+    max(miles.users) as users,
     miles.is_complete
 from reporting.miles_by_category as miles
 inner join named

@@ -3,6 +3,7 @@
 -- Meaning:  Outstanding miles are all miles earned so far less all redeemed: what the programme
 --           owes. Burn rate is miles redeemed for each mile earned over the 28 days ending on the
 --           day; there is none while none were earned. Open dots: the last day still runs.
+-- Base:     dau
 -- Width:    half
 -- Columns:
 --     day: Day
@@ -12,13 +13,15 @@
 --     burn_rate: Burn rate, percent
 
 select
-    balance.slice,
-    balance.slice_value,
-    balance.day,
+    slice,
+    slice_value,
+    day,
     balance.outstanding_miles,
     balance.miles_earned,
     balance.miles_redeemed,
     balance.burn_rate,
-    balance.day < max(balance.day) over () as is_complete
+    kpi.dau,
+    day < max(day) over () as is_complete
 from reporting.miles_balance_daily as balance
-order by balance.slice, balance.slice_value, balance.day;
+inner join reporting.kpi_daily as kpi using (day, slice, slice_value)
+order by slice, slice_value, day;

@@ -4,10 +4,11 @@
 --           such an event on the day; a week or month has no such figure, because users of its
 --           days cannot be added up. Each panel has its own scale. By day, the members of a segment
 --           go back 90 days.
+-- Base:     base
 -- Width:    half
 -- Columns:
 --     period_start: From
---     event_type: Event type, text
+--     event_type: Event type, name
 --     events: Events, number
 --     users: Users of the day, number
 
@@ -34,6 +35,7 @@ select
     engagement.event_type,
     sum(engagement.events) as events,
     case when grains.grain = 'day' then min(engagement.users) end as users,
+    max(engagement.users) as base,
     newest.day >= date_trunc(grains.grain, engagement.day::timestamp) + grains.length as is_complete
 from reporting.engagement_daily as engagement
 cross join newest

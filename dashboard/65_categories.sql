@@ -4,13 +4,23 @@
 --           active users that earned, redeemed or searched in the category; growth compares its
 --           users with those of the period before.
 -- Width:    half
+-- Base:     users
 -- Columns:
---     transaction_category: Category, text
+--     transaction_category: Category, name
 --     users: Users, number
 --     share_of_users: Share of users, percent, bar
 --     growth: Growth, percent
 --     miles_earned: Earned, number
 --     miles_redeemed: Redeemed, number
+
+with newest as (
+    select
+        newest.grain,
+        max(newest.period_start) as period_start
+    from reporting.category_performance as newest
+    where newest.is_complete
+    group by newest.grain
+)
 
 select
     performance.grain,
@@ -19,13 +29,17 @@ select
     performance.share_of_users,
     performance.growth,
     performance.miles_earned,
-    performance.miles_redeemed
+    performance.miles_redeemed,
+    case performance.grain
+        when 'day' then to_char(performance.period_start, 'FMDD Mon YYYY')
+        when 'week'
+            then
+                to_char(performance.period_start, 'FMDD Mon') || ' to '
+                || to_char(performance.period_start + 6, 'FMDD Mon YYYY')
+        else to_char(performance.period_start, 'Mon YYYY')
+    end as as_of
 from reporting.category_performance as performance
-where performance.period_start = (
-    select max(newest.period_start)
-    from reporting.category_performance as newest
-    where newest.grain = performance.grain and newest.is_complete
-)
+inner join newest using (grain, period_start)
 order by
     performance.grain,
     performance.users desc,

@@ -5,8 +5,9 @@
 --           week 4: active in that ISO week after the first, of the cohorts for which it is over.
 --           Miles per user are those earned so far. Cost is what the source costs a month, as long
 --           as its cohorts last, over the activated users.
+-- Base:     users
 -- Columns:
---     utm_source: Source, text
+--     utm_source: Source, name
 --     users: Users, number, bar
 --     share: Share, percent
 --     activated: Activated, percent, bar
@@ -14,7 +15,7 @@
 --     week_4: Week 4, percent, bar
 --     redeemed: Ever redeemed, percent, bar
 --     miles_per_user: Miles per user, number, bar
---     cost_per_activated_user: Cost per activated, decimal
+--     cost_per_activated_user: Cost per activated, money
 
 with newest as (
     select max(kpi.day) as day

@@ -4,6 +4,7 @@
 --           and who then redeemed. Each rate is of the step before it. Days are the median from
 --           that search to the earning, and from that earning to the redemption. A young month has had
 --           less time: its rates still rise.
+-- Base:     users
 -- Width:    half
 -- Columns:
 --     cohort_start: Joined from

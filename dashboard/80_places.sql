@@ -3,27 +3,38 @@
 -- Meaning:  Users active in the 28 days that end with the last full day; the change is against
 --           the 28 days before. A user of two platforms counts on both, so that these
 --           figures do not add up. The line is monthly users over the range, and the events are
---           those of the range. Groups of fewer than five users are left out.
+--           those of the range.
+-- Base:     users
 -- Width:    half
 -- Columns:
---     dimension: By
---     member: Member, text
+--     dimension: By, name
+--     member: Member, name
 --     users: Monthly users, number, bar
 --     change: Change, percent
 --     stickiness: Stickiness, percent
 --     events: Events, number
 --     trend: Trend, line
 
+-- A day is over, wherever on earth, when the sources were read 12 hours beyond it.
 with newest as (
-    select max(kpi.day) as last_day
+    select
+        max(kpi.day) as last_day,
+        coalesce(
+            (select min(freshness.loaded_through) from reporting.freshness as freshness)
+            >= (max(kpi.day) + 1)::timestamp at time zone 'UTC' + interval '12 hours',
+            false
+        ) as is_over
     from reporting.kpi_daily as kpi
 ),
 
--- The last day of the data still runs; only where there is no other it is taken.
+-- While the last day of the data runs, it is taken only where there is no other.
 full_days as (
     select
         newest.last_day,
-        coalesce(max(kpi.day) filter (where kpi.day < newest.last_day), newest.last_day) as day
+        coalesce(
+            max(kpi.day) filter (where newest.is_over or kpi.day < newest.last_day),
+            newest.last_day
+        ) as day
     from newest
     left join reporting.kpi_daily as kpi on true
     group by newest.last_day
@@ -38,16 +49,6 @@ ranges as (
     cross join full_days
 ),
 
-large as (
-    select
-        growth.slice,
-        growth.slice_value
-    from reporting.growth_accounting as growth
-    where growth.grain = 'month' and growth.slice in ('country', 'platform')
-    group by growth.slice, growth.slice_value
-    having sum(growth.new_users) >= 5
-),
-
 summed as (
     select
         ranges.range,
@@ -60,8 +61,8 @@ summed as (
             where kpi.day > ranges.after and kpi.day <= ranges.day
         ) as trend
     from reporting.kpi_daily as kpi
-    inner join large on large.slice = kpi.slice and large.slice_value = kpi.slice_value
     cross join ranges
+    where kpi.slice in ('country', 'platform')
     group by ranges.range, kpi.slice, kpi.slice_value
 ),
 

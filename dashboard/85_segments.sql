@@ -6,10 +6,9 @@
 --           are found by k-means on the behaviour alone, the most active one first, and named by
 --           what sets them apart. Recency is days since the last active day. Groups of fewer than
 --           five users are in other.
--- Width:    half
 -- Columns:
---     kind: By
---     name: Segment, text
+--     kind: By, name
+--     name: Segment, name
 --     users: Users, number
 --     share: Share, percent, bar
 --     median_recency_days: Recency, number

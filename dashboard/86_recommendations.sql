@@ -1,25 +1,45 @@
 -- Recommendations
 -- Question: Which category should each segment be offered next?
--- Meaning:  Users of a segment by the category, not used yet, that similar users like best. Score
---           is how strongly their habits point to it, support how many users of the model's sample
---           share both categories. Groups of fewer than five users are in other. The five first
---           choices of each segment, the very first ones on top.
+-- Meaning:  Users of a segment by the category, not used yet, that similar users like best. The
+--           share is of those for whom there is one; whose best category few share are in it, and
+--           in no row. Score is how strongly their habits point to it, support how many users of the
+--           model's sample share both categories. The five first choices of each segment, the very
+--           first ones on top.
 -- Width:    half
 -- Columns:
+--     segment: Segment, name
 --     place: Choice
---     segment: Segment, text
---     transaction_category: Offer, text
---     users: Users, number, bar
+--     transaction_category: Offer, name
+--     users: Users, number
+--     share: Share, percent, bar
 --     score: Mean score, decimal
 --     support: Mean support, number
 
+with shares as (
+    select
+        recommendations.segment,
+        recommendations.rank as place,
+        recommendations.transaction_category,
+        recommendations.users,
+        round(
+            recommendations.users
+            / sum(recommendations.users) over (partition by recommendations.segment),
+            6
+        ) as share,
+        recommendations.score,
+        recommendations.support
+    from reporting.category_recommendations as recommendations
+)
+
+-- Nobody can be offered "other".
 select
-    rank as place,
     segment,
+    place,
     transaction_category,
     users,
+    share,
     score,
     support
-from reporting.category_recommendations
-where rank <= 5
-order by rank, segment collate "C";
+from shares
+where place <= 5 and transaction_category <> 'other'
+order by place, users desc, segment collate "C";

@@ -19,15 +19,14 @@ import pytest
 
 from runner.pages.dashboard.cards import Card, Column, Dashboard
 from runner.pages.dashboard.data import Result, Snapshot
-from runner.pages.dashboard.page import page
+from runner.pages.dashboard.page import page, write
 from runner.pages.dashboard.serve import HOST, Pages, listen
 from tests.browser.conftest import READY, Open, Shown, Warehouse
 from tests.support import PROJECT, event, insert_events, query, run_all
 
 NOTHING = "\N{EN DASH}"
 NONSENSE = re.compile(r"NaN|undefined|Infinity|\[object")
-# A few days are a part of the week or the month that they lie in.
-REACH = {"day": 0, "week": 6, "month": 27}
+MIN_CELL = 5
 GROWTH = ("new_users", "resurrected_users", "retained_users", "churned_users")
 
 
@@ -61,23 +60,46 @@ def day(value: date) -> str:
     return f"{value.day} {value:%b} {value.year}"
 
 
+def ends(start: date, grain: str) -> date:
+    """The last day of a period."""
+    if grain == "month":
+        return (start + timedelta(31)).replace(day=1) - timedelta(1)
+    return start + timedelta(6 if grain == "week" else 0)
+
+
 def in_range(
     rows: list[dict[str, Any]], name: str, range_: str, last: date
 ) -> list[dict[str, Any]]:
-    """The rows that reach into the last days."""
+    """The rows that overlap the last days; the last week or month that is over always is there."""
     if range_ == "all":
         return rows
-    first = last - timedelta(days=int(range_))
+    first = last - timedelta(days=int(range_) - 1)
     return [
         row
         for row in rows
-        if row[name] is None or row[name] + timedelta(REACH[row.get("grain", "day")]) > first
+        if row[name] is None
+        or ends(row[name], row.get("grain", "day")) >= first
+        or (ends(row[name], row.get("grain", "day")) < last and _is_last_over(row, name, last))
     ]
+
+
+def _is_last_over(row: dict[str, Any], name: str, last: date) -> bool:
+    """Whether the period after this one is the one that the last day lies in."""
+    after = ends(row[name], row["grain"]) + timedelta(1) if "grain" in row else last
+    return "grain" in row and after <= last <= ends(after, row["grain"])
 
 
 def last_day(warehouse: Warehouse) -> date:
     found: date = warehouse.rows("select max(day) as day from reporting.kpi_daily")[0]["day"]
     return found
+
+
+def last_full_day(warehouse: Warehouse) -> date:
+    """The last day, if the sources were read 12 hours beyond its end; else the day before."""
+    (row,) = warehouse.rows("select min(loaded_through) as through from reporting.freshness")
+    last = last_day(warehouse)
+    end = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1, hours=12)
+    return last if row["through"] >= end else last - timedelta(1)
 
 
 def members(warehouse: Warehouse) -> list[tuple[str, str]]:
@@ -87,6 +109,10 @@ def members(warehouse: Warehouse) -> list[tuple[str, str]]:
         " group by slice, slice_value order by slice, sum(dau) desc, slice_value"
     )
     return [(row["slice"], row["slice_value"]) for row in rows]
+
+
+def period(start: date, grain: str) -> str:
+    return f"{start:%b} {start.year}" if grain == "month" else day(start)
 
 
 def growth(warehouse: Warehouse, slice_: str, member: str, grain: str) -> list[dict[str, Any]]:
@@ -124,7 +150,7 @@ def assert_figures(warehouse: Warehouse, shown: Shown, slice_: str, member: str,
     wanted = in_range(growth(warehouse, slice_, member, grain), "period_start", days, last)
     assert shown.table("growth_accounting") == [
         [
-            day(row["period_start"]),
+            period(row["period_start"], grain),
             *(count(row[name]) for name in ("new_users", "resurrected_users", "retained_users")),
             count(row["churned_users"]),
             count(row["active_users"]),
@@ -136,7 +162,7 @@ def assert_figures(warehouse: Warehouse, shown: Shown, slice_: str, member: str,
             decimal(row["quick_ratio"]),
             percent(row["retention_rate"]),
         ]
-        for row in wanted
+        for row in reversed(wanted)
     ]
 
     rows = warehouse.rows(
@@ -146,36 +172,65 @@ def assert_figures(warehouse: Warehouse, shown: Shown, slice_: str, member: str,
     assert [line[:5] for line in shown.table("active_users")] == [
         [day(row["day"]), *(count(row[name]) for name in ("mau", "wau", "dau")),
          percent(row["stickiness"])]
-        for row in wanted
+        for row in reversed(wanted)
     ]  # fmt: skip
 
     # Retention has no days: its weeks are the nearest.
+    by = "week" if grain == "day" else grain
     rows = warehouse.rows(
         f"select * from reporting.retention {where} and grain = %(grain)s and period_number > 0"
-        " order by cohort_start nulls first, period_number",
+        " and cohort_start is not null order by cohort_start, period_number",
         **values,
-        grain="week" if grain == "day" else grain,
+        grain=by,
     )
     wanted = in_range(rows, "cohort_start", range_, last)
-    by_cohort = itertools.groupby(wanted, key=lambda row: row["cohort_start"])
-    assert [[cell for cell in line if cell] for line in shown.table("retention")] == [
-        [
-            "All cohorts" if cohort is None else day(cohort),
-            count((cells := list(found))[0]["cohort_size"]),
-            *(percent(cell["retention_rate"]) for cell in cells),
+    lines = [
+        [period(cohort, by), count((cells := list(found))[0]["cohort_size"]),
+         *(percent(cell["retention_rate"]) for cell in cells)]
+        for cohort, found in itertools.groupby(
+            (row for row in wanted if row["cohort_size"] >= MIN_CELL),
+            key=lambda row: row["cohort_start"],
+        )
+    ]  # fmt: skip
+    if average := averages(wanted):
+        called = "All cohorts" if range_ == "all" else f"Last {range_} days"
+        lines.insert(0, [called, count(average[0][0]), *(percent(rate) for _, rate in average)])
+    table = [[cell for cell in line if cell] for line in shown.table("retention")]
+    if slice_ == "all":
+        assert table == lines
+    else:  # some are withheld so that they do not give a small cohort of another member away
+        assert [line for line in table if not line[0].startswith(("All", "Last"))] == [
+            line for line in lines[bool(average) :] if line in table
         ]
-        for cohort, found in by_cohort
-    ]
     assert_headlines(warehouse, shown, values)
 
 
+def averages(rows: list[dict[str, Any]]) -> list[tuple[int, Decimal]]:
+    """Size and rate by period, of the complete cells of twenty users or more; none that tells of
+    a cohort that is withheld.
+    """
+    found = []
+    for _, group in itertools.groupby(
+        sorted(rows, key=lambda row: row["period_number"]), key=lambda row: row["period_number"]
+    ):
+        cells = [row for row in group if row["is_complete"]]
+        size = sum(row["cohort_size"] for row in cells)
+        small = [row["cohort_size"] for row in cells if row["cohort_size"] < MIN_CELL]
+        if size >= 20 and not (small and (len(small) == 1 or sum(small) < MIN_CELL)):
+            found.append((size, Decimal(sum(row["active_users"] for row in cells)) / size))
+    return found
+
+
 def assert_headlines(warehouse: Warehouse, shown: Shown, values: dict[str, str]) -> None:
-    """Those of the last day that is over; the running one would show a fall that is none."""
-    (kpi,) = warehouse.rows(
-        "select * from reporting.kpi_daily where slice = %(slice)s and slice_value = %(member)s"
-        " and day = (select max(day) - 1 from reporting.kpi_daily)",
+    """Those of the last day that is over; a running one would show a fall that is none."""
+    found = warehouse.rows(
+        "select kpi.*, balance.outstanding_miles from reporting.kpi_daily as kpi"
+        " inner join reporting.miles_balance_daily as balance using (day, slice, slice_value)"
+        " where slice = %(slice)s and slice_value = %(member)s and day <= %(day)s order by day",
         **values,
+        day=last_full_day(warehouse),
     )
+    kpi, month, before = found[-1], found[-28:], found[-56:-28]
     *_, week = (
         row
         for row in growth(warehouse, values["slice"], values["member"], "week")
@@ -196,8 +251,14 @@ def assert_headlines(warehouse: Warehouse, shown: Shown, values: dict[str, str])
         ("Burn rate", percent(kpi["burn_rate"])),
         ("Quick ratio", decimal(week["quick_ratio"])),
         ("Week-4 retention", percent(fourth[0]["retention_rate"] if fourth else None)),
+        ("Miles earned", count(sum(row["miles_earned"] for row in month))),
+        ("Miles redeemed", count(sum(row["miles_redeemed"] for row in month))),
+        ("Outstanding", count(kpi["outstanding_miles"])),
     ):
         assert shown.page.inner_text(value.format(figure)) == text, figure
+    earned = sum(row["miles_earned"] for row in before)
+    said = shown.page.inner_text("[data-figure^='Miles earned'] .change")
+    assert f"from {count(earned)}, 28 days before" in said
 
 
 def test_each_figure_is_that_of_the_report(grown: Warehouse, show: Open) -> None:
@@ -341,14 +402,16 @@ def test_a_tooltip_tells_the_figures_of_its_period(grown: Warehouse, show: Open)
 def test_days_are_the_same_wherever_the_reader_is(grown: Warehouse, show: Open, zone: str) -> None:
     shown = show(grown.page, "#range=all&grain=month", timezone_id=zone)
     starts = [row["period_start"] for row in growth(grown, "all", "all", "month")]
-    assert [line[0] for line in shown.table("growth_accounting")] == [day(each) for each in starts]
+    assert [line[0] for line in shown.table("growth_accounting")] == [
+        f"{each:%b} {each.year}" for each in reversed(starts)
+    ]
     labels = labels_of(shown, "miles")
     assert labels
     assert labels == [f"{each:%b} {each.year}" for each in starts][: len(labels)]
     told = [
         text.splitlines()[0].removesuffix(" (in progress)") for text in tips(shown, "miles", 12)
     ]
-    assert set(told) <= {day(each) for each in starts}
+    assert set(told) <= {f"{each:%b} {each.year}" for each in starts}
     assert shown.page.get_attribute("#standing time >> nth=1", "datetime") == str(last_day(grown))
 
 
@@ -499,6 +562,28 @@ def test_names_are_text_wherever_they_stand(hostile: Warehouse, show: Open) -> N
 # --- what is not there ------------------------------------------------------------------------------
 
 
+def test_a_chart_that_cannot_be_drawn_says_so_and_spoils_no_other(
+    one_day: Warehouse, show: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "dashboard").mkdir()
+    for path in (PROJECT / "dashboard").glob("*_active_users.*"):
+        (tmp_path / "dashboard" / path.name).write_bytes(path.read_bytes())
+    for number, change in ((30, {"transform": [{"filter": "datum.("}]}), (40, {"width": "far"})):
+        card = (
+            "-- Odd\n-- Question: ?\n-- Meaning: .\nselect kpi.day from reporting.kpi_daily as kpi"
+        )
+        (tmp_path / "dashboard" / f"{number}_odd{number}.sql").write_text(card)
+        spec = {"data": {"name": "rows"}, "mark": "bar", "encoding": {"x": {"field": "day"}}}
+        file = tmp_path / "dashboard" / f"{number}_odd{number}.vl.json"
+        file.write_text(json.dumps({**spec, **change}))
+    file = tmp_path / "page.html"
+    write(one_day.database, tmp_path, file)
+    shown = show(file)
+    assert "This chart cannot be drawn: " in shown.card("odd30").inner_text()
+    assert shown.card("odd30").locator("tbody tr").count() > 0
+    assert shown.card("active_users").locator(".chart svg").count() == 1
+
+
 def test_an_empty_warehouse_is_a_page_without_data(empty: Warehouse, show: Open) -> None:
     shown = show(empty.page)
     assert "No data yet." in shown.card("active_users").inner_text()
@@ -514,23 +599,57 @@ def test_one_day_is_a_page_that_promises_nothing(one_day: Warehouse, show: Open)
     assert_whole(shown)
 
 
-def test_without_scripts_figures_and_tables_are_there_and_are_the_same(
-    grown: Warehouse, show: Open
-) -> None:
-    """The same rows; a figure that the script shortens (12.3k) is there in full."""
-    plain = show(grown.page, java_script_enabled=False).page
-    scripted = show(grown.page)
-    text = "elements => elements.map(element => element.textContent.replace(/\\s+/g, ' ').trim())"
+TABLES = ("growth_accounting", "active_users", "retention", "acquisition", "segments")
+TEXT = "elements => elements.map(element => element.textContent.replace(/\\s+/g, ' ').trim())"
+
+
+def assert_figures_and_tables_are_there(plain: Any, scripted: Shown) -> None:
+    """The same rows, the newest ones; a figure that the script shortens (12.3k) is there in full."""
     for selector in (".figure h3", ".figure .value", ".figure .as-of"):
-        found = plain.locator(selector).evaluate_all(text)
+        found = plain.locator(selector).evaluate_all(TEXT)
         assert found
-        assert_same([found], [scripted.page.locator(selector).evaluate_all(text)])
-    for name in ("growth_accounting", "active_users", "retention", "acquisition", "segments"):
+        assert_same([found], [scripted.page.locator(selector).evaluate_all(TEXT)])
+    for name in TABLES:
         rows = plain.locator(f"#card-{name} tbody tr").evaluate_all(
             "rows => rows.map(row => [...row.children].map(cell => cell.textContent.trim()))"
         )
-        assert rows, name
-        assert_same(rows, [[cell.strip() for cell in line] for line in scripted.table(name)])
+        assert 0 < len(rows) <= 15, name
+        firsts = {line[0] for line in rows}
+        lines = [[cell.strip() for cell in line] for line in scripted.table(name)]
+        same = [line[: len(rows[0])] for line in lines if line[0] in firsts]
+        assert_same(rows, same)
+
+
+def test_without_scripts_figures_and_tables_are_there_and_are_the_same(
+    grown: Warehouse, show: Open
+) -> None:
+    plain = show(grown.page, java_script_enabled=False).page
+    assert "Open this file in a browser" in plain.inner_text("#plain")
+    assert "more rows are shown where scripts run" in plain.inner_text("#card-active_users")
+    assert_figures_and_tables_are_there(plain, show(grown.page))
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("delete globalThis.DecompressionStream", "This browser is too old"),
+        ("globalThis.atob = () => 'H4sI'", "This file is damaged"),
+    ],
+)
+def test_where_the_page_cannot_be_unpacked_it_says_so_and_shows_its_tables(
+    grown: Warehouse, browser: Any, show: Open, why: str, said: str
+) -> None:
+    page = browser.new_context(offline=True).new_page()
+    page.add_init_script(why)
+    page.goto(grown.page.as_uri())
+    page.wait_for_selector("#plain")
+    assert said in page.inner_text("#plain")
+    assert page.locator("#card-segments tbody tr").count() > 0
+    assert page.locator("#controls").is_hidden()
+    assert page.locator("img").count() == 0
+    if "atob" not in why:
+        assert_figures_and_tables_are_there(page, show(grown.page))
+    page.context.close()
 
 
 def assert_same(plain: list[list[str]], scripted: list[list[str]]) -> None:

@@ -99,15 +99,15 @@ def of_everybody(server_uri: str, of_nobody: str, small: Path) -> Iterator[str]:
 
 @pytest.fixture
 def empty(server_uri: str, of_nobody: str, small: Path) -> Iterator[World]:
-    made = created(server_uri, new_name("world"), of_nobody)
-    with made as database, opened(database, small) as world:
+    name = new_name("world")
+    with created(server_uri, name, of_nobody) as database, opened(database, small) as world:
         yield world
 
 
 @pytest.fixture
 def world(server_uri: str, of_everybody: str, small: Path) -> Iterator[World]:
-    made = created(server_uri, new_name("world"), of_everybody)
-    with made as database, opened(database, small) as world:
+    name = new_name("world")
+    with created(server_uri, name, of_everybody) as database, opened(database, small) as world:
         yield world
 
 
@@ -195,7 +195,6 @@ def test_the_cut_moves_when_the_month_turns_and_back_when_it_does_not(world: Wor
     world.assert_exact()
 
 
-@pytest.mark.slow
 def test_the_last_day_moves_either_way_and_users_with_it(world: World) -> None:
     (number,) = world.insert(event(26, PEOPLE[0]))
     world.run_all()
@@ -226,7 +225,6 @@ def test_before_a_month_has_enough_users_the_model_moves_daily(
     world.assert_exact()
 
 
-@pytest.mark.slow
 def test_fewer_different_users_than_clusters_are_fewer_clusters(empty: World) -> None:
     world = empty
     world.insert(*[event(-3, user) for user in PEOPLE])

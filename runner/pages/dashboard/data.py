@@ -4,8 +4,8 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from typing import Any
 from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
-from runner.pages.dashboard.cards import Card, Dashboard, load
+from runner.errors import StartError, UsageError, did_you_mean
+from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card, Dashboard, load
+from runner.pages.dashboard.periods import end_of
+from runner.pages.dashboard.small_groups import withhold
 from runner.pages.html import showable
 from runner.project.graph import reports_of
 from runner.project.manifest import MANIFEST
@@ -22,10 +25,13 @@ from runner.project.target import Target, replica_name
 
 STATEMENT_TIMEOUT = "60s"
 MISSING = ("42P01", "3F000")  # no such table, no such schema
-# The page chooses rows by these; here they only serve to leave out members.
-SLICE = ("slice", "slice_value")
-EVERYTHING = "all"
+# The variable of the manifest by which small groups are withheld, and what it is without one.
+MIN_CELL = ("min_cell", 5)
+# So many reports that stay behind are named, the others counted.
+NAMED = 3
 LIVE = Target()
+# A slice, such as country, and one of its members.
+Member = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,10 @@ class Result:
     def columns(self) -> list[str]:
         return list(self.rows[0]) if self.rows else []
 
+    @property
+    def days(self) -> list[str]:
+        return [row["day"] for row in self.rows if row.get("day")]
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -53,24 +63,58 @@ class Snapshot:
     last_status: str | None
     failed_checks: Sequence[str] = field(default_factory=list)
     behind: Sequence[Row] = field(default_factory=list)
+    min_cell: int = MIN_CELL[1]
+    newest_event: str | None = None
+    only: Member | None = None
 
 
-def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
-    """Run all queries in one read-only transaction. Raises StartError without cards or schema."""
+def read(
+    database: Database, project: Path, target: Target = LIVE, only: Member | None = None
+) -> Snapshot:
+    """Run all queries in one read-only transaction. Raises StartError without cards or schema.
+
+    With a member, cards hold its rows alone, and those without slices are left out: they are of
+    everybody. UsageError if the page does not show the member.
+    """
     dashboard = load(project)
     with database.session("milepost dashboard") as session, session.transaction():
-        ledger.require(session)
+        require(session)
         begin(session)
+        least = _min_cell(project)
         shown = None
         if dashboard.page:
-            found = run(session, dashboard.page, target)
-            shown = {tuple(row[name] for name in SLICE) for row in found.rows}
+            found = run(session, dashboard.page, target).rows
+            large = [row for row in found if (row.get("users") or least) >= least]
+            shown = {tuple(row[name] for name in SLICE) for row in large}
+        results = [run(session, card, target) for card in dashboard.cards]
+        last = max((day for each in results for day in each.days), default=None)
+        standing = _standing(session, target)
+        over = last if last and is_over(last, standing["loaded_through"]) else None
+        results = [_ended(_shown(result, shown, least, last), over) for result in results]
         return Snapshot(
             dashboard=dashboard,
             database=session.row("select current_database()::text as name")["name"],
-            results=[_shown(run(session, card, target), shown) for card in dashboard.cards],
+            results=results if only is None else _of_member(results, only),
+            min_cell=least,
             behind=_behind(session, project, target),
-            **_standing(session, target),
+            only=only,
+            **standing,
+        )
+
+
+def require(session: Session) -> None:
+    """Raise StartError unless there are reports of this version.
+
+    Whoever may read nothing but reports cannot see the version: for them, a card that does not fit
+    says so itself.
+    """
+    [found] = session.named("pages/dashboard/data.reach")
+    if not found["is_kept_out"]:
+        ledger.require(session)
+    elif not found["reads_reports"]:
+        raise StartError(
+            "this role may read neither the ledger nor the reports",
+            "put it into the group of readers: docs/security.md",
         )
 
 
@@ -114,16 +158,74 @@ def plain(value: Any) -> Any:
     return showable(str(value))
 
 
-def _shown(result: Result, shown: set[tuple[Any, ...]] | None) -> Result:
-    """Leave out the members of slices that the page file does not list."""
-    if shown is None or not set(SLICE) <= set(result.columns):
+def _min_cell(project: Path) -> int:
+    """Return how many users a group has at least, to be shown."""
+    if not (project / MANIFEST).is_file():
+        return MIN_CELL[1]
+    return int(str(load_manifest(project).variables.get(*MIN_CELL)))
+
+
+def _shown(
+    result: Result, shown: set[tuple[Any, ...]] | None, least: int, last: str | None
+) -> Result:
+    """Leave out small groups, and the members of slices that the page file does not list."""
+    unlisted: set[int] = set()
+    if shown is not None and set(SLICE) <= set(result.columns):
+        unlisted = {
+            place
+            for place, row in enumerate(result.rows)
+            if row["slice"] != EVERYTHING and tuple(row[name] for name in SLICE) not in shown
+        }
+    rows = withhold(result.card, result.rows, least, unlisted, last)
+    return replace(result, rows=[row for place, row in enumerate(rows) if place not in unlisted])
+
+
+def is_over(day: str, loaded_through: str | None) -> bool:
+    """Return whether the sources were read beyond the end of a day, wherever on earth it was."""
+    if not loaded_through:
+        return False
+    end = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1, hours=12)
+    return datetime.fromisoformat(loaded_through) >= end
+
+
+def _ended(result: Result, over: str | None) -> Result:
+    """Show periods that end with a day that is over as such; for the reports, the last one runs."""
+    dated = next((name for name in ("day", "period_start") if name in result.columns), None)
+    if not over or not dated or "is_complete" not in result.columns:
         return result
-    rows = [
-        row
-        for row in result.rows
-        if row["slice"] == EVERYTHING or tuple(row[name] for name in SLICE) in shown
+    last = date.fromisoformat(over)
+    # What the reports give only of a complete period, such as who was lost, is still not known.
+    known = {
+        name for row in result.rows if row["is_complete"] for name in row if row[name] is not None
+    }
+
+    def ended(row: Row) -> Row:
+        is_last = end_of(date.fromisoformat(row[dated]), row.get("grain")) <= last
+        is_whole = all(row[name] is not None for name in known if name != "is_withheld")
+        if row["is_complete"] is False and is_last and is_whole:
+            return {**row, "is_complete": True}
+        return row
+
+    return replace(result, rows=[ended(row) for row in result.rows])
+
+
+def _of_member(results: Sequence[Result], only: Member) -> list[Result]:
+    """Return the cards that have slices, with the rows of one member."""
+    sliced = [result for result in results if set(SLICE) <= set(result.columns)]
+    members = {tuple(row[name] for name in SLICE) for each in sliced for row in each.rows}
+    if only not in members:
+        name, value = only
+        known = sorted(str(each) for slice_, each in members if slice_ == name)
+        if not known:
+            names = sorted({str(slice_) for slice_, _ in members} - {EVERYTHING})
+            near = did_you_mean(name, names) or f"there are {', '.join(names) or 'none'}"
+            raise UsageError(f"{name} is not a slice of the page", near)
+        near = did_you_mean(value, known) or "members with few users are not shown: page.sql"
+        raise UsageError(f"the page shows no {name} {value}", near)
+    return [
+        Result(each.card, [row for row in each.rows if tuple(row[n] for n in SLICE) == only])
+        for each in sliced
     ]
-    return Result(result.card, rows)
 
 
 def _behind(session: Session, project: Path, target: Target) -> list[Row]:
@@ -135,7 +237,9 @@ def _behind(session: Session, project: Path, target: Target) -> list[Row]:
     found = []
     for row in rows:
         keys = reports_of(manifest, row["replica"].removeprefix(replica_name("")))
-        reports = ", ".join(key.partition(".")[2] for key in keys)
+        names = [key.partition(".")[2] for key in keys]
+        more = len(names) - NAMED
+        reports = ", ".join(names[:NAMED]) + (f" and {more} more reports" if more > 0 else "")
         loaded = plain(row["loaded_through"])
         found.append({"pipeline": row["pipeline"], "loaded_through": loaded, "reports": reports})
     return [row for row in found if row["reports"]]

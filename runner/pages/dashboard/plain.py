@@ -1,22 +1,25 @@
 """Plain tables for readers without JavaScript: the opening choice, with figures in full.
 
-static/dashboard.js makes every other choice, draws charts and shortens figures.
+static/dashboard/ makes every other choice, draws charts and shortens figures.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from runner.database.session import Row
-from runner.pages.dashboard.cards import Card, Column
-from runner.pages.dashboard.data import EVERYTHING, SLICE
+from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card, Column
+from runner.pages.dashboard.periods import DATES, is_shown
 
 OPENING = {"slice": EVERYTHING, "grain": "week", "range": "90"}
 DAYS = 90
-DATES = ("day", "period_start", "cohort_start")
-CONTROLS = (*SLICE, "grain", "range", "is_complete")
+# Days, periods or rows of a table. The tables are a part of the file that most readers never see.
+FEW = 14
+CONTROLS = (*SLICE, "grain", "range", "is_complete", "is_withheld", "as_of")
+SPELT = {"ios": "iOS", "qr_code": "QR code", "tiktok": "TikTok"}
 Cell = tuple[str, bool]  # the text, and whether its period is in progress
 
 
@@ -30,17 +33,29 @@ class Table:
 
 def chosen(rows: Sequence[Row], last: str | None) -> Sequence[Row]:
     """Select all users, weeks, and the days up to the last one (ISO) that the page shows first."""
-    for name, value in OPENING.items():
+    for name in ("slice", "grain"):
         known = [row[name] for row in rows if name in row]
         if known:
-            value = value if value in known else known[-1]
+            value = OPENING[name] if OPENING[name] in known else known[-1]
             rows = [row for row in rows if row[name] == value]
     dated = next((name for name in DATES if rows and name in rows[0]), None)
-    if not last or not dated or "range" in rows[0]:
-        return rows
-    days = DAYS + 6 * ("grain" in rows[0])  # a week may begin before the first of these days
-    since = (date.fromisoformat(last) - timedelta(days)).isoformat()
-    return [row for row in rows if row[dated] is None or row[dated] > since]
+
+    def is_in(row: Row) -> bool:
+        if row.get("range"):
+            return bool(row["range"] == OPENING["range"])
+        start = row[dated] if dated else None
+        return not last or not start or is_shown(start, row.get("grain"), DAYS, last)
+
+    return [row for row in rows if is_in(row)]
+
+
+def newest(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows of the last few days or periods or, without dates, the first rows."""
+    dated = next((name for name in DATES if rows and name in rows[0]), None)
+    if not dated:
+        return rows[:FEW]
+    days = sorted({row[dated] for row in rows if row[dated] is not None})[-FEW:]
+    return [row for row in rows if row[dated] is None or row[dated] in days]
 
 
 def columns(card: Card, rows: Sequence[Row]) -> list[Column]:
@@ -54,12 +69,17 @@ def columns(card: Card, rows: Sequence[Row]) -> list[Column]:
     ]
 
 
-def table(card: Card, rows: Sequence[Row]) -> Table:
-    """Lay out at least one row, a cohort triangle if a column is shown across."""
+def table(card: Card, rows: Sequence[Row], currency: str = "") -> Table:
+    """Lay out rows that are not withheld, a cohort triangle if a column is shown across."""
     shown = [column for column in columns(card, rows) if column.look != "line"]
+    rows = [row for row in rows if not row.get("is_withheld")]
     looks = [column.look for column in shown]
     if "across" not in looks:
-        return Table([column.label for column in shown], [_cells(shown, row) for row in rows])
+        if shown[0].name in DATES:
+            rows = sorted(rows, key=lambda row: row[shown[0].name] or "", reverse=True)
+        return Table(
+            [column.label for column in shown], [_cells(shown, row, currency) for row in rows]
+        )
     place = looks.index("across")
     heads, step, value = shown[:place], shown[place], shown[place + 1]
     lines: dict[Any, list[Row]] = {}
@@ -67,43 +87,67 @@ def table(card: Card, rows: Sequence[Row]) -> Table:
         lines.setdefault(row[heads[0].name], []).append(row)
     steps = sorted({row[step.name] for row in rows})
     body = []
-    for line in lines.values():
-        found = {row[step.name]: _cells([value], row)[0] for row in line}
-        first = [(text, False) for text, _ in _cells(heads, line[0])]
+    for start, line in sorted(lines.items(), key=lambda item: item[0] or ""):
+        found = {row[step.name]: _cells([value], row, currency)[0] for row in line}
+        first = [(text, False) for text, _ in _cells(heads, line[0], currency)]
+        if start is None and heads[0].name in DATES:
+            first[0] = (_average(line[0]), False)
         body.append(first + [found.get(each, ("", False)) for each in steps])
     return Table([*(head.label for head in heads), *map(str, steps)], body)
 
 
-def _cells(shown: Sequence[Column], row: Row) -> list[Cell]:
-    return [
-        (written(row[column.name], column.form), row.get("is_complete") is False)
-        for column in shown
-    ]
+def _average(row: Row) -> str:
+    """Name the row that adds up the cohorts of its range."""
+    days = row.get("range")
+    return f"Last {days} days" if days and days != EVERYTHING else "All cohorts"
 
 
-def written(value: Any, form: str | None = None) -> str:
+def _cells(shown: Sequence[Column], row: Row, currency: str) -> list[Cell]:
+    is_running = row.get("is_complete") is False
+    cells = []
+    for column in shown:
+        grain = row.get("grain") if column.name in DATES else None
+        text = written(row[column.name], column.form, grain)
+        if column.form == "money" and row[column.name] is not None and currency:
+            text = f"{currency}\N{NO-BREAK SPACE}{text}"
+        cells.append((text, is_running))
+    return cells
+
+
+def written(value: Any, form: str | None = None, grain: str | None = None) -> str:
     """Write a value of a column's form in full; the script shortens large numbers."""
     if value is None:
         return "\N{EN DASH}"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if form == "name":
+        return named(str(value))
     if isinstance(value, str):
-        return _moment(value) if form in ("date", "time", None) else value
+        return _moment(value, grain) if form in ("date", "time", None) else value
     if form == "percent":
         return f"{_fixed(value * 100, 1)}%"
-    if form == "decimal":
+    if form in ("decimal", "money"):
         return _fixed(value, 2)
     return _fixed(value, 0 if value == int(value) or abs(value) >= 100 else 1)
 
 
-def _moment(text: str) -> str:
+def named(name: str) -> str:
+    """Write a name that a program gave as people do: gift_card as Gift card."""
+    if name in SPELT or not re.fullmatch(r"[a-z][a-z0-9]*(?:[_ ,.:][a-z0-9 ,_:.]*)?", name):
+        return SPELT.get(name, name)
+    return (name[0].upper() + name[1:]).replace("_", " ")
+
+
+def _moment(text: str, grain: str | None) -> str:
     """Write an ISO date or time as people do; return any other text as it is."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    day = f"{moment.day} {moment:%b %Y}"
-    return f"{day}, {moment:%H:%M}" if "T" in text else day
+    month = f"{moment:%b %Y}"
+    if "T" in text:
+        return f"{moment.day} {month}, {moment:%H:%M}"
+    return month if grain == "month" else f"{moment.day} {month}"
 
 
 def _fixed(value: float, digits: int) -> str:

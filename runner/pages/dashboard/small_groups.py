@@ -1,0 +1,158 @@
+"""Withholds what stands on few users, and as much besides as keeps it from being computed.
+
+A row stands on the users in the column that `Base:` names. Where these are fewer than min_cell, its
+numbers are left out of the file. So are others that would give them away: of all members of a
+slice, all categories, or the days of a week, whose sum is known, either none is withheld, or two or
+more that together have as many users. An average is withheld with too few of its cohorts.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from runner.database.session import Row
+from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card
+from runner.pages.dashboard.periods import DATES, is_shown, start_of
+
+# Numbers that order rows and say nothing of users.
+ORDERS = ("place", "depth")
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Rows that add up, and the row of their sum; without one, it is known from elsewhere."""
+
+    parts: list[int]
+    total: int | None
+    is_average: bool = False
+
+
+def withhold(
+    card: Card, rows: Sequence[Row], least: int, unlisted: Set[int], last: str | None
+) -> list[Row]:
+    """Return the rows without the numbers of small groups; is_withheld says so."""
+    base = card.base
+    if not base or not rows:
+        return list(rows)
+    users = [row[base] or 0 for row in rows]
+    hidden = {place for place, count in enumerate(users) if 0 < count < least}
+    hidden |= {place for place in unlisted if users[place]}
+    sums = list(_sums(card, rows, last)) if hidden else []
+    while any([_protect(each, users, hidden, least) for each in sums]):
+        pass
+    if not hidden:
+        return list(rows)
+    kept = _kept(card, rows)
+    return [
+        {name: row[name] if name in kept else None for name in row} | {"is_withheld": True}
+        if place in hidden
+        else {**row, "is_withheld": False}
+        for place, row in enumerate(rows)
+    ]
+
+
+def _protect(found: Sum, users: Sequence[int], hidden: set[int], least: int) -> bool:
+    """Withhold one more row if a sum gives one away; return whether it did."""
+    gone = [part for part in found.parts if part in hidden]
+    is_total_hidden = found.total in hidden
+    if is_total_hidden:
+        if gone or found.is_average:
+            return False
+    elif not gone or (len(gone) > 1 and sum(users[part] for part in gone) >= least):
+        return False
+    left = [part for part in found.parts if part not in hidden and users[part]]
+    if left and not found.is_average:
+        hidden.add(min(left, key=lambda part: (users[part], part)))
+    elif found.total is not None and not is_total_hidden:
+        hidden.add(found.total)
+    else:
+        return False
+    return True
+
+
+def _sums(card: Card, rows: Sequence[Row], last: str | None) -> Iterator[Sum]:
+    names = [column.name for column in card.columns.values() if column.is_name]
+    across = [column.name for column in card.columns.values() if column.look == "across"]
+    known = [name for name in (*SLICE, "grain", "range", *DATES, "figure") if name in rows[0]]
+    keys = list(dict.fromkeys([*known, *across, *names]))
+    yield from _of_members(rows, keys)
+    for name in names if card.show != "figures" else ():
+        yield from _of_names(rows, [key for key in keys if key != name])
+    if "grain" in keys and "period_start" in keys:
+        yield from _of_days(rows, keys)
+    if "cohort_start" in keys and last:
+        yield from _of_cohorts(rows, keys, last)
+
+
+def _of_members(rows: Sequence[Row], keys: list[str]) -> Iterator[Sum]:
+    if "slice" not in keys:
+        return
+    rest = [key for key in keys if key not in SLICE]
+    parts: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    totals: dict[tuple[Any, ...], int] = {}
+    for place, row in enumerate(rows):
+        key = tuple(row[name] for name in rest)
+        if row["slice"] == EVERYTHING:
+            totals[key] = place
+        else:
+            parts[row["slice"], *key].append(place)
+    for (_, *rest_of_key), found in parts.items():
+        yield Sum(found, totals.get(tuple(rest_of_key)))
+
+
+def _of_names(rows: Sequence[Row], rest: list[str]) -> Iterator[Sum]:
+    parts: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        parts[tuple(row[name] for name in rest)].append(place)
+    yield from (Sum(found, None) for found in parts.values() if len(found) > 1)
+
+
+def _of_days(rows: Sequence[Row], keys: list[str]) -> Iterator[Sum]:
+    rest = [key for key in keys if key not in ("grain", "period_start")]
+    for grain in ("week", "month"):
+        parts: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        totals: dict[tuple[Any, ...], int] = {}
+        for place, row in enumerate(rows):
+            key = tuple(row[name] for name in rest)
+            if row["grain"] == "day":
+                first = start_of(date.fromisoformat(row["period_start"]), grain)
+                parts[first.isoformat(), *key].append(place)
+            elif row["grain"] == grain:
+                totals[row["period_start"], *key] = place
+        yield from (Sum(found, totals[key]) for key, found in parts.items() if key in totals)
+
+
+def _of_cohorts(rows: Sequence[Row], keys: list[str], last: str) -> Iterator[Sum]:
+    """Averages are rows without a cohort, over the complete cells of their range."""
+    rest = [key for key in keys if key not in ("cohort_start", "cohort", "range")]
+    parts: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        if row["cohort_start"] is not None and row.get("is_complete") is not False:
+            parts[tuple(row[name] for name in rest)].append(place)
+    for place, row in enumerate(rows):
+        if row["cohort_start"] is None:
+            found = parts[tuple(row[name] for name in rest)]
+            days = row.get("range")
+            if days and days != EVERYTHING:
+                found = [
+                    part
+                    for part in found
+                    if is_shown(rows[part]["cohort_start"], row.get("grain"), int(days), last)
+                ]
+            yield Sum(found, place, is_average=True)
+
+
+def _kept(card: Card, rows: Sequence[Row]) -> set[str]:
+    """Return the columns that are no figures; the names of a table's rows are left out, too."""
+    across = {column.name for column in card.columns.values() if column.look == "across"}
+    names = {column.name for column in card.columns.values() if column.is_name}
+    left_out = names if card.show == "table" else set()
+    numbers = {
+        name
+        for name in rows[0]
+        for row in rows
+        if isinstance(row[name], int | float | list) and not isinstance(row[name], bool)
+    }
+    return (set(rows[0]) - numbers - left_out) | across | {*ORDERS, *DATES}

@@ -1,0 +1,100 @@
+// A card: what it shows of the chosen rows, and what it saves.
+
+// By day, a card may have fewer days of a member than of all users: the first of those, if so.
+const cutAt = (card, rows) => {
+  if (state.segment === "all" || rows[0]?.grain !== "day") return null;
+  const first = (found) => found.reduce((least, row) => row.period_start < least ? row.period_start : least, page.last);
+  const of = first(rows);
+  const whole = chosen(card, card.rows.filter((row) => row.slice === "all" && row.grain === "day"));
+  return of > first(whole) ? of : null;
+};
+
+// What a reader has to know of the rows: which users, days and periods they are of.
+const asides = (card, all, rows) => {
+  const [first] = card.rows;
+  if (!first || !card.of_users) return [];
+  const said = [];
+  const periods = new Set(rows.map((row) => row.as_of));
+  if (card.show !== "figures" && periods.size === 1 && rows[0].as_of) said.push(`${rows[0].as_of}.`);
+  if (state.segment !== "all" && !card.follows.includes("segment")) said.push("All users, whatever is shown elsewhere.");
+  const from = cutAt(card, rows);
+  if (from) said.push(`By day, shown from ${moment(from)} on.`);
+  if ("range" in first && card.dated !== "cohort_start" && SPAN.test(state.range))
+    said.push(nearestRange() === "all" ? "Of all days." : `Of the last ${nearestRange()} days.`);
+  const withheld = rows.filter((row) => row.is_withheld).length;
+  if (withheld) {
+    const what = card.columns.some((column) => column.look === "across") ? new Set(rows.filter((row) => row.is_withheld).map((row) => row[card.dated])).size : withheld;
+    said.push(`${what} ${what === 1 ? "row" : "rows"} of fewer than ${page.min_cell} users, or that would give them away, ${what === 1 ? "is" : "are"} not shown.`);
+  }
+  return said;
+};
+
+const nothing = (card, all) => {
+  if (!card.rows.length) return [page.last ? "Nothing to show." : "No data yet."];
+  const isInAll = state.range !== "all" && all.length > 0;
+  const back = make("button", { type: "button" }, isInAll ? "Show all days" : "Reset");
+  back.addEventListener("click", () => isInAll ? choose({ range: "all" }) : reset());
+  return [all.length ? "No data in this range. " : "No data for this selection. ", back];
+};
+
+const show = (card) => {
+  const all = ofMember(card);
+  const found = chosen(card, all);
+  const rows = compared(card, all, found);
+  const readable = rows.filter((row) => !row.is_withheld);
+  const body = card.element.querySelector(".body");
+  const aside = card.element.querySelector(".aside");
+  const said = asides(card, all, found);
+  aside.hidden = !said.length;
+  aside.textContent = said.join(" ");
+  card.element.dataset.state = rows.length ? "ready" : "empty";
+  card.element.dataset.rows = rows.length;
+  if (card.show === "figures" && rows.length) body.replaceChildren(figures(card, rows));
+  else if (!readable.length) {
+    card.view?.finalize();
+    card.view = null;
+    body.replaceChildren(make("p", { class: "nothing" }, ...(rows.length ? ["Too few users to be shown."] : nothing(card, all))));
+  } else if (card.show === "chart" && !card.isTable) drawn(card, rows, body);
+  else body.replaceChildren(...(card.isTable ? [table(card, readable)] : listed(card, readable)));
+  for (const scroll of body.querySelectorAll(".scroll")) hint(scroll);
+};
+
+// A spec that cannot be drawn costs its own card the chart, and no other card anything.
+const drawn = (card, rows, body) => {
+  try {
+    chart(card, rows, body);
+  } catch (error) {
+    card.view = null;
+    body.replaceChildren(
+      make("p", { class: "nothing" }, `This chart cannot be drawn: ${error.message}`), ...listed(card, rows));
+  }
+};
+
+const showAll = () => {
+  find("tip").hidden = true;
+  cards.forEach(show);
+};
+
+// After a choice of range or grain alone, cards that follow neither stay as they are.
+const showChanged = (names) => {
+  find("tip").hidden = true;
+  const isOfTime = names.length > 0 && names.every((name) => ["range", "grain"].includes(name));
+  cards.filter((card) => !isOfTime || card.show === "figures" || card.follows.some((name) => names.includes(name))).forEach(show);
+};
+
+const csv = (card) => {
+  const rows = chosen(card);
+  const names = rows.length ? Object.keys(rows[0]).filter((name) => name !== "is_withheld") : [];
+  const quoted = (value) => {
+    if (value === null) return "";
+    const plain = Array.isArray(value) ? value.join(" ") : String(value);
+    // A spreadsheet would take this for a formula. A number is none.
+    const safe = typeof value !== "number" && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  const lines = [names, ...rows.map((row) => names.map((name) => row[name]))];
+  const content = lines.map((line) => line.map(quoted).join(",")).join("\r\n");
+  const link = make("a", { download: `${card.name}.csv`, href: URL.createObjectURL(new Blob([content, "\r\n"], { type: "text/csv" })) });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+};
