@@ -41,7 +41,7 @@ def test_a_link_leads_to_what_is_chosen(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, permissions=["clipboard-read", "clipboard-write"])
     shown.choose("country", "SG", "30", "day")
     shown.page.click("#link")
-    shown.page.wait_for_function("document.getElementById('link').textContent === 'Link copied'")
+    shown.page.locator("#link", has_text="Link copied").wait_for()
     address = shown.page.evaluate("navigator.clipboard.readText()")
     assert address == shown.page.url
     figures = shown.page.inner_text("#card-headlines")
