@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,14 +18,17 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from runner.database.session import Database, QueryFailed
-from runner.errors import RunnerError
+from runner.errors import RunnerError, StartError
 from runner.pages.dashboard import cards, spec
+from runner.pages.dashboard.data import script_json
+from runner.pages.dashboard.json_file import read_spec
 from runner.project.graph import order, select
 from runner.project.manifest import MANIFEST, load
 from runner.project.template import plain, render
 from runner.setup.load_csv import load as load_csv
 from tests.support import PROJECT, earn, insert_events, query, run_all, scalar
 from tests.support.commands import command
+from tests.support.sweeps import with_examples
 
 SHIPPED = load(PROJECT)
 
@@ -312,7 +316,45 @@ def test_a_chart_is_drawn_or_refused(folder: Path, odd: Any) -> None:
     if not refused(lambda: found.append(cards.load(folder))):
         [card] = [card for card in found[0].cards if card.name == "fuzz"]
         assert card.spec is not None
-        assert all(isinstance(each, str) for each in spec.problems(card.spec, ["a"]))
+        assert all(token and said for token, said in spec.problems(card.spec, ["a"]))
+        assert script_json(card.spec).encode()
+
+
+CHART = (PROJECT / "dashboard" / "20_active_users.vl.json").read_text(encoding="utf-8")
+
+
+@bounded(100)
+@given(
+    changes=st.lists(
+        st.tuples(
+            st.integers(0, len(CHART)),
+            st.integers(0, 3),
+            st.sampled_from(
+                [",", ",\n", "{", "}", "[", "]", '"', ":", "NaN", "1e999", "\\ud800", ""]
+            ),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_typing_error_in_a_chart_is_told_with_file_and_line(
+    folder: Path, changes: list[tuple[int, int, str]]
+) -> None:
+    text = CHART
+    for place, gone, put in changes:
+        text = text[:place] + put + text[place + gone :]
+    file = folder / "dashboard" / "99_typed.vl.json"
+    file.write_text(text, encoding="utf-8")
+    try:
+        found = read_spec(file, Path("dashboard/99_typed.vl.json"))
+    except StartError as error:
+        told = re.fullmatch(r"dashboard/99_typed\.vl\.json:(\d+): .+", error.message, re.DOTALL)
+        assert told and 1 <= int(told[1]) <= text.count("\n") + 1, error.message
+        assert error.hint
+    else:
+        assert script_json(found).encode()
+    finally:
+        file.unlink()
 
 
 @pytest.mark.parametrize(
@@ -352,8 +394,7 @@ FILES = st.one_of(
 )
 
 
-@bounded(60)
-@given(content=FILES, history=st.booleans())
+@with_examples(20, 60, content=FILES, history=st.booleans())
 def test_a_file_is_loaded_or_refused_and_never_half(
     clone: Database, folder: Path, content: bytes, history: bool
 ) -> None:
@@ -413,8 +454,11 @@ def loaded(request: pytest.FixtureRequest) -> Iterator[Database]:
         yield database
 
 
-@bounded(8)
-@given(values=st.lists(st.tuples(st.sampled_from(DEFINED), HOSTILE), min_size=1, max_size=2))
+@with_examples(
+    3,
+    12,
+    values=st.lists(st.tuples(st.sampled_from(DEFINED), HOSTILE), min_size=1, max_size=2),
+)
 def test_a_definition_is_followed_or_refused(
     loaded: Database, values: list[tuple[str, str]]
 ) -> None:
