@@ -79,6 +79,7 @@ def test_an_event_of_tomorrow_closes_nothing(world: World) -> None:
     assert growth(world, 23)[0]["churned_users"] == 47
 
 
+@pytest.mark.slow
 def test_the_last_day_moves_back_and_forth_and_early_events_with_it(world: World) -> None:
     """Of a day that is reached, left and reached again, in every place that knows of it."""
     spa = {"event_type": "miles_earned", "transaction_category": "spa", "miles_amount": 7}
@@ -140,15 +141,15 @@ def test_a_time_at_the_end_of_the_calendar_stops_no_build(world: World, moment: 
 def test_a_type_that_nobody_announced_is_named_and_then_passive(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.insert(*[event(7, f"user {number}", "push_delivered") for number in range(500)])
+    world.insert(*[event(7, f"user {number}", "push_delivered") for number in range(60)])
     world.insert(event(7, "ann"), event(12, "cat", "push_delivered", country="XX"))
     done = world.run_all()
-    named = [{"event_type": "push_delivered", "events": 501, "users": 501}]
+    named = [{"event_type": "push_delivered", "events": 61, "users": 61}]
     assert warnings(world, "fact_unclassified_events.new_types") == named
     assert any("push_delivered" in warning for warning in done.warnings)
     world.assert_exact()
     day = "select dau from reporting.kpi_daily where day = '2026-02-08' and slice = 'all'"
-    assert world.one(day) == 501
+    assert world.one(day) == 61
     # Known by now: another one of it is no news, and neither is one that changes.
     (number,) = world.insert(event(7, "ann", "push_delivered"))
     world.run_all()
@@ -166,11 +167,11 @@ def test_a_type_that_nobody_announced_is_named_and_then_passive(
     assert world.one(day) == 1
     assert last_day(world) == date(2026, 2, 8)
     pushed = "select events from reporting.engagement_daily where event_type = 'push_delivered' and slice = 'all'"
-    assert world.one(pushed) == 501
+    assert world.one(pushed) == 61
     world.insert(event(7, "eve", "push_delivered"))
     world.run_all()
     world.assert_exact()
-    assert world.one(pushed) == 502
+    assert world.one(pushed) == 62
 
 
 def test_a_type_that_has_a_fact_can_not_be_passive(world: World) -> None:
@@ -238,10 +239,11 @@ def test_the_time_is_read_in_one_place(world: World) -> None:
     ("file", "old", "new"),
     [
         # It reads the time of a row otherwise than that of a replaced one.
-        (
+        pytest.param(
             "schema/warehouse/classified_events.sql",
             "{{ warehouse }}.day_of(events.event_time, {{ reporting_timezone }}) as event_date",
             "{{ warehouse }}.day_of(events.event_time + interval '8 hours', {{ reporting_timezone }}) as event_date",
+            marks=pytest.mark.slow,
         ),
         # It loses rows.
         (

@@ -8,14 +8,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline
+from runner.repairs.pipeline import RepairedPipeline
 from runner.status import Status, status
 from tests.support import PROJECT, earn, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command
+from tests.support.sweeps import with_examples
 
 NOW = datetime.now(UTC)
 PIPELINE = "(select pipeline_id from orchestrator.pipeline_definitions where pipeline_name = '{}')"
@@ -35,7 +35,7 @@ def test_a_good_status_says_what_it_rests_on(built: Database) -> None:
     done = command("status", database=built)
     assert done.returncode == 0, done.stdout
     assert done.stdout.startswith("good: nothing is known to be missing\n")
-    assert "2 pipelines that scripts need, exact" in done.stdout
+    assert "3 pipelines that scripts need, exact" in done.stdout
     assert "as of the last reconcile of each, never" in done.stdout
     assert "complete" not in done.stdout
 
@@ -66,10 +66,10 @@ def test_deleted_rows_that_a_reconcile_left_are_not_good(built: Database) -> Non
     query(built, "delete from public.event_stream where event_id = 1")
     assert problem(built) == ""
     pipeline_id = scalar(built, f"select {PIPELINE.format('event_stream')}")
-    IngestionPipeline(pipeline_id, built, PROJECT).reconcile()
+    RepairedPipeline(pipeline_id, built, PROJECT).reconcile()
     assert "1 rows are no longer in the source, and were left" in problem(built)
     query(built, "update orchestrator.pipeline_definitions set on_delete = 'apply'")
-    IngestionPipeline(pipeline_id, built, PROJECT).reconcile()
+    RepairedPipeline(pipeline_id, built, PROJECT).reconcile()
     run_all(built)
     assert problem(built) == ""
 
@@ -116,13 +116,12 @@ def freshness(database: Database, name: str = "event_stream") -> dict[str, Any]:
     )[0]
 
 
-@settings(
-    max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)  # fmt: skip
-@given(
+@with_examples(
+    3,
+    8,
     rounds=st.lists(
         st.lists(st.tuples(st.integers(-900, 40), st.integers(0, 400)), max_size=4), max_size=3
-    )
+    ),
 )
 def test_the_newest_row_is_the_newest_that_runs_have_read(
     database: Database, no_margin: None, rounds: list[list[tuple[int, int]]]
