@@ -168,15 +168,18 @@ def _ended(result: Result, over: str | None) -> Result:
     last = date.fromisoformat(over)
     # What the reports give only of a complete period, such as who was lost, is still not known.
     known = {
-        name for row in result.rows if row["is_complete"] for name in row if row[name] is not None
+        (row.get("grain"), name)
+        for row in result.rows
+        if row["is_complete"]
+        for name in row
+        if row[name] is not None
     }
 
     def ended(row: Row) -> Row:
-        is_last = end_of(date.fromisoformat(row[dated]), row.get("grain")) <= last
-        is_whole = all(row[name] is not None for name in known if name != "is_withheld")
-        if row["is_complete"] is False and is_last and is_whole:
-            return {**row, "is_complete": True}
-        return row
+        grain = row.get("grain")
+        is_last = end_of(date.fromisoformat(row[dated]), grain) <= last
+        is_whole = all(row[name] is not None for name in row if (grain, name) in known)
+        return {**row, "is_complete": True} if is_last and is_whole else row
 
     return replace(result, rows=[ended(row) for row in result.rows])
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.pages.dashboard import plain as tables
+from runner.pages.dashboard.cards import CHARTS as CHART_SHOWS
 from runner.pages.dashboard.data import LIVE, Result, Snapshot, encoded, plain, read, script_json
 from runner.pages.html import FOLDER, digest, fill, static
 from runner.project.files import put
@@ -58,9 +59,10 @@ def page(found: Snapshot, generated_at: datetime) -> str:
         last=known["last"],
         generated=plain(generated_at),
         health=next(
-            (r.card for r in found.results if "reporting.data_checks" in r.card.tables), None
+            (r.card for r in found.results if r.card.tables == ["reporting.data_checks"]), None
         ),
         written=tables.written,
+        sentence=tables.sentence,
     )
     size = len(text.encode())
     if size > LARGEST_BYTES:
@@ -134,7 +136,7 @@ def _opening(result: Result, known: Mapping[str, Any]) -> Mapping[str, Any]:
         "rows": rows,
         "missing": result.missing,
         "table": tables.table(card, rows, known["currency"])
-        if rows and card.show != "figures"
+        if rows and card.show in ("table", *CHART_SHOWS)
         else None,
         # The SQL behind its tables, by the convention that a path is a name.
         "scripts": [f"sql/{table.replace('.', '/')}.sql" for table in card.tables],
