@@ -20,7 +20,7 @@ from runner.database import ledger
 from runner.database.session import Database, LockHeld
 from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.ingest.attempt import Listener as IngestListener
-from runner.ingest.pipeline import IngestionPipeline, RunResult
+from runner.ingest.pipeline import IngestionPipeline, RunResult, Sessions
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import load
 from runner.project.target import Target
@@ -91,19 +91,20 @@ def _ingest(
     sweep: bool = False,
 ) -> tuple[list[RunResult], list[PipelineFailure]]:
     """Run pipelines, whatever becomes of the others."""
-    with database.session() as session:
-        ledger.require(session)
-        found = pipelines(session, pipeline)
     runs: list[RunResult] = []
     failures = []
-    for row in found:
-        try:
-            controller = IngestionPipeline(row["pipeline_id"], database, project, listener)
-            runs += controller.run(wait_seconds, sweep)
-        except RunnerError as error:
-            if was_interrupted(error):
-                raise
-            failures.append(PipelineFailure(row["pipeline_id"], row["pipeline_name"], error))
+    with Sessions(database) as sessions:
+        with sessions.use() as (work, _):
+            found = pipelines(work, pipeline)
+        for row in found:
+            number = row["pipeline_id"]
+            try:
+                controller = IngestionPipeline(number, database, project, listener, sessions)
+                runs += controller.run(wait_seconds, sweep)
+            except RunnerError as error:
+                if was_interrupted(error):
+                    raise
+                failures.append(PipelineFailure(number, row["pipeline_name"], error))
     return runs, failures
 
 

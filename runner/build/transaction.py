@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 
 from runner.build.changes import Rows
@@ -95,20 +95,27 @@ class BuildTransaction:
                 run_pieces(self.work, part.pieces)
                 continue
             self.listener.starting(part.step, next(numbers), len(due))
-            done = self.run_script(self.work, part.step, part)
+            done = self.fill(self.work, part.step, part)
+            done = self.check(self.work, done, part.composer)
             if part.composer is composer:
                 self.done(done)
             else:
                 filled.append(done)
         self._publish(Publisher(self.work, composer), positions, due, filled)
 
-    def run_script(self, session: Session, step: Step, part: Part) -> ScriptResult:
-        """Run the pieces of a script and then its checks, in the transaction of `session`."""
-        script, started = step.script, time.monotonic()
-        with self.evidence.of_script(session, script.key, step.mode):
+    def fill(self, session: Session, step: Step, part: Part) -> ScriptResult:
+        """Run the pieces of a script, in the transaction of `session`."""
+        started = time.monotonic()
+        with self.evidence.of_script(session, step.script.key, step.mode):
             changes = run_part(session, step, part)
-            self.warnings += run_checks(session, part.composer, script, step.mode, self.evidence)
         return ScriptResult(step, changes, time.monotonic() - started)
+
+    def check(self, session: Session, done: ScriptResult, composer: Composer) -> ScriptResult:
+        """Run the checks of a script; their time counts for the script too."""
+        script, mode, started = done.step.script, done.step.mode, time.monotonic()
+        with self.evidence.of_script(session, script.key, mode):
+            self.warnings += run_checks(session, composer, script, mode, self.evidence)
+        return replace(done, seconds=done.seconds + time.monotonic() - started)
 
     def publish(
         self,

@@ -123,9 +123,15 @@ def _open_sessions(
     return sessions
 
 
+# What is done with a script, in this order of urgency.
+FILL, CHECK, THEN = range(3)
+
+
 @dataclass(frozen=True, slots=True)
 class _Schedule:
-    """Runs each script as soon as what it needs is filled, the longest path to the end first."""
+    """Fills the tables of each script as soon as what it needs is filled, the longest path to the
+    end first. Its checks run beside those that follow it: nobody sees its rows before all passed.
+    """
 
     transaction: BuildTransaction
     composer: Composer
@@ -143,36 +149,38 @@ class _Schedule:
         seconds = ledger.script_seconds(transaction.work, transaction.target.name, steps)
         left = seconds_left(needs, seconds)
         results: dict[str, ScriptResult] = {}
-        # A task is to fill the tables of a script or, if `is_filled`, to do `then` with them.
-        tasks = {(False, key): {(False, need) for need in needs[key]} for key in steps}
+        tasks = {(FILL, key): {(FILL, need) for need in needs[key]} for key in steps}
+        tasks |= {(CHECK, key): {(FILL, key)} for key in steps}
         if then:
-            tasks |= {(True, key): {(False, key)} for key in steps}
+            tasks |= {(THEN, key): {(CHECK, key)} for key in steps}
         sorter = TopologicalSorter(tasks)
         sorter.prepare()
-        ready: list[tuple[bool, float, str]] = []
+        ready: list[tuple[int, float, str]] = []
         idle = list(sessions)
         numbers = count()
-        running: dict[Future[ScriptResult], tuple[bool, str, Session]] = {}
+        running: dict[Future[ScriptResult], tuple[int, str, Session]] = {}
         with ThreadPoolExecutor(len(sessions)) as pool:
             try:
                 while sorter.is_active():
-                    for is_filled, key in sorter.get_ready():
-                        heapq.heappush(ready, (is_filled, -left[key], key))
+                    for kind, key in sorter.get_ready():
+                        heapq.heappush(ready, (kind, -left[key], key))
                     while ready and idle:
-                        is_filled, _, key = heapq.heappop(ready)
+                        kind, _, key = heapq.heappop(ready)
                         session = idle.pop()
-                        if is_filled and then:
-                            future = pool.submit(self._do, then, results[key], session)
-                        else:
+                        if kind == FILL:
                             transaction.listener.starting(steps[key], next(numbers), len(steps))
                             future = pool.submit(self._fill, steps[key], session)
-                        running[future] = is_filled, key, session
+                        elif kind == CHECK:
+                            future = pool.submit(self._check, results[key], session)
+                        elif then:
+                            future = pool.submit(self._do, then, results[key], session)
+                        running[future] = kind, key, session
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        is_filled, key, session = running.pop(future)
+                        kind, key, session = running.pop(future)
                         results[key] = future.result()
                         idle.append(session)
-                        sorter.done((is_filled, key))
-                        if not is_filled:
+                        sorter.done((kind, key))
+                        if kind == CHECK:
                             on_filled(results[key])
             except BaseException:
                 for session in sessions:
@@ -184,7 +192,12 @@ class _Schedule:
         with session.transaction():
             session.run(PRELUDE)
             part = Part(step, self.composer, self.composer.create(step.script, session))
-            return self.transaction.run_script(session, step, part)
+            return self.transaction.fill(session, step, part)
+
+    def _check(self, done: ScriptResult, session: Session) -> ScriptResult:
+        with session.transaction():
+            session.run(PRELUDE)
+            return self.transaction.check(session, done, self.composer)
 
     def _do(self, then: Then, done: ScriptResult, session: Session) -> ScriptResult:
         """Do what follows with the table of a script; its time counts for the script too."""

@@ -129,17 +129,27 @@ class Session:
         and, if the server knows it, the line.
         """
         with _translated(text, file):
-            return self.connection.execute(sql.SQL(text)).rowcount
+            return self.connection.execute(sql.SQL(text), prepare=False).rowcount
 
-    def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[Row]:
-        """Run a query with parameters; return its rows, none for a statement that returns none."""
+    def rows(
+        self, query: str, values: Mapping[str, Any] | None = None, is_ours: bool = False
+    ) -> list[Row]:
+        """Run a query with parameters; return its rows, none for a statement that returns none.
+
+        One of ours reads catalogs and the ledger alone, so that its columns stay what they are: the
+        server may keep it prepared if it comes again and again.
+        """
         with _translated(query, None):
-            cursor = self.connection.execute(sql.SQL(query), values)
+            cursor = self.connection.execute(
+                sql.SQL(query), values, prepare=None if is_ours else False
+            )
             return cursor.fetchall() if cursor.description else []
 
-    def row(self, query: str, values: Mapping[str, Any] | None = None) -> Row:
+    def row(
+        self, query: str, values: Mapping[str, Any] | None = None, is_ours: bool = False
+    ) -> Row:
         """Return the first row of a query that always has one."""
-        return self.rows(query, values)[0]
+        return self.rows(query, values, is_ours)[0]
 
     def value(self, query: str, values: Mapping[str, Any] | None = None) -> Any:
         """Return the first value of that row."""
@@ -147,12 +157,12 @@ class Session:
 
     def named(self, query: str, /, **values: Any) -> list[Row]:
         """Run a query of a .sql file in the package, such as `database/ledger.begin_run`."""
-        return self.rows(named_query(query), values)
+        return self.rows(named_query(query), values, is_ours=True)
 
     def query(self, text: str, file: Path | None) -> list[Row]:
         """Run the statements of a file, without parameters; return the rows of the last one."""
         with _translated(text, file):
-            cursor = self.connection.execute(sql.SQL(text))
+            cursor = self.connection.execute(sql.SQL(text), prepare=False)
             while cursor.nextset():
                 pass
             return cursor.fetchall()
@@ -253,7 +263,6 @@ class Database:
                 autocommit=True,
                 row_factory=dict_row,
                 application_name=f"{name} ({host()})",
-                prepare_threshold=None,
             )
         except psycopg.Error as error:
             if "unsupported startup parameter" in str(error):

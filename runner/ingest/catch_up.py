@@ -21,9 +21,12 @@ def catch_up(attempt: Attempt, wait_seconds: float, sweep: bool) -> None:
     watermark = attempt.definition.watermark
     with attempt.recorded("window", watermark):
         settled = settle(attempt, wait_seconds)
+    is_swept = False
     for window in attempt.windows("window", watermark, settled):
-        _load(attempt, window)
+        is_swept = _load(attempt, window)
         watermark = window.high
+    if is_swept and not sweep:
+        return
     if attempt.source.has_key and _sweep_is_due(attempt, watermark, sweep):
         _sweep(attempt, watermark)
     elif sweep and not attempt.source.has_key:
@@ -76,9 +79,9 @@ def _warn_of_unread_rows(attempt: Attempt) -> None:
         attempt.warn("the source has rows without a cursor, which are not read")
 
 
-def _load(attempt: Attempt, window: Window) -> None:
+def _load(attempt: Attempt, window: Window) -> bool:
     """Load a window; with the last one, and with the very first, also search the lookback, or the
-    whole table where that takes a moment.
+    whole table where that takes a moment: return whether it did that.
 
     The very first begins where the source begins: with its odd rows it is the whole table up to its
     end, and later sweeps can start from its horizon.
@@ -86,17 +89,21 @@ def _load(attempt: Attempt, window: Window) -> None:
     definition = attempt.definition
     is_first = definition.is_new and window.low == definition.watermark
     searches = attempt.source.has_key and (window.is_last or is_first)
+    is_swept = False
 
     def work(run: RunTransaction) -> tuple[Counts, Reach]:
+        nonlocal is_swept
         counts = run.load(window)
         if not searches:
             return counts, "window"
         if not is_first and run.is_searched_quickly():
+            is_swept = True
             everything = [Window(definition.start_at, window.low)]
             return counts + run.search_table(everything), "table"
         return counts + run.search_lookback(window.low), "table" if is_first else "lookback"
 
     attempt.run("window", window, work)
+    return is_swept
 
 
 def _sweep_is_due(attempt: Attempt, watermark: str, is_asked: bool) -> bool:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from runner.database import ledger, retry
 from runner.database.session import (
@@ -13,6 +14,7 @@ from runner.database.session import (
     UNDEFINED_COLUMN,
     Database,
     QueryFailed,
+    Session,
     lock_number,
 )
 from runner.errors import RunnerError, was_interrupted
@@ -22,7 +24,42 @@ from runner.ingest.catch_up import catch_up
 from runner.ingest.pipelines import read_definition
 from runner.ingest.run import RunResult
 
-__all__ = ["IngestionPipeline", "RunResult"]
+__all__ = ["IngestionPipeline", "RunResult", "Sessions"]
+
+APPLICATION = "milepost ingest"
+
+
+class Sessions:
+    """The two sessions of pipelines that follow each other: to connect, and to fill the caches of a
+    new server process, takes longer than to find that a source has nothing new.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._stack = contextlib.ExitStack()
+        self._open: tuple[Session, Session] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[tuple[Session, Session]]:
+        """Lend them; after an error, which may be a lost connection, the next gets new ones."""
+        try:
+            if self._open is None:
+                pair = ledger.sessions(self.database, APPLICATION)
+                self._open = self._stack.enter_context(pair)
+            yield self._open
+        except BaseException:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        self._open = None
+        self._stack.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +67,15 @@ class IngestionPipeline:
     """Brings the rows of one source into its replica, one run and one transaction at a time.
 
     Each verb returns the runs that it committed, and the listener hears of each as it commits.
-    Whoever runs the same pipeline at the same time gets LockHeld.
+    Whoever runs the same pipeline at the same time gets LockHeld. It opens sessions of its own,
+    unless it is lent some.
     """
 
     pipeline_id: int
     database: Database
     project: Path
     listener: Listener = SILENT
+    sessions: Sessions | None = None
 
     def run(self, wait_seconds: float = 60.0, sweep: bool = False) -> list[RunResult]:
         """Load everything that was committed when this was called; the last run may be empty.
@@ -101,7 +140,9 @@ class IngestionPipeline:
     @contextlib.contextmanager
     def _locked(self, call: Call) -> Iterator[Attempt]:
         """Hold the locks that keep everybody else from this pipeline, and from its replica."""
-        with ledger.sessions(self.database, "milepost ingest") as (work, evidence):
+        sessions = self.sessions
+        lent = sessions.use() if sessions else ledger.sessions(self.database, APPLICATION)
+        with lent as (work, evidence):
             definition = read_definition(work, self.pipeline_id)
             name, target = definition.pipeline_name, definition.target_relation
             with (

@@ -201,9 +201,10 @@ class Source:
 
     def _identity(self, session: Session, names: Mapping[str, str]) -> str:
         """Return a hash of what the columns of the source and of the replica are."""
-        tables = render(named_query("ingest/source.tables"), names, "ingest/source.sql")
-        text = render(self.identity_text, {"tables": sql.SQL(tables)}, "sql/ingest/identity.sql")
-        return str(session.value(text))
+        tables = sql.SQL(named_query("ingest/source.tables"))
+        text = self.identity_text.replace("%", "%%")
+        query = render(text, {"tables": tables}, "sql/ingest/identity.sql")
+        return str(session.row(query, names, is_ours=True)["identity"])
 
 
 def inspect_source(session: Session, definition: PipelineDefinition, project: Path) -> Source:
@@ -258,7 +259,7 @@ def read_clock(session: Session, source: Source) -> Clock:
     query = named_query("ingest/source.clock").replace("{{ clock }}", text.replace("%", "%%"))
     definition = source.definition
     values = {"max_hold": definition.max_hold, "watermark": definition.watermark}
-    found = session.row(query, values)
+    found = session.row(query, values, is_ours=True)
     identity, _, facts = found.pop("identity").partition(" {")
     if not facts:
         return Clock(**found, identity=identity)

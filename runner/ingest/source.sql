@@ -150,7 +150,7 @@ inner join pg_class as relations on relations.oid = tables.oid
 -- tables --
 -- The tables whose columns decide what a replica has to hold: those of the source, and its own.
 with recursive tables as (
-    select to_regclass({{ source }})::oid as oid
+    select to_regclass(%(source)s)::oid as oid
     union
     select children.inhrelid as oid
     from tables
@@ -160,7 +160,7 @@ with recursive tables as (
 select tables.oid
 from tables
 union all
-select to_regclass({{ target }})::oid as oid
+select to_regclass(%(target)s)::oid as oid
 
 -- clock --
 -- The clock of a source. Rows below the watermark are loaded already, whatever it says.

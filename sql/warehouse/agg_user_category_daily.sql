@@ -16,8 +16,9 @@ select
     user_id, transaction_category, event_date, platform, utm_source, country,
     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
 from {{ warehouse }}.changed_user_categories
-inner join {{ warehouse }}.changed_user_days using (user_id)
-inner join {{ this }} using (user_id, transaction_category, event_date);
+inner join {{ this }} using (user_id, transaction_category)
+inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
+where event_date between first_changed_day and span_end;
 
 delete from {{ this }} as daily
 {{ incremental }} using pg_temp.was

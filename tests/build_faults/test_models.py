@@ -5,15 +5,19 @@ each version is what plain Python and a rebuild make of the same rows.
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import oracle
 from tests.build_faults.steps import Delete, Reconcile, Undo
-from tests.build_faults.world import World, cloned, earn, event, redeem, search
+from tests.build_faults.world import World, earn, event, opened, redeem, search
+from tests.support import PROJECT, edit
+from tests.support.databases import created, name_of, new_name
 
 CLUSTERS, USERS = 2, 12
 PEOPLE = [f"user {number}" for number in range(24)]
@@ -46,34 +50,65 @@ def some_event(chance: random.Random, user: str, days: tuple[float, float]) -> d
 
 @pytest.fixture
 def chance() -> random.Random:
-    return random.Random(20)
+    return random.Random(21)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project of small models, which so few people are enough for."""
+    folder = tmp_path_factory.mktemp("small")
+    for name in ("sql", "schema"):
+        shutil.copytree(PROJECT / name, folder / name)
+    edit(folder, "sql/manifest.toml", "cluster_count = 5", f"cluster_count = {CLUSTERS}")
+    edit(folder, "sql/manifest.toml", "model_users = 1000", f"model_users = {USERS}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(oracle, "CLUSTER_COUNT", CLUSTERS)
+        patch.setattr(oracle, "MODEL_USERS", USERS)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def of_nobody(server_uri: str, mould: str, small: Path) -> Iterator[str]:
+    """The name of a database in which nobody is there yet."""
+    with created(server_uri, new_name("mould"), mould) as database:
+        with opened(database, small) as world:
+            world.all("truncate public.event_stream")
+            # Other sources have corrections.
+            world.all(
+                "alter table public.event_stream drop constraint miles_amount_is_not_negative"
+            )
+            Reconcile("event_stream").do(world)
+            world.build()
+        yield name_of(database)
+
+
+@pytest.fixture(scope="module")
+def of_everybody(server_uri: str, of_nobody: str, small: Path) -> Iterator[str]:
+    """The name of a database in which everybody was there in January, and some in February."""
+    chance = random.Random(20)
+    with created(server_uri, new_name("mould"), of_nobody) as database:
+        with opened(database, small) as world:
+            world.insert(*[some_event(chance, user, JANUARY) for user in PEOPLE for _ in range(6)])
+            half = PEOPLE[::2]
+            world.insert(*[some_event(chance, user, FEBRUARY) for user in half for _ in range(3)])
+            world.run_all()
+            world.assert_exact()
+            assert cut(world) == date(2026, 1, 31)
+        yield name_of(database)
 
 
 @pytest.fixture
-def empty(server_uri: str, mould: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Small models, which so few people are enough for, and nobody there yet."""
-    monkeypatch.setattr(oracle, "CLUSTER_COUNT", CLUSTERS)
-    monkeypatch.setattr(oracle, "MODEL_USERS", USERS)
-    with cloned(server_uri, mould) as world:
-        world.edit("sql/manifest.toml", "cluster_count = 5", f"cluster_count = {CLUSTERS}")
-        world.edit("sql/manifest.toml", "model_users = 1000", f"model_users = {USERS}")
-        world.all("truncate public.event_stream")
-        # Other sources have corrections.
-        world.all("alter table public.event_stream drop constraint miles_amount_is_not_negative")
-        Reconcile("event_stream").do(world)
-        world.build()
+def empty(server_uri: str, of_nobody: str, small: Path) -> Iterator[World]:
+    name = new_name("world")
+    with created(server_uri, name, of_nobody) as database, opened(database, small) as world:
         yield world
 
 
 @pytest.fixture
-def world(empty: World, chance: random.Random) -> World:
-    """Everybody was there in January, and some in February."""
-    empty.insert(*[some_event(chance, user, JANUARY) for user in PEOPLE for _ in range(6)])
-    empty.insert(*[some_event(chance, user, FEBRUARY) for user in PEOPLE[::2] for _ in range(3)])
-    empty.run_all()
-    empty.assert_exact()
-    assert cut(empty) == date(2026, 1, 31)
-    return empty
+def world(server_uri: str, of_everybody: str, small: Path) -> Iterator[World]:
+    name = new_name("world")
+    with created(server_uri, name, of_everybody) as database, opened(database, small) as world:
+        yield world
 
 
 def cut(world: World) -> date:

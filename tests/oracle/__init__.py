@@ -653,7 +653,9 @@ class ClusterModel:
 
 
 def cluster_model(data: Data) -> ClusterModel:
-    of_users = {user: figures(events, cut_of(data)) for user, events in sample(data).items()}
+    seen = sample(data)
+    cut = cut_of(data) if seen else data.last_day
+    of_users = {user: figures(events, cut) for user, events in seen.items()}
     scales = oracle_clusters.scales(list(of_users.values()))
     return ClusterModel(
         scales,
@@ -726,22 +728,23 @@ def is_within(event: Counted, days: int, data: Data) -> bool:
 
 def user_segments(data: Data) -> list[Row]:
     people = profiles(data)
+    in_use = cluster_model(data).clusters(CLUSTER_COUNT) if people else None
     rows: list[Row] = []
     for kind in ("rule", "cluster"):
         groups: dict[str, list[Profile]] = defaultdict(list)
         for person in people:
             groups[person.segment if kind == "rule" else str(person.cluster)].append(person)
         rows.extend(
-            {**segment_row(kind, name, group, data), "label": label_of(kind, name, data)}
+            {**segment_row(kind, name, group, data), "label": label_of(kind, name, in_use)}
             for name, group in folded(groups).items()
         )
     return rows
 
 
-def label_of(kind: str, name: str, data: Data) -> str | None:
-    if kind == "rule" or name == OTHER:
+def label_of(kind: str, name: str, in_use: oracle_clusters.Clusters | None) -> str | None:
+    if kind == "rule" or name == OTHER or in_use is None:
         return None
-    return cluster_model(data).clusters(CLUSTER_COUNT).label(int(name))
+    return in_use.label(int(name))
 
 
 def folded(groups: dict[str, list[Profile]]) -> dict[str, list[Profile]]:

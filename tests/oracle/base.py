@@ -113,6 +113,7 @@ class Data:
     passive: list[Counted]
     slices: list[Slice]
     campaigns: list[Campaign]
+    first_day: date
     last_day: date
 
 
@@ -230,6 +231,7 @@ def prepare(
         passive=passive,
         slices=list(slices_of(counting, slices)),
         campaigns=list(campaigns),
+        first_day=min((event.day for event in counting), default=last_day),
         last_day=last_day,
     )
 

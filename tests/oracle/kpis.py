@@ -18,7 +18,6 @@ from tests.oracle.base import (
     grouped,
     is_complete,
     miles,
-    next_period,
     period_start,
     periods,
     previous_period,
@@ -42,20 +41,22 @@ def kpi_periods(data: Data) -> list[Row]:
 
 def _periods(part: Slice, grain: str, data: Data) -> Iterator[Row]:
     totals = _totals(part, grain, data.last_day)
+    outstanding = Decimal(0)  # of this period and of all before it
     for start, figures in totals.items():
         before = totals.get(previous_period(start, grain))
         if not (figures["is_complete"] and _is_whole(previous_period(start, grain), data)):
             before = None
         active, earned = figures["active_users"], figures["miles_earned"]
-        until = [event for event in part.events if event.day < next_period(start, grain)]
+        net = EXACT.subtract(earned, figures["miles_redeemed"])
+        outstanding = EXACT.add(outstanding, net)
         yield {
             "grain": grain,
             "period_start": start,
             **part.key,
             **figures,
             "events_per_active_user": ratio(figures["events"], active),
-            "net_miles": EXACT.subtract(earned, figures["miles_redeemed"]),
-            "outstanding_miles": EXACT.subtract(miles(until, EARN), miles(until, REDEEM)),
+            "net_miles": net,
+            "outstanding_miles": outstanding,
             "miles_per_active_user": ratio(earned, active),
             "redemption_rate": ratio(figures["miles_redeemed"], earned),
             **{
@@ -88,7 +89,7 @@ def _totals(part: Slice, grain: str, last_day: date) -> dict[date, dict[str, int
 
 def _is_whole(start: date, data: Data) -> bool:
     """Whether the data, those of all, reach back to the first day of a period."""
-    return start >= min(event.day for event in data.events)
+    return start >= data.first_day
 
 
 def _change(now: Decimal | int, before: Decimal | int) -> Decimal | None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Sequence
 
 import pytest
 
 from runner.database.session import Database
-from tests.support import PROJECT, earn, insert_events, query
-from tests.support.commands import command, environ
+from tests.support import earn, insert_events, query
+from tests.support.commands import at_terminal, command
 
 # Clears the screen, sets the title of the window, and turns the direction of writing.
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e"
@@ -58,47 +54,20 @@ def hostile(database: Database) -> Database:
     return database
 
 
-def controls(output: bytes) -> set[str]:
-    text = output.decode()
+def controls(text: str) -> set[str]:
     return {each for each in "\x07\x9b\u202e\x1b" if each in text}
 
 
 def test_a_pipe_gets_no_control_characters(hostile: Database) -> None:
     for words in COMMANDS:
         done = command(*words, database=hostile)
-        assert controls((done.stdout + done.stderr).encode()) == set(), words
+        assert controls(done.stdout + done.stderr) == set(), words
         assert "Traceback" not in done.stderr
 
 
 def test_a_terminal_gets_none_but_our_own(hostile: Database) -> None:
     for words in COMMANDS:
-        shown = at_a_terminal(hostile, words)
+        shown = at_terminal(*words, database=hostile, COLUMNS="200")
         assert controls(shown) <= {"\x1b"}, words  # the moving line, and colours
-        assert b"\x1b[2J" not in shown, words
-        assert b"owned" not in shown or rb"\x1b" in shown, words
-
-
-def at_a_terminal(database: Database, words: Sequence[str]) -> bytes:
-    """Return everything that a command writes to a terminal."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runner", *words],
-        cwd=PROJECT,
-        env=environ(database, TERM="xterm-256color", COLUMNS="200"),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            block = os.read(ours, 65536)
-        except OSError:  # nobody writes any more
-            break
-        if not block:
-            break
-        shown += block
-    os.close(ours)
-    process.wait()
-    return shown
+        assert "\x1b[2J" not in shown, words
+        assert "owned" not in shown or r"\x1b" in shown, words

@@ -39,6 +39,15 @@ def command(
     )
 
 
+def at_terminal(*arguments: str, database: Database, **environment: str) -> str:
+    """Run it at a terminal; return what a person would see, control characters included."""
+    environment = environ(database, TERM="xterm-256color", **environment)
+    done = forking.run_at_terminal([*arguments], PROJECT, environment, timeout=300)
+    shown = done.stdout.decode()
+    assert done.returncode == 0, shown
+    return shown
+
+
 def environ(database: Database | None, **more: str) -> dict[str, str]:
     keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     url = {"DATABASE_URL": database.conninfo} if database else {}

@@ -14,13 +14,14 @@ import importlib
 import json
 import os
 import pkgutil
+import pty
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,21 +34,50 @@ def run(
     arguments: list[str], folder: Path, environment: Mapping[str, str], timeout: float
 ) -> subprocess.CompletedProcess[str]:
     """As `subprocess.run` does, with nothing on standard input."""
-    request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
-    ours, theirs = socket.socketpair()
-    with ours, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        with theirs:
-            handed = [theirs.fileno(), output.fileno(), errors.fileno()]
-            socket.send_fds(_server(), [json.dumps(request).encode()], handed)
-        ours.settimeout(timeout)
-        pid = int.from_bytes(ours.recv(STATUS_BYTES), "big")
-        try:
-            code = int.from_bytes(ours.recv(STATUS_BYTES), "big", signed=True)
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            raise
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        with _asked(arguments, folder, environment, output.fileno(), errors.fileno()) as ours:
+            code = _code(ours, timeout)
         said = [_read(file) for file in (output, errors)]
     return subprocess.CompletedProcess(arguments, code, *said)
+
+
+def run_at_terminal(
+    arguments: list[str], folder: Path, environment: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[bytes]:
+    """The same with a terminal for output and errors; what it shows is all in `stdout`."""
+    leader, follower = pty.openpty()
+    with _asked(arguments, folder, environment, follower, follower) as ours:
+        os.close(follower)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while block := os.read(leader, 65536):
+                shown += block
+        os.close(leader)
+        return subprocess.CompletedProcess(arguments, _code(ours, timeout), shown, b"")
+
+
+@contextlib.contextmanager
+def _asked(
+    arguments: list[str], folder: Path, environment: Mapping[str, str], output: int, errors: int
+) -> Iterator[socket.socket]:
+    """A process that runs this; the socket tells its number, and then how it ends."""
+    request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            handed = [theirs.fileno(), output, errors]
+            socket.send_fds(_server(), [json.dumps(request).encode()], handed)
+        yield ours
+
+
+def _code(ours: socket.socket, timeout: float) -> int:
+    ours.settimeout(timeout)
+    pid = int.from_bytes(ours.recv(STATUS_BYTES), "big")
+    try:
+        return int.from_bytes(ours.recv(STATUS_BYTES), "big", signed=True)
+    except TimeoutError:
+        os.kill(pid, signal.SIGKILL)
+        raise
 
 
 def _read(file: Any) -> str:
@@ -85,6 +115,7 @@ def _warm_up() -> None:
     for package in (commands, rooms):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
+    importlib.import_module("rich.progress")  # as each command at a terminal does
     manifest = load(PROJECT)
     reads.check(manifest, manifest.scripts.values())
     gc.freeze()  # what the collector does not touch stays shared

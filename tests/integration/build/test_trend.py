@@ -17,6 +17,7 @@ from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import PROJECT, edit, query, scalar
 from tests.support.commands import assert_refused, command
+from tests.support.sweeps import slow_but
 
 RUN = """
     insert into orchestrator.runs (
@@ -40,7 +41,7 @@ def ran_script(database: Database, build: int, script: str, **values: Any) -> No
     ran(database, kind="script", script=script, build=build, **{"mode": "incremental", **values})
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", slow_but(range(3), 0))
 def test_slow_is_three_times_the_median_of_the_last_twenty_in_the_same_mode(
     database: Database, seed: int
 ) -> None:

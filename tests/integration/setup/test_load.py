@@ -885,7 +885,7 @@ CONTENT = st.lists(
 
 
 FEW = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 MANY = settings(FEW, max_examples=150)
 BLOCKS = st.sampled_from([1, 7, 40, 1000])

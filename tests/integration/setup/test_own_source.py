@@ -92,14 +92,14 @@ def copy_into_app(source: Database, app: Database) -> None:
         " user_id, event_type, transaction_category, miles_amount, platform"
         " from public.event_stream",
     )
-    for row in rows:
-        query(
-            app,
-            "insert into public.activity values (%(id)s, %(happened)s, %(user_id)s, %(kind)s,"
-            " %(transaction_category)s, %(miles_amount)s, %(platform)s)"
-            " on conflict do nothing",
-            **{**row, "kind": KINDS[row["event_type"]]},
-        )
+    with app.session("test") as session, session.transaction():
+        for row in rows:
+            session.rows(
+                "insert into public.activity values (%(id)s, %(happened)s, %(user_id)s, %(kind)s,"
+                " %(transaction_category)s, %(miles_amount)s, %(platform)s)"
+                " on conflict do nothing",
+                {**row, "kind": KINDS[row["event_type"]]},
+            )
 
 
 def reports(database: Database) -> dict[str, list[Any]]:
@@ -119,7 +119,7 @@ def reports(database: Database) -> dict[str, list[Any]]:
 
 
 def test_the_same_events_in_another_shape_give_the_same_reports(
-    database: Database, app: tuple[Path, Database]
+    database: Database, app: tuple[Path, Database], no_margin: None
 ) -> None:
     project, other = app
     insert_events(database, events())

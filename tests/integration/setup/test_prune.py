@@ -109,7 +109,7 @@ def world(worlds: tuple[World, World]) -> World:
 
 
 @pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 12))]
 )
 def test_a_prune_at_any_time_changes_nothing_that_others_do(
     worlds: tuple[World, World], seed: int

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +17,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from runner.errors import RunnerError
-from runner.project.template import FULL, INCREMENTAL, plain, render
+from runner.project import jinja
+from runner.project.template import FULL, INCREMENTAL, plain, quote, render
 
 
 def refusal(text: str, **values: Any) -> RunnerError:
@@ -111,6 +116,37 @@ def test_unknown_filter_is_named_with_file_and_line() -> None:
     error = refusal("select 1;\n\n\nselect {{ zone | uper }};\n", zone="UTC")
     assert error.message.startswith("sql/warehouse/dim_users.sql:4: ")
     assert "uper" in error.message
+
+
+PIECES = [
+    "{{ zone }}", "{{ days }}", "{{ after.event_stream }}", "{{ source.items }}", "{{ nothing }}",
+    "{{ after.nothing }}", "{{zone}}", "{{ zone | upper }}", "{{ true }}", "{{", "}}", "{#", "#}",
+    "{% if days %}", "{% endif %}", "{", "}", "%", "'", "--", "\n", "\r\n", "x",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_names_are_filled_in_as_jinja_does(text: str) -> None:
+    values = {"zone": "UTC", "days": -3, "after": SimpleNamespace(event_stream=7)}
+    values["source"] = {"items": {"relation": "x"}}
+
+    def outcome(fill_in: Callable[[], str]) -> str:
+        try:
+            return fill_in()
+        except RunnerError as error:
+            return f"{error.message} {error.hint}"
+
+    ours = outcome(lambda: render(text, values, "x.sql"))
+    assert ours == outcome(lambda: jinja.render(text, values, quote, "x.sql"))
+
+
+def test_names_alone_need_no_jinja() -> None:
+    code = (
+        "import sys\nfrom runner.project.template import render\n"
+        "assert render('{{ zone }}', {'zone': 'UTC'}, 'x.sql') == \"'UTC'\"\n"
+        "assert 'jinja2' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 SCRIPT = """\

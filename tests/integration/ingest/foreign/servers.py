@@ -157,7 +157,7 @@ def run_source_sql(shop: Cluster, source: str) -> None:
 
 
 @contextmanager
-def new_cluster(folder: Path) -> Iterator[Cluster]:
+def new_cluster(folder: Path, **environment: str) -> Iterator[Cluster]:
     if not (POSTGRES / "postgres").exists():
         pytest.skip("PostgreSQL 15 of Debian is not installed")
     cluster = Cluster(folder, free_port())
@@ -193,7 +193,7 @@ def new_cluster(folder: Path) -> Iterator[Cluster]:
     arguments = [str(POSTGRES / "postgres"), "-D", str(data)]
     for name, value in settings.items():
         arguments += ["-c", f"{name}={value}"]
-    with run_server(WATCHDOG, folder, arguments, user):
+    with run_server(WATCHDOG, folder, arguments, user, **environment):
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

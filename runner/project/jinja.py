@@ -1,0 +1,63 @@
+"""Renders templates with Jinja, where they have more than names: conditions, say."""
+
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import SandboxedEnvironment
+
+from runner.errors import RunnerError
+
+HINT = "a template fills in values and names, and switches lines on and off"
+Quote = Callable[[Any], str]
+
+
+def render(text: str, values: Mapping[str, Any], quote: Quote, file: Path | str) -> str:
+    """Fill in the values; RunnerError names the file and line that cannot be rendered."""
+    try:
+        return _compiled(text, quote).render(values)
+    except jinja2.TemplateSyntaxError as error:
+        raise RunnerError(f"{file}:{error.lineno}: {error.message}", HINT) from error
+    except jinja2.UndefinedError as error:
+        name = _undefined_name(str(error))
+        raise RunnerError(
+            f"{file}:{_line_of(error)}: {name} is not defined",
+            "variables are declared under [variables] in sql/manifest.toml",
+        ) from error
+    except Exception as error:  # whatever an expression of the template may raise
+        raise RunnerError(
+            f"{file}:{_line_of(error)}: {type(error).__name__}: {error}", HINT
+        ) from error
+
+
+@cache
+def _compiled(text: str, quote: Quote) -> jinja2.Template:
+    return _environment(quote).from_string(text)
+
+
+@cache
+def _environment(quote: Quote) -> jinja2.Environment:
+    def finalize(value: Any) -> str:
+        if isinstance(value, jinja2.Undefined):
+            return str(value)  # raises, and names the variable
+        return quote(value)
+
+    return SandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, finalize=finalize, keep_trailing_newline=True
+    )
+
+
+def _undefined_name(message: str) -> str:
+    names = re.findall(r"'([^']+)'", message)
+    return names[-1] if names else message
+
+
+def _line_of(error: BaseException) -> int:
+    """Return the line of the template that raised, which is a frame of the traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == "<template>"]
+    return lines[-1] or 1 if lines else 1
