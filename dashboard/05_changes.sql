@@ -206,5 +206,10 @@ select
     null as link_member,
     null as card
 from named
-where named.grain not in (select said.grain from said where said.place < 6)
+where
+    named.grain not in (
+        select said.grain
+        from said
+        where said.place < 6
+    )
 order by grain, place, name;

@@ -62,6 +62,8 @@ class Snapshot:
     behind: Sequence[Row] = field(default_factory=list)
     min_cell: int = MIN_CELL[1]
     newest_event: str | None = None
+    annotations: Sequence[Row] = field(default_factory=list)
+    goals: Sequence[Row] = field(default_factory=list)
 
 
 def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
@@ -86,6 +88,7 @@ def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
             results=[_ended(_shown(result, shown, least, last), over) for result in results],
             min_cell=least,
             behind=_behind(session, project, target),
+            **_notes(session, shown),
             **standing,
         )
 
@@ -199,6 +202,25 @@ def _behind(session: Session, project: Path, target: Target) -> list[Row]:
         loaded = plain(row["loaded_through"])
         found.append({"pipeline": row["pipeline"], "loaded_through": loaded, "reports": reports})
     return [row for row in found if row["reports"]]
+
+
+def _notes(session: Session, shown: set[tuple[Any, ...]] | None) -> dict[str, list[Row]]:
+    """Return what people have noted, of everybody and of the members that are shown."""
+    if not session.named("pages/dashboard/data.has_notes")[0]["has_notes"]:
+        return {}
+    found = {
+        name: [
+            {key: plain(value) for key, value in row.items()}
+            for row in session.named(f"pages/dashboard/data.{name}")
+        ]
+        for name in ("annotations", "goals")
+    }
+    found["annotations"] = [
+        row
+        for row in found["annotations"]
+        if row["slice"] == EVERYTHING or shown is None or (row["slice"], row["slice_value"]) in shown
+    ]
+    return found
 
 
 def _standing(session: Session, target: Target) -> dict[str, Any]:

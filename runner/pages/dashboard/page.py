@@ -81,6 +81,8 @@ def _known(found: Snapshot) -> dict[str, Any]:
         "first": min(days, default=None),
         "last": max(days, default=None),
         "min_cell": found.min_cell,
+        "annotations": found.annotations,
+        "goals": found.goals,
         "currency": found.dashboard.page.currency if found.dashboard.page else "",
     }
 
