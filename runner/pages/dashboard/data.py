@@ -218,7 +218,9 @@ def _notes(session: Session, shown: set[tuple[Any, ...]] | None) -> dict[str, li
     found["annotations"] = [
         row
         for row in found["annotations"]
-        if row["slice"] == EVERYTHING or shown is None or (row["slice"], row["slice_value"]) in shown
+        if row["slice"] == EVERYTHING
+        or shown is None
+        or (row["slice"], row["slice_value"]) in shown
     ]
     return found
 

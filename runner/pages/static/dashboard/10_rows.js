@@ -27,7 +27,7 @@ const decoded = ({ data, rows }) => {
     if (Array.isArray(column)) return [name, column];
     let { values } = column;
     if (column.climbs)
-      values = values.flatMap((value, place) => Array.from({ length: column.climbs[place] }, (_, more) => value + more));
+      values = values.flatMap((value, place) => Array.from({ length: column.climbs[place] }, (_, more) => more ? value + more : value));
     if (column.runs) values = values.flatMap((value, place) => Array(column.runs[place]).fill(value));
     return [name, column.words ? values.map((place) => column.words[place]) : values];
   });
