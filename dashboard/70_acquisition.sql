@@ -2,9 +2,9 @@
 -- Question: Which sources bring users who stay and earn?
 -- Meaning:  A user belongs to the source of the first event. Range chooses cohorts: the months that
 --           reach into it. Activated: earned miles within a week of the first event. Week 1 and
---           week 4: active in that ISO week after the first, of the cohorts for which it is over.
---           Miles per user are those earned so far. Cost is what the source costs a month, as long
---           as its cohorts last, over the activated users.
+--           week 4: active in that ISO week after the first. Each of the users for whom that time is
+--           over. Miles per user are those earned so far. Cost is that of the months that are over
+--           and known, over the users whom they activated.
 -- Base:     users
 -- Columns:
 --     utm_source: Source, name
@@ -35,16 +35,21 @@ summed as (
         ranges.range,
         acquisition.utm_source,
         sum(acquisition.new_users) as users,
+        sum(acquisition.activation_eligible) as activation_eligible,
         sum(acquisition.activated_users) as activated_users,
+        sum(acquisition.week_1_eligible) as week_1_eligible,
         sum(acquisition.week_1_retained) as week_1_retained,
-        sum(acquisition.new_users) filter (where acquisition.week_1_retained is not null)
-            as week_1_users,
+        sum(acquisition.week_4_eligible) as week_4_eligible,
         sum(acquisition.week_4_retained) as week_4_retained,
-        sum(acquisition.new_users) filter (where acquisition.week_4_retained is not null)
-            as week_4_users,
         sum(acquisition.redeemers) as redeemers,
         sum(acquisition.miles_per_user * acquisition.new_users) as miles,
-        sum(acquisition.cost) as cost
+        sum(acquisition.cost) filter (where acquisition.activation_eligible = acquisition.new_users)
+            as cost,
+        sum(acquisition.activated_users) filter (
+            where
+                acquisition.cost is not null
+                and acquisition.activation_eligible = acquisition.new_users
+        ) as paid_activated_users
     from reporting.acquisition as acquisition
     inner join ranges on acquisition.cohort_start + interval '1 month' > ranges.after
     group by ranges.range, acquisition.utm_source
@@ -54,12 +59,12 @@ select
     summed.range,
     summed.utm_source,
     summed.users,
-    round(summed.users / sum(summed.users) over (partition by summed.range), 6) as share,
-    round(summed.activated_users / summed.users, 6) as activated,
-    round(summed.week_1_retained / summed.week_1_users, 6) as week_1,
-    round(summed.week_4_retained / summed.week_4_users, 6) as week_4,
-    round(summed.redeemers / summed.users, 6) as redeemed,
-    round(summed.miles / summed.users, 2) as miles_per_user,
-    round(summed.cost / nullif(summed.activated_users, 0), 2) as cost_per_activated_user
+    round(summed.users / nullif(sum(summed.users) over (partition by summed.range), 0), 6) as share,
+    round(summed.activated_users / nullif(summed.activation_eligible, 0), 6) as activated,
+    round(summed.week_1_retained / nullif(summed.week_1_eligible, 0), 6) as week_1,
+    round(summed.week_4_retained / nullif(summed.week_4_eligible, 0), 6) as week_4,
+    round(summed.redeemers / nullif(summed.users, 0), 6) as redeemed,
+    round(summed.miles / nullif(summed.users, 0), 2) as miles_per_user,
+    round(summed.cost / nullif(summed.paid_activated_users, 0), 2) as cost_per_activated_user
 from summed
 order by summed.range, summed.users desc, summed.utm_source collate "C";

@@ -39,5 +39,18 @@ values
     null,
     null,
     null
+),
+(
+    'campaign_costs',
+    'public.campaign_costs',
+    null,
+    'updated_at',
+    '{utm_source,month}',
+    'upsert',
+    'What each source of users cost in a month.',
+    null,
+    null,
+    null,
+    null
 )
 on conflict (pipeline_name) do nothing;

@@ -58,9 +58,31 @@ comment on column public.utm_campaigns.campaign is
 comment on column public.utm_campaigns.channel is 'organic, search, social, referral or email.';
 comment on column public.utm_campaigns.is_paid is 'Whether the source costs money.';
 comment on column public.utm_campaigns.monthly_cost is
-'What it costs a month now; null when nothing is known.';
+'What it costs a month now, for want of rows in campaign_costs; null when nothing is known.';
 comment on column public.utm_campaigns.updated_at is
 'When the row last changed: the cursor of ingestion.';
 
 -- The same reason as above.
 create index if not exists utm_campaigns_updated_at on public.utm_campaigns (updated_at);
+
+create table if not exists public.campaign_costs (
+    utm_source text,
+    month date,
+    cost numeric not null,
+    updated_at timestamptz not null default now(),
+    constraint campaign_costs_key primary key (utm_source, month),
+    constraint month_is_finite check (isfinite(month)),
+    constraint cost_is_not_negative check (cost >= 0 and cost < 'infinity')
+);
+
+comment on table public.campaign_costs is
+'What each source of users cost in a month. One row per utm_source and month; rows are updated.';
+comment on column public.campaign_costs.utm_source is 'Key: the utm_source of the events.';
+comment on column public.campaign_costs.month is
+'Key: the month, as any of its days; several rows of one month are added up.';
+comment on column public.campaign_costs.cost is 'What the source cost in that month.';
+comment on column public.campaign_costs.updated_at is
+'When the row last changed: the cursor of ingestion.';
+
+-- The same reason as above.
+create index if not exists campaign_costs_updated_at on public.campaign_costs (updated_at);

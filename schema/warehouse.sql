@@ -29,6 +29,25 @@ end;
 comment on function {{ warehouse }}.day_of(timestamptz, text) is
 'The calendar day of a moment in a time zone; -infinity where it makes no day.';
 
+-- The zone's own clock says 00:00 twice where it is put back by an hour at 01:00.
+create or replace function {{ warehouse }}.day_start(day date, zone text) returns timestamptz
+language sql stable parallel safe
+return case
+    when ((day::timestamp at time zone zone) - interval '1 hour') at time zone zone >= day
+        then (day::timestamp at time zone zone) - interval '1 hour'
+    else day::timestamp at time zone zone
+end;
+
+comment on function {{ warehouse }}.day_start(date, text) is
+'The first moment of a day in a time zone, also where midnight comes twice or never.';
+
+create or replace function {{ warehouse }}.over_on(moment timestamptz, zone text) returns date
+language sql stable parallel safe
+return ((moment - interval '1 microsecond') at time zone zone)::date + 1;
+
+comment on function {{ warehouse }}.over_on(timestamptz, text) is
+'The first day in a time zone that starts at a moment or after it.';
+
 -- NaN, infinity and absurd amounts would spoil every sum that they enter.
 create or replace function {{ warehouse }}.amount(value numeric) returns numeric
 language sql immutable parallel safe

@@ -40,6 +40,7 @@ from tests.oracle import (
     SEARCH,
     UNCLASSIFIED,
     Campaign,
+    Cost,
     Counted,
     Data,
     Event,
@@ -47,6 +48,7 @@ from tests.oracle import (
     classify,
     grouped,
     in_time_order,
+    journeys,
     miles,
     next_period,
     period_start,
@@ -203,7 +205,7 @@ def dim_transaction_categories(source: Source) -> list[Row]:
 
 
 def dim_utm_sources(source: Source) -> list[Row]:
-    known = {oracle.member(campaign.utm_source): campaign for campaign in source.data.campaigns}
+    known = journeys.campaigns_by_member(source.data)
     rows: list[Row] = []
     for name, events in grouped(source.counted, lambda event: event.utm_source).items():
         campaign = known.get(name)
@@ -521,17 +523,78 @@ def agg_user_funnels(source: Source) -> list[Row]:
     rows: list[Row] = []
     for part in source.data.slices:
         for user, events in grouped(part.events, lambda event: event.user).items():
-            journey = oracle.journey_of(oracle.History(in_time_order(events)))
-            row: Row = {"user_id": user, **part.key, "first_day": first_day(events)}
-            for day, at, step in (
-                ("search_date", "searched_at", journey.search),
-                ("earn_date", "earned_at", journey.earn),
-                ("redeem_date", "redeemed_at", journey.redeem),
-            ):
-                row[day] = step.day if step else None
-                row[at] = step.at if step else None
-            rows.append(row)
+            history = journeys.History(in_time_order(events))
+            journey = journeys.journey_of(history)
+            rows.append(
+                {
+                    "user_id": user,
+                    **part.key,
+                    "first_day": history.first.day,
+                    "first_at": history.first.at,
+                    "over_on": over_on(source.data, history.first.at, journeys.CONVERSION),
+                    "searched_at": journey.search.at if journey.search else None,
+                    "earned_at": journey.earn.at if journey.earn else None,
+                    "redeemed_at": journey.redeem.at if journey.redeem else None,
+                    "has_earned": journey.has_earned,
+                    "has_redeemed": journey.has_redeemed,
+                }
+            )
     return rows
+
+
+def over_on(data: Data, first: datetime, span: timedelta) -> date:
+    """The first day by whose start a span from a first event on is over."""
+    day = (first + span).astimezone(UTC).date() - 2 * ONE_DAY
+    while data.start_of(day) < first + span:
+        day += ONE_DAY
+    return day
+
+
+def agg_user_acquisition(source: Source) -> list[Row]:
+    rows: list[Row] = []
+    for user, events in by_user(source.counted).items():
+        history = journeys.History(in_time_order(events))
+        rows.append(
+            {
+                "user_id": user,
+                "utm_source": history.first.utm_source,
+                "first_day": history.first.day,
+                "over_on": over_on(source.data, history.first.at, journeys.ACTIVATION),
+                "is_activated": history.is_activated(),
+                "is_back_in_week_1": history.is_active_in_week(1),
+                "is_back_in_week_4": history.is_active_in_week(4),
+                "has_redeemed": history.has_redeemed(),
+                "miles_earned": miles(events, EARN),
+            }
+        )
+    return rows
+
+
+def agg_acquisition_daily(source: Source) -> list[Row]:
+    days: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in agg_user_acquisition(source):
+        days[row["utm_source"], row["first_day"], row["over_on"]].append(row)
+    return [
+        {
+            "utm_source": utm_source,
+            "first_day": first_day,
+            "over_on": over,
+            "users": len(rows),
+            "activated_users": sum(bool(row["is_activated"]) for row in rows),
+            "week_1_users": sum(bool(row["is_back_in_week_1"]) for row in rows),
+            "week_4_users": sum(bool(row["is_back_in_week_4"]) for row in rows),
+            "redeemers": sum(bool(row["has_redeemed"]) for row in rows),
+            "miles_earned": oracle.total(Decimal(str(row["miles_earned"])) for row in rows),
+        }
+        for (utm_source, first_day, over), rows in days.items()
+    ]
+
+
+def agg_campaign_costs(source: Source) -> list[Row]:
+    return [
+        {"utm_source": utm_source, "month": month, "cost": cost}
+        for (utm_source, month), cost in journeys.dated_costs(source.data).items()
+    ]
 
 
 # Profiles of users
@@ -828,6 +891,9 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "agg_cohort_users": lambda source: oracle_slices.agg_cohort_users(source.data),
     "agg_user_engagement": agg_user_engagement,
     "agg_user_funnels": agg_user_funnels,
+    "agg_user_acquisition": agg_user_acquisition,
+    "agg_acquisition_daily": agg_acquisition_daily,
+    "agg_campaign_costs": agg_campaign_costs,
     "model_sample": model_sample,
     "model_user_clusters": model_user_clusters,
     "agg_user_features": agg_user_features,
@@ -841,9 +907,14 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
 
 
 def all_tables(
-    events: Iterable[Event], campaigns: Iterable[Campaign], *, timezone: str = "UTC"
+    events: Iterable[Event],
+    campaigns: Iterable[Campaign],
+    costs: Iterable[Cost] = (),
+    *,
+    timezone: str = "UTC",
 ) -> dict[str, list[Row]]:
     """Return the rows of every table of the warehouse but the replicas and the changes."""
     raw = list(events)
-    source = Source(raw, ZoneInfo(timezone), oracle.prepare(raw, campaigns, timezone=timezone))
+    data = oracle.prepare(raw, campaigns, costs, timezone=timezone)
+    source = Source(raw, ZoneInfo(timezone), data)
     return {name: table(source) for name, table in TABLES.items()}

@@ -27,9 +27,9 @@ USUAL = {
 NEEDED = ("event_id", "event_time", "user_id", "event_type")
 NONE = {"miles_amount": "0"}  # the constant where there is no such column; else unknown
 TYPES = {"event_time": "timestamptz", "created_at": "timestamptz", "miles_amount": "numeric"}
-# The campaigns, which nobody has yet, get a schema of their own: the runner may have no right to
-# create tables in public.
-CAMPAIGNS, OWN_CAMPAIGNS = "public.utm_campaigns", "marketing.utm_campaigns"
+# Campaigns and their costs, which nobody has yet, get a schema of their own: the runner may have no
+# right to create tables in public.
+OWN = {f"public.{name}": f"marketing.{name}" for name in ("utm_campaigns", "campaign_costs")}
 ZONELESS = ("timestamp without time zone", "date")
 
 
@@ -99,7 +99,9 @@ def _copy(folder: Path, lines: Sequence[str]) -> None:
         shutil.copytree(HOME / part, folder / part, dirs_exist_ok=True, ignore=ignored)
     for name in ("source.sql", "pipelines.sql"):
         own = folder / "schema" / name
-        text = own.read_text(encoding="utf-8").replace(CAMPAIGNS, OWN_CAMPAIGNS)
+        text = own.read_text(encoding="utf-8")
+        for shipped, of_marketing in OWN.items():
+            text = text.replace(shipped, of_marketing)
         first = "create schema if not exists marketing;\n\n" if name == "source.sql" else ""
         own.write_text(first + text, encoding="utf-8")
     file = folder / MANIFEST

@@ -1,94 +1,105 @@
 -- reporting.acquisition
 -- Grain: one row per source and month of the first event (utm_source, cohort_start).
--- Rerun: changed keys; the cohorts of changed users, those that have lost or won some, and those
---        of which a week is over by now or the cost is another one.
--- Why:   what each source brings, and whether it is worth what it costs. A week counts only when it
---        is over for every user of the cohort.
+-- Rerun: whole; from one row per source and day of the first event.
+-- Why:   what each source brings, and whether it is worth what it costs. A rate stands on users
+--        whose time is over, and a month is charged when it is over, with what it cost then.
 
-with data as (
-    select max(calendar_date) as last_day
-    from {{ warehouse }}.dim_dates
-),
-
-sizes as (
+insert into {{ this }} (
+    utm_source, cohort_start, new_users, activation_eligible, activated_users, activation_rate,
+    week_1_eligible, week_1_retained, week_1_rate, week_4_eligible, week_4_retained, week_4_rate,
+    miles_per_user, redeemers, cost, cost_is_dated, cost_per_new_user, cost_per_activated_user,
+    is_complete
+)
+with days as (
     select
-        first_utm_source as utm_source,
-        first_month as cohort_start,
-        monthly_cost as cost,
-        count(*) as new_users,
-        max(first_week) + 13 < last_day as is_week_1_over,
-        max(first_week) + 34 < last_day as is_week_4_over
-    from {{ warehouse }}.dim_users
-    cross join data
-    left join {{ warehouse }}.dim_utm_sources on utm_source = first_utm_source
-    group by first_utm_source, first_month, monthly_cost, last_day
-),
-
-due as materialized (
-    select utm_source, cohort_start
-    from sizes
-    full join {{ this }} as report using (utm_source, cohort_start)
-    where
-        (report.new_users, report.cost) is distinct from (sizes.new_users, sizes.cost)
-        or is_week_1_over <> (week_1_retained is not null)
-        or is_week_4_over <> (week_4_retained is not null)
-    union
-    select first_utm_source as utm_source, first_month as cohort_start
-    from {{ warehouse }}.dim_users
-    inner join {{ warehouse }}.changed_users using (user_id)
-),
-
-gone as (
-    delete from {{ this }}
-    where (utm_source, cohort_start) in (select utm_source, cohort_start from due)
-    returning cohort_start
-),
-
--- Who was there a week and four weeks after the first one: more days are in the list by the end of
--- that week than before it.
-users as (
-    select
-        first_utm_source as utm_source,
-        first_month as cohort_start,
-        first_earned_at <= first_seen_at + interval '168 hours' as is_activated,
-        width_bucket(first_week + 13, active_days)
-        > width_bucket(first_week + 6, active_days) as is_there_in_week_1,
-        width_bucket(first_week + 34, active_days)
-        > width_bucket(first_week + 27, active_days) as is_there_in_week_4,
-        miles_earned_lifetime,
-        redeemed_count_lifetime
-    from {{ warehouse }}.dim_users
-    inner join {{ warehouse }}.agg_user_engagement using (user_id)
-    inner join {{ warehouse }}.agg_user_activity using (user_id)
-    where
-        slice = 'all'
-        and (first_utm_source, first_month) in (select utm_source, cohort_start from due)
+        utm_source,
+        {{ warehouse }}.month_start(first_day) as cohort_start,
+        over_on <= last_day as is_over,
+        {{ warehouse }}.week_start(first_day) + 14 <= last_day as is_week_1_over,
+        {{ warehouse }}.week_start(first_day) + 35 <= last_day as is_week_4_over,
+        users, activated_users, week_1_users, week_4_users, redeemers, miles_earned
+    from {{ warehouse }}.agg_acquisition_daily
+    cross join {{ warehouse }}.last_day
 ),
 
 cohorts as (
     select
         utm_source, cohort_start,
-        count(*) filter (where is_activated) as activated_users,
-        count(*) filter (where is_there_in_week_1) as week_1_retained,
-        count(*) filter (where is_there_in_week_4) as week_4_retained,
-        sum(miles_earned_lifetime) as miles_earned,
-        count(*) filter (where redeemed_count_lifetime > 0) as redeemers
-    from users
+        sum(users) as new_users,
+        sum(users) filter (where is_over) as activation_eligible,
+        sum(activated_users) filter (where is_over) as activated_users,
+        sum(users) filter (where is_week_1_over) as week_1_eligible,
+        sum(week_1_users) filter (where is_week_1_over) as week_1_retained,
+        sum(users) filter (where is_week_4_over) as week_4_eligible,
+        sum(week_4_users) filter (where is_week_4_over) as week_4_retained,
+        sum(miles_earned) as miles_earned,
+        sum(redeemers) as redeemers
+    from days
     group by utm_source, cohort_start
+),
+
+-- A month that cost something and brought nobody is one, too; not yet one that is to come.
+costs as (
+    select
+        utm_source,
+        month as cohort_start,
+        cost as dated_cost
+    from {{ warehouse }}.agg_campaign_costs
+    inner join {{ warehouse }}.last_day on month <= last_day
+),
+
+charged as (
+    select
+        utm_source, cohort_start, new_users, activation_eligible, activated_users,
+        week_1_eligible, week_1_retained, week_4_eligible, week_4_retained, miles_earned,
+        redeemers,
+        {{ warehouse }}.next_period('month', cohort_start) <= last_day as is_complete,
+        dated_cost,
+        case
+            when dated.utm_source is null then monthly_cost
+            else dated_cost
+        end as given_cost
+    from cohorts
+    full join costs using (utm_source, cohort_start)
+    cross join {{ warehouse }}.last_day
+    left join {{ warehouse }}.dim_utm_sources using (utm_source)
+    left join (select distinct utm_source from {{ warehouse }}.agg_campaign_costs) as dated
+        using (utm_source)
+),
+
+figures as (
+    select
+        utm_source, cohort_start,
+        coalesce(new_users, 0) as new_users,
+        coalesce(activation_eligible, 0) as activation_eligible,
+        coalesce(activated_users, 0) as activated_users,
+        coalesce(week_1_eligible, 0) as week_1_eligible,
+        coalesce(week_1_retained, 0) as week_1_retained,
+        coalesce(week_4_eligible, 0) as week_4_eligible,
+        coalesce(week_4_retained, 0) as week_4_retained,
+        miles_earned,
+        coalesce(redeemers, 0) as redeemers,
+        case when is_complete then given_cost end as cost,
+        dated_cost is not null as is_dated,
+        is_complete
+    from charged
 )
 
-insert into {{ this }} (
-    utm_source, cohort_start, new_users, activated_users, week_1_retained, week_4_retained,
-    miles_per_user, redeemers, cost, cost_per_activated_user
-)
 select
-    utm_source, cohort_start, new_users, activated_users,
-    case when is_week_1_over then week_1_retained end as week_1_retained,
-    case when is_week_4_over then week_4_retained end as week_4_retained,
-    round(miles_earned / new_users, 6) as miles_per_user,
-    redeemers, cost,
-    round(cost / nullif(activated_users, 0), 6) as cost_per_activated_user
-from cohorts
-inner join sizes using (utm_source, cohort_start)
--- The old rows must be out before the new ones go in: counting them makes it so.
-where (select count(*) from gone) >= 0;
+    utm_source, cohort_start, new_users, activation_eligible, activated_users,
+    trim_scale(round(activated_users / nullif(activation_eligible, 0), 6)) as activation_rate,
+    week_1_eligible, week_1_retained,
+    trim_scale(round(week_1_retained / nullif(week_1_eligible, 0), 6)) as week_1_rate,
+    week_4_eligible, week_4_retained,
+    trim_scale(round(week_4_retained / nullif(week_4_eligible, 0), 6)) as week_4_rate,
+    trim_scale(round(miles_earned / nullif(new_users, 0), 6)) as miles_per_user,
+    redeemers,
+    trim_scale(cost) as cost,
+    case when cost is not null then is_dated end as cost_is_dated,
+    trim_scale(round(cost / nullif(new_users, 0), 6)) as cost_per_new_user,
+    case
+        when activation_eligible = new_users
+            then trim_scale(round(cost / nullif(activated_users, 0), 6))
+    end as cost_per_activated_user,
+    is_complete
+from figures;

@@ -1,5 +1,6 @@
--- No step has more users than the one before it, nobody takes it before that, and the users of a
--- cohort are those who are new in its month.
+-- The users of a cohort are those who are new in its month, and all are eligible when its time is
+-- over. No step has more users than the one before it, nor than took it in whatever order; nobody
+-- takes it before the other, nor after the time.
 
 with cohorts as (
     select
@@ -9,24 +10,22 @@ with cohorts as (
     where
         grain = 'month'
         and new_users > 0
-),
-
-funnels as (
-    select
-        cohort_start, slice, slice_value, users, searched, earned, redeemed, median_days_to_earn,
-        median_days_to_redeem
-    from {{ reporting }}.engagement_funnel
 )
 
 select
-    cohort_start, slice, slice_value, cohorts.new_users, funnels.users, funnels.searched,
-    funnels.earned, funnels.redeemed, funnels.median_days_to_earn, funnels.median_days_to_redeem
+    cohort_start, slice, slice_value, cohorts.new_users, funnels.users, funnels.eligible_users,
+    funnels.searched, funnels.earned, funnels.redeemed, funnels.earned_any, funnels.redeemed_any,
+    funnels.median_days_to_earn, funnels.median_days_to_redeem, funnels.is_complete
 from cohorts
-full join funnels using (cohort_start, slice, slice_value)
+full join {{ reporting }}.engagement_funnel as funnels using (cohort_start, slice, slice_value)
 where
     cohorts.new_users is distinct from funnels.users
-    or funnels.searched > funnels.users
-    or funnels.earned > funnels.searched
-    or funnels.redeemed > funnels.earned
-    or funnels.median_days_to_earn < 0
-    or funnels.median_days_to_redeem < 0
+    or funnels.eligible_users > funnels.users
+    or funnels.is_complete and funnels.eligible_users < funnels.users
+    or funnels.searched > funnels.eligible_users
+    or funnels.earned_any > funnels.eligible_users
+    or funnels.redeemed_any > funnels.eligible_users
+    or funnels.earned > least(funnels.searched, funnels.earned_any)
+    or funnels.redeemed > least(funnels.earned, funnels.redeemed_any)
+    or not funnels.median_days_to_earn between 0 and {{ conversion_days }}
+    or not funnels.median_days_to_redeem between 0 and {{ conversion_days }}

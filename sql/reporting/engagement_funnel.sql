@@ -1,25 +1,56 @@
 -- reporting.engagement_funnel
 -- Grain: one row per month of the first event and slice value (cohort_start, slice, slice_value).
--- Rerun: changed keys; the cohorts of changed users, and those that have lost or won some.
+-- Rerun: changed keys; the cohorts of changed users whose time is over, those that have lost or won
+--        some, and those of which the time of more users is over by now.
 -- Why:   how many users go from a search to earning and on to redeeming, and how long it takes.
 --        Of an even number of users the median is the mean of the two in the middle: a share that
 --        is larger than a half by next to nothing asks for the upper one.
 
 with sizes as (
-    select slice, slice_value, cohort_start, active_users as users
+    select
+        slice, slice_value, cohort_start, last_day,
+        active_users as users,
+        {{ warehouse }}.over_on(
+            {{ warehouse }}.day_start(
+                {{ warehouse }}.next_period('month', cohort_start), {{ reporting_timezone }}
+            ) + make_interval(hours => 24 * {{ conversion_days }}),
+            {{ reporting_timezone }}
+        ) <= last_day as is_complete
     from {{ warehouse }}.agg_period_activity
+    cross join {{ warehouse }}.last_day
     where grain = 'month' and period_start = cohort_start and active_users > 0
+),
+
+changed as (
+    select
+        user_id,
+        min(event_date) as since
+    from {{ warehouse }}.changed_user_days
+    where isfinite(event_date)
+    group by user_id
 ),
 
 due as materialized (
     select slice, slice_value, cohort_start
     from sizes
     full join {{ this }} as report using (slice, slice_value, cohort_start)
-    where report.users is distinct from sizes.users
+    where (report.users, report.is_complete) is distinct from (sizes.users, sizes.is_complete)
+    union
+    -- Who is new in a cohort may stand where another was.
+    select slice, slice_value, {{ warehouse }}.month_start(first_day) as cohort_start
+    from {{ warehouse }}.agg_user_funnels
+    inner join changed using (user_id)
+    cross join {{ warehouse }}.last_day
+    where since <= first_day or since <= over_on and over_on <= last_day
     union
     select slice, slice_value, {{ warehouse }}.month_start(first_day) as cohort_start
     from {{ warehouse }}.agg_user_funnels
-    inner join {{ warehouse }}.changed_users using (user_id)
+    cross join {{ warehouse }}.last_day as now
+    inner join {{ warehouse }}.changed_user_days_basis as former
+        on through_run_id = {{ after.event_stream }}
+    where
+        over_on > least(former.last_day, now.last_day)
+        and over_on <= greatest(former.last_day, now.last_day)
 ),
 
 gone as (
@@ -28,44 +59,67 @@ gone as (
     returning cohort_start
 ),
 
+-- The time of a cohort is over within two days of that many after its first and its last one.
 funnels as (
     select
-        {{ warehouse }}.month_start(first_day) as cohort_start,
-        slice, slice_value, searched_at, earned_at, redeemed_at,
-        extract(epoch from earned_at - searched_at) as seconds_to_earn,
-        extract(epoch from redeemed_at - earned_at) as seconds_to_redeem
-    from {{ warehouse }}.agg_user_funnels
+        months.cohort_start,
+        slice, slice_value, searched_at, earned_at, redeemed_at, has_earned, has_redeemed
+    from (select distinct cohort_start from due) as months
+    cross join {{ warehouse }}.last_day
+    inner join {{ warehouse }}.agg_user_funnels
+        on
+            over_on >= cohort_start + {{ conversion_days }}
+            and over_on
+            < {{ warehouse }}.next_period('month', cohort_start) + {{ conversion_days }} + 2
+            and over_on <= last_day
+            and {{ warehouse }}.month_start(first_day) = cohort_start
     where
-        (slice, slice_value, {{ warehouse }}.month_start(first_day))
+        (slice, slice_value, months.cohort_start)
         in (select slice, slice_value, cohort_start from due)
 ),
 
 cohorts as (
     select
         cohort_start, slice, slice_value,
-        count(*) as users,
+        count(*) as eligible_users,
         count(searched_at) as searched,
         count(earned_at) as earned,
         count(redeemed_at) as redeemed,
-        percentile_disc(array[0.5, 0.5 + 1e-9]) within group (order by seconds_to_earn)
+        count(*) filter (where has_earned) as earned_any,
+        count(*) filter (where has_redeemed) as redeemed_any,
+        percentile_disc(array[0.5, 0.5 + 1e-9]) within group (order by earned_at - searched_at)
             as to_earn,
-        percentile_disc(array[0.5, 0.5 + 1e-9]) within group (order by seconds_to_redeem)
+        percentile_disc(array[0.5, 0.5 + 1e-9]) within group (order by redeemed_at - earned_at)
             as to_redeem
     from funnels
     group by cohort_start, slice, slice_value
 )
 
 insert into {{ this }} (
-    cohort_start, slice, slice_value, users, searched, earned, redeemed, search_rate, earn_rate,
-    redeem_rate, median_days_to_earn, median_days_to_redeem
+    cohort_start, slice, slice_value, users, eligible_users, searched, earned, redeemed, earned_any,
+    redeemed_any, search_rate, earn_rate, redeem_rate, overall_rate, median_days_to_earn,
+    median_days_to_redeem, is_complete
 )
 select
-    cohort_start, slice, slice_value, users, searched, earned, redeemed,
-    round(searched::numeric / users, 6) as search_rate,
-    round(earned::numeric / nullif(searched, 0), 6) as earn_rate,
-    round(redeemed::numeric / nullif(earned, 0), 6) as redeem_rate,
-    round((to_earn[1] + to_earn[2]) / (2 * 86400), 6) as median_days_to_earn,
-    round((to_redeem[1] + to_redeem[2]) / (2 * 86400), 6) as median_days_to_redeem
-from cohorts
--- The old rows must be out before the new ones go in: counting them makes it so.
-where (select count(*) from gone) >= 0;
+    cohort_start, slice, slice_value, users,
+    coalesce(eligible_users, 0) as eligible_users,
+    coalesce(searched, 0) as searched,
+    coalesce(earned, 0) as earned,
+    coalesce(redeemed, 0) as redeemed,
+    coalesce(earned_any, 0) as earned_any,
+    coalesce(redeemed_any, 0) as redeemed_any,
+    trim_scale(round(searched::numeric / eligible_users, 6)) as search_rate,
+    trim_scale(round(earned::numeric / nullif(searched, 0), 6)) as earn_rate,
+    trim_scale(round(redeemed::numeric / nullif(earned, 0), 6)) as redeem_rate,
+    trim_scale(round(redeemed::numeric / eligible_users, 6)) as overall_rate,
+    trim_scale(round(extract(epoch from to_earn[1] + to_earn[2]) / (2 * 86400), 6))
+        as median_days_to_earn,
+    trim_scale(round(extract(epoch from to_redeem[1] + to_redeem[2]) / (2 * 86400), 6))
+        as median_days_to_redeem,
+    is_complete
+from sizes
+left join cohorts using (cohort_start, slice, slice_value)
+where
+    (slice, slice_value, cohort_start) in (select slice, slice_value, cohort_start from due)
+    -- The old rows must be out before the new ones go in: counting them makes it so.
+    and (select count(*) from gone) >= 0;

@@ -1,27 +1,28 @@
 -- warehouse.agg_user_funnels
 -- Grain: one row per user and slice value with an event (user_id, slice, slice_value).
--- Rerun: changed keys; replaces the funnels of changed users that were not finished before their
---        oldest changed day.
--- Why:   each step is the first such event after the step before, so what lies behind the oldest
---        change stays: a funnel that was finished by then can not change, and another one goes on
---        from its last step. A look-up by the key of a fact finds the next, whatever the history.
+-- Rerun: changed keys; writes those of the changed users that differ.
+-- Why:   how far users come is asked of the same time for each, so that young cohorts do not look
+--        worse. Whose time was over before the oldest change, or who was through by then, stays as
+--        is. A look-up by the key of a fact finds the next step, whatever the history.
 
 with changed as (
     select
         user_id,
         min(event_date) as since
     from {{ warehouse }}.changed_user_days
+    where isfinite(event_date)
     group by user_id
 ),
 
 -- Nothing in a full build, where the table is empty.
-stored as (
+stored as materialized (
     select
         user_id, slice, slice_value,
-        least(search_date, since) as search_from,
-        least(earn_date, since) as earn_from,
-        least(redeem_date, since) as redeem_from,
-        coalesce(redeem_date >= since, true) as is_open
+        since <= over_on
+        and (
+            redeemed_at is null
+            or since <= {{ warehouse }}.day_of(redeemed_at, {{ reporting_timezone }})
+        ) as is_open
     from {{ this }}
     inner join changed using (user_id)
 ),
@@ -34,31 +35,65 @@ active as (
     from {{ warehouse }}.agg_user_activity
     cross join {{ warehouse }}.last_day
     {{ incremental }} inner join changed using (user_id)
+    left join stored using (user_id, slice, slice_value)
+    where is_open is not false
 ),
 
-fresh as (
+spans as materialized (
     select
-        active.user_id, active.slice, active.slice_value, active.first_day,
-        searches.event_date as search_date,
-        searches.event_time as searched_at,
-        earns.event_date as earn_date,
-        earns.event_time as earned_at,
-        redemptions.event_date as redeem_date,
-        redemptions.event_time as redeemed_at
+        user_id, slice, slice_value, first_day, first_at, last_day,
+        first_at + make_interval(hours => 24 * {{ conversion_days }}) as until,
+        {{ warehouse }}.over_on(
+            first_at + make_interval(hours => 24 * {{ conversion_days }}), {{ reporting_timezone }}
+        ) as over_on
     from active
-    left join stored
-        on
-            stored.user_id = active.user_id
-            and stored.slice = active.slice
-            and stored.slice_value = active.slice_value
+    cross join lateral (
+        select min(first_event_at) as first_at
+        from {{ warehouse }}.agg_user_daily as daily
+        where
+            daily.user_id = active.user_id
+            and event_date = first_day
+            and {{ warehouse }}.slice_value(active.slice, country, platform, utm_source)
+            = active.slice_value
+    ) as first_events
+),
+
+fresh as materialized (
+    select
+        spans.user_id, spans.slice, spans.slice_value, first_day, first_at, over_on,
+        searches.event_time as searched_at,
+        earns.event_time as earned_at,
+        redemptions.event_time as redeemed_at,
+        earns.event_time is not null or exists (
+            select
+            from {{ warehouse }}.fact_miles_earned as events
+            where
+                events.user_id = spans.user_id
+                and event_date between first_day and least(over_on, last_day)
+                and event_time <= until
+                and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+                = spans.slice_value
+        ) as has_earned,
+        redemptions.event_time is not null or exists (
+            select
+            from {{ warehouse }}.fact_miles_redeemed as events
+            where
+                events.user_id = spans.user_id
+                and event_date between first_day and least(over_on, last_day)
+                and event_time <= until
+                and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+                = spans.slice_value
+        ) as has_redeemed
+    from spans
     left join lateral (
         select event_date, event_time, event_id
         from {{ warehouse }}.fact_reward_searches as events
         where
-            events.user_id = active.user_id
-            and event_date between greatest(first_day, search_from) and last_day
-            and {{ warehouse }}.slice_value(active.slice, country, platform, utm_source)
-            = active.slice_value
+            events.user_id = spans.user_id
+            and event_date between first_day and least(over_on, last_day)
+            and event_time <= until
+            and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+            = spans.slice_value
         order by event_date, event_time, event_id
         limit 1
     ) as searches on true
@@ -66,48 +101,58 @@ fresh as (
         select event_date, event_time, event_id
         from {{ warehouse }}.fact_miles_earned as events
         where
-            events.user_id = active.user_id
-            and event_date between greatest(searches.event_date, earn_from) and last_day
+            events.user_id = spans.user_id
+            and event_date between searches.event_date and least(over_on, last_day)
+            and event_time <= until
             and (event_time, event_id) > (searches.event_time, searches.event_id)
-            and {{ warehouse }}.slice_value(active.slice, country, platform, utm_source)
-            = active.slice_value
+            and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+            = spans.slice_value
         order by event_date, event_time, event_id
         limit 1
     ) as earns on true
     left join lateral (
-        select event_date, event_time
+        select event_time
         from {{ warehouse }}.fact_miles_redeemed as events
         where
-            events.user_id = active.user_id
-            and event_date between greatest(earns.event_date, redeem_from) and last_day
+            events.user_id = spans.user_id
+            and event_date between earns.event_date and least(over_on, last_day)
+            and event_time <= until
             and (event_time, event_id) > (earns.event_time, earns.event_id)
-            and {{ warehouse }}.slice_value(active.slice, country, platform, utm_source)
-            = active.slice_value
+            and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+            = spans.slice_value
         order by event_date, event_time, event_id
         limit 1
     ) as redemptions on true
-    where stored.is_open is not false
 ),
 
 gone as (
     delete from {{ this }} as funnels
     using stored
+    left join fresh using (user_id, slice, slice_value)
     where
-        stored.is_open
-        and funnels.user_id = stored.user_id
+        funnels.user_id = stored.user_id
         and funnels.slice = stored.slice
         and funnels.slice_value = stored.slice_value
-    returning funnels.user_id
+        and stored.is_open
+        and fresh.user_id is null
 )
 
-insert into {{ this }} (
-    user_id, slice, slice_value, first_day,
-    search_date, searched_at, earn_date, earned_at, redeem_date, redeemed_at
+insert into {{ this }} as funnels (
+    user_id, slice, slice_value, first_day, first_at, over_on, searched_at, earned_at, redeemed_at,
+    has_earned, has_redeemed
 )
 select
-    user_id, slice, slice_value, first_day,
-    search_date, searched_at, earn_date, earned_at, redeem_date, redeemed_at
+    user_id, slice, slice_value, first_day, first_at, over_on, searched_at, earned_at, redeemed_at,
+    has_earned, has_redeemed
 from fresh
--- The old rows must be out before the new ones go in: counting them makes it so.
-where (select count(*) from gone) >= 0
-order by user_id, slice, slice_value;
+order by user_id, slice, slice_value
+on conflict (user_id, slice, slice_value) do update set
+    first_day = excluded.first_day,
+    first_at = excluded.first_at,
+    over_on = excluded.over_on,
+    searched_at = excluded.searched_at,
+    earned_at = excluded.earned_at,
+    redeemed_at = excluded.redeemed_at,
+    has_earned = excluded.has_earned,
+    has_redeemed = excluded.has_redeemed
+where funnels is distinct from excluded;

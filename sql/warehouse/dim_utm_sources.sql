@@ -2,6 +2,7 @@
 -- Grain: one row per utm_source (utm_source).
 -- Rerun: whole.
 -- Why:   a source of users beside what marketing knows of it; a source that it does not know stays.
+--        Of campaigns that share a member, as an empty name and unknown do, the first is the one.
 
 insert into {{ this }} (
     utm_source, campaign, channel, is_paid, monthly_cost, first_seen_date
@@ -13,11 +14,17 @@ with sources as (
     from {{ warehouse }}.agg_engagement_daily
     where slice = 'utm_source'
     group by slice_value
+),
+
+campaigns as (
+    select distinct on ({{ warehouse }}.member(utm_source))
+        {{ warehouse }}.member(utm_source) as utm_source,
+        campaign, channel, is_paid, monthly_cost
+    from {{ raw }}.raw_utm_campaigns
+    order by {{ warehouse }}.member(utm_source), raw_utm_campaigns.utm_source collate "C"
 )
 
 select
-    sources.utm_source, campaigns.campaign, campaigns.channel, campaigns.is_paid,
-    campaigns.monthly_cost, sources.first_seen_date
+    utm_source, campaign, channel, is_paid, monthly_cost, first_seen_date
 from sources
-left join {{ raw }}.raw_utm_campaigns as campaigns
-    on {{ warehouse }}.member(campaigns.utm_source) = sources.utm_source;
+left join campaigns using (utm_source);

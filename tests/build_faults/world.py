@@ -32,7 +32,7 @@ from tests.support.databases import created, new_name
 from tests.support.listeners import Hearing
 from tests.warehouse.test_warehouse_equals_oracle import InfiniteDate, InfiniteTime
 
-Rows = tuple[list[oracle.Event], list[oracle.Campaign]]
+Rows = tuple[list[oracle.Event], list[oracle.Campaign], list[oracle.Cost]]
 FEBRUARY = datetime(2026, 2, 1, 12, tzinfo=UTC)
 
 # The source as far as this project goes: rows change, and they go.
@@ -46,7 +46,7 @@ where pipeline_name = 'event_stream';
 
 update orchestrator.pipeline_definitions
 set on_delete = 'apply', sweep_every = null
-where pipeline_name = 'utm_campaigns';
+where pipeline_name in ('utm_campaigns', 'campaign_costs');
 
 -- Nothing is waited for: what is held back is found later.
 update orchestrator.pipeline_definitions set max_hold = '0 s';
@@ -167,6 +167,20 @@ class World:
             is_paid=is_paid,
         )
 
+    def set_cost(self, utm_source: str, month: str, cost: Any) -> None:
+        self.all(
+            """
+            insert into public.campaign_costs (utm_source, month, cost)
+            values (%(utm_source)s, %(month)s, %(cost)s)
+            on conflict (utm_source, month) do update set
+                cost = excluded.cost,
+                updated_at = clock_timestamp()
+            """,
+            utm_source=utm_source,
+            month=month,
+            cost=cost,
+        )
+
     # What the runner does.
 
     def pipeline(self, name: str = "event_stream") -> IngestionPipeline:
@@ -233,16 +247,23 @@ class World:
             "select utm_source, campaign, channel, is_paid, monthly_cost"
             " from warehouse.raw_utm_campaigns order by utm_source"
         )
-        return events, [oracle.Campaign(**row) for row in campaigns]
+        costs = self.all(
+            "select utm_source, month, cost from warehouse.raw_campaign_costs"
+            " order by utm_source, month"
+        )
+        return (
+            events,
+            [oracle.Campaign(**row) for row in campaigns],
+            [oracle.Cost(**row) for row in costs],
+        )
 
     def assert_equals_python(self, rows: Rows) -> None:
         """Every table holds exactly what plain Python computes from these rows."""
-        events, campaigns = rows
-        reports = oracle.all_reports(events, campaigns, timezone=self.timezone, slices=True)
+        reports = oracle.all_reports(*rows, timezone=self.timezone, slices=True)
         expected: dict[str, list[Mapping[str, Any]]] = {
             f"reporting.{table}": list(reports[table]) for table in REPORTS
         }
-        tables = oracle_warehouse.all_tables(events, campaigns, timezone=self.timezone)
+        tables = oracle_warehouse.all_tables(*rows, timezone=self.timezone)
         expected |= {f"warehouse.{table}": list(found) for table, found in tables.items()}
         for table, wanted_rows in expected.items():
             columns = ", ".join(wanted_rows[0]) if wanted_rows else "*"

@@ -417,6 +417,8 @@ def test_incremental_text_of_each_script_run_twice_gives_the_same_rows(filled: D
     """On a change set with late events, new users and days, and a row that was replaced."""
     insert_events(filled, _one_event_of_each_kind("ann", datetime(2025, 5, 3, tzinfo=UTC)))
     insert_events(filled, _one_event_of_each_kind("new", datetime(2025, 6, 9, tzinfo=UTC)))
+    costs = "insert into public.campaign_costs (utm_source, month, cost) values"
+    query(filled, f"{costs} ('bing', '2025-05-01', 9)")
     ingest(filled)
     _replace_a_row_of_the_replica(filled)
     differing, changed = [], set()

@@ -25,15 +25,17 @@ Where the page leaves a choice, the most literal reading is taken:
 - In a slice's first period churned_users is 0 if the period is complete; nothing was there before.
 - share_of_users, miles_per_transaction and retention_rate are given for incomplete periods as well;
   a category's previous period is the calendar's, active or not.
-- week_1_retained and week_4_retained wait for the latest first week in the cohort; the ISO week is
-  the one after each user's own first week.
-- A cohort of acquisition bears the cost of one month, however many users it has.
+- A month that begins after the last day has no cohort, whatever it is said to cost. A month without
+  a cost, of a source that has costs of others, has none.
+- A row of campaign_costs without a finite month and a finite cost says nothing. Of campaigns that
+  share a member, the first by name is the one. Where there is no cost, cost_is_dated is null.
 - In retention_days the row of a cohort has no number of cohorts; the average line has one.
 - The period before is the calendar's, but a slice value has none before its own first period. Rates
   of change are (this - before) / before, also of a figure that is below zero.
 - A member of kpi_drivers whose first event is in the period had 0 before; `all` is compared always.
 - In the funnel the search may be the user's very first event; a step at the same moment as the one
-  before it counts when its event_id is larger. A day is 24 hours. All of a slice's users are in it.
+  before it counts when its event_id is larger. A day is 24 hours. The start of a day is its first
+  moment, also where the clocks are put back at midnight.
 - The average line of retention has period_number 0 too.
 - "Within 14 days": the first or last active day is 14 days or less before the last day.
 - Ranks of miles are shared: who has as many miles as the last of the top fifth is in it.
@@ -62,7 +64,7 @@ from functools import cache
 from itertools import combinations
 
 from tests import oracle_clusters
-from tests.oracle import cohorts, kpis
+from tests.oracle import cohorts, journeys, kpis
 from tests.oracle.base import (
     DEPTHS,
     DIVISION,
@@ -78,6 +80,7 @@ from tests.oracle.base import (
     UNCLASSIFIED,
     UNKNOWN,
     Campaign,
+    Cost,
     Counted,
     Data,
     Event,
@@ -94,7 +97,6 @@ from tests.oracle.base import (
     instant,
     is_complete,
     known_day,
-    median_days,
     member,
     miles,
     miles_by_day,
@@ -122,13 +124,14 @@ __all__ = [
     "classify",
     "counted_events",
     "fact_counts",
+    "in_time_order",
     "instant",
     "known_day",
+    "member",
     "miles_of",
     "next_period",
 ]
 
-ACTIVATION = timedelta(hours=168)
 OTHER, MIN_CELL = "other", 5
 CHAMPION_MILES_SHARE = Decimal("0.2")
 CLUSTER_COUNT = 5
@@ -436,152 +439,6 @@ def categories_of_grain(data: Data, grain: str) -> Iterator[Row]:
 
 
 # Tables of cohorts
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """All events of one user, oldest first."""
-
-    events: list[Counted]
-
-    @property
-    def first(self) -> Counted:
-        return self.events[0]
-
-    @property
-    def first_week(self) -> date:
-        return period_start(self.first.day, "week")
-
-    @property
-    def first_month(self) -> date:
-        return period_start(self.first.day, "month")
-
-    def is_activated(self) -> bool:
-        until = self.first.at + ACTIVATION
-        return any(event.event_type == EARN and event.at <= until for event in self.events)
-
-    def is_active_in_week(self, week: date) -> bool:
-        return any(period_start(event.day, "week") == week for event in self.events)
-
-    def has_redeemed(self) -> bool:
-        return any(event.event_type == REDEEM for event in self.events)
-
-
-def histories(events: Iterable[Counted]) -> list[History]:
-    by_user = grouped(events, lambda event: event.user)
-    return [History(in_time_order(rows)) for rows in by_user.values()]
-
-
-def acquisition(data: Data) -> list[Row]:
-    costs = {member(campaign.utm_source): campaign.monthly_cost for campaign in data.campaigns}
-    cohorts: dict[tuple[str, date], list[History]] = defaultdict(list)
-    for history in histories(data.events):
-        cohorts[history.first.utm_source, history.first_month].append(history)
-    return [
-        acquisition_row(source, cohort_start, cohort, costs.get(source), data.last_day)
-        for (source, cohort_start), cohort in sorted(cohorts.items(), key=lambda item: item[0])
-    ]
-
-
-def acquisition_row(
-    source: str, cohort_start: date, cohort: list[History], cost: Decimal | None, last_day: date
-) -> Row:
-    activated = sum(history.is_activated() for history in cohort)
-    earned = total(miles(history.events, EARN) for history in cohort)
-    return {
-        "utm_source": source,
-        "cohort_start": cohort_start,
-        "new_users": len(cohort),
-        "activated_users": activated,
-        "week_1_retained": retained_in_week(cohort, 1, last_day),
-        "week_4_retained": retained_in_week(cohort, 4, last_day),
-        "miles_per_user": ratio(earned, len(cohort)),
-        "redeemers": sum(history.has_redeemed() for history in cohort),
-        "cost": cost,
-        "cost_per_activated_user": None if cost is None else ratio(cost, activated),
-    }
-
-
-def retained_in_week(cohort: list[History], number: int, last_day: date) -> int | None:
-    later = timedelta(weeks=number)
-    if not all(is_complete(history.first_week + later, "week", last_day) for history in cohort):
-        return None
-    return sum(history.is_active_in_week(history.first_week + later) for history in cohort)
-
-
-@dataclass(frozen=True, slots=True)
-class Journey:
-    """How far one user came in the funnel: None for a step not taken."""
-
-    cohort_start: date
-    search: Counted | None
-    earn: Counted | None
-    redeem: Counted | None
-
-
-def engagement_funnel(data: Data) -> list[Row]:
-    rows: list[Row] = []
-    for part in data.slices:
-        cohorts: dict[date, list[Journey]] = defaultdict(list)
-        for history in histories(part.events):
-            journey = journey_of(history)
-            cohorts[journey.cohort_start].append(journey)
-        rows.extend(
-            funnel_row(part, cohort_start, cohort)
-            for cohort_start, cohort in sorted(cohorts.items(), key=lambda item: item[0])
-        )
-    return rows
-
-
-def journey_of(history: History) -> Journey:
-    search = first_step(history.events, SEARCH)
-    earn = first_step_after(history.events, EARN, search)
-    redeem = first_step_after(history.events, REDEEM, earn)
-    return Journey(history.first_month, search, earn, redeem)
-
-
-def first_step(events: Iterable[Counted], event_type: str) -> Counted | None:
-    return next((event for event in events if event.event_type == event_type), None)
-
-
-def first_step_after(
-    events: Iterable[Counted], event_type: str, previous: Counted | None
-) -> Counted | None:
-    if previous is None:
-        return None
-    step = (previous.at, previous.event_id)
-    return first_step((event for event in events if (event.at, event.event_id) > step), event_type)
-
-
-def funnel_row(part: Slice, cohort_start: date, cohort: list[Journey]) -> Row:
-    searched = sum(journey.search is not None for journey in cohort)
-    earned = sum(journey.earn is not None for journey in cohort)
-    redeemed = sum(journey.redeem is not None for journey in cohort)
-    return {
-        "cohort_start": cohort_start,
-        **part.key,
-        "users": len(cohort),
-        "searched": searched,
-        "earned": earned,
-        "redeemed": redeemed,
-        "search_rate": ratio(searched, len(cohort)),
-        "earn_rate": ratio(earned, searched),
-        "redeem_rate": ratio(redeemed, earned),
-        "median_days_to_earn": median_days(
-            waits((journey.search, journey.earn) for journey in cohort)
-        ),
-        "median_days_to_redeem": median_days(
-            waits((journey.earn, journey.redeem) for journey in cohort)
-        ),
-    }
-
-
-def waits(steps: Iterable[tuple[Counted | None, Counted | None]]) -> list[timedelta]:
-    return [
-        later.at - earlier.at
-        for earlier, later in steps
-        if earlier is not None and later is not None
-    ]
 
 
 # Users
@@ -963,10 +820,10 @@ TABLES: dict[str, Callable[[Data], list[Row]]] = {
     "kpi_daily": kpi_daily,
     "engagement_daily": engagement_daily,
     "miles_by_category": miles_by_category,
-    "acquisition": acquisition,
+    "acquisition": journeys.acquisition,
     "miles_balance_daily": miles_balance_daily,
     "category_performance": category_performance,
-    "engagement_funnel": engagement_funnel,
+    "engagement_funnel": journeys.engagement_funnel,
     "user_segments": user_segments,
     "cluster_quality": cluster_quality,
     "category_recommendations": category_recommendations,
@@ -981,10 +838,11 @@ TABLES: dict[str, Callable[[Data], list[Row]]] = {
 def all_reports(
     events: Iterable[Event],
     campaigns: Iterable[Campaign],
+    costs: Iterable[Cost] = (),
     *,
     timezone: str = "UTC",
     slices: bool = True,
 ) -> dict[str, list[Row]]:
     """Return the rows of every reporting table; `slices=False` gives slice `all` only."""
-    data = prepare(events, campaigns, timezone=timezone, slices=slices)
+    data = prepare(events, campaigns, costs, timezone=timezone, slices=slices)
     return {name: table(data) for name, table in TABLES.items()}

@@ -7,7 +7,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -71,6 +71,15 @@ class Campaign:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """A raw row of campaign_costs; a month that is infinite is a float, or the word for it."""
+
+    utm_source: str | None
+    month: date | float | str | None
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """An event that counts, with its day and without nulls."""
 
@@ -113,8 +122,18 @@ class Data:
     passive: list[Counted]
     slices: list[Slice]
     campaigns: list[Campaign]
+    costs: list[Cost]
     first_day: date
     last_day: date
+    zone: ZoneInfo
+
+    def is_over(self, first: datetime, span: timedelta) -> bool:
+        """Whether a span from a first event on is over by the start of the last day."""
+        return first + span <= self.start_of(self.last_day)
+
+    def start_of(self, day: date) -> datetime:
+        """The first moment of a day, also where midnight comes twice or never."""
+        return instant(datetime.combine(day, time(), self.zone))
 
 
 # Which events count
@@ -214,6 +233,7 @@ def miles_of(event: Event) -> Decimal:
 def prepare(
     events: Iterable[Event],
     campaigns: Iterable[Campaign],
+    costs: Iterable[Cost] = (),
     *,
     timezone: str = "UTC",
     slices: bool = True,
@@ -231,8 +251,10 @@ def prepare(
         passive=passive,
         slices=list(slices_of(counting, slices)),
         campaigns=list(campaigns),
+        costs=list(costs),
         first_day=min((event.day for event in counting), default=last_day),
         last_day=last_day,
+        zone=zone,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from runner.database.session import Database, QueryFailed
-from runner.errors import RunnerError
+from runner.errors import RunnerError, StartError
 from runner.pages.dashboard import cards, spec
+from runner.pages.dashboard.data import script_json
+from runner.pages.dashboard.json_file import read_spec
 from runner.project.graph import order, select
 from runner.project.manifest import MANIFEST, load
 from runner.project.template import plain, render
@@ -312,7 +315,45 @@ def test_a_chart_is_drawn_or_refused(folder: Path, odd: Any) -> None:
     if not refused(lambda: found.append(cards.load(folder))):
         [card] = [card for card in found[0].cards if card.name == "fuzz"]
         assert card.spec is not None
-        assert all(isinstance(each, str) for each in spec.problems(card.spec, ["a"]))
+        assert all(token and said for token, said in spec.problems(card.spec, ["a"]))
+        assert script_json(card.spec).encode()
+
+
+CHART = (PROJECT / "dashboard" / "20_active_users.vl.json").read_text(encoding="utf-8")
+
+
+@bounded(100)
+@given(
+    changes=st.lists(
+        st.tuples(
+            st.integers(0, len(CHART)),
+            st.integers(0, 3),
+            st.sampled_from(
+                [",", ",\n", "{", "}", "[", "]", '"', ":", "NaN", "1e999", "\\ud800", ""]
+            ),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_typing_error_in_a_chart_is_told_with_file_and_line(
+    folder: Path, changes: list[tuple[int, int, str]]
+) -> None:
+    text = CHART
+    for place, gone, put in changes:
+        text = text[:place] + put + text[place + gone :]
+    file = folder / "dashboard" / "99_typed.vl.json"
+    file.write_text(text, encoding="utf-8")
+    try:
+        found = read_spec(file, Path("dashboard/99_typed.vl.json"))
+    except StartError as error:
+        told = re.fullmatch(r"dashboard/99_typed\.vl\.json:(\d+): .+", error.message, re.DOTALL)
+        assert told and 1 <= int(told[1]) <= text.count("\n") + 1, error.message
+        assert error.hint
+    else:
+        assert script_json(found).encode()
+    finally:
+        file.unlink()
 
 
 @pytest.mark.parametrize(

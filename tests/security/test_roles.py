@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runner.database.session import Database, QueryFailed
+from runner.pages.dashboard.serve import Pages
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 from tests.support import PROJECT, earn, insert_events, query, roles, run_all, scalar
-from tests.support.commands import command
+from tests.support.commands import assert_refused, command
 
 # What a group may not do, by the words of whoever tries.
 FORBIDDEN = {
@@ -171,6 +173,42 @@ def test_everything_works_with_a_runner_that_owns_nothing_but_its_schemas(
     succeed(runner, "run-all", "--wait", "5")
     assert "all" in succeed(runner, "verify")
     assert scalar(runner, "select count(*) from warehouse.fact_miles_earned") == 29
+
+
+def test_who_reads_the_reports_alone_writes_checks_and_serves_the_page(
+    prepared: Database, tmp_path: Path
+) -> None:
+    """Without a right in the ledger, its page is the one that the runner writes."""
+    insert_events(prepared, [earn(day, f"u_{user}", 100) for day in range(9) for user in range(6)])
+    run_all(prepared)
+    reader = roles.login(prepared, "reader")
+    assert "no problem" in succeed(reader, "dashboard", "--check")
+    pages = {}
+    for name, database in (("reader", reader), ("runner", prepared)):
+        file = tmp_path / f"{name}.html"
+        succeed(database, "dashboard", "-o", str(file))
+        pages[name] = re.sub(r"File written.*?</div>", "", file.read_text())
+    assert pages["reader"] == pages["runner"]
+    served = Pages(reader, PROJECT)
+    first = served.current()
+    insert_events(prepared, [earn(20, "u_1", 100)])
+    run_all(prepared)
+    assert served.current().tag != first.tag
+    refused = command("status", database=reader)
+    assert refused.returncode == 1 and "permission denied for schema orchestrator" in refused.stderr
+
+
+def test_who_may_read_nothing_is_told_whose_group_it_takes(
+    prepared: Database, tmp_path: Path
+) -> None:
+    loader = roles.login(prepared, "loader")
+    done = command("dashboard", "-o", str(tmp_path / "page.html"), database=loader)
+    assert_refused(done, 1, "permission denied for schema reporting")
+    nobody = roles.login(prepared, "reader")
+    group = f'"{roles.group(prepared, "reader")}"'
+    query(prepared, f"revoke usage on schema reporting from {group}")
+    done = command("dashboard", "-o", str(tmp_path / "page.html"), database=nobody)
+    assert_refused(done, 3, "this role may read neither the ledger nor the reports")
 
 
 def test_what_a_runner_makes_belongs_to_all_runners(prepared: Database) -> None:

@@ -152,10 +152,19 @@ def campaigns(database: Database) -> list[oracle.Campaign]:
     return [oracle.Campaign(**row) for row in rows]
 
 
+def costs(database: Database) -> list[oracle.Cost]:
+    rows = query(
+        database,
+        "select utm_source, case when isfinite(month) then month end as month, cost"
+        " from public.campaign_costs",
+    )
+    return [oracle.Cost(**row) for row in rows]
+
+
 def assert_reports_equal_oracle(database: Database, timezone: str = "UTC") -> None:
     """Every reporting table holds exactly the rows that plain Python computes from the source."""
-    events, known = source_events(database), campaigns(database)
-    expected = oracle.all_reports(events, known, timezone=timezone, slices=True)
+    events, known, paid = source_events(database), campaigns(database), costs(database)
+    expected = oracle.all_reports(events, known, paid, timezone=timezone, slices=True)
     with database.session("test") as session:
         rows = {table: session.rows(f"select * from reporting.{table}") for table in REPORTS}
     for table in REPORTS:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import re
 from collections import defaultdict
 from html.parser import HTMLParser
 from typing import Any
@@ -69,3 +73,10 @@ def decoded(columns: dict[str, Any]) -> list[dict[str, Any]]:
             found = [column["words"][place] for place in found]
         values[name] = found
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def data_of(text: str) -> Any:
+    """The data of a dashboard, unpacked."""
+    found = re.search(r'<script type="text/plain" id="packed-data">([^<]*)</script>', text)
+    assert found
+    return json.loads(gzip.decompress(base64.b64decode(found[1])))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import oracle
-from tests.oracle import Campaign, Event, Row, Value
+from tests.oracle import Campaign, Cost, Event, Row, Value
 
 REAL_FILE = Path(__file__).parents[3] / "shared" / "data" / "event_stream.csv"
 
@@ -184,9 +184,9 @@ def test_average_line_of_retention_sums_only_complete_cells(
 
 
 def test_earning_after_exactly_168_hours_is_activation() -> None:
-    # ann earns at the 168th hour, ben a microsecond later. They earn 10 + 5 miles: 7.5 a user;
-    # the source costs 9 a month, 9 for the one activated user. The week of the 10th is complete
-    # on the 17th, that of the 31st is not yet; ben is active in the week of the 10th as well.
+    # ann earns at the 168th hour, ben a microsecond later. They earn 10 + 5 miles: 7.5 a user. The
+    # week of the 10th is complete on the 17th, that of the 31st is not yet; ben is active in the
+    # week of the 10th as well. March runs, so it costs nothing.
     events = [
         event(1, "2025-03-03 10:00", "ann"),
         event(2, "2025-03-10 10:00", "ann", "miles_earned", "10"),
@@ -200,28 +200,75 @@ def test_earning_after_exactly_168_hours_is_activation() -> None:
             "utm_source": "google",
             "cohort_start": MARCH,
             "new_users": 2,
+            "activation_eligible": 2,
             "activated_users": 1,
+            "activation_rate": Decimal("0.5"),
+            "week_1_eligible": 2,
             "week_1_retained": 2,
-            "week_4_retained": None,
+            "week_1_rate": 1,
+            "week_4_eligible": 0,
+            "week_4_retained": 0,
+            "week_4_rate": None,
             "miles_per_user": Decimal("7.5"),
             "redeemers": 1,
-            "cost": Decimal("9"),
-            "cost_per_activated_user": Decimal("9"),
+            "cost": None,
+            "cost_is_dated": None,
+            "cost_per_new_user": None,
+            "cost_per_activated_user": None,
+            "is_complete": False,
         }
     ]
 
 
-def test_week_1_waits_for_the_last_user_of_the_cohort() -> None:
-    # ann's week 1 is that of the 10th, complete; ben's is that of the 17th, which is running.
+def test_a_rate_stands_on_users_whose_time_is_over() -> None:
+    # ann's week 1 is that of the 10th, complete; ben's is that of the 17th, which is running. The
+    # 168 hours of ben, who came at midnight, end with the 16th: he counts, cat does not.
     events = [
         event(1, "2025-03-03 10:00", "ann", source=None),
-        event(2, "2025-03-10 10:00", "ben", source=None),
-        event(3, "2025-03-17 10:00", "ann"),
+        event(2, "2025-03-10 00:00", "ben", source=None),
+        event(3, "2025-03-10 00:00:00.000001", "cat", "miles_earned", "1", source=None),
+        event(4, "2025-03-17 10:00", "ann"),
     ]
     [row] = rows_of("acquisition", events, utm_source="unknown")
-    assert (row["new_users"], row["week_1_retained"]) == (2, None)
-    # Nobody earned and there is no campaign: a cost per nobody is null.
-    assert (row["miles_per_user"], row["cost"], row["cost_per_activated_user"]) == (0, None, None)
+    assert (row["new_users"], row["week_1_eligible"], row["week_1_retained"]) == (3, 1, 0)
+    assert (row["activation_eligible"], row["activated_users"]) == (2, 0)
+
+
+def test_a_month_that_is_over_costs_what_was_given_for_it() -> None:
+    # google has costs of its own: 2 + 3 in March, none of February, 9 of April, which runs. tiktok
+    # has only what it costs now; bing cost something in March and brought nobody. May is to come.
+    events = [
+        event(1, "2025-02-03 10:00", "old"),
+        event(2, "2025-03-03 10:00", "ann"),
+        event(3, "2025-03-03 10:00", "ben", source="tiktok"),
+        event(4, "2025-03-04 10:00", "ben", "miles_earned", "1", source="tiktok"),
+        event(5, "2025-04-03 10:00", "cat"),
+    ]
+    campaigns = [
+        Campaign("google", None, None, True, Decimal(70)),
+        Campaign("tiktok", None, None, True, Decimal(8)),
+    ]
+    costs = [
+        Cost("google", date(2025, 3, 1), Decimal(2)),
+        Cost("google", date(2025, 3, 31), Decimal(3)),
+        Cost("google", date(2025, 4, 1), Decimal(9)),
+        Cost("google", date(2025, 2, 1), Decimal("NaN")),
+        Cost("bing", date(2025, 3, 1), Decimal(4)),
+        Cost("bing", date(2025, 5, 1), Decimal(4)),
+    ]
+    rows = oracle.all_reports(events, campaigns, costs)["acquisition"]
+    names = ("cost", "cost_is_dated", "cost_per_new_user", "cost_per_activated_user")
+    found = {
+        (row["utm_source"], row["cohort_start"]): tuple(row[name] for name in names) for row in rows
+    }
+    nothing = (None,) * 4
+    assert found == {
+        ("google", date(2025, 2, 1)): nothing,
+        ("google", MARCH): (5, True, 5, None),
+        ("google", date(2025, 4, 1)): nothing,
+        ("tiktok", MARCH): (8, False, 8, 8),
+        ("bing", MARCH): (4, True, None, None),
+    }
 
 
 def test_source_of_a_user_is_that_of_the_lower_event_id_at_the_same_moment() -> None:
@@ -386,6 +433,7 @@ def test_funnel_takes_the_first_step_after_the_previous_step() -> None:
     # ann earns before she searches, which does not count, then a day later: 1 day.
     # ben searches and earns at the same moment, the earn with the larger id: 0 days.
     # cat earns and searches at the same moment, the earn with the smaller id: searched only.
+    # dan earns when 28 days are just over, and so he does not; eve's are not over.
     # Medians: to earn (0 + 1) / 2 days; to redeem only ann, after 18 hours.
     events = [
         event(1, "2025-03-03 10:00", "ann", "miles_earned", "1"),
@@ -396,19 +444,27 @@ def test_funnel_takes_the_first_step_after_the_previous_step() -> None:
         event(6, "2025-03-03 10:00", "ben", "miles_earned", "1"),
         event(7, "2025-03-03 10:00", "cat", "miles_earned", "1"),
         event(8, "2025-03-03 10:00", "cat", "reward_search"),
+        event(9, "2025-03-04 00:00", "dan", "reward_search"),
+        event(10, "2025-04-01 00:00:00.000001", "dan", "miles_earned", "1"),
+        event(11, "2025-03-04 00:00:00.000001", "eve", "reward_search"),
     ]
     assert rows_of("engagement_funnel", events) == [
         {
             "cohort_start": MARCH,
-            "users": 3,
-            "searched": 3,
+            "users": 5,
+            "eligible_users": 4,
+            "searched": 4,
             "earned": 2,
             "redeemed": 1,
+            "earned_any": 3,
+            "redeemed_any": 1,
             "search_rate": 1,
-            "earn_rate": Decimal("0.666667"),
+            "earn_rate": Decimal("0.5"),
             "redeem_rate": Decimal("0.5"),
+            "overall_rate": Decimal("0.25"),
             "median_days_to_earn": Decimal("0.5"),
             "median_days_to_redeem": Decimal("0.75"),
+            "is_complete": False,
         }
     ]
 

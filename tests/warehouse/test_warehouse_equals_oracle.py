@@ -23,6 +23,7 @@ from tests.support import (
     assert_equals_rebuild,
     assert_reports_equal_oracle,
     campaigns,
+    costs,
     frozen,
     ingest,
     insert_events,
@@ -70,7 +71,7 @@ def _infinity(data: Any) -> str | None:
 
 def assert_warehouse_equals_oracle(database: Database, timezone: str = "UTC") -> None:
     expected = oracle_warehouse.all_tables(
-        source_events(database), campaigns(database), timezone=timezone
+        source_events(database), campaigns(database), costs(database), timezone=timezone
     )
     with psycopg.connect(database.conninfo, row_factory=dict_row) as connection:
         connection.execute("set timezone = 'UTC'")
@@ -342,7 +343,20 @@ def insert_campaigns(database: Database) -> None:
         ('email', null, 'email', false, null),
         ('unknown', 'none', null, false, 7.5),
         ('nobody', 'came', 'search', true, 1),
+        ('', 'second to none', 'social', true, 9),
         (%(long)s, 'endless', 'social', true, 3)
+        """,
+        long=LONG,
+    )
+    # One that is known by month and now, one before it has anybody, one of no month of its own.
+    query(
+        database,
+        """
+        insert into public.campaign_costs (utm_source, month, cost)
+        values
+        ('facebook', '2025-02-03', 10), ('facebook', '2025-02-28', 2.5),
+        ('facebook', '2025-03-31', 0), ('email', '2020-05-01', 1), ('email', '2099-05-01', 1),
+        ('', '2025-01-01', 4), ('unknown', '2025-01-31', 3), (%(long)s, '2025-03-01', 8)
         """,
         long=LONG,
     )
@@ -354,6 +368,13 @@ def update_campaigns(database: Database) -> None:
         """
         update public.utm_campaigns set monthly_cost = 90, is_paid = true, updated_at = now()
         where utm_source in ('email', 'nobody')
+        """,
+    )
+    query(
+        database,
+        """
+        update public.campaign_costs set cost = cost + 1, updated_at = now()
+        where utm_source = 'facebook'
         """,
     )
 
@@ -371,8 +392,8 @@ def test_edges_in_three_batches(database: Database) -> None:
     insert_events(database, BETWEEN)
     run_all(database)
     assert_everything_equals_oracle(database)
-    waiting = "select week_4_retained from reporting.acquisition where utm_source = 'email' and cohort_start = '2025-03-01'"
-    assert scalar(database, waiting) is None
+    waiting = "select week_4_eligible from reporting.acquisition where utm_source = 'email' and cohort_start = '2025-03-01'"
+    assert scalar(database, waiting) == 0
     insert_events(database, THIRD)
     run_all(database)
     assert scalar(database, waiting) == 2

@@ -4,8 +4,9 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, number_option, project_command, target_option
+from runner.errors import UsageError
 from runner.pages.dashboard.check import check as check_cards
-from runner.pages.dashboard.data import LIVE
+from runner.pages.dashboard.data import LIVE, Member
 from runner.pages.dashboard.page import write
 from runner.pages.dashboard.serve import serve as serve_page
 from runner.project.target import Target
@@ -23,12 +24,23 @@ from runner.project.target import Target
 )
 @click.option(
     "--mode",
-    type=click.Choice(["600", "640", "644"]),
+    type=click.Choice(["600", "640", "644", "0600", "0640", "0644"]),
+    metavar="MODE",
     default="640",
-    help="Who may read a new file: you, your group or everybody. An existing file keeps its mode.",
+    help="Who may read a new file: you (600), your group (640) or everybody (644)."
+    " An existing file keeps its mode.",
+)
+@click.option(
+    "--only",
+    metavar="SLICE=MEMBER",
+    help="Write the figures of one member alone, such as country=SG.",
 )
 @click.option("--check", is_flag=True, help="Check every card instead, and write nothing.")
-@click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1, renewed by every build.")
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Serve the page on 127.0.0.1, renewed by every build and edited card.",
+)
 @number_option(
     "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 picks a free one."
 )
@@ -36,6 +48,7 @@ def command(
     here: Workspace,
     file: Path,
     mode: str,
+    only: str | None,
     check: bool,
     serve: bool,
     port: int,
@@ -47,8 +60,11 @@ def command(
 
     \b
     Example: python -m runner dashboard -o report.html
+             python -m runner dashboard --only country=SG -o singapore.html
              python -m runner dashboard --serve
     """
+    if only and (check or serve):
+        raise UsageError("--only writes a file", "leave out --check and --serve")
     if check:
         count, problems = check_cards(here.database(), here.folder)
         output.refuse(problems, "docs/dashboard.md describes the cards")
@@ -59,12 +75,26 @@ def command(
             here.folder,
             port,
             lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
+            output.complain,
         )
     else:
-        write_page(here, file, int(mode, 8), target)
+        write_page(here, file, int(mode, 8), target, _member(only) if only else None)
 
 
-def write_page(here: Workspace, file: Path, mode: int = 0o640, target: Target = LIVE) -> None:
+def write_page(
+    here: Workspace,
+    file: Path,
+    mode: int = 0o640,
+    target: Target = LIVE,
+    only: Member | None = None,
+) -> None:
     """Write the page, and say where it is."""
-    write(here.database(), here.folder, file, mode, target)
+    write(here.database(), here.folder, file, mode, target, only)
     output.say(f"dashboard: {file.absolute().as_uri()}")
+
+
+def _member(words: str) -> Member:
+    name, sign, value = words.partition("=")
+    if not (name and sign and value):
+        raise UsageError(f"--only {words} is not a slice and a member", "--only country=SG")
+    return name, value

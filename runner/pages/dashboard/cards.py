@@ -1,6 +1,5 @@
 """Reads the cards of a project: dashboard/NN_name.sql, with NN_name.vl.json for a chart."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError
+from runner.pages.dashboard.json_file import read_spec
 from runner.project.files import read_text
 from runner.project.scripts import leading_comment
 
@@ -38,7 +38,6 @@ SENTENCES = (
     "link_member",
     "card",
 )
-SPEC_HINT = "a chart is a Vega-Lite spec in JSON: docs/dashboard.md"
 HEADER_HINT = "a header is a title, then Question:, Meaning: and what docs/dashboard.md lists"
 
 
@@ -95,6 +94,16 @@ class Dashboard:
 
 def load(project: Path) -> Dashboard:
     """Read and check the files. Raises StartError for the first problem."""
+    found, problems = inspect(project)
+    if problems:
+        raise problems[0]
+    return found
+
+
+def inspect(project: Path) -> tuple[Dashboard, list[StartError]]:
+    """Read the files; return the cards that can be read, and a problem for each other. Raises
+    StartError if there is no card at all.
+    """
     folder = project / FOLDER
     page = folder / f"{PAGE}.sql"
     files = sorted(path for path in folder.glob("*.sql") if path != page)
@@ -102,22 +111,37 @@ def load(project: Path) -> Dashboard:
         raise StartError(
             f"{FOLDER} has no cards", f"write one, {FOLDER}/10_name.sql: docs/dashboard.md says how"
         )
-    cards = [_card(project, path) for path in files]
+    problems: list[StartError] = []
+    cards = [card for path in files if (card := _tried(project, path, problems))]
     names: dict[str, Card] = {}
     for card in cards:
         other = names.setdefault(card.name, card)
         if other is not card:
-            raise StartError(
-                f"{card.path} and {other.path} are both named {card.name}", "rename one of them"
+            problems.append(
+                StartError(
+                    f"{card.path} and {other.path} are both named {card.name}",
+                    "rename one of them",
+                )
             )
-    used = {project / card.spec_path for card in cards}
+    used = {path.with_suffix(".vl.json") for path in files}
     for path in sorted(folder.glob("*.vl.json")):
         if path not in used:
-            raise StartError(
-                f"{path.relative_to(project)} has no query",
-                f"write {path.name.removesuffix('.vl.json')}.sql beside it",
+            problems.append(
+                StartError(
+                    f"{path.relative_to(project)} has no query",
+                    f"write {path.name.removesuffix('.vl.json')}.sql beside it",
+                )
             )
-    return Dashboard(_card(project, page) if page.is_file() else None, tuple(cards))
+    own = _tried(project, page, problems) if page.is_file() else None
+    return Dashboard(own, tuple(cards)), problems
+
+
+def _tried(project: Path, file: Path, problems: list[StartError]) -> Card | None:
+    try:
+        return _card(project, file)
+    except StartError as error:
+        problems.append(error)
+        return None
 
 
 def _card(project: Path, file: Path) -> Card:
@@ -130,7 +154,7 @@ def _card(project: Path, file: Path) -> Card:
     sql = read_text(file, path)
     title, said = _header(sql, path)
     spec_file = file.with_suffix(".vl.json")
-    spec = _spec(spec_file, path.with_suffix(".vl.json")) if spec_file.is_file() else None
+    spec = read_spec(spec_file, path.with_suffix(".vl.json")) if spec_file.is_file() else None
     return Card(
         name=found[1],
         path=path,
@@ -201,18 +225,3 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
                 "one a line: share: Share, percent, bar",
             )
         yield found[1], Column(found[1], found[2], *(forms or [None]), *(looks or [None]))
-
-
-def _spec(file: Path, path: Path) -> Mapping[str, Any]:
-    try:
-        spec = json.loads(read_text(file, path))
-    except json.JSONDecodeError as error:
-        raise StartError(f"{path}:{error.lineno}: {error.msg}", SPEC_HINT) from error
-    except RecursionError as error:
-        raise StartError(f"{path}: too deep", SPEC_HINT) from error
-    if not isinstance(spec, dict) or spec.get("data") != {"name": "rows"}:
-        raise StartError(
-            f'{path}: the data of a chart are the rows of its query: "data": {{"name": "rows"}}',
-            SPEC_HINT,
-        )
-    return spec

@@ -7,26 +7,29 @@ import sqlglot
 from sqlglot import exp
 
 from runner.database.session import Database, QueryFailed, Session
-from runner.pages.dashboard.cards import FIGURES, SENTENCES, SLICE, Card, load
-from runner.pages.dashboard.data import MISSING, begin
+from runner.pages.dashboard.cards import FIGURES, SENTENCES, SLICE, Card, inspect
+from runner.pages.dashboard.data import MISSING, begin, require
+from runner.pages.dashboard.json_file import line_of
 from runner.pages.dashboard.spec import problems as problems_of_spec
+from runner.project.files import read_text
 
 
 def check(database: Database, project: Path) -> tuple[int, list[str]]:
     """Return the number of cards, and a line for each problem."""
-    found = load(project)
+    found, unread = inspect(project)
     cards = [*([found.page] if found.page else []), *found.cards]
-    problems: list[str] = []
+    problems = [error.message for error in unread]
     with database.session("milepost dashboard") as session, session.transaction():
+        require(session)
         begin(session)
         for card in cards:
-            problems += _problems(session, card)
+            problems += _problems(session, card, project)
         if found.page and not problems:
             problems += _of_page(session, found.page)
     return len(found.cards), problems
 
 
-def _problems(session: Session, card: Card) -> Iterator[str]:
+def _problems(session: Session, card: Card, project: Path) -> Iterator[str]:
     unfit = list(_of_text(card))
     yield from unfit
     if unfit:
@@ -43,8 +46,9 @@ def _problems(session: Session, card: Card) -> Iterator[str]:
         # With Compare, the page adds the figures of the period before.
         # Beside a table, it also adds those of everybody to a member's.
         known = [*columns, *(f"before_{name}" for name in columns), "is_everybody"]
-        for problem in problems_of_spec(card.spec, known):
-            yield f"{card.spec_path}: {problem}"
+        text = read_text(project / card.spec_path, card.spec_path)
+        for token, problem in problems_of_spec(card.spec, known):
+            yield f"{card.spec_path}:{line_of(text, token)}: {problem}"
 
 
 def _of_text(card: Card) -> Iterator[str]:

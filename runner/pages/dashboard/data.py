@@ -13,6 +13,7 @@ from typing import Any
 from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
+from runner.errors import StartError, UsageError, did_you_mean
 from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card, Dashboard, load
 from runner.pages.dashboard.periods import end_of
 from runner.pages.dashboard.small_groups import withhold
@@ -29,6 +30,8 @@ MIN_CELL = ("min_cell", 5)
 # So many reports that stay behind are named, the others counted.
 NAMED = 3
 LIVE = Target()
+# A slice, such as country, and one of its members.
+Member = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,21 @@ class Snapshot:
     behind: Sequence[Row] = field(default_factory=list)
     min_cell: int = MIN_CELL[1]
     newest_event: str | None = None
-    annotations: Sequence[Row] = field(default_factory=list)
-    goals: Sequence[Row] = field(default_factory=list)
+    notes: dict[str, list[Row]] = field(default_factory=dict)
+    only: Member | None = None
 
 
-def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
-    """Run all queries in one read-only transaction. Raises StartError without cards or schema."""
+def read(
+    database: Database, project: Path, target: Target = LIVE, only: Member | None = None
+) -> Snapshot:
+    """Run all queries in one read-only transaction. Raises StartError without cards or schema.
+
+    With a member, cards hold its rows alone, and those without slices are left out: they are of
+    everybody. UsageError if the page does not show the member.
+    """
     dashboard = load(project)
     with database.session("milepost dashboard") as session, session.transaction():
-        ledger.require(session)
+        require(session)
         begin(session)
         least = _min_cell(project)
         shown = None
@@ -82,14 +91,32 @@ def read(database: Database, project: Path, target: Target = LIVE) -> Snapshot:
         last = max((day for each in results for day in each.days), default=None)
         standing = _standing(session, target)
         over = last if last and is_over(last, standing["loaded_through"]) else None
+        results = [_ended(_shown(result, shown, least, last), over) for result in results]
         return Snapshot(
             dashboard=dashboard,
             database=session.row("select current_database()::text as name")["name"],
-            results=[_ended(_shown(result, shown, least, last), over) for result in results],
+            results=results if only is None else _of_member(results, only),
             min_cell=least,
             behind=_behind(session, project, target),
-            **_notes(session, shown),
+            notes=_notes(session, shown if only is None else {only}),
+            only=only,
             **standing,
+        )
+
+
+def require(session: Session) -> None:
+    """Raise StartError unless there are reports of this version.
+
+    Whoever may read nothing but reports cannot see the version: for them, a card that does not fit
+    says so itself.
+    """
+    [found] = session.named("pages/dashboard/data.reach")
+    if not found["is_kept_out"]:
+        ledger.require(session)
+    elif not found["reads_reports"]:
+        raise StartError(
+            "this role may read neither the ledger nor the reports",
+            "put it into the group of readers: docs/security.md",
         )
 
 
@@ -185,6 +212,25 @@ def _ended(result: Result, over: str | None) -> Result:
         return {**row, "is_complete": True} if is_last and is_whole else row
 
     return replace(result, rows=[ended(row) for row in result.rows])
+
+
+def _of_member(results: Sequence[Result], only: Member) -> list[Result]:
+    """Return the cards that have slices, with the rows of one member."""
+    sliced = [result for result in results if set(SLICE) <= set(result.columns)]
+    members = {tuple(row[name] for name in SLICE) for each in sliced for row in each.rows}
+    if only not in members:
+        name, value = only
+        known = sorted(str(each) for slice_, each in members if slice_ == name)
+        if not known:
+            names = sorted({str(slice_) for slice_, _ in members} - {EVERYTHING})
+            near = did_you_mean(name, names) or f"there are {', '.join(names) or 'none'}"
+            raise UsageError(f"{name} is not a slice of the page", near)
+        near = did_you_mean(value, known) or "members with few users are not shown: page.sql"
+        raise UsageError(f"the page shows no {name} {value}", near)
+    return [
+        Result(each.card, [row for row in each.rows if tuple(row[n] for n in SLICE) == only])
+        for each in sliced
+    ]
 
 
 def _behind(session: Session, project: Path, target: Target) -> list[Row]:

@@ -58,6 +58,29 @@ from reporting.goals
 order by goals.figure, goals.from_day
 
 -- newest_build --
+-- By the reports' view: whoever may only read reports can ask this too.
 select coalesce(max(runs.run_id), 0) as build
-from orchestrator.runs as runs
+from reporting.pipeline_runs as runs
 where runs.kind in ('build', 'rebuild') and runs.status = 'succeeded'
+
+-- reach --
+-- Whether there is a ledger that this role may not look into, and reports that it may read. Asks
+-- for nothing by name: that alone takes the right to use a schema.
+select
+    coalesce(
+        bool_or(
+            not has_schema_privilege(schemas.oid, 'usage')
+            or not has_table_privilege(tables.oid, 'select')
+        ) filter (where schemas.nspname = 'orchestrator' and tables.relname = 'schema_version'),
+        false
+    ) as is_kept_out,
+    coalesce(
+        bool_or(has_schema_privilege(schemas.oid, 'usage') and has_table_privilege(tables.oid, 'select'))
+        filter (where schemas.nspname = 'reporting' and tables.relname = 'pipeline_runs'),
+        false
+    ) as reads_reports
+from pg_class as tables
+inner join pg_namespace as schemas on schemas.oid = tables.relnamespace
+where (schemas.nspname, tables.relname) in (
+    ('orchestrator', 'schema_version'), ('reporting', 'pipeline_runs')
+)

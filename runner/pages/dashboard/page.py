@@ -1,8 +1,11 @@
 """Renders a snapshot as one HTML file that makes no requests."""
 
+import base64
+import gzip
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,16 @@ from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.pages.dashboard import plain as tables
 from runner.pages.dashboard.cards import CHARTS as CHART_SHOWS
-from runner.pages.dashboard.data import LIVE, Result, Snapshot, encoded, plain, read, script_json
+from runner.pages.dashboard.data import (
+    LIVE,
+    Member,
+    Result,
+    Snapshot,
+    encoded,
+    plain,
+    read,
+    script_json,
+)
 from runner.pages.html import FOLDER, digest, fill, static
 from runner.project.files import put
 from runner.project.target import Target
@@ -23,15 +35,17 @@ OLD_HOURS, STALE_HOURS = 26, 50
 HEALTH = {"reporting.data_checks", "reporting.freshness", "reporting.pipeline_runs"}
 
 
-def policy(script: str, *, served: bool = False) -> str:
+def policy(*, served: bool = False) -> str:
     """Return the content security policy; as a header it also forbids other pages to frame this."""
     framing = "; frame-ancestors 'none'" if served else ""
+    scripts = " ".join(f"'{digest(each)}'" for each in (static("unpack.js"), script()))
     return (
-        f"default-src 'none'; script-src '{digest(script)}'; style-src 'unsafe-inline';"
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline';"
         f" img-src data: blob:; base-uri 'none'; form-action 'none'{framing}"
     )
 
 
+@cache
 def script() -> str:
     """Return the script of the page: the charts library and ours, in one scope of their own."""
     parts = sorted(path.name for path in (FOLDER / "dashboard").glob("*.js"))
@@ -39,19 +53,29 @@ def script() -> str:
     return f"(() => {{\n{CHARTS.read_text(encoding='utf-8')}\n{ours}}})();"
 
 
+def packed(text: str) -> str:
+    """Compress a text for static/unpack.js. Base64 has no character that ends an element."""
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+@cache
+def _packed_script() -> str:
+    return packed(script())
+
+
 def page(found: Snapshot, generated_at: datetime) -> str:
     """Return the whole page. The same snapshot and time give the same bytes."""
     known = _known(found)
-    body = script()
     cards = {result.card.name: _described(result) for result in found.results}
     text = fill(
         "dashboard.html",
         title=found.dashboard.page.title if found.dashboard.page else found.database,
         about=found.dashboard.page,
-        policy=Markup(policy(body)),
+        policy=Markup(policy()),
         style=Markup(static("dashboard.css")),
-        script=Markup(body),
-        data=Markup(script_json({**known, "cards": cards})),
+        unpack=Markup(static("unpack.js")),
+        script=_packed_script(),
+        data=packed(script_json({**known, "cards": cards, "only": found.only})),
         cards=[_opening(result, known) for result in found.results],
         found=found,
         newest=_newest(found),
@@ -81,8 +105,7 @@ def _known(found: Snapshot) -> dict[str, Any]:
         "first": min(days, default=None),
         "last": max(days, default=None),
         "min_cell": found.min_cell,
-        "annotations": found.annotations,
-        "goals": found.goals,
+        **found.notes,
         "currency": found.dashboard.page.currency if found.dashboard.page else "",
     }
 
@@ -101,16 +124,23 @@ def _newest(found: Snapshot) -> Mapping[str, str] | None:
     return said
 
 
-def render(database: Database, project: Path, target: Target = LIVE) -> str:
-    """Read the reports of a target and return the page."""
-    return page(read(database, project, target), datetime.now(UTC))
+def render(
+    database: Database, project: Path, target: Target = LIVE, only: Member | None = None
+) -> str:
+    """Read the reports of a target and return the page, of everybody or of one member."""
+    return page(read(database, project, target, only), datetime.now(UTC))
 
 
 def write(
-    database: Database, project: Path, file: Path, mode: int = 0o640, target: Target = LIVE
+    database: Database,
+    project: Path,
+    file: Path,
+    mode: int = 0o640,
+    target: Target = LIVE,
+    only: Member | None = None,
 ) -> None:
     """Write the page; a new one is readable by owner and group, as it holds figures."""
-    put(file, render(database, project, target), mode)
+    put(file, render(database, project, target, only), mode)
 
 
 def _described(result: Result) -> Mapping[str, Any]:
@@ -133,13 +163,15 @@ def _described(result: Result) -> Mapping[str, Any]:
 def _opening(result: Result, known: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what the template needs of a card."""
     card, rows = result.card, tables.chosen(result.rows, known["last"])
+    few = rows if card.show == "figures" else tables.newest(rows)
     return {
         "card": card,
-        "rows": rows,
+        "rows": few,
         "missing": result.missing,
-        "table": tables.table(card, rows, known["currency"])
-        if rows and card.show in ("table", *CHART_SHOWS)
+        "table": tables.table(card, few, known["currency"])
+        if few and card.show in ("table", *CHART_SHOWS)
         else None,
+        "left_out": len(rows) - len(few),
         # The SQL behind its tables, by the convention that a path is a name.
         "scripts": [f"sql/{table.replace('.', '/')}.sql" for table in card.tables],
     }

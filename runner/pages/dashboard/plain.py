@@ -16,6 +16,8 @@ from runner.pages.dashboard.periods import DATES, is_shown
 
 OPENING = {"slice": EVERYTHING, "grain": "week", "range": "90"}
 DAYS = 90
+# Days, periods or rows of a table. The tables are a part of the file that most readers never see.
+FEW = 14
 CONTROLS = (*SLICE, "grain", "range", "is_complete", "is_withheld", "as_of")
 SPELT = {"ios": "iOS", "qr_code": "QR code", "tiktok": "TikTok"}
 Cell = tuple[str, bool]  # the text, and whether its period is in progress
@@ -45,6 +47,15 @@ def chosen(rows: Sequence[Row], last: str | None) -> Sequence[Row]:
         return not last or not start or is_shown(start, row.get("grain"), DAYS, last)
 
     return [row for row in rows if is_in(row)]
+
+
+def newest(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows of the last few days or periods or, without dates, the first rows."""
+    dated = next((name for name in DATES if rows and name in rows[0]), None)
+    if not dated:
+        return rows[:FEW]
+    days = sorted({row[dated] for row in rows if row[dated] is not None})[-FEW:]
+    return [row for row in rows if row[dated] is None or row[dated] in days]
 
 
 def columns(card: Card, rows: Sequence[Row]) -> list[Column]:

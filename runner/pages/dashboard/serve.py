@@ -1,47 +1,96 @@
-"""Serves the page to this machine only, and renews it after each successful build."""
+"""Serves the page to this machine only, and renews it after each build and edited card."""
 
 import contextlib
+import gzip
+import hashlib
+import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
-from runner.pages.dashboard.page import policy, render, script
+from runner.pages.dashboard.cards import FOLDER
+from runner.pages.dashboard.data import require
+from runner.pages.dashboard.page import policy, render
 
 HOST = "127.0.0.1"
 PATHS = ("/", "/index.html")
 
 
-class Pages:
-    """The page of the newest build, rendered again when a request finds a newer one."""
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A page as it is sent, plain or compressed, with a tag that tells one version from another."""
 
-    def __init__(self, database: Database, project: Path) -> None:
+    plain: bytes
+    packed: bytes
+    tag: str
+
+    @classmethod
+    def of(cls, text: str) -> "Served":
+        content = text.encode()
+        packed = gzip.compress(content, mtime=0)
+        return cls(content, packed, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+
+
+class Pages:
+    """The page of the newest build and of the cards, rendered again when a request finds that one
+    of them has changed. `on_problem` is told once of what keeps it from being renewed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        project: Path,
+        on_problem: Callable[[RunnerError], object] = lambda error: None,
+    ) -> None:
         self._database = database
         self._project = project
+        self._on_problem = on_problem
+        self._problem: str | None = None
         self._lock = threading.Lock()
-        self._build = self._newest()
-        self._page = render(database, project).encode()
+        self._version = self._newest()
+        self._page = Served.of(render(database, project))
 
-    def current(self) -> bytes:
+    def current(self) -> Served:
         """Return the newest page; while none can be rendered, the last one, which shows its age."""
         with self._lock:
-            with contextlib.suppress(RunnerError):
-                build = self._newest()
-                if build != self._build:
-                    self._page = render(self._database, self._project).encode()
-                    self._build = build
+            try:
+                version = self._newest()
+                if version != self._version:
+                    self._page = Served.of(render(self._database, self._project))
+                    self._version = version
+                self._problem = None
+            except RunnerError as error:
+                if error.message != self._problem:
+                    self._on_problem(error)
+                self._problem = error.message
             return self._page
 
-    def _newest(self) -> int:
+    def _newest(self) -> tuple[object, ...]:
+        """Return what a page is made of: the last build, and the cards by their times and sizes."""
+        cards = []
+        for file in sorted((self._project / FOLDER).glob("*")):
+            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                found = file.stat()
+                cards.append((file.name, found.st_mtime_ns, found.st_size))
         with self._database.session("milepost dashboard") as session:
-            return int(session.named("pages/dashboard/data.newest_build")[0]["build"])
+            require(session)
+            [build] = session.named("pages/dashboard/data.newest_build")
+        return (build["build"], *cards)
 
 
-def serve(database: Database, project: Path, port: int, on_ready: Callable[[str], object]) -> None:
+def serve(
+    database: Database,
+    project: Path,
+    port: int,
+    on_ready: Callable[[str], object],
+    on_problem: Callable[[RunnerError], object],
+) -> None:
     """Serve until Ctrl-C; `on_ready` is called with the address, once requests are answered."""
-    server = listen(Pages(database, project), port)
+    server = listen(Pages(database, project, on_problem), port)
     on_ready(f"http://{HOST}:{server.server_port}/")
     with server, contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
@@ -49,7 +98,7 @@ def serve(database: Database, project: Path, port: int, on_ready: Callable[[str]
 
 def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
     """Open a port of this machine; 0 takes a free one. Raises StartError if it is taken."""
-    rules = policy(script(), served=True)
+    rules = policy(served=True)
 
     class Handler(BaseHTTPRequestHandler):
         server_version = "milepost"
@@ -64,19 +113,34 @@ def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
             else:
                 self._send(pages.current())
 
-        def _send(self, page: bytes) -> None:
-            self.send_response(200)
+        def do_HEAD(self) -> None:
+            """The answer to GET without its body: errors and pages leave it out."""
+            self.do_GET()
+
+        def _send(self, page: Served) -> None:
+            is_known = _names_tag(self.headers.get("If-None-Match", ""), page.tag)
+            is_packed = _takes_gzip(self.headers.get("Accept-Encoding", ""))
+            content = page.packed if is_packed else page.plain
+            self.send_response(304 if is_known else 200)
+            self.send_header("ETag", f"W/{page.tag}")
+            self.send_header("Vary", "Accept-Encoding")
+            if is_known:
+                self.end_headers()
+                return
             self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(page)))
+            self.send_header("Content-Length", str(len(content)))
+            if is_packed:
+                self.send_header("Content-Encoding", "gzip")
             self.end_headers()
-            self.wfile.write(page)
+            if self.command != "HEAD":
+                self.wfile.write(content)
 
         def end_headers(self) -> None:
             """Add the policy to every response, errors included."""
             self.send_header("Content-Security-Policy", rules)
             self.send_header("X-Content-Type-Options", "nosniff")
             self.send_header("Referrer-Policy", "no-referrer")
-            self.send_header("Cache-Control", "no-store")
+            self.send_header("Cache-Control", "private, no-cache")
             super().end_headers()
 
         def log_message(self, format: str, *arguments: object) -> None:
@@ -94,3 +158,19 @@ def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
 def _names(port: int) -> tuple[str, ...]:
     """Return the names of this server; any other Host is a foreign page that points here."""
     return (f"{HOST}:{port}", f"localhost:{port}")
+
+
+def _names_tag(header: str, tag: str) -> bool:
+    """Whether If-None-Match names this version, in either encoding."""
+    asked = [each.strip().removeprefix("W/") for each in header.split(",")]
+    return tag in asked or asked == ["*"]
+
+
+def _takes_gzip(header: str) -> bool:
+    """Whether Accept-Encoding allows gzip: by name or by `*`, and not with the weight 0."""
+    weights = {}
+    for each in header.lower().split(","):
+        name, _, weight = each.partition(";")
+        weights[name.strip()] = weight.strip().removeprefix("q=") or "1"
+    weight = weights.get("gzip", weights.get("*", "0"))
+    return bool(re.fullmatch(r"1(\.0*)?|0?\.0*[1-9]\d*", weight))

@@ -1,5 +1,6 @@
 """Checks Vega-Lite specs: they fetch nothing, and use only words and fields that exist."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -31,24 +32,28 @@ FORBIDDEN = ("url", "href", "loader", "lookup", "image", "geoshape", "format_typ
 PARTS = ("layer", "concat", "hconcat", "vconcat")
 FACET_KEYS = "field type sort header columns title"
 
+# What is wrong, after the words of the file by which its line is found.
+Problem = tuple[str, str]
 
-def problems(spec: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    """Return what the page would not draw as intended, one line each."""
+
+def problems(spec: Mapping[str, Any], columns: Iterable[str]) -> list[Problem]:
+    """Return what the page would not draw as intended."""
     try:
         found = [*_words(spec), *_unit(spec, set(columns))]
     except RecursionError:
-        found = ["it is nested too deep"]
+        found = [("{", "it is nested too deep")]
     return list(dict.fromkeys(found))
 
 
-def _words(spec: Mapping[str, Any]) -> Iterator[str]:
+def _words(spec: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what fetches something, and colours that the page does not have."""
     colours = set(re.findall(r"(--[a-z0-9-]+):", static("dashboard.css")))
     for key, value in _walk(spec):
         if key in FORBIDDEN:
-            yield f"{key} is not allowed: a chart reads its rows and nothing else"
+            yield _quoted(key), f"{key} is not allowed: a chart reads its rows and nothing else"
         if isinstance(value, str) and value.startswith("--") and value not in colours:
-            yield f"{value} is not a colour of the page{_near(value, colours)}"
+            near = _near(value, colours)
+            yield _quoted(value), f"{value} is not a colour of the page{near}"
 
 
 def _walk(part: Any, key: str = "", but: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -63,29 +68,33 @@ def _walk(part: Any, key: str = "", but: tuple[str, ...] = ()) -> Iterator[tuple
             yield from _walk(each, key, but)
 
 
-def _unit(unit: Any, above: set[str]) -> Iterator[str]:
+def _unit(unit: Any, above: set[str]) -> Iterator[Problem]:
     """Check a chart or a part of one; fields are columns, or made by transforms above it."""
     if wrong := _odd(unit):
         yield wrong
         return
     for key in unit:
         if key not in UNIT.split():
-            yield f"{key} is not known{_near(key, UNIT.split())}"
+            yield _quoted(key), f"{key} is not known{_near(key, UNIT.split())}"
     fields = set(above)
     for transform in unit.get("transform", []):
         if not set(transform) & set(TRANSFORMS.split()):
-            yield f"a transform of {', '.join(transform)} is not known"
+            first = _quoted(next(iter(transform), "transform"))
+            yield first, f"a transform of {', '.join(transform)} is not known"
         yield from _unknown(transform, fields)
         fields |= set(_made(transform))
     mark = unit.get("mark")
     kind = mark.get("type") if isinstance(mark, Mapping) else mark
     if mark is not None and kind not in MARKS.split():
-        yield f"mark {kind} is not known{_near(str(kind), MARKS.split())}"
+        yield _quoted(kind), f"mark {kind} is not known{_near(str(kind), MARKS.split())}"
     for where, known in (("encoding", CHANNELS), ("facet", f"{CHANNELS} {FACET_KEYS}")):
         allowed = known.split()
         for channel, definition in unit.get(where, {}).items():
             if channel not in allowed:
-                yield f"{where} {channel} is not known{_near(channel, allowed)}"
+                near = _near(channel, allowed)
+                yield _quoted(channel), f"{where} {channel} is not known{near}"
+            elif where == "encoding" and not _is_definition(definition):
+                yield _quoted(channel), f"{where} {channel} is no object"
             yield from _unknown({channel: definition}, fields)
     for key in PARTS:
         for part in unit.get(key, []):
@@ -94,21 +103,32 @@ def _unit(unit: Any, above: set[str]) -> Iterator[str]:
         yield from _unit(unit["spec"], fields)
 
 
-def _odd(unit: Any) -> str | None:
+def _odd(unit: Any) -> Problem | None:
     """Return what of a chart is not of the kind that it has to be."""
     if not isinstance(unit, Mapping):
-        return f"{unit!r} is no chart"
+        return _quoted(unit), f"{unit!r} is no chart"
     for key in ("encoding", "facet"):
         if not isinstance(unit.get(key, {}), Mapping):
-            return f"{key} is no object"
+            return _quoted(key), f"{key} is no object"
     for key in ("transform", *PARTS):
         parts = unit.get(key, [])
         if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
-            return f"{key} is no list of objects"
+            return _quoted(key), f"{key} is no list of objects"
+    for key in ("width", "height"):
+        size = unit.get(key, 0)
+        is_size = isinstance(size, int | float | Mapping) and not isinstance(size, bool)
+        if not is_size and size != "container":
+            return _quoted(key), f'{key} is neither a number nor "container"'
     return None
 
 
-def _unknown(part: Any, fields: set[str]) -> Iterator[str]:
+def _is_definition(value: Any) -> bool:
+    """Whether a channel can have this: null takes away what a layer would inherit."""
+    many = value if isinstance(value, list) else [value]
+    return value is None or all(isinstance(each, Mapping) for each in many)
+
+
+def _unknown(part: Any, fields: set[str]) -> Iterator[Problem]:
     """Find the fields of a definition that do not exist: by key, or `datum.name` in expressions."""
     for key, value in _walk(part, but=("axis", "legend")):  # there, datum is a label
         if not isinstance(value, str):
@@ -117,7 +137,8 @@ def _unknown(part: Any, fields: set[str]) -> Iterator[str]:
         for name in [value] if is_name else re.findall(r"\bdatum\.([A-Za-z_]\w*)", value):
             if name not in fields:
                 near = _near(name, fields)
-                yield f"{name} is neither a column of the query nor made by a transform{near}"
+                said = f"{name} is neither a column of the query nor made by a transform{near}"
+                yield _quoted(name) if is_name else f"datum.{name}", said
 
 
 def _made(transform: Mapping[str, Any]) -> Iterator[str]:
@@ -125,6 +146,11 @@ def _made(transform: Mapping[str, Any]) -> Iterator[str]:
     yield from (value for key, value in _walk(transform) if key == "as" and isinstance(value, str))
     if "fold" in transform and "as" not in transform:
         yield from ("key", "value")
+
+
+def _quoted(value: Any) -> str:
+    """Return a value as the file has it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import re
@@ -17,14 +18,14 @@ from typing import Any
 import pytest
 
 from runner.database.session import Database, QueryFailed
-from runner.errors import StartError
+from runner.errors import RunnerError, StartError
 from runner.pages.dashboard.check import check
 from runner.pages.dashboard.data import read
-from runner.pages.dashboard.page import page, policy, render, script, write
+from runner.pages.dashboard.page import page, policy, render, write
 from runner.pages.dashboard.serve import HOST, Pages, listen
 from tests.support import PROJECT, earn, event, insert_events, query, run_all
 from tests.support.commands import assert_refused, command
-from tests.support.pages import HOSTILE, Page, decoded
+from tests.support.pages import HOSTILE, Page, data_of, decoded
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 CARD = """\
@@ -49,12 +50,6 @@ def single(tmp_path: Path) -> Path:
     (tmp_path / "dashboard").mkdir()
     (tmp_path / "dashboard" / "10_days.sql").write_text(CARD)
     return tmp_path
-
-
-def data_of(text: str) -> Any:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
-    assert found
-    return json.loads(found[1])
 
 
 def rows_of(text: str, card: str) -> list[dict[str, Any]]:
@@ -87,7 +82,7 @@ def test_it_is_whole_and_asks_nobody_for_anything(built: Database) -> None:
         link for link in found.values("href") if not link.startswith("#")
     ]
     assert [tag for tag, _ in found.elements if tag in ("link", "iframe", "img", "object")] == []
-    assert policy(script()) in found.values("content")
+    assert policy() in found.values("content")
     assert not re.search(r"url\((?!#)", text.partition("</style>")[0])
     assert page(read(built, PROJECT), NOON) == text
     later = page(read(built, PROJECT), NOON.replace(hour=13))
@@ -110,7 +105,7 @@ def test_names_of_others_are_text(database: Database, no_margin: None) -> None:
     run_all(database)
     text = render(database, PROJECT)
     found = Page(text)
-    assert [tag for tag, _ in found.elements if tag == "script"] == ["script", "script"]
+    assert [tag for tag, _ in found.elements if tag == "script"] == ["script"] * 4
     assert [name for _, each in found.elements for name in each if name.startswith("on")] == []
     assert {row["utm_source"] for row in rows_of(text, "acquisition")} == set(names)
 
@@ -277,7 +272,7 @@ def test_the_cards_that_ship_show_what_they_say(database: Database) -> None:
         ("20_active_users.sql", "activity.day;", "activity.day; select 1;", "is not one query"),
         ("20_active_users.sql", "    activity.slice,\n", "    activity.slice as part,\n", "slice and slice_value belong together"),
         ("20_active_users.sql", "select", "selec", "20_active_users.sql"),
-        ("20_active_users.vl.json", '"mau", "wau", "dau"], "as"', '"mau", "wau", "dua"], "as"', "20_active_users.vl.json: dua is neither"),
+        ("20_active_users.vl.json", '"mau", "wau", "dau"], "as"', '"mau", "wau", "dua"], "as"', ": dua is neither"),
         ("10_headlines.sql", "as compared_with", "as beside", "Show: figures needs a column compared_with"),
         ("page.sql", "growth.slice_value,\n    sum", "growth.slice_value as member,\n    sum", "belong together"),
     ],
@@ -302,6 +297,26 @@ def test_the_command_says_what_is_wrong(database: Database, single: Path) -> Non
     assert "created by sql/reporting/kpi_hourly.sql" in done.stdout
 
 
+def test_all_files_that_are_wrong_are_told_with_their_lines(
+    database: Database, single: Path
+) -> None:
+    folder = single / "dashboard"
+    (folder / "10_days.vl.json").write_text('{"data": {"name": "rows"},\n"mark": "bra"}')
+    for number, text in ((20, '{"data":\n{"name": "rows"},\n}'), (30, '{"data"')):
+        (folder / f"{number}_more{number}.sql").write_text(CARD)
+        (folder / f"{number}_more{number}.vl.json").write_text(text)
+    words = ("--project", str(single), "dashboard")
+    done = command(*words, "--check", database=database)
+    assert_refused(done, 1, "3 problems")
+    assert done.stdout.splitlines()[-3:] == [
+        "dashboard/20_more20.vl.json:2: a comma too many",
+        "dashboard/30_more30.vl.json:1: the file ends too early: a bracket or quote is missing",
+        "dashboard/10_days.vl.json:2: mark bra is not known; did you mean bar?",
+    ]
+    done = command(*words, "-o", str(single / "x.html"), database=database)
+    assert_refused(done, 3, "dashboard/20_more20.vl.json:2: a comma too many")
+
+
 # --- --serve --------------------------------------------------------------------------------------
 
 
@@ -318,11 +333,17 @@ def served(pages: Pages) -> Iterator[int]:
         server.server_close()
 
 
-def ask(port: int, path: str = "/", method: str = "GET", host: str | None = None) -> Any:
+def ask(
+    port: int, path: str = "/", method: str = "GET", host: str | None = None, **headers: str
+) -> Any:
     connection = http.client.HTTPConnection(HOST, port, timeout=30)
-    connection.request(method, path, headers={"Host": host or f"{HOST}:{port}"})
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, headers={"Host": host or f"{HOST}:{port}", **given})
     answer = connection.getresponse()
-    answer.body = answer.read().decode()  # type: ignore[attr-defined]
+    answer.content = answer.read()  # type: ignore[attr-defined]
+    is_packed = answer.getheader("Content-Encoding") == "gzip"
+    content = gzip.decompress(answer.content) if is_packed else answer.content  # type: ignore[attr-defined]
+    answer.body = content.decode()  # type: ignore[attr-defined]
     connection.close()
     return answer
 
@@ -331,7 +352,7 @@ def test_what_is_served_is_the_page_to_this_machine_alone(database: Database, si
     with served(Pages(database, single)) as port:
         answer = ask(port)
         assert answer.status == 200
-        assert answer.getheader("Content-Security-Policy") == policy(script(), served=True)
+        assert answer.getheader("Content-Security-Policy") == policy(served=True)
         assert "frame-ancestors 'none'" in answer.getheader("Content-Security-Policy")
         assert answer.getheader("X-Content-Type-Options") == "nosniff"
         assert answer.getheader("Referrer-Policy") == "no-referrer"
@@ -344,6 +365,59 @@ def test_what_is_served_is_the_page_to_this_machine_alone(database: Database, si
         assert ask(port, method="POST").status == 501
         with pytest.raises(StartError, match="already in use"):
             listen(Pages(database, single), port)
+
+
+def test_a_page_is_sent_compressed_once_and_without_its_body_to_who_asks_so(
+    database: Database, single: Path
+) -> None:
+    with served(Pages(database, single)) as port:
+        full = ask(port)
+        assert full.getheader("Content-Encoding") is None
+        for accepted in ("gzip", "deflate, gzip;q=0.5, br", "*", "GZIP"):
+            packed = ask(port, Accept_Encoding=accepted)
+            assert packed.getheader("Content-Encoding") == "gzip", accepted
+            assert packed.body == full.body
+            assert len(packed.content) == int(packed.getheader("Content-Length"))
+            assert len(packed.content) < len(full.content) * 0.8
+        for refused in ("gzip;q=0", "br", "identity", "gzip;q=0.0, *", "nonsense;;=,"):
+            assert ask(port, Accept_Encoding=refused).getheader("Content-Encoding") is None, refused
+        assert full.getheader("Vary") == "Accept-Encoding"
+        assert full.getheader("Cache-Control") == "private, no-cache"
+        tag = full.getheader("ETag")
+        assert tag and tag == packed.getheader("ETag")
+        for known in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+            again = ask(port, If_None_Match=known)
+            assert (again.status, again.content) == (304, b""), known
+            assert again.getheader("ETag") == tag
+            assert again.getheader("Content-Security-Policy")
+        assert ask(port, If_None_Match='W/"other"').status == 200
+        head = ask(port, method="HEAD")
+        assert (head.status, head.content) == (200, b"")
+        assert head.getheader("Content-Length") == str(len(full.content))
+        assert head.getheader("ETag") == tag
+        assert ask(port, method="HEAD", host="example.org").status == 403
+        assert ask(port, "/x", method="HEAD").status == 404
+
+
+def test_an_edited_card_is_seen_at_once_and_a_broken_one_is_told_once(
+    database: Database, single: Path
+) -> None:
+    told: list[RunnerError] = []
+    pages = Pages(database, single, told.append)
+    card = single / "dashboard" / "10_days.sql"
+    first = pages.current()
+    card.write_text(CARD.replace("-- Days", "-- Edited days"))
+    second = pages.current()
+    assert b"Edited days" in second.plain and second.tag != first.tag
+    spec = card.with_suffix(".vl.json")
+    spec.write_text('{"data": {"name": "rows"},}')
+    assert pages.current() is second and pages.current() is second
+    assert [error.message for error in told] == ["dashboard/10_days.vl.json:1: a comma too many"]
+    assert all(error.hint for error in told)
+    spec.unlink()
+    assert b"Edited days" in pages.current().plain
+    (single / "dashboard" / "20_more.sql").write_text(CARD)
+    assert b"card-more" in pages.current().plain
 
 
 def test_it_is_renewed_after_a_build_and_only_then(
@@ -360,7 +434,7 @@ def test_it_is_renewed_after_a_build_and_only_then(
     insert_events(built, [earn(60, "u_9", miles=1)])
     run_all(built)
     second = pages.current()
-    assert len(rows_of(second.decode(), "days")) > len(rows_of(first.decode(), "days"))
+    assert len(rows_of(second.plain.decode(), "days")) > len(rows_of(first.plain.decode(), "days"))
     assert pages.current() is second
     (single / "dashboard" / "10_days.sql").write_text("no header")
     insert_events(built, [earn(61, "u_9", miles=1)])
@@ -400,3 +474,27 @@ def test_the_page_of_another_target_shows_what_was_built_there(
         pages[target] = json.dumps(data_of(file.read_text()))
     assert "4711" in pages["dev"]
     assert "4711" not in pages["live"]
+
+
+def test_a_file_of_one_member_is_written_for_everybody_or_refused(
+    database: Database, no_margin: None, tmp_path: Path
+) -> None:
+    insert_events(database, [event(0, f"u_{user}", country="SG") for user in range(5)])
+    run_all(database)
+    file = tmp_path / "page.html"
+    for only, said in (
+        ("country=XX", "the page shows no country XX"),
+        ("country=sg", "did you mean SG?"),
+        ("contry=SG", "did you mean country?"),
+        ("SG", "--only SG is not a slice and a member"),
+        ("country=", "--only country= is not a slice and a member"),
+    ):
+        done = command("dashboard", "--only", only, "-o", str(file), database=database)
+        assert_refused(done, 2, said)
+    words = ("dashboard", "--only", "country=SG")
+    assert_refused(command(*words, "--serve", database=database), 2, "--only writes a file")
+    assert not file.exists()
+    done = command(*words, "--mode", "0644", "-o", str(file), database=database)
+    assert done.returncode == 0, done.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert data_of(file.read_text())["only"] == ["country", "SG"]

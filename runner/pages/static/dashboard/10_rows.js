@@ -9,6 +9,8 @@ const GRAINS = ["day", "week", "month"];
 const DATES = ["day", "period_start", "cohort_start"];
 const NUMBERS = ["number", "decimal", "percent", "money"];
 const OPENING = { segment: "all", member: "all", range: "90", grain: "week", compare: "" };
+// A file of one member opens with it, and has no other.
+if (page.only) [OPENING.segment, OPENING.member] = page.only;
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const DAY = 864e5;
 

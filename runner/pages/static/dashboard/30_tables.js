@@ -26,7 +26,7 @@ const cell = (tag, value, column, longest, row, card) => {
     scope: tag === "th" && "row",
     class: [column.look, isNumber && "number", row?.is_complete === false && "running", shown.length > 32 && "long"]
       .filter(Boolean).join(" "),
-  }, shows ? linked(memberName(shows.segment, value), shows) : shown);
+  }, shows ? showButton(memberName(shows.segment, value), shows) : shown);
   if (["bar", "heat"].includes(column.look) && value !== null) {
     const most = column.form === "percent" ? 1 : longest;
     element.style.setProperty("--share", most ? Math.min(Math.abs(value) / most, 1).toFixed(4) : 0);
@@ -39,7 +39,7 @@ const showing = (card, row, column) => {
   const slice = column.name in SEGMENTS ? column.name : column.name === "member" ? row.dimension : undefined;
   return members[slice]?.has(row[column.name]) && { segment: slice, member: row[column.name] };
 };
-const linked = (label, change) => {
+const showButton = (label, change) => {
   const button = make("button", { type: "button", class: "show", title: `Show ${label}` }, label);
   button.addEventListener("click", () => { choose(change); scrollTo({ top: 0 }); });
   return button;

@@ -63,15 +63,33 @@ const show = (card) => {
   } else if (card.show === "beside") {
     const place = make("div", { class: "curves" });
     body.replaceChildren(make("div", { class: "pair" }, ...listed(card, readable), place));
-    chart(card, withEverybody(card, readable), place);
-  } else if (card.show === "chart" && !card.isTable) chart(card, rows, body);
+    drawn(card, withEverybody(card, readable), place);
+  } else if (card.show === "chart" && !card.isTable) drawn(card, rows, body);
   else body.replaceChildren(...(card.isTable ? [table(card, readable)] : listed(card, readable)));
   for (const scroll of body.querySelectorAll(".scroll")) hint(scroll);
+};
+
+// A spec that cannot be drawn costs its own card the chart, and no other card anything.
+const drawn = (card, rows, body) => {
+  try {
+    chart(card, rows, body);
+  } catch (error) {
+    card.view = null;
+    body.replaceChildren(
+      make("p", { class: "nothing" }, `This chart cannot be drawn: ${error.message}`), ...listed(card, rows));
+  }
 };
 
 const showAll = () => {
   find("tip").hidden = true;
   cards.forEach(show);
+};
+
+// After a choice of range or grain alone, cards that follow neither stay as they are.
+const showChanged = (names) => {
+  find("tip").hidden = true;
+  const isOfTime = names.length > 0 && names.every((name) => ["range", "grain"].includes(name));
+  cards.filter((card) => !isOfTime || card.show === "figures" || card.follows.some((name) => names.includes(name))).forEach(show);
 };
 
 const csv = (card) => {

@@ -37,7 +37,7 @@ const rangeName = () => {
 };
 
 const reflect = () => {
-  options(find("segment"), [["all", "Everybody"], ...segments.map((name) => [name, segmentName(name)])], state.segment);
+  options(find("segment"), [...(page.only ? [] : [["all", "Everybody"]]), ...segments.map((name) => [name, segmentName(name)])], state.segment);
   const names = [...(members[state.segment] ?? [])].sort();
   options(find("member"), names.map((name) => [name, memberName(state.segment, name)]), state.member);
   find("member-label").hidden = state.segment === "all";
@@ -63,7 +63,7 @@ const choose = (change) => {
   if (!isKept && root.dataset.theme) words.set("theme", root.dataset.theme);
   history.replaceState(null, "", words.size ? `#${words}` : location.pathname + location.search);
   reflect();
-  showAll();
+  showChanged(Object.keys(change));
 };
 function reset() { choose({ ...OPENING }); }
 

@@ -1,0 +1,107 @@
+"""Reads the JSON file of a chart; whatever is wrong with it is told with its line."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from runner.errors import StartError
+from runner.project.files import read_text
+
+HINT = "a chart is a Vega-Lite spec in JSON: docs/dashboard.md"
+ROWS = {"name": "rows"}
+
+
+class _Wrong(ValueError):
+    """What JSON, or a page in UTF-8, cannot hold, although Python reads it."""
+
+    def __init__(self, reason: str, token: str, occurrence: int = 1) -> None:
+        super().__init__(reason)
+        self.token = token
+        self.occurrence = occurrence
+
+
+def read_spec(file: Path, path: Path) -> Mapping[str, Any]:
+    """Return the spec of a chart. Raises StartError with path, line and reason."""
+    text = read_text(file, path)
+    try:
+        spec = json.loads(
+            text, parse_constant=_constant, parse_float=_float, object_pairs_hook=_object
+        )
+        _refuse_halves(spec)
+    except json.JSONDecodeError as error:
+        line, reason = _told(error)
+        raise StartError(f"{path}:{line}: {reason}", HINT) from error
+    except _Wrong as error:
+        line = line_of(text, error.token, error.occurrence)
+        raise StartError(f"{path}:{line}: {error}", HINT) from error
+    except RecursionError as error:
+        raise StartError(f"{path}:1: too deep", HINT) from error
+    except ValueError as error:  # more digits than Python converts
+        raise StartError(f"{path}:1: a number is too long", HINT) from error
+    if not isinstance(spec, dict) or spec.get("data") != ROWS:
+        line = line_of(text, '"data"')
+        raise StartError(
+            f"{path}:{line}: the data of a chart are the rows of its query:"
+            ' "data": {"name": "rows"}',
+            HINT,
+        )
+    return spec
+
+
+def line_of(text: str, token: str, occurrence: int = 1) -> int:
+    """Return the line in which a token stands for the n-th time; 1 if it does not."""
+    found = list(re.finditer(re.escape(token), text))[occurrence - 1 : occurrence]
+    return text.count("\n", 0, found[0].start()) + 1 if found else 1
+
+
+def _told(error: json.JSONDecodeError) -> tuple[int, str]:
+    """Return line and reason, and say of a comma too many or too few what it is."""
+    before = error.doc[: error.pos].rstrip()
+    if before.endswith(",") and error.doc[error.pos : error.pos + 1] in (",", "}", "]"):
+        return before.count("\n") + 1, "a comma too many"
+    if error.msg.startswith("Illegal trailing comma"):
+        return error.lineno, "a comma too many"
+    if error.msg == "Expecting ',' delimiter" and error.pos < len(error.doc.rstrip()):
+        return before.count("\n") + 1, "a comma is missing at the end, or a bracket or quote"
+    if error.pos >= len(error.doc.rstrip()):
+        return before.count("\n") + 1, "the file ends too early: a bracket or quote is missing"
+    return error.lineno, error.msg
+
+
+def _constant(name: str) -> NoReturn:
+    raise _Wrong(f"{name} is not a number of JSON", name)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _Wrong(f"{text} is too large a number", text)
+    return number
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _Wrong(f"{name} appears twice in an object", json.dumps(name), 2)
+        found[name] = value
+    return found
+
+
+def _refuse_halves(part: Any) -> None:
+    """Refuse half a character (\\ud800 alone), which UTF-8 has no bytes for."""
+    if isinstance(part, str):
+        half = re.search("[\ud800-\udfff]", part)
+        if half:
+            written = f"\\u{ord(half[0]):04x}"
+            raise _Wrong(f"{written} is half a character", written)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            _refuse_halves(name)
+            _refuse_halves(value)
+    elif isinstance(part, list):
+        for value in part:
+            _refuse_halves(value)

@@ -1,0 +1,17 @@
+-- warehouse.agg_campaign_costs
+-- Grain: one row per source and month that a cost was given for (utm_source, month).
+-- Rerun: whole.
+-- Why:   what a source cost in a month stays as it was: what it costs today charges no other month.
+--        A source is named as an event names it, and any day stands for its month.
+
+insert into {{ this }} (utm_source, month, cost)
+select
+    {{ warehouse }}.member(utm_source) as utm_source,
+    {{ warehouse }}.month_start(month) as month,
+    trim_scale(sum(cost)) as cost
+from {{ raw }}.raw_campaign_costs
+where
+    isfinite(month)
+    -- NaN is above infinity.
+    and cost > '-infinity' and cost < 'infinity'
+group by {{ warehouse }}.member(utm_source), {{ warehouse }}.month_start(month);
