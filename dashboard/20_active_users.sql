@@ -13,9 +13,9 @@
 --     mau: Monthly, number
 --     wau: Weekly, number
 --     dau: Daily, number
+--     stickiness: Stickiness, percent
 --     usual_low: Usual from, number
 --     usual_high: Usual to, number
---     stickiness: Stickiness, percent
 --     window: 28-day window, text
 
 with medians as (

@@ -21,8 +21,8 @@ import pytest
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.ingest import source
-from tests.support import PROJECT, earn, insert_events, run_all
-from tests.support.databases import Moulds, apply_schema, let_rows_change
+from tests.support import PROJECT
+from tests.support.databases import Moulds, apply_schema, build_thirty_days, let_rows_change
 from tests.support.throwaway import ThrowawayServer
 
 SERVER = pytest.StashKey[ThrowawayServer]()
@@ -141,13 +141,8 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _build_thirty_days(database: Database) -> None:
-    insert_events(database, [earn(day, f"u_{day % 3}", miles=10 * day) for day in range(30)])
-    run_all(database)
-
-
 @pytest.fixture
 def built(moulds: Moulds, no_margin: None) -> Iterator[Database]:
     """Thirty days of three users, ingested and built."""
-    with moulds.clone(apply_schema, _build_thirty_days) as database:
+    with moulds.clone(apply_schema, build_thirty_days) as database:
         yield database

@@ -115,14 +115,14 @@ def _tables_of_functions(text: str, functions: str, known: frozenset[str]) -> di
 
 @cache
 def _bodies(functions: str) -> dict[str, str]:
-    return function_bodies(_without_comments(without_comments(functions)))
+    return function_bodies(without_comment_statements(without_comments(functions)))
 
 
 class SyntaxProblem(RunnerError):
     """The parser does not know a piece of syntax."""
 
 
-def _without_comments(text: str) -> str:
+def without_comment_statements(text: str) -> str:
     """Drop `comment on`, which reads nothing and has strings that the parser does not know."""
     return re.sub(
         r"^comment on .*?;$",
@@ -142,7 +142,7 @@ def _read_by(text: str) -> Iterator[str]:
     from sqlglot import exp
 
     try:
-        statements = sqlglot.parse(_without_comments(text), dialect="postgres")
+        statements = sqlglot.parse(without_comment_statements(text), dialect="postgres")
     except sqlglot.errors.ParseError as error:
         place = error.errors[0]
         raise SyntaxProblem(f"{place['line']}: {place['description']}") from error

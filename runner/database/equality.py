@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from psycopg import sql
 
 from runner.database.names import column_of, join
-from runner.database.session import Session
+from runner.database.session import Row, Session
 
 
 class Equality:
@@ -17,7 +17,9 @@ class Equality:
 
     def __init__(self, session: Session, relation: str) -> None:
         """`relation` is quoted where necessary."""
-        found = session.named("database/equality.operators", relation=relation)
+        found: list[Row] = []
+        if session.named("database/equality.has_others", relation=relation)[0]["has_others"]:
+            found = session.named("database/equality.operators", relation=relation)
         self._own = {
             row["name"]: (row["type"], row["operator"]) for row in found if row["operator"]
         }

@@ -1,3 +1,18 @@
+-- has_others --
+-- Whether a relation has columns of other types than these, which a plain `=` compares: to ask for
+-- more takes ten times as long.
+select exists (
+    select
+    from pg_attribute as attributes
+    where
+        attributes.attrelid = to_regclass(%(relation)s)
+        and attributes.attnum > 0
+        and not attributes.attisdropped
+        and attributes.atttypid <> all(
+            '{bigint, boolean, date, integer, numeric, text, timestamptz, uuid}'::regtype[]
+        )
+) as has_others
+
 -- operators --
 -- The columns of a relation that no plain `=` compares. Those of extensions have one outside
 -- pg_catalog: the type that it is for, and its name. Those whose type, or a part of it, has no

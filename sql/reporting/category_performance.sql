@@ -34,12 +34,13 @@ inner join {{ reporting }}.growth_accounting as everybody
 left join {{ warehouse }}.agg_category_periods as before
     on
         before.grain = categories.grain
-        and {{ warehouse }}.next_period(before.grain, before.period_start)
-        = categories.period_start
+        and before.period_start
+        = {{ warehouse }}.previous_period(categories.grain, categories.period_start)
         and before.transaction_category = categories.transaction_category
         and before.slice = categories.slice
+        and before.slice_value = categories.slice_value
 {{ incremental }} inner join {{ warehouse }}.changed_slices as changed
-{{ incremental }}     on changed.slice = categories.slice
-{{ incremental }}     and {{ warehouse }}.next_period(categories.grain, categories.period_start)
+{{ incremental }}     on changed.slice = everybody.slice
+{{ incremental }}     and {{ warehouse }}.next_period(everybody.grain, everybody.period_start)
 {{ incremental }}     > since
 where categories.slice = 'all';

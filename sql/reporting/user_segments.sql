@@ -20,8 +20,10 @@ with people as (
     inner join {{ warehouse }}.agg_user_engagement as engagement using (user_id)
     cross join (select max(calendar_date) as last_day from {{ warehouse }}.dim_dates) as data
     cross join lateral (
-        values ('rule', profiles.segment), ('cluster', profiles.cluster::text)
-    ) as groups (kind, name)
+        select 'rule' as kind, profiles.segment as name
+        union all
+        select 'cluster' as kind, profiles.cluster::text as name
+    ) as groups
 ),
 
 sizes as (

@@ -114,8 +114,10 @@ days as materialized (
         previous_day, active_day, next_day
     from places
     cross join lateral (
-        values (-1, days_before), (1, days_now)
-    ) as versions (sign, active_days)
+        select -1 as sign, days_before as active_days
+        union all
+        select 1 as sign, days_now as active_days
+    ) as versions
     cross join lateral unnest(
         (null::date || active_days)[first_place:],
         active_days[first_place:],
@@ -192,18 +194,29 @@ select
     coalesce(sum(users * change_28), 0) as trailing_28_day_change
 from alike
 cross join lateral (
-    values
-    (
+    select
         period_start,
-        since is distinct from 0,
-        false,
-        (grain = 'day' and coalesce(since > 2, true))::integer,
-        (grain = 'day' and coalesce(since > 3, true))::integer
-    ),
-    ({{ warehouse }}.next_period(grain, period_start), false, coalesce(until > 1, true), 0, 0),
-    (period_start + 7, false, false, -(grain = 'day' and coalesce(until > 2, true))::integer, 0),
-    (period_start + 28, false, false, 0, -(grain = 'day' and coalesce(until > 3, true))::integer)
-) as moments (period_start, is_active, is_churned, change_7, change_28)
+        coalesce(since <> 0, true) as is_active,
+        false as is_churned,
+        (grain = 'day' and coalesce(since > 2, true))::integer as change_7,
+        (grain = 'day' and coalesce(since > 3, true))::integer as change_28
+    union all
+    select
+        {{ warehouse }}.next_period(grain, period_start) as period_start,
+        false as is_active,
+        coalesce(until > 1, true) as is_churned,
+        0 as change_7,
+        0 as change_28
+    union all
+    select
+        period_start + days as period_start,
+        false as is_active,
+        false as is_churned,
+        -(days = 7)::integer as change_7,
+        -(days = 28)::integer as change_28
+    from (values (7, 2), (28, 3)) as windows (days, distance)
+    where grain = 'day' and coalesce(until > distance, true)
+) as moments
 cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
 where is_active or is_churned or change_7 <> 0 or change_28 <> 0
 group by slice, slice_value, grain, cohort_start, moments.period_start

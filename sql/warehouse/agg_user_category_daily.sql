@@ -151,10 +151,10 @@ sides as (
         coalesce(side.redeemed, '-infinity') as redeemed_before
     from seen
     cross join lateral (
-        values
-        {{ incremental }} (-1, seen_then, earned_then, redeemed_then),
-        (1, seen_now, earned_now, redeemed_now)
-    ) as side (sign, seen, earned, redeemed)
+        select 1 as sign, seen_now as seen, earned_now as earned, redeemed_now as redeemed
+        {{ incremental }} union all
+        {{ incremental }} select -1 as sign, seen_then, earned_then, redeemed_then
+    ) as side
     {{ incremental }} where side.sign = seen.sign
     {{ incremental }}     or seen.sign = 0
     {{ incremental }}     and (seen_then, earned_then, redeemed_then)
@@ -214,10 +214,11 @@ select
     sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed
 from sliced
 cross join lateral (
-    values
-    ('day', event_date, users_of_day, earning_of_day, redeeming_of_day),
-    ('week', week, users_of_week, earning_of_week, redeeming_of_week),
-    ('month', month, users_of_month, earning_of_month, redeeming_of_month)
+    select 'day' as grain, event_date, users_of_day, earning_of_day, redeeming_of_day
+    union all
+    select 'week' as grain, week, users_of_week, earning_of_week, redeeming_of_week
+    union all
+    select 'month' as grain, month, users_of_month, earning_of_month, redeeming_of_month
 ) as periods (grain, period_start, users, earning_users, redeeming_users)
 group by grain, period_start, slice, slice_value, transaction_category
 order by grain, period_start, slice, slice_value, transaction_category

@@ -25,6 +25,20 @@ due as (
     where not exists (select from {{ state }} inner join now using (last_day, fitted_on))
 ),
 
+-- Days are in order: those after the last one outside are inside.
+windows as materialized (
+    select
+        user_id,
+        active_days[1] as first_day,
+        active_days[cardinality(active_days)] as last_active_day,
+        cardinality(active_days) - width_bucket(last_day - 28, active_days) as active_days_28d,
+        cardinality(active_days) - width_bucket(last_day - 90, active_days) as active_days_90d
+    from due
+    inner join {{ warehouse }}.agg_user_activity using (user_id)
+    cross join now
+    where slice = 'all'
+),
+
 -- What recency adds to how near a centre is: its logarithms are as few as there are days.
 recencies as materialized (
     select
@@ -39,21 +53,8 @@ recencies as materialized (
     from {{ warehouse }}.dim_dates
     cross join now
     inner join {{ warehouse }}.model_user_clusters on position = 1
+    where calendar_date in (select last_active_day from windows)
     group by calendar_date
-),
-
--- Days are in order: those after the last one outside are inside.
-windows as materialized (
-    select
-        user_id,
-        active_days[1] as first_day,
-        active_days[cardinality(active_days)] as last_active_day,
-        cardinality(active_days) - width_bucket(last_day - 28, active_days) as active_days_28d,
-        cardinality(active_days) - width_bucket(last_day - 90, active_days) as active_days_90d
-    from due
-    inner join {{ warehouse }}.agg_user_activity using (user_id)
-    cross join now
-    where slice = 'all'
 ),
 
 served as (

@@ -80,6 +80,7 @@ fitted as materialized (
     cross join lateral {{ warehouse }}.k_means(
         sample.users, sample.places, array[2, 3, 4, 5, 6, 7, 8, {{ cluster_count }}], 5
     ) as found
+    where sample.users is not null
 ),
 
 tried as (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +15,7 @@ from runner.pages.dashboard.cards import Card, Column, Dashboard
 from runner.pages.dashboard.data import Result, Snapshot
 from runner.pages.dashboard.page import page
 from tests.browser.conftest import Open, Shown, Warehouse
-from tests.support.pages import decoded
+from tests.support.pages import data_of, decoded
 from tests.support.sweeps import slow_but
 
 GRAINS = ("day", "week", "month")
@@ -86,16 +85,12 @@ def test_a_period_is_shown_if_it_overlaps_the_range(tmp_path: Path, show: Open, 
 
 
 def go(shown: Shown, range_: str, grain: str) -> None:
-    shown.page.evaluate(
-        "words => { location.hash = words }", f"range={range_}&grain={grain}&x={range_}{grain}"
-    )
-    shown.page.wait_for_function(
-        "grain => document.querySelector(`input[name=grain][value=${grain}]`).checked", arg=grain
-    )
-    shown.page.wait_for_function(
-        "range => document.querySelector('#printed').textContent.includes(range)",
-        arg="all days" if range_ == "all" else " to " if ".." in range_ else f"last {range_} days",
-    )
+    shown.page.evaluate("words => { location.hash = words }", f"range={range_}&grain={grain}")
+    radio = "dates" if ".." in range_ else range_
+    for name, value in (("range", radio), ("grain", grain)):
+        shown.page.wait_for_selector(
+            f"input[name={name}][value='{value}']:checked", state="attached"
+        )
 
 
 def periods(shown: Shown, card: str) -> set[str]:
@@ -108,10 +103,7 @@ def periods(shown: Shown, card: str) -> set[str]:
 
 def assert_all_cards(warehouse: Warehouse, shown: Shown) -> None:
     """Each card has as many rows as its data have in the range; no range is empty on one that has."""
-    text = warehouse.page.read_text()
-    found = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)
-    assert found
-    data = json.loads(found[1])
+    data = data_of(warehouse.page.read_text())
     last = date.fromisoformat(data["last"])
     for grain, range_ in itertools.product(GRAINS, ("30", "90", "all")):
         go(shown, range_, grain)

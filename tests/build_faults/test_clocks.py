@@ -79,6 +79,7 @@ def test_an_event_of_tomorrow_closes_nothing(world: World) -> None:
     assert growth(world, 23)[0]["churned_users"] == 47
 
 
+@pytest.mark.slow
 def test_the_last_day_moves_back_and_forth_and_early_events_with_it(world: World) -> None:
     """Of a day that is reached, left and reached again, in every place that knows of it."""
     spa = {"event_type": "miles_earned", "transaction_category": "spa", "miles_amount": 7}
@@ -238,10 +239,11 @@ def test_the_time_is_read_in_one_place(world: World) -> None:
     ("file", "old", "new"),
     [
         # It reads the time of a row otherwise than that of a replaced one.
-        (
+        pytest.param(
             "schema/warehouse/classified_events.sql",
             "{{ warehouse }}.day_of(events.event_time, {{ reporting_timezone }}) as event_date",
             "{{ warehouse }}.day_of(events.event_time + interval '8 hours', {{ reporting_timezone }}) as event_date",
+            marks=pytest.mark.slow,
         ),
         # It loses rows.
         (

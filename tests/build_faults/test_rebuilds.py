@@ -16,9 +16,10 @@ from tests.build_faults.publications import moved
 from tests.build_faults.test_readers import reader
 from tests.build_faults.world import World, earn, event
 from tests.support.listeners import Hearing
+from tests.support.sweeps import slow_but
 
 
-@pytest.mark.parametrize("is_enabled", [True, False])
+@pytest.mark.parametrize("is_enabled", slow_but([True, False], True))
 def test_no_pipeline_brings_rows_into_the_midst_of_a_rebuild(
     world: World, is_enabled: bool
 ) -> None:

@@ -28,6 +28,7 @@ from runner.project.template import plain, render
 from runner.setup.load_csv import load as load_csv
 from tests.support import PROJECT, earn, insert_events, query, run_all, scalar
 from tests.support.commands import command
+from tests.support.sweeps import with_examples
 
 SHIPPED = load(PROJECT)
 
@@ -393,8 +394,7 @@ FILES = st.one_of(
 )
 
 
-@bounded(60)
-@given(content=FILES, history=st.booleans())
+@with_examples(20, 60, content=FILES, history=st.booleans())
 def test_a_file_is_loaded_or_refused_and_never_half(
     clone: Database, folder: Path, content: bytes, history: bool
 ) -> None:
@@ -454,8 +454,11 @@ def loaded(request: pytest.FixtureRequest) -> Iterator[Database]:
         yield database
 
 
-@bounded(8)
-@given(values=st.lists(st.tuples(st.sampled_from(DEFINED), HOSTILE), min_size=1, max_size=2))
+@with_examples(
+    3,
+    12,
+    values=st.lists(st.tuples(st.sampled_from(DEFINED), HOSTILE), min_size=1, max_size=2),
+)
 def test_a_definition_is_followed_or_refused(
     loaded: Database, values: list[tuple[str, str]]
 ) -> None:

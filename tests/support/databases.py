@@ -14,7 +14,7 @@ from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from tests.support import PROJECT
+from tests.support import PROJECT, earn, insert_events, run_all
 
 Preparation = Callable[[Database], None]
 
@@ -35,6 +35,12 @@ def let_rows_change(database: Database) -> None:
             " where pipeline_name = 'event_stream';"
             " drop view warehouse.classified_events; drop table warehouse.raw_event_stream"
         )
+
+
+def build_thirty_days(database: Database) -> None:
+    """Thirty days of three users, ingested and built."""
+    insert_events(database, [earn(day, f"u_{day % 3}", miles=10 * day) for day in range(30)])
+    run_all(database)
 
 
 class Moulds:

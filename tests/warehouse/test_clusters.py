@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.cluster import KMeans
-from sklearn.preprocessing import StandardScaler
 
 from runner.database.session import Database
 from runner.setup.demo import Demo, seed
@@ -185,6 +183,10 @@ def test_clusters_of_demo_data_are_as_good_as_those_of_scikit_learn(
 
 
 def _assert_as_good_as_scikit_learn(database: Database) -> None:
+    # Half a second, which a worker that has not got this test should not pay.
+    from sklearn.cluster import KMeans
+    from sklearn.preprocessing import StandardScaler
+
     """Of the same sample, on scales that are made independently of ours."""
     rows = query(database, "select * from warehouse.model_sample order by user_id")
     columns = [name for name in rows[0] if name not in ("user_id", "cut", "category_events")]

@@ -3,6 +3,7 @@
 Nothing is guessed: what cannot be told, such as what a function of the project reads, is unknown.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,12 +13,14 @@ from sqlglot import exp
 from runner.build.compose import Composer
 from runner.build.reads import without_comment_statements
 from runner.database.ledger import Position
-from runner.pages.docs.queries import NOTHING, Column, Columns, Origin, Reader, Relation
+from runner.pages.docs.expressions import NOTHING, ROWS, Column, Columns, Origin, Relation
+from runner.pages.docs.functions import Function, functions
+from runner.pages.docs.queries import Reader
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
 
 DIALECT = "postgres"
-CONSTANT_TABLES = ("pg_temp",)
+VIEW = re.compile(r"^create (?:or replace )?view .*?;$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +30,31 @@ class ColumnLineage:
     origins: Mapping[Column, Origin]
     read: Mapping[str, frozenset[Column]]
 
-    def sources(self, column: Column) -> Origin:
-        """Return the columns that nothing is known to make, from which this one comes."""
+    def sources(self, columns: Iterable[Column]) -> Origin:
+        """Return the columns that nothing makes, such as a source's, from which these come."""
         found: set[Column] = set()
         unknown: set[str] = set()
-        seen, waiting = {column}, [column]
+        waiting = list(columns)
+        seen = set(waiting)
         while waiting:
             one = waiting.pop()
-            origin = self.origins.get(one)
+            origin = self._nearest(one)
             if origin is None:
                 found.add(one)
                 continue
             unknown |= origin.unknown
-            new = origin.columns - seen
-            seen |= new
-            waiting += new
-        return Origin(frozenset(found - {column}), frozenset(unknown))
+            waiting += origin.columns - seen
+            seen |= origin.columns
+        return Origin(frozenset(found), frozenset(unknown))
+
+    def _nearest(self, column: Column) -> Origin | None:
+        """Return what a column is made from; its rows, from the rows of what its table reads."""
+        table, name = column
+        if name != ROWS:
+            return self.origins.get(column)
+        if table not in self.read:
+            return None
+        return Origin(frozenset((other, ROWS) for other, _ in self.read[table]))
 
     def readers(self) -> dict[Column, dict[str, bool]]:
         """Return the tables that read each column, and whether a value of theirs comes from it."""
@@ -70,20 +82,28 @@ def column_lineage(
     composer = Composer(
         manifest, Target(), {name: Position(0, 0, 0) for name in manifest.raw_needs()}
     )
-    functions = "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer))
+    own = functions(
+        "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer)), tables
+    )
     for source, replica in replicas:
         known = set(tables.get(source, ()))
         for name in tables.get(replica, ()):
             if name in known:
                 origins[replica, name] = Origin(frozenset({(source, name)}))
                 read.setdefault(replica, set()).add((source, name))
-    layers = [piece.text for name in ("orchestrator", *LAYERS) for piece in composer.layer(name)]
-    texts = [*layers, *(_text(composer, script) for script in manifest.scripts.values())]
+    texts = [_text(composer, script) for script in manifest.scripts.values()]
+    for layer in ("orchestrator", *LAYERS):
+        texts += [view for piece in composer.layer(layer) for view in VIEW.findall(piece.text)]
     for text in texts:
-        for table, made, touched in _made(text, tables, functions):
+        for table, made, touched in _made(text, tables, own):
             read.setdefault(table, set()).update(each for each in touched if each[0] != table)
             for name, origin in made.items():
                 origins[table, name] = origins.get((table, name), NOTHING) | origin
+    for table, script in manifest.fillers().items():
+        for name in tables.get(table, ()):  # what no statement was seen to fill
+            origins.setdefault(
+                (table, name), Origin(unknown=frozenset({f"what {script.path} does"}))
+            )
     return ColumnLineage(origins, {table: frozenset(found) for table, found in read.items()})
 
 
@@ -96,47 +116,30 @@ def _text(composer: Composer, script: Script) -> str:
 
 def of_query(text: str, tables: Mapping[str, Columns]) -> tuple[dict[str, Origin], set[Column]]:
     """Return the origins of the columns of one query, such as a card's, and all that it reads."""
-    reader = Reader(tables, "")
+    reader = Reader(tables, {})
     relation = reader.query(sqlglot.parse_one(text, dialect=DIALECT))
     return dict(relation.columns), reader.touched
 
 
 def _made(
-    text: str, tables: Mapping[str, Columns], functions: str
+    text: str, tables: Mapping[str, Columns], functions: Mapping[str, Function]
 ) -> Iterable[tuple[str, Mapping[str, Origin], set[Column]]]:
     """Yield the columns that each statement of a text makes, by table, and what it reads."""
     temporary: dict[str, Relation] = {}
-    statements = sqlglot.parse(without_comment_statements(text), dialect=DIALECT)
+    try:
+        statements = sqlglot.parse(without_comment_statements(text), dialect=DIALECT)
+    except sqlglot.errors.SqlglotError:
+        return  # its columns are unknown
     for statement in statements:
         reader = Reader(tables, functions, temporary)
-        if isinstance(statement, exp.Insert):
-            yield from _inserted(reader, statement)
-        elif isinstance(statement, exp.Update):
-            table = _name(statement.this)
-            yield table, reader.update(statement), reader.touched
-        elif isinstance(statement, exp.Delete):
-            reader.delete(statement)
-            yield _name(statement.this), {}, reader.touched
+        if isinstance(statement, exp.Insert | exp.Update | exp.Delete):
+            reader.change(statement)
         elif isinstance(statement, exp.Create) and isinstance(statement.expression, exp.Query):
             relation = reader.query(statement.expression)
-            if statement.kind == "VIEW":
-                yield _name(statement.this), relation.columns, reader.touched
-            else:
-                temporary[statement.find(exp.Table).name] = relation
-
-
-def _inserted(
-    reader: Reader, statement: exp.Insert
-) -> Iterable[tuple[str, Mapping[str, Origin], set[Column]]]:
-    target = statement.this
-    names = [each.name for each in target.expressions] if isinstance(target, exp.Schema) else []
-    relation = reader.query(statement.expression, statement.args.get("with_"))
-    found = list(relation.columns.values())
-    if not names or len(names) != len(found):
-        found = [Origin(unknown=frozenset({"an insert without its columns"}))] * len(names)
-    yield _name(target), dict(zip(names, found, strict=True)), reader.touched
-
-
-def _name(target: exp.Expression) -> str:
-    table = target.find(exp.Table)
-    return f"{table.db}.{table.name}" if table else ""
+            table = statement.find(exp.Table)
+            if statement.kind == "VIEW" and table:
+                reader.made.append((f"{table.db}.{table.name}", relation.columns))
+            elif table:
+                temporary[table.name] = relation
+        for name, made in reader.made:
+            yield name, made, reader.touched

@@ -12,7 +12,9 @@ from markupsafe import Markup
 
 from runner.database.session import Row
 from runner.pages.docs.catalogue import Catalogue, family
+from runner.pages.docs.expressions import ROWS, Column
 from runner.pages.docs.layers import layers, reduced
+from runner.pages.docs.trails import trails
 from runner.pages.html import digest, fill, static
 from runner.project.lineage import lineage
 from runner.project.manifest import Manifest, Script
@@ -37,6 +39,8 @@ def page(manifest: Manifest, found: Catalogue) -> str:
     """Return the whole page. The same content gives the same bytes."""
     flow = lineage(manifest, [(row["source"], row["replica"]) for row in found.pipelines])
     edges = reduced(flow.edges)
+    known = {table.name: [column["name"] for column in table.columns] for table in found.tables}
+    told = trails(manifest, known, [(row["source"], row["replica"]) for row in found.pipelines])
     style, script = static("docs.css"), static("docs.js")
     metrics = _metrics(manifest.project / METRICS)
     leads: dict[str, dict[str, str]] = {table.name: {} for table in found.tables}
@@ -73,7 +77,10 @@ def page(manifest: Manifest, found: Catalogue) -> str:
         metrics=metrics,
         explained=set(re.findall(r'id="metrics-([a-z0-9_]+)"', metrics)),
         anchor=anchor,
+        column_anchor=column_anchor,
         family=family,
+        trails=told,
+        written=_written,
     )
 
 
@@ -82,6 +89,17 @@ def anchor(table: str) -> str:
     if re.fullmatch(r"[\w.]+", table, flags=re.ASCII):
         return table
     return "table-" + hashlib.sha256(table.encode()).hexdigest()[:12]
+
+
+def column_anchor(table: str, column: str) -> str:
+    """Return the id of a column on the page, which no table has."""
+    return f"column-{anchor(f'{table}.{column}')}"
+
+
+def _written(column: Column) -> str:
+    """Write a column with its table; its rows stand for what is counted."""
+    table, name = column
+    return f"rows of {table}" if name == ROWS else f"{table}.{name}"
 
 
 def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> Mapping[str, Any]:

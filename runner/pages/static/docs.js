@@ -11,7 +11,31 @@
     text: [...section.querySelectorAll("h3, .comment, .columns th[scope=row]")]
       .map((part) => part.textContent).join(" ").toLowerCase(),
   }));
-  const others = all("#lineage, #pipelines, #metrics");
+  const others = all("#lineage, #pipelines, #dashboard, #metrics");
+  const columns = all(".columns tbody tr").map((row) => ({
+    id: row.id,
+    name: `${row.closest("section.table").querySelector("h3").textContent.trim().split(/\s/)[0]}.${row.querySelector("th").textContent}`,
+  }));
+  const HITS = 30;
+  // Columns whose own name has a word of the search, with their tables; the best, the same, first.
+  const hits = document.getElementById("hits");
+  const list = (words) => {
+    const fits = words.length ? columns.filter(({ name }) => {
+      const own = name.slice(name.lastIndexOf(".") + 1).toLowerCase();
+      return words.some((word) => own.includes(word)) && words.every((word) => name.toLowerCase().includes(word));
+    }) : [];
+    const rank = ({ name }) => words.some((word) => name.toLowerCase().endsWith(`.${word}`)) ? 0 : 1;
+    fits.sort((one, other) => rank(one) - rank(other));
+    hits.replaceChildren(...fits.slice(0, HITS).map(({ id, name }) => {
+      const item = document.createElement("li"), link = document.createElement("a");
+      link.href = `#${id}`;
+      link.textContent = name;
+      item.append(link);
+      return item;
+    }));
+    hits.hidden = !fits.length;
+    return fits.length;
+  };
   const layers = all("section.part").filter((part) => part.querySelector("section.table"));
   const filter = () => {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -23,7 +47,8 @@
     }
     for (const part of others) part.hidden = words.length > 0;
     for (const part of layers) part.hidden = !part.querySelector("section.table:not([hidden])");
-    found.textContent = words.length ? `${count} of ${tables.length}` : "";
+    const named = list(words);
+    found.textContent = words.length ? `${count} of ${tables.length} tables, ${named} column${named === 1 ? "" : "s"}` : "";
   };
   const clear = () => { box.value = ""; filter(); };
   document.getElementById("search").hidden = false;

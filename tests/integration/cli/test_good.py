@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.database.session import Database
@@ -16,6 +15,7 @@ from runner.ingest.pipeline import IngestionPipeline
 from runner.status import Status, status
 from tests.support import PROJECT, earn, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command
+from tests.support.sweeps import with_examples
 
 NOW = datetime.now(UTC)
 PIPELINE = "(select pipeline_id from orchestrator.pipeline_definitions where pipeline_name = '{}')"
@@ -116,13 +116,12 @@ def freshness(database: Database, name: str = "event_stream") -> dict[str, Any]:
     )[0]
 
 
-@settings(
-    max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)  # fmt: skip
-@given(
+@with_examples(
+    3,
+    8,
     rounds=st.lists(
         st.lists(st.tuples(st.integers(-900, 40), st.integers(0, 400)), max_size=4), max_size=3
-    )
+    ),
 )
 def test_the_newest_row_is_the_newest_that_runs_have_read(
     database: Database, no_margin: None, rounds: list[list[tuple[int, int]]]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.build.changes import difference_queries, publish_difference
@@ -17,6 +15,7 @@ from runner.compare.diff import Difference, _compare_rows
 from runner.database.session import Database, Session
 from tests.support import query
 from tests.support.commands import command
+from tests.support.sweeps import with_examples
 
 NUMBERS = st.decimals(
     min_value=Decimal("-1e20"), max_value=Decimal("1e20"), allow_nan=False, allow_infinity=False
@@ -44,10 +43,7 @@ def compared(database: Database, one: Any, other: Any, key: str = "primary key")
         return _compare_rows(session, "a.t", ("a.t", "b.t"))
 
 
-@settings(
-    max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)  # fmt: skip
-@given(one=ROWS, other=ROWS, share=ROWS)
+@with_examples(20, 60, one=ROWS, other=ROWS, share=ROWS)
 def test_the_columns_that_differ_are_those_whose_values_do(
     empty_database: Database, one: Any, other: Any, share: Any
 ) -> None:
@@ -149,10 +145,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], Any, Any]:
     return kinds, {**one, **share}, {**other, **share}
 
 
-@settings(
-    max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)  # fmt: skip
-@given(drawn=tables(), key=st.sampled_from(["primary key", ""]))
+@with_examples(20, 60, drawn=tables(), key=st.sampled_from(["primary key", ""]))
 def test_values_of_any_type_are_compared(empty_database: Database, drawn: Any, key: str) -> None:
     kinds, one, other = drawn
     with empty_database.session("test") as session, session.rehearsal():
@@ -176,10 +169,7 @@ def test_values_of_any_type_are_compared(empty_database: Database, drawn: Any, k
                 assert shown == rows[int(row["key"]["id"])]
 
 
-@settings(
-    max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)  # fmt: skip
-@given(drawn=tables())
+@with_examples(15, 40, drawn=tables())
 def test_values_of_any_type_are_published(empty_database: Database, drawn: Any) -> None:
     kinds, live, fresh = drawn
     with empty_database.session("test") as session, session.rehearsal():
@@ -204,4 +194,3 @@ def test_verify_shows_the_values(built: Database) -> None:
     done = command("verify", database=built)
     assert done.returncode == 1
     assert "000000000000001 -> " in done.stdout
-    assert json.loads(command("verify", "--json", database=built).stdout)["differences"]

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ from tests.support import (
     scalar,
 )
 from tests.support import rebuild as build_again
+from tests.support.commands import command
+from tests.support.databases import Moulds, apply_schema, build_thirty_days
 from tests.support.listeners import Hearing
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -77,7 +79,10 @@ def spoil(database: Database) -> None:
     "jobs", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)]
 )
 def test_a_rebuild_of_sound_tables_changes_nothing(built: Database, jobs: int) -> None:
-    done = rebuild(built, SHIPPED, LIVE, jobs)
+    heard: list[Step] = []
+    hears = Hearing(lambda step, *_: heard.append(step))
+    done = rebuild(built, SHIPPED, LIVE, jobs, listener=hears)
+    assert sorted(step.script.key for step in heard) == sorted(SHIPPED.scripts)
     assert len(done.results) == len(SHIPPED.scripts)
     assert not [
         result.step.script.key
@@ -191,6 +196,8 @@ from runner.project.manifest import load
 from runner.compare.rebuild import rebuild
 from runner.project.target import Target
 from pathlib import Path
+from tests.support.commands import command
+from tests.support.databases import Moulds, apply_schema, build_thirty_days
 from tests.support.listeners import Hearing
 count = 0
 def starting(step, index, total):
@@ -244,19 +251,17 @@ def test_the_longest_way_to_the_end_goes_first() -> None:
 # verify.
 
 
-def test_sound_tables_are_what_a_rebuild_gives(built: Database) -> None:
+def test_verify_builds_what_is_due_first_and_then_sound_tables_are_what_a_rebuild_gives(
+    built: Database,
+) -> None:
+    insert_events(built, [earn(31, "u_2", 8)])
+    ingest(built)
     verdict = verify(built, SHIPPED, LIVE, 2)
     assert verdict.differences == ()
     assert verdict.tables > 20
     assert verdict.repair is None
     assert last_run(built)["status"] == "succeeded"
     assert scratch_schemas(built) == 0
-
-
-def test_verify_builds_what_is_due_first(built: Database) -> None:
-    insert_events(built, [earn(31, "u_2", 8)])
-    ingest(built)
-    assert verify(built, SHIPPED, LIVE).differences == ()
     assert scalar(built, "select count(*) from warehouse.fact_miles_earned") == 31
 
 
@@ -284,44 +289,43 @@ def test_verify_names_what_was_spoilt_and_repairs_it_when_asked(built: Database)
     assert_equals_rebuild(built)
 
 
-def run(built: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
-        env={"DATABASE_URL": built.conninfo, "PATH": "/usr/bin:/bin"},
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.mark.slow
 def test_the_commands_say_what_differs_and_exit_accordingly(built: Database) -> None:
     spoil(built)
-    told = run(built, "verify")
+    told = command("verify", database=built)
     assert told.returncode == 1
     assert "2026-01-05 all all: dau 99 -> 1" in told.stdout
     assert "3 of" in told.stdout
     assert "verify --repair" in told.stdout
-    status = run(built, "status")
+    status = command("status", database=built)
     assert status.returncode == 1
     assert "not what a rebuild gives" in status.stdout
-    mended = run(built, "verify", "--repair", "--json")
+    mended = command("verify", "--repair", "--json", database=built)
     assert mended.returncode == 0
     answer = json.loads(mended.stdout)
     assert answer["is_repaired"]
     assert len(answer["differences"]) == 3
-    sound = run(built, "verify", "-j", "2")
+    sound = command("verify", "-j", "2", database=built)
     assert sound.returncode == 0
     assert "tables equal a rebuild" in sound.stdout
-    rebuilt = run(built, "rebuild", "-j", "2")
+    rebuilt = command("rebuild", "-j", "2", database=built)
     assert rebuilt.returncode == 0
     assert "0 rows changed" in rebuilt.stdout
-    assert "not what a rebuild gives" not in run(built, "status").stdout
+    assert "not what a rebuild gives" not in command("status", database=built).stdout
 
 
 # diff.
+
+
+def _build_dev_too(database: Database) -> None:
+    build_again(database, target="dev")
+
+
+@pytest.fixture
+def both(moulds: Moulds, no_margin: None) -> Iterator[Database]:
+    """The same, built in two targets."""
+    with moulds.clone(apply_schema, build_thirty_days, _build_dev_too) as database:
+        yield database
 
 
 def compared(database: Database, left: str, right: str, *patterns: str) -> Comparison:
@@ -342,10 +346,10 @@ def test_a_change_of_the_sql_is_seen_before_it_goes_live(built: Database, projec
     assert (kpi.table, kpi.left_rows, kpi.changed) == ("reporting.kpi_daily", 120, 120)
     assert kpi.columns == {"dau_7d_average": 120}
     assert len(kpi.sample) == 5
-    told = run(built, "diff", "live", "dev", "-s", "kpi_daily")
+    told = command("diff", "live", "dev", "-s", "kpi_daily", database=built)
     assert told.returncode == 1
     assert "2026-01-01 all all: dau_7d_average 1 -> 2" in told.stdout
-    same = run(built, "diff", "live", "dev", "-s", "retention")
+    same = command("diff", "live", "dev", "-s", "retention", database=built)
     assert same.returncode == 0
     assert "no difference" in same.stdout
 
@@ -376,7 +380,7 @@ def test_tables_and_columns_that_only_one_target_has_are_named(
     found = {each.table: each.problem for each in compared(built, "live", "dev").tables}
     assert found["reporting.kpi_daily"] == "other columns or constraints: mood"
     assert found["reporting.retention"] == "there is no dev_reporting.retention"
-    assert run(built, "diff", "live", "dev").returncode == 1
+    assert command("diff", "live", "dev", database=built).returncode == 1
 
 
 def test_a_target_that_was_never_built_cannot_be_compared(built: Database) -> None:
@@ -385,28 +389,26 @@ def test_a_target_that_was_never_built_cannot_be_compared(built: Database) -> No
     assert refused.value.hint == "python -m runner build --target dev"
 
 
-def test_rows_that_are_there_twice_count_twice(built: Database) -> None:
+def test_rows_that_are_there_twice_count_twice(both: Database) -> None:
     """In a table without a key."""
-    build_again(built, target="dev")
-    with psycopg.connect(built.conninfo, autocommit=True) as connection:
+    with psycopg.connect(both.conninfo, autocommit=True) as connection:
         connection.execute(
             "alter table dev_reporting.kpi_daily drop constraint kpi_daily_key;"
             " insert into dev_reporting.kpi_daily select * from dev_reporting.kpi_daily"
             " where day = '2026-01-02' and slice = 'all'"
         )
-    (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
+    (kpi,) = compared(both, "live", "dev", "kpi_daily").tables
     assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 1, 0)
 
 
-def test_rows_are_paired_by_the_key_whatever_else_is_unique(built: Database) -> None:
-    build_again(built, target="dev")
+def test_rows_are_paired_by_the_key_whatever_else_is_unique(both: Database) -> None:
     for schema in ("reporting", "dev_reporting"):
-        query(built, f"create unique index on {schema}.kpi_daily (day, slice, slice_value, dau)")
+        query(both, f"create unique index on {schema}.kpi_daily (day, slice, slice_value, dau)")
     query(
-        built,
+        both,
         "update dev_reporting.kpi_daily set dau = dau + 5 where day = '2026-01-05' and slice = 'all'",
     )
-    (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
+    (kpi,) = compared(both, "live", "dev", "kpi_daily").tables
     assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 0, 1)
     assert kpi.sample[0]["key"] == {"day": "2026-01-05", "slice": "all", "slice_value": "all"}
 
@@ -415,28 +417,26 @@ def test_rows_are_paired_by_the_key_whatever_else_is_unique(built: Database) -> 
 NAMES = ("difference", "side", "_side", "sides", "staged", "keys", "key", "content", "left_row")
 
 
-def test_columns_may_be_called_as_the_query_calls_its_own(built: Database) -> None:
-    build_again(built, target="dev")
+def test_columns_may_be_called_as_the_query_calls_its_own(both: Database) -> None:
     for schema in ("reporting", "dev_reporting"):
         for name in NAMES:
-            query(built, f"alter table {schema}.kpi_daily add column {name} integer default 1")
-    query(built, "update dev_reporting.kpi_daily set difference = 2, _side = 2, keys = null"
+            query(both, f"alter table {schema}.kpi_daily add column {name} integer default 1")
+    query(both, "update dev_reporting.kpi_daily set difference = 2, _side = 2, keys = null"
                  " where day = '2026-01-05' and slice = 'all'")  # fmt: skip
-    (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
+    (kpi,) = compared(both, "live", "dev", "kpi_daily").tables
     assert (kpi.only_left, kpi.only_right, kpi.changed) == (0, 0, 1)
     assert kpi.columns == {"difference": 1, "_side": 1, "keys": 1}
     assert kpi.sample[0]["left"]["difference"] == "1"
     assert kpi.problem is None
 
 
-def test_a_column_of_another_type_is_told_and_compared(built: Database) -> None:
-    build_again(built, target="dev")
-    query(built, "alter table dev_reporting.kpi_daily alter dau type numeric, alter wau type text")
+def test_a_column_of_another_type_is_told_and_compared(both: Database) -> None:
+    query(both, "alter table dev_reporting.kpi_daily alter dau type numeric, alter wau type text")
     query(
-        built,
+        both,
         "update dev_reporting.kpi_daily set dau = dau + 5 where day = '2026-01-05' and slice = 'all'",
     )
-    (kpi,) = compared(built, "live", "dev", "kpi_daily").tables
+    (kpi,) = compared(both, "live", "dev", "kpi_daily").tables
     assert kpi.problem == "other columns or constraints: dau, wau"
     assert (kpi.changed, kpi.columns) == (120, {"dau": 1, "wau": 120})
 
@@ -478,7 +478,7 @@ def test_verify_sees_a_lost_key_and_a_lost_index_and_mends_them(
         "reporting.kpi_daily": "other columns or constraints: kpi_daily_key",
         "warehouse.dim_users": "other columns or constraints: first_days",
     }
-    told = run(built, "verify")
+    told = command("verify", database=built)
     assert "kpi_daily_key" in told.stdout
     verify(built, manifest, LIVE, repair=True)
     assert verify(built, manifest, LIVE).differences == ()
@@ -510,18 +510,16 @@ def test_a_view_that_was_replaced_by_hand_is_seen_and_repaired(built: Database) 
     assert verify(built, SHIPPED, LIVE).differences == ()
 
 
-def test_views_are_the_same_whatever_the_search_path_of_the_role(built: Database) -> None:
-    build_again(built, target="dev")
-    name = scalar(built, "select quote_ident(current_database())")
-    query(built, f"alter database {name} set search_path = warehouse")
-    assert all(each.is_same for each in compared(built, "live", "dev").tables)
+def test_views_are_the_same_whatever_the_search_path_of_the_role(both: Database) -> None:
+    name = scalar(both, "select quote_ident(current_database())")
+    query(both, f"alter database {name} set search_path = warehouse")
+    assert all(each.is_same for each in compared(both, "live", "dev").tables)
 
 
-def test_the_rows_of_each_side_are_shown(built: Database) -> None:
-    build_again(built, target="dev")
-    query(built, "delete from dev_reporting.kpi_daily where day > '2026-01-20'")
-    query(built, "update dev_reporting.retention set active_users = active_users + 1")
-    told = run(built, "diff", "live", "dev")
+def test_the_rows_of_each_side_are_shown(both: Database) -> None:
+    query(both, "delete from dev_reporting.kpi_daily where day > '2026-01-20'")
+    query(both, "update dev_reporting.retention set active_users = active_users + 1")
+    told = command("diff", "live", "dev", database=both)
     lines = told.stdout.split("\n\n")[0].splitlines()
     assert lines[0].split() == [
         "table",
@@ -538,9 +536,3 @@ def test_the_rows_of_each_side_are_shown(built: Database) -> None:
     (retention,) = [line for line in lines if line.startswith("reporting.retention")]
     assert " -> " not in retention
     assert max(map(len, lines)) <= 100
-
-
-def test_starting_hears_of_every_script_once(built: Database) -> None:
-    heard: list[Step] = []
-    rebuild(built, SHIPPED, LIVE, 3, listener=Hearing(lambda step, *_: heard.append(step)))
-    assert sorted(step.script.key for step in heard) == sorted(SHIPPED.scripts)

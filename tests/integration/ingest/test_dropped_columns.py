@@ -10,6 +10,7 @@ from runner.database.session import Database
 from runner.ingest.drift import readers
 from tests.support import earn, edit, insert_events, query, scalar
 from tests.support.commands import assert_refused, command
+from tests.support.sweeps import slow_but
 
 DROP = "alter table public.event_stream drop column transaction_category cascade"
 ROWS = "select count(*) from warehouse.raw_event_stream"
@@ -44,7 +45,7 @@ def test_a_dropped_column_that_scripts_read_stops_the_run(built: Database) -> No
     assert scalar(built, ROWS) == before + 1
 
 
-@pytest.mark.parametrize("policy", ["warn", "follow"])
+@pytest.mark.parametrize("policy", slow_but(["warn", "follow"], "warn"))
 def test_a_dropped_column_is_followed_where_that_is_asked_for(built: Database, policy: str) -> None:
     query(built, f"do $$ begin {DROP}; end $$; select 1")
     insert_events(built, [without_category(31)])

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.build.build import build
@@ -21,6 +20,7 @@ from runner.ingest.pipeline import IngestionPipeline
 from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import PROJECT, ingest, insert_events, query, scalar
+from tests.support.sweeps import with_examples
 
 pytestmark = pytest.mark.usefixtures("no_margin")
 
@@ -435,13 +435,11 @@ def test_a_disabled_pipeline_is_left_out_unless_named(database: Database) -> Non
     assert scalar(database, "select count(*) from orchestrator.runs where pipeline_id = 2") == 1
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(
-    st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=4), st.integers(1, 20)
+@with_examples(
+    5,
+    15,
+    batches=st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=4),
+    hours=st.integers(1, 20),
 )
 def test_any_batches_of_arrivals_end_up_in_the_replica_once(
     database: Database, batches: list[list[int]], hours: int

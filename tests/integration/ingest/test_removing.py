@@ -6,12 +6,13 @@ import psycopg
 import pytest
 
 from runner.database.session import PIPELINE_LOCK, Database
-from tests.support import query, scalar
+from tests.support import ingest, query, scalar
 from tests.support.commands import assert_refused, command
+from tests.support.sweeps import slow_but
 
 
 @pytest.fixture
-def partners(built: Database) -> Database:
+def partners(built: Database, no_margin: None) -> Database:
     """A pipeline that has run twice, and whose rows have changed."""
     query(built, "create table public.partners (name text primary key, updated_at timestamptz)")
     query(built, "insert into public.partners values ('a', now()), ('b', now())")
@@ -21,9 +22,10 @@ def partners(built: Database) -> Database:
         " (pipeline_name, source_relation, cursor_column, key_columns, write_mode)"
         " values ('partners', 'public.partners', 'updated_at', '{name}', 'upsert')",
     )
-    assert command("ingest", "partners", database=built).returncode == 0
+    ingest(built, "partners")
     query(built, "update public.partners set updated_at = now() where name = 'a'")
-    assert command("ingest", "partners", "--sweep", database=built).returncode == 0
+    ingest(built, "partners")
+    assert scalar(built, "select count(*) from orchestrator.replaced_rows") == 1
     return built
 
 
@@ -39,7 +41,7 @@ def remnants(database: Database) -> int:
     )
 
 
-@pytest.mark.parametrize("replica", ["keep", "drop"])
+@pytest.mark.parametrize("replica", slow_but(["keep", "drop"], "drop"))
 def test_it_goes_with_its_runs_and_the_replica_as_asked(partners: Database, replica: str) -> None:
     words = ("pipelines", "remove", "partners", "--replica", replica, "--yes")
     done = command(*words, database=partners)

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.database.session import Database
@@ -16,6 +15,7 @@ from runner.errors import RunnerError
 from runner.setup.load_csv import load
 from tests.support import PROJECT, ingest, query
 from tests.support.commands import command
+from tests.support.sweeps import with_examples
 
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2099, 12, 31))
 FORMATS = (
@@ -45,10 +45,9 @@ def strict(text: str) -> datetime | None:
     return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
 
 
-@settings(
-    max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)  # fmt: skip
-@given(texts=st.lists(TEXTS, min_size=1, max_size=8), quoted=st.booleans(), ends=st.booleans())
+@with_examples(
+    20, 60, texts=st.lists(TEXTS, min_size=1, max_size=8), quoted=st.booleans(), ends=st.booleans()
+)
 def test_what_is_loaded_is_what_strict_iso_says(
     database: Database, tmp_path: Path, texts: list[str], quoted: bool, ends: bool
 ) -> None:
@@ -74,10 +73,7 @@ def test_what_is_loaded_is_what_strict_iso_says(
     assert all(row["reason"].startswith("event_time") for row in rejects)
 
 
-@given(moment=MOMENTS, mark=st.sampled_from("/.-"))
-@settings(
-    max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)  # fmt: skip
+@with_examples(8, 25, moment=MOMENTS, mark=st.sampled_from("/.-"))
 @pytest.mark.parametrize("order", ["dmy", "mdy"])
 def test_who_knows_the_order_can_name_it(
     database: Database, tmp_path: Path, order: str, moment: datetime, mark: str

@@ -48,6 +48,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / done.stdout.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_wheel_made_from_the_sdist_is_the_one_made_from_the_repository(
     sdist: Path, wheel: Path, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
 from tests.support import PROJECT, earn, insert_events, query, rebuild, run_all, scalar
 from tests.support.commands import assert_refused, command
+from tests.support.sweeps import slow_but
 
 FACT = "tests/sql/warehouse/fact_orders/an_evening_in_utc_is_the_next_day_in_singapore"
 REPORT = "tests/sql/reporting/orders_daily/a_row_counts_on_the_day_of_its_last_change"
@@ -26,7 +27,8 @@ DAYS = "tests/sql/reporting/orders_daily/days"
 THREE_DAYS = (
     "order_id,updated_at\n1,2026-01-05 10:00+00\n2,2026-01-06 10:00+00\n3,2026-01-07 10:00+00\n"
 )
-# One after the other the cases take half a minute, for which no other worker could help.
+# One after the other the cases take half a minute, for which no other worker could help. One part
+# stands for the others in the quick tests; `python -m runner test` runs them all.
 PARTS = 5
 ONE_EACH = "day,row_count\n2026-01-05,1\n2026-01-06,1\n2026-01-07,1\n"
 
@@ -69,7 +71,7 @@ def catalogue(database: Database) -> list[str]:
 # --- the cases that ship --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", slow_but(range(PARTS), 2))
 def test_the_cases_that_ship_pass_in_a_new_database_and_leave_nothing(
     empty_database: Database, part: int
 ) -> None:

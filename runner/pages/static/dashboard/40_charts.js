@@ -81,7 +81,7 @@ const chart = (card, rows, body) => {
   place.querySelector("svg").setAttribute("aria-hidden", "true");
   // The legend lists names only: an axis or header explains a scale of numbers.
   card.colours = coloursOf(card.view);
-  const names = [...card.colours].filter(([name]) => typeof name === "string" && (name !== "everybody" || state.segment !== "all"));
+  const names = [...card.colours].filter(([name]) => typeof name === "string" && (name !== "everybody" || (state.segment !== "all" && !page.only)));
   legend.replaceChildren(...names.map(([name, value]) => {
     const button = make("button", { type: "button", "aria-pressed": String(!card.off.has(name)) }, swatch(value), labelled(card, name));
     button.addEventListener("click", () => {

@@ -1,6 +1,7 @@
 // What leaves the page: a link to what is chosen, and a card as a picture. A picture is drawn from
 // where the browser has put things: boxes, lines, texts and drawings, and no tools.
-
+// A block of its own: what it names is used nowhere else.
+{
 const SVG = "http://www.w3.org/2000/svg";
 const shape = (tag, attributes, ...children) => {
   const element = document.createElementNS(SVG, tag);
@@ -68,7 +69,7 @@ const drawing = (svg) => {
 
 const drawnOf = (node) => {
   if (node.nodeType === Node.TEXT_NODE) return pieces(node);
-  if (node.nodeType !== Node.ELEMENT_NODE || node.matches(".tools, button:not(.legend button, .show), details, noscript, .hidden, [hidden]")) return [];
+  if (node.nodeType !== Node.ELEMENT_NODE || node.matches(".tools, button:not(.legend button, button.show), details, noscript, .hidden, [hidden]")) return [];
   if (node.matches("svg")) return [drawing(node)];
   const style = getComputedStyle(node), after = getComputedStyle(node, "::after").content;
   const parts = [...boxes(node, style), ...[...node.childNodes].flatMap(drawnOf)];
@@ -149,3 +150,4 @@ link.addEventListener("click", async () => {
   link.focus();
 });
 find("theme").before(link, linked);
+}

@@ -1,0 +1,168 @@
+"""Reads the expressions of parsed queries: which columns of tables a value is made from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from runner.pages.docs.functions import Function
+
+Column = tuple[str, str]  # a table with its schema, and a column of it, or * for its rows
+Columns = Sequence[str]
+ROWS = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The columns that a value is made from, and what about that cannot be told."""
+
+    columns: frozenset[Column] = frozenset()
+    unknown: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Origin") -> "Origin":
+        return Origin(self.columns | other.columns, self.unknown | other.unknown)
+
+
+NOTHING = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What a FROM item has: columns in their order, and the tables whose rows it counts. If it is
+    not `is_closed`, it may have more columns than are known.
+    """
+
+    columns: Mapping[str, Origin]
+    tables: frozenset[str] = frozenset()
+    is_closed: bool = True
+
+    def renamed(self, names: Sequence[str]) -> "Relation":
+        """Return it with the column names of an alias, of which there may be fewer."""
+        found = list(self.columns.items())
+        kept = [(new, origin) for new, (_, origin) in zip(names, found, strict=False)]
+        return Relation(dict([*kept, *found[len(kept) :]]), self.tables, self.is_closed)
+
+
+Scope = Mapping[str, Relation]
+
+
+@dataclass(slots=True)
+class Expressions(ABC):
+    """Reads values where some relations can be named; `touched` has all columns that were read.
+
+    `functions` are the project's own, and `temporary` the tables of a script.
+    """
+
+    tables: Mapping[str, Columns]
+    functions: Mapping[str, Function]
+    temporary: Scope = field(default_factory=dict)
+    touched: set[Column] = field(default_factory=set)
+
+    @abstractmethod
+    def query(
+        self, query: exp.Expr, outer: Sequence[Scope] = (), known: Scope | None = None
+    ) -> Relation:
+        """Return the columns of a query; `outer` surrounds it, and WITH has named what is known."""
+
+    def value(self, value: exp.Expr, scopes: Sequence[Scope], names: Scope) -> Origin:
+        """Return what a value is made from: all columns of its expression and subqueries."""
+        if isinstance(value, exp.Column):
+            return self._column(value, scopes)
+        if isinstance(value, exp.Subquery | exp.Query) and not isinstance(value, exp.Table):
+            before = set(self.touched)
+            relation = self.query(value, scopes, names)
+            made = NOTHING
+            for origin in relation.columns.values():
+                made |= origin
+            if isinstance(value.parent, exp.Exists | exp.In):  # what it finds, it finds by these
+                made |= Origin(frozenset(self.touched - before))
+            return made
+        found = NOTHING
+        if isinstance(value, exp.Count) and isinstance(value.this, exp.Star):
+            tables = {table for relation in scopes[0].values() for table in relation.tables}
+            found = Origin(frozenset((table, ROWS) for table in tables)) if scopes else NOTHING
+        if isinstance(value, exp.Window) and isinstance(value.args.get("alias"), exp.Identifier):
+            found |= self._named_window(value, scopes, names)
+        for child in value.iter_expressions():
+            found |= self.value(child, scopes, names)
+        return found | self._of_function(value)
+
+    def _named_window(self, value: exp.Window, scopes: Sequence[Scope], names: Scope) -> Origin:
+        select = value.find_ancestor(exp.Select)
+        found = NOTHING
+        for window in (select.args.get("windows") or ()) if select else ():
+            if window.name == value.alias:
+                for part in ("partition_by", "order"):
+                    parts = window.args.get(part) or []
+                    for each in parts if isinstance(parts, list) else [parts]:
+                        found |= self.value(each, scopes, names)
+        return found
+
+    def _of_function(self, value: exp.Expr) -> Origin:
+        """A function of the project that reads tables makes its result unknown."""
+        name, _ = called(value)
+        function = self.functions.get(name)
+        if name and (function is None or function.reads_tables):
+            return Origin(unknown=frozenset({f"what {name}() reads"}))
+        return NOTHING
+
+    def _column(self, column: exp.Column, scopes: Sequence[Scope]) -> Origin:
+        for scope in scopes:
+            if column.table:
+                if column.table not in scope:
+                    continue
+                relation = scope[column.table]
+                found = relation.columns.get(column.name)
+                if found is None:
+                    return self._whole(column, relation)
+                return self.note([found])
+            having = [each for each in scope.values() if column.name in each.columns]
+            if having:  # several have it where USING joined them: PostgreSQL refuses the others
+                return self.note([each.columns[column.name] for each in having])
+            if column.name in scope:  # a row as a whole
+                return self.note(scope[column.name].columns.values())
+            if not all(each.is_closed for each in scope.values()):
+                return Origin(unknown=frozenset({f"where {column.name} comes from"}))
+        return Origin(unknown=frozenset({f"where {column.sql('postgres')} comes from"}))
+
+    def _whole(self, column: exp.Column, relation: Relation) -> Origin:
+        name = column.sql("postgres")
+        if isinstance(column.this, exp.Star):
+            return self.note(relation.columns.values())
+        return Origin(unknown=frozenset({f"where {name} comes from"}))
+
+    def note(self, origins: Iterable[Origin]) -> Origin:
+        found = NOTHING
+        for origin in origins:
+            found |= origin
+        self.touched |= {each for each in found.columns if each[1] != ROWS}
+        return found
+
+    def touch(
+        self,
+        part: exp.Expr | list[exp.Expr] | None,
+        scopes: Sequence[Scope],
+        names: Scope,
+        outputs: Mapping[str, Origin] | None = None,
+    ) -> None:
+        """Note what a clause reads; it may name a column of the result, too."""
+        for each in part if isinstance(part, list) else [part] if part else []:
+            for inner in each.iter_expressions() if not isinstance(each, exp.Column) else [each]:
+                if not (
+                    outputs is not None
+                    and isinstance(inner, exp.Column)
+                    and not inner.table
+                    and inner.name in outputs
+                    and not any(inner.name in one.columns for one in scopes[0].values())
+                ):
+                    self.value(inner, scopes, names)
+
+
+def called(value: exp.Expr) -> tuple[str, Sequence[exp.Expr]]:
+    """Return the name and the arguments of a function that has a schema; "" for anything else."""
+    call = value.expression if isinstance(value, exp.Dot) else value.this
+    schema = value.this.name if isinstance(value, exp.Dot) else value.text("db")
+    if isinstance(call, exp.Anonymous) and schema:
+        return f"{schema}.{call.name}", call.expressions
+    return "", ()

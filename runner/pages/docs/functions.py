@@ -1,0 +1,72 @@
+"""What the project's own functions take, return and read, by the text that creates them."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+
+from runner.project.scripts import function_bodies, functions_called, relations_named
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function; `query` is its body, where that is one query."""
+
+    parameters: list[str]
+    columns: list[str]
+    query: exp.Expr | None
+    reads_tables: bool
+
+
+def functions(text: str, tables: Collection[str]) -> Mapping[str, Function]:
+    """Return the functions that a rendered text creates, by their names."""
+    bodies = function_bodies(text)
+    return {
+        name: Function(
+            _names(re.match(r"\s*(\(.*)", body, re.DOTALL)),
+            _names(re.search(r"\breturns table (\(.*)", body, re.DOTALL)),
+            _query(body),
+            _reads(name, bodies, tables),
+        )
+        for name, body in bodies.items()
+    }
+
+
+def _names(found: re.Match[str] | None) -> list[str]:
+    """Return the first words of what a list in parentheses holds."""
+    depth, items = 0, [""]
+    for letter in found[1] if found else "":
+        depth += (letter in "([") - (letter in ")]")
+        if depth == 0:
+            break
+        if letter == "," and depth == 1:
+            items.append("")
+        elif depth > 1 or letter not in "(":
+            items[-1] += letter
+    return [words[0] for item in items if (words := item.split())]
+
+
+def _query(body: str) -> exp.Expr | None:
+    found = re.search(r"language sql\b.*?\$(\w*)\$(.*?)\$\1\$", body, re.DOTALL)
+    if not found:
+        return None
+    try:
+        statements = sqlglot.parse(found[2], dialect="postgres")
+    except sqlglot.errors.SqlglotError:
+        return None
+    queries = [each for each in statements if each is not None]
+    return queries[0] if len(queries) == 1 and isinstance(queries[0], exp.Query) else None
+
+
+def _reads(name: str, bodies: Mapping[str, str], tables: Collection[str]) -> bool:
+    """Whether a function, or one that it calls, names a table."""
+    waiting, seen = {name}, set[str]()
+    while waiting:
+        one = waiting.pop()
+        seen.add(one)
+        if any(table in tables for table in relations_named(bodies[one])):
+            return True
+        waiting |= (functions_called(bodies[one]) & bodies.keys()) - seen
+    return False
