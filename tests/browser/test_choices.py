@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from runner.pages.dashboard.cards import load
 from runner.pages.dashboard.page import write
 from tests.browser.conftest import READY, Open, Shown, Warehouse
 from tests.support import PROJECT, query
+from tests.support.pages import data_of, decoded
 
 WIDTHS = (
     "[...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right"
@@ -55,6 +57,24 @@ def test_what_people_noted_is_drawn_on_each_chart_with_days(
     assert len(shown.card("miles").locator(".notes li").all()) == 2
     assert "Goal" not in shown.card("active_users").locator("svg").text_content()
     assert shown.complaints == []
+
+
+def test_no_row_of_the_file_stands_on_few_users(grown: Warehouse) -> None:
+    data = data_of(grown.page.read_text())["cards"]
+    bases = {card.name: card.base for card in load(PROJECT).cards if card.base}
+    assert len(bases) > 8
+    withheld = 0
+    for name, base in bases.items():
+        for row in decoded(data[name]["data"]):
+            assert row[base] is None or row[base] == 0 or row[base] >= 5, (name, row)
+            if row.get("is_withheld"):
+                withheld += 1
+                assert row[base] is None
+    small = grown.rows(
+        "select count(*) as cohorts from reporting.retention where grain = 'week'"
+        " and cohort_size < 5 and slice = 'all' and period_number = 1"
+    )
+    assert withheld > small[0]["cohorts"] > 0
 
 
 def test_a_sentence_leads_to_its_figures(grown: Warehouse, show: Open) -> None:
