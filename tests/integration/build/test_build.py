@@ -264,6 +264,7 @@ def test_a_changed_comment_is_no_reason_to_build(built: Database, project: Path)
     assert rebuild(built, manifest=changed).run_id is None
 
 
+@pytest.mark.slow
 def test_a_changed_time_zone_moves_every_day(built: Database, project: Path) -> None:
     insert_events(
         built, [earn(3, "u_1", 5) | {"event_time": datetime(2026, 1, 4, 23, 30, tzinfo=UTC)}]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline
+from runner.repairs.pipeline import RepairedPipeline
 from runner.status import Status, status
 from tests.support import PROJECT, earn, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command
@@ -35,7 +35,7 @@ def test_a_good_status_says_what_it_rests_on(built: Database) -> None:
     done = command("status", database=built)
     assert done.returncode == 0, done.stdout
     assert done.stdout.startswith("good: nothing is known to be missing\n")
-    assert "2 pipelines that scripts need, exact" in done.stdout
+    assert "3 pipelines that scripts need, exact" in done.stdout
     assert "as of the last reconcile of each, never" in done.stdout
     assert "complete" not in done.stdout
 
@@ -66,10 +66,10 @@ def test_deleted_rows_that_a_reconcile_left_are_not_good(built: Database) -> Non
     query(built, "delete from public.event_stream where event_id = 1")
     assert problem(built) == ""
     pipeline_id = scalar(built, f"select {PIPELINE.format('event_stream')}")
-    IngestionPipeline(pipeline_id, built, PROJECT).reconcile()
+    RepairedPipeline(pipeline_id, built, PROJECT).reconcile()
     assert "1 rows are no longer in the source, and were left" in problem(built)
     query(built, "update orchestrator.pipeline_definitions set on_delete = 'apply'")
-    IngestionPipeline(pipeline_id, built, PROJECT).reconcile()
+    RepairedPipeline(pipeline_id, built, PROJECT).reconcile()
     run_all(built)
     assert problem(built) == ""
 
