@@ -1,15 +1,10 @@
 -- reporting.acquisition
 -- Grain: one row per source and month of the first event (utm_source, cohort_start).
--- Rerun: whole; from one row per source and day of the first event.
+-- Rerun: difference; writes the rows that differ, from one per source and day of the first event:
+--        nothing, the second time.
 -- Why:   what each source brings, and whether it is worth what it costs. A rate stands on users
 --        whose time is over, and a month is charged when it is over, with what it cost then.
 
-insert into {{ this }} (
-    utm_source, cohort_start, new_users, activation_eligible, activated_users, activation_rate,
-    week_1_eligible, week_1_retained, week_1_rate, week_4_eligible, week_4_retained, week_4_rate,
-    miles_per_user, redeemers, cost, cost_is_dated, cost_per_new_user, cost_per_activated_user,
-    is_complete
-)
 with days as (
     select
         utm_source,
@@ -83,23 +78,62 @@ figures as (
         dated_cost is not null as is_dated,
         is_complete
     from charged
+),
+
+fresh as materialized (
+    select
+        utm_source, cohort_start, new_users, activation_eligible, activated_users,
+        trim_scale(round(activated_users / nullif(activation_eligible, 0), 6)) as activation_rate,
+        week_1_eligible, week_1_retained,
+        trim_scale(round(week_1_retained / nullif(week_1_eligible, 0), 6)) as week_1_rate,
+        week_4_eligible, week_4_retained,
+        trim_scale(round(week_4_retained / nullif(week_4_eligible, 0), 6)) as week_4_rate,
+        trim_scale(round(miles_earned / nullif(new_users, 0), 6)) as miles_per_user,
+        redeemers,
+        trim_scale(cost) as cost,
+        case when cost is not null then is_dated end as cost_is_dated,
+        trim_scale(round(cost / nullif(new_users, 0), 6)) as cost_per_new_user,
+        case
+            when activation_eligible = new_users
+                then trim_scale(round(cost / nullif(activated_users, 0), 6))
+        end as cost_per_activated_user,
+        is_complete
+    from figures
+),
+
+gone as (
+    delete from {{ this }}
+    where (utm_source, cohort_start) not in (select utm_source, cohort_start from fresh)
 )
 
+insert into {{ this }} as report (
+    utm_source, cohort_start, new_users, activation_eligible, activated_users, activation_rate,
+    week_1_eligible, week_1_retained, week_1_rate, week_4_eligible, week_4_retained,
+    week_4_rate, miles_per_user, redeemers, cost, cost_is_dated, cost_per_new_user,
+    cost_per_activated_user, is_complete
+)
 select
-    utm_source, cohort_start, new_users, activation_eligible, activated_users,
-    trim_scale(round(activated_users / nullif(activation_eligible, 0), 6)) as activation_rate,
-    week_1_eligible, week_1_retained,
-    trim_scale(round(week_1_retained / nullif(week_1_eligible, 0), 6)) as week_1_rate,
-    week_4_eligible, week_4_retained,
-    trim_scale(round(week_4_retained / nullif(week_4_eligible, 0), 6)) as week_4_rate,
-    trim_scale(round(miles_earned / nullif(new_users, 0), 6)) as miles_per_user,
-    redeemers,
-    trim_scale(cost) as cost,
-    case when cost is not null then is_dated end as cost_is_dated,
-    trim_scale(round(cost / nullif(new_users, 0), 6)) as cost_per_new_user,
-    case
-        when activation_eligible = new_users
-            then trim_scale(round(cost / nullif(activated_users, 0), 6))
-    end as cost_per_activated_user,
-    is_complete
-from figures;
+    utm_source, cohort_start, new_users, activation_eligible, activated_users, activation_rate,
+    week_1_eligible, week_1_retained, week_1_rate, week_4_eligible, week_4_retained,
+    week_4_rate, miles_per_user, redeemers, cost, cost_is_dated, cost_per_new_user,
+    cost_per_activated_user, is_complete
+from fresh
+on conflict (utm_source, cohort_start) do update set
+    new_users = excluded.new_users,
+    activation_eligible = excluded.activation_eligible,
+    activated_users = excluded.activated_users,
+    activation_rate = excluded.activation_rate,
+    week_1_eligible = excluded.week_1_eligible,
+    week_1_retained = excluded.week_1_retained,
+    week_1_rate = excluded.week_1_rate,
+    week_4_eligible = excluded.week_4_eligible,
+    week_4_retained = excluded.week_4_retained,
+    week_4_rate = excluded.week_4_rate,
+    miles_per_user = excluded.miles_per_user,
+    redeemers = excluded.redeemers,
+    cost = excluded.cost,
+    cost_is_dated = excluded.cost_is_dated,
+    cost_per_new_user = excluded.cost_per_new_user,
+    cost_per_activated_user = excluded.cost_per_activated_user,
+    is_complete = excluded.is_complete
+where report is distinct from excluded;

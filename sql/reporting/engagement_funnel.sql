@@ -60,22 +60,27 @@ gone as (
 ),
 
 -- The time of a cohort is over within two days of that many after its first and its last one.
+-- In order, so that the index is asked month by month, and not for all that is over.
 funnels as (
     select
-        months.cohort_start,
-        slice, slice_value, searched_at, earned_at, redeemed_at, has_earned, has_redeemed
+        cohort_start, slice, slice_value, searched_at, earned_at, redeemed_at, has_earned,
+        has_redeemed
     from (select distinct cohort_start from due) as months
     cross join {{ warehouse }}.last_day
-    inner join {{ warehouse }}.agg_user_funnels
-        on
+    cross join lateral (
+        select slice, slice_value, searched_at, earned_at, redeemed_at, has_earned, has_redeemed
+        from {{ warehouse }}.agg_user_funnels
+        where
             over_on >= cohort_start + {{ conversion_days }}
             and over_on
             < {{ warehouse }}.next_period('month', cohort_start) + {{ conversion_days }} + 2
             and over_on <= last_day
-            and {{ warehouse }}.month_start(first_day) = cohort_start
-    where
-        (slice, slice_value, months.cohort_start)
-        in (select slice, slice_value, cohort_start from due)
+            and first_day >= cohort_start
+            and first_day < {{ warehouse }}.next_period('month', cohort_start)
+        order by over_on
+        offset 0
+    ) as of_month
+    inner join due as cohorts_due using (slice, slice_value, cohort_start)
 ),
 
 cohorts as (

@@ -27,16 +27,43 @@ stored as materialized (
     inner join changed using (user_id)
 ),
 
+-- All in a full build. Else a slice value without a funnel has its first event on a changed day.
+due as (
+    select user_id, slice, slice_value
+    from stored
+    where is_open
+    union all
+    (
+        select user_id, slice, slice_value
+        from {{ warehouse }}.agg_user_activity
+        {{ incremental }} where false
+        {{ incremental }} union all
+        {{ incremental }} select daily.user_id, slice, slice_value
+        {{ incremental }} from {{ warehouse }}.agg_user_daily as daily
+        {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
+        {{ incremental }} cross join lateral
+        {{ incremental }}     {{ warehouse }}.slices('all', country, platform, utm_source)
+        except
+        select user_id, slice, slice_value
+        from stored
+    )
+),
+
+-- By an aggregate the key is asked for each, and not all users for some.
 active as (
     select
-        user_id, slice, slice_value,
-        active_days[1] as first_day,
-        last_day
-    from {{ warehouse }}.agg_user_activity
+        user_id, slice, slice_value, first_day, last_day
+    from due
     cross join {{ warehouse }}.last_day
-    {{ incremental }} inner join changed using (user_id)
-    left join stored using (user_id, slice, slice_value)
-    where is_open is not false
+    cross join lateral (
+        select min(active_days[1]) as first_day
+        from {{ warehouse }}.agg_user_activity as activity
+        where
+            activity.user_id = due.user_id
+            and activity.slice = due.slice
+            and activity.slice_value = due.slice_value
+    ) as first_days
+    where first_day is not null
 ),
 
 spans as materialized (

@@ -106,6 +106,26 @@ class Campaign:
             world.set_campaign(self.utm_source, self.cost, self.cost > 50)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """It becomes known what a source of users cost in a month, or it is taken back."""
+
+    utm_source: str
+    month: str
+    cost: int | None
+
+    def do(self, world: World) -> None:
+        if self.cost is None:
+            world.all(
+                "delete from public.campaign_costs"
+                " where utm_source = %(name)s and month = %(month)s",
+                name=self.utm_source,
+                month=self.month,
+            )
+        else:
+            world.set_cost(self.utm_source, self.month, self.cost)
+
+
 # --- on the way in ----------------------------------------------------------------------------------
 
 
@@ -293,13 +313,14 @@ class Rebuild:
 
 # --- drawn ------------------------------------------------------------------------------------------
 
-PIPELINES = ("event_stream", "utm_campaigns")
+PIPELINES = ("event_stream", "utm_campaigns", "campaign_costs")
 ZONES = ("UTC", "Asia/Singapore", "America/New_York")
 TABLES = (
     "warehouse.fact_miles_earned",
     "warehouse.agg_engagement_daily",
     "warehouse.agg_period_activity",
     "warehouse.agg_user_funnels",
+    "warehouse.agg_acquisition_daily",
     "warehouse.agg_user_categories",
     "warehouse.dim_users",
     "reporting.retention",
@@ -312,6 +333,7 @@ FORCED = (
     "agg_user_daily",
     "agg_user_category_daily",
     "agg_user_activity",
+    "agg_user_acquisition",
     "agg_user_funnels",
     "model_user_clusters",
     "dim_users",
@@ -354,6 +376,13 @@ in_the_source: st.SearchStrategy[Step] = st.one_of(
     st.builds(Change, numbers, events),
     st.builds(Delete, numbers, st.booleans()),
     st.builds(Campaign, ATTRIBUTES["utm_source"].filter(bool), st.sampled_from([None, 10, 90])),
+    st.builds(
+        Cost,
+        st.sampled_from(["google", "email", "nobody"]),
+        # Before the data, two days of one month, one that is over at times, one that is to come.
+        st.sampled_from(["2025-11-01", "2026-01-01", "2026-01-31", "2026-02-14", "2026-12-01"]),
+        st.sampled_from([None, 0, 7]),
+    ),
 )
 on_the_way_in: st.SearchStrategy[Step] = st.one_of(
     st.just(Ingest(PIPELINES)),
@@ -370,7 +399,7 @@ in_the_project: st.SearchStrategy[Step] = st.one_of(
     st.builds(Empty, st.sampled_from(PIPELINES)),
 )
 beside = st.tuples(
-    st.integers(0, 32),
+    st.integers(0, 35),
     st.tuples(in_the_source, in_the_source, on_the_way_in),
 )
 builds: st.SearchStrategy[Step] = st.builds(

@@ -301,7 +301,7 @@ def test_a_late_event_touches_no_report_of_a_day_before_it_or_of_another_slice(
 def steps_of(user: str) -> str:
     """Where a user is in the funnel of a slice: the days of the first event and of the steps."""
     return (
-        "select slice_value, first_day, search_date, earn_date, redeem_date"
+        "select slice_value, first_day, searched_at::date, earned_at::date, redeemed_at::date"
         f" from warehouse.agg_user_funnels where user_id = '{user}' and slice = 'platform'"
     )
 
@@ -333,10 +333,13 @@ def test_a_funnel_starts_again_from_what_changes_before_its_end(world: World) ->
     assert come == {(FEBRUARY + timedelta(days=13.8),)}
     _, come = effect(world, lambda: world.update(first_earn, event_type="like"), steps_of("eve"))
     assert come == {("ios", day(10), day(10), day(15), day(16))}
+    # The time of who came earlier is over earlier, too: before the other steps.
     _, come = effect(
-        world, lambda: world.insert(search(-40, "eve"), earn(-41, "eve")), steps_of("eve")
+        world, lambda: world.insert(search(-10, "eve"), earn(-11, "eve")), steps_of("eve")
     )
-    assert come == {("ios", day(-41), day(-40), day(15), day(16))}
+    assert come == {("ios", day(-11), day(-10), day(15), day(16))}
+    _, come = effect(world, lambda: world.insert(event(-12.1, "eve")), steps_of("eve"))
+    assert come == {("ios", day(-12), day(-10), day(15), None)}
 
 
 def test_an_event_of_another_platform_leaves_the_funnel_of_its_old_one(world: World) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -26,7 +27,7 @@ from runner.project.target import Target
 from tests.build_faults.death import BuildBoundary
 from tests.build_faults.publications import COLUMN, reshape
 from tests.build_faults.test_readers import reader
-from tests.build_faults.world import World, earn, event, opened, redeem, search
+from tests.build_faults.world import FEBRUARY, World, earn, event, opened, redeem, search
 from tests.ingest_faults.death import Boundary, watched
 from tests.support.listeners import Hearing
 
@@ -345,6 +346,40 @@ def user_who_is_new_earlier(world: World) -> None:
     built(world)
 
 
+def user_who_is_no_more(world: World) -> None:
+    """What he did becomes what another one did."""
+    (number,) = world.insert(earn(-3, "eve"))
+    built(world)
+    world.update(number, user_id="ann")
+    built(world)
+
+
+def user_who_takes_the_place_of_another(world: World) -> None:
+    """As many are of the month as before, and of as many the time is over; one was through."""
+    number, _, _, _ = world.insert(
+        search(0, "eve"), earn(1, "eve"), search(0.2, "fay"), event(29, "gus")
+    )
+    built(world)
+    world.update(number, event_time=FEBRUARY - timedelta(days=1))
+    world.insert(event(27, "kim"))
+    built(world)
+
+
+def day_on_which_the_time_of_a_user_is_over(world: World) -> None:
+    world.insert(search(0, "eve"), earn(2, "eve"), event(28, "fay"))
+    built(world)
+    world.insert(event(29, "fay"))
+    built(world)
+
+
+def late_step(world: World) -> None:
+    """Between steps of somebody who was through, and whose time is over."""
+    world.insert(search(0, "eve"), earn(2, "eve"), redeem(9, "eve"), event(40, "fay"))
+    built(world)
+    world.insert(redeem(4, "eve"))
+    built(world)
+
+
 def day_behind_the_last_one(world: World) -> None:
     """Nobody did anything on it but one: the others have stayed away a day longer."""
     world.insert(earn(1, "eve"), event(1, "fay"))
@@ -642,20 +677,58 @@ GUARDS: dict[str, Guard] = {
         country_of_an_event_before_its_day,
     ),
     "cohorts that users leave": (
+        lambda bench: bench.script("warehouse/agg_user_acquisition", MINUS, NOTHING),
+        user_who_is_new_earlier,
+    ),
+    "days of sources that nobody is left of": (
         lambda bench: bench.script(
-            "reporting/acquisition",
-            "(report.new_users, report.cost) is distinct from (sizes.new_users, sizes.cost)",
-            "report.new_users is null",
+            "warehouse/agg_user_acquisition", "where users = 0", "where users = -1"
         ),
         user_who_is_new_earlier,
+    ),
+    "users who are gone": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_acquisition", "and now.user_id is null", "and false"
+        ),
+        user_who_is_no_more,
     ),
     "cohorts of funnels that users leave": (
         lambda bench: bench.script(
             "reporting/engagement_funnel",
-            "where report.users is distinct from sizes.users",
-            "where report.users is null",
+            "(report.users, report.is_complete) is distinct from (sizes.users, sizes.is_complete)",
+            "report.users is null",
         ),
         user_who_is_new_earlier,
+    ),
+    "cohorts that one enters and another leaves": (
+        lambda bench: bench.script(
+            "reporting/engagement_funnel", "where since <= first_day or since", "where since"
+        ),
+        user_who_takes_the_place_of_another,
+    ),
+    "cohorts of users whose time is over by now": (
+        lambda bench: bench.script(
+            "reporting/engagement_funnel", "over_on > least(", "false and over_on > least("
+        ),
+        day_on_which_the_time_of_a_user_is_over,
+    ),
+    "cohorts of a late step": (
+        lambda bench: bench.script(
+            "reporting/engagement_funnel", "or since <= over_on and over_on <= last_day", ""
+        ),
+        late_step,
+    ),
+    "funnels that are not through before the change": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_funnels", "or since <= {{ warehouse }}.day_of(", "or false and since <= {{ warehouse }}.day_of("
+        ),
+        late_step,
+    ),
+    "funnels of users who are gone": (
+        lambda bench: bench.script(
+            "warehouse/agg_user_funnels", "and fresh.user_id is null", "and false"
+        ),
+        user_who_is_no_more,
     ),
     "profiles of all, a day later": (
         lambda bench: bench.script(

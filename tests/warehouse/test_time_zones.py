@@ -119,7 +119,7 @@ def test_a_day_goes_from_midnight_to_midnight_whatever_the_clock_does(database: 
 
 
 def test_an_hour_that_comes_twice_lasts_as_long_as_it_lasted(database: Database) -> None:
-    insert_events(database, AUTUMN)
+    insert_events(database, [*AUTUMN, event("later", "2025-12-05 12:00", "like")])
     ingest(database)
     rebuild(database, manifest=in_zone(NEW_YORK))
     (funnel,) = query(

@@ -212,7 +212,7 @@ def test_json_is_all_that_a_program_reads(database: Database) -> None:
     story = json.loads(command("runs", "show", str(run), "--json", database=database).stdout)
     assert story["kind"] == "build"
     assert story["run_checks"][0]["status"] == "passed"
-    assert len(json.loads(command("pipelines", "list", "--json", database=database).stdout)) == 2
+    assert len(json.loads(command("pipelines", "list", "--json", database=database).stdout)) == 3
 
 
 def test_quiet_says_nothing_when_all_is_well(database: Database) -> None:

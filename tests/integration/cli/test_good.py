@@ -35,7 +35,7 @@ def test_a_good_status_says_what_it_rests_on(built: Database) -> None:
     done = command("status", database=built)
     assert done.returncode == 0, done.stdout
     assert done.stdout.startswith("good: nothing is known to be missing\n")
-    assert "2 pipelines that scripts need, exact" in done.stdout
+    assert "3 pipelines that scripts need, exact" in done.stdout
     assert "as of the last reconcile of each, never" in done.stdout
     assert "complete" not in done.stdout
 
