@@ -42,13 +42,10 @@ test: $(DEV) ## run the tests on a server of their own (ARGS="-k retention": som
 test-all: $(DEV) ## run the slow tests too, half an hour of them (ARGS="-m slow": them alone)
 	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
-# The other tests were run on 18.
+# Those of unit and browser have no server of their own version to ask.
 PG15 ?= /usr/lib/postgresql/15/bin
-PG15_TESTS := tests/warehouse tests/integration/build tests/integration/compare \
-    tests/integration/preview tests/integration/repairs \
-    $(wildcard tests/integration/ingest/test_*.py) \
-    tests/integration/setup/test_versions.py tests/integration/setup/test_prune.py
-test-pg15: $(DEV) ## test ingest, builds, upgrades and figures on PostgreSQL 15 (PG15=DIR: other binaries)
+PG15_TESTS := $(filter-out tests/unit/ tests/browser/ tests/support/ %__pycache__/,$(wildcard tests/*/))
+test-pg15: $(DEV) ## run the tests that use a server on PostgreSQL 15 (PG15=DIR: other binaries)
 	@test -x $(PG15)/postgres || { echo "not run on PostgreSQL 15: $(PG15) has no server" >&2; exit 1; }
 	@TEST_POSTGRES=$(PG15) $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(or $(ARGS),$(PG15_TESTS))
 
