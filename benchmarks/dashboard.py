@@ -30,7 +30,7 @@ CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 READY = 'body[data-ready="1"]'
 KB = 1000
-LIBRARY_LIMIT, LIBRARY_GZIP_LIMIT, OWN_LIMIT = 850 * KB, 295 * KB, 60 * KB
+LIBRARY_LIMIT, LIBRARY_GZIP_LIMIT, OWN_LIMIT = 850 * KB, 295 * KB, 80 * KB
 PAGE_LIMIT = 1300 * KB
 READY_LIMIT, CHOICE_LIMIT = 1.0, 0.2  # s
 NODES_LIMIT = 3000

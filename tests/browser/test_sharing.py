@@ -11,7 +11,7 @@ import pytest
 
 from runner.pages.dashboard.page import write
 from tests.browser.conftest import READY, Open, Shown, Warehouse
-from tests.support import PROJECT
+from tests.support import PROJECT, query
 from tests.support.pages import data_of, decoded
 
 ALLOWED = {"svg", "rect", "text", "g", "path", "line", "polyline", "defs", "clipPath", "title"}
@@ -153,6 +153,27 @@ def test_a_file_of_one_member_has_nothing_of_others(
     shown.page.locator("#reset").click()
     assert shown.page.input_value("#member") == "SG"
     assert shown.complaints == []
+
+
+def test_a_file_of_one_member_has_no_notes_of_others(grown: Warehouse, tmp_path: Path) -> None:
+    file = tmp_path / "singapore.html"
+    query(
+        grown.database,
+        "insert into reporting.annotations (day, slice, slice_value, text) values"
+        " ('2026-01-01', 'country', 'VN', 'theirs'), ('2026-01-01', 'country', 'SG', 'ours'),"
+        " ('2026-01-01', 'all', 'all', 'for all')",
+    )
+    query(
+        grown.database, "insert into reporting.goals values ('kpi_daily.dau', '2026-01-01', 4711)"
+    )
+    try:
+        write(grown.database, PROJECT, file, only=("country", "SG"))
+    finally:
+        query(grown.database, "delete from reporting.annotations")
+        query(grown.database, "delete from reporting.goals")
+    data = data_of(file.read_text())
+    assert {each["text"] for each in data["annotations"]} == {"ours", "for all"}
+    assert data["goals"] == []
 
 
 def test_the_address_asks_a_file_of_one_member_for_no_other(

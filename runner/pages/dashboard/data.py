@@ -98,7 +98,7 @@ def read(
             results=results if only is None else _of_member(results, only),
             min_cell=least,
             behind=_behind(session, project, target),
-            notes=_notes(session, shown if only is None else {only}),
+            notes=_notes(session, shown, only),
             only=only,
             **standing,
         )
@@ -250,8 +250,14 @@ def _behind(session: Session, project: Path, target: Target) -> list[Row]:
     return [row for row in found if row["reports"]]
 
 
-def _notes(session: Session, shown: set[tuple[Any, ...]] | None) -> dict[str, list[Row]]:
-    """Return what people have noted, of everybody and of the members that are shown."""
+def _notes(
+    session: Session, shown: set[tuple[Any, ...]] | None, only: Member | None
+) -> dict[str, list[Row]]:
+    """Return what people have noted, of everybody and of the members that are shown. Goals are of
+    everybody's figures, which a page of one member does not have.
+    """
+    if only:
+        shown = {only}
     if not session.named("pages/dashboard/data.has_notes")[0]["has_notes"]:
         return {}
     found = {
@@ -268,7 +274,7 @@ def _notes(session: Session, shown: set[tuple[Any, ...]] | None) -> dict[str, li
         or shown is None
         or (row["slice"], row["slice_value"]) in shown
     ]
-    return found
+    return {**found, "goals": []} if only else found
 
 
 def _standing(session: Session, target: Target) -> dict[str, Any]:
