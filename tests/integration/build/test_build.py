@@ -68,6 +68,7 @@ def test_an_empty_source_builds_empty_tables(database: Database) -> None:
 def test_a_build_knows_the_replicas_that_it_has_to_lock(built: Database) -> None:
     with built.session("test") as session:
         assert ledger.replicas(session) == [
+            "warehouse.raw_campaign_costs",
             "warehouse.raw_event_stream",
             "warehouse.raw_utm_campaigns",
         ]
@@ -585,17 +586,17 @@ def test_a_script_that_was_away_for_a_build_is_built_anew_when_it_is_back(
 ) -> None:
     """As when somebody looks at another branch."""
     manifest = (project / "sql/manifest.toml").read_text()
-    report, _, rest = manifest.partition("[reporting.acquisition]")
+    report, _, rest = manifest.partition("[reporting.cluster_quality]")
     (project / "sql/manifest.toml").write_text(report + "[" + rest.partition("\n[")[2])
     for folder in ("sql", "schema"):
-        (project / folder / "reporting/acquisition.sql").rename(project / f"{folder}.away")
+        (project / folder / "reporting/cluster_quality.sql").rename(project / f"{folder}.away")
     insert_events(built, [earn(33, "u_1", 9)])
     ingest(built)
     rebuild(built, manifest=load(project))
     (project / "sql/manifest.toml").write_text(manifest)
     for folder in ("sql", "schema"):
-        (project / f"{folder}.away").rename(project / folder / "reporting/acquisition.sql")
-    assert modes(rebuild(built, manifest=load(project))) == {"acquisition": "full"}
+        (project / f"{folder}.away").rename(project / folder / "reporting/cluster_quality.sql")
+    assert modes(rebuild(built, manifest=load(project))) == {"cluster_quality": "full"}
     assert_reports_equal_oracle(built)
 
 
@@ -604,11 +605,11 @@ def test_a_table_without_a_key_is_told_when_it_would_be_published(
 ) -> None:
     keyless = edit(
         project,
-        "schema/reporting/acquisition.sql",
-        "    constraint acquisition_key",
-        "    check (new_users > 0)\n--    constraint acquisition_key",
+        "schema/reporting/cluster_quality.sql",
+        "    constraint cluster_quality_key",
+        "    check (cluster_count > 0)\n--    constraint cluster_quality_key",
     )
     rebuild(built, manifest=keyless)
-    with pytest.raises(RunnerError, match=r"reporting\.acquisition has no key") as refused:
-        rebuild(built, manifest=keyless, select=["acquisition"])
+    with pytest.raises(RunnerError, match=r"reporting\.cluster_quality has no key") as refused:
+        rebuild(built, manifest=keyless, select=["cluster_quality"])
     assert refused.value.hint == "give it a primary key in schema/"
