@@ -20,9 +20,10 @@ import psycopg
 
 from benchmarks.measure import PROJECT, RUNNER, Report, Server
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline, RunResult
+from runner.ingest.run import RunResult
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.repairs.pipeline import RepairedPipeline
 from runner.setup import schema
 
 PARTS = ("first", "window", "nothing", "memory", "upsert", "foreign")
@@ -110,11 +111,11 @@ class Benchmark:
         return self.moved(wanted, "inserted", lambda pipeline: pipeline.run(sweep=sweep))
 
     def moved(
-        self, rows: int, what: str, do: Callable[[IngestionPipeline], list[RunResult]]
+        self, rows: int, what: str, do: Callable[[RepairedPipeline], list[RunResult]]
     ) -> float:
         """Seconds of runs, which have to come to so many rows."""
         start = time.perf_counter()
-        loaded = do(IngestionPipeline(self.pipeline_id, self.database, PROJECT))
+        loaded = do(RepairedPipeline(self.pipeline_id, self.database, PROJECT))
         seconds = time.perf_counter() - start
         found = sum(getattr(run.counts, what) for run in loaded)
         if found != rows:
@@ -218,7 +219,7 @@ class Benchmark:
         self.compare("upsert, first load", UPSERT, self.ingest, self.empty)
         self.fill(UPSERT)
 
-        def read_again(pipeline: IngestionPipeline) -> list[RunResult]:
+        def read_again(pipeline: RepairedPipeline) -> list[RunResult]:
             return pipeline.backfill("-infinity", "infinity")
 
         checkpoint = partial(self.run, "checkpoint")
@@ -226,7 +227,7 @@ class Benchmark:
         self.compare("upsert, read again unchanged", UPSERT, again, checkpoint)
         sweeps = [self.ingest(0, sweep=True) for _ in range(self.rounds)]
         self.report.add(self.named("sweep, nothing late"), sweeps)
-        seconds = self.moved(self.rows, "unchanged", IngestionPipeline.reconcile)
+        seconds = self.moved(self.rows, "unchanged", RepairedPipeline.reconcile)
         self.report.add(self.named("reconcile, nothing differs"), [seconds])
 
     def foreign(self) -> None:

@@ -3,7 +3,10 @@
 -- Meaning:  A row is a cohort: the users whose first active week (or month, with Grain: Month) it
 --           is. A cell is the share of them that is active that many periods later. The first row
 --           adds up the cohorts of the range over their periods that are over, as long as they are
---           twenty users or more. Hatched: the period still runs. Blank: not yet.
+--           twenty users or more. Hatched: the period still runs. Blank: not yet. The curves are that
+--           row and the newest three cohorts that are three periods old; of a member, everybody is
+--           drawn, too.
+-- Show:     beside
 -- Base:     cohort_size
 -- Columns:
 --     cohort_start: Cohort
@@ -54,33 +57,54 @@ averages as (
         retention.grain,
         retention.period_number
     having sum(retention.cohort_size) >= 20
+),
+
+shown as (
+    select
+        case when retention.cohort_start is null then 'all' end as range,
+        retention.slice,
+        retention.slice_value,
+        retention.grain,
+        retention.cohort_start,
+        retention.cohort_size,
+        retention.period_number,
+        retention.active_users,
+        retention.retention_rate,
+        retention.is_complete
+    from reporting.retention as retention
+    where retention.period_number > 0
+    union all
+    select
+        averages.range,
+        averages.slice,
+        averages.slice_value,
+        averages.grain,
+        null as cohort_start,
+        averages.cohort_size,
+        averages.period_number,
+        averages.active_users,
+        round(averages.active_users::numeric / averages.cohort_size, 6) as retention_rate,
+        true as is_complete
+    from averages
+    where averages.period_number > 0
 )
 
 select
-    case when retention.cohort_start is null then 'all' end as range,
-    retention.slice,
-    retention.slice_value,
-    retention.grain,
-    retention.cohort_start,
-    retention.cohort_size,
-    retention.period_number,
-    retention.active_users,
-    retention.retention_rate,
-    retention.is_complete
-from reporting.retention as retention
-where retention.period_number > 0
-union all
-select
-    averages.range,
-    averages.slice,
-    averages.slice_value,
-    averages.grain,
-    null as cohort_start,
-    averages.cohort_size,
-    averages.period_number,
-    averages.active_users,
-    round(averages.active_users::numeric / averages.cohort_size, 6) as retention_rate,
-    true as is_complete
-from averages
-where averages.period_number > 0
-order by slice, slice_value, grain, cohort_start nulls first, range, period_number;
+    shown.range,
+    shown.slice,
+    shown.slice_value,
+    shown.grain,
+    shown.cohort_start,
+    shown.cohort_size,
+    shown.period_number,
+    shown.active_users,
+    shown.retention_rate,
+    shown.is_complete
+from shown
+order by
+    shown.slice,
+    shown.slice_value,
+    shown.grain,
+    shown.cohort_start nulls first,
+    shown.range,
+    shown.period_number;

@@ -1,14 +1,15 @@
 -- Miles earned and redeemed
 -- Question: Where do miles come from, and what are they spent on?
 -- Meaning:  Miles of the period by category: earned above zero, redeemed below. The largest
---           categories have a colour of their own, the others are added up. By day, the members of
---           a segment go back 90 days.
--- Base:     users
+--           categories have a colour of their own, the others are added up; a pointer on a bar also
+--           tells the total of all categories. By day, a member goes back 90 days.
 -- Width:    half
+-- Base:     users
 -- Columns:
 --     period_start: From
 --     series: Category, name
 --     miles: Miles, number
+--     total: In all, number
 
 with ranked as (
     select
@@ -52,6 +53,9 @@ select
     named.place,
     named.series,
     sum(miles.miles) as miles,
+    case miles.direction
+        when 'earned' then min(totals.miles_earned) else min(totals.miles_redeemed)
+    end as total,
     max(miles.users) as users,
     miles.is_complete
 from reporting.miles_by_category as miles
@@ -59,6 +63,12 @@ inner join named
     on
         named.direction = miles.direction
         and named.transaction_category = miles.transaction_category
+inner join reporting.kpi_periods as totals
+    on
+        totals.grain = miles.grain
+        and totals.period_start = miles.period_start
+        and totals.slice = miles.slice
+        and totals.slice_value = miles.slice_value
 cross join newest
 where miles.slice = 'all' or miles.grain != 'day' or miles.period_start > newest.day - 90
 group by

@@ -22,10 +22,14 @@ with newest as (
     from reporting.kpi_daily as kpi
 ),
 
+-- From the first of the last days on, and at least the last month that is over.
 ranges as (
     select
         ranges.range,
-        newest.day - ranges.days as after
+        least(
+            newest.day - ranges.days + 1,
+            date_trunc('month', newest.day::timestamp) - interval '1 month'
+        ) as first_day
     from (values ('30', 30), ('90', 90), ('all', 1000000)) as ranges (range, days)
     cross join newest
 ),
@@ -51,7 +55,7 @@ summed as (
                 and acquisition.activation_eligible = acquisition.new_users
         ) as paid_activated_users
     from reporting.acquisition as acquisition
-    inner join ranges on acquisition.cohort_start + interval '1 month' > ranges.after
+    inner join ranges on acquisition.cohort_start + interval '1 month' > ranges.first_day
     group by ranges.range, acquisition.utm_source
 )
 

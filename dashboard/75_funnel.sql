@@ -1,33 +1,37 @@
 -- Funnel
--- Question: How many go from searching to earning to redeeming?
--- Meaning:  Of the users whose first event was in the month, and whose first weeks (28 days, the
---           variable conversion_days) are over: those who searched in them, who then earned, and who
---           then redeemed. Each rate is of the step before it, overall of all of them. Days are the
---           median from that search to the earning, and from that earning to the redemption.
+-- Question: How many go from joining to searching, earning and redeeming?
+-- Meaning:  A row is a cohort: the users whose first event was in the month. Of those whose first weeks
+--           (28 days, the variable conversion_days) are over, the shares that searched in them, that
+--           then earned, and that then redeemed. Days are the median from that search to the earning,
+--           and from that earning to the redemption. The columns add up the cohorts of the range whose
+--           time is over for everybody, and beside them those for which it is not yet.
+-- Show:     beside
 -- Base:     eligible_users
--- Width:    half
 -- Columns:
---     cohort_start: Joined from
+--     cohort_start: Joined in
 --     users: Users, number
 --     eligible_users: Time is over, number
---     search_rate: Searched, percent, bar
---     earn_rate: Then earned, percent, bar
---     redeem_rate: Then redeemed, percent, bar
---     overall_rate: Overall, percent, bar
+--     search_share: Searched, percent, bar
+--     earn_share: Then earned, percent, bar
+--     redeem_share: Then redeemed, percent, bar
 --     median_days_to_earn: Days to earn, number
 --     median_days_to_redeem: Days to redeem, number
 
 select
+    'month' as grain,
     funnel.slice,
     funnel.slice_value,
     funnel.cohort_start,
     funnel.users,
     funnel.eligible_users,
-    funnel.search_rate,
-    funnel.earn_rate,
-    funnel.redeem_rate,
-    funnel.overall_rate,
+    funnel.searched,
+    funnel.earned,
+    funnel.redeemed,
+    funnel.search_rate as search_share,
+    round(funnel.earned::numeric / nullif(funnel.eligible_users, 0), 6) as earn_share,
+    funnel.overall_rate as redeem_share,
     funnel.median_days_to_earn,
-    funnel.median_days_to_redeem
+    funnel.median_days_to_redeem,
+    funnel.is_complete
 from reporting.engagement_funnel as funnel
 order by funnel.slice, funnel.slice_value, funnel.cohort_start;

@@ -113,16 +113,6 @@ def _warn_of(failures: Sequence[PipelineFailure], listener: Listener) -> None:
         listener.warn(failure.error.message, failure.error.hint)
 
 
-def open_pipeline(
-    database: Database, project: Path, name: str, listener: Listener
-) -> IngestionPipeline:
-    """The controller of the pipeline of that name; UsageError if there is none."""
-    with database.session() as session:
-        ledger.require(session)
-        [found] = pipelines(session, name)
-    return IngestionPipeline(found["pipeline_id"], database, project, listener)
-
-
 def run_all(
     database: Database,
     project: Path,

@@ -2,7 +2,9 @@
 
 import importlib
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,13 +13,10 @@ from click.shell_completion import CompletionItem
 from runner.cli import output
 from runner.errors import StartError
 
-# Commands that need an extra of setup.cfg, and all whose module is in rooms/.
+FOLDER = Path(__file__).parent
+# Commands that need an extra of setup.cfg.
 EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": "[embedded]"}
-OTHERS = (
-    "diff doctor forget init load pipelines_add pipelines_source_sql prune rebuild schema seed test"
-    " torture verify"
-)
-ROOMS = {*EXTRAS, *OTHERS.split()}
+SUMMARY = re.compile(r'^def command\(.*?"""(.+?)(?:"""|$)', re.DOTALL | re.MULTILINE)
 
 
 def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -36,12 +35,20 @@ def flag(name: str, what: str, set_it: Callable[..., None]) -> click.Option:
     )
 
 
-def missing(command: str, error: ModuleNotFoundError) -> StartError:
-    """Say which module a command needs, and what to install."""
+def missing(what: str, error: ModuleNotFoundError, extra: str = "") -> StartError:
+    """Say which module something needs, and what to install."""
     return StartError(
-        f"{command} needs the module {error.name}, which is not installed",
-        f"install it: pip install 'milepost{EXTRAS.get(command, '')}'",
+        f"{what} needs the module {error.name}, which is not installed",
+        f"install it: pip install 'milepost{extra}'",
     )
+
+
+def room(module: str, extra: str = "") -> Any:
+    """Import from a room, which may have been taken away, or need an extra; StartError then."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise missing(module, error, extra) from error
 
 
 class Command(click.Command):
@@ -59,7 +66,7 @@ class Command(click.Command):
 class Group(click.Group):
     """A group of such commands, listed in the order in which they are defined.
 
-    It may know further commands only by name and short help, under headings. Their modules, such as
+    It may know further commands only by name, under headings. Their modules, such as
     `pipelines_add` for `pipelines add`, are imported when they are asked for: --help stays quick,
     and a command whose libraries are missing does not affect the others.
     """
@@ -69,7 +76,7 @@ class Group(click.Group):
     def __init__(
         self,
         *arguments: Any,
-        lazy: Mapping[str, Mapping[str, str]] | None = None,
+        lazy: Mapping[str, Sequence[str]] | None = None,
         prefix: str = "",
         **options: Any,
     ) -> None:
@@ -83,12 +90,11 @@ class Group(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if not any(name in names for names in self.lazy.values()):
             return super().get_command(context, name)
-        module = f"{self.prefix}{name.replace('-', '_')}"
-        folder = "rooms" if module in ROOMS else "commands"
+        file = self._file(name)
         try:
-            found = importlib.import_module(f"runner.cli.{folder}.{module}")
+            found = importlib.import_module(f"runner.cli.{file.parent.name}.{file.stem}")
         except ModuleNotFoundError as error:
-            raise missing(name, error) from error
+            raise missing(name, error, EXTRAS.get(name, "")) from error
         command: click.Command = found.command
         return command
 
@@ -112,5 +118,20 @@ class Group(click.Group):
         own = {name: command.get_short_help_str(100) for name, command in self.commands.items()}
         found = {"Commands": own} if own else {}
         for heading, names in self.lazy.items():
-            found[heading] = {**found.get(heading, {}), **names}
+            found[heading] = {
+                **found.get(heading, {}),
+                **{name: self._summary(name) for name in names},
+            }
         return found
+
+    def _file(self, name: str) -> Path:
+        """Return the module of a command: in rooms/, unless it is one of the core's."""
+        module = f"{self.prefix}{name.replace('-', '_')}.py"
+        core = FOLDER / "commands" / module
+        return core if core.exists() else FOLDER / "rooms" / module
+
+    def _summary(self, name: str) -> str:
+        """Return the first line of a command's help, as its module has it."""
+        file = self._file(name)
+        found = SUMMARY.search(file.read_text(encoding="utf-8")) if file.exists() else None
+        return found[1] if found else "Not installed."

@@ -14,48 +14,22 @@ from runner.cli import output, streams
 from runner.cli.groups import Group, missing
 from runner.errors import RunnerError, was_interrupted
 
-# The first line of each command's own help, so that --help imports none of them.
 COMMANDS = {
-    "Run": {
-        "run-all": "Ingest new rows, then build everything that depends on them.",
-        "ingest": "Load new rows from the sources into the replicas.",
-        "build": "Bring the tables up to date, in one commit.",
-        "dashboard": "Write the reports as one HTML page, or serve it.",
-    },
-    "Inspect": {
-        "status": "Say whether the numbers can be trusted, and if not, why.",
-        "doctor": "Look for what would hurt: settings, rights, sources, disk, clocks.",
-        "plan": "Show which scripts a build would run, and why.",
-        "runs": "List, show and undo runs, and show how long builds take.",
-        "logs": "List the latest log messages, newest first.",
-        "checks": "Show the latest result of each check.",
-        "pipelines": "List, show, add, enable, disable and remove pipelines.",
-        "lineage": "Show what a table depends on, and what depends on it.",
-        "docs": "Write a page that documents the tables.",
-    },
-    "Repair": {
-        "verify": "Compare the tables with a rebuild, row by row.",
-        "rebuild": "Rebuild all tables from scratch and publish the differences.",
-        "backfill": "Read part of a source again, or fill its gaps.",
-        "reconcile": "Compare a whole replica with its source, and repair it.",
-        "forget": "Erase a person, or a row, from everything that was loaded and built.",
-        "prune": "Delete what nobody asks for any more, after showing it.",
-    },
-    "Develop": {
-        "ls": "List the scripts of the project, in the order of the manifest.",
-        "lint": "Check that each script reads exactly the tables it declares.",
-        "render": "Print the SQL that a build would run.",
-        "test": "Run the test cases in tests/sql.",
-        "diff": "Compare the tables of two targets, row by row.",
-    },
-    "Set up": {
-        "init": "Create a new project.",
-        "schema": "Create the schemas and tables.",
-        "load": "Load a CSV file with a header into a source.",
-        "seed": "Fill the source tables with demo data.",
-        "db": "Start, stop and connect to the server.",
-        "torture": "Prove on your server that ingestion loses no row.",
-    },
+    "Run": ("run-all", "ingest", "build", "dashboard"),
+    "Inspect": (
+        "status",
+        "doctor",
+        "plan",
+        "runs",
+        "logs",
+        "checks",
+        "pipelines",
+        "lineage",
+        "docs",
+    ),
+    "Repair": ("verify", "rebuild", "backfill", "reconcile", "forget", "prune"),
+    "Develop": ("ls", "lint", "render", "test", "diff"),
+    "Set up": ("init", "schema", "load", "seed", "db", "torture"),
 }
 INTERRUPTED = 130
 # They ask us to stop: Ctrl-C, a service manager, a terminal that closes.

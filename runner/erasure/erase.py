@@ -15,11 +15,12 @@ from runner.database.session import QueryFailed, Session
 from runner.erasure.wanted import Wanted, fields, words
 from runner.errors import RunnerError, UsageError
 from runner.ingest.columns import RUN_ID, stored_columns
-from runner.ingest.images import forms, image_values
+from runner.ingest.images import forms
 from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.source import inspect_source
 from runner.ingest.writer import DATA_ERRORS, template_values
 from runner.project.template import render
+from runner.repairs.images import image_object
 
 FILE = "erase.sql"
 # An image of an earlier shape of the table is compared as text.
@@ -146,7 +147,6 @@ class Eraser:
         definition, columns = self.definition, self.wanted.columns
         target, keys = relation(definition.target_relation), definition.key_columns
         same = self.equality.of_rows
-        images = image_values(target, forms(self.work, target), keys, self.equality)
         texts = {
             name: join([sql.Literal(value) for value in values])
             for name, values in self.wanted.values.items()
@@ -157,7 +157,7 @@ class Eraser:
             "stored_keys": join(column_of("stored", key) for key in keys),
             "wanted_columns": join(column_of("stored", name) for name in columns),
             "wanted_rows": self.wanted.rows(),
-            "image_object": images["image_object"],
+            "image_object": image_object(forms(self.work, target)),
             "wanted_texts": _texts("wanted", columns),
             "stored_texts": _texts("stored", columns),
             "erased_texts": sql.SQL("array[{}]").format(

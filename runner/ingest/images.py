@@ -6,14 +6,12 @@ bounds of an array, minus zero - is kept as text too. Queries: columns.sql.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from psycopg import sql
 
 from runner.database.equality import Equality
 from runner.database.names import column_of, join
 from runner.database.session import Session
-from runner.ingest.columns import RUN_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +46,20 @@ def as_json(forms: Sequence[Form], row: str) -> sql.Composed:
 
 
 def image_values(
-    target: sql.Identifier, forms: Sequence[Form], keys: Sequence[str], equality: Equality
-) -> dict[str, Any]:
-    """Return what the statements that keep images, and give them back, are written in.
+    forms: Sequence[Form], keys: Sequence[str], equality: Equality
+) -> dict[str, sql.Composable]:
+    """Return what the statements that keep images are written in.
 
     `forms` and `equality` are those of the replica.
     """
     by_name = {form.name: form for form in forms}
-    names = [form.name for form in forms if form.name != RUN_ID]
     return {
         "old_row": sql.SQL("to_jsonb(stored.*)")
         if all(form.readable == "{0}" for form in forms)
         else as_json(forms, "stored"),
         "old_texts": _texts(forms),
-        "image": _image(target, forms),
-        "image_object": _image_object(forms),
         "key_object": key_object([by_name[key] for key in keys], "stored"),
-        "image_keys": join(column_of("(images.image)", key) for key in keys),
-        "is_key_of_image": equality.of_rows(keys, "(images.image)", "stored"),
-        "is_same_image": equality.of_rows(keys, "(images.image)", "(former.image)"),
         "is_waiting_stored": equality.of_rows(keys, "(waiting.key_row)", "stored"),
-        "restored_columns": join(column_of("(former.image)", name) for name in names),
-        "stored_columns": join(map(sql.Identifier, names)),
     }
 
 
@@ -85,31 +75,3 @@ def _texts(forms: Sequence[Form]) -> sql.Composable:
     return sql.SQL(
         "(select jsonb_strip_nulls(to_jsonb(texts.*)) from (select {}) as texts)"
     ).format(join(texts))
-
-
-def _image_object(forms: Sequence[Form]) -> sql.Composed:
-    """Return the image as one JSON object: a text becomes what it was of every type but JSON, of
-    which it would be a value itself.
-    """
-    text = "replaced.old_row || coalesce(replaced.old_texts, '{{}}')"
-    names = [form.name for form in forms if form.is_json]
-    if not names:
-        return sql.SQL(text).format()
-    return sql.SQL(
-        f"({text}) - array(select texts.name from jsonb_object_keys(coalesce(replaced.old_texts,"
-        " '{{}}')) as texts (name) where texts.name = any({}::text[]))"
-    ).format(sql.Literal(names))
-
-
-def _image(target: sql.Identifier, forms: Sequence[Form]) -> sql.Composed:
-    """Return the row that an image is of."""
-    if not any(form.is_json for form in forms):
-        return sql.SQL("(fresh.*)::{}").format(target)
-    kept = sql.SQL("coalesce((replaced.old_texts ->> {})::{}, {})")
-    values = [
-        kept.format(sql.Literal(form.name), sql.SQL(form.type), form.of("fresh"))
-        if form.is_json
-        else form.of("fresh")
-        for form in forms
-    ]
-    return sql.SQL("row({})::{}").format(join(values), target)

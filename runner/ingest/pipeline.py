@@ -1,4 +1,4 @@
-"""The verbs of one pipeline, each retried where that helps."""
+"""One pipeline: it catches up with its source, and tries again where that helps."""
 
 import contextlib
 import time
@@ -18,7 +18,6 @@ from runner.database.session import (
     lock_number,
 )
 from runner.errors import RunnerError, was_interrupted
-from runner.ingest import repairs
 from runner.ingest.attempt import SILENT, Attempt, Call, Listener
 from runner.ingest.catch_up import catch_up
 from runner.ingest.pipelines import read_definition
@@ -66,9 +65,8 @@ class Sessions:
 class IngestionPipeline:
     """Brings the rows of one source into its replica, one run and one transaction at a time.
 
-    Each verb returns the runs that it committed, and the listener hears of each as it commits.
-    Whoever runs the same pipeline at the same time gets LockHeld. It opens sessions of its own,
-    unless it is lent some.
+    The listener hears of each run as it commits. Whoever runs the same pipeline at the same time
+    gets LockHeld. It opens sessions of its own, unless it is lent some.
     """
 
     pipeline_id: int
@@ -83,32 +81,12 @@ class IngestionPipeline:
         Rows that open transactions hold back are waited for, `wait_seconds` at most. With `sweep`,
         the whole source is searched for rows that came late or changed.
         """
-        return self._retried(lambda attempt: catch_up(attempt, wait_seconds, sweep))
+        return self.retried(lambda attempt: catch_up(attempt, wait_seconds, sweep))
 
-    def backfill(self, low: str, high: str) -> list[RunResult]:
-        """Read [low, high) again, a window at a time, up to the watermark at most."""
-        return self._retried(lambda attempt: repairs.backfill(attempt, low, high))
-
-    def fill_gaps(self) -> list[RunResult]:
-        """Read every gap that undone runs have left."""
-        return self._retried(repairs.fill_gaps)
-
-    def reconcile(self, force: bool = False) -> list[RunResult]:
-        """Compare the whole replica with its source, and repair what is missing or different.
-
-        Rows that the source no longer has are left, marked or deleted, as the definition says; if
-        they are most rows, only with `force`.
+    def retried(self, verb: Callable[[Attempt], None], is_one_run: bool = False) -> list[RunResult]:
+        """Attempt it until it is done, or until an error that no further try would cure; return the
+        runs that it committed.
         """
-        return self._retried(lambda attempt: repairs.reconcile(attempt, force), is_one_run=True)
-
-    def undo(self, run_id: int) -> list[RunResult]:
-        """Take back what a run did; its window becomes a gap."""
-        return self._retried(lambda attempt: repairs.undo(attempt, run_id), is_one_run=True)
-
-    def _retried(
-        self, verb: Callable[[Attempt], None], is_one_run: bool = False
-    ) -> list[RunResult]:
-        """Attempt it until it is done, or until an error that no further try would cure."""
         call = Call(self.listener)
         while True:
             done = len(call.results)

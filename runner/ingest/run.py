@@ -19,8 +19,6 @@ from runner.ingest.source import Source, expected_seconds, inspect_source, read_
 from runner.ingest.windows import Window
 from runner.ingest.writer import EVERY_ROW, MIN_ROWS_OF_SHARE, Counts, ReplicaWriter
 
-# More deletes than this, and than rows that stay, look like a source that was emptied by mistake.
-FEW_ROWS = 100
 # A search of the whole table that takes no longer belongs into every run.
 QUICK_SECONDS = 0.5
 
@@ -84,12 +82,6 @@ class RunTransaction:
             return self.writer.append(condition)
         return self.writer.merge(condition)
 
-    def reload(self, window: Window) -> Counts:
-        """Load the rows of a window that was read before, or of a gap."""
-        condition = self.conditions.window(window.low, window.high)
-        write = self.writer.merge if self.source.has_key else self.writer.append
-        return write(condition)
-
     def search_lookback(self, low: str) -> Counts:
         """Bring in what came late or changed in the lookback before `low`, and odd rows."""
         horizon = self.horizons.lookback
@@ -131,34 +123,6 @@ class RunTransaction:
         self.notes += [
             f"left out, because it was undone: {low} to {high}" for low, high in self.gaps
         ]
-
-    def handle_deletes(self, is_forced: bool) -> Counts:
-        """Do with rows that the source no longer has what the definition says.
-
-        RunnerError if they are most rows, unless `is_forced`.
-        """
-        rows, kept, sample = self.writer.find_removed()
-        definition = self.source.definition
-        policy = definition.on_delete
-        self.rows_left = rows if policy == "report" else 0
-        if not rows:
-            return Counts()
-        done = {"report": "left in place", "mark": "marked", "apply": "deleted"}[policy]
-        self.notes.append(
-            f"{rows:,} rows are no longer in the source, {done}; for example {sample}"
-        )
-        if policy == "report":
-            return Counts()
-        # Nothing keeps others from emptying a foreign table just now.
-        is_emptied = self.source.kind == "foreign" and not kept
-        if (is_emptied or rows > max(kept, FEW_ROWS)) and not is_forced:
-            name = definition.pipeline_name
-            raise RunnerError(
-                f"pipeline {name}: {rows:,} of {rows + kept:,} rows of {definition.target_relation}"
-                f" are no longer in the source; so many are {done} only on request",
-                f"if the source is right: python -m runner reconcile {name} --force",
-            )
-        return self.writer.mark_removed() if policy == "mark" else self.writer.delete_removed()
 
     def promise(self, reach: Reach | None) -> Promise:
         """Return what this run may promise; an undo or a backfill, without a reach, nothing."""

@@ -80,7 +80,7 @@ class ReplicaWriter:
         self.values = {
             **template_values(source, columns, run_id),
             "is_same_key": equality.of_rows(keys, "fresh", "stored"),
-            **image_values(target, forms(work, target), keys, equality),
+            **image_values(forms(work, target), keys, equality),
             **newest,
         }
         self.newest_event: datetime | None = None
@@ -123,41 +123,6 @@ class ReplicaWriter:
     def count_waiting(self) -> int:
         """Count the rows that are set aside, by this run or before."""
         return int(self._query("count_waiting")[0]["rows"])
-
-    def find_removed(self) -> tuple[int, int, list[Any]]:
-        """Find the rows of the replica that the source no longer has.
-
-        Returns how many they are, how many others stay, and a few of their keys.
-        """
-        skips_marked = self.has_mark and self.definition.on_delete != "apply"
-        is_not_marked = sql.SQL(f"stored.{DELETED_AT} is null" if skips_marked else "true")
-        self._execute("find_removed", source=self.source.relation, is_not_marked=is_not_marked)
-        self._execute(
-            "resolve_removed", source=self.source.relation, rejected_key=self._rejected_key()
-        )
-        found = self._query("count_removed", is_not_marked=is_not_marked)[0]
-        return found["rows"], found["kept"], found["sample"]
-
-    def mark_removed(self) -> Counts:
-        """Mark the rows that find_removed() has found."""
-        self._execute("keep_removed")
-        return Counts(updated=self._execute("mark_removed"))
-
-    def delete_removed(self) -> Counts:
-        """Delete the rows that find_removed() has found."""
-        self._execute("keep_removed")
-        return Counts(deleted=self._execute("delete_removed"))
-
-    def undo(self, undone_run_id: int) -> tuple[Counts, int]:
-        """Take back what a run did; also return how many rows later runs have changed since."""
-        self._execute("give_back_rejects", undone_run_id=undone_run_id)
-        if not self.definition.key_columns:
-            return Counts(deleted=self._execute("delete_run", undone_run_id=undone_run_id)), 0
-        file = statement(self.project, "undo")
-        values = {**self.values, "undone_run_id": undone_run_id}
-        found = self.work.query(render(read_text(file), values, file), file)[0]
-        left_alone = found.pop("left_alone")
-        return Counts(**found), left_alone
 
     def _store(self, name: str, condition: sql.Composable) -> Counts:
         """Append or merge the rows that can be stored, and set the others aside."""
@@ -262,7 +227,7 @@ class ReplicaWriter:
             condition=condition,
             reason=reason,
             sqlstate=sqlstate,
-            rejected_key=self._rejected_key(),
+            rejected_key=self.rejected_key(),
             rejected_row=as_json(self.source_forms, "source"),
             is_waiting=Equality(self.work, self.source.relation.as_string()).of_rows(
                 self.definition.key_columns, "(waiting.key_row)", "(fresh.whole)"
@@ -270,7 +235,7 @@ class ReplicaWriter:
         )
         return int(found[0]["rows"])
 
-    def _rejected_key(self) -> sql.Composable:
+    def rejected_key(self) -> sql.Composable:
         """Return the key of a row of the source as JSON; null where there is no key."""
         if not self.definition.key_columns:
             return sql.SQL("null::jsonb")
@@ -284,16 +249,16 @@ class ReplicaWriter:
         names = {column.name for column in self.source.columns}
         return [form for form in forms(self.work, self.source.relation) if form.name in names]
 
+    def render(self, query: str, **values: Any) -> str:
+        """Return a query of a .sql file in the package, written in the names of this run."""
+        file = f"{query.partition('.')[0]}.sql"
+        return render(named_query(query), {**self.values, **values}, file)
+
     def _query(self, name: str, **values: Any) -> list[dict[str, Any]]:
-        return self.work.query(self._text(name, values), None)
+        return self.work.query(self.render(f"ingest/writer.{name}", **values), None)
 
     def _execute(self, name: str, **values: Any) -> int:
-        return self.work.run(self._text(name, values))
-
-    def _text(self, name: str, values: dict[str, Any]) -> str:
-        return render(
-            named_query(f"ingest/writer.{name}"), {**self.values, **values}, "ingest/writer.sql"
-        )
+        return self.work.run(self.render(f"ingest/writer.{name}", **values))
 
 
 def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict[str, Any]:

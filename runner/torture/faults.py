@@ -27,8 +27,8 @@ from runner.database.session import (
     Session,
 )
 from runner.errors import RunnerError
-from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
+from runner.repairs.pipeline import RepairedPipeline
 
 # How rows are written, and how often: first as applications should write, then as some do.
 STORIES = {
@@ -91,12 +91,12 @@ class Workload:
         self.broken: dict[tuple[str, int], Row] = {}  # as first seen
         self.errors: Counter[str] = Counter()
 
-    def pipeline(self, name: str) -> IngestionPipeline:
+    def pipeline(self, name: str) -> RepairedPipeline:
         """Return a pipeline by its name."""
         with self.database.session("milepost torture") as session:
             pipeline_id = pipelines(session, name)[0]["pipeline_id"]
         database = self._as_role() if name == HIDDEN else self.database
-        return IngestionPipeline(pipeline_id, database, self.project)
+        return RepairedPipeline(pipeline_id, database, self.project)
 
     def _as_role(self) -> Database:
         options = conninfo_to_dict(self.database.conninfo).get("options") or ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
 from runner.setup.demo import Demo, seed
-from tests.support import PROJECT, earn, event, insert_events, query, run_all
+from runner.setup.load_csv import load as load_file
+from tests.support import PROJECT, REAL_FILE, earn, event, insert_events, query, run_all
 from tests.support.databases import created, new_name
 from tests.support.pages import HOSTILE
 
@@ -138,6 +140,29 @@ def grown(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="session")
 def empty(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     yield from _filled(server_uri, tmp_path_factory.mktemp("empty"), lambda database: None)
+
+
+@pytest.fixture(scope="session")
+def real(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """The real file, as if each of its events had come when it happened, a year and more ago."""
+    if not REAL_FILE.is_file():
+        pytest.skip(f"the real file is not here: {REAL_FILE}")
+    yield from _filled(
+        server_uri,
+        tmp_path_factory.mktemp("real"),
+        lambda database: load_file(database, REAL_FILE, as_history=True),
+    )
+
+
+@pytest.fixture(scope="session")
+def demo(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """Demo data that end on the last day of a month."""
+    end = datetime(2026, 11, 1, tzinfo=UTC)
+    yield from _filled(
+        server_uri,
+        tmp_path_factory.mktemp("demo"),
+        lambda database: seed(database, PROJECT, Demo(20_000, 400, 200, 5, end, append=False)),
+    )
 
 
 def _one_day(database: Database) -> None:

@@ -21,10 +21,10 @@ from psycopg.rows import dict_row
 from runner.build.build import build
 from runner.build.transaction import BuildResult
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
+from runner.repairs.pipeline import RepairedPipeline
 from runner.setup import schema
 from tests import oracle, oracle_warehouse
 from tests.support import PROJECT, REPORTS, assert_equals_rebuild, frozen
@@ -183,8 +183,8 @@ class World:
 
     # What the runner does.
 
-    def pipeline(self, name: str = "event_stream") -> IngestionPipeline:
-        return IngestionPipeline(self._ids[name], self.database, self.project)
+    def pipeline(self, name: str = "event_stream") -> RepairedPipeline:
+        return RepairedPipeline(self._ids[name], self.database, self.project)
 
     def ingest(self, *names: str) -> None:
         for name in names or self._ids:

@@ -18,7 +18,7 @@ from sqlglot import exp
 
 from runner.build.compose import PRELUDE, Composer
 from runner.build.plan import Step
-from runner.cli.groups import ROOMS, Group
+from runner.cli.groups import Group
 from runner.cli.main import cli
 from runner.database import ledger
 from runner.database.ledger import Position
@@ -523,7 +523,6 @@ def _content(session: Session, table: str) -> tuple[int, str]:
 def test_every_module_of_commands_is_a_command() -> None:
     folders = (PROJECT / "runner/cli/commands", PROJECT / "runner/cli/rooms")
     modules = [path.stem for folder in folders for path in folder.glob("[!_]*.py")]
-    assert {path.stem for path in folders[1].glob("[!_]*.py")} == set(ROOMS)
     lazy = [
         command.prefix + name.replace("-", "_")
         for command in (cli, *(command for _, command in _commands("", cli)))
@@ -545,15 +544,14 @@ def test_every_command_has_help_with_an_example_of_itself() -> None:
             assert f"python -m runner {name}" in example.group(1)
 
 
-def test_what_a_group_knows_of_a_command_is_the_first_line_of_its_help() -> None:
+def test_what_a_group_says_of_a_command_is_the_first_line_of_its_help() -> None:
     for group in (cli, *(command for _, command in _commands("", cli))):
         if isinstance(group, Group):
             context = click.Context(group)
-            for name, short_help in (
-                pair for names in group.lazy.values() for pair in names.items()
-            ):
+            said = {item.value: item.help for item in group.shell_complete(context, "")}
+            for name in (name for names in group.lazy.values() for name in names):
                 command = group.get_command(context, name)
-                assert command and (command.help or "").partition("\n\n")[0] == short_help
+                assert command and (command.help or "").partition("\n\n")[0] == said[name]
 
 
 def test_every_option_says_what_it_does() -> None:

@@ -18,10 +18,10 @@ from runner.build.build import build
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.ingest import source
-from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.repairs.pipeline import RepairedPipeline
 from tests.faults.arena import FACTS, Arena
 from tests.ingest_faults.death import Boundary, watched
 from tests.support import PROJECT, earn, event, insert_events, query, scalar
@@ -219,7 +219,7 @@ def _work(database: Database, kind: str) -> None:
     with database.session("milepost") as session:
         found = pipelines(session)
     for pipeline in found:
-        each = IngestionPipeline(pipeline["pipeline_id"], database, PROJECT)
+        each = RepairedPipeline(pipeline["pipeline_id"], database, PROJECT)
         each.run(sweep=kind == "sweep")
         if kind == "reconcile":
             each.reconcile(force=True)

@@ -13,7 +13,8 @@ from psycopg.rows import tuple_row
 
 from runner.database.session import Database
 from runner.ingest.attempt import Listener
-from runner.ingest.pipeline import IngestionPipeline, RunResult
+from runner.ingest.run import RunResult
+from runner.repairs.pipeline import RepairedPipeline
 from tests.support import PROJECT
 
 # What a source has to tell, but for the time, which is as the test says.
@@ -155,11 +156,11 @@ class Arena:
     # What the runner does.
 
     @property
-    def pipeline(self) -> IngestionPipeline:
+    def pipeline(self) -> RepairedPipeline:
         return self.hearing(Listener())
 
-    def hearing(self, listener: Listener) -> IngestionPipeline:
-        return IngestionPipeline(self.pipeline_id, self.database, self.project, listener)
+    def hearing(self, listener: Listener) -> RepairedPipeline:
+        return RepairedPipeline(self.pipeline_id, self.database, self.project, listener)
 
     def ingest(self, wait_seconds: float = 0.0, sweep: bool = False) -> list[RunResult]:
         return self.hearing(EndlessRuns()).run(wait_seconds, sweep)

@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.database.session import Database
 from runner.errors import RunnerError
-from runner.ingest.pipeline import IngestionPipeline
+from runner.repairs.pipeline import RepairedPipeline
 from tests.ingest_faults.death import Boundary, watched
 
 
@@ -22,7 +22,7 @@ def kill(boundary: Boundary) -> None:
 
 
 def work(order: dict[str, Any]) -> int:
-    pipeline = IngestionPipeline(
+    pipeline = RepairedPipeline(
         order["pipeline_id"], Database(order["conninfo"]), Path(order["project"])
     )
     with watched(Boundary(order["at"], kill)):

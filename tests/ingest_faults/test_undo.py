@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline, RunResult
+from runner.ingest.run import RunResult
+from runner.repairs.pipeline import RepairedPipeline
 from tests.ingest_faults.arena import Arena
 from tests.ingest_faults.test_odd_values import MODES
 from tests.support import (
@@ -375,8 +376,8 @@ def assert_build_is_a_rebuild(database: Database) -> None:
     assert_equals_rebuild(database)
 
 
-def event_pipeline(database: Database) -> IngestionPipeline:
-    return IngestionPipeline(1, database, PROJECT)
+def event_pipeline(database: Database) -> RepairedPipeline:
+    return RepairedPipeline(1, database, PROJECT)
 
 
 @pytest.mark.slow

@@ -64,7 +64,11 @@ def decoded(columns: dict[str, Any]) -> list[dict[str, Any]]:
         if isinstance(column, dict) and "runs" in column:
             found = [v for v, n in zip(found, column["runs"], strict=True) for _ in range(n)]
         if isinstance(column, dict) and "climbs" in column:
-            found = [v + k for v, n in zip(found, column["climbs"], strict=True) for k in range(n)]
+            found = [
+                v + k if k else v
+                for v, n in zip(found, column["climbs"], strict=True)
+                for k in range(n)
+            ]
         if isinstance(column, dict) and "words" in column:
             found = [column["words"][place] for place in found]
         values[name] = found

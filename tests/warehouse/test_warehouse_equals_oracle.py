@@ -149,7 +149,7 @@ def test_real_file_in_two_batches(database: Database) -> None:
 
 
 def test_seeded_growth_with_gaps_and_late_rows_in_two_batches(database: Database) -> None:
-    seed(database, PROJECT, Demo(5_000, 200, 120, seed=11, end=None, append=False))
+    seed(database, PROJECT, Demo(3_000, 150, 120, seed=11, end=None, append=False))
     _hold_back_the_newer_half_and_some_old_rows(database)
     run_all(database)
     assert_warehouse_equals_oracle(database)

@@ -3,22 +3,14 @@ from typing import Any
 import click
 
 from runner.cli import output, show_ingest, show_runs
-from runner.cli.command import Workspace, json_option, project_command, yes_option
+from runner.cli.command import Workspace, json_option, project_command
 from runner.cli.groups import Group
 from runner.errors import UsageError
 from runner.ingest import preflight
 from runner.ingest.coverage import coverage
-from runner.ingest.remove import inspect
-from runner.ingest.remove import remove as remove_pipeline
 
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
-# The first line of each command's own help: they need sources in other databases.
-LAZY = {
-    "Commands": {
-        "add": "Inspect a source, show what would be added, ask, and add it.",
-        "source-sql": "Print the SQL that prepares a source in another database.",
-    }
-}
+LAZY = {"Commands": ("remove", "add", "source-sql")}
 
 
 @click.group("pipelines", cls=Group, lazy=LAZY, prefix="pipelines_")
@@ -87,36 +79,6 @@ def disable(here: Workspace, name: str) -> None:
     Example: python -m runner pipelines disable utm_campaigns
     """
     _switch(here, name, False)
-
-
-@project_command("remove", yes_option, group=command)
-@click.argument("name")
-@click.option(
-    "--replica",
-    type=click.Choice(["keep", "drop"]),
-    help="What to do with its replica. If there is one, you are asked.",
-)
-def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
-    """Remove a pipeline that no script needs.
-
-    Its runs, and the rows that they replaced, are forgotten. The source stays as it is.
-
-    \b
-    Example: python -m runner pipelines remove partners --replica keep
-    """
-    found = inspect(here.database(), here.manifest(), name)
-    output.say(
-        f"{name}: {output.number(found.runs, 'run')},"
-        f" {output.number(found.kept_rows, 'replaced row')} that could be restored"
-    )
-    if found.has_replica and replica is None:
-        if yes:
-            raise UsageError(f"{found.replica} is there", "--replica keep, or --replica drop")
-        replica = click.prompt(f"{found.replica}", type=click.Choice(["keep", "drop"]))
-    if not yes:
-        output.confirm(f"remove {name}?", "--yes removes it without asking")
-    remove_pipeline(here.database(), found, drop_replica=replica == "drop")
-    output.say(f"{name} is removed")
 
 
 def _switch(here: Workspace, name: str, is_enabled: bool) -> None:

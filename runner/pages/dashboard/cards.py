@@ -15,7 +15,9 @@ FOLDER = Path("dashboard")
 # The file about the page itself: its title, and the members of slices that it may show.
 PAGE = "page"
 WORDS = ("Question", "Meaning", "Show", "Width", "Base", "Currency", "Columns")
-SHOWS = ("table", "figures")
+SHOWS = ("table", "figures", "sentences")
+# A chart in the place of its table, or beside it.
+CHARTS = ("chart", "beside")
 WIDTHS = ("full", "half")
 FORMS = ("text", "name", "number", "decimal", "percent", "money", "date", "time")
 LOOKS = ("bar", "heat", "line", "across")
@@ -24,6 +26,18 @@ SLICE = ("slice", "slice_value")
 EVERYTHING = "all"
 # Columns of `Show: figures`: a number, its earlier value, and which direction is good.
 FIGURES = ("figure", "value", "form", "previous", "compared_with", "better", "trend")
+# Columns of `Show: sentences`: words, a name with its change, more words, and where a click leads.
+SENTENCES = (
+    "before",
+    "name",
+    "change",
+    "after",
+    "driver",
+    "share",
+    "link_slice",
+    "link_member",
+    "card",
+)
 HEADER_HINT = "a header is a title, then Question:, Meaning: and what docs/dashboard.md lists"
 
 
@@ -141,8 +155,6 @@ def _card(project: Path, file: Path) -> Card:
     title, said = _header(sql, path)
     spec_file = file.with_suffix(".vl.json")
     spec = read_spec(spec_file, path.with_suffix(".vl.json")) if spec_file.is_file() else None
-    if spec is not None and "Show" in said:
-        raise StartError(f"{path}: a card with a chart has no Show:", "remove the line")
     return Card(
         name=found[1],
         path=path,
@@ -150,7 +162,7 @@ def _card(project: Path, file: Path) -> Card:
         title=title,
         question=said.get("Question", ""),
         meaning=said.get("Meaning", ""),
-        show="chart" if spec is not None else _one_of(said, "Show", SHOWS, path),
+        show=_one_of(said, "Show", SHOWS if spec is None else CHARTS, path),
         width=_one_of(said, "Width", WIDTHS, path),
         columns=dict(_columns(said.get("Columns", ""), path)),
         spec=spec,

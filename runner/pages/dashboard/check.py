@@ -7,7 +7,7 @@ import sqlglot
 from sqlglot import exp
 
 from runner.database.session import Database, QueryFailed, Session
-from runner.pages.dashboard.cards import FIGURES, SLICE, Card, inspect
+from runner.pages.dashboard.cards import FIGURES, SENTENCES, SLICE, Card, inspect
 from runner.pages.dashboard.data import MISSING, begin, require
 from runner.pages.dashboard.json_file import line_of
 from runner.pages.dashboard.spec import problems as problems_of_spec
@@ -43,8 +43,11 @@ def _problems(session: Session, card: Card, project: Path) -> Iterator[str]:
         return
     yield from _of_columns(card, columns)
     if card.spec is not None:
+        # With Compare, the page adds the figures of the period before.
+        # Beside a table, it also adds those of everybody to a member's.
+        known = [*columns, *(f"before_{name}" for name in columns), "is_everybody"]
         text = read_text(project / card.spec_path, card.spec_path)
-        for token, problem in problems_of_spec(card.spec, columns):
+        for token, problem in problems_of_spec(card.spec, known):
             yield f"{card.spec_path}:{line_of(text, token)}: {problem}"
 
 
@@ -73,10 +76,10 @@ def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
             yield f"{card.path}: Columns: {name} is not a column of the query"
     if len(set(columns)) < len(columns):
         yield f"{card.path}: two columns have the same name"
-    if card.show == "figures":
-        for name in FIGURES:
-            if name not in columns:
-                yield f"{card.path}: Show: figures needs a column {name}"
+    needed = {"figures": FIGURES, "sentences": SENTENCES}.get(card.show, ())
+    for name in needed:
+        if name not in columns:
+            yield f"{card.path}: Show: {card.show} needs a column {name}"
     if len({*SLICE} & {*columns}) == 1:
         yield f"{card.path}: slice and slice_value belong together"
     looks = [column.look for column in card.columns.values()]

@@ -65,6 +65,7 @@ class Snapshot:
     behind: Sequence[Row] = field(default_factory=list)
     min_cell: int = MIN_CELL[1]
     newest_event: str | None = None
+    notes: dict[str, list[Row]] = field(default_factory=dict)
     only: Member | None = None
 
 
@@ -97,6 +98,7 @@ def read(
             results=results if only is None else _of_member(results, only),
             min_cell=least,
             behind=_behind(session, project, target),
+            notes=_notes(session, shown if only is None else {only}),
             only=only,
             **standing,
         )
@@ -196,15 +198,18 @@ def _ended(result: Result, over: str | None) -> Result:
     last = date.fromisoformat(over)
     # What the reports give only of a complete period, such as who was lost, is still not known.
     known = {
-        name for row in result.rows if row["is_complete"] for name in row if row[name] is not None
+        (row.get("grain"), name)
+        for row in result.rows
+        if row["is_complete"]
+        for name in row
+        if row[name] is not None
     }
 
     def ended(row: Row) -> Row:
-        is_last = end_of(date.fromisoformat(row[dated]), row.get("grain")) <= last
-        is_whole = all(row[name] is not None for name in known if name != "is_withheld")
-        if row["is_complete"] is False and is_last and is_whole:
-            return {**row, "is_complete": True}
-        return row
+        grain = row.get("grain")
+        is_last = end_of(date.fromisoformat(row[dated]), grain) <= last
+        is_whole = all(row[name] is not None for name in row if (grain, name) in known)
+        return {**row, "is_complete": True} if is_last and is_whole else row
 
     return replace(result, rows=[ended(row) for row in result.rows])
 
@@ -243,6 +248,27 @@ def _behind(session: Session, project: Path, target: Target) -> list[Row]:
         loaded = plain(row["loaded_through"])
         found.append({"pipeline": row["pipeline"], "loaded_through": loaded, "reports": reports})
     return [row for row in found if row["reports"]]
+
+
+def _notes(session: Session, shown: set[tuple[Any, ...]] | None) -> dict[str, list[Row]]:
+    """Return what people have noted, of everybody and of the members that are shown."""
+    if not session.named("pages/dashboard/data.has_notes")[0]["has_notes"]:
+        return {}
+    found = {
+        name: [
+            {key: plain(value) for key, value in row.items()}
+            for row in session.named(f"pages/dashboard/data.{name}")
+        ]
+        for name in ("annotations", "goals")
+    }
+    found["annotations"] = [
+        row
+        for row in found["annotations"]
+        if row["slice"] == EVERYTHING
+        or shown is None
+        or (row["slice"], row["slice_value"]) in shown
+    ]
+    return found
 
 
 def _standing(session: Session, target: Target) -> dict[str, Any]:

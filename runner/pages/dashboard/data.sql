@@ -34,6 +34,29 @@ left join lateral (
 where freshness.status <> 'fresh' or last_run.status in ('failed', 'abandoned')
 order by freshness.pipeline_name
 
+-- has_notes --
+-- Whether this project has the two tables that people fill.
+select
+    to_regclass('reporting.annotations') is not null
+    and to_regclass('reporting.goals') is not null as has_notes
+
+-- annotations --
+select
+    annotations.day,
+    annotations.slice,
+    annotations.slice_value,
+    annotations.text
+from reporting.annotations
+order by annotations.day, annotations.slice, annotations.slice_value, annotations.text
+
+-- goals --
+select
+    goals.figure,
+    goals.from_day,
+    goals.value
+from reporting.goals
+order by goals.figure, goals.from_day
+
 -- newest_build --
 -- By the reports' view: whoever may only read reports can ask this too.
 select coalesce(max(runs.run_id), 0) as build

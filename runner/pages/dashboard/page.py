@@ -14,6 +14,7 @@ from markupsafe import Markup
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.pages.dashboard import plain as tables
+from runner.pages.dashboard.cards import CHARTS as CHART_SHOWS
 from runner.pages.dashboard.data import (
     LIVE,
     Member,
@@ -82,9 +83,10 @@ def page(found: Snapshot, generated_at: datetime) -> str:
         last=known["last"],
         generated=plain(generated_at),
         health=next(
-            (r.card for r in found.results if "reporting.data_checks" in r.card.tables), None
+            (r.card for r in found.results if r.card.tables == ["reporting.data_checks"]), None
         ),
         written=tables.written,
+        sentence=tables.sentence,
     )
     size = len(text.encode())
     if size > LARGEST_BYTES:
@@ -103,6 +105,7 @@ def _known(found: Snapshot) -> dict[str, Any]:
         "first": min(days, default=None),
         "last": max(days, default=None),
         "min_cell": found.min_cell,
+        **found.notes,
         "currency": found.dashboard.page.currency if found.dashboard.page else "",
     }
 
@@ -166,7 +169,7 @@ def _opening(result: Result, known: Mapping[str, Any]) -> Mapping[str, Any]:
         "rows": few,
         "missing": result.missing,
         "table": tables.table(card, few, known["currency"])
-        if few and card.show != "figures"
+        if few and card.show in ("table", *CHART_SHOWS)
         else None,
         "left_out": len(rows) - len(few),
         # The SQL behind its tables, by the convention that a path is a name.

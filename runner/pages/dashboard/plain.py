@@ -131,6 +131,17 @@ def written(value: Any, form: str | None = None, grain: str | None = None) -> st
     return _fixed(value, 0 if value == int(value) or abs(value) >= 100 else 1)
 
 
+def sentence(row: Row) -> str:
+    """Write a row of `Show: sentences` as one."""
+    words = [row["before"], row["name"] and named(row["name"])]
+    if row["change"] is not None:
+        sign = "+" if row["change"] > 0 else ""
+        words.append(f"{sign}{_fixed(row['change'] * 100, 1)}%")
+    words.append(row["after"])
+    driver = f", {row['share']} in {row['driver']}" if row["driver"] else ""
+    return " ".join(word for word in words if word) + driver + "."
+
+
 def named(name: str) -> str:
     """Write a name that a program gave as people do: gift_card as Gift card."""
     if name in SPELT or not re.fullmatch(r"[a-z][a-z0-9]*(?:[_ ,.:][a-z0-9 ,_:.]*)?", name):

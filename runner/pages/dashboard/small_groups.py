@@ -148,7 +148,7 @@ def _kept(card: Card, rows: Sequence[Row]) -> set[str]:
     """Return the columns that are no figures; the names of a table's rows are left out, too."""
     across = {column.name for column in card.columns.values() if column.look == "across"}
     names = {column.name for column in card.columns.values() if column.is_name}
-    left_out = names if card.show == "table" else set()
+    left_out = names if card.show in ("table", "beside") else set()
     numbers = {
         name
         for name in rows[0]

@@ -16,10 +16,10 @@ from psycopg.pq import TransactionStatus
 
 from runner.build.build import build
 from runner.build.checks import CheckFailed
-from runner.build.render import rendered
 from runner.database import ledger
 from runner.database.session import BUILD_LOCK, Database, LockHeld, Session, lock_number
 from runner.errors import RunnerError, StartError
+from runner.preview.render import rendered
 from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import (
@@ -264,6 +264,7 @@ def test_a_changed_comment_is_no_reason_to_build(built: Database, project: Path)
     assert rebuild(built, manifest=changed).run_id is None
 
 
+@pytest.mark.slow
 def test_a_changed_time_zone_moves_every_day(built: Database, project: Path) -> None:
     insert_events(
         built, [earn(3, "u_1", 5) | {"event_time": datetime(2026, 1, 4, 23, 30, tzinfo=UTC)}]

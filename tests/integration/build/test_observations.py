@@ -20,10 +20,10 @@ from runner.compare.rebuild import rebuild as rebuild_beside
 from runner.database import ledger
 from runner.database.session import Database
 from runner.errors import RunnerError, StartError
-from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
+from runner.repairs.pipeline import RepairedPipeline
 from runner.setup import schema
 from tests import oracle
 from tests.support import (
@@ -267,10 +267,10 @@ def kept(database: Database, run_id: int) -> Restated:
     }
 
 
-def pipeline(database: Database) -> IngestionPipeline:
+def pipeline(database: Database) -> RepairedPipeline:
     with database.session("test") as session:
         found = pipelines(session, "event_stream")[0]
-    return IngestionPipeline(found["pipeline_id"], database, PROJECT)
+    return RepairedPipeline(found["pipeline_id"], database, PROJECT)
 
 
 def failing(project: Path) -> Manifest:

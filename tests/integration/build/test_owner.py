@@ -40,8 +40,15 @@ def name(project: Path, text: str) -> None:
     file.write_text(re.sub(r"(?m)^name = .*\n", text, file.read_text()))
 
 
-@pytest.mark.parametrize("ours", ["", 'name = "shop"\n'])
-@pytest.mark.parametrize("theirs", [None, "miles"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("", None),
+        ('name = "shop"\n', "miles"),
+        pytest.param("", "miles", marks=pytest.mark.slow),
+        pytest.param('name = "shop"\n', None, marks=pytest.mark.slow),
+    ],
+)
 def test_another_project_is_refused_and_nothing_is_lost(
     built: Database, other: Path, ours: str, theirs: str | None
 ) -> None:

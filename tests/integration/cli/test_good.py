@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline
+from runner.repairs.pipeline import RepairedPipeline
 from runner.status import Status, status
 from tests.support import PROJECT, earn, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command
@@ -66,10 +66,10 @@ def test_deleted_rows_that_a_reconcile_left_are_not_good(built: Database) -> Non
     query(built, "delete from public.event_stream where event_id = 1")
     assert problem(built) == ""
     pipeline_id = scalar(built, f"select {PIPELINE.format('event_stream')}")
-    IngestionPipeline(pipeline_id, built, PROJECT).reconcile()
+    RepairedPipeline(pipeline_id, built, PROJECT).reconcile()
     assert "1 rows are no longer in the source, and were left" in problem(built)
     query(built, "update orchestrator.pipeline_definitions set on_delete = 'apply'")
-    IngestionPipeline(pipeline_id, built, PROJECT).reconcile()
+    RepairedPipeline(pipeline_id, built, PROJECT).reconcile()
     run_all(built)
     assert problem(built) == ""
 

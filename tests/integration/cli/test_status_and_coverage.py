@@ -15,7 +15,7 @@ from runner.cli.show_ingest import bar
 from runner.database.session import Database
 from runner.ingest import blockers
 from runner.ingest.coverage import Stretch, coverage
-from runner.ingest.pipeline import IngestionPipeline
+from runner.repairs.pipeline import RepairedPipeline
 from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command
 from tests.support.databases import Moulds, apply_schema
@@ -54,8 +54,8 @@ def pipeline_id(database: Database) -> int:
     )
 
 
-def pipeline(database: Database) -> IngestionPipeline:
-    return IngestionPipeline(pipeline_id(database), database, PROJECT)
+def pipeline(database: Database) -> RepairedPipeline:
+    return RepairedPipeline(pipeline_id(database), database, PROJECT)
 
 
 def undo(database: Database, number: int) -> dict[str, Any]:

@@ -266,11 +266,11 @@ def test_the_cards_that_ship_show_what_they_say(database: Database) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:20: column activity.dua does not exist"),
+        ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:62: column activity.dua does not exist"),
         ("20_active_users.sql", "dau: Daily", "daw: Daily", "Columns: daw is not a column of the query"),
         ("20_active_users.sql", "reporting.active", "warehouse.active", "reads warehouse.active_users_daily: cards read only reporting"),
         ("20_active_users.sql", "activity.day;", "activity.day; select 1;", "is not one query"),
-        ("20_active_users.sql", "    activity.slice,\n", "    activity.slice as part,\n", "slice and slice_value belong together"),
+        ("30_growth_accounting.sql", "    growth.slice,\n", "    growth.slice as part,\n", "slice and slice_value belong together"),
         ("20_active_users.sql", "select", "selec", "20_active_users.sql"),
         ("20_active_users.vl.json", '"mau", "wau", "dau"], "as"', '"mau", "wau", "dua"], "as"', ": dua is neither"),
         ("10_headlines.sql", "as compared_with", "as beside", "Show: figures needs a column compared_with"),

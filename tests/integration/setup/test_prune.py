@@ -18,9 +18,10 @@ from runner.database import ledger
 from runner.database.session import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, UsageError
 from runner.ingest.coverage import coverage
-from runner.ingest.pipeline import IngestionPipeline, RunResult
+from runner.ingest.run import RunResult
 from runner.project.manifest import load
 from runner.project.target import Target
+from runner.repairs.pipeline import RepairedPipeline
 from runner.setup import new_project, prune, schema
 from runner.setup.prune import Pruner, PruneResult
 from tests.integration.cli.test_prompts import asked
@@ -46,7 +47,7 @@ class World:
 
     def __init__(self, database: Database, shop: Path) -> None:
         self.database, self.manifest = database, load(shop)
-        self.pipeline = IngestionPipeline(1, database, shop)
+        self.pipeline = RepairedPipeline(1, database, shop)
         schema.apply(database, self.manifest, Target())
         query(database, "update orchestrator.pipeline_definitions set on_delete = 'apply'")
 

@@ -12,7 +12,18 @@ from runner.database.session import Database
 from tests.support import earn, insert_events, scalar
 from tests.support.commands import Installed
 
-ROOMS = ("compare", "pages", "testing", "setup", "torture", "ingest/foreign", "database/embedded")
+ROOMS = (
+    "alerts",
+    "compare",
+    "erasure",
+    "pages",
+    "preview",
+    "repairs",
+    "setup",
+    "testing",
+    "torture",
+)
+ROOMS += ("ingest/foreign", "database/embedded")
 
 
 @pytest.fixture
@@ -52,6 +63,13 @@ def test_without_its_rooms_the_core_ingests_builds_plans_and_tells_its_status(
         (("test",), "testing"),
         (("schema", "apply"), "setup"),
         (("torture",), "torture"),
+        (("backfill", "event_stream"), "repairs"),
+        (("reconcile", "event_stream"), "repairs"),
+        (("runs", "undo", "1", "--yes"), "repairs"),
+        (("render",), "preview"),
+        (("plan", "--explain"), "preview"),
+        (("pipelines", "remove", "event_stream"), "repairs"),
+        (("forget", "event_stream", "--key", "1"), "erasure"),
     ],
 )
 def test_a_command_of_a_missing_room_says_what_is_missing(

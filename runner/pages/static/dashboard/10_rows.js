@@ -29,7 +29,7 @@ const decoded = ({ data, rows }) => {
     if (Array.isArray(column)) return [name, column];
     let { values } = column;
     if (column.climbs)
-      values = values.flatMap((value, place) => Array.from({ length: column.climbs[place] }, (_, more) => value + more));
+      values = values.flatMap((value, place) => Array.from({ length: column.climbs[place] }, (_, more) => more ? value + more : value));
     if (column.runs) values = values.flatMap((value, place) => Array(column.runs[place]).fill(value));
     return [name, column.words ? values.map((place) => column.words[place]) : values];
   });
@@ -103,11 +103,13 @@ const chosen = (card, rows = ofMember(card)) => {
 
 // With Compare, each row also has the figures of as many periods earlier as are shown: before_users.
 const compared = (card, all, rows) => {
-  if (!state.compare || !rows.length || !["day", "period_start"].includes(card.dated)) return rows;
+  if (!state.compare || !rows.length || !isAcross(card)) return rows;
   const { dated } = card;
   const starts = [...new Set(all.map((row) => row[dated]))].sort();
   const shown = [...new Set(rows.map((row) => row[dated]))];
-  const key = (row, start) => card.columns.filter(({ form }) => ["text", "name"].includes(form)).map(({ name }) => row[name]).concat(start).join("\0");
+  // Of several rows of a period, its counterpart is the one with the same name.
+  const isAlone = all.length === starts.length;
+  const key = (row, start) => isAlone ? start : card.columns.filter(({ form }) => ["text", "name"].includes(form)).map(({ name }) => row[name]).concat(start).join("\0");
   const known = new Map(all.map((row) => [key(row, row[dated]), row]));
   return rows.map((row) => {
     const start = starts[starts.indexOf(row[dated]) - shown.length];

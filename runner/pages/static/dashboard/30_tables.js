@@ -26,7 +26,7 @@ const cell = (tag, value, column, longest, row, card) => {
     scope: tag === "th" && "row",
     class: [column.look, isNumber && "number", row?.is_complete === false && "running", shown.length > 32 && "long"]
       .filter(Boolean).join(" "),
-  }, shows ? linked(shown, shows) : shown);
+  }, shows ? showButton(memberName(shows.segment, value), shows) : shown);
   if (["bar", "heat"].includes(column.look) && value !== null) {
     const most = column.form === "percent" ? 1 : longest;
     element.style.setProperty("--share", most ? Math.min(Math.abs(value) / most, 1).toFixed(4) : 0);
@@ -39,7 +39,7 @@ const showing = (card, row, column) => {
   const slice = column.name in SEGMENTS ? column.name : column.name === "member" ? row.dimension : undefined;
   return members[slice]?.has(row[column.name]) && { segment: slice, member: row[column.name] };
 };
-const linked = (label, change) => {
+const showButton = (label, change) => {
   const button = make("button", { type: "button", class: "show", title: `Show ${label}` }, label);
   button.addEventListener("click", () => { choose(change); scrollTo({ top: 0 }); });
   return button;
@@ -52,6 +52,7 @@ const triangle = (columns, rows) => {
   const place = columns.findIndex((column) => column.look === "across");
   const across = columns[place].name, heads = columns.slice(0, place), value = columns[place + 1];
   const steps = [...new Set(rows.map((row) => row[across]))].sort((one, other) => one - other);
+  const most = Math.max(...rows.map((row) => Math.abs(row[value.name] ?? 0)));
   const lines = new Map();
   for (const row of rows) {
     const key = row[heads[0].name];
@@ -64,10 +65,10 @@ const triangle = (columns, rows) => {
       const byStep = new Map(line.map((row) => [row[across], row]));
       return [
         ...heads.map((head, index) => line[0][head.name] === null && DATES.includes(head.name)
-          ? make("th", { scope: "row" }, average(line[0]))
+          ? make("th", { scope: "row", class: "average" }, average(line[0]))
           : cell(index ? "td" : "th", line[0][head.name], head, 1, { grain: line[0].grain })),
         ...steps.map((step) => byStep.has(step)
-          ? cell("td", byStep.get(step)[value.name], value, 1, byStep.get(step))
+          ? cell("td", byStep.get(step)[value.name], value, most, byStep.get(step))
           : make("td", { class: "blank" })),
       ];
     }),
@@ -103,7 +104,8 @@ const table = (card, rows, most = rows.length) => {
         make("th", { class: "across", colspan: heads.length - across }, card.columns[across].label))] : []),
       make("tr", {}, ...heads.map((head, place) =>
         make("th", { scope: "col", class: isNumber(place) && "number" }, String(head))))),
-      make("tbody", {}, ...body.slice(0, most).map((cells) => make("tr", {}, ...cells)))));
+      make("tbody", {}, ...body.slice(0, most).map((cells) =>
+        make("tr", { class: isWide && cells[0].classList.contains("average") && "average" }, ...cells)))));
   scroll.addEventListener("scroll", () => hint(scroll), { passive: true });
   return make("div", { class: "framed" }, scroll);
 };

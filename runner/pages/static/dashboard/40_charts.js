@@ -61,6 +61,9 @@ const dates = (rows) => {
   return rows[0].grain === "month" ? "%b %Y" : years.size > 1 ? "%-d %b %y" : "%-d %b";
 };
 
+// Whether days run across the chart.
+const isAcross = (card) => ["day", "period_start"].includes(card.dated);
+
 const chart = (card, rows, body) => {
   card.view?.finalize();
   const place = make("div", { class: "chart", role: "img", "aria-label": `${card.title}. The button Table shows the same as a table.` });
@@ -70,15 +73,15 @@ const chart = (card, rows, body) => {
   // padding.right leaves room for labels beside the last point.
   const { padding, ...rest } = card.spec;
   const width = Math.max(120, place.clientWidth - LEFT - (padding?.right ?? 8));
-  const spec = fitted(ruled(card, rest, rows, notes), width, card.dated ? labels(rows, width) : []);
-  spec.params = [{ name: "grain", value: rows[0].grain ?? null }, { name: "dates", value: card.dated ? dates(rows) : "" }, ...(spec.params ?? [])];
+  const spec = fitted(ruled(card, rest, rows, notes), width, isAcross(card) ? labels(rows, width) : []);
+  spec.params = [{ name: "off", value: [...card.off] }, { name: "grain", value: rows[0].grain ?? null }, { name: "dates", value: isAcross(card) ? dates(rows) : "" }, ...(spec.params ?? [])];
   const parsed = charts.runtime(spec, config());
   card.view = charts.draw(parsed, place, without(card, rows), (handler, event, item, value) => tip(card, event, value));
   // The chart has a name; names of its hundred pieces would help nobody.
   place.querySelector("svg").setAttribute("aria-hidden", "true");
   // The legend lists names only: an axis or header explains a scale of numbers.
   card.colours = coloursOf(card.view);
-  const names = [...card.colours].filter(([name]) => typeof name === "string");
+  const names = [...card.colours].filter(([name]) => typeof name === "string" && (name !== "everybody" || (state.segment !== "all" && !page.only)));
   legend.replaceChildren(...names.map(([name, value]) => {
     const button = make("button", { type: "button", "aria-pressed": String(!card.off.has(name)) }, swatch(value), labelled(card, name));
     button.addEventListener("click", () => {
@@ -92,7 +95,7 @@ const chart = (card, rows, body) => {
 };
 
 // A series that the legend turns off is a column, or the rows that bear its name. These stay, so that
-// the other series keep their colours.
+// the other series keep their colours. A series that a spec makes is for the spec to leave out: off.
 const without = (card, rows) => rows.map((row) => {
   const changed = { ...row };
   for (const name of card.off)
@@ -105,7 +108,7 @@ const without = (card, rows) => rows.map((row) => {
 // --- what people have noted: annotations and goals -----------------------------------------------------
 
 const notesOf = (card, rows) => {
-  if (!["day", "period_start"].includes(card.dated)) return [];
+  if (!isAcross(card)) return [];
   const starts = new Set(rows.map((row) => row[card.dated]));
   return (page.annotations ?? [])
     .filter(({ slice, slice_value }) => slice === "all" || (slice === state.segment && slice_value === state.member))
@@ -137,7 +140,7 @@ const ruled = (card, part, rows, notes, above = {}) => {
   for (const key of ["vconcat", "hconcat", "concat"])
     if (part[key]) return { ...part, [key]: part[key].map((each) => ruled(card, each, rows, notes, encoding)) };
   if (part.spec) return { ...part, spec: ruled(card, part.spec, rows, notes, encoding) };
-  if (encoding.x?.field !== card.dated || !card.dated) return part;
+  if (!isAcross(card) || encoding.x?.field !== card.dated) return part;
   const goals = goalsOf(card, part, rows);
   if (!notes.length && !goals.length) return part;
   const none = Object.fromEntries(Object.keys(encoding).map((key) => [key, null]));
@@ -195,7 +198,7 @@ const tip = (card, event, value) => {
     make("td", {}, text(value[name], form), ...(value[`before_${name}`] === undefined || form === "name" ? [] : [
       make("small", {}, ` before ${text(value[`before_${name}`], form)}`)])));
   box.replaceChildren(...(value.note ? [make("p", {}, moment(value.noted)), value.note] : [
-    make("p", {}, text(value[first.name], first.form, value.grain) + (value.is_complete === false ? " (in progress)" : "")),
+    make("p", {}, (value.curve === "everybody" ? "Everybody: " : "") + (value[first.name] === null && "range" in value ? average(value) : text(value[first.name], first.form, value.grain)) + (value.is_complete === false ? " (in progress)" : "")),
     make("table", {}, ...others.filter((column) => column.look !== "line").map(line)),
     ...(value.is_withheld ? [`Fewer than ${page.min_cell} users, or too close to such a group: not shown.`] : []),
   ]));

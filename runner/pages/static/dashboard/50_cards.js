@@ -37,6 +37,11 @@ const nothing = (card, all) => {
   return [all.length ? "No data in this range. " : "No data for this selection. ", back];
 };
 
+// Beside a table, the averages of everybody are drawn with those of a member.
+const withEverybody = (card, rows) => state.segment === "all" ? rows
+  : rows.concat(chosen(card, card.rows.filter((row) => row.slice === "all" && row.grain === rows[0].grain))
+    .filter((row) => row[card.dated] === null && !row.is_withheld).map((row) => ({ ...row, is_everybody: true })));
+
 const show = (card) => {
   const all = ofMember(card);
   const found = chosen(card, all);
@@ -50,10 +55,15 @@ const show = (card) => {
   card.element.dataset.state = rows.length ? "ready" : "empty";
   card.element.dataset.rows = rows.length;
   if (card.show === "figures" && rows.length) body.replaceChildren(figures(card, rows));
+  else if (card.show === "sentences" && rows.length) body.replaceChildren(sentences(rows));
   else if (!readable.length) {
     card.view?.finalize();
     card.view = null;
     body.replaceChildren(make("p", { class: "nothing" }, ...(rows.length ? ["Too few users to be shown."] : nothing(card, all))));
+  } else if (card.show === "beside") {
+    const place = make("div", { class: "curves" });
+    body.replaceChildren(make("div", { class: "pair" }, ...listed(card, readable), place));
+    drawn(card, withEverybody(card, readable), place);
   } else if (card.show === "chart" && !card.isTable) drawn(card, rows, body);
   else body.replaceChildren(...(card.isTable ? [table(card, readable)] : listed(card, readable)));
   for (const scroll of body.querySelectorAll(".scroll")) hint(scroll);

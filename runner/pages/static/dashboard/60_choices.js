@@ -39,7 +39,7 @@ const rangeName = () => {
 const reflect = () => {
   options(find("segment"), [...(page.only ? [] : [["all", "Everybody"]]), ...segments.map((name) => [name, segmentName(name)])], state.segment);
   const names = [...(members[state.segment] ?? [])].sort();
-  options(find("member"), names.map((name) => [name, named(name)]), state.member);
+  options(find("member"), names.map((name) => [name, memberName(state.segment, name)]), state.member);
   find("member-label").hidden = state.segment === "all";
   for (const name of ["range", "grain"])
     for (const input of document.querySelectorAll(`input[name=${name}]`))
@@ -52,7 +52,7 @@ const reflect = () => {
   }
   find("compare").checked = state.compare === "1";
   find("reset").hidden = Object.keys(OPENING).every((name) => state[name] === OPENING[name]);
-  find("printed").textContent = `Shown: ${state.segment === "all" ? "everybody" : `${segmentName(state.segment)} ${named(state.member)}`}, ` +
+  find("printed").textContent = `Shown: ${state.segment === "all" ? "everybody" : `${segmentName(state.segment)} ${memberName(state.segment, state.member)}`}, ` +
     `${rangeName()}, by ${state.grain}${state.compare ? ", compared with the period before" : ""}.`;
 };
 

@@ -69,7 +69,7 @@ const drawing = (svg) => {
 
 const drawnOf = (node) => {
   if (node.nodeType === Node.TEXT_NODE) return pieces(node);
-  if (node.nodeType !== Node.ELEMENT_NODE || node.matches(".tools, details, noscript, .hidden, [hidden], button:not(.legend button)")) return [];
+  if (node.nodeType !== Node.ELEMENT_NODE || node.matches(".tools, button:not(.legend button, button.show), details, noscript, .hidden, [hidden]")) return [];
   if (node.matches("svg")) return [drawing(node)];
   const style = getComputedStyle(node), after = getComputedStyle(node, "::after").content;
   const parts = [...boxes(node, style), ...[...node.childNodes].flatMap(drawnOf)];

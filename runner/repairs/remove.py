@@ -45,7 +45,7 @@ def inspect(database: Database, manifest: Manifest, name: str) -> Removal:
                 f"{', '.join(readers)}: reads {replica}, which {name} fills",
                 f"take it out of them and of {MANIFEST} first; or: pipelines disable {name}",
             )
-        size = session.named("ingest/remove.size", pipeline_id=pipeline_id)[0]
+        size = session.named("repairs/remove.size", pipeline_id=pipeline_id)[0]
         return Removal(pipeline_id, name, replica, exists(session, replica), **size)
 
 
@@ -58,7 +58,7 @@ def remove(database: Database, removal: Removal, *, drop_replica: bool) -> None:
         session.lock(REPLICA_LOCK, lock_number(replica), f"an ingest into {replica}"),
         session.transaction(),
     ):
-        session.named("ingest/remove.remove", pipeline_id=pipeline_id)
+        session.named("repairs/remove.remove", pipeline_id=pipeline_id)
         if drop_replica:
             drop = sql.SQL("drop table if exists {}").format(relation(replica))
             session.run(drop.as_string())

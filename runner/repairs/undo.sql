@@ -1,25 +1,3 @@
--- ranges --
--- The parts of a range that lie below the watermark, and within `only`: what can be filled.
-select
-    lower(ranges.part)::text as low,
-    upper(ranges.part)::text as high
-from (
-    select
-        unnest(
-            tstzmultirange(
-                tstzrange(
-                    least(
-                        greatest(%(low)s::timestamptz, %(start)s::timestamptz),
-                        %(watermark)s::timestamptz
-                    ),
-                    least(%(high)s::timestamptz, %(watermark)s::timestamptz)
-                )
-            )
-            * %(only)s::tstzmultirange
-        ) as part
-) as ranges
-order by ranges.part
-
 -- undoable --
 -- A run that can be undone; when what that takes was pruned, if it was; and how many of the rows
 -- that it replaced are no longer known.
@@ -56,3 +34,22 @@ where
     and undos.pipeline_id = %(pipeline_id)s
     and undos.kind = 'undo'
     and undos.status = 'succeeded'
+
+-- delete_run --
+-- Undo a run of a pipeline without a key, which can only have added rows.
+delete from {{ target }} as stored
+where stored._run_id = {{ undone_run_id }}
+
+-- give_back_rejects --
+-- Rows that an undone run had set aside no longer wait; those that it had settled wait again.
+update orchestrator.rejected_rows as rejected
+set
+    resolved_run_id = case
+        when rejected.run_id = {{ undone_run_id }} then {{ run_id }}
+    end
+where
+    rejected.pipeline_id = {{ pipeline_id }}
+    and (
+        (rejected.run_id = {{ undone_run_id }} and rejected.resolved_run_id is null)
+        or rejected.resolved_run_id = {{ undone_run_id }}
+    )

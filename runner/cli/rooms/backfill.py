@@ -2,7 +2,7 @@ import click
 
 from runner.cli import show_ingest
 from runner.cli.command import Workspace, json_option, project_command
-from runner.run import open_pipeline
+from runner.repairs.pipeline import open_pipeline
 
 
 @project_command("backfill", json_option)

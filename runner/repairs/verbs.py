@@ -1,7 +1,4 @@
-"""Repairs of what is loaded already: backfill, reconcile and undo. None moves the watermark.
-
-Queries: repairs.sql.
-"""
+"""Reading a source again: a range of it, the gaps, or all of it. Queries: verbs.sql."""
 
 from functools import partial
 
@@ -13,6 +10,7 @@ from runner.ingest.promise import Reach
 from runner.ingest.run import RunTransaction
 from runner.ingest.windows import Window, Windows
 from runner.ingest.writer import Counts
+from runner.repairs.deletes import handle_deletes
 
 
 def backfill(attempt: Attempt, low: str, high: str) -> None:
@@ -24,7 +22,10 @@ def backfill(attempt: Attempt, low: str, high: str) -> None:
 
 
 def _reload(run: RunTransaction, window: Window) -> tuple[Counts, None]:
-    return run.reload(window), None
+    """Load the rows of a window that was read before, or of a gap."""
+    condition = run.conditions.window(window.low, window.high)
+    write = run.writer.merge if run.source.has_key else run.writer.append
+    return write(condition), None
 
 
 def fill_gaps(attempt: Attempt) -> None:
@@ -47,47 +48,9 @@ def reconcile(attempt: Attempt, is_forced: bool) -> None:
         every = windows.between(definition.start_at, definition.watermark)
         counts = run.search_table(every, is_full=True)
         run.note_gaps()
-        return counts + run.handle_deletes(is_forced), "table"
+        return counts + handle_deletes(run, is_forced), "table"
 
     attempt.run("reconcile", Window("-infinity", definition.watermark), work)
-
-
-def undo(attempt: Attempt, run_id: int) -> None:
-    """Take back what a run did."""
-    values = {"run_id": run_id, "pipeline_id": attempt.definition.pipeline_id}
-    found = attempt.work.named("ingest/repairs.undoable", **values)
-    if not found:
-        if attempt.call.failures and attempt.work.named("ingest/repairs.undone", **values):
-            return  # by the try before this one, which lost its connection
-        raise UsageError(
-            f"run {run_id} did not succeed, was undone before, or moved no rows of a source",
-            "python -m runner runs lists them",
-        )
-
-    if found[0]["pruned_at"]:
-        raise UsageError(
-            f"run {run_id} cannot be undone: what it replaced was pruned on"
-            f" {found[0]['pruned_at']}",
-            f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica what"
-            " its source is",
-        )
-    if found[0]["lost"]:
-        raise UsageError(
-            f"run {run_id} cannot be undone: what {found[0]['lost']:,} of the rows were that it"
-            " replaced is no longer known",
-            f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica what"
-            " its source is",
-        )
-
-    def work(run: RunTransaction) -> tuple[Counts, None]:
-        counts, left_alone = run.writer.undo(run_id)
-        if left_alone:
-            run.notes.append(f"rows that later runs changed again, left to them: {left_alone:,}")
-        ledger.undo(attempt.work, run_id)
-        return counts, None
-
-    window = Window(found[0]["low"], found[0]["high"])
-    attempt.run("undo", window, work, parent_run_id=run_id)
 
 
 def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
@@ -105,7 +68,7 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
         "only": only,
     }
     try:
-        found = attempt.work.named("ingest/repairs.ranges", **values)
+        found = attempt.work.named("repairs/verbs.ranges", **values)
     except QueryFailed as error:
         if not error.is_one_of("22"):
             raise

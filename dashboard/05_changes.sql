@@ -1,0 +1,215 @@
+-- What changed
+-- Question: What moved in the last full week or month, and who moved it?
+-- Meaning:  The last full month (with Grain: Month) or week against the one before. A figure is named
+--           from 2 % on, with the country that moved it most; a member and a category from 10 % on,
+--           if it had twenty users or more both times; of each, the one that moved most. A day is
+--           named if its users lie outside what is usual for its weekday, a check if it warned or
+--           failed. A click shows the figures.
+-- Show:     sentences
+
+with newest as (
+    select
+        periods.grain,
+        max(periods.period_start) as period_start
+    from reporting.kpi_periods as periods
+    where periods.slice = 'all' and periods.is_complete and periods.grain in ('week', 'month')
+    group by periods.grain
+),
+
+named as (
+    select
+        newest.grain,
+        newest.period_start,
+        case newest.grain
+            when 'month' then 'in ' || to_char(newest.period_start, 'FMMonth YYYY')
+            else 'in the week of ' || to_char(newest.period_start, 'FMDD Mon YYYY')
+        end as period,
+        (newest.period_start - case newest.grain
+            when 'month' then interval '1 month' else interval '1 week'
+        end)::date as previous_start
+    from newest
+),
+
+-- The periods of members that had enough users both times.
+large as (
+    select
+        now.grain,
+        now.slice,
+        now.slice_value,
+        now.active_users,
+        before.active_users as active_before
+    from named
+    inner join reporting.kpi_periods as now using (grain, period_start)
+    inner join reporting.kpi_periods as before
+        on
+            before.grain = now.grain
+            and before.period_start = named.previous_start
+            and before.slice = now.slice
+            and before.slice_value = now.slice_value
+    where now.active_users >= 20 and before.active_users >= 20
+),
+
+figures as (
+    select
+        named.grain,
+        named.period,
+        figures.place,
+        figures.figure,
+        figures.title,
+        figures.card,
+        figures.value,
+        figures.change
+    from named
+    inner join reporting.kpi_periods as periods using (grain, period_start)
+    cross join lateral (
+        values
+        (1, 'active_users', 'Active users', 'growth_accounting', active_users, active_change),
+        (2, 'miles_earned', 'Miles earned', 'miles', miles_earned, earned_change),
+        (3, 'miles_redeemed', 'Miles redeemed', 'miles', miles_redeemed, redeemed_change)
+    ) as figures (place, figure, title, card, value, change)
+    where periods.slice = 'all' and abs(figures.change) >= 0.02
+),
+
+drivers as (
+    select distinct on (drivers.grain, drivers.figure)
+        drivers.grain,
+        drivers.figure,
+        drivers.slice_value,
+        drivers.share_of_change
+    from reporting.kpi_drivers as drivers
+    inner join named using (grain, period_start)
+    inner join large using (grain, slice, slice_value)
+    where drivers.slice = 'country' and drivers.share_of_change > 0
+    order by drivers.grain, drivers.figure, drivers.rank
+),
+
+movers as (
+    select distinct on (large.grain)
+        large.*,
+        large.active_users::numeric / large.active_before - 1 as change
+    from large
+    where
+        large.slice != 'all'
+        and abs(large.active_users::numeric / large.active_before - 1) >= 0.1
+    order by
+        large.grain,
+        abs(large.active_users::numeric / large.active_before - 1) desc,
+        large.slice,
+        large.slice_value collate "C"
+),
+
+categories as (
+    select distinct on (performance.grain)
+        performance.grain,
+        performance.transaction_category,
+        performance.growth
+    from reporting.category_performance as performance
+    inner join named using (grain, period_start)
+    where
+        performance.users >= 20
+        and performance.users / (1 + performance.growth) >= 20
+        and abs(performance.growth) >= 0.1
+    order by
+        performance.grain,
+        abs(performance.growth) desc,
+        performance.transaction_category collate "C"
+),
+
+-- A change in per cent, in words before it and with its sign.
+said as (
+    select
+        figures.grain,
+        figures.place,
+        '' as before,
+        figures.title as name,
+        figures.change,
+        figures.period as after,
+        drivers.slice_value as driver,
+        to_char(drivers.share_of_change * 100, 'FM990') || '% of it' as share,
+        null as slice,
+        null as slice_value,
+        figures.card
+    from figures
+    left join drivers using (grain, figure)
+    union all
+    select
+        movers.grain,
+        4 as place,
+        '' as before,
+        movers.slice_value as name,
+        movers.change,
+        'active users, from ' || to_char(movers.active_before, 'FM999,999,990') || ' to '
+        || to_char(movers.active_users, 'FM999,999,990') as after,
+        null as driver,
+        null as share,
+        movers.slice,
+        movers.slice_value,
+        'growth_accounting' as card
+    from movers
+    union all
+    select
+        categories.grain,
+        5 as place,
+        '' as before,
+        categories.transaction_category as name,
+        categories.growth as change,
+        'users, ' || named.period as after,
+        null as driver,
+        null as share,
+        null as slice,
+        null as slice_value,
+        'categories' as card
+    from categories
+    inner join named using (grain)
+    union all
+    select
+        grains.grain,
+        7 as place,
+        'Check' as before,
+        checks.check_name as name,
+        null as change,
+        checks.status as after,
+        null as driver,
+        null as share,
+        null as slice,
+        null as slice_value,
+        'checks' as card
+    from reporting.data_checks as checks
+    cross join (values ('week'), ('month')) as grains (grain)
+    where checks.status in ('failed', 'warned')
+)
+
+select
+    grain,
+    place,
+    before,
+    name,
+    round(change, 6) as change,
+    after,
+    driver,
+    share,
+    slice as link_slice,
+    slice_value as link_member,
+    card
+from said
+union all
+select
+    named.grain,
+    6 as place,
+    'No figure moved by 2 % or more' as before,
+    null as name,
+    null as change,
+    named.period as after,
+    null as driver,
+    null as share,
+    null as link_slice,
+    null as link_member,
+    null as card
+from named
+where
+    named.grain not in (
+        select said.grain
+        from said
+        where said.place < 6
+    )
+order by grain, place, name;

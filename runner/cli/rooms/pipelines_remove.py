@@ -1,0 +1,36 @@
+import click
+
+from runner.cli import output
+from runner.cli.command import Workspace, project_command, yes_option
+from runner.errors import UsageError
+from runner.repairs.remove import inspect, remove
+
+
+@project_command("remove", yes_option)
+@click.argument("name")
+@click.option(
+    "--replica",
+    type=click.Choice(["keep", "drop"]),
+    help="What to do with its replica. If there is one, you are asked.",
+)
+def command(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
+    """Remove a pipeline that no script needs.
+
+    Its runs, and the rows that they replaced, are forgotten. The source stays as it is.
+
+    \b
+    Example: python -m runner pipelines remove partners --replica keep
+    """
+    found = inspect(here.database(), here.manifest(), name)
+    output.say(
+        f"{name}: {output.number(found.runs, 'run')},"
+        f" {output.number(found.kept_rows, 'replaced row')} that could be restored"
+    )
+    if found.has_replica and replica is None:
+        if yes:
+            raise UsageError(f"{found.replica} is there", "--replica keep, or --replica drop")
+        replica = click.prompt(f"{found.replica}", type=click.Choice(["keep", "drop"]))
+    if not yes:
+        output.confirm(f"remove {name}?", "--yes removes it without asking")
+    remove(here.database(), found, drop_replica=replica == "drop")
+    output.say(f"{name} is removed")

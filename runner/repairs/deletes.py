@@ -1,0 +1,59 @@
+"""Rows of a replica that its source no longer has. Queries: deletes.sql."""
+
+from typing import Any
+
+from psycopg import sql
+
+from runner.errors import RunnerError
+from runner.ingest.columns import DELETED_AT
+from runner.ingest.run import RunTransaction
+from runner.ingest.writer import Counts
+
+# More deletes than this, and than rows that stay, look like a source that was emptied by mistake.
+FEW_ROWS = 100
+
+
+def handle_deletes(run: RunTransaction, is_forced: bool) -> Counts:
+    """Do with such rows what the definition says.
+
+    RunnerError if they are most rows, unless `is_forced`.
+    """
+    rows, kept, sample = _find(run)
+    definition = run.source.definition
+    policy = definition.on_delete
+    run.rows_left = rows if policy == "report" else 0
+    if not rows:
+        return Counts()
+    done = {"report": "left in place", "mark": "marked", "apply": "deleted"}[policy]
+    run.notes.append(f"{rows:,} rows are no longer in the source, {done}; for example {sample}")
+    if policy == "report":
+        return Counts()
+    # Nothing keeps others from emptying a foreign table just now.
+    is_emptied = run.source.kind == "foreign" and not kept
+    if (is_emptied or rows > max(kept, FEW_ROWS)) and not is_forced:
+        name = definition.pipeline_name
+        raise RunnerError(
+            f"pipeline {name}: {rows:,} of {rows + kept:,} rows of {definition.target_relation}"
+            f" are no longer in the source; so many are {done} only on request",
+            f"if the source is right: python -m runner reconcile {name} --force",
+        )
+    _execute(run, "keep_removed")
+    if policy == "mark":
+        return Counts(updated=_execute(run, "mark_removed"))
+    return Counts(deleted=_execute(run, "delete_removed"))
+
+
+def _find(run: RunTransaction) -> tuple[int, int, list[Any]]:
+    """Find them; return how many they are, how many others stay, and a few of their keys."""
+    skips_marked = run.writer.has_mark and run.source.definition.on_delete != "apply"
+    is_not_marked = sql.SQL(f"stored.{DELETED_AT} is null" if skips_marked else "true")
+    relation = run.source.relation
+    _execute(run, "find_removed", source=relation, is_not_marked=is_not_marked)
+    _execute(run, "resolve_removed", source=relation, rejected_key=run.writer.rejected_key())
+    count = run.writer.render("repairs/deletes.count_removed", is_not_marked=is_not_marked)
+    found = run.work.row(count)
+    return found["rows"], found["kept"], found["sample"]
+
+
+def _execute(run: RunTransaction, query: str, **values: Any) -> int:
+    return run.work.run(run.writer.render(f"repairs/deletes.{query}", **values))

@@ -1,0 +1,74 @@
+"""Takes back what a run did to a replica. Queries: undo.sql, and sql/ingest/undo.sql, which a
+project may replace.
+"""
+
+from typing import Any
+
+from runner.database import ledger
+from runner.database.equality import Equality
+from runner.database.names import relation
+from runner.errors import UsageError
+from runner.ingest.attempt import Attempt
+from runner.ingest.images import forms
+from runner.ingest.run import RunTransaction
+from runner.ingest.windows import Window
+from runner.ingest.writer import Counts
+from runner.project.files import read_text, statement
+from runner.project.template import render
+from runner.repairs.images import restoring_values
+
+
+def undo(attempt: Attempt, run_id: int) -> None:
+    """Take back what a run did."""
+    values = {"run_id": run_id, "pipeline_id": attempt.definition.pipeline_id}
+    found = attempt.work.named("repairs/undo.undoable", **values)
+    if not found:
+        if attempt.call.failures and attempt.work.named("repairs/undo.undone", **values):
+            return  # by the try before this one, which lost its connection
+        raise UsageError(
+            f"run {run_id} did not succeed, was undone before, or moved no rows of a source",
+            "python -m runner runs lists them",
+        )
+    pruned_at, lost = found[0]["pruned_at"], found[0]["lost"]
+    if pruned_at or lost:
+        raise UsageError(
+            f"run {run_id} cannot be undone: "
+            + (
+                f"what it replaced was pruned on {pruned_at}"
+                if pruned_at
+                else f"what {lost:,} of the rows were that it replaced is no longer known"
+            ),
+            f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica what"
+            " its source is",
+        )
+
+    def work(run: RunTransaction) -> tuple[Counts, None]:
+        counts, left_alone = _take_back(run, run_id)
+        if left_alone:
+            run.notes.append(f"rows that later runs changed again, left to them: {left_alone:,}")
+        ledger.undo(attempt.work, run_id)
+        return counts, None
+
+    window = Window(found[0]["low"], found[0]["high"])
+    attempt.run("undo", window, work, parent_run_id=run_id)
+
+
+def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
+    """Take it back; also return how many of its rows later runs have changed since."""
+    _execute(run, "give_back_rejects", undone_run_id=undone_run_id)
+    writer = run.writer
+    keys = writer.definition.key_columns
+    if not keys:
+        return Counts(deleted=_execute(run, "delete_run", undone_run_id=undone_run_id)), 0
+    target = relation(writer.definition.target_relation)
+    equality = Equality(run.work, target.as_string())
+    images = restoring_values(target, forms(run.work, target), keys, equality)
+    file = statement(writer.project, "undo")
+    values = {**writer.values, **images, "undone_run_id": undone_run_id}
+    found = run.work.query(render(read_text(file), values, file), file)[0]
+    left_alone = found.pop("left_alone")
+    return Counts(**found), left_alone
+
+
+def _execute(run: RunTransaction, query: str, **values: Any) -> int:
+    return run.work.run(run.writer.render(f"repairs/undo.{query}", **values))

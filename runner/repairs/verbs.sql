@@ -1,0 +1,21 @@
+-- ranges --
+-- The parts of a range that lie below the watermark, and within `only`: what can be filled.
+select
+    lower(ranges.part)::text as low,
+    upper(ranges.part)::text as high
+from (
+    select
+        unnest(
+            tstzmultirange(
+                tstzrange(
+                    least(
+                        greatest(%(low)s::timestamptz, %(start)s::timestamptz),
+                        %(watermark)s::timestamptz
+                    ),
+                    least(%(high)s::timestamptz, %(watermark)s::timestamptz)
+                )
+            )
+            * %(only)s::tstzmultirange
+        ) as part
+) as ranges
+order by ranges.part

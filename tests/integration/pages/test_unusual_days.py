@@ -1,0 +1,29 @@
+"""A day with users outside what is usual for its weekday is warned of."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.database.session import Database
+from tests.support import event, insert_events, query, run_all
+
+WEEKS = (24, 25, 26, 27, 25, 28)  # users of the same weekday
+
+
+@pytest.mark.parametrize(("users", "status"), [(25, "passed"), (30, "passed"), (12, "warned")])
+def test_a_day_outside_the_usual_range_of_its_weekday_warns(
+    database: Database, no_margin: None, users: int, status: str
+) -> None:
+    """Median 25.5, distances 1.5, 0.5, 0.5, 1.5, 0.5, 2.5: their median 1 reaches 4.45 far."""
+    counts = [*WEEKS, users]
+    events = [
+        event(7 * week, f"u_{user}") for week, count in enumerate(counts) for user in range(count)
+    ]
+    insert_events(database, [*events, event(7 * len(WEEKS) + 1, "u_1")])
+    run_all(database)
+    found = query(
+        database,
+        "select status, bad_rows from reporting.data_checks"
+        " where check_name = 'active_users_daily.unusual'",
+    )
+    assert found == [{"status": status, "bad_rows": int(status == "warned")}]
