@@ -17,7 +17,9 @@ insert into {{ this }} (
 )
 select
     categories.grain, categories.period_start, categories.transaction_category, categories.events,
-    categories.users, categories.miles_earned, categories.miles_redeemed,
+    categories.users,
+    trim_scale(categories.miles_earned) as miles_earned,
+    trim_scale(categories.miles_redeemed) as miles_redeemed,
     trim_scale(round(categories.users::numeric / everybody.active_users, 6)) as share_of_users,
     case
         when everybody.is_complete and before.period_start >= first_day

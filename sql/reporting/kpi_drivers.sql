@@ -32,7 +32,7 @@ with periods as (
 figures as (
     select
         grain, period_start, figure, slice, slice_value, value, previous_value,
-        value - previous_value as change,
+        trim_scale(value - previous_value) as change,
         max(value - previous_value) filter (where slice = 'all') over of_figure as change_of_all
     from periods
     cross join lateral (

@@ -60,9 +60,10 @@ insert into {{ this }} (
 )
 select
     categories.grain, categories.period_start, directions.direction,
-    categories.transaction_category, categories.slice, categories.slice_value, directions.miles,
+    categories.transaction_category, categories.slice, categories.slice_value,
+    trim_scale(directions.miles) as miles,
     directions.transactions, directions.users,
-    round(directions.miles / directions.transactions, 6) as miles_per_transaction,
+    trim_scale(round(directions.miles / directions.transactions, 6)) as miles_per_transaction,
     {{ warehouse }}.next_period(categories.grain, categories.period_start)
     <= data.last_day as is_complete
 from {{ warehouse }}.agg_category_periods as categories

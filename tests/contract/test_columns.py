@@ -5,7 +5,7 @@ under Breaking, with what to write instead; then in reporting_columns.txt.
 from __future__ import annotations
 
 from runner.database.session import Database
-from tests.support import PROJECT, query
+from tests.support import PROJECT, earn, insert_events, query, run_all, scalar
 
 INTERFACE = (PROJECT / "tests/contract/reporting_columns.txt").read_text(encoding="utf-8")
 # Days, counts, exact numbers, words; times of the ledger's views.
@@ -41,6 +41,32 @@ def test_reports_have_the_columns_that_readers_know(database: Database) -> None:
     )
     found = [row["line"] for row in rows]
     assert found == INTERFACE.splitlines(), "say so in CHANGELOG.md, then in reporting_columns.txt"
+
+
+def test_equal_numbers_are_equal_bytes(database: Database, no_margin: None) -> None:
+    """However a figure came about: a sum that moved by differences has as few digits as it needs."""
+    insert_events(
+        database,
+        [
+            {**earn(day, f"u_{day % 7}", 0), "miles_amount": amount}
+            for day, amount in enumerate(["1.50", "2.500", "3.00", "0.25", "100"] * 12)
+        ],
+    )
+    run_all(database)
+    numerics = [
+        line.partition(":")[0]
+        for line in INTERFACE.splitlines()
+        if ": numeric" in line and not line.startswith("pipeline_runs.")
+    ]
+    long = []
+    for name in numerics:
+        table, _, column = name.partition(".")
+        text = (
+            f"select count(*) from reporting.{table}"
+            f" where {column}::text <> trim_scale({column})::text"
+        )
+        long += [name] if scalar(database, text) else []
+    assert len(numerics) > 50 and long == []
 
 
 def test_no_figure_is_a_float() -> None:

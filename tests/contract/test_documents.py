@@ -46,6 +46,11 @@ def test_each_report_has_a_section_that_names_each_column(name: str, database: D
     assert [column for column in _columns(database, name) if f"`{column}`" not in said] == []
 
 
+@each_report
+def test_each_report_says_how_to_read_it_and_how_not(name: str) -> None:
+    assert "**Read it like this, not like that.**" in SECTIONS[name]
+
+
 @pytest.mark.parametrize("name", LEDGER_VIEWS.split(", "))
 def test_each_view_over_the_runs_is_explained(name: str, database: Database) -> None:
     said = SECTIONS[LEDGER_VIEWS]
