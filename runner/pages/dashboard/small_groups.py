@@ -18,6 +18,8 @@ from runner.pages.dashboard.periods import DATES, is_shown, start_of
 
 # Numbers that order rows and say nothing of users.
 ORDERS = ("place", "depth")
+# A cohort of fewer users says less than the average, which is kept in its place.
+LITTLE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,14 @@ def withhold(
     hidden = {place for place, count in enumerate(users) if 0 < count < least}
     hidden |= {place for place in unlisted if users[place]}
     sums = list(_sums(card, base, rows, last)) if hidden else []
-    while any([_protect(each, users, hidden, least) for each in sums]):
-        pass
+    cohorts = _cohorts(rows) if hidden else []
+    is_more = bool(hidden)
+    while is_more:
+        is_more = any([_protect(each, users, hidden, least) for each in sums])
+        for cohort in cohorts:
+            if not hidden.isdisjoint(cohort) and not cohort <= hidden:
+                hidden |= cohort
+                is_more = True
     if not hidden:
         return list(rows)
     kept = _kept(card, rows)
@@ -54,6 +62,15 @@ def withhold(
         else {**row, "is_withheld": False}
         for place, row in enumerate(rows)
     ]
+
+
+def _cohorts(rows: Sequence[Row]) -> list[set[int]]:
+    """Return the rows of each cohort: it is withheld as a whole, lest it look like a young one."""
+    found: dict[tuple[Any, ...], set[int]] = defaultdict(set)
+    for place, row in enumerate(rows):
+        if row.get("cohort_start") is not None:
+            found[tuple(row.get(name) for name in (*SLICE, "grain", "cohort_start"))].add(place)
+    return list(found.values())
 
 
 def _protect(found: Sum, users: Sequence[int], hidden: set[int], least: int) -> bool:
@@ -67,7 +84,9 @@ def _protect(found: Sum, users: Sequence[int], hidden: set[int], least: int) -> 
     if not is_total_hidden and (not gone or (withheld > 1 and withheld_users >= least)):
         return False
     left = [part for part in found.parts if part not in hidden and users[part]]
-    if left and not found.is_average:
+    if found.is_average:
+        left = [part for part in left if users[part] < LITTLE]
+    if left:
         hidden.add(min(left, key=lambda part: (users[part], part)))
     elif found.total is not None and not is_total_hidden:
         hidden.add(found.total)
