@@ -45,6 +45,7 @@ test-all: $(DEV) ## run the slow tests too, half an hour of them (ARGS="-m slow"
 # The other tests were run on 18.
 PG15 ?= /usr/lib/postgresql/15/bin
 PG15_TESTS := tests/warehouse tests/integration/build tests/integration/compare \
+    tests/integration/preview tests/integration/repairs \
     $(wildcard tests/integration/ingest/test_*.py) \
     tests/integration/setup/test_versions.py tests/integration/setup/test_prune.py
 test-pg15: $(DEV) ## test ingest, builds, upgrades and figures on PostgreSQL 15 (PG15=DIR: other binaries)

@@ -20,12 +20,12 @@ from benchmarks.measure import PROJECT, RUNNER, Cost, Report, Server
 from runner import run
 from runner.build.build import build, read_plan
 from runner.build.compose import PRELUDE, Composer
-from runner.build.render import rendered
 from runner.build.transaction import BuildResult
 from runner.compare.rebuild import rebuild
 from runner.database import embedded
 from runner.database.embedded.binaries import psql_path
 from runner.database.session import Session
+from runner.preview.render import rendered
 from runner.project.graph import order
 from runner.project.manifest import LAYERS, Script, load
 from runner.project.target import Target

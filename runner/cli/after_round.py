@@ -2,7 +2,6 @@
 can fail the round; what goes wrong is a warning.
 """
 
-import importlib
 import json
 import os
 import subprocess
@@ -13,7 +12,8 @@ from typing import Any
 
 from runner.cli import output
 from runner.cli.command import Workspace
-from runner.errors import RunnerError, StartError
+from runner.cli.groups import room
+from runner.errors import RunnerError
 from runner.status import Status
 
 # How the variables begin that name receivers of alerts, and of spans.
@@ -78,17 +78,6 @@ def alert(here: Workspace, target: str = "live", found: Status | None = None) ->
         here.database(), here.folder, target, found
     ):
         output.warn(f"alert not delivered, {failure}", "the next round tries again")
-
-
-def room(module: str, extra: str = "") -> Any:
-    """Import from a room, which may have been taken away, or need an extra; StartError then."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise StartError(
-            f"{module} needs the module {error.name}, which is not installed",
-            f"install it: pip install 'milepost{extra}'",
-        ) from error
 
 
 def _call(command: str, answer: dict[str, Any]) -> None:

@@ -35,12 +35,20 @@ def flag(name: str, what: str, set_it: Callable[..., None]) -> click.Option:
     )
 
 
-def missing(command: str, error: ModuleNotFoundError) -> StartError:
-    """Say which module a command needs, and what to install."""
+def missing(what: str, error: ModuleNotFoundError, extra: str = "") -> StartError:
+    """Say which module something needs, and what to install."""
     return StartError(
-        f"{command} needs the module {error.name}, which is not installed",
-        f"install it: pip install 'milepost{EXTRAS.get(command, '')}'",
+        f"{what} needs the module {error.name}, which is not installed",
+        f"install it: pip install 'milepost{extra}'",
     )
+
+
+def room(module: str, extra: str = "") -> Any:
+    """Import from a room, which may have been taken away, or need an extra; StartError then."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise missing(module, error, extra) from error
 
 
 class Command(click.Command):
@@ -86,7 +94,7 @@ class Group(click.Group):
         try:
             found = importlib.import_module(f"runner.cli.{file.parent.name}.{file.stem}")
         except ModuleNotFoundError as error:
-            raise missing(name, error) from error
+            raise missing(name, error, EXTRAS.get(name, "")) from error
         command: click.Command = found.command
         return command
 

@@ -4,7 +4,6 @@ from dataclasses import asdict, astuple
 from decimal import Decimal
 from typing import Any
 
-from runner.build.explain import Explained
 from runner.build.transaction import BuildResult, ScriptResult
 from runner.cli import show_runs
 from runner.cli.output import data, number, program, say, table, warn
@@ -64,7 +63,7 @@ def as_data(done: BuildResult) -> dict[str, Any]:
     }
 
 
-def script_as_data(done: ScriptResult | Explained) -> dict[str, Any]:
+def script_as_data(done: ScriptResult) -> dict[str, Any]:
     """Return what a script changed, or would change, as data."""
     return {
         "script": done.step.script.key,

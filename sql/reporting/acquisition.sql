@@ -1,7 +1,6 @@
 -- reporting.acquisition
 -- Grain: one row per source and month of the first event (utm_source, cohort_start).
--- Rerun: difference; writes the rows that differ, from one per source and day of the first event:
---        nothing, the second time.
+-- Rerun: changed keys; writes the rows that differ, from one per source and day of the first event.
 -- Why:   what each source brings, and whether it is worth what it costs. A rate stands on users
 --        whose time is over, and a month is charged when it is over, with what it cost then.
 

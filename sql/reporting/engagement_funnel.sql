@@ -59,13 +59,18 @@ gone as (
     returning cohort_start
 ),
 
+months as (
+    select distinct cohort_start
+    from due
+),
+
 -- The time of a cohort is over within two days of that many after its first and its last one.
 -- In order, so that the index is asked month by month, and not for all that is over.
 funnels as (
     select
         cohort_start, slice, slice_value, searched_at, earned_at, redeemed_at, has_earned,
         has_redeemed
-    from (select distinct cohort_start from due) as months
+    from months
     cross join {{ warehouse }}.last_day
     cross join lateral (
         select slice, slice_value, searched_at, earned_at, redeemed_at, has_earned, has_redeemed
@@ -80,7 +85,7 @@ funnels as (
         order by over_on
         offset 0
     ) as of_month
-    inner join due as cohorts_due using (slice, slice_value, cohort_start)
+    inner join due using (slice, slice_value, cohort_start)
 ),
 
 cohorts as (

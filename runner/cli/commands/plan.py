@@ -1,12 +1,14 @@
+from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from decimal import Decimal
+from typing import Any
 
 import click
 
 from runner.build.build import read_plan
-from runner.build.explain import Explained, explain
 from runner.cli import output, show_build
 from runner.cli.command import Workspace, json_option, project_command, select_option, target_option
+from runner.cli.groups import room
 from runner.database import ledger
 from runner.project.target import Target
 
@@ -33,6 +35,7 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
     """
     manifest = here.manifest()
     if is_explained:
+        explain = room("runner.preview.explain").explain
         _show(explain(here.database(), manifest, target, patterns))
         return
     with here.ledger() as session:
@@ -54,32 +57,33 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
         )
 
 
-def _show(found: list[Explained]) -> None:
+def _show(found: Sequence[Any]) -> None:
+    """Show each script as it was tried."""
     output.data([_as_data(each) for each in found])
     rows = [
         {
-            "script": each.step.script.key,
-            "build": each.step.mode,
-            "rows": output.row_counts(*astuple(each.changes)),
-            "seconds": Decimal(f"{each.seconds:.2f}"),
+            "script": each.tried.step.script.key,
+            "build": each.tried.step.mode,
+            "rows": output.row_counts(*astuple(each.tried.changes)),
+            "seconds": Decimal(f"{each.tried.seconds:.2f}"),
             "lock": each.lock,
-            "why": each.step.reason,
+            "why": each.tried.step.reason,
         }
         for each in found
     ]
     output.table(rows, "nothing new, nothing to do")
     if any(each.plans is None for each in found):
         output.warn("no plans: this role may not load auto_explain", "a superuser may")
-    plans = [(each.step.script.key, plan) for each in found for plan in each.plans or ()]
+    plans = [(each.tried.step.script.key, plan) for each in found for plan in each.plans or ()]
     plans.sort(key=lambda pair: -pair[1].seconds)
     for key, plan in plans[:SHOWN_PLANS]:
         output.say(f"\n{key}, {plan.seconds:.2f}s, cost {plan.cost:,.0f}")
         output.say(plan.text)
 
 
-def _as_data(each: Explained) -> dict[str, object]:
+def _as_data(each: Any) -> dict[str, object]:
     return {
-        **show_build.script_as_data(each),
+        **show_build.script_as_data(each.tried),
         "lock": each.lock,
         "plans": None if each.plans is None else [asdict(plan) for plan in each.plans],
     }

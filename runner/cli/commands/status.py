@@ -4,6 +4,7 @@ import click
 
 from runner.cli import after_round, output
 from runner.cli.command import Workspace, json_option, project_command, target_option
+from runner.cli.groups import room
 from runner.project.target import Target
 from runner.status import Status, status
 
@@ -28,7 +29,7 @@ def command(here: Workspace, target: Target, form: str | None, alert: bool) -> N
     if alert:
         after_round.alert(here, target.name, found)
     if form:
-        output.answer(after_round.room("runner.alerts.prometheus").metrics(found, target.name))
+        output.answer(room("runner.alerts.prometheus").metrics(found, target.name))
     else:
         _show(found)
         output.data({"is_good": found.is_good, **asdict(found)})

@@ -16,10 +16,10 @@ from psycopg.pq import TransactionStatus
 
 from runner.build.build import build
 from runner.build.checks import CheckFailed
-from runner.build.render import rendered
 from runner.database import ledger
 from runner.database.session import BUILD_LOCK, Database, LockHeld, Session, lock_number
 from runner.errors import RunnerError, StartError
+from runner.preview.render import rendered
 from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import (

@@ -14,10 +14,10 @@ from runner.build import publish as publication
 from runner.build.build import build
 from runner.build.checks import CheckFailed
 from runner.build.plan import Step
-from runner.build.render import rendered
 from runner.build.transaction import Listener
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
+from runner.preview.render import rendered
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from runner.setup import schema

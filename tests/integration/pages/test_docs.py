@@ -83,6 +83,24 @@ def test_a_table_that_a_script_keeps_beside_its_own_says_whose_it_is(built: Data
     assert re.search(r"Needed by .*reporting\.active_users_daily", said)
 
 
+def test_a_column_tells_what_it_is_made_from_and_who_reads_it(built: Database) -> None:
+    page = Page(render(built))
+    said = squeezed(page.texts["column-reporting.kpi_daily.dau"])
+    assert "from reporting.active_users_daily.dau" in said
+    said = squeezed(page.texts["column-reporting.active_users_daily.dau"])
+    assert re.search(r"read by \d+\s*reporting\.kpi_daily.*card active_users", said)
+    said = squeezed(page.texts["column-public.event_stream.miles_amount"])
+    assert "from" not in said and "read by 1warehouse.raw_event_stream" in said
+    assert "unknown: " not in squeezed(page.texts["reporting"])
+
+
+def test_a_card_leads_back_to_its_source_rows(built: Database) -> None:
+    said = squeezed(Page(render(built)).texts["card-miles"])
+    assert "dashboard/50_miles.sql" in said
+    assert "public.event_stream.miles_amount" in said
+    assert "reporting.miles_by_category.miles" in said
+
+
 def test_an_observation_says_what_it_counts(built: Database) -> None:
     said = squeezed(Page(render(built)).texts["warehouse.changed_events"])
     assert "Observation changed_events.lateness: How late the events of this build arrived" in said

@@ -12,7 +12,17 @@ from runner.database.session import Database
 from tests.support import earn, insert_events, scalar
 from tests.support.commands import Installed
 
-ROOMS = ("alerts", "compare", "erasure", "pages", "repairs", "setup", "testing", "torture")
+ROOMS = (
+    "alerts",
+    "compare",
+    "erasure",
+    "pages",
+    "preview",
+    "repairs",
+    "setup",
+    "testing",
+    "torture",
+)
 ROOMS += ("ingest/foreign", "database/embedded")
 
 
@@ -56,6 +66,8 @@ def test_without_its_rooms_the_core_ingests_builds_plans_and_tells_its_status(
         (("backfill", "event_stream"), "repairs"),
         (("reconcile", "event_stream"), "repairs"),
         (("runs", "undo", "1", "--yes"), "repairs"),
+        (("render",), "preview"),
+        (("plan", "--explain"), "preview"),
         (("pipelines", "remove", "event_stream"), "repairs"),
         (("forget", "event_stream", "--key", "1"), "erasure"),
     ],

@@ -63,7 +63,7 @@ def test_tables_of_an_application_that_are_not_ours_stay_as_they_are(
     reader = Database(make_conninfo(empty_database.conninfo, user="milepost_test_reader"))
     try:
         schema.apply(reader, load(PROJECT), Target())
-        assert scalar(reader, "select count(*) from orchestrator.pipeline_definitions") == 2
+        assert scalar(reader, "select count(*) from orchestrator.pipeline_definitions") == 3
         assert run_all(reader).run_id is not None
         guarantee = scalar(
             reader, "select min(guarantee) from orchestrator.runs where kind = 'window'"

@@ -7,8 +7,8 @@ import json
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from runner.build.explain import explain
 from runner.database.session import BUILD_LOCK, Database, lock_number
+from runner.preview.explain import explain
 from runner.project.manifest import load
 from runner.project.target import Target
 from tests.support import PROJECT, earn, ingest, insert_events, query, run_all, scalar
@@ -21,10 +21,10 @@ def test_what_would_change_is_told_and_nothing_does(built: Database) -> None:
     runs = "select run_id, status from orchestrator.runs order by run_id"
     before = query(built, runs)
 
-    found = {each.step.script.name: each for each in explain(built, load(PROJECT), Target())}
+    found = {each.tried.step.script.name: each for each in explain(built, load(PROJECT), Target())}
 
-    assert found["changed_users"].changes.inserted == 2
-    assert found["fact_miles_earned"].changes.inserted == 2
+    assert found["changed_users"].tried.changes.inserted == 2
+    assert found["fact_miles_earned"].tried.changes.inserted == 2
     assert found["fact_miles_earned"].lock == "row exclusive lock"
     assert (
         scalar(
@@ -34,7 +34,7 @@ def test_what_would_change_is_told_and_nothing_does(built: Database) -> None:
     )
     assert query(built, runs) == before
     done = {each.step.script.name: each.changes for each in run_all(built).results}
-    assert {name: each.changes for name, each in found.items()} == done
+    assert {name: each.tried.changes for name, each in found.items()} == done
 
 
 def test_the_plans_are_those_of_the_server(built: Database) -> None:

@@ -1,8 +1,8 @@
 import click
 
-from runner.build.render import rendered
 from runner.cli import output
 from runner.cli.command import Workspace, complete_scripts, project_command, target_option
+from runner.preview.render import rendered
 from runner.project.target import Target
 
 

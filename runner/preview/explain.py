@@ -9,22 +9,20 @@ from runner.build.compose import Composer, lock_replicas, parts, run_part, run_p
 from runner.build.plan import Step
 from runner.build.plans import Plan, gathered
 from runner.build.publish import find_reshaped
+from runner.build.transaction import ScriptResult
 from runner.database import ledger
-from runner.database.session import BUILD_LOCK, Changes, Database, Session, lock_number
+from runner.database.session import BUILD_LOCK, Database, Session, lock_number
 from runner.project.manifest import Manifest
 from runner.project.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What a build would do with a script: the rows it would change, how long it took to try, the
-    strongest lock on its table, and the plans of its statements, the slowest first; None if the
-    role may not see them.
+    """What a build would do with a script, as it was tried: with the strongest lock on its table,
+    and the plans of its statements, the slowest first; None if the role may not see them.
     """
 
-    step: Step
-    changes: Changes
-    seconds: float
+    tried: ScriptResult
     lock: str | None
     plans: tuple[Plan, ...] | None
 
@@ -65,7 +63,7 @@ def _tried(
         changes = run_part(work, part.step, part)
         seconds = time.monotonic() - started
         found = sorted(plans or (), key=lambda plan: -plan.seconds)
-        locks = work.named("build/explain.strongest_lock", table=table)
+        locks = work.named("preview/explain.strongest_lock", table=table)
         lock = locks[0]["mode"] if locks else None
         known = None if plans is None else tuple(found)
-        yield Explained(part.step, changes, seconds, lock, known)
+        yield Explained(ScriptResult(part.step, changes, seconds), lock, known)
