@@ -1,10 +1,10 @@
 -- What changed
 -- Question: What moved in the last full week or month, and who moved it?
--- Meaning:  The last full month (with Grain: Month) or week against the one before. A figure is named
---           from 2 % on, with the country that moved it most; a member and a category from 10 % on,
---           if it had twenty users or more both times; of each, the one that moved most. A day is
---           named if its users lie outside what is usual for its weekday, a check if it warned or
---           failed. A click shows the figures.
+-- Meaning:  The last full month (with Grain: Month) or week against the one before. A figure is
+--           named from 2 % on, with the country that moved it most; a member and a category from 10
+--           % on, if it had twenty users or more both times; of each, the one that moved most. A
+--           day is named if its users lie outside what is usual for its weekday, a check if it
+--           warned or failed. A click shows the figures.
 -- Show:     sentences
 
 with newest as (

@@ -1,12 +1,12 @@
 -- Active users
 -- Question: How many come, and how many come back?
--- Meaning:  Different users with an event that counts: on the day (daily), in the 7 days ending with
---           it (weekly) and in the 28 days (monthly). Stickiness is the mean of daily users over
---           these 28 days / monthly users. Until 28 days lie behind, the monthly window is still
---           filling, and the curve rises with it. Open dots: the last day still runs. The band is
---           what is usual for the weekday: the median of the same weekday in the eight weeks before,
---           and about three standard deviations on both sides (4.45 times the median distance from
---           it), at least a tenth; a ring marks a day outside it.
+-- Meaning:  Different users with an event that counts: on the day (daily), in the 7 days ending
+--           with it (weekly) and in the 28 days (monthly). Stickiness is the mean of daily users
+--           over these 28 days / monthly users. Until 28 days lie behind, the monthly window is
+--           still filling, and the curve rises with it. Open dots: the last day still runs. The
+--           band is what is usual for the weekday: the median of the same weekday in the eight
+--           weeks before, and about three standard deviations on both sides (4.45 times the median
+--           distance from it), at least a tenth; a ring marks a day outside it.
 -- Width:    half
 -- Columns:
 --     day: Day
@@ -63,7 +63,7 @@ select
     activity.wau,
     activity.mau,
     activity.stickiness,
-    floor(greatest(usual.middle - usual.reach, 0)) as usual_low,
+    floor(usual.middle - least(usual.reach, usual.middle)) as usual_low,
     ceil(usual.middle + usual.reach) as usual_high,
     case when activity.is_window_full then 'full' else 'filling' end as "window",
     activity.day < max(activity.day) over () as is_complete

@@ -2,9 +2,9 @@
 -- Question: Which sources bring users who stay and earn?
 -- Meaning:  A user belongs to the source of the first event. Range chooses cohorts: the months that
 --           reach into it. Activated: earned miles within a week of the first event. Week 1 and
---           week 4: active in that ISO week after the first. Each of the users for whom that time is
---           over. Miles per user are those earned so far. Cost is that of the months that are over
---           and known, over the users whom they activated.
+--           week 4: active in that ISO week after the first. Each of the users for whom that time
+--           is over. Miles per user are those earned so far. Cost is that of the months that are
+--           over and known, over the users whom they activated.
 -- Base:     users
 -- Columns:
 --     utm_source: Source, name

@@ -1,10 +1,11 @@
 -- Funnel
 -- Question: How many go from joining to searching, earning and redeeming?
--- Meaning:  A row is a cohort: the users whose first event was in the month. Of those whose first weeks
---           (28 days, the variable conversion_days) are over, the shares that searched in them, that
---           then earned, and that then redeemed. Days are the median from that search to the earning,
---           and from that earning to the redemption. The columns add up the cohorts of the range whose
---           time is over for everybody, and beside them those for which it is not yet.
+-- Meaning:  A row is a cohort: the users whose first event was in the month. Of those whose first
+--           weeks (28 days, the variable conversion_days) are over, the shares that searched in
+--           them, that then earned, and that then redeemed. Days are the median from that search to
+--           the earning, and from that earning to the redemption. The columns add up the cohorts of
+--           the range whose time is over for everybody, and beside them those for which it is not
+--           yet.
 -- Show:     beside
 -- Base:     eligible_users
 -- Columns:

@@ -2,9 +2,9 @@
 -- Question: Which category should each segment be offered next?
 -- Meaning:  Users of a segment by the category, not used yet, that similar users like best. The
 --           share is of those for whom there is one; whose best category few share are in it, and
---           in no row. Score is how strongly their habits point to it, support how many users of the
---           model's sample share both categories. The five first choices of each segment, the very
---           first ones on top.
+--           in no row. Score is how strongly their habits point to it, support how many users of
+--           the model's sample share both categories. The five first choices of each segment, the
+--           very first ones on top.
 -- Width:    half
 -- Columns:
 --     segment: Segment, name

@@ -1,8 +1,8 @@
 -- Miles and rewards
 -- Question: Who comes, who stays, and where do the miles go?
 -- Meaning:  The members that Show offers, and of which the file holds figures: those that have been
---           seen with at least as many users as min_cell says, in sql/manifest.toml. A smaller group
---           could tell of a person.
+--           seen with at least as many users as min_cell says, in sql/manifest.toml. A smaller
+--           group could tell of a person.
 -- Currency: SGD
 
 select

@@ -1,7 +1,8 @@
 -- The last full day, if its users lie outside what is usual for its weekday: the median of the same
--- weekday in the eight weeks before, and 4.45 times the median distance from it (about three standard
--- deviations) on both sides, at least a tenth. Four such days at least, and twenty users, say what is
--- usual. Half the events that did not come look like this, and so does a feast. The dashboard draws it.
+-- weekday in the eight weeks before, and 4.45 times the median distance from it (three standard
+-- deviations, about) on both sides, at least a tenth. Four such days at least, and twenty users,
+-- say what is usual. Events that did not come look like this, and so does a feast. The dashboard
+-- draws it.
 -- Level: warn
 
 with newest as (

@@ -47,7 +47,11 @@ select
     annotations.slice_value,
     annotations.text
 from reporting.annotations
-order by annotations.day, annotations.slice, annotations.slice_value, annotations.text
+order by
+    annotations.day,
+    annotations.slice,
+    annotations.slice_value,
+    annotations.text
 
 -- goals --
 select
@@ -75,7 +79,10 @@ select
         false
     ) as is_kept_out,
     coalesce(
-        bool_or(has_schema_privilege(schemas.oid, 'usage') and has_table_privilege(tables.oid, 'select'))
+        bool_or(
+            has_schema_privilege(schemas.oid, 'usage')
+            and has_table_privilege(tables.oid, 'select')
+        )
         filter (where schemas.nspname = 'reporting' and tables.relname = 'pipeline_runs'),
         false
     ) as reads_reports

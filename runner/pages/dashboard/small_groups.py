@@ -18,15 +18,20 @@ from runner.pages.dashboard.periods import DATES, is_shown, start_of
 
 # Numbers that order rows and say nothing of users.
 ORDERS = ("place", "depth")
+# A cohort of fewer users says less than the average, which is kept in its place.
+LITTLE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Rows that add up, and the row of their sum; without one, it is known from elsewhere."""
+    """Rows that add up, and the row of their sum; without one, it is known from elsewhere. What is
+    missing in the parts are users of members for which there is no average.
+    """
 
     parts: list[int]
     total: int | None
     is_average: bool = False
+    missing: int = 0
 
 
 def withhold(
@@ -39,9 +44,15 @@ def withhold(
     users = [row[base] or 0 for row in rows]
     hidden = {place for place, count in enumerate(users) if 0 < count < least}
     hidden |= {place for place in unlisted if users[place]}
-    sums = list(_sums(card, rows, last)) if hidden else []
-    while any([_protect(each, users, hidden, least) for each in sums]):
-        pass
+    sums = list(_sums(card, base, rows, last)) if hidden else []
+    cohorts = _cohorts(rows) if hidden else []
+    is_more = bool(hidden)
+    while is_more:
+        is_more = any([_protect(each, users, hidden, least) for each in sums])
+        for cohort in cohorts:
+            if not hidden.isdisjoint(cohort) and not cohort <= hidden:
+                hidden |= cohort
+                is_more = True
     if not hidden:
         return list(rows)
     kept = _kept(card, rows)
@@ -53,17 +64,29 @@ def withhold(
     ]
 
 
+def _cohorts(rows: Sequence[Row]) -> list[set[int]]:
+    """Return the rows of each cohort: it is withheld as a whole, lest it look like a young one."""
+    found: dict[tuple[Any, ...], set[int]] = defaultdict(set)
+    for place, row in enumerate(rows):
+        if row.get("cohort_start") is not None:
+            found[tuple(row.get(name) for name in (*SLICE, "grain", "cohort_start"))].add(place)
+    return list(found.values())
+
+
 def _protect(found: Sum, users: Sequence[int], hidden: set[int], least: int) -> bool:
     """Withhold one more row if a sum gives one away; return whether it did."""
     gone = [part for part in found.parts if part in hidden]
     is_total_hidden = found.total in hidden
-    if is_total_hidden:
-        if gone or found.is_average:
-            return False
-    elif not gone or (len(gone) > 1 and sum(users[part] for part in gone) >= least):
+    withheld = len(gone) + bool(found.missing)
+    withheld_users = sum(users[part] for part in gone) + found.missing
+    if is_total_hidden and (gone or found.is_average):
+        return False
+    if not is_total_hidden and (not gone or (withheld > 1 and withheld_users >= least)):
         return False
     left = [part for part in found.parts if part not in hidden and users[part]]
-    if left and not found.is_average:
+    if found.is_average:
+        left = [part for part in left if users[part] < LITTLE]
+    if left:
         hidden.add(min(left, key=lambda part: (users[part], part)))
     elif found.total is not None and not is_total_hidden:
         hidden.add(found.total)
@@ -72,12 +95,12 @@ def _protect(found: Sum, users: Sequence[int], hidden: set[int], least: int) -> 
     return True
 
 
-def _sums(card: Card, rows: Sequence[Row], last: str | None) -> Iterator[Sum]:
+def _sums(card: Card, base: str, rows: Sequence[Row], last: str | None) -> Iterator[Sum]:
     names = [column.name for column in card.columns.values() if column.is_name]
     across = [column.name for column in card.columns.values() if column.look == "across"]
     known = [name for name in (*SLICE, "grain", "range", *DATES, "figure") if name in rows[0]]
     keys = list(dict.fromkeys([*known, *across, *names]))
-    yield from _of_members(rows, keys)
+    yield from _of_members(rows, keys, base)
     for name in names if card.show != "figures" else ():
         yield from _of_names(rows, [key for key in keys if key != name])
     if "grain" in keys and "period_start" in keys:
@@ -86,7 +109,7 @@ def _sums(card: Card, rows: Sequence[Row], last: str | None) -> Iterator[Sum]:
         yield from _of_cohorts(rows, keys, last)
 
 
-def _of_members(rows: Sequence[Row], keys: list[str]) -> Iterator[Sum]:
+def _of_members(rows: Sequence[Row], keys: list[str], base: str) -> Iterator[Sum]:
     if "slice" not in keys:
         return
     rest = [key for key in keys if key not in SLICE]
@@ -99,7 +122,12 @@ def _of_members(rows: Sequence[Row], keys: list[str]) -> Iterator[Sum]:
         else:
             parts[row["slice"], *key].append(place)
     for (_, *rest_of_key), found in parts.items():
-        yield Sum(found, totals.get(tuple(rest_of_key)))
+        total = totals.get(tuple(rest_of_key))
+        missing = 0
+        if total is not None and rows[total].get("cohort_start", "") is None:
+            known = sum(rows[part][base] or 0 for part in found)
+            missing = max((rows[total][base] or 0) - known, 0)
+        yield Sum(found, total, missing=missing)
 
 
 def _of_names(rows: Sequence[Row], rest: list[str]) -> Iterator[Sum]:

@@ -77,6 +77,10 @@ def test_an_average_is_withheld_with_too_few_of_its_cohorts() -> None:
     average = cohort(None, 34, range_="all")
     found = withhold(COHORTS, [large, small, average], LEAST, set(), "2026-03-08")
     assert [row["is_withheld"] for row in found] == [False, True, True]
+    # A cohort that says little goes in its place.
+    little = cohort("2026-02-23", 12)
+    found = withhold(COHORTS, [large, small, little, average], LEAST, set(), "2026-03-08")
+    assert [row["is_withheld"] for row in found] == [False, True, True, False]
     # Two small ones of five users together hide behind each other.
     others = [small, cohort("2026-02-16", 1)]
     found = withhold(COHORTS, [large, *others, average], LEAST, set(), "2026-03-08")

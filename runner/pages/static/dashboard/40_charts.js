@@ -91,7 +91,7 @@ const chart = (card, rows, body) => {
     });
     return make("li", {}, button);
   }));
-  if (state.compare && rows.some((row) => "before_start" in row)) legend.append(make("li", { class: "before" }, make("i"), "the period before"));
+  if (state.compare && rows.some((row) => row.before_start)) legend.append(make("li", { class: "before" }, make("i"), "the period before"));
 };
 
 // A series that the legend turns off is a column, or the rows that bear its name. These stay, so that
