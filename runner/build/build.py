@@ -133,7 +133,7 @@ class Builder:
 
     def _is_large_first(self, steps: Sequence[Step]) -> bool:
         """Whether a build fills an empty target from so many rows that workers are worth it."""
-        if any(step.mode == "skip" and not step.script.is_view for step in steps):
+        if all(step.mode == "skip" for step in steps):
             return False
         filled = (step.script for step in steps if not step.script.is_view)
         tables = [table for script in filled for table in self.target.tables(script)]

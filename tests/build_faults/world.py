@@ -380,7 +380,9 @@ def prepare(database: Database, *events: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def opened(database: Database, project: Path) -> Iterator[World]:
-    with psycopg.connect(database.conninfo, autocommit=True, row_factory=dict_row) as connection:
+    with psycopg.connect(
+        database.conninfo, autocommit=True, row_factory=dict_row, prepare_threshold=None
+    ) as connection:
         yield World(database, project, connection)
 
 

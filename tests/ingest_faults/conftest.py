@@ -18,7 +18,8 @@ from tests.ingest_faults.arena import Arena
 
 @pytest.fixture
 def arena(database: Database) -> Iterator[Arena]:
-    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+    # Nothing stays prepared, as the columns of its tables change.
+    with psycopg.connect(database.conninfo, autocommit=True, prepare_threshold=None) as connection:
         yield Arena(database, connection)
 
 

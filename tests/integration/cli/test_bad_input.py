@@ -237,7 +237,7 @@ def test_adding_a_pipeline_shows_the_row_and_asks(database: Database) -> None:
     assert_refused(done, 2, "this needs confirmation")
     assert "warehouse.raw_people" in done.stdout
     assert "no index begins with changed_at" in done.stderr
-    assert scalar(database, "select count(*) from orchestrator.pipeline_definitions") == 2
+    assert scalar(database, "select count(*) from orchestrator.pipeline_definitions") == 3
     done = command(*arguments, "--key", "id", "--mode", "upsert", "--yes", database=database)
     assert done.returncode == 0
     query(database, "insert into public.people values (1, 'Ann', now())")
@@ -327,7 +327,7 @@ def test_a_terminal_that_closes_leaves_no_half_of_anything(built: Database) -> N
     assert scalar(built, "select count(*) from warehouse.raw_slow") == 0
     query(
         built,
-        "update orchestrator.pipeline_definitions set is_enabled = false where pipeline_id = 3",
+        "update orchestrator.pipeline_definitions set is_enabled = false where pipeline_name = 'slow'",
     )
     assert run_all(built).run_id is None
 

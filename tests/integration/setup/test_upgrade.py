@@ -52,7 +52,7 @@ def test_what_is_new_comes_and_what_was_there_stays(database: Database) -> None:
         ingest(database, "event_stream")
     for _ in range(2):
         apply(database)
-    assert scalar(database, "select count(*) from orchestrator.pipeline_definitions") == 5
+    assert scalar(database, "select count(*) from orchestrator.pipeline_definitions") == 6
     found = query(
         database,
         "select pipeline_name, target_relation from orchestrator.pipeline_definitions"

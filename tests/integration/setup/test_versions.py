@@ -98,11 +98,14 @@ def test_what_cannot_be_built_again_stays(older: Database) -> None:
     }
     before = {table: list(map(json.loads, rows(older, table))) for table in names}
     assert all(before.values())
+    ships = {row["pipeline_name"] for row in before["orchestrator.pipeline_definitions"]}
     done = command("schema", "apply", "--yes", database=older)
     assert done.returncode == 0, done.stderr
     assert "migrate 0001_before_versions" in done.stdout
     for table, now in names.items():
-        after = map(json.loads, rows(older, now))
+        after = list(map(json.loads, rows(older, now)))
+        if table == "orchestrator.pipeline_definitions":  # this version brings one more
+            after = [row for row in after if row["pipeline_name"] in ships]
         columns = before[table][0]
         # A text beside another: those of JSON numbers and times are compared as they are.
         found = sorted(str({name: row[name] for name in sorted(columns)}) for row in after)
