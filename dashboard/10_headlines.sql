@@ -136,7 +136,9 @@ select
     daily.better,
     case when daily.has_trend then array_agg(daily.value order by daily.age desc) end as trend,
     daily.as_of,
-    min(daily.mau) filter (where daily.age = 0) as users
+    -- A change stands on the fewer users of both days.
+    min(daily.mau) filter (where daily.age = 0 or (daily.age = 28 and daily.mau > 0)) as users,
+    null as average_of
 from daily
 group by
     daily.slice,
@@ -165,7 +167,8 @@ select
     array_agg(weekly.quick_ratio order by weekly.age desc) filter (where weekly.age <= 13) as trend,
     'week of ' || to_char(min(weekly.period_start) filter (where weekly.age = 1), 'FMDD Mon YYYY')
         as as_of,
-    min(weekly.active_users) filter (where weekly.age = 1) as users
+    min(weekly.active_users) filter (where weekly.age <= 2) as users,
+    null as average_of
 from last_days
 left join weekly
     on weekly.slice = last_days.slice and weekly.slice_value = last_days.slice_value
@@ -189,7 +192,8 @@ select
     array_agg(fourth_weeks.retention_rate order by fourth_weeks.cohort_start)
         filter (where fourth_weeks.cohort_start is not null) as trend,
     null as as_of,
-    min(fourth_weeks.cohort_size) filter (where fourth_weeks.cohort_start is null) as users
+    min(fourth_weeks.cohort_size) filter (where fourth_weeks.cohort_start is null) as users,
+    'retention/week/4' as average_of
 from last_days
 left join fourth_weeks
     on

@@ -21,11 +21,18 @@ select
     days.active_days,
     sum(activity.users) filter (where activity.month = newest.month) as users,
     sum(activity.users) filter (where activity.month < newest.month) as users_before,
-    max(now.active_users) as base,
+    -- Both curves stand on the fewer users of the two months.
+    least(max(now.active_users), nullif(max(before.active_users), 0)) as base,
     to_char(newest.month, 'Mon YYYY') as as_of
 from newest
 inner join reporting.growth_accounting as now
     on now.grain = 'month' and now.period_start = newest.month and now.active_users > 0
+left join reporting.growth_accounting as before
+    on
+        before.grain = 'month'
+        and before.period_start = newest.month - interval '1 month'
+        and before.slice = now.slice
+        and before.slice_value = now.slice_value
 cross join generate_series(1, 31) as days (active_days)
 left join reporting.active_days_monthly as activity
     on

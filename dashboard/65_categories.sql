@@ -13,12 +13,18 @@
 --     miles_earned: Earned, number
 --     miles_redeemed: Redeemed, number
 
+-- A period is over, wherever on earth, when the sources were read 12 hours beyond it.
 with newest as (
     select
         newest.grain,
         max(newest.period_start) as period_start
     from reporting.category_performance as newest
-    where newest.is_complete
+    where
+        newest.is_complete
+        or (
+            select min(freshness.loaded_through) from reporting.freshness as freshness
+        ) >= (newest.period_start + ('1 ' || newest.grain)::interval) at time zone 'UTC'
+        + interval '12 hours'
     group by newest.grain
 )
 

@@ -4,7 +4,7 @@
 --           the 28 days before. A user of two platforms counts on both, so that these
 --           figures do not add up. The line is monthly users over the range, and the events are
 --           those of the range.
--- Base:     users
+-- Base:     base
 -- Width:    half
 -- Columns:
 --     dimension: By, name
@@ -56,6 +56,7 @@ summed as (
         kpi.slice_value,
         min(kpi.mau) filter (where kpi.day = ranges.day) as users,
         min(kpi.stickiness) filter (where kpi.day = ranges.day) as stickiness,
+        max(kpi.mau) filter (where kpi.day > ranges.after) as most_users,
         sum(kpi.events) filter (where kpi.day > ranges.after) as events,
         array_agg(kpi.mau order by kpi.day) filter (
             where kpi.day > ranges.after and kpi.day <= ranges.day
@@ -72,6 +73,8 @@ compared as (
         summed.slice as dimension,
         summed.slice_value as member,
         summed.users,
+        -- Who is not there today may have been in the range.
+        least(nullif(summed.users, 0), summed.most_users) as base,
         round(summed.users::numeric / nullif(before.mau, 0) - 1, 6) as change,
         summed.stickiness,
         summed.events,
@@ -93,7 +96,8 @@ select
     compared.change,
     compared.stickiness,
     compared.events,
-    compared.trend
+    compared.trend,
+    compared.base
 from compared
 order by
     compared.range,

@@ -16,7 +16,7 @@ from runner.database.session import Database, QueryFailed, Row, Session
 from runner.errors import StartError, UsageError, did_you_mean
 from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card, Dashboard, load
 from runner.pages.dashboard.periods import end_of
-from runner.pages.dashboard.small_groups import withhold
+from runner.pages.dashboard.small_groups import withhold, without_averages
 from runner.pages.html import showable
 from runner.project.graph import reports_of
 from runner.project.manifest import MANIFEST
@@ -30,6 +30,8 @@ MIN_CELL = ("min_cell", 5)
 # So many reports that stay behind are named, the others counted.
 NAMED = 3
 LIVE = Target()
+# What a card calls the member that a row is of: the second, if it does not follow Show.
+MEMBERS = (SLICE, ("dimension", "member"))
 # A slice, such as country, and one of its members.
 Member = tuple[str, str]
 
@@ -90,8 +92,12 @@ def read(
         results = [run(session, card, target) for card in dashboard.cards]
         last = max((day for each in results for day in each.days), default=None)
         standing = _standing(session, target)
-        over = last if last and is_over(last, standing["loaded_through"]) else None
-        results = [_ended(_shown(result, shown, least, last), over) for result in results]
+        loaded = standing["loaded_through"]
+        results = [_ended(_shown(result, shown, least, last), loaded) for result in results]
+        rows_of = {result.card.name: result.rows for result in results}
+        results = [
+            replace(each, rows=without_averages(each.card, each.rows, rows_of)) for each in results
+        ]
         return Snapshot(
             dashboard=dashboard,
             database=session.row("select current_database()::text as name")["name"],
@@ -172,11 +178,12 @@ def _shown(
 ) -> Result:
     """Leave out small groups, and the members of slices that the page file does not list."""
     unlisted: set[int] = set()
-    if shown is not None and set(SLICE) <= set(result.columns):
+    names = next((names for names in MEMBERS if set(names) <= set(result.columns)), None)
+    if shown is not None and names:
         unlisted = {
             place
             for place, row in enumerate(result.rows)
-            if row["slice"] != EVERYTHING and tuple(row[name] for name in SLICE) not in shown
+            if row[names[0]] != EVERYTHING and tuple(row[name] for name in names) not in shown
         }
     rows = withhold(result.card, result.rows, least, unlisted, last)
     return replace(result, rows=[row for place, row in enumerate(rows) if place not in unlisted])
@@ -190,28 +197,22 @@ def is_over(day: str, loaded_through: str | None) -> bool:
     return datetime.fromisoformat(loaded_through) >= end
 
 
-def _ended(result: Result, over: str | None) -> Result:
-    """Show periods that end with a day that is over as such; for the reports, the last one runs."""
+def _ended(result: Result, loaded_through: str | None) -> Result:
+    """Show periods that are over as such: for the reports, the last one runs until newer events."""
     dated = next((name for name in ("day", "period_start") if name in result.columns), None)
-    if not over or not dated or "is_complete" not in result.columns:
+    if not dated or "is_complete" not in result.columns:
         return result
-    last = date.fromisoformat(over)
-    # What the reports give only of a complete period, such as who was lost, is still not known.
-    known = {
-        (row.get("grain"), name)
+    ends = {
+        (row[dated], row.get("grain")): end_of(date.fromisoformat(row[dated]), row.get("grain"))
         for row in result.rows
-        if row["is_complete"]
-        for name in row
-        if row[name] is not None
+        if not row["is_complete"] and row[dated]
     }
-
-    def ended(row: Row) -> Row:
-        grain = row.get("grain")
-        is_last = end_of(date.fromisoformat(row[dated]), grain) <= last
-        is_whole = all(row[name] is not None for name in row if (grain, name) in known)
-        return {**row, "is_complete": True} if is_last and is_whole else row
-
-    return replace(result, rows=[ended(row) for row in result.rows])
+    over = {key for key, end in ends.items() if is_over(end.isoformat(), loaded_through)}
+    rows = [
+        {**row, "is_complete": True} if (row[dated], row.get("grain")) in over else row
+        for row in result.rows
+    ]
+    return replace(result, rows=rows)
 
 
 def _of_member(results: Sequence[Result], only: Member) -> list[Result]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from runner.pages.dashboard.cards import Card, Column
-from runner.pages.dashboard.small_groups import withhold
+from runner.pages.dashboard.small_groups import withhold, without_averages
 
 LEAST = 5
 MILES = Card(
@@ -35,10 +39,12 @@ COHORTS = Card(
 counts = some.integers(0, 9) | some.integers(0, 60)
 
 
-def miles(series: str, member: str, users: int, start: str = "2026-03-02") -> dict[str, Any]:
+def miles(
+    series: str, member: str, users: int, start: str = "2026-03-02", direction: str = "earned"
+) -> dict[str, Any]:
     slice_ = "all" if member == "all" else "country"
     return {"slice": slice_, "slice_value": member, "grain": "week", "period_start": start,
-            "series": series, "miles": users * 10, "users": users}  # fmt: skip
+            "series": series, "direction": direction, "miles": users * 10, "users": users}  # fmt: skip
 
 
 def shown(rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
@@ -116,3 +122,64 @@ def test_no_sum_gives_a_small_group_away(users: dict[tuple[str, str], int]) -> N
         line = [count for (_, of), count in hidden.items() if of == member]
         rest = [cell for cell in seen if cell[1] == member and cells[cell]]
         assert not line or not rest or (len(line) > 1 and sum(line) >= LEAST)
+
+
+@settings(max_examples=40, deadline=None)
+@given(some.dictionaries(some.tuples(some.sampled_from(["earned", "redeemed"]),
+                                     some.sampled_from("abcd")), counts))  # fmt: skip
+def test_no_total_of_a_direction_gives_a_category_away(users: dict[tuple[str, str], int]) -> None:
+    """What was earned and what was redeemed in all is known each for itself, from the balance."""
+    rows = [miles(f"{name}, {way}", "all", count, direction=way)
+            for (way, name), count in users.items()]  # fmt: skip
+    found = withhold(MILES, rows, LEAST, set(), "2026-03-08")
+    for way in ("earned", "redeemed"):
+        of_way = [(row, users[way, row["series"][0]]) for row in found if row["direction"] == way]
+        gone = [count for row, count in of_way if row.get("is_withheld") and count]
+        assert not gone or len(gone) == sum(1 for _, count in of_way if count) or (
+            len(gone) > 1 and sum(gone) >= LEAST
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("users", [0, None])
+def test_figures_without_users_are_those_of_a_few(users: int | None) -> None:
+    nobody = {**miles("dining", "all", 0), "users": users}
+    assert not withhold(MILES, [nobody], LEAST, set(), None)[0].get("is_withheld")
+    assert withhold(MILES, [{**nobody, "miles": 7}], LEAST, set(), None)[0]["miles"] is None
+    trend = {**nobody, "miles": [0, 1, 0]}
+    assert withhold(MILES, [trend], LEAST, set(), None)[0]["miles"] is None
+    # How many a cohort has is a count; its figures are empty until its time is over.
+    young = {**cohort("2026-03-02", 0), "retention_rate": None, "others": 12}
+    assert not withhold(COHORTS, [young], LEAST, set(), None)[0].get("is_withheld")
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.lists(some.integers(1, 30), min_size=1, max_size=12))
+def test_no_two_averages_give_a_cohort_away(sizes: list[int]) -> None:
+    """What one range has more than another, or than none, is no cohort, or two with five users."""
+    last = date(2026, 3, 8)
+    starts = [(last - timedelta(7 * age + 6)).isoformat() for age in range(len(sizes))]
+    ranges = {"all": len(sizes), "30": 5, "90": 13}
+    cohorts = [cohort(start, size) for start, size in zip(starts, sizes, strict=True)]
+    averages = [cohort(None, sum(sizes[:count]), range_=name) for name, count in ranges.items()]
+    found = withhold(COHORTS, cohorts + averages, LEAST, set(), last.isoformat())
+    hidden = {row_at for row_at, row in enumerate(found[: len(sizes)]) if row.get("is_withheld")}
+    assert {place for place, size in enumerate(sizes) if size < LEAST} <= hidden
+    known = [0, *sorted(
+        min(ranges[row["range"]], len(sizes))
+        for row in found[len(sizes):] if not row.get("is_withheld")
+    )]  # fmt: skip
+    for first, end in itertools.combinations(known, 2):
+        gone = [sizes[place] for place in hidden if first <= place < end]
+        assert not gone or (len(gone) > 1 and sum(gone) >= LEAST)
+
+
+def test_a_headline_goes_with_the_average_that_it_repeats() -> None:
+    card = replace(MILES, show="figures", base="users")
+    rows = [{"slice": "all", "slice_value": "all", "figure": "Week-4", "value": 0.5, "trend": [0.5],
+             "users": 34, "average_of": name} for name in ("retention/week/4", None)]  # fmt: skip
+    average = {**cohort(None, 34, 4, "all"), "is_withheld": True}
+    for each, is_gone in ((average, True), ({**average, "range": "30"}, False),
+                          ({**average, "grain": "month"}, False)):  # fmt: skip
+        first, second = without_averages(card, rows, {"retention": [each]})
+        assert (first["value"] is None) == is_gone and second["value"] == 0.5
+    assert without_averages(card, rows, {"retention": [cohort(None, 34, 4, "all")]}) == rows
