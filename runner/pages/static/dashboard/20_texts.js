@@ -49,6 +49,9 @@ const change = (shown) => {
   const { value, previous, form } = row;
   if (value === null || previous === null || (form === "number" && !previous))
     return { text: "", tone: "", beside: row.compared_with };
+  // Nothing is so many per cent of a negative figure.
+  if (form === "number" && previous < 0)
+    return { text: "", tone: "", beside: `from ${text(previous, form)}, ${row.compared_with}` };
   const difference = value - previous;
   const words = form === "percent" ? `${fixed(Math.abs(difference) * 100, 1)} pts`
     : form === "decimal" ? fixed(Math.abs(difference), 2)

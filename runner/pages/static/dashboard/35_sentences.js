@@ -13,12 +13,23 @@ const addressOf = (change) => {
   return `#${words}`;
 };
 
-const leading = (label, change, target) => {
-  const link = make("a", { href: addressOf(change) }, label);
+// The last full period is in every range but one of two dates.
+const changeOf = (link) => {
+  const { grain, segment, member } = link.dataset;
+  return { ...(grain ? { grain } : {}), segment, member, ...(SPAN.test(state.range) ? { range: OPENING.range } : {}) };
+};
+// An address also holds what a sentence leaves as it is, and follows it.
+const relead = () => {
+  for (const link of document.querySelectorAll(".sentences a")) link.setAttribute("href", addressOf(changeOf(link)));
+};
+
+const leading = (label, { grain, segment, member }, target) => {
+  const link = make("a", { "data-grain": grain ?? "", "data-segment": segment, "data-member": member }, label);
+  link.setAttribute("href", addressOf(changeOf(link)));
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    choose(change);
+    choose(changeOf(link));
     find(`card-${target}`)?.scrollIntoView({ block: "start" });
   });
   return link;
@@ -26,16 +37,16 @@ const leading = (label, change, target) => {
 
 const sentence = (row) => {
   const { before, name, change: by, after, driver, share, link_slice: slice, link_member: member, card: target } = row;
-  const grain = row.grain ? { grain: row.grain } : {};
+  const { grain } = row;
   const isMember = members[slice]?.has(member);
   const words = [];
   if (before) words.push(before, " ");
   if (name) words.push(leading(isMember ? memberName(slice, member) : named(name),
-    { ...grain, ...(isMember ? { segment: slice, member } : {}) }, target), " ");
+    isMember ? { grain, segment: slice, member } : { grain, segment: "all", member: "all" }, target), " ");
   if (by !== null) words.push(make("b", {}, `${by > 0 ? "+" : ""}${fixed(by * 100, 1)}%`), " ");
   words.push(after);
   if (driver) words.push(`, ${share} in `, members.country?.has(driver)
-    ? leading(memberName("country", driver), { ...grain, segment: "country", member: driver }, target) : memberName("country", driver));
+    ? leading(memberName("country", driver), { grain, segment: "country", member: driver }, target) : memberName("country", driver));
   return make("li", {}, ...words, ".");
 };
 
