@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,21 @@ LIMITS = {
     ("one changed event", 10_000_000): 0.6,
 }
 FIRST_LIMIT = 0.6  # x its CPU, wall
+# What growth accounting, cohorts, acquisition and funnel add to a typical delta, with their checks.
+GROWTH_LIMIT = 0.25
+GROWTH = (
+    "agg_user_returns",
+    "agg_campaign_costs",
+    "agg_user_acquisition",
+    "agg_user_funnels",
+    "acquisition",
+    "active_days_monthly",
+    "cohort_value",
+    "engagement_funnel",
+    "kpi_drivers",
+    "kpi_periods",
+    "retention_days",
+)
 REBUILD_LIMITS = {1: 1.1, 2: 0.65}  # x the floor, wall
 NOTHING_LIMIT, MEMORY_LIMIT, START_LIMIT = 0.5, 60.0, 0.25
 
@@ -224,6 +239,10 @@ class Builds:
             )
         self.report.costs(self.named(what), costs, LIMITS.get((what, self.rows)))
         self.report.costs(self.named(f"{what}, floor"), floors)
+        if text is TYPICAL:
+            growth = [seconds_of(done, GROWTH) for done in builds]
+            limit = GROWTH_LIMIT if self.rows == 1_000_000 else None
+            self.report.add(self.named(f"{what}, reports of growth"), growth, "s", limit)
         self.name_slowest(builds)
 
     def name_slowest(self, builds: list[BuildResult]) -> None:
@@ -320,3 +339,8 @@ class _Script:
 
     def __exit__(self, *error: object) -> None:
         self.folder.cleanup()
+
+
+def seconds_of(done: BuildResult, names: Collection[str]) -> float:
+    """How long some scripts took, with their checks."""
+    return sum(each.seconds for each in done.results if each.step.script.name in names)

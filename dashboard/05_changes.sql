@@ -23,30 +23,25 @@ named as (
         case newest.grain
             when 'month' then 'in ' || to_char(newest.period_start, 'FMMonth YYYY')
             else 'in the week of ' || to_char(newest.period_start, 'FMDD Mon YYYY')
-        end as period,
-        (newest.period_start - case newest.grain
-            when 'month' then interval '1 month' else interval '1 week'
-        end)::date as previous_start
+        end as period
     from newest
 ),
 
--- The periods of members that had enough users both times.
+-- The members that had enough users both times; none if the time before is partial.
 large as (
     select
-        now.grain,
-        now.slice,
-        now.slice_value,
-        now.active_users,
-        before.active_users as active_before
-    from named
-    inner join reporting.kpi_periods as now using (grain, period_start)
-    inner join reporting.kpi_periods as before
-        on
-            before.grain = now.grain
-            and before.period_start = named.previous_start
-            and before.slice = now.slice
-            and before.slice_value = now.slice_value
-    where now.active_users >= 20 and before.active_users >= 20
+        drivers.grain,
+        drivers.slice,
+        drivers.slice_value,
+        drivers.value as active_users,
+        drivers.previous_value as active_before,
+        drivers.value / drivers.previous_value - 1 as change
+    from reporting.kpi_drivers as drivers
+    inner join named using (grain, period_start)
+    where
+        drivers.figure = 'active_users'
+        and drivers.value >= 20
+        and drivers.previous_value >= 20
 ),
 
 figures as (
@@ -85,15 +80,12 @@ drivers as (
 
 movers as (
     select distinct on (large.grain)
-        large.*,
-        large.active_users::numeric / large.active_before - 1 as change
+        large.*
     from large
-    where
-        large.slice != 'all'
-        and abs(large.active_users::numeric / large.active_before - 1) >= 0.1
+    where abs(large.change) >= 0.1
     order by
         large.grain,
-        abs(large.active_users::numeric / large.active_before - 1) desc,
+        abs(large.change) desc,
         large.slice,
         large.slice_value collate "C"
 ),
@@ -125,7 +117,12 @@ said as (
         figures.change,
         figures.period as after,
         drivers.slice_value as driver,
-        to_char(drivers.share_of_change * 100, 'FM990') || '% of it' as share,
+        -- Users of countries do not add up: they say where to look, not how much.
+        case
+            when figures.figure = 'active_users' then 'most'
+            when drivers.share_of_change > 1 then 'more than all of it'
+            else round(drivers.share_of_change * 100) || '% of it'
+        end as share,
         null as slice,
         null as slice_value,
         figures.card

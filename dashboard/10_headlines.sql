@@ -3,9 +3,10 @@
 -- Meaning:  Each figure is of the last day that is over, its change against the same figure 28 days
 --           earlier; with Compare, against the one a range earlier. The quick ratio is of the last
 --           full week: users won (new or back) for each user lost; its change is against the week
---           before. Week-4 retention is over all cohorts that are four full weeks old. Miles earned
---           and redeemed are those of 28 days; outstanding is all that was earned and not redeemed
---           so far. Burn rate is miles redeemed for each mile earned, over 28 days.
+--           before. Week-4 retention is over all cohorts that are four full weeks old, its line each
+--           of twenty users or more. Miles earned and redeemed are those of 28 days; outstanding is
+--           all that was earned and not redeemed so far. Burn rate is miles redeemed for each mile
+--           earned, over 28 days.
 -- Show:     figures
 -- Base:     users
 

@@ -3,9 +3,10 @@
 -- Meaning:  A row is a cohort: the users whose first active week (or month, with Grain: Month) it
 --           is. A cell is the share of them that is active that many periods later. The first row
 --           adds up the cohorts of the range over their periods that are over, as long as they are
---           twenty users or more. Hatched: the period still runs. Blank: not yet. The curves are
---           that row and the newest three cohorts that are three periods old; of a member,
---           everybody is drawn, too.
+--           twenty users or more, whatever average_min_users is. Hatched: the period still runs.
+--           Blank: not yet. The curves are that row and the newest three cohorts that are three
+--           periods old; of a member, everybody is drawn, too. In the first period of the data
+--           everybody counts as new.
 -- Show:     beside
 -- Base:     cohort_size
 -- Columns:

@@ -3,8 +3,9 @@
 -- Meaning:  A row is a cohort: the users whose first active day lies in the month (or week, with
 --           Grain: Week). A cell is the share of them that is active exactly so many days after the
 --           first, among those for whom that day is over. The first row adds up the cohorts of the
---           range for which it is over for everybody, if they are twenty users or more. Hatched:
---           for some of the cohort it is not over yet.
+--           range for which it is over for everybody, if they are twenty users or more, whatever
+--           average_min_users is. Hatched: for some of the cohort it is not over yet. In the first
+--           period of the data everybody counts as new.
 -- Width:    half
 -- Base:     eligible_users
 -- Columns:

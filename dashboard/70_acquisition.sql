@@ -4,7 +4,8 @@
 --           reach into it. Activated: earned miles within a week of the first event. Week 1 and
 --           week 4: active in that ISO week after the first. Each of the users for whom that time
 --           is over. Miles per user are those earned so far. Cost is that of the months that are
---           over and known, over the users whom they activated.
+--           over and known, over the users whom they activated. In the first month of the data
+--           everybody counts as new.
 -- Base:     users
 -- Columns:
 --     utm_source: Source, name

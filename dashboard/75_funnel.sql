@@ -5,7 +5,7 @@
 --           them, that then earned, and that then redeemed. Days are the median from that search to
 --           the earning, and from that earning to the redemption. The columns add up the cohorts of
 --           the range whose time is over for everybody, and beside them those for which it is not
---           yet.
+--           yet. In the first month of the data everybody counts as new.
 -- Show:     beside
 -- Base:     eligible_users
 -- Columns:

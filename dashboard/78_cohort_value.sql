@@ -2,7 +2,8 @@
 -- Question: How many miles has a user of each month earned by now?
 -- Meaning:  A row is a cohort: the users whose first event was in the month. A cell is the miles
 --           that they have earned, per user, up to the end of so many months later: read a column
---           downwards to compare cohorts of the same age. Hatched: the month still runs.
+--           downwards to compare cohorts of the same age. Hatched: the month still runs. In the
+--           first month of the data everybody counts as new.
 -- Width:    half
 -- Base:     cohort_size
 -- Columns:

@@ -27,8 +27,12 @@ with engagement as (
     from {{ warehouse }}.agg_engagement_daily
     inner join {{ warehouse }}.dim_dates on calendar_date = event_date
     cross join lateral (
-        values ('day', calendar_date), ('week', week_start), ('month', month_start)
-    ) as periods (grain, period_start)
+        select 'day' as grain, calendar_date as period_start
+        union all
+        select 'week' as grain, week_start as period_start
+        union all
+        select 'month' as grain, month_start as period_start
+    ) as periods
     group by grain, period_start, slice, slice_value
 ),
 

@@ -34,8 +34,10 @@ with days as (
     {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
     cross join {{ warehouse }}.last_day
     cross join lateral (
-        values ('week', week_start), ('month', month_start)
-    ) as periods (grain, period_start)
+        select 'week' as grain, week_start as period_start
+        union all
+        select 'month' as grain, month_start as period_start
+    ) as periods
     where
         figure <> 'redeemed'
         {{ incremental }} and {{ warehouse }}.next_period(grain, period_start) > since - 91

@@ -11,7 +11,8 @@ select
     trim_scale(sum(cost)) as cost
 from {{ raw }}.raw_campaign_costs
 where
-    isfinite(month)
+    -- As times of events are: what is far away is no timestamp either, and infinity no month.
+    month >= '2000-01-01' and month < '9999-12-30'
     -- NaN is above infinity.
     and cost > '-infinity' and cost < 'infinity'
 group by {{ warehouse }}.member(utm_source), {{ warehouse }}.month_start(month);

@@ -218,9 +218,11 @@ alike as (
         sum(sign * miles_redeemed) as miles_redeemed
     from users
     cross join lateral (
-        values (cohort_start, 0), ('-infinity', nullif(active_days, 0))
-    ) as groups (cohort_start, active_days)
-    where groups.active_days is not null
+        select users.cohort_start, 0 as active_days
+        union all
+        select '-infinity' as cohort_start, users.active_days
+        where users.active_days > 0
+    ) as groups
     group by
         grain, period_start, groups.cohort_start, groups.active_days,
         everybody, of_country, of_platform, of_source

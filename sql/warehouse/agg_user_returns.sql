@@ -150,16 +150,16 @@ marks as (
     select sign, slice, slice_value, figure, cohort_start, number
     from versions
     cross join lateral (
-        values
-        ('new', first_day, 0),
-        ('returned', first_day, returned_within),
-        (
-            'redeemed',
-            {{ warehouse }}.month_start(first_day),
+        select 'new' as figure, first_day as cohort_start, 0 as number
+        union all
+        select 'returned' as figure, first_day as cohort_start, returned_within as number
+        union all
+        select
+            'redeemed' as figure,
+            {{ warehouse }}.month_start(first_day) as cohort_start,
             {{ warehouse }}.month_number(first_redeemed_day)
-            - {{ warehouse }}.month_number(first_day)
-        )
-    ) as figures (figure, cohort_start, number)
+            - {{ warehouse }}.month_number(first_day) as number
+    ) as figures
     where number is not null
 )
 

@@ -2,7 +2,8 @@
 -- Grain: one row per utm_source (utm_source).
 -- Rerun: whole.
 -- Why:   a source of users beside what marketing knows of it; a source that it does not know stays.
---        Of campaigns that share a member, as an empty name and unknown do, the first is the one.
+--        Of campaigns that share a member, as an empty name and unknown do, the first is the one. A
+--        cost that is no finite number is none.
 
 insert into {{ this }} (
     utm_source, campaign, channel, is_paid, monthly_cost, first_seen_date
@@ -19,7 +20,11 @@ with sources as (
 campaigns as (
     select distinct on ({{ warehouse }}.member(utm_source))
         {{ warehouse }}.member(utm_source) as utm_source,
-        campaign, channel, is_paid, monthly_cost
+        campaign, channel, is_paid,
+        -- NaN is above infinity.
+        case
+            when monthly_cost > '-infinity' and monthly_cost < 'infinity' then monthly_cost
+        end as monthly_cost
     from {{ raw }}.raw_utm_campaigns
     order by {{ warehouse }}.member(utm_source), raw_utm_campaigns.utm_source collate "C"
 )

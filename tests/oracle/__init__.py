@@ -27,8 +27,9 @@ Where the page leaves a choice, the most literal reading is taken:
   a category's previous period is the calendar's, active or not.
 - A month that begins after the last day has no cohort, whatever it is said to cost. A month without
   a cost, of a source that has costs of others, has none.
-- A row of campaign_costs without a finite month and a finite cost says nothing. Of campaigns that
-  share a member, the first by name is the one. Where there is no cost, cost_is_dated is null.
+- A row of campaign_costs without a finite cost, or a month that an event could be in, says nothing.
+  A monthly_cost that is not finite is none. Of campaigns that share a member, the first by name is
+  the one. Where there is no cost, cost_is_dated is null.
 - In retention_days the row of a cohort has no number of cohorts; the average line has one.
 - The period before is the calendar's, but a slice value has none before its own first period. Rates
   of change are (this - before) / before, also of a figure that is below zero.

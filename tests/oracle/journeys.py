@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -83,6 +83,9 @@ def campaigns_by_member(data: Data) -> dict[str, Campaign]:
     """What marketing knows of each source; of campaigns that share a member, the first by name."""
     found: dict[str, Campaign] = {}
     for campaign in sorted(data.campaigns, key=lambda campaign: campaign.utm_source):
+        cost = campaign.monthly_cost
+        if cost is not None and not cost.is_finite():
+            campaign = replace(campaign, monthly_cost=None)
         found.setdefault(member(campaign.utm_source), campaign)
     return found
 
@@ -91,7 +94,11 @@ def dated_costs(data: Data) -> dict[tuple[str, date], Decimal]:
     """What each source cost in a month, where that was given."""
     costs: dict[tuple[str, date], Decimal] = {}
     for row in data.costs:
-        if not isinstance(row.month, date) or row.cost is None or not row.cost.is_finite():
+        if not isinstance(row.month, date) or not date(2000, 1, 1) <= row.month < date(
+            9999, 12, 30
+        ):
+            continue
+        if row.cost is None or not row.cost.is_finite():
             continue
         key = member(row.utm_source), period_start(row.month, "month")
         costs[key] = EXACT.add(costs.get(key, Decimal(0)), row.cost)

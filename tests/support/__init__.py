@@ -155,7 +155,7 @@ def campaigns(database: Database) -> list[oracle.Campaign]:
 def costs(database: Database) -> list[oracle.Cost]:
     rows = query(
         database,
-        "select utm_source, case when isfinite(month) then month end as month, cost"
+        "select utm_source, case when month between '0001-01-01' and '9999-12-31' then month end as month, cost"
         " from public.campaign_costs",
     )
     return [oracle.Cost(**row) for row in rows]

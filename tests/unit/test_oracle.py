@@ -243,10 +243,12 @@ def test_a_month_that_is_over_costs_what_was_given_for_it() -> None:
         event(3, "2025-03-03 10:00", "ben", source="tiktok"),
         event(4, "2025-03-04 10:00", "ben", "miles_earned", "1", source="tiktok"),
         event(5, "2025-04-03 10:00", "cat"),
+        event(6, "2025-03-03 10:00", "dan", source="email"),
     ]
     campaigns = [
         Campaign("google", None, None, True, Decimal(70)),
         Campaign("tiktok", None, None, True, Decimal(8)),
+        Campaign("email", None, None, True, Decimal("NaN")),
     ]
     costs = [
         Cost("google", date(2025, 3, 1), Decimal(2)),
@@ -255,6 +257,7 @@ def test_a_month_that_is_over_costs_what_was_given_for_it() -> None:
         Cost("google", date(2025, 2, 1), Decimal("NaN")),
         Cost("bing", date(2025, 3, 1), Decimal(4)),
         Cost("bing", date(2025, 5, 1), Decimal(4)),
+        Cost("bing", date(1999, 12, 31), Decimal(4)),
     ]
     rows = oracle.all_reports(events, campaigns, costs)["acquisition"]
     names = ("cost", "cost_is_dated", "cost_per_new_user", "cost_per_activated_user")
@@ -267,6 +270,7 @@ def test_a_month_that_is_over_costs_what_was_given_for_it() -> None:
         ("google", MARCH): (5, True, 5, None),
         ("google", date(2025, 4, 1)): nothing,
         ("tiktok", MARCH): (8, False, 8, 8),
+        ("email", MARCH): nothing,
         ("bing", MARCH): (4, True, None, None),
     }
 

@@ -62,11 +62,13 @@ SCRIPTS = (
     "warehouse.agg_campaign_costs",
     "warehouse.agg_user_acquisition",
     "warehouse.agg_user_funnels",
+    "warehouse.dim_utm_sources",
     "reporting.acquisition",
     "reporting.engagement_funnel",
 )
 FUNNELS, USERS, COSTS = (f"sql/{SCRIPTS[place].replace('.', '/')}.sql" for place in (2, 1, 0))
 FUNNEL, ACQUISITION = "sql/reporting/engagement_funnel.sql", "sql/reporting/acquisition.sql"
+SOURCES = "sql/warehouse/dim_utm_sources.sql"
 FUNCTIONS = "schema/warehouse.sql"
 OF_SEARCH = "(event_time, event_id) > (searches.event_time, searches.event_id)"
 OF_EARN = "(event_time, event_id) > (earns.event_time, earns.event_id)"
@@ -129,9 +131,12 @@ MUTANTS: list[Mutant] = [
     (ACQUISITION, "full join costs", "left join costs"),
     (COSTS, "sum(cost)", "max(cost)"),
     (COSTS, "{{ warehouse }}.member(utm_source)", "utm_source"),
-    (COSTS, "isfinite(month)", "true"),
+    (COSTS, "month >= '2000-01-01'", "true"),
+    (COSTS, "month < '9999-12-30'", "true"),
+    (COSTS, "month < '9999-12-30'", "month <= '9999-12-30'"),
     (COSTS, "and cost < 'infinity'", ""),
     (COSTS, "{{ warehouse }}.month_start(month)", "month"),
+    (SOURCES, "and monthly_cost < 'infinity'", ""),
 ]  # fmt: skip
 
 # What no report may hold, and the check that finds it.
@@ -234,14 +239,16 @@ def prepare(database: Database) -> None:
         insert into public.campaign_costs (utm_source, month, cost) values
         ('google', '2020-09-01', 10), ('google', '2020-09-30', 5), ('google', '2020-12-01', 9),
         ('google', 'infinity', 1), ('google', '2020-10-02', 'nan'), ('', '2020-10-01', 3),
-        ('unknown', '2020-10-31', 4), ('bing', '2020-10-05', 8), ('bing', '2021-01-01', 8)
+        ('unknown', '2020-10-31', 4), ('bing', '2020-10-05', 8), ('bing', '2021-01-01', 8),
+        ('google', '300000-01-01', 1), ('google', '-infinity', 1), ('google', '9999-12-30', 1),
+        ('google', '9999-12-29', 1), ('google', '1999-12-31', 1), ('google', '2000-01-01', 1)
         """,
     )
     query(
         database,
         """
         insert into public.utm_campaigns (utm_source, monthly_cost)
-        values ('google', 70), ('tiktok', 30)
+        values ('google', 70), ('tiktok', 30), ('email', 'nan')
         """,
     )
     insert_events(database, hostile_events())

@@ -181,7 +181,7 @@ def test_a_target_is_new_or_a_replica_of_ours(database: Database, target: str) -
         add(database, "orders", "shop.orders", target_relation=target)
     assert "drop" not in f"{refused.value.message} {refused.value.hint}"
     assert refused.value.hint
-    assert scalar(database, "select count(*) from orchestrator.pipeline_definitions") == 2
+    assert scalar(database, "select count(*) from orchestrator.pipeline_definitions") == 3
 
 
 def test_a_replica_of_ours_may_be_taken_up_again(database: Database) -> None:
