@@ -7,24 +7,17 @@
 --           warned or failed. A click shows the figures.
 -- Show:     sentences
 
-with newest as (
+with named as (
     select
         periods.grain,
-        max(periods.period_start) as period_start
+        max(periods.period_start) as period_start,
+        case periods.grain
+            when 'month' then 'in ' || to_char(max(periods.period_start), 'FMMonth YYYY')
+            else 'in the week of ' || to_char(max(periods.period_start), 'FMDD Mon YYYY')
+        end as period
     from reporting.kpi_periods as periods
     where periods.slice = 'all' and periods.is_complete and periods.grain in ('week', 'month')
     group by periods.grain
-),
-
-named as (
-    select
-        newest.grain,
-        newest.period_start,
-        case newest.grain
-            when 'month' then 'in ' || to_char(newest.period_start, 'FMMonth YYYY')
-            else 'in the week of ' || to_char(newest.period_start, 'FMDD Mon YYYY')
-        end as period
-    from newest
 ),
 
 -- The members that had enough users both times; none if the time before is partial.
@@ -107,6 +100,33 @@ categories as (
         performance.transaction_category collate "C"
 ),
 
+-- The last full day of everybody and its weekday before it, as the check of active_users_daily.
+weekdays as (
+    select
+        max(activity.day) over () - activity.day as age,
+        activity.*
+    from reporting.active_users_daily as activity
+    where activity.slice = 'all' and activity.is_complete
+),
+
+medians as (
+    select percentile_cont(0.5) within group (order by weekdays.dau) as middle
+    from weekdays
+    where weekdays.age between 7 and 56 and weekdays.age % 7 = 0
+),
+
+usual as (
+    select
+        medians.middle,
+        greatest(
+            4.45 * percentile_cont(0.5) within group (order by abs(weekdays.dau - medians.middle)),
+            0.1 * medians.middle
+        ) as reach
+    from medians
+    inner join weekdays on weekdays.age between 7 and 56 and weekdays.age % 7 = 0
+    group by medians.middle
+),
+
 -- A change in per cent, in words before it and with its sign.
 said as (
     select
@@ -136,13 +156,14 @@ said as (
         movers.slice_value as name,
         movers.change,
         'active users, from ' || to_char(movers.active_before, 'FM999,999,990') || ' to '
-        || to_char(movers.active_users, 'FM999,999,990') as after,
+        || to_char(movers.active_users, 'FM999,999,990') || ', ' || named.period as after,
         null as driver,
         null as share,
         movers.slice,
         movers.slice_value,
         'growth_accounting' as card
     from movers
+    inner join named using (grain)
     union all
     select
         categories.grain,
@@ -162,17 +183,24 @@ said as (
     select
         grains.grain,
         7 as place,
-        'Check' as before,
-        checks.check_name as name,
+        case when usual.middle is null then 'Check' else '' end as before,
+        coalesce(to_char(weekdays.day, 'FMDay, FMDD Mon YYYY'), checks.check_name) as name,
         null as change,
-        checks.status as after,
+        coalesce(
+            'had ' || to_char(weekdays.dau, 'FM999,999,990') || ' users; usual for the weekday are '
+            || to_char(floor(greatest(usual.middle - usual.reach, 0)), 'FM999,999,990') || ' to '
+            || to_char(ceil(usual.middle + usual.reach), 'FM999,999,990'),
+            checks.status
+        ) as after,
         null as driver,
         null as share,
         null as slice,
         null as slice_value,
-        'checks' as card
+        case when usual.middle is null then 'checks' else 'active_users' end as card
     from reporting.data_checks as checks
     cross join (values ('week'), ('month')) as grains (grain)
+    left join usual on checks.check_name = 'active_users_daily.unusual'
+    left join weekdays on usual.middle is not null and weekdays.age = 0
     where checks.status in ('failed', 'warned')
 )
 

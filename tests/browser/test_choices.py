@@ -95,6 +95,26 @@ def test_a_sentence_leads_to_its_figures(grown: Warehouse, show: Open) -> None:
     assert shown.page.evaluate("location.hash") == address
 
 
+def test_a_sentence_about_everybody_shows_everybody_and_its_period(
+    grown: Warehouse, show: Open
+) -> None:
+    shown = show(grown.page)
+    link = shown.card("changes").locator("li a").first
+    assert "member" not in (link.get_attribute("href") or "")
+    shown.choose("country", "SG", "all", "month")
+    # Its address keeps what it does not change.
+    link = shown.card("changes").locator("li a").first
+    assert link.get_attribute("href") == "#range=all&grain=month"
+    shown.page.evaluate("location.hash = 'segment=country&member=SG&range=2020-01-01..2020-02-01'")
+    shown.page.wait_for_function("!document.querySelector('#dates').hidden")
+    link = shown.card("changes").locator("li a").first
+    address = link.get_attribute("href")
+    link.click()
+    assert shown.page.input_value("#segment") == "all"
+    assert shown.page.is_checked("input[name=range][value='90']")
+    assert shown.page.evaluate("location.hash || '#'") == address
+
+
 def test_a_click_on_a_country_or_source_shows_it(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page)
     button = shown.card("places").locator("button.show").first

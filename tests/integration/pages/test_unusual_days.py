@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from runner.database.session import Database
-from tests.support import event, insert_events, query, run_all
+from runner.pages.dashboard.plain import sentence
+from tests.support import PROJECT, event, insert_events, query, run_all
 
+SENTENCES = (PROJECT / "dashboard/05_changes.sql").read_text(encoding="utf-8")
 WEEKS = (24, 25, 26, 27, 25, 28)  # users of the same weekday
 
 
@@ -27,3 +29,9 @@ def test_a_day_outside_the_usual_range_of_its_weekday_warns(
         " where check_name = 'active_users_daily.unusual'",
     )
     assert found == [{"status": status, "bad_rows": int(status == "warned")}]
+    said = [
+        sentence(row) for row in query(database, SENTENCES)
+        if row["card"] == "active_users" and row["grain"] == "week"
+    ]  # fmt: skip
+    told = "Thursday, 12 Feb 2026 had 12 users; usual for the weekday are 21 to 30."
+    assert said == ([told] if status == "warned" else [])

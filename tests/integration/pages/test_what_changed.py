@@ -31,7 +31,7 @@ def test_nothing_is_compared_with_the_week_in_whose_midst_the_data_begin(
     assert (figure["name"], figure["driver"], figure["share"]) == ("Active users", "SG", "most")
     assert (member["link_slice"], member["link_member"]) == ("country", "SG")
     assert float(member["change"]) == -0.5
-    assert member["after"] == "active users, from 60 to 30"
+    assert member["after"] == "active users, from 60 to 30, in the week of 12 Jan 2026"
 
 
 def test_a_share_is_said_of_what_adds_up_and_no_more_than_all(
