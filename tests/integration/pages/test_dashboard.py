@@ -174,7 +174,7 @@ def test_headlines_are_of_the_last_day_that_is_over(
     """3 January is over when the sources were read far enough beyond it."""
     crowd = [event(day, f"u_{user}") for user in range(10) for day in (0, 1)]
     late = [event(2, f"v_{user}", country="ID") for user in range(5)]
-    insert_events(database, [*crowd, *late, event(2, "u_1")])
+    insert_events(database, [*crowd, *late, earn(2, "u_1", miles=5)])
     run_all(database)
     shown: dict[str, Any] = {
         "over": ("3 Jan 2026", 15), "ID": "3 Jan 2026", "places": {"SG": 10, "ios": 15, "ID": 5}
@@ -203,6 +203,12 @@ def test_headlines_are_of_the_last_day_that_is_over(
     assert found["ID", "Weekly users"] == (5, shown["ID"])
     drawn = [row["is_complete"] for row in rows_of(text, "active_users") if row["slice"] == "all"]
     assert drawn == [True, True, is_over]
+    # So do the week and month that no event has followed, once they ended: who was lost is unknown.
+    growth = [row for row in rows_of(text, "growth_accounting") if row["slice"] == "all"]
+    ended = {(row["grain"], row["is_complete"]) for row in growth if row["churned_users"] is None}
+    assert ended == {(grain, is_over) for grain in ("day", "week", "month")}
+    of_day = [row["as_of"] for row in rows_of(text, "categories") if row["grain"] == "day"]
+    assert of_day == (["3 Jan 2026"] if is_over else [])
     running = [row for row in rows_of(text, "places") if row["range"] == "all"]
     assert {row["member"]: row["users"] for row in running} == shown["places"]
 
