@@ -147,6 +147,9 @@ def test_each_card_shows_what_overlaps_the_range_on_the_real_file(
     assert shown.page.locator("#newest .stale").count() == 1
     assert "5 Jun 2025" in shown.page.inner_text("[data-figure='Weekly users'] .as-of")
     assert "so far" not in shown.page.inner_text("#card-headlines .figures")
+    data = data_of(real.page.read_text())["cards"]
+    for card in ("growth_accounting", "miles", "engagement"):  # its week and month are over, too
+        assert all(row["is_complete"] for row in decoded(data[card]["data"])), card
 
 
 @pytest.mark.slow
