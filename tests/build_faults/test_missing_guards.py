@@ -596,7 +596,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "the difference in counts of periods": (
         lambda bench: bench.script(
-            "warehouse/agg_user_activity", "(-1, days_before)", "(0, days_before)"
+            "warehouse/agg_user_activity", "-1 as sign, days_before", "0 as sign, days_before"
         ),
         late_event_between_two_others,
     ),

@@ -110,6 +110,7 @@ def test_a_column_gets_another_type_and_all_that_follows_stays_as_it_was(
         "model_sample",
         "model_user_clusters",
         "model_category_similarities",
+        "agg_user_acquisition",
         "acquisition",
         "cluster_quality",
         "category_recommendations",
