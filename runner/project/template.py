@@ -16,7 +16,7 @@ from psycopg import sql
 # line is a comment, so that one readable text serves both.
 INCREMENTAL = sql.SQL("")
 FULL = sql.SQL("--")
-NAME = re.compile(r"\{\{ ([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*) \}\}")
+NAME = re.compile(r"(?<!\{)\{\{ ([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*) \}\}")
 # What else Jinja understands; and it ends lines in its own way.
 MORE = re.compile(r"\{[{%#]|\r")
 

@@ -8,11 +8,11 @@ insert into {{ this }} (utm_source, month, cost)
 select
     {{ warehouse }}.member(utm_source) as utm_source,
     {{ warehouse }}.month_start(month) as month,
-    trim_scale(sum(cost)) as cost
+    trim_scale(sum(cost)::numeric) as cost
 from {{ raw }}.raw_campaign_costs
 where
     -- As times of events are: what is far away is no timestamp either, and infinity no month.
     month >= '2000-01-01' and month < '9999-12-30'
-    -- NaN is above infinity.
-    and cost > '-infinity' and cost < 'infinity'
+    -- NaN is above infinity; a source may have whole numbers, which have neither.
+    and cost::numeric > '-infinity' and cost::numeric < 'infinity'
 group by {{ warehouse }}.member(utm_source), {{ warehouse }}.month_start(month);

@@ -21,9 +21,11 @@ campaigns as (
     select distinct on ({{ warehouse }}.member(utm_source))
         {{ warehouse }}.member(utm_source) as utm_source,
         campaign, channel, is_paid,
-        -- NaN is above infinity.
+        -- NaN is above infinity; a source may have whole numbers, which have neither.
         case
-            when monthly_cost > '-infinity' and monthly_cost < 'infinity' then monthly_cost
+            when
+                monthly_cost::numeric > '-infinity' and monthly_cost::numeric < 'infinity'
+                then monthly_cost
         end as monthly_cost
     from {{ raw }}.raw_utm_campaigns
     order by {{ warehouse }}.member(utm_source), raw_utm_campaigns.utm_source collate "C"
