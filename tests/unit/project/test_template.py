@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg import sql
 
@@ -125,6 +125,8 @@ PIECES = [
 ]  # fmt: skip
 
 
+@example("{{{ zone }}")
+@example("{{ zone }}}")
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
 def test_names_are_filled_in_as_jinja_does(text: str) -> None:
     values = {"zone": "UTC", "days": -3, "after": SimpleNamespace(event_stream=7)}
