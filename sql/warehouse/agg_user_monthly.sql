@@ -16,9 +16,7 @@ from {{ warehouse }}.changed_user_days
 cross join (values (0), (6)) as week (day_number)
 where isfinite(event_date)
 union
-select
-    user_id,
-    {{ warehouse }}.month_start(active_day) as month
+select user_id, {{ warehouse }}.month_start(active_day) as month
 from {{ warehouse }}.agg_user_activity
 cross join lateral unnest(active_days) as days (active_day)
 where
