@@ -42,10 +42,10 @@ test: $(DEV) ## run the tests on a server of their own (ARGS="-k retention": som
 test-all: $(DEV) ## run the slow tests too, half an hour of them (ARGS="-m slow": them alone)
 	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
-# Those of unit and browser have no server of their own version to ask.
+# Not those that need no server, nor those that look at pages in a browser.
 PG15 ?= /usr/lib/postgresql/15/bin
 PG15_TESTS := $(filter-out tests/unit/ tests/browser/ tests/support/ %__pycache__/,$(wildcard tests/*/))
-test-pg15: $(DEV) ## run the tests that use a server on PostgreSQL 15 (PG15=DIR: other binaries)
+test-pg15: $(DEV) ## run the quick tests of all but pages in a browser on PostgreSQL 15 (PG15=DIR: other binaries)
 	@test -x $(PG15)/postgres || { echo "not run on PostgreSQL 15: $(PG15) has no server" >&2; exit 1; }
 	@TEST_POSTGRES=$(PG15) $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(or $(ARGS),$(PG15_TESTS))
 

@@ -240,6 +240,9 @@ class Builds:
         self.report.costs(self.named(what), costs, LIMITS.get((what, self.rows)))
         self.report.costs(self.named(f"{what}, floor"), floors)
         if text is TYPICAL:
+            unknown = set(GROWTH) - {script.name for script in self.manifest.scripts.values()}
+            if unknown:  # a figure that leaves some out would be too low
+                sys.exit(f"failed: there are no scripts {', '.join(sorted(unknown))}")
             growth = [seconds_of(done, GROWTH) for done in builds]
             limit = GROWTH_LIMIT if self.rows == 1_000_000 else None
             self.report.add(self.named(f"{what}, reports of growth"), growth, "s", limit)
