@@ -15,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 .PHONY: help run ingest build dashboard psql test test-all test-pg15 torture-all licences lint bench bench-compare docs charts reference clean clean-data
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(RUNTIME) ## do everything, from the server to the dashboard (DEMO=1: demo data also on your own server)
 	@$(RUNNER) schema apply
