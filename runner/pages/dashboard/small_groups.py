@@ -188,14 +188,14 @@ class _Groups:
 
     def _crossings(self, sums: Sequence[Sum]) -> Iterator[Crossing]:
         """Pair what adds up in one way with what adds up in another. Two slices share nothing but
-        everybody.
+        everybody; of members, the days of a month are too many to be told by.
         """
         lines: dict[str, dict[int, int]] = defaultdict(dict)
         for number, (kind, parts, total) in enumerate(sums):
             for at in parts if total is None else (*parts, total):
                 lines[kind][at] = number
         for (kind, one), (other_kind, other) in combinations(lines.items(), 2):
-            if not (kind.startswith(MEMBERS) and other_kind.startswith(MEMBERS)):
+            if not (kind.startswith(MEMBERS) and other_kind.startswith((MEMBERS, "month"))):
                 both = {*one, *other}
                 yield {at: (one.get(at, OUTSIDE), other.get(at, OUTSIDE)) for at in both}
 
