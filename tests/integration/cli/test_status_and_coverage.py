@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner.cli.show_ingest import bar
+from runner.cli.inspect.coverage import bar
 from runner.database.session import Database
 from runner.ingest import blockers
 from runner.ingest.coverage import Stretch, coverage

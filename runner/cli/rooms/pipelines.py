@@ -2,9 +2,11 @@ from typing import Any
 
 import click
 
-from runner.cli import output, show_ingest, show_runs
+from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command
 from runner.cli.groups import Group
+from runner.cli.inspect import coverage as show_coverage
+from runner.cli.inspect import runs as show_runs
 from runner.errors import UsageError
 from runner.ingest import preflight
 from runner.ingest.coverage import coverage
@@ -49,10 +51,10 @@ def show(here: Workspace, name: str) -> None:
         stretches = coverage(session, found["id"])
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
-    covered = show_ingest.coverage_data(name, stretches)
+    covered = show_coverage.as_data(name, stretches)
     output.data({**found, **covered, "doubts": doubts, "runs": runs})
     output.pairs(found)
-    show_ingest.coverage(name, stretches)
+    show_coverage.show(name, stretches)
     output.say()
     for doubt in doubts:
         output.warn(doubt)
