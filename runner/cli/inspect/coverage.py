@@ -1,12 +1,41 @@
-"""Shows what a pipeline covers."""
+"""Coverage: which ranges of its cursor a pipeline has read, and which are gaps.
+
+Queries: coverage.sql.
+"""
 
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from runner.cli.output import can_write, program, say, table
-from runner.ingest.coverage import Stretch, edge, fill
+from runner.database.queries import named_query
+from runner.database.session import Session
+from runner.ingest.gaps import edge, fill
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A half-open range of the cursor, [low, high), as text; if it is a gap, `why`.
+
+    `begins` and `ends` are where it is drawn, from 0 to 1.
+    """
+
+    low: str
+    high: str
+    is_covered: bool
+    why: str | None
+    begins: float
+    ends: float
+
+
+def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
+    """Return the coverage of a pipeline up to its watermark; empty before its first window."""
+    text = named_query("cli/inspect/coverage.coverage").replace(
+        "{{ gaps }}", named_query("database/ledger.gaps")
+    )
+    return [Stretch(**row) for row in session.rows(text, {"pipeline_id": pipeline_id})]
 
 
 def show(pipeline: str, stretches: Sequence[Stretch]) -> None:

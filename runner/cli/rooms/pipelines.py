@@ -8,8 +8,7 @@ from runner.cli.groups import Group
 from runner.cli.inspect import coverage as show_coverage
 from runner.cli.inspect import runs as show_runs
 from runner.errors import UsageError
-from runner.ingest import preflight
-from runner.ingest.coverage import coverage
+from runner.setup import preflight
 
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 LAZY = {"Commands": ("remove", "add", "source-sql")}
@@ -48,7 +47,7 @@ def show(here: Workspace, name: str) -> None:
     """
     with here.ledger() as session:
         found = _definition(session.named("ingest/pipelines.pipeline", name=name), name)
-        stretches = coverage(session, found["id"])
+        stretches = show_coverage.coverage(session, found["id"])
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
     covered = show_coverage.as_data(name, stretches)

@@ -2,7 +2,6 @@ from dataclasses import asdict
 
 import click
 
-from runner.build.plans import KEEP
 from runner.cli import output, show_build
 from runner.cli.command import (
     Workspace,
@@ -90,7 +89,7 @@ def _show_plans(rows: list[dict[str, str]]) -> None:
     for row in rows:
         output.say(f"{row['message']}\n{row['plan']}\n")
     if not rows:
-        output.say(f"no plans were kept; {KEEP}=5 keeps those of five seconds or more")
+        output.say("no plans were kept; MILEPOST_KEEP_PLANS=5 keeps those of five seconds or more")
 
 
 @project_command("trend", last_option, target_option, json_option, group=command)

@@ -11,21 +11,7 @@ import pytest
 from runner.database.session import Database
 from tests.support import earn, insert_events, scalar
 from tests.support.commands import Installed
-
-ROOMS = (
-    "alerts",
-    "compare",
-    "erasure",
-    "pages",
-    "preview",
-    "repairs",
-    "setup",
-    "testing",
-    "torture",
-)
-ROOMS += ("ingest/foreign", "database/embedded", "api.py")
-# Commands that go with them. Without, a command that is asked for says which room is missing.
-COMMANDS = ("cli/rooms", "cli/inspect")
+from tests.support.rooms import COMMANDS, ROOMS
 
 
 @pytest.fixture
