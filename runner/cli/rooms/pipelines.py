@@ -4,11 +4,10 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command
-from runner.cli.groups import Group
+from runner.cli.groups import Group, room
 from runner.cli.inspect import coverage as show_coverage
 from runner.cli.inspect import runs as show_runs
 from runner.errors import UsageError
-from runner.setup import preflight
 
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 LAZY = {"Commands": ("remove", "add", "source-sql")}
@@ -48,6 +47,7 @@ def show(here: Workspace, name: str) -> None:
     with here.ledger() as session:
         found = _definition(session.named("ingest/pipelines.pipeline", name=name), name)
         stretches = show_coverage.coverage(session, found["id"])
+        preflight = room("runner.setup.preflight")
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
     covered = show_coverage.as_data(name, stretches)
