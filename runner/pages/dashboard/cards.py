@@ -213,7 +213,7 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
         if not found:
             raise StartError(
                 f"{path}: Columns: {line!r} cannot be read",
-                "one a line: share: Share, percent, bar",
+                "one per line: share: Share, percent, bar",
             )
         words = found[3].split(", ")[1:]
         forms = [word for word in words if word in FORMS]
@@ -222,6 +222,6 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
             raise StartError(
                 f"{path}: Columns: {line!r}: one of {', '.join(FORMS)} and one of"
                 f" {', '.join(LOOKS)} at most",
-                "one a line: share: Share, percent, bar",
+                "one per line: share: Share, percent, bar",
             )
         yield found[1], Column(found[1], found[2], *(forms or [None]), *(looks or [None]))
