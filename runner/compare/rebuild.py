@@ -83,7 +83,7 @@ def verify(
         open_builder(database, manifest, target, "verify", listener) as builder,
         pipelines_locked(builder.work),
     ):
-        builder.bring_up_to_date(jobs=jobs or cores())
+        builder.bring_up_to_date(jobs=jobs)
         started = time.monotonic()
         compared: dict[str, list[Difference]] = {}
 
