@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count as count_from
 
-from runner.build import plans, reads
+from runner.build import placement, plans, reads
 from runner.build.compose import PRELUDE, Composer, lock_replicas, run_pieces
 from runner.build.fingerprint import says_what_is_read
 from runner.build.owner import check_owner, check_texts
@@ -180,6 +180,8 @@ def open_builder(
         work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"),
     ):
         ledger.abandon_builds(evidence, target.name)
+        placement.prepare(work, manifest)
+        placement.check(work, manifest, target)
         with contextlib.suppress(LockHeld):
             drop_scratch(work, target.scratch)
         work.on_wait = listener.waiting

@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.build.changes import Rows, publish_difference, restatement
 from runner.build.fingerprint import functions_of
+from runner.build.placement import place
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import BUILD_MARK, Position
 from runner.database.names import join, relation
@@ -16,7 +17,7 @@ from runner.database.session import Changes, Row, Session
 from runner.database.tables import count
 from runner.project.files import find, layer_files
 from runner.project.manifest import LAYERS, Manifest, Script
-from runner.project.scripts import deletes_rows, merged_tables
+from runner.project.scripts import deletes_rows, merged_tables, statements
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
 
@@ -37,17 +38,21 @@ PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text to run. `file` is where an error in it is; a text of the runner's own has none."""
+    """A text to run. `file` is where an error in it is; a text of the runner's own has none. DDL of
+    what is on workers is sent `one_by_one`: they would get the whole text with each statement.
+    """
 
     text: str
     file: Path | None = None
     is_ddl: bool = False
+    one_by_one: bool = False
 
 
 def run_pieces(session: Session, pieces: Iterable[Piece], file: Path | None = None) -> None:
     """Run texts in order; an error names the file of its text, or else the one given."""
     for piece in pieces:
-        session.run(piece.text, piece.file or file)
+        for text in statements(piece.text) if piece.one_by_one else [piece.text]:
+            session.run(text, piece.file or file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +92,16 @@ class Composer:
                 yield from self.layer(layer)
 
     def definitions(self, script: Script) -> list[Piece]:
-        """Compose the DDL of a script's tables, or of a view."""
-        values = self.target.values()
-        return [Piece(self._render(path, values), path, is_ddl=True) for path in script.definitions]
+        """Compose the DDL of a script's tables, each with what brings it to its place; or of a
+        view.
+        """
+        values, tables = self.target.values(), self.target.tables(script)
+        pieces = []
+        for path, table in zip(script.definitions, tables, strict=True):
+            places = place(self.manifest, path, table)
+            text = self._render(path, values) + places
+            pieces.append(Piece(text, path, is_ddl=True, one_by_one=bool(places)))
+        return pieces
 
     def update(self, step: Step, session: Session) -> Iterator[Piece]:
         """Compose what brings the tables of a script up to date where they are.

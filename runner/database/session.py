@@ -42,6 +42,11 @@ SETTINGS = (
 )
 
 CONNECTION_LOST = "08006"
+# The statements of a text, and what the server says of each.
+WRITES = re.compile(r"^(insert|delete|update) (?:into |from )?(\S+)", re.MULTILINE)
+WRITTEN = re.compile(r"(INSERT|DELETE|UPDATE) (?:0 )?(\d+)")
+CHANGED_BY = {"insert": "inserted", "delete": "deleted", "update": "updated"}
+
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 UNDEFINED_COLUMN = "42703"
@@ -123,13 +128,26 @@ class Session:
         self.connection = connection
         self.backend_pid = connection.info.backend_pid
         self.on_wait: Callable[[str], object] = lambda message: None
+        self._written: dict[str, Changes] = {}
 
     def run(self, text: str, file: Path | str | None = None) -> int:
         """Run one or more statements; return how many rows the first wrote. An error names the file
         and, if the server knows it, the line.
         """
         with _translated(text, file):
-            return self.connection.execute(sql.SQL(text), prepare=False).rowcount
+            cursor = self.connection.execute(sql.SQL(text), prepare=False)
+            rows, said = cursor.rowcount, [cursor.statusmessage or ""]
+            while cursor.nextset():
+                said.append(cursor.statusmessage or "")
+            self._count(text, said)
+            return rows
+
+    def _count(self, text: str, said: Sequence[str]) -> None:
+        """Count what statements have written, of which the server counts nothing by table."""
+        counts = [int(found[2]) for each in said if (found := WRITTEN.fullmatch(each))]
+        for (verb, table), rows in zip(WRITES.findall(text), counts, strict=False):
+            changes = Changes(**{CHANGED_BY[verb]: rows})
+            self._written[table] = self._written.get(table, Changes()) + changes
 
     def rows(
         self, query: str, values: Mapping[str, Any] | None = None, is_ours: bool = False
@@ -195,6 +213,7 @@ class Session:
         """Run what is inside in a transaction with one snapshot; roll back on any exception."""
         with _translated("", None):
             self.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            self._written.clear()
             with self.connection.transaction():
                 yield
 
@@ -242,8 +261,13 @@ class Session:
         return ""
 
     def changes(self, table: str) -> Changes:
-        """Return what the open transaction has done to a table; zeros if there is no such table."""
-        return Changes(**self.named("database/session.changes", table=table)[0])
+        """Return what the open transaction has done to a table; zeros if there is no such table.
+
+        Of a table whose rows lie elsewhere the server counts none: then it is what statements said,
+        with upserted rows among the inserted.
+        """
+        counted = Changes(**self.named("database/session.changes", table=table)[0])
+        return counted if counted != Changes() else self._written.get(table, Changes())
 
 
 class Database:

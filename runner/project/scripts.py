@@ -2,6 +2,9 @@
 
 import re
 
+STATEMENT = re.compile(
+    r"""(?:[^;'"$/-]|'[^']*'|"[^"]*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/|[$/-])+;?""", re.DOTALL
+)
 PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 WARNING = "-- Level: warn"
 
@@ -35,6 +38,16 @@ def without_comments(text: str) -> str:
         for line in text.splitlines()
         if line.startswith("-- Level:") or not line.lstrip().startswith("--")
     )
+
+
+def statements(text: str) -> list[str]:
+    """Return the statements of a rendered text, each on the lines where it stands there."""
+    found = STATEMENT.finditer(text)
+    return [
+        "\n" * text.count("\n", 0, each.start()) + each[0]
+        for each in found
+        if without_comments(each[0]).strip()
+    ]
 
 
 def is_warning(text: str) -> bool:

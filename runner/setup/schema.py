@@ -5,6 +5,7 @@ An older database is migrated first; its derived tables are left to the next bui
 
 from pathlib import Path
 
+from runner.build import placement
 from runner.build.compose import Composer, run_pieces
 from runner.build.shape import columns
 from runner.database import version
@@ -39,7 +40,8 @@ def rehearse(
     """Return what `apply` would create, change or grant, a line each; nothing is left behind."""
     with database.session("milepost schema") as session, session.rehearsal():
         missing = migrations.pending(session)
-        before = _catalogue(session)
+        placement.prepare(session, manifest)
+        before, places = _catalogue(session), placement.placed(session, manifest)
         held = rights(session, target)
         _run(session, manifest, target, roles)
         changes = [f"migrate {path.stem}" for path in missing]
@@ -47,6 +49,11 @@ def rehearse(
             f"{'replace' if name in before else 'create'} {name}"
             for name, state in _catalogue(session).items()
             if before.get(name) != state
+        ]
+        changes += [
+            f"place {table}: {place}"
+            for table, place in placement.placed(session, manifest).items()
+            if table not in places
         ]
         changes += [right for right in rights(session, target) if right not in held]
     return changes
@@ -89,6 +96,7 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
         for script in scripts:
             if script.layer == layer:
                 _define(session, composer, script, bool(older))
+    placement.check(session, manifest, target)
     if roles:
         create_roles(session, composer)
     hand_over(session, target)

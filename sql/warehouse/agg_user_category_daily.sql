@@ -52,6 +52,7 @@ delete from {{ state }} as categories
 {{ incremental }} where false
 ;
 
+-- Waived: union, of changed categories alone; in a full build there is none.
 insert into {{ state }} as categories (
     grain, period_start, slice, slice_value, transaction_category,
     users, events, earning_users, earned_count, redeeming_users, redeemed_count, search_count,

@@ -8,6 +8,7 @@
 
 -- The months of users to take anew: those that the week of a change lies in, and all of a user who
 -- may have got another first month somewhere.
+-- Waived: union, of the months of changed users.
 create temporary table changed as
 select
     user_id,
@@ -107,6 +108,7 @@ delete from {{ state }} as periods
 {{ incremental }} where false
 ;
 
+-- Waived: union, of changed months alone; in a full build there is none.
 insert into {{ state }} as periods (
     slice, slice_value, grain, period_start, cohort_start, active_days,
     users, earning_users, redeeming_users, miles_earned, miles_redeemed
