@@ -9,14 +9,13 @@ from typing import Any
 
 from runner.build.changes import Rows, publish_difference, restatement
 from runner.build.fingerprint import functions_of
-from runner.build.placement import place
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import BUILD_MARK, Position
 from runner.database.names import join, relation
 from runner.database.session import Changes, Row, Session
 from runner.database.tables import count
 from runner.project.files import find, layer_files
-from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.manifest import CITUS, LAYERS, Manifest, Script
 from runner.project.scripts import deletes_rows, merged_tables, statements
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
@@ -95,13 +94,18 @@ class Composer:
         """Compose the DDL of a script's tables, each with what brings it to its place; or of a
         view.
         """
-        values, tables = self.target.values(), self.target.tables(script)
-        pieces = []
-        for path, table in zip(script.definitions, tables, strict=True):
-            places = place(self.manifest, path, table)
-            text = self._render(path, values) + places
-            pieces.append(Piece(text, path, is_ddl=True, one_by_one=bool(places)))
-        return pieces
+        values = self.target.values()
+        texts = [self._render(path, values) for path in script.definitions]
+        places = [""] * len(texts)
+        if self.manifest.engine == CITUS and not script.is_view:
+            from runner.build.placement import place  # a room
+
+            tables = zip(script.definitions, self.target.tables(script), strict=True)
+            places = [place(self.manifest, path, table) for path, table in tables]
+        return [
+            Piece(text + place, path, is_ddl=True, one_by_one=bool(place))
+            for text, place, path in zip(texts, places, script.definitions, strict=True)
+        ]
 
     def update(self, step: Step, session: Session) -> Iterator[Piece]:
         """Compose what brings the tables of a script up to date where they are.

@@ -1,26 +1,26 @@
-"""Where tables lie in a cluster of Citus: as `-- Place:` in schema/ says. Queries: placement.sql."""
+"""Where tables lie in a cluster of Citus: as `-- Place:` in schema/ says. Queries: placement.sql.
 
-import re
-from collections.abc import Iterable, Mapping
+A room: nothing of it is imported unless the manifest says engine = "citus".
+"""
+
 from pathlib import Path
 
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.database.tables import exists
 from runner.errors import StartError
-from runner.project.manifest import CITUS, LAYERS, MANIFEST, Manifest
-from runner.project.scripts import header
+from runner.project.manifest import LAYERS, MANIFEST, Manifest
+from runner.project.scripts import distributed_by, header
 from runner.project.target import Target
 from runner.project.template import render
 
 LOCAL, REFERENCE = "local", "reference"
-DISTRIBUTED = re.compile(r"distributed by ([a-z][a-z0-9_]*)")
 
 
 def place_of(text: str, path: Path) -> str:
     """Return the place that a file of DDL declares for its table; StartError if it is none."""
     place = header(text).get("Place", LOCAL)
-    if place not in (LOCAL, REFERENCE) and not DISTRIBUTED.fullmatch(place):
+    if place not in (LOCAL, REFERENCE) and not distributed_by(text):
         raise StartError(
             f"{path}: {place!r} is no place of a table",
             "-- Place: local, reference, or distributed by COLUMN",
@@ -30,23 +30,19 @@ def place_of(text: str, path: Path) -> str:
 
 def place(manifest: Manifest, path: Path, table: str) -> str:
     """Return the SQL that brings a table to the place that its file declares, to be run as soon as
-    it is created; nothing for a local one, or where there is no cluster.
+    it is created; nothing for a local one.
     """
-    if manifest.engine != CITUS:
+    text = manifest.read(path)
+    if place_of(text, path) == LOCAL:
         return ""
-    declared = place_of(manifest.read(path), path)
-    if declared == LOCAL:
-        return ""
-    column = DISTRIBUTED.fullmatch(declared)
-    values = {"table": table, "column": column and column[1], "schemas": list(LAYERS)}
-    text = named_query(f"build/placement.{'distribute' if column else 'replicate'}")
-    return render(text, values, "placement.sql")
+    column = distributed_by(text)
+    values = {"table": table, "column": column, "schemas": list(LAYERS)}
+    query = named_query(f"build/placement.{'distribute' if column else 'replicate'}")
+    return render(query, values, "placement.sql")
 
 
-def prepare(session: Session, manifest: Manifest) -> None:
+def prepare(session: Session) -> None:
     """Let a cluster settle what it had begun. StartError if there is none, or a worker is away."""
-    if manifest.engine != CITUS:
-        return
     if not session.named("build/placement.has_citus")[0]["has_citus"]:
         raise StartError(
             f'{MANIFEST} says engine = "citus", and this database has no extension citus',
@@ -61,17 +57,14 @@ def prepare(session: Session, manifest: Manifest) -> None:
     session.named("build/placement.recover")
 
 
-def placed(session: Session, manifest: Manifest) -> dict[str, str]:
+def placed(session: Session) -> dict[str, str]:
     """Return the tables that are not local, with their places."""
-    rows = session.named("build/placement.placed") if manifest.engine == CITUS else []
-    return {row["table_name"]: row["place"] for row in rows}
+    return {row["table_name"]: row["place"] for row in session.named("build/placement.placed")}
 
 
 def check(session: Session, manifest: Manifest, target: Target) -> None:
     """StartError if a table does not lie where it is declared to."""
-    if manifest.engine != CITUS:
-        return
-    found = placed(session, manifest)
+    found = placed(session)
     for script in manifest.scripts.values():
         for name, path in zip(script.tables, script.definitions, strict=True):
             table, wanted = target.table(script.layer, name), place_of(manifest.read(path), path)

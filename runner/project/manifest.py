@@ -136,9 +136,7 @@ def load(project: Path) -> Manifest:
         for name, entry in entries.items():
             script = _script(project, layer, name, entry)
             scripts[script.key] = script
-    manifest = Manifest(
-        project, variables, scripts, name=own_name, sources=sources, engine=engine
-    )
+    manifest = Manifest(project, variables, scripts, name=own_name, sources=sources, engine=engine)
     _check_needs(manifest)
     _check_files(manifest)
     _check_restated(manifest)

@@ -5,7 +5,6 @@ An older database is migrated first; its derived tables are left to the next bui
 
 from pathlib import Path
 
-from runner.build import placement
 from runner.build.compose import Composer, run_pieces
 from runner.build.shape import columns
 from runner.database import version
@@ -24,7 +23,7 @@ from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project.files import tables_of
 from runner.project.graph import order
-from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.manifest import CITUS, LAYERS, Manifest, Script
 from runner.project.target import Target
 from runner.setup import migrations, shapes
 from runner.setup.roles import create_roles, hand_over, rights
@@ -40,8 +39,7 @@ def rehearse(
     """Return what `apply` would create, change or grant, a line each; nothing is left behind."""
     with database.session("milepost schema") as session, session.rehearsal():
         missing = migrations.pending(session)
-        placement.prepare(session, manifest)
-        before, places = _catalogue(session), placement.placed(session, manifest)
+        before, places = _catalogue(session), _places(session, manifest)
         held = rights(session, target)
         _run(session, manifest, target, roles)
         changes = [f"migrate {path.stem}" for path in missing]
@@ -52,7 +50,7 @@ def rehearse(
         ]
         changes += [
             f"place {table}: {place}"
-            for table, place in placement.placed(session, manifest).items()
+            for table, place in _places(session, manifest).items()
             if table not in places
         ]
         changes += [right for right in rights(session, target) if right not in held]
@@ -71,6 +69,7 @@ def apply(database: Database, manifest: Manifest, target: Target, roles: bool = 
         migrations.locked(session),
         session.transaction(),
     ):
+        _places(session, manifest)  # of a cluster that is whole, or not at all
         _run(session, manifest, target, roles)
 
 
@@ -96,7 +95,10 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
         for script in scripts:
             if script.layer == layer:
                 _define(session, composer, script, bool(older))
-    placement.check(session, manifest, target)
+    if manifest.engine == CITUS:
+        from runner.build import placement  # a room
+
+        placement.check(session, manifest, target)
     if roles:
         create_roles(session, composer)
     hand_over(session, target)
@@ -143,3 +145,16 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
 def _catalogue(session: Session) -> dict[str, str]:
     rows = session.named("setup/schema.catalogue")
     return {row["name"]: row["state"] for row in rows}
+
+
+def _places(session: Session, manifest: Manifest) -> dict[str, str]:
+    """Return the tables that lie on the workers of a cluster, with how; none without a cluster.
+
+    StartError if a worker is away.
+    """
+    if manifest.engine != CITUS:
+        return {}
+    from runner.build import placement  # a room
+
+    placement.prepare(session)
+    return placement.placed(session)

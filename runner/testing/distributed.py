@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
-from runner.build.placement import DISTRIBUTED, place_of
-from runner.build.reads import rendered, tables_of_functions, without_comment_statements
+from runner.build.inspect.functions import without_comment_statements
+from runner.build.inspect.reads import rendered, tables_of_functions
 from runner.project.graph import order
 from runner.project.manifest import Manifest, Script
-from runner.project.scripts import statements, without_comments, words
+from runner.project.scripts import distributed_by, statements, without_comments, words
 
 KEY = re.compile(r"(?:primary key|unique)(?: index [^(]*)?\s*\(([^)]*)\)")
 WAIVED = re.compile(r"-- Waived: (\w+), \S")
@@ -42,7 +42,7 @@ RULES = {
     "unnest": "a union of selects without from, as rows of lateral: unnest()",
     "view": "a view of several, joined otherwise than by their column: where x > (select ...)",
 }
-SIMPLE: dict[str, tuple[type[exp.Expression], ...]] = {
+SIMPLE: dict[str, tuple[type[exp.Expr], ...]] = {
     "group": (exp.Rollup, exp.Cube, exp.GroupingSets),
     "lock": (exp.Lock,),
     "merge": (exp.Merge,),
@@ -50,8 +50,6 @@ SIMPLE: dict[str, tuple[type[exp.Expression], ...]] = {
     "sample": (exp.TableSample,),
 }
 MOMENTS = {"clock_timestamp", "gen_random_uuid", "statement_timestamp", "transaction_timestamp"}
-
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +70,10 @@ def problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for script in order(manifest):
         for table, path in zip(script.tables, script.definitions, strict=True):
             text = manifest.read(path)
-            if found := DISTRIBUTED.fullmatch(place_of(text, path)):
-                places.columns[f"{script.layer}.{table}"] = found[1]
+            if column := distributed_by(text):
+                places.columns[f"{script.layer}.{table}"] = column
                 keys = KEY.findall(without_comments(text))
-                if not all(found[1] in words(key) for key in keys):
+                if not all(column in words(key) for key in keys):
                     yield script.key, f"{path}: of a distributed table, {RULES['key']} (key)"
         for path, text in rendered(manifest, script) if places.columns else ():
             for part in statements(without_comment_statements(text)):
@@ -106,19 +104,21 @@ def _problems(manifest: Manifest, part: str, places: Places) -> Iterator[str]:
     start = part.count("\n", 0, len(part) - len(part.lstrip())) + 1
     waived = set(WAIVED.findall(part))
     for rule in broken.keys() - waived:
-        line = next((each.meta["line"] for each in broken[rule].walk() if "line" in each.meta), start)
+        line = next(
+            (each.meta["line"] for each in broken[rule].walk() if "line" in each.meta), start
+        )
         yield f"{line}: of a distributed table, {RULES[rule]} ({rule})"
     for rule in waived - broken.keys():
         yield f"{start}: {rule} is waived, and kept"
 
 
 class _Statement:
-    def __init__(self, tree: exp.Expression, places: Places) -> None:
+    def __init__(self, tree: exp.Expr, places: Places) -> None:
         self.tree, self.places = tree, places
         self.ctes = {cte.alias: cte for cte in tree.find_all(exp.CTE)}
         self.uses = Counter(table.name for table in tree.find_all(exp.Table) if not table.db)
 
-    def reads(self, node: exp.Expression, seen: frozenset[str] = frozenset()) -> bool:
+    def reads(self, node: exp.Expr, seen: frozenset[str] = frozenset()) -> bool:
         """Whether a part names a distributed table, itself or by a CTE."""
         return any(
             self.column(table)
@@ -130,27 +130,27 @@ class _Statement:
             for table in node.find_all(exp.Table)
         )
 
-    def reads_rows(self, side: exp.Expression) -> bool:
-        """Whether a side of a union is rows of a distributed table, and not a few groups of them."""
+    def reads_rows(self, side: exp.Expr) -> bool:
+        """Whether a side of a union is rows of a distributed table, not a few groups of them."""
         return self.reads(side) and not (side.args.get("group") or side.args.get("distinct"))
 
-    def column(self, table: exp.Expression) -> str | None:
+    def column(self, table: exp.Expr) -> str | None:
         if not isinstance(table, exp.Table):
             return None
         return self.places.columns.get(f"{table.db}.{table.name}")
 
-    def unites(self, source: exp.Expression) -> bool:
+    def unites(self, source: exp.Expr) -> bool:
         return isinstance(source, exp.Table) and f"{source.db}.{source.name}" in self.places.unions
 
-    def lies_there(self, source: exp.Expression | None) -> bool:
-        """Whether workers have the rows of a source: a CTE that is computed once is brought here."""
+    def lies_there(self, source: exp.Expr | None) -> bool:
+        """Whether workers have the rows of a source; those of a CTE used twice are brought here."""
         if isinstance(source, exp.Table) and not source.db and source.name in self.ctes:
             cte = self.ctes[source.name]
             is_once = self.uses[source.name] == 1 and cte.args.get("materialized") is not True
             return is_once and self.reads(cte.this)
         return source is not None and self.reads(source)
 
-    def broken(self) -> Iterator[tuple[str, exp.Expression]]:
+    def broken(self) -> Iterator[tuple[str, exp.Expr]]:
         """Yield the rules that the statement breaks, each with where."""
         tree = self.tree
         for rule, types in SIMPLE.items():
@@ -158,12 +158,12 @@ class _Statement:
         for call in tree.find_all(exp.Anonymous):
             if call.name.lower() in MOMENTS:
                 yield "moment", call
-        if isinstance(tree, exp.Create) and tree.kind == "TABLE":
-            if tree.expression and not tree.find(exp.TemporaryProperty):
-                yield "create", tree
-        if isinstance(tree, exp.Update) and (column := self.column(tree.this)):
-            if any(each.this.name == column for each in tree.expressions):
-                yield "move", tree
+        is_copy = isinstance(tree, exp.Create) and tree.kind == "TABLE" and tree.expression
+        if is_copy and not tree.find(exp.TemporaryProperty):
+            yield "create", tree
+        column = self.column(tree.this) if isinstance(tree, exp.Update) else None
+        if column and any(each.this.name == column for each in tree.expressions):
+            yield "move", tree
         if any(each.args.get("recursive") for each in tree.find_all(exp.With)):
             yield "recursive", tree
         for node in tree.find_all(exp.Values, exp.OnConflict):
@@ -180,7 +180,7 @@ class _Statement:
         for select in tree.find_all(exp.Select):
             yield from self._of_select(select)
 
-    def _of_select(self, select: exp.Select) -> Iterator[tuple[str, exp.Expression]]:
+    def _of_select(self, select: exp.Select) -> Iterator[tuple[str, exp.Expr]]:
         if not select.expressions:
             yield "columns", select
         joins: Sequence[exp.Join] = select.args.get("joins") or ()
@@ -204,8 +204,8 @@ class _Statement:
                 yield from self._of_subquery(select, inner, is_there)
 
     def _of_lateral(
-        self, join: exp.Join, sources: Sequence[exp.Expression], is_there: bool
-    ) -> Iterator[tuple[str, exp.Expression]]:
+        self, join: exp.Join, sources: Sequence[exp.Expr], is_there: bool
+    ) -> Iterator[tuple[str, exp.Expr]]:
         inner = join.this.this.this
         if not self.reads(inner):
             union = isinstance(inner, exp.SetOperation) and any(map(self.column, sources))
@@ -225,12 +225,14 @@ class _Statement:
 
     def _of_subquery(
         self, outer: exp.Select, inner: exp.Select, is_there: bool
-    ) -> Iterator[tuple[str, exp.Expression]]:
+    ) -> Iterator[tuple[str, exp.Expr]]:
         if isinstance(inner.parent, exp.CTE) or inner.find_ancestor(exp.From, exp.Join):
             return
-        known = {each.alias_or_name for each in inner.find_all(exp.Table, exp.Subquery, exp.Lateral)}
+        known = {
+            each.alias_or_name for each in inner.find_all(exp.Table, exp.Subquery, exp.Lateral)
+        }
         if not any(each.table and each.table not in known for each in inner.find_all(exp.Column)):
             return
         is_local = not self.reads(inner) and any(each.db for each in inner.find_all(exp.Table))
-        if is_there and is_local or not is_there and self.reads(inner):
+        if is_local if is_there else self.reads(inner):
             yield "correlated", inner
