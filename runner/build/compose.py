@@ -16,7 +16,7 @@ from runner.database.session import Changes, Row, Session
 from runner.database.tables import count
 from runner.project.files import find, layer_files
 from runner.project.manifest import CITUS, LAYERS, Manifest, Script
-from runner.project.scripts import deletes_rows, merged_tables, statements
+from runner.project.scripts import deletes_rows, merged_tables
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
 
@@ -37,20 +37,20 @@ PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text to run. `file` is where an error in it is; a text of the runner's own has none. DDL of
-    what is on workers is sent `one_by_one`: they would get the whole text with each statement.
+    """A text to run, at once or part by part. `file` is where an error in it is; a text of the
+    runner's own has none.
     """
 
     text: str
     file: Path | None = None
     is_ddl: bool = False
-    one_by_one: bool = False
+    parts: Sequence[str] = ()
 
 
 def run_pieces(session: Session, pieces: Iterable[Piece], file: Path | None = None) -> None:
     """Run texts in order; an error names the file of its text, or else the one given."""
     for piece in pieces:
-        for text in statements(piece.text) if piece.one_by_one else [piece.text]:
+        for text in piece.parts or (piece.text,):
             session.run(text, piece.file or file)
 
 
@@ -91,21 +91,16 @@ class Composer:
                 yield from self.layer(layer)
 
     def definitions(self, script: Script) -> list[Piece]:
-        """Compose the DDL of a script's tables, each with what brings it to its place; or of a
-        view.
-        """
-        values = self.target.values()
-        texts = [self._render(path, values) for path in script.definitions]
-        places = [""] * len(texts)
-        if self.manifest.engine == CITUS and not script.is_view:
-            from runner.build.placement import place  # a room
+        """Compose the DDL of a script's tables, or of a view."""
+        values, pieces = self.target.values(), []
+        for path, table in zip(script.definitions, self.target.tables(script), strict=True):
+            text, parts = self._render(path, values), list[str]()
+            if self.manifest.engine == CITUS and not script.is_view:
+                from runner.build.placement import in_place  # a room
 
-            tables = zip(script.definitions, self.target.tables(script), strict=True)
-            places = [place(self.manifest, path, table) for path, table in tables]
-        return [
-            Piece(text + place, path, is_ddl=True, one_by_one=bool(place))
-            for text, place, path in zip(texts, places, script.definitions, strict=True)
-        ]
+                parts = in_place(self.manifest, path, table, text)
+            pieces.append(Piece(text + "".join(parts[-1:]), path, is_ddl=True, parts=parts))
+        return pieces
 
     def update(self, step: Step, session: Session) -> Iterator[Piece]:
         """Compose what brings the tables of a script up to date where they are.

@@ -3,6 +3,7 @@
 A room: nothing of it is imported unless the manifest says engine = "citus".
 """
 
+import re
 from pathlib import Path
 
 from runner.database.queries import named_query
@@ -10,11 +11,14 @@ from runner.database.session import Session
 from runner.database.tables import exists
 from runner.errors import StartError
 from runner.project.manifest import LAYERS, MANIFEST, Manifest
-from runner.project.scripts import distributed_by, header
+from runner.project.scripts import header, without_comments
 from runner.project.target import Target
 from runner.project.template import render
 
 LOCAL, REFERENCE = "local", "reference"
+STATEMENT = re.compile(
+    r"""(?:[^;'"$/-]|'[^']*'|"[^"]*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/|[$/-])+;?""", re.DOTALL
+)
 
 
 def place_of(text: str, path: Path) -> str:
@@ -28,17 +32,35 @@ def place_of(text: str, path: Path) -> str:
     return place
 
 
-def place(manifest: Manifest, path: Path, table: str) -> str:
-    """Return the SQL that brings a table to the place that its file declares, to be run as soon as
-    it is created; nothing for a local one.
+def distributed_by(text: str) -> str | None:
+    """Return the column by which a file of DDL wants its table distributed."""
+    found = re.fullmatch(r"distributed by ([a-z][a-z0-9_]*)", header(text).get("Place", ""))
+    return found and found[1]
+
+
+def in_place(manifest: Manifest, path: Path, table: str, text: str) -> list[str]:
+    """Return the statements of a table's DDL, and the one that brings it to the place that its file
+    declares; none for a local table, which needs nothing.
     """
-    text = manifest.read(path)
-    if place_of(text, path) == LOCAL:
-        return ""
-    column = distributed_by(text)
+    declared = manifest.read(path)
+    if place_of(declared, path) == LOCAL:
+        return []
+    column = distributed_by(declared)
     values = {"table": table, "column": column, "schemas": list(LAYERS)}
     query = named_query(f"build/placement.{'distribute' if column else 'replicate'}")
-    return render(query, values, "placement.sql")
+    return [*statements(text), render(query, values, "placement.sql")]
+
+
+def statements(text: str) -> list[str]:
+    """Return the statements of a rendered text, each on the lines where it stands there.
+
+    DDL of a distributed table is run one by one: a worker gets the whole text with some of them.
+    """
+    return [
+        "\n" * text.count("\n", 0, each.start()) + each[0]
+        for each in STATEMENT.finditer(text)
+        if without_comments(each[0]).strip()
+    ]
 
 
 def prepare(session: Session) -> None:

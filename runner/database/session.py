@@ -42,10 +42,7 @@ SETTINGS = (
 )
 
 CONNECTION_LOST = "08006"
-# The statements of a text, and what the server says of each.
-WRITES = re.compile(r"^(insert|delete|update) (?:into |from )?(\S+)", re.MULTILINE)
-WRITTEN = re.compile(r"(INSERT|DELETE|UPDATE) (?:0 )?(\d+)")
-CHANGED_BY = {"insert": "inserted", "delete": "deleted", "update": "updated"}
+WRITES = re.compile(r"^(insert|update|delete) (?:into |from )?(\S+)", re.MULTILINE)
 
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
@@ -143,10 +140,12 @@ class Session:
             return rows
 
     def _count(self, text: str, said: Sequence[str]) -> None:
-        """Count what statements have written, of which the server counts nothing by table."""
-        counts = [int(found[2]) for each in said if (found := WRITTEN.fullmatch(each))]
-        for (verb, table), rows in zip(WRITES.findall(text), counts, strict=False):
-            changes = Changes(**{CHANGED_BY[verb]: rows})
+        """Count the rows that statements say they wrote, by table."""
+        written = (each for each in said if each.startswith(("INSERT", "UPDATE", "DELETE")))
+        rows = [int(each.split()[-1]) for each in written]
+        found = WRITES.findall(text)
+        for (verb, table), n in zip(found, rows, strict=False) if len(found) == len(rows) else ():
+            changes = Changes(*(n * (verb == each) for each in ("insert", "update", "delete")))
             self._written[table] = self._written.get(table, Changes()) + changes
 
     def rows(

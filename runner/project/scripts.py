@@ -2,9 +2,6 @@
 
 import re
 
-STATEMENT = re.compile(
-    r"""(?:[^;'"$/-]|'[^']*'|"[^"]*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/|[$/-])+;?""", re.DOTALL
-)
 PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 WARNING = "-- Level: warn"
 
@@ -31,12 +28,6 @@ def header(text: str) -> dict[str, str]:
     return paragraphs or {"": " ".join(lines)} if lines else {}
 
 
-def distributed_by(text: str) -> str | None:
-    """Return the column by which a file of DDL wants its table distributed over a cluster."""
-    found = re.fullmatch(r"distributed by ([a-z][a-z0-9_]*)", header(text).get("Place", ""))
-    return found and found[1]
-
-
 def without_comments(text: str) -> str:
     """Drop the lines that are only a comment, except for the level of a check."""
     return "\n".join(
@@ -44,16 +35,6 @@ def without_comments(text: str) -> str:
         for line in text.splitlines()
         if line.startswith("-- Level:") or not line.lstrip().startswith("--")
     )
-
-
-def statements(text: str) -> list[str]:
-    """Return the statements of a rendered text, each on the lines where it stands there."""
-    found = STATEMENT.finditer(text)
-    return [
-        "\n" * text.count("\n", 0, each.start()) + each[0]
-        for each in found
-        if without_comments(each[0]).strip()
-    ]
 
 
 def is_warning(text: str) -> bool:

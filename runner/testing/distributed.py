@@ -14,12 +14,13 @@ from sqlglot import exp
 
 from runner.build.inspect.functions import without_comment_statements
 from runner.build.inspect.reads import rendered, tables_of_functions
+from runner.build.placement import distributed_by, statements
 from runner.project.graph import order
 from runner.project.manifest import Manifest, Script
-from runner.project.scripts import distributed_by, statements, without_comments, words
+from runner.project.scripts import without_comments, words
 
 KEY = re.compile(r"(?:primary key|unique)(?: index [^(]*)?\s*\(([^)]*)\)")
-WAIVED = re.compile(r"-- Waived: (\w+), \S")
+WAIVED = re.compile(r"--.*\bWaived: (\w+), \S")
 # Of a rule: what is wrong, and what to write instead.
 RULES = {
     "columns": "a select without columns: select 1",

@@ -66,16 +66,16 @@ funnels as (
     select
         cohort_start, slice, slice_value, searched_at, earned_at, redeemed_at, has_earned,
         has_redeemed
-    from {{ warehouse }}.agg_user_funnels as users
+    from {{ warehouse }}.agg_user_funnels
     inner join due using (slice, slice_value)
     where
         over_on = any(
             array(
-                select distinct cohort_start + {{ conversion_days }} + days
-                from due
+                select distinct months.cohort_start + {{ conversion_days }} + days
+                from due as months
                 cross join generate_series(0, 32) as days
                 inner join {{ warehouse }}.last_day
-                    on cohort_start + {{ conversion_days }} + days <= last_day
+                    on months.cohort_start + {{ conversion_days }} + days <= last_day
             )
         )
         and {{ warehouse }}.month_start(first_day) = cohort_start

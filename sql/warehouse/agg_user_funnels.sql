@@ -148,6 +148,7 @@ left join lateral (
         and event_time <= until
         and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
         = spans.slice_value
+    order by event_date
     limit 1
 ) as any_earns on true
 left join lateral (
@@ -160,6 +161,7 @@ left join lateral (
         and event_time <= until
         and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
         = spans.slice_value
+    order by event_date
     limit 1
 ) as any_redemptions on true
 order by user_id, slice, slice_value

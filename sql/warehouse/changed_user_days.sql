@@ -16,14 +16,13 @@ from {{ warehouse }}.changed_events
 {{ incremental }} union
 {{ incremental }} select early.user_id, early.event_date
 {{ incremental }} from {{ warehouse }}.early_events as early
-{{ incremental }} where (
-{{ incremental }}     early.event_date <= (select max(last_day) from {{ warehouse }}.last_day)
-{{ incremental }} ) is distinct from (
-{{ incremental }}     early.event_date <= (
-{{ incremental }}         select max(before.last_day) from {{ state }} as before
-{{ incremental }}         where before.through_run_id = {{ after.event_stream }}
+{{ incremental }} where (early.event_date <= (select last_day from {{ warehouse }}.last_day))
+{{ incremental }}     is distinct from (
+{{ incremental }}         early.event_date <= (
+{{ incremental }}             select last_day from {{ state }}
+{{ incremental }}             where through_run_id = {{ after.event_stream }}
+{{ incremental }}         )
 {{ incremental }}     )
-{{ incremental }} )
 order by user_id, event_date;
 
 delete from {{ state }}
