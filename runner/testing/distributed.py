@@ -14,10 +14,10 @@ from sqlglot import exp
 
 from runner.build.inspect.functions import without_comment_statements
 from runner.build.inspect.reads import rendered, tables_of_functions
-from runner.build.placement import distributed_by, statements
+from runner.build.placement import distributed_by, place_of, statements
 from runner.project.graph import order
 from runner.project.manifest import Manifest, Script
-from runner.project.scripts import without_comments, words
+from runner.project.scripts import header, without_comments, words
 
 KEY = re.compile(r"(?:primary key|unique)(?: index [^(]*)?\s*\(([^)]*)\)")
 WAIVED = re.compile(r"--.*\bWaived: (\w+), \S")
@@ -67,16 +67,28 @@ def problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """Yield a line for each rule that a statement breaks, or waives and keeps; with the key of its
     script. RunnerError if a text cannot be parsed.
     """
-    places = Places({}, set())
+    tables = [
+        (script, f"{script.layer}.{table}", path, manifest.read(path))
+        for script in order(manifest)
+        for table, path in zip(script.tables, script.definitions, strict=True)
+        if not script.is_view
+    ]
+    columns = {
+        name: column
+        for _, name, path, text in tables
+        if (column := place_of(text, path) and distributed_by(text))
+    }
+    if not columns:
+        return
+    for script, name, path, text in tables:
+        if "Place" not in header(text):
+            yield script.key, f"{path}: says no place, as other tables do: -- Place: local"
+        keys = KEY.findall(without_comments(text)) if name in columns else ()
+        if not all(columns[name] in words(key) for key in keys):
+            yield script.key, f"{path}: of a distributed table, {RULES['key']} (key)"
+    places = Places(columns, set())
     for script in order(manifest):
-        for table, path in zip(script.tables, script.definitions, strict=True):
-            text = manifest.read(path)
-            if column := distributed_by(text):
-                places.columns[f"{script.layer}.{table}"] = column
-                keys = KEY.findall(without_comments(text))
-                if not all(column in words(key) for key in keys):
-                    yield script.key, f"{path}: of a distributed table, {RULES['key']} (key)"
-        for path, text in rendered(manifest, script) if places.columns else ():
+        for path, text in rendered(manifest, script):
             for part in statements(without_comment_statements(text)):
                 for problem in _problems(manifest, part, places):
                     yield script.key, f"{path}:{problem}"
@@ -105,9 +117,8 @@ def _problems(manifest: Manifest, part: str, places: Places) -> Iterator[str]:
     start = part.count("\n", 0, len(part) - len(part.lstrip())) + 1
     waived = set(WAIVED.findall(part))
     for rule in broken.keys() - waived:
-        line = next(
-            (each.meta["line"] for each in broken[rule].walk() if "line" in each.meta), start
-        )
+        nodes = (*broken[rule].walk(), *tree.walk())
+        line = next((each.meta["line"] for each in nodes if "line" in each.meta), start)
         yield f"{line}: of a distributed table, {RULES[rule]} ({rule})"
     for rule in waived - broken.keys():
         yield f"{start}: {rule} is waived, and kept"
