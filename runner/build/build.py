@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count as count_from
 
-from runner.build import plans, reads
+from runner.build import kept, plans, reads
 from runner.build.compose import PRELUDE, Composer, lock_replicas, run_pieces
 from runner.build.fingerprint import says_what_is_read
 from runner.build.owner import check_owner, check_texts
@@ -52,6 +52,7 @@ def read_plan(
     check_owner(session, manifest, target)
     _check_replicas(session, manifest)
     positions = ledger.positions(session, target.name)
+    kept.check(manifest, positions)
     tables = {script.key: target.tables(script) for script in manifest.scripts.values()}
     built = ledger.built_scripts(session, target.name, tables)
     forced = frozenset(select(manifest, patterns))

@@ -178,6 +178,7 @@ class Composer:
     def script(self, script: Script, mode: Mode, tables: Mapping[str, str]) -> Piece:
         """Compose the text of a script, filling the tables given by their names."""
         values = {**self._values(mode), "this": plain(tables[script.name])}
+        values["live"] = plain(Target().table(script.layer, script.name))
         if script.state:
             values["state"] = plain(tables[script.state])
         return Piece(self._render(script.path, values), script.path)
@@ -202,6 +203,21 @@ class Composer:
             "after": self._of_each("after"),
             "through": self._of_each("through"),
             "pipeline": self._of_each("pipeline_id"),
+            **self._archived(mode),
+        }
+
+    def _archived(self, mode: Mode) -> dict[str, Any]:
+        """What is no longer in a replica: before which day it was written, how many rows it is, and
+        a switch for the lines by which a full build keeps it.
+        """
+        is_kept = {
+            name: INCREMENTAL if mode == "full" and position.archived_before else FULL
+            for name, position in self.positions.items()
+        }
+        return {
+            "archived": SimpleNamespace(**is_kept),
+            "archived_before": self._of_each("archived_before"),
+            "archived_rows": self._of_each("archived_rows"),
         }
 
     def _of_each(self, attribute: str) -> SimpleNamespace:

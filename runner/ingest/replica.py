@@ -1,5 +1,6 @@
 """Replicas: the tables that hold the rows of sources, created from the columns of the sources."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from psycopg import sql
@@ -17,29 +18,73 @@ from runner.ingest.columns import (
     source_columns,
     stored_columns,
 )
+from runner.ingest.months import VARIABLE, Months, create_rest, partitioning, written_keys
 from runner.ingest.pipelines import PipelineDefinition
 from runner.project.files import read_text, statement
+from runner.project.manifest import MANIFEST, load
 from runner.project.template import render
 
 
 def ensure_replica(session: Session, definition: PipelineDefinition, project: Path) -> None:
-    """Create the replica of a source if there is none."""
+    """Create the replica of a source if there is none, and the months that it should have."""
     stored = [column.name for column in stored_columns(session, definition)]
     if stored:
-        refuse_strangers(session, definition.target_relation)
+        is_monthly = refuse_strangers(session, definition.target_relation) == "p"
     else:
         columns = source_columns(session, definition)
         columns = [column for column in columns if column.name != ROW_AGE]
-        _create_replica(session, definition, columns, statement(project, "create_replica"))
+        is_monthly = is_wanted_monthly(definition, project)
+        if is_monthly:
+            refuse_monthly(definition, columns)
+        file = statement(project, "create_replica")
+        with session.savepoint():
+            _create_replica(session, definition, columns, file, is_monthly)
     if definition.on_delete == "mark" and DELETED_AT not in stored:
         _add_mark(session, definition)
+    if is_monthly:
+        with session.savepoint():
+            Months(session, definition).create_due()
 
 
-def refuse_strangers(session: Session, target: str) -> None:
-    """Refuse a table that is there and is no replica of ours: it would be altered, and emptied."""
+def is_wanted_monthly(definition: PipelineDefinition, project: Path) -> bool:
+    """Return whether the project wants a replica in months."""
+    if not (project / MANIFEST).is_file():
+        return False
+    wanted = load(project).variables.get(VARIABLE, [])
+    return isinstance(wanted, list) and replica_of(definition) in wanted
+
+
+def replica_of(definition: PipelineDefinition) -> str:
+    """Return the name of a replica as the manifest has it, without `raw.`."""
+    return definition.target_relation.partition(".raw_")[2]
+
+
+def refuse_monthly(definition: PipelineDefinition, columns: Sequence[Column]) -> None:
+    """StartError unless the rows of a source stay in the month in which they were written."""
+    name, cursor = definition.pipeline_name, definition.cursor_column
+    naive = any(column.is_naive for column in columns if column.name == cursor)
+    if definition.write_mode != "append":
+        problem = "an upsert pipeline, whose rows move to another month whenever they change"
+    elif not any(column.is_required for column in columns if column.name == cursor):
+        problem = f"a cursor {cursor} that may be null, and a key has to have it"
+    elif naive and definition.cursor_timezone != "UTC":
+        problem = f"a cursor {cursor} of which {definition.cursor_timezone} sets the clock back"
+    else:
+        return
+    raise StartError(
+        f"pipeline {name}: {VARIABLE} names {replica_of(definition)}, which has {problem}",
+        f"take it out of {VARIABLE} in {MANIFEST}"
+        + (", or alter the column to be not null" if "null" in problem else ""),
+    )
+
+
+def refuse_strangers(session: Session, target: str) -> str | None:
+    """Refuse a table that is there and is no replica of ours: it would be altered, and emptied.
+    Return its relkind.
+    """
     kind = tables.kind(session, target)
     if kind is None:
-        return
+        return None
     values = {"relation": relation(target).as_string()}
     found = session.named("ingest/columns.is_replica", **values)[0]
     if kind not in ("r", "p") or not found["is_replica"]:
@@ -48,10 +93,15 @@ def refuse_strangers(session: Session, target: str) -> None:
             "name a table that is new: --into SCHEMA.TABLE, or target_relation in"
             " orchestrator.pipeline_definitions",
         )
+    return kind
 
 
 def _create_replica(
-    session: Session, definition: PipelineDefinition, columns: list[Column], file: Path
+    session: Session,
+    definition: PipelineDefinition,
+    columns: list[Column],
+    file: Path,
+    is_monthly: bool,
 ) -> None:
     source, target = definition.source_relation, definition.target_relation
     types = definition.column_types
@@ -69,13 +119,15 @@ def _create_replica(
     key_name = shortened(target.partition(".")[2], MAX_BYTES - 4) + "_key"
     key: sql.Composable = sql.SQL("")
     if definition.key_columns:
+        names = written_keys(definition, is_monthly)
         key = sql.SQL(", constraint {} primary key ({})").format(
-            sql.Identifier(key_name), join(map(sql.Identifier, definition.key_columns))
+            sql.Identifier(key_name), join(map(sql.Identifier, names))
         )
     values = {
         "target": relation(target),
         "definitions": join(definitions),
         "key_constraint": key,
+        "partitioning": partitioning(definition) if is_monthly else sql.SQL(""),
         "table_comment": f"Replica of {source}. One row per row of the source.",
         "column_comments": join(comments, " "),
         "run_index": sql.SQL("brin" if definition.write_mode == "append" else "btree"),
@@ -83,6 +135,8 @@ def _create_replica(
     text = render(read_text(file), values, file)
     try:
         session.run(text, file)
+        if is_monthly:
+            create_rest(session, definition)
     except QueryFailed as error:
         raise error.within(f"pipeline {definition.pipeline_name}") from error
 
