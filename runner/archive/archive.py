@@ -16,7 +16,7 @@ from psycopg import sql
 from runner.archive import files
 from runner.archive.files import Content
 from runner.build.compose import Composer
-from runner.build.kept import keeping_checks, refuse_losses
+from runner.build.inspect.kept import keeping_checks, refuse_losses
 from runner.database import ledger
 from runner.database.locks import lock_exclusively
 from runner.database.names import column_of, join, relation
@@ -30,9 +30,8 @@ from runner.database.session import (
 )
 from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import stored_columns
-from runner.ingest.months import VARIABLE, Months, read_months
+from runner.ingest.months.months import VARIABLE, Months, read_months, replica_of
 from runner.ingest.pipelines import PipelineDefinition, pipelines, read_definition
-from runner.ingest.replica import replica_of
 from runner.project.manifest import MANIFEST, Manifest
 from runner.project.target import Target
 from runner.project.template import render

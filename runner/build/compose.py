@@ -197,25 +197,18 @@ class Composer:
         return {name for key in merged_tables(text) if (name := names[key])}
 
     def _values(self, mode: Mode) -> dict[str, Any]:
+        # A line that starts with {{ archived.x }} is for full builds without some rows of raw.x.
+        keeping = {
+            name: INCREMENTAL if mode == "full" and position.archived_before else FULL
+            for name, position in self.positions.items()
+        }
         return {
             **self.target.values(),
             "incremental": INCREMENTAL if mode == "incremental" else FULL,
             "after": self._of_each("after"),
             "through": self._of_each("through"),
             "pipeline": self._of_each("pipeline_id"),
-            **self._archived(mode),
-        }
-
-    def _archived(self, mode: Mode) -> dict[str, Any]:
-        """What is no longer in a replica: before which day it was written, how many rows it is, and
-        a switch for the lines by which a full build keeps it.
-        """
-        is_kept = {
-            name: INCREMENTAL if mode == "full" and position.archived_before else FULL
-            for name, position in self.positions.items()
-        }
-        return {
-            "archived": SimpleNamespace(**is_kept),
+            "archived": SimpleNamespace(**keeping),
             "archived_before": self._of_each("archived_before"),
             "archived_rows": self._of_each("archived_rows"),
         }

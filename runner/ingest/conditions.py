@@ -68,11 +68,6 @@ class Conditions:
         """Rows whose cursor is null or -infinity: no window ever holds them."""
         return _either([*self._without_time()] or [sql.SQL("false").format()])
 
-    def archived(self) -> sql.Composed:
-        """Rows that were written before those that the replica still has."""
-        definition = self.source.definition
-        return self._between(definition.defined_start_at, definition.archived_before or "-infinity")
-
     def soon(self) -> sql.Composed:
         """Rows whose cursor is more than an hour ahead."""
         return self._from("soon")

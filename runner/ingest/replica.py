@@ -1,6 +1,5 @@
 """Replicas: the tables that hold the rows of sources, created from the columns of the sources."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from psycopg import sql
@@ -17,8 +16,8 @@ from runner.ingest.columns import (
     comment_on,
     source_columns,
     stored_columns,
+    written_keys,
 )
-from runner.ingest.months import VARIABLE, Months, create_rest, partitioning, written_keys
 from runner.ingest.pipelines import PipelineDefinition
 from runner.project.files import read_text, statement
 from runner.project.manifest import MANIFEST, load
@@ -33,49 +32,21 @@ def ensure_replica(session: Session, definition: PipelineDefinition, project: Pa
     else:
         columns = source_columns(session, definition)
         columns = [column for column in columns if column.name != ROW_AGE]
-        is_monthly = is_wanted_monthly(definition, project)
-        if is_monthly:
-            refuse_monthly(definition, columns)
+        is_monthly = _is_wanted_monthly(definition, project)
         file = statement(project, "create_replica")
-        with session.savepoint():
-            _create_replica(session, definition, columns, file, is_monthly)
+        _create_replica(session, definition, columns, file, is_monthly)
     if definition.on_delete == "mark" and DELETED_AT not in stored:
         _add_mark(session, definition)
     if is_monthly:
-        with session.savepoint():
-            Months(session, definition).create_due()
+        from runner.ingest.months import months  # a room
+
+        months.ensure_months(session, definition)
 
 
-def is_wanted_monthly(definition: PipelineDefinition, project: Path) -> bool:
-    """Return whether the project wants a replica in months."""
-    if not (project / MANIFEST).is_file():
-        return False
-    wanted = load(project).variables.get(VARIABLE, [])
-    return isinstance(wanted, list) and replica_of(definition) in wanted
-
-
-def replica_of(definition: PipelineDefinition) -> str:
-    """Return the name of a replica as the manifest has it, without `raw.`."""
-    return definition.target_relation.partition(".raw_")[2]
-
-
-def refuse_monthly(definition: PipelineDefinition, columns: Sequence[Column]) -> None:
-    """StartError unless the rows of a source stay in the month in which they were written."""
-    name, cursor = definition.pipeline_name, definition.cursor_column
-    naive = any(column.is_naive for column in columns if column.name == cursor)
-    if definition.write_mode != "append":
-        problem = "an upsert pipeline, whose rows move to another month whenever they change"
-    elif not any(column.is_required for column in columns if column.name == cursor):
-        problem = f"a cursor {cursor} that may be null, and a key has to have it"
-    elif naive and definition.cursor_timezone != "UTC":
-        problem = f"a cursor {cursor} of which {definition.cursor_timezone} sets the clock back"
-    else:
-        return
-    raise StartError(
-        f"pipeline {name}: {VARIABLE} names {replica_of(definition)}, which has {problem}",
-        f"take it out of {VARIABLE} in {MANIFEST}"
-        + (", or alter the column to be not null" if "null" in problem else ""),
-    )
+def _is_wanted_monthly(definition: PipelineDefinition, project: Path) -> bool:
+    has_manifest = (project / MANIFEST).is_file()
+    wanted = load(project).variables.get("monthly_replicas") if has_manifest else None
+    return isinstance(wanted, list) and definition.target_relation.split("raw_", 1)[1] in wanted
 
 
 def refuse_strangers(session: Session, target: str) -> str | None:
@@ -119,15 +90,20 @@ def _create_replica(
     key_name = shortened(target.partition(".")[2], MAX_BYTES - 4) + "_key"
     key: sql.Composable = sql.SQL("")
     if definition.key_columns:
-        names = written_keys(definition, is_monthly)
         key = sql.SQL(", constraint {} primary key ({})").format(
-            sql.Identifier(key_name), join(map(sql.Identifier, names))
+            sql.Identifier(key_name),
+            join(map(sql.Identifier, written_keys(definition, is_monthly))),
         )
+    partitioning: sql.Composable = sql.SQL("")
+    if is_monthly:
+        from runner.ingest.months import months  # a room
+
+        partitioning = months.partitioning(definition, columns)
     values = {
         "target": relation(target),
         "definitions": join(definitions),
         "key_constraint": key,
-        "partitioning": partitioning(definition) if is_monthly else sql.SQL(""),
+        "partitioning": partitioning,
         "table_comment": f"Replica of {source}. One row per row of the source.",
         "column_comments": join(comments, " "),
         "run_index": sql.SQL("brin" if definition.write_mode == "append" else "btree"),
@@ -135,8 +111,6 @@ def _create_replica(
     text = render(read_text(file), values, file)
     try:
         session.run(text, file)
-        if is_monthly:
-            create_rest(session, definition)
     except QueryFailed as error:
         raise error.within(f"pipeline {definition.pipeline_name}") from error
 

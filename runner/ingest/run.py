@@ -21,8 +21,6 @@ from runner.ingest.writer import EVERY_ROW, MIN_ROWS_OF_SHARE, Counts, ReplicaWr
 
 # A search of the whole table that takes no longer belongs into every run.
 QUICK_SECONDS = 0.5
-# So many are kept as they are; more are those of somebody who has rewritten the table.
-ARCHIVED_ROWS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,13 @@ class RunTransaction:
         With `is_full` every row is compared, whenever it was written.
         """
         started, horizon = time.monotonic(), None if is_full else self.horizons.table
-        counts = self._load_odd_rows(horizon) + self._set_archived_aside(horizon)
+        counts = self._load_odd_rows(horizon)
+        if self.source.definition.archived_before:
+            from runner.ingest.months import archived  # a room
+
+            warn, count = self.warnings.append, self.writer.count
+            if late := archived.late_rows(self.conditions, horizon, count, warn):
+                counts += self.writer.reject(*late)
         for window in windows:  # one statement each, all in one snapshot
             condition = self.conditions.window_but_gaps(window.low, window.high)
             counts += self._merge(self.conditions.written_since(condition, horizon))
@@ -158,29 +162,6 @@ class RunTransaction:
         if self.source.has_text_cursor:
             return self._reject_unreadable() + self._load_timeless(definition, horizon)
         return self._load_timeless(definition, horizon)
-
-    def _set_archived_aside(self, horizon: int | None) -> Counts:
-        """Set rows aside that were written, or changed, since their month was archived. Where it is
-        not known when they were written, say if they are more than were archived.
-        """
-        before = self.source.definition.archived_before
-        if before is None:
-            return Counts()
-        where = f"{self.source.cursor.name} before {before[:10]}, which is archived"
-        condition = self.conditions.written_since(self.conditions.archived(), horizon)
-        rows = self.writer.count(condition)
-        if horizon is None:
-            if (more := rows - self.source.definition.archived_rows) > 0:
-                self.warnings.append(
-                    f"the source has {more:,} more rows than the files, with {where}"
-                )
-            return Counts()
-        if not rows:
-            return Counts()
-        is_kept = rows <= ARCHIVED_ROWS_KEPT
-        left = "set aside, in orchestrator.rejected_rows" if is_kept else "left in the source"
-        self.warnings.append(f"{rows:,} rows came late or changed, with {where}: they are {left}")
-        return self.writer.reject(condition, where) if is_kept else Counts()
 
     def _reject_unreadable(self) -> Counts:
         """Set rows aside whose cursor cannot be read; RunnerError if they are too many."""

@@ -16,9 +16,8 @@ from runner.database.names import column_of, join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
-from runner.ingest.columns import DELETED_AT, Column
+from runner.ingest.columns import DELETED_AT, Column, written_keys
 from runner.ingest.images import Form, as_json, forms, image_values, key_object
-from runner.ingest.months import Months, written_keys
 from runner.ingest.source import Source
 from runner.project.files import read_text, statement
 from runner.project.template import render
@@ -84,7 +83,11 @@ class ReplicaWriter:
             **image_values(forms(work, target), keys, equality),
             **newest,
         }
-        self.months = Months(work, source.definition) if source.is_monthly else None
+        self.months = None
+        if source.is_monthly:
+            from runner.ingest.months.months import Months  # a room
+
+            self.months = Months(work, source.definition)
         self.newest_event: datetime | None = None
         self.newest_arrival: datetime | None = None
         self.day_gap: timedelta | None = None
@@ -157,8 +160,7 @@ class ReplicaWriter:
         values = {**self.values, "source": rows, "condition": condition}
         if self.months:
             values["within"] = self.months.meet(self.render, source=rows, condition=condition)
-            if name == "append" and self._is_there(values):
-                name = "merge"
+            name = self.months.way_in(name, self.render, values)
         file = statement(self.project, name)
         text = render(read_text(file), values, file)
         if name == "append":
@@ -166,13 +168,6 @@ class ReplicaWriter:
             return Counts(read=inserted, inserted=inserted)
         found = self.work.query(text, file)[0]
         return Counts(read=sum(found.values()), **found)
-
-    def _is_there(self, values: Mapping[str, Any]) -> bool:
-        """Return whether a row is in the replica, where no key that it has would say so."""
-        if not self.definition.key_columns or values["within"] == sql.SQL("false").format():
-            return False
-        query = self.render("ingest/months.is_elsewhere", **values)
-        return bool(self.work.value(query))
 
     def _balance(self, rows: sql.Identifier, condition: sql.Composable, counts: Counts) -> None:
         """Refuse to go on unless every row of the source is accounted for, in the same snapshot."""
@@ -300,18 +295,14 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
         ),
         "keys": join(map(sql.Identifier, written_keys(definition, source.is_monthly))),
         "within": sql.SQL("true"),
-        "has_moved": column_has_moved(definition.cursor_column, source.is_monthly),
+        # Of a row in months: whether it belongs to another place now.
+        "has_moved": sql.SQL("{} is distinct from {}" if source.is_monthly else "false").format(
+            column_of("stored", definition.cursor_column),
+            column_of("fresh", definition.cursor_column),
+        ),
         "assignments": _assignments([*names, DELETED_AT] if has_mark else names),
         "restorations": _assignments(columns),
     }
-
-
-def column_has_moved(cursor: str, is_monthly: bool) -> sql.Composable:
-    """Return the condition that `fresh` belongs elsewhere than `stored`: never, in one table."""
-    if not is_monthly:
-        return sql.SQL("false")
-    columns = column_of("stored", cursor), column_of("fresh", cursor)
-    return sql.SQL("{} is distinct from {}").format(*columns)
 
 
 def _source_value(column: Column, type_name: str | None, dated: Mapping[str, bool]) -> sql.Composed:

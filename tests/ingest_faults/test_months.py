@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runner.database.session import Database, Session
 from runner.errors import RunnerError, StartError
-from runner.ingest.months import Months, read_months
+from runner.ingest.months.months import Months, read_months
 from runner.ingest.pipelines import read_definition
 from tests.ingest_faults.arena import Arena
 from tests.support.months import monthly_project

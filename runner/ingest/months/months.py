@@ -3,8 +3,9 @@
 No index covers all of them, so a row is looked up where its key may be. Queries: months.sql.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import sql
 
@@ -12,12 +13,15 @@ from runner.database.locks import lock_exclusively
 from runner.database.names import MAX_BYTES, column_of, join, relation, shortened
 from runner.database.queries import named_query
 from runner.database.session import LOCK_NOT_AVAILABLE, QueryFailed, Session
+from runner.errors import StartError
+from runner.ingest.columns import Column
 from runner.ingest.pipelines import PipelineDefinition
+from runner.project.manifest import MANIFEST
 from runner.project.template import render
 
 # A variable of the project: the replicas that are created so, without `raw_`.
 VARIABLE = "monthly_replicas"
-FILE = "ingest/months.sql"
+FILE = "ingest/months/months.sql"
 # Whoever made a device's clock, or a text of a time, may have sent any; these get no table.
 IS_USUAL = "stored.{0} >= '2000-01-01' and stored.{0} < '2100-01-01'"
 # What there was time for is done; the rows stay where they are till the next time.
@@ -35,35 +39,56 @@ class Month:
 
 def read_months(session: Session, target: str) -> list[Month]:
     """Return the months of a replica, in order, the default partition last; none of a plain one."""
-    rows = session.named("ingest/months.months", target=relation(target).as_string())
+    rows = session.named("ingest/months/months.months", target=relation(target).as_string())
     return [Month(**row) for row in rows]
 
 
-def partitioning(definition: PipelineDefinition) -> sql.Composed:
-    """Return the clause that makes a table one of months."""
-    return sql.SQL("partition by range ({})").format(sql.Identifier(definition.cursor_column))
-
-
-def written_keys(definition: PipelineDefinition, is_monthly: bool) -> tuple[str, ...]:
-    """Return the columns of the key that a replica has: no index of months is without the cursor,
-    and none covers more than one of them.
+def partitioning(definition: PipelineDefinition, columns: Sequence[Column]) -> sql.Composed:
+    """Return the clause that makes a table one of months. StartError unless the rows of the source
+    stay in the month in which they were written.
     """
-    keys, cursor = definition.key_columns, definition.cursor_column
-    return (*keys, cursor) if keys and is_monthly and cursor not in keys else keys
+    name, cursor = definition.pipeline_name, definition.cursor_column
+    [column] = [column for column in columns if column.name == cursor]
+    hint = f"take it out of {VARIABLE} in {MANIFEST}"
+    if definition.write_mode != "append":
+        problem = "an upsert pipeline, whose rows move to another month whenever they change"
+    elif not column.is_required:
+        problem = f"a cursor {cursor} that may be null, and a key has to have it"
+        hint += ", or alter the column to be not null"
+    elif column.is_naive and definition.cursor_timezone != "UTC":
+        problem = f"a cursor {cursor} of which {definition.cursor_timezone} sets the clock back"
+    else:
+        return sql.SQL("partition by range ({})").format(sql.Identifier(cursor))
+    raise StartError(f"pipeline {name}: {VARIABLE} names {replica_of(definition)}: {problem}", hint)
 
 
-def create_rest(session: Session, definition: PipelineDefinition) -> None:
-    """Create the partition of all times that have no month: no row is without a place."""
+def replica_of(definition: PipelineDefinition) -> str:
+    """Return the name of a replica as the manifest has it, without `raw.`."""
+    return definition.target_relation.partition(".raw_")[2]
+
+
+def ensure_months(session: Session, definition: PipelineDefinition) -> None:
+    """Create the partition of all times that have no month, so that no row is without a place; then
+    the months that are due.
+    """
+    with session.savepoint():
+        if not read_months(session, definition.target_relation):
+            _create_rest(session, definition)
+        Months(session, definition).create_due()
+
+
+def _create_rest(session: Session, definition: PipelineDefinition) -> None:
     target = definition.target_relation
     text = sql.SQL("create table {0} partition of {1} default; comment on table {0} is {2}")
     about = f"Rows of {target} of months that have no partition."
-    names = relation(f"{target.partition('.')[0]}.{partition_name(target, 'default')}")
-    session.run(text.format(names, relation(target), sql.Literal(about)).as_string())
+    name = relation(partition_name(target, "default"))
+    session.run(text.format(name, relation(target), sql.Literal(about)).as_string())
 
 
 def partition_name(target: str, end: str) -> str:
-    """Return the name of a partition of schema.table, without the schema."""
-    return f"{shortened(target.partition('.')[2], MAX_BYTES - 8)}_{end}"
+    """Return the name of a partition of a replica, as schema.table."""
+    schema, _, table = target.partition(".")
+    return f"{schema}.{shortened(table, MAX_BYTES - 8)}_{end}"
 
 
 class Months:
@@ -113,7 +138,7 @@ class Months:
         after = f"{year + month // 12}-{month % 12 + 1:02}-01"
         text = self._render(
             "create",
-            partition=relation(f"{self.target.partition('.')[0]}.{name}"),
+            partition=relation(name),
             comment=f"Rows of {self.target} of {first[:7]}.",
             low=first,
             high=after,
@@ -155,7 +180,7 @@ class Months:
     def _of_key(self, text: str, *values: object) -> sql.Composable:
         name = self.definition.key_columns[0]
         which = {"target": relation(self.target).as_string(), "column": name}
-        type_name = self.session.named("ingest/months.type", **which)[0]["type"]
+        type_name = self.session.named("ingest/months/months.type", **which)[0]["type"]
         if type_name is None:  # its operators are not at hand, so it may be anywhere
             return sql.SQL("true")
         literals = map(sql.Literal, values)
@@ -167,7 +192,9 @@ class Months:
         """
         keys = self.definition.key_columns
         key = sql.Identifier(keys[0] if keys else self.definition.cursor_column)
-        [found] = self.session.rows(render("ingest/months.fresh", **self.values, key=key, **rows))
+        [found] = self.session.rows(
+            render("ingest/months/months.fresh", **self.values, key=key, **rows)
+        )
         self.create(found["months"] or ())
         if not keys or found["first_key"] is None:
             return sql.SQL("false").format()
@@ -176,5 +203,15 @@ class Months:
         edges = found["first_key"], found["last_key"]
         return self.within(self._of_key("{0} >= {1}::{3} and {0} <= {2}::{3}", *edges))
 
+    def way_in(self, name: str, render: Callable[..., str], values: Mapping[str, Any]) -> str:
+        """Return how rows are written: merged where one that nobody expects is there after all,
+        since no key would say so.
+        """
+        keys, nowhere = self.definition.key_columns, sql.SQL("false").format()
+        if name != "append" or not keys or values["within"] == nowhere:
+            return name
+        query = render("ingest/months/months.is_elsewhere", **values)
+        return "merge" if self.session.value(query) else name
+
     def _render(self, query: str, **values: object) -> str:
-        return render(named_query(f"ingest/months.{query}"), {**self.values, **values}, FILE)
+        return render(named_query(f"ingest/months/months.{query}"), {**self.values, **values}, FILE)
