@@ -105,7 +105,7 @@ def _definitions(session: Session, name: str | None) -> list[PipelineDefinition]
         what = f"{found[0].target_relation} is" if name else "no replica is"
         raise UsageError(
             f"{what} kept in months",
-            f"name it in {VARIABLE} in {MANIFEST}, then: python -m runner schema apply",
+            f"name it in {VARIABLE} in {MANIFEST}; docs/retention.md says how its rows move",
         )
     return monthly
 

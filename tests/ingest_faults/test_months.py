@@ -226,7 +226,7 @@ histories = st.lists(
 )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False)
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False)
 @given(history=histories)
 def test_any_history_leaves_the_replica_as_the_source_is(
     months: Arena, history: list[tuple[str, Any]]
@@ -235,9 +235,7 @@ def test_any_history_leaves_the_replica_as_the_source_is(
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False
-)
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False)
 @given(history=histories)
 def test_any_of_many_histories_leaves_the_replica_as_the_source_is(
     months: Arena, history: list[tuple[str, Any]]

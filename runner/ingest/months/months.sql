@@ -80,7 +80,8 @@ with moved as (
 insert into {{ partition }}
 select moved.*
 from moved;
-alter table {{ target }} attach partition {{ partition }} for values from ({{ low }}) to ({{ high }})
+alter table {{ target }} attach partition {{ partition }}
+for values from ({{ low }}) to ({{ high }})
 
 -- is_elsewhere --
 -- Whether a row of the source is in the replica already, under whichever cursor.
