@@ -103,7 +103,7 @@ def verify(
         open_builder(database, manifest, target, "verify", listener) as builder,
         pipelines_locked(builder.work),
     ):
-        builder.bring_up_to_date(jobs=jobs or cores())
+        builder.bring_up_to_date(jobs=jobs)
         started = time.monotonic()
         compared: dict[str, list[Difference]] = {}
 
@@ -119,7 +119,7 @@ def verify(
             elif repair:
                 _publish(transaction, done, unlike=names)
             else:
-                error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
+                error = RunnerError(f"differs from a rebuild: {', '.join(names)}")
                 ledger.fail(builder.evidence, transaction.run_id, error)
         rows = builder.work.named("compare/proof.archived")
         proofs = tuple(Proof(**row) for row in rows)

@@ -7,6 +7,7 @@ ROOMS = (
     "api.py",
     "archive",
     "build/inspect",
+    "build/workers.py",
     "compare",
     "database/embedded",
     "erasure",
