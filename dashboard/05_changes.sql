@@ -1,10 +1,10 @@
 -- What changed
 -- Question: What moved in the last full week or month, and who moved it?
 -- Meaning:  The last full month (with Grain: Month) or week against the one before. A figure is
---           named from 2 % on, with the country that moved it most; a member and a category from 10
---           % on, if it had twenty users or more both times; of each, the one that moved most. A
---           day is named if its users lie outside what is usual for its weekday, a check if it
---           warned or failed. A click shows the figures.
+--           named from 2 % on, with the platform, source and country that moved it most; a member
+--           and a category from 10 % on, if it had twenty users or more both times; of each, the
+--           one that moved most. A day is named if its users lie outside what is usual for its
+--           weekday, a check if it warned or failed. A click shows the figures.
 -- Show:     sentences
 
 with named as (
@@ -58,17 +58,40 @@ figures as (
     where periods.slice = 'all' and abs(figures.change) >= 0.02
 ),
 
-drivers as (
-    select distinct on (drivers.grain, drivers.figure)
+-- Users of members do not add up: they say where to look, not how much.
+shares as (
+    select distinct on (drivers.grain, drivers.figure, drivers.slice)
         drivers.grain,
         drivers.figure,
+        drivers.slice,
         drivers.slice_value,
-        drivers.share_of_change
+        case
+            when drivers.figure = 'active_users' then 'most'
+            when drivers.share_of_change > 1 then 'more than all of it'
+            else round(drivers.share_of_change * 100) || '% of it'
+        end as share
     from reporting.kpi_drivers as drivers
     inner join named using (grain, period_start)
     inner join large using (grain, slice, slice_value)
-    where drivers.slice = 'country' and drivers.share_of_change > 0
-    order by drivers.grain, drivers.figure, drivers.rank
+    where drivers.share_of_change > 0
+    order by drivers.grain, drivers.figure, drivers.slice, drivers.rank
+),
+
+drivers as (
+    select
+        shares.grain,
+        shares.figure,
+        max(shares.slice_value) filter (where shares.slice = 'country') as driver,
+        max(shares.share) filter (where shares.slice = 'country') as share,
+        string_agg(
+            ', ' || shares.share
+            || case shares.slice when 'platform' then ' on ' else ' from ' end
+            || shares.slice_value,
+            ''
+            order by shares.slice
+        ) filter (where shares.slice <> 'country') as others
+    from shares
+    group by shares.grain, shares.figure
 ),
 
 movers as (
@@ -135,14 +158,9 @@ said as (
         '' as before,
         figures.title as name,
         figures.change,
-        figures.period as after,
-        drivers.slice_value as driver,
-        -- Users of countries do not add up: they say where to look, not how much.
-        case
-            when figures.figure = 'active_users' then 'most'
-            when drivers.share_of_change > 1 then 'more than all of it'
-            else round(drivers.share_of_change * 100) || '% of it'
-        end as share,
+        figures.period || coalesce(drivers.others, '') as after,
+        drivers.driver,
+        drivers.share,
         null as slice,
         null as slice_value,
         figures.card

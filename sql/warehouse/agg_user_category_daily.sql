@@ -211,7 +211,7 @@ select
     sum(earned_count) as earned_count,
     coalesce(sum(redeeming_users), 0) as redeeming_users,
     sum(redeemed_count) as redeemed_count, sum(search_count) as search_count,
-    sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed
+    trim_scale(sum(miles_earned)) as miles_earned, trim_scale(sum(miles_redeemed)) as miles_redeemed
 from sliced
 cross join lateral (
     select 'day' as grain, event_date, users_of_day, earning_of_day, redeeming_of_day
@@ -230,8 +230,8 @@ on conflict (grain, period_start, slice, slice_value, transaction_category) do u
     redeeming_users = categories.redeeming_users + excluded.redeeming_users,
     redeemed_count = categories.redeemed_count + excluded.redeemed_count,
     search_count = categories.search_count + excluded.search_count,
-    miles_earned = categories.miles_earned + excluded.miles_earned,
-    miles_redeemed = categories.miles_redeemed + excluded.miles_redeemed;
+    miles_earned = trim_scale(categories.miles_earned + excluded.miles_earned),
+    miles_redeemed = trim_scale(categories.miles_redeemed + excluded.miles_redeemed);
 
 -- A category without an event in the period has no row, as in a full build.
 delete from {{ state }} as categories
