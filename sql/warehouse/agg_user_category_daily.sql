@@ -60,7 +60,7 @@ insert into {{ state }} as categories (
 -- The changed days as they were and as they are, and beside them the other days of the same weeks
 -- and months. Of those before the first change only the last is of interest: there the user was
 -- there before. From it on a row is a group by itself, so that max() says what it holds.
-with days as (
+with days as (  -- Waived: union, of changed categories alone; a full build has none
     {{ incremental }} select
     {{ incremental }}     sign,
     {{ incremental }}     user_id, transaction_category, event_date, platform, utm_source, country,

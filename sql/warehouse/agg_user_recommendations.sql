@@ -5,6 +5,7 @@
 -- Why:   what to offer whom, and because of what. With each event of a user all of it changes, so
 --        it is one row; the view agg_category_recommendations has one for each category.
 
+-- Waived: union, of users alone: 1 GB is fifty million.
 with due as materialized (
     select user_id from {{ warehouse }}.changed_user_categories
     union
@@ -12,7 +13,7 @@ with due as materialized (
     from {{ warehouse }}.dim_users
     where
         not exists (
-            select from {{ state }}
+            select 1 from {{ state }}
             inner join {{ warehouse }}.model_category_similarities using (fitted_on)
         )
 ),
@@ -89,7 +90,7 @@ totals as (
         from {{ warehouse }}.agg_user_categories as categories_of_user
         inner join lines using (transaction_category)
         where categories_of_user.user_id = due.user_id
-        group by block
+        group by categories_of_user.user_id, block
     ) as totals
 ),
 

@@ -1,24 +1,23 @@
-"""Which tables the SQL of a script reads, and whether it declares them. Needs no server.
+"""Which tables the SQL of a script reads, and whether it declares them. Needs no server."""
 
-The parser is an extra, and imported only where a text is looked at.
-"""
-
-from __future__ import annotations
-
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
 
 from runner.build.compose import Composer
-from runner.database.ledger import Position
-from runner.errors import RunnerError, StartError
-from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest, Script
-from runner.project.scripts import (
+from runner.build.inspect.functions import (
     function_bodies,
     functions_called,
     relations_named,
-    without_comments,
+    without_comment_statements,
 )
+from runner.database.ledger import Position
+from runner.errors import RunnerError, StartError
+from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest, Script
+from runner.project.scripts import without_comments
 from runner.project.target import Target
 
 HINT = f"correct the SQL, or the needs in {MANIFEST}"
@@ -33,9 +32,6 @@ def check(manifest: Manifest, scripts: Iterable[Script]) -> list[str]:
     for script in scripts:
         try:
             read = tables_read(manifest, script)
-        except ImportError:
-            what = "scripts have changed, and whether they declare what they read is not known"
-            return [f"{what}: without the extra [lint] nothing parses them"]
         except RunnerError as error:
             warnings.append(f"whether it declares what it reads is not known: {error.message}")
             continue
@@ -68,28 +64,45 @@ def tables_read(manifest: Manifest, script: Script) -> dict[str, str]:
 
     RunnerError, with file and line, if a text cannot be parsed.
     """
-    positions = {name: Position(0, 0, 0) for name in manifest.raw_needs()}
-    # With the replicas in `raw`, the schema of a name is its layer.
-    composer = Composer(manifest, Target(raw_schema="raw"), positions)
-    own = {table: f"{script.layer}.{table}" for table in script.tables}
-    # The incremental text has every line of the full one, and those that read change sets.
-    texts = [(script.path, composer.script(script, "incremental", own).text)]
-    if script.is_view:
-        texts = [(script.path, composer.definitions(script)[0].text)]
-    for path in (*script.checks, *script.observations):
-        texts.append((path, composer.check(path, "incremental").text))
     read: dict[str, str] = {}
+    texts = list(rendered(manifest, script))
     for path, text in texts:
         try:
             read |= dict.fromkeys(_tables(text), "")
         except SyntaxProblem as error:
             raise RunnerError(f"{path}:{error.message}") from error
-    functions = "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer))
-    known = frozenset(manifest.fillers())
     for _, text in texts:
-        read = {**_tables_of_functions(text, functions, known), **read}
-    ignored = () if script.is_view else own.values()
-    return {table: where for table, where in read.items() if table not in ignored}
+        read = {**tables_of_functions(manifest, text), **read}
+    own = () if script.is_view else [f"{script.layer}.{table}" for table in script.tables]
+    return {table: where for table, where in read.items() if table not in own}
+
+
+def rendered(manifest: Manifest, script: Script) -> Iterator[tuple[Path, str]]:
+    """Yield the texts of a script, or view, of its checks and observations, each with its file, as
+    they are in the live target.
+    """
+    composer = _composer(manifest)
+    # The incremental text has every line of the full one, and those that read change sets.
+    own = {table: f"{script.layer}.{table}" for table in script.tables}
+    if script.is_view:
+        yield script.path, composer.definitions(script)[0].text
+    else:
+        yield script.path, composer.script(script, "incremental", own).text
+    for path in (*script.checks, *script.observations):
+        yield path, composer.check(path, "incremental").text
+
+
+def tables_of_functions(manifest: Manifest, text: str) -> dict[str, str]:
+    """Return the tables that are read by the functions which a text calls, each with where."""
+    composer = _composer(manifest)
+    functions = "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer))
+    return _tables_of_functions(text, functions, frozenset(manifest.fillers()))
+
+
+def _composer(manifest: Manifest) -> Composer:
+    positions = {name: Position(0, 0, 0) for name in manifest.raw_needs()}
+    # With the replicas in `raw`, the schema of a name is its layer.
+    return Composer(manifest, Target(raw_schema="raw"), positions)
 
 
 @cache
@@ -122,25 +135,12 @@ class SyntaxProblem(RunnerError):
     """The parser does not know a piece of syntax."""
 
 
-def without_comment_statements(text: str) -> str:
-    """Drop `comment on`, which reads nothing and has strings that the parser does not know."""
-    return re.sub(
-        r"^comment on .*?;$",
-        lambda found: "\n" * found[0].count("\n"),
-        text,
-        flags=re.MULTILINE | re.DOTALL,
-    )
-
-
 @cache
 def _tables(text: str) -> frozenset[str]:
     return frozenset(_read_by(text))
 
 
 def _read_by(text: str) -> Iterator[str]:
-    import sqlglot
-    from sqlglot import exp
-
     try:
         statements = sqlglot.parse(without_comment_statements(text), dialect="postgres")
     except sqlglot.errors.ParseError as error:
