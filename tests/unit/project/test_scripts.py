@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.pages import headers
-from runner.project import scripts
+from runner.project import headers, scripts
 
 HEADER = """\
 -- warehouse.dim_users
