@@ -3,13 +3,9 @@
 -- rows of another server or of a materialized view are written unseen from here. Whether row
 -- security hides rows of it, or of a table that a view reads. Whether its key is unique (null where
 -- that cannot be known), and whether rows of other tables are read with it, for which its key does
-<<<<<<< HEAD
 -- not hold. Whether a build may write it. Whether its rows lie on the workers of a cluster, whose
 -- transactions are not those of this server. What the table is called that a foreign table reads.
-=======
--- not hold. Whether a build may write it. What the table is called that a foreign table reads.
 -- Whether its replica is in months.
->>>>>>> parts19
 with recursive below (oid, relkind, reader) as (
     select
         relations.oid,
