@@ -7,6 +7,7 @@ compares the two, and goes on. Queries: archive.sql.
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -186,13 +187,15 @@ class _Archive:
     def move(self, month: Month) -> Month:
         """Write the file of a month, compare it with the rows, and drop these."""
         session, partition = self.session, month.partition
-        files.write(month.file, self._rows(partition))
+        with self._rows(partition) as blocks:
+            files.write(month.file, blocks)
         with session.transaction():
             # Whoever writes by hand waits, or has written what the file does not hold.
             session.run(
                 sql.SQL("lock table {} in share mode").format(relation(partition)).as_string()
             )
-            stored = files.content_of(self._rows(partition))
+            with self._rows(partition) as blocks:
+                stored = files.content_of(blocks)
             self._compare(month, stored)
             about: dict[str, Any] = {"pipeline_id": self.definition.pipeline_id}
             values = {**about, "partition": relation(partition), "low": month.low}
@@ -206,8 +209,8 @@ class _Archive:
             ledger.log(session, f"archived {rows:,} rows of {month.month} to {month.file}", **about)
         return replace(month, rows=rows, bytes=stored.bytes, sha256=stored.sha256)
 
-    def _rows(self, partition: str) -> Iterator[bytes]:
-        """Yield the rows of a month as a CSV file has them, always in the same order."""
+    def _rows(self, partition: str) -> AbstractContextManager[Iterator[bytes]]:
+        """Give the rows of a month as a CSV file has them, always in the same order."""
         columns = join(
             sql.Identifier(column.name) for column in stored_columns(self.session, self.definition)
         )

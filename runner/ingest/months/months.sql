@@ -64,7 +64,7 @@ select
             then (select array_agg(fresh.key::text) from fresh)
     end as keys,
     (select fresh.key::text from fresh order by fresh.key limit 1) as first_key,
-    (select fresh.key::text from fresh order by fresh.key desc limit 1) as last_key
+    (select fresh.key::text from fresh order by fresh.key desc nulls last limit 1) as last_key
 
 -- create --
 -- Create a partition, and move to it what lies in the default one.

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import tempfile
@@ -48,6 +49,7 @@ from tests.support.months import FIRST, in_months, monthly_project, rows_by_mont
 
 LIVE = Target()
 PAGE = (PROJECT / "docs/retention.md").read_text()
+[EXAMPLE] = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
 PAGE_SQL = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -306,14 +308,17 @@ def test_a_file_that_is_there_is_never_written_over(monthly: Database, folder: P
 
 
 def test_a_full_disk_drops_no_row_and_leaves_no_half_of_a_file(
-    monthly: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+    monthly: Database, folder: Path
 ) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch, pytest.raises(RunnerError, match="No space left"):
-        patch.setattr(files.os, "fsync", full)
-        put_away(monthly, folder)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as if there were no more room
+    try:
+        with pytest.raises(
+            RunnerError, match=r"raw_event_stream_2026-01.csv: .*no row was dropped"
+        ):
+            put_away(monthly, folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(folder.iterdir()) == []
     assert "2026_01" in rows_by_month(monthly)
     assert put_away(monthly, folder)
@@ -435,25 +440,29 @@ def test_a_process_that_is_killed_before_many_statements_loses_nothing(
 # The command.
 
 
-def test_the_command_shows_what_it_will_do_and_does_it(monthly: Database, folder: Path) -> None:
+def test_the_command_shows_what_it_will_do_and_does_it_as_the_page_says(monthly: Database) -> None:
     project = monthly_project()
-    where = ("--before", "2026-03", "--into", str(folder))
-    done = command("archive", *where, database=monthly, project=project)
-    assert_refused(done, 2, hint=True)
+    folder = project / "archive"
+    done = command("archive", "--before", "2026-03", database=monthly, project=project)
+    assert_refused(done, 2, "this needs confirmation")
     assert "2026-01" in done.stdout and not folder.exists()
-    done = command(
-        "archive", "event_stream", *where, "--yes", "--json", database=monthly, project=project
-    )
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert [(each["month"], each["rows"]) for each in said] == [
-        (month, rows) for month, rows in source_months(monthly).items() if month < "2026-03"
-    ]
-    done = command("archive", *where, "--yes", database=monthly, project=project)
-    assert done.stdout == "archive: nothing from before 2026-03 is left\n"
+    try:
+        done = command("archive", "--before", "2026-03", "--yes", database=monthly, project=project)
+        assert done.stdout == EXAMPLE
+        name = "raw_event_stream_2026-01.csv"
+        assert (folder / name).read_text().count("\n") == source_months(monthly)["2026-01"] + 1
+        again = ("archive", "event_stream", "--before", "2026-04", "--into", "archive", "--yes")
+        done = command(*again, "--json", database=monthly, project=project)
+        [said] = json.loads(done.stdout)
+        assert (said["month"], said["rows"]) == ("2026-03", source_months(monthly)["2026-03"])
+        assert said["file"] == "archive/raw_event_stream_2026-03.csv"
+        done = command(*again, database=monthly, project=project)
+        assert done.stdout == "archive: nothing from before 2026-04 is left\n"
+    finally:
+        shutil.rmtree(folder)
     done = command("verify", database=monthly, project=project)
-    assert "event_stream: proven for 2026-03 to" in done.stdout
-    assert "of 2026-01 to 2026-02, which are archived, the facts of" in done.stdout
+    assert "event_stream: proven for 2026-04 to" in done.stdout
+    assert "of 2026-01 to 2026-03, which are archived, the facts of" in done.stdout
 
 
 def test_a_replica_that_is_one_table_moves_as_the_page_says(built: Database) -> None:
