@@ -22,6 +22,7 @@ from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.ingest.attempt import Listener as IngestListener
 from runner.ingest.pipeline import IngestionPipeline, RunResult, Sessions
 from runner.ingest.pipelines import pipelines
+from runner.ingest.quiet import AT_ONCE, record_quiet
 from runner.project.manifest import load
 from runner.project.target import Target
 
@@ -96,8 +97,15 @@ def _ingest(
     with Sessions(database) as sessions:
         with sessions.use() as (work, _):
             found = pipelines(work, pipeline)
-        for row in found:
+        quiet: dict[int, RunResult] = {}
+        for place, row in enumerate(found):
             number = row["pipeline_id"]
+            if place % AT_ONCE == 0 and not sweep:
+                quiet = _quiet(sessions, project, found[place : place + AT_ONCE])
+            if number in quiet:
+                runs.append(quiet[number])
+                listener.loaded(quiet[number])
+                continue
             try:
                 controller = IngestionPipeline(number, database, project, listener, sessions)
                 runs += controller.run(wait_seconds, sweep)
@@ -106,6 +114,19 @@ def _ingest(
                     raise
                 failures.append(PipelineFailure(number, row["pipeline_name"], error))
     return runs, failures
+
+
+def _quiet(
+    sessions: Sessions, project: Path, rows: Sequence[dict[str, Any]]
+) -> dict[int, RunResult]:
+    """Record the runs of pipelines that have nothing new; what fails, fails again in their own."""
+    try:
+        with sessions.use() as (work, _):
+            return record_quiet(work, project, [row["pipeline_id"] for row in rows])
+    except RunnerError as error:
+        if was_interrupted(error):
+            raise
+        return {}
 
 
 def _warn_of(failures: Sequence[PipelineFailure], listener: Listener) -> None:

@@ -3,8 +3,8 @@
 A condition is SQL about a row called `source`.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from psycopg import sql
 
@@ -146,7 +146,7 @@ class Conditions:
 
     def _edges(
         self, low: str, high: str = "infinity", slack: str | None = None, since: str | None = None
-    ) -> dict[str, str]:
+    ) -> Mapping[str, str]:
         """Return moments as the cursor has them; the server knows the time zones."""
         definition = self.source.definition
         if slack is None:
@@ -163,8 +163,26 @@ class Conditions:
             "slack": slack,
         }
         [found] = self.session.named("ingest/conditions.edges", **values)
-        edges: dict[str, str] = found["edges"]
+        edges: Mapping[str, str] = found["edges"]
         return edges
+
+
+@dataclass(frozen=True, slots=True)
+class KnownConditions(Conditions):
+    """The conditions around one window, whose edges were asked for with those of others."""
+
+    edges: Mapping[str, str] = field(default_factory=dict)
+
+    def new(self) -> sql.Composed:
+        """Rows of the window."""
+        return self._between(self.edges["low"], self.edges["high"])
+
+    def earlier(self) -> sql.Composed:
+        """Rows of all windows before it."""
+        return self._between(self.edges["start"], self.edges["low"])
+
+    def _edges(self, *_: object, **__: object) -> Mapping[str, str]:
+        return self.edges
 
 
 def _either(parts: Sequence[sql.Composed]) -> sql.Composed:
