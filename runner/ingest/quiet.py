@@ -115,25 +115,20 @@ def _definitions(work: Session, pipeline_ids: Sequence[int]) -> Definitions:
 @contextlib.contextmanager
 def _locked(work: Session, known: Definitions) -> Iterator[Definitions]:
     """Hold the locks of a pipeline's run, of as many of these as can be had at once."""
-    numbers = {number: lock_number(each.target_relation) for number, each in known.items()}
-    rows = _ask(
-        work,
-        "lock",
-        ids=list(known),
-        replicas=list(numbers.values()),
-        sources=[relation(each.source_relation).as_string() for each in known.values()],
-        pipeline_lock=PIPELINE_LOCK,
-        replica_lock=REPLICA_LOCK,
-    )
-    pairs = [(PIPELINE_LOCK, row["pipeline_id"]) for row in rows if row["has_pipeline"]]
-    pairs += [(REPLICA_LOCK, numbers[row["pipeline_id"]]) for row in rows if row["has_replica"]]
     try:
-        both = [row["pipeline_id"] for row in rows if row["has_pipeline"] and row["has_replica"]]
-        yield {number: known[number] for number in both}
-    finally:
-        if pairs and not work.connection.closed:
-            kinds, held = zip(*pairs, strict=True)
-            _ask(work, "unlock", kinds=list(kinds), numbers=list(held))
+        rows = _ask(
+            work,
+            "lock",
+            ids=list(known),
+            replicas=[lock_number(each.target_relation) for each in known.values()],
+            sources=[each.source_relation for each in known.values()],
+            pipeline_lock=PIPELINE_LOCK,
+            replica_lock=REPLICA_LOCK,
+        )
+        yield {row["pipeline_id"]: known[row["pipeline_id"]] for row in rows if row["has_both"]}
+    finally:  # also of a query that failed half-way
+        if not work.connection.closed:
+            work.rows("select pg_advisory_unlock_all()")
 
 
 def _searches(
@@ -142,7 +137,7 @@ def _searches(
     """Return what to look for where all is as it was in the last run."""
     sources: dict[int, Source] = {}
     chains: dict[int, str] = {}
-    seconds: dict[int, float | None] = {}
+    seconds: dict[int, float] = {}
     for row in _facts(work, project, known):
         number, definition = row["pipeline_id"], known[row["pipeline_id"]]
         with contextlib.suppress(StartError):  # its own run says what is wrong
@@ -167,7 +162,7 @@ def _searches(
         conditions = KnownConditions(work, sources[number], clock, edges=row["edges"])
         window = Window(known[number].watermark, row["high"])
         search = _search(conditions, clock, horizons, window, chains[number], seconds[number])
-        if search and row["is_regular"]:
+        if search:
             found[number] = search
     return found
 
@@ -241,6 +236,7 @@ def _regular(definition: PipelineDefinition, row: Row) -> Source | None:
         and (definition.on_delete != "mark" or DELETED_AT in [each.name for each in stored])
         and not follows.statements
         and not loose_keys(definition.key_columns, columns, stored)
+        and row["may_write"]
     )
     return source if is_regular else None
 
@@ -251,19 +247,20 @@ def _search(
     horizons: ledger.Horizons,
     window: Window,
     chain: str,
-    seconds: float | None,
+    seconds: float,
 ) -> Search | None:
     """Return what a run would look for; None if that takes longer, or if a sweep is due."""
     source = conditions.source
     wanted = [conditions.new()]
     reach: Reach = "window"
     if source.has_key:
+        last = horizons.search_seconds
         wants_sweeps = source.definition.sweep_every is not None
-        seconds = seconds if horizons.search_seconds is None else horizons.search_seconds
-        is_quick = wants_sweeps and horizons.has_table and (seconds or 0) <= QUICK_SECONDS
-        if seconds is None or not horizons.has_table or (horizons.is_due and not is_quick):
+        is_quick = wants_sweeps and (seconds if last is None else last) <= QUICK_SECONDS
+        if not horizons.has_table or (horizons.is_due and not is_quick):
             return None
-        if is_quick and seconds > BRIEF_SECONDS:
+        # Since the last search that was timed, the table may have grown.
+        if is_quick and max(seconds, last or 0) > BRIEF_SECONDS:
             return None
         reach, horizon = ("table", horizons.table) if is_quick else ("lookback", horizons.lookback)
         is_included = source.definition.odd_cursors == "include"
@@ -280,7 +277,7 @@ def _without_rows(work: Session, searches: Mapping[int, Search]) -> dict[int, Se
         return {}
     query = sql.SQL("select {}::integer as pipeline_id where {}")
     parts = (query.format(number, search.finds) for number, search in searches.items())
-    rows = work.rows(join(parts, " union all ").as_string().replace("%", "%%"))
+    rows = work.rows(join(parts, " union all ").as_string())
     found = {row["pipeline_id"] for row in rows}
     return {number: search for number, search in searches.items() if number not in found}
 
