@@ -8,14 +8,18 @@ from itertools import pairwise
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from runner import run
+from runner.database import ledger
 from runner.database.session import PIPELINE_LOCK, Database, LockHeld
 from runner.errors import RunnerError
 from runner.ingest.pipeline import IngestionPipeline
+from runner.ingest.quiet import record_quiet
 from tests.ingest_faults.death import Boundary, terminate, watched
 from tests.support import PROJECT, query, scalar
-from tests.support.databases import Moulds, apply_schema
+from tests.support.databases import Moulds, apply_schema, name_of
+from tests.support.roles import dropped
 from tests.support.sweeps import slow_but
 
 MANY = 52  # more than are looked at together
@@ -188,6 +192,36 @@ def test_a_pipeline_that_another_runs_is_left_to_it(quiet: Database) -> None:
     ):
         ingest(quiet)
     assert {name for name, row in latest(quiet).items() if row == before[name]} == {"many_0"}
+
+
+def test_what_a_run_of_its_own_could_not_do_or_would_time_is_left_to_it(quiet: Database) -> None:
+    for name in ("plain", "unwritable", "grown", "shut"):
+        add(quiet, name, **KEYED)
+    query(quiet, "create schema shut")
+    query(quiet, "alter table public.shut set schema shut")
+    here = "where pipeline_name = 'shut'"
+    set_source = "update orchestrator.pipeline_definitions set source_relation = 'shut.shut'"
+    query(quiet, f"{set_source} {here}")
+    for _ in range(2):
+        ingest(quiet)
+    names = query(quiet, "select pipeline_id, pipeline_name from orchestrator.pipeline_definitions")
+    role = f"{name_of(quiet)}_role"
+    layers = "orchestrator, warehouse, public"
+    for text in (
+        f"create role {role}",
+        f"grant pg_read_all_stats to {role}",
+        f"grant execute on function pg_control_system(), pg_control_checkpoint() to {role}",
+        f"grant usage on schema {layers} to {role}",
+        f"grant select, insert, update on all tables in schema {layers}, shut to {role}",
+        f"revoke insert on warehouse.raw_unwritable from {role}",
+        # How large it is, by what the server knows of it.
+        "update pg_class set reltuples = 1e6 where oid = 'public.grown'::regclass",
+    ):
+        query(quiet, text)
+    as_role = Database(make_conninfo(quiet.conninfo, options=f"-c role={role}"))
+    with dropped(quiet), ledger.sessions(as_role, "milepost ingest") as (work, _):
+        recorded = record_quiet(work, PROJECT, [row["pipeline_id"] for row in names])
+    assert [run.pipeline for run in recorded.values()] == ["plain"]
 
 
 @pytest.mark.parametrize("at", slow_but(range(1, 20, 2), 11))
