@@ -9,7 +9,7 @@ quiet.sql.
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from psycopg import sql
@@ -21,7 +21,7 @@ from runner.database.session import PIPELINE_LOCK, REPLICA_LOCK, Row, Session, h
 from runner.errors import StartError
 from runner.ingest import drift
 from runner.ingest.columns import DELETED_AT, RUN_ID, Column, loose_keys
-from runner.ingest.conditions import KnownConditions
+from runner.ingest.conditions import Conditions
 from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.run import QUICK_SECONDS, RunResult
@@ -31,12 +31,28 @@ from runner.ingest.writer import Counts
 from runner.project.files import read_text, statement
 from runner.project.template import render
 
-# Their locks, those on their tables and indexes too, find room in the memory of any server.
-AT_ONCE = 50
 # A whole table is searched together with others if that takes no longer.
 BRIEF_SECONDS = 0.05
 
 Definitions = dict[int, PipelineDefinition]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownConditions(Conditions):
+    """The conditions around one window, whose edges were asked for with those of others."""
+
+    edges: Mapping[str, str] = field(default_factory=dict)
+
+    def new(self) -> sql.Composed:
+        """Rows of the window, and those up to the clock, for which a run would wait."""
+        return self._between(self.edges["low"], self.edges["high"])
+
+    def earlier(self) -> sql.Composed:
+        """Rows of all windows before it."""
+        return self._between(self.edges["start"], self.edges["low"])
+
+    def _edges(self, *_: object, **__: object) -> Mapping[str, str]:
+        return self.edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +64,12 @@ class Search:
     chain: str
     reach: Reach
     promise: Promise
-    conditions: Sequence[sql.Composed]
-
-    @property
-    def finds(self) -> sql.Composed:
-        """Whether there is anything."""
-        exists = sql.SQL("exists (select from {} as source where {})")
-        return join((exists.format(self.source.relation, each) for each in self.conditions), " or ")
+    finds: sql.Composed  # whether there is anything
 
 
 def record_quiet(work: Session, project: Path, pipeline_ids: Sequence[int]) -> dict[int, RunResult]:
-    """Record a run of each of these pipelines that is quiet, AT_ONCE of them at most; return the
-    runs by pipeline.
+    """Record a run of each of these pipelines that is quiet; return the runs by pipeline. The
+    session holds no other advisory locks.
     """
     started, text = time.monotonic(), clock_text(project, sql.Literal(ledger.BUILD_MARK))
     for name in ("append", "merge"):  # a script that cannot be read is no news to come later
@@ -268,7 +278,9 @@ def _search(
         odd = conditions.timeless() if is_included else conditions.odd()
         wanted += [conditions.written_since(each, horizon) for each in (late, odd)]
     promise = promise_of(source, clock, reach)
-    return Search(source, window, chain, reach, promise, wanted)
+    exists = sql.SQL("exists (select from {} as source where {})")
+    finds = join((exists.format(source.relation, each) for each in wanted), " or ")
+    return Search(source, window, chain, reach, promise, finds)
 
 
 def _without_rows(work: Session, searches: Mapping[int, Search]) -> dict[int, Search]:

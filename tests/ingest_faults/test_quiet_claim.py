@@ -144,6 +144,7 @@ class Fleet:
         self.sessions, self.database, self.project = sessions, sessions.database, project
         self.chance = random.Random(seed)
         self.seen: Counter[str] = Counter()
+        self.steps: list[str] = []
         self.connection = psycopg.connect(
             self.database.conninfo, autocommit=True, row_factory=dict_row, prepare_threshold=None
         )
@@ -183,6 +184,7 @@ class Fleet:
         )
         return {
             "again": lambda: self.add(shape),
+            "is_quiet": False,
             "loud": 0,
             "number": self.connection.execute(insert, values).fetchone()["pipeline_id"],
             "source": source,
@@ -199,13 +201,19 @@ class Fleet:
         if self.chance.random() < 0.15:
             self.run(self.chance.choice(SHARED_STEPS))
         for names in self.names:
-            if self.chance.random() < 0.2:
+            if self.chance.random() < (0.7 if names["is_quiet"] else 0.1):
                 self.fresh += 1
-                text = self.chance.choice(STEPS).format(**names, fresh=self.fresh)
+                text = self.next_step().format(**names, fresh=self.fresh)
                 with contextlib.suppress(psycopg.Error):  # what is not there cannot change
                     self.run(text)
             elif self.chance.random() < 0.03:
                 self.repair(names["number"])
+
+    def next_step(self) -> str:
+        """One of the steps, each of which comes as often as the others."""
+        if not self.steps:
+            self.steps = self.chance.sample(STEPS, len(STEPS))
+        return self.steps.pop()
 
     def repair(self, number: int) -> None:
         with contextlib.suppress(RunnerError):
@@ -240,8 +248,9 @@ class Fleet:
         self.seen["quiet"] += len(quiet)
         for place, names in enumerate(self.names):
             number = names["number"]
+            names["is_quiet"] = number in quiet
             names["loud"] += number not in quiet
-            if names["loud"] > 6:
+            if names["loud"] > 5:
                 self.names[place] = names["again"]()
                 continue
             if number in quiet:

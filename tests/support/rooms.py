@@ -11,6 +11,7 @@ ROOMS = (
     "database/embedded",
     "erasure",
     "ingest/foreign",
+    "ingest/quiet.py",
     "pages",
     "preview",
     "repairs",
