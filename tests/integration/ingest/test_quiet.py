@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from runner.errors import RunnerError
 from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.quiet import record_quiet
 from tests.ingest_faults.death import Boundary, terminate, watched
+from tests.ingest_faults.test_model import project_in_a_hurry
 from tests.support import PROJECT, query, scalar
 from tests.support.databases import Moulds, apply_schema, name_of
 from tests.support.roles import dropped
@@ -84,11 +86,11 @@ def add(database: Database, name: str, cursor: str = "timestamptz", **values: st
     )
 
 
-def ingest(database: Database, wait_seconds: float = 5) -> int:
+def ingest(database: Database, wait_seconds: float = 5, project: Path = PROJECT) -> int:
     """A round; how many statements it took."""
     boundary = Boundary(0, lambda _: None)
     with watched(boundary):
-        run.ingest(database, PROJECT, run.Listener(), wait_seconds=wait_seconds)
+        run.ingest(database, project, run.Listener(), wait_seconds=wait_seconds)
     return boundary.count
 
 
@@ -177,6 +179,34 @@ def test_what_a_transaction_holds_back_is_found_when_it_commits(quiet: Database)
     ingest(quiet)
     for name in ("swept", "unswept", "keyless"):
         assert scalar(quiet, f"select count(*) from warehouse.raw_{name}") == 2
+
+
+@pytest.mark.parametrize("step", slow_but([1, 4], 4))
+def test_a_row_that_is_committed_at_any_moment_of_a_quiet_round_is_not_lost(
+    quiet: Database, tmp_path: Path, step: int
+) -> None:
+    project = project_in_a_hurry(tmp_path)
+    names = ("swept", "unswept", "keyless")
+    for name in names:
+        add(quiet, name, **SHAPES[name])
+    for _ in range(2):
+        ingest(quiet, project=project)
+    ids, at, has_struck = [1], 1, True
+    while has_struck:  # until a round takes fewer statements
+        at += step
+        ids.append(at)
+        with psycopg.connect(quiet.conninfo) as writer:
+            for name in names:
+                writer.execute(f"insert into public.{name} values ({at}, now())".encode())
+            boundary = Boundary(at, lambda _, writer=writer: writer.commit())
+            with watched(boundary):
+                run.ingest(quiet, project, run.Listener(), wait_seconds=0)
+        has_struck = boundary.has_struck
+        ingest(quiet, project=project)
+        for name in names:
+            found = query(quiet, f"select id from warehouse.raw_{name} order by id")
+            assert [row["id"] for row in found] == ids, at
+    assert at > 15
 
 
 def test_a_pipeline_that_another_runs_is_left_to_it(quiet: Database) -> None:
