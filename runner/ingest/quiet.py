@@ -119,6 +119,7 @@ def _definitions(work: Session, pipeline_ids: Sequence[int]) -> Definitions:
         and each.cursor_timezone == "UTC"
         and not each.column_types
         and each.clock_relation is None
+        and each.archived_before is None
     }
 
 
@@ -188,7 +189,10 @@ def _facts(work: Session, project: Path, known: Definitions) -> list[Row]:
             "source_columns": _of_each("ingest/columns.columns", relation="asked.source"),
             "target_columns": _of_each("ingest/columns.columns", relation="asked.target"),
             "nature": _of_each(
-                "ingest/source.nature", relation="asked.source", keys="pipelines.key_columns"
+                "ingest/source.nature",
+                relation="asked.source",
+                keys="pipelines.key_columns",
+                target="asked.target",
             ),
             "files": _of_each("ingest/source.files", **files),
             "identity": sql.SQL(
@@ -232,14 +236,15 @@ def _regular(definition: PipelineDefinition, row: Row) -> Source | None:
     """Return the source of a pipeline if a run would leave the replica as it is."""
     columns, stored = ([Column(**each) for each in row[of] or ()] for of in ("columns", "stored"))
     nature = dict(row["nature"])
-    is_built = nature.pop("is_built")
+    is_elsewhere = any([nature.pop("is_built"), nature.pop("is_distributed")])
     source = Source(definition, columns, **nature, has_row_age=True, clock_text=None)
     follows = drift.compare(definition, columns, stored, ())
     _ = source.event  # StartError if it is no moment
     types = {column.name: column.type for column in stored if column.is_required}
     is_regular = (
         source.kind == "table"
-        and not is_built
+        and not is_elsewhere
+        and not source.is_monthly  # each run may create a month
         and source.cursor.type.startswith("timestamp")
         and (source.has_key or source.cursor.is_required)
         and types.get(RUN_ID) == "bigint"

@@ -42,25 +42,28 @@ placed as (
     select
         facts.user_id, facts.event_date, facts.event_id, facts.fact_table
     from (
-        select user_id, event_date, event_id, 'fact_miles_earned' as fact_table
+        select user_id, event_date, event_id, 'fact_miles_earned' as fact_table, created_date
         from {{ warehouse }}.fact_miles_earned
         union all
-        select user_id, event_date, event_id, 'fact_miles_redeemed' as fact_table
+        select user_id, event_date, event_id, 'fact_miles_redeemed' as fact_table, created_date
         from {{ warehouse }}.fact_miles_redeemed
         union all
-        select user_id, event_date, event_id, 'fact_reward_searches' as fact_table
+        select user_id, event_date, event_id, 'fact_reward_searches' as fact_table, created_date
         from {{ warehouse }}.fact_reward_searches
         union all
-        select user_id, event_date, event_id, 'fact_social_engagements' as fact_table
+        select user_id, event_date, event_id, 'fact_social_engagements' as fact_table, created_date
         from {{ warehouse }}.fact_social_engagements
         union all
-        select user_id, event_date, event_id, 'fact_unclassified_events' as fact_table
+        select user_id, event_date, event_id, 'fact_unclassified_events' as fact_table, created_date
         from {{ warehouse }}.fact_unclassified_events
     ) as facts
     {{ incremental }} inner join places
     {{ incremental }}     on places.user_id = facts.user_id
     {{ incremental }}     and places.event_id = facts.event_id
     {{ incremental }}     and facts.event_date between places.since and places.until
+    -- What is archived has no raw row; fact_unclassified_events.archived counts it.
+    {{ archived.event_stream }} where facts.created_date >= {{ archived_before.event_stream }}
+    {{ archived.event_stream }}     or facts.created_date = '-infinity'
 )
 
 select

@@ -8,7 +8,7 @@ import click
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, select_option
 from runner.errors import RunnerError
-from runner.project.files import put
+from runner.pages.written import put
 from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
 from runner.testing.tables import Mismatch
