@@ -209,6 +209,21 @@ def test_a_row_that_is_committed_at_any_moment_of_a_quiet_round_is_not_lost(
     assert at > 15
 
 
+def test_a_sweep_that_is_due_is_made(quiet: Database) -> None:
+    add(quiet, "swept", **SHAPES["swept"])
+    for _ in range(2):
+        ingest(quiet)
+    for age in ("0", "2 days"):  # of a table that is too large to be searched each time
+        query(
+            quiet,
+            "update orchestrator.runs set search_elapsed = '0.7 s',"
+            f" finished_at = finished_at - interval '{age}' where horizon_scope = 'table'",
+        )
+        ingest(quiet)
+        swept = scalar(quiet, "select count(*) from orchestrator.runs where kind = 'sweep'")
+        assert swept == (age != "0")
+
+
 def test_a_pipeline_that_another_runs_is_left_to_it(quiet: Database) -> None:
     for number in range(3):
         add(quiet, f"many_{number}", **KEYED)
