@@ -8,7 +8,7 @@ from runner.build.owner import check_owner
 from runner.database import disk, ledger
 from runner.database.session import Database, Row
 from runner.errors import StartError
-from runner.ingest import coverage
+from runner.ingest import gaps
 from runner.ingest.blockers import blockers
 from runner.project.graph import reports_of
 from runner.project.manifest import Manifest, load
@@ -62,7 +62,7 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
         if found and disk.is_full(*found):
             said = {"problem": disk.sentence(*found), "remedy": disk.MAKE_ROOM}
             problems.append({"what": "disk", "kind": "disk", **said})
-        problems += [*coverage.problems(session), *blockers(session, project)]
+        problems += [*gaps.problems(session), *blockers(session, project)]
     unneeded = {f"pipeline {row['pipeline']}" for row in freshness if not row["is_needed"]}
     # What a source would be promised now is also told of its last run.
     problems = list({(row["what"], row["problem"]): row for row in problems}.values())
@@ -106,4 +106,4 @@ def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[
 
 def _unknown_gaps(names: Sequence[str]) -> str:
     """Return for which pipelines nobody would notice that rows no longer come."""
-    return f"; how often rows should come is not known of {', '.join(names)}" if names else ""
+    return f"; it is not known how often rows of {', '.join(names)} should come" if names else ""

@@ -213,13 +213,13 @@ inner join lateral (
 where
     newest.last_change is not null
     and pg_relation_size(stored.replica) = 0
-    and last_run.file <> pg_relation_filenode(stored.replica)::text
+    and last_run.file <> orchestrator.storage_file(stored.replica)::text
 union all
 select
     'pipeline ' || promises.pipeline_name as what,
     'promise' as kind,
     'promises no more than ' || promises.guarantee || ': ' || promises.guarantee_note as problem,
-    'look: pipelines show ' || promises.pipeline_name as remedy
+    'see: pipelines show ' || promises.pipeline_name as remedy
 from promises
 where promises.guarantee not in ('exact', 'settled')
 union all
@@ -309,7 +309,7 @@ select
     'pipeline ' || promises.pipeline_name as what,
     'promise' as kind,
     'promises less than before, exact -> settled: ' || promises.guarantee_note as problem,
-    'look: pipelines show ' || promises.pipeline_name as remedy
+    'see: pipelines show ' || promises.pipeline_name as remedy
 from promises
 where promises.guarantee = 'settled' and promises.was_exact
 union all

@@ -27,7 +27,8 @@ class Position:
 
     `storage_file` is the file that holds the rows of the replica, and `was_recreated` whether it is
     not the one that the last build read. `has_forgotten` is whether rows went since that no change
-    set tells of.
+    set tells of. Rows written before the day `archived_before` are archived, `archived_rows` of
+    them.
     """
 
     pipeline_id: int
@@ -36,6 +37,8 @@ class Position:
     storage_file: int | None = None
     was_recreated: bool = False
     has_forgotten: bool = False
+    archived_before: str | None = None
+    archived_rows: int = 0
 
     @property
     def has_new(self) -> bool:
@@ -151,12 +154,6 @@ def succeed(work: Session, run_id: int, **values: Any) -> None:
     """
     if not _rows(work, "succeed", run_id=run_id, **{**NOTHING, **values}):
         raise RunnerError(f"run {run_id} was abandoned by another runner; its data are rolled back")
-
-
-def undo(work: Session, run_id: int) -> None:
-    """Mark a run as undone, in the transaction that undoes it; RunnerError if it already is."""
-    if not _rows(work, "undo_run", run_id=run_id):
-        raise RunnerError(f"run {run_id} cannot be undone twice")
 
 
 def replicas(session: Session) -> list[str]:
@@ -362,11 +359,6 @@ def left_tables(session: Session, target: str, scripts: Collection[str]) -> list
     """Return the tables of a target that were built by scripts which are not among `scripts`."""
     rows = _rows(session, "left_tables", target=target, scripts=list(scripts))
     return [LeftTable(**row) for row in rows]
-
-
-def forget_left(work: Session, target: str, scripts: Collection[str]) -> None:
-    """Forget those of them that are gone, in the transaction that has dropped them."""
-    _rows(work, "forget_left", target=target, scripts=list(scripts))
 
 
 def _rows(session: Session, query: str, **values: Any) -> list[Row]:

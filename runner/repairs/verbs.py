@@ -56,6 +56,7 @@ def reconcile(attempt: Attempt, is_forced: bool) -> None:
 def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
     """Return which parts of [low, high) can be read again: without a key, gaps only."""
     definition, has_key = attempt.definition, attempt.source.has_key
+    before = definition.archived_before
     only = "{(,)}"
     if not has_key:
         gaps = ledger.gaps(attempt.work, definition.pipeline_id)
@@ -74,12 +75,13 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
             raise
         raise UsageError(
             f"{low} to {high} is not a range of time",
-            "the earlier end first, as 2026-05-01 or '2026-05-01 12:00+00'",
+            "name the earlier end first, such as 2026-05-01 or '2026-05-01 12:00+00'",
         ) from error
     if not found and not attempt.call.results:
         raise UsageError(
             f"there is nothing to fill between {low} and {high}",
             f"pipeline {definition.pipeline_name} is loaded up to {definition.watermark}"
-            + ("" if has_key else ", and without a key only gaps can be filled"),
+            + ("" if has_key else ", and without a key only gaps can be filled")
+            + (f"; what was written before {before[:10]} is archived" if before else ""),
         )
     return [(row["low"], row["high"]) for row in found]

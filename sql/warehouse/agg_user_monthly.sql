@@ -7,7 +7,7 @@
 --        are matters of a user's month. Its days are bits, so weeks can be told from it too.
 
 -- The months of users to take anew: those that the week of a change lies in, and all of a user who
--- may have got another first month somewhere.
+-- may have got another first month somewhere. Waived: union, of the months of changed users.
 create temporary table changed as
 select
     user_id,
@@ -111,7 +111,7 @@ insert into {{ state }} as periods (
     slice, slice_value, grain, period_start, cohort_start, active_days,
     users, earning_users, redeeming_users, miles_earned, miles_redeemed
 )
-with signed as (
+with signed as (  -- Waived: union, of changed months alone; a full build has none
     {{ incremental }} select
     {{ incremental }}     -1 as sign,
     {{ incremental }}     user_id, month, platform, utm_source, country, miles_earned,
@@ -231,8 +231,8 @@ select
     sum(users) as users,
     sum(earning_users) as earning_users,
     sum(redeeming_users) as redeeming_users,
-    sum(miles_earned) as miles_earned,
-    sum(miles_redeemed) as miles_redeemed
+    trim_scale(sum(miles_earned)) as miles_earned,
+    trim_scale(sum(miles_redeemed)) as miles_redeemed
 from alike
 cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
 group by slice, slice_value, grain, period_start, cohort_start, active_days
@@ -240,8 +240,8 @@ on conflict (slice, slice_value, grain, period_start, cohort_start, active_days)
     users = periods.users + excluded.users,
     earning_users = periods.earning_users + excluded.earning_users,
     redeeming_users = periods.redeeming_users + excluded.redeeming_users,
-    miles_earned = periods.miles_earned + excluded.miles_earned,
-    miles_redeemed = periods.miles_redeemed + excluded.miles_redeemed;
+    miles_earned = trim_scale(periods.miles_earned + excluded.miles_earned),
+    miles_redeemed = trim_scale(periods.miles_redeemed + excluded.miles_redeemed);
 
 -- Where nobody is left there is no row, as in a full build.
 delete from {{ state }} as periods

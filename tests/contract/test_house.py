@@ -8,16 +8,25 @@ from pathlib import Path
 import pytest
 
 from tests.support import PROJECT
+from tests.support.rooms import COMMANDS, ROOMS
 
 RUNNER = PROJECT / "runner"
 MODULES = sorted(path.relative_to(RUNNER) for path in RUNNER.rglob("*.py"))
 LONGEST_FILE, LONGEST_CLASS = 400, 250
 # What does not live in a package: the entry, the public names, the front door, errors, the status.
 ROOT = {"__init__", "__main__", "about", "api", "errors", "run", "status"}
+LARGEST_CORE = 8_000
 
 
 def test_the_root_of_the_package_has_only_the_front_door() -> None:
     assert {path.stem for path in RUNNER.glob("*.py")} == ROOT
+
+
+def test_the_core_without_its_rooms_is_small() -> None:
+    """What is left after tests/integration/setup/test_rooms.py has deleted the rooms."""
+    core = [module for module in MODULES if not str(module).startswith((*ROOMS, *COMMANDS))]
+    lines = sum((RUNNER / module).read_text(encoding="utf-8").count("\n") for module in core)
+    assert lines <= LARGEST_CORE
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
@@ -27,6 +36,17 @@ def test_no_module_and_no_class_is_too_long_to_be_read(module: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef):
             assert (node.end_lineno or 0) - node.lineno < LONGEST_CLASS, node.name
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.parts[0] not in ("cli", "__main__.py")], ids=str
+)
+def test_nothing_but_the_command_line_prints_or_exits(module: Path) -> None:
+    for node in ast.walk(ast.parse((RUNNER / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in ("print", "exit", "quit", "sys.exit", "os._exit")
+        if isinstance(node, ast.Attribute):
+            assert ast.unparse(node) not in ("sys.stdout", "sys.stderr")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ MUTANTS: list[Mutant] = [
     (FUNNELS, "hours => 24 *", "hours => 23 *"),
     (FUNNELS, "event_time <= until", "event_time < until"),
     (FUNNELS, "select min(first_event_at)", "select max(first_event_at)"),
-    (FUNNELS, "least(over_on, last_day)", "over_on"),
+    (FUNNELS, ", last_day) as last_day", ", 'infinity') as last_day"),
     (FUNNELS, OF_SEARCH, "event_time > searches.event_time"),
     (FUNNELS, OF_SEARCH, "event_time >= searches.event_time"),
     (FUNNELS, OF_SEARCH, "true"),
@@ -88,16 +88,16 @@ MUTANTS: list[Mutant] = [
     (FUNNELS, OF_EARN, "event_time >= earns.event_time"),
     (FUNNELS, OF_EARN, "event_id > earns.event_id"),
     (FUNNELS, "order by event_date, event_time, event_id", "order by event_id"),
-    (FUNNELS, "earns.event_time is not null or exists", "not null is not null or exists"),
-    (FUNNELS, "= spans.slice_value\n        ) as has_redeemed", "<> ''\n        ) as has_redeemed"),
-    (FUNNELS, "= spans.slice_value\n        ) as has_earned", "<> ''\n        ) as has_earned"),
-    (FUNNELS, "= spans.slice_value\n        order by", "<> ''\n        order by"),
-    (FUNNEL, "and over_on <= last_day\n            and", "and over_on < last_day\n            and"),
-    (FUNNEL, "and over_on <= last_day\n            and", "and"),
-    (FUNNEL, "+ {{ conversion_days }} + 2", "+ {{ conversion_days }}"),
-    (FUNNEL, "over_on >= cohort_start", "over_on > cohort_start"),
-    (FUNNEL, "            and first_day >= cohort_start\n", ""),
-    (FUNNEL, "            and first_day < {{ warehouse }}.next_period('month', cohort_start)\n", ""),
+    (FUNNELS, "or any_earns.event_time", "or not any_earns.event_time"),
+    (FUNNELS, "or any_redemptions.event_time is not null", ""),
+    (FUNNELS, "= spans.slice_value\n    order by event_date\n", "<> ''\n    order by event_date\n"),
+    (FUNNELS, "= spans.slice_value\n    order by event_date,", "<> ''\n    order by event_date,"),
+    (FUNNEL, "+ days <= last_day", "+ days < last_day"),
+    (FUNNEL, "+ days <= last_day", "+ days <= 'infinity'"),
+    (FUNNEL, "generate_series(0, 32)", "generate_series(0, 9)"),
+    (FUNNEL, "generate_series(0, 32)", "generate_series(9, 32)"),
+    (FUNNEL, "month_start(first_day) = cohort_start\n),", "month_start(over_on) = cohort_start\n),"),
+    (FUNNEL, "        and {{ warehouse }}.month_start(first_day) = cohort_start\n", ""),
     (FUNNEL, "0.5 + 1e-9", "0.5"),
     (FUNNEL, "order by earned_at - searched_at", "order by earned_at - first_at"),
     (FUNNEL, "filter (where has_earned)", "filter (where earned_at is not null)"),
@@ -231,7 +231,8 @@ def prepare(database: Database) -> None:
         session.run(
             "alter table public.event_stream drop constraint miles_amount_is_not_negative;"
             " alter table public.campaign_costs drop constraint month_is_finite,"
-            " drop constraint cost_is_not_negative"
+            " drop constraint cost_is_not_negative;"
+            " alter table public.utm_campaigns drop constraint monthly_cost_is_not_negative"
         )
     query(
         database,

@@ -4,6 +4,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, number_option, project_command, target_option
+from runner.cli.inspect import lines
 from runner.errors import UsageError
 from runner.pages.dashboard.check import check as check_cards
 from runner.pages.dashboard.data import LIVE, Member
@@ -33,13 +34,13 @@ from runner.project.target import Target
 @click.option(
     "--only",
     metavar="SLICE=MEMBER",
-    help="Write the figures of one member alone, such as country=SG.",
+    help="Write only the figures of one member, such as country=SG.",
 )
 @click.option("--check", is_flag=True, help="Check every card instead, and write nothing.")
 @click.option(
     "--serve",
     is_flag=True,
-    help="Serve the page on 127.0.0.1, renewed by every build and edited card.",
+    help="Serve the page on 127.0.0.1, and update it when a build ends or a card is edited.",
 )
 @number_option(
     "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 picks a free one."
@@ -67,7 +68,7 @@ def command(
         raise UsageError("--only writes a file", "leave out --check and --serve")
     if check:
         count, problems = check_cards(here.database(), here.folder)
-        output.refuse(problems, "docs/dashboard.md describes the cards")
+        lines.refuse(problems, "docs/dashboard.md describes the cards")
         output.say(f"dashboard: {output.number(count, 'card')}, no problem")
     elif serve:
         serve_page(

@@ -18,7 +18,7 @@ def command(here: Workspace, run_id: int, yes: bool) -> None:
     Example: python -m runner runs undo 12
     """
     with here.ledger() as session:
-        found = session.named("cli/inspect.run", run_id=run_id)
+        found = session.named("cli/inspect/runs.run", run_id=run_id)
     if not found or not found[0]["pipeline"]:
         raise UsageError(
             f"there is no run {run_id} of a pipeline, or it was pruned", "python -m runner runs"
@@ -27,6 +27,6 @@ def command(here: Workspace, run_id: int, yes: bool) -> None:
     rows = output.row_counts(run["rows_inserted"], run["rows_updated"], run["rows_deleted"])
     output.say(f"run {run_id}: {run['kind']} of {run['pipeline']}, {run['status']}, rows {rows}")
     if not yes:
-        output.confirm("take it back?", "--yes takes it back without asking")
+        output.confirm("undo it?", "--yes undoes it without asking")
     with show_ingest.shown("undo") as progress:
         open_pipeline(here.database(), here.folder, run["pipeline"], progress).undo(run_id)

@@ -9,7 +9,7 @@ from typing import Any
 from runner.errors import StartError
 from runner.pages.dashboard.json_file import read_spec
 from runner.project.files import read_text
-from runner.project.scripts import leading_comment
+from runner.project.headers import leading_comment
 
 FOLDER = Path("dashboard")
 # The file about the page itself: its title, and the members of slices that it may show.
@@ -220,7 +220,7 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
         if not found:
             raise StartError(
                 f"{path}: Columns: {line!r} cannot be read",
-                "one a line: share: Share, percent, bar",
+                "one per line: share: Share, percent, bar",
             )
         words = found[3].split(", ")[1:]
         forms = [word for word in words if word in FORMS]
@@ -229,6 +229,6 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
             raise StartError(
                 f"{path}: Columns: {line!r}: one of {', '.join(FORMS)} and one of"
                 f" {', '.join(LOOKS)} at most",
-                "one a line: share: Share, percent, bar",
+                "one per line: share: Share, percent, bar",
             )
         yield found[1], Column(found[1], found[2], *(forms or [None]), *(looks or [None]))

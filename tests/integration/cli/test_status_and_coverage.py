@@ -11,10 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner.cli.show_ingest import bar
+from runner.cli.inspect.coverage import Stretch, bar, coverage
 from runner.database.session import Database
 from runner.ingest import blockers
-from runner.ingest.coverage import Stretch, coverage
 from runner.repairs.pipeline import RepairedPipeline
 from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command
@@ -313,7 +312,7 @@ def test_status_says_who_holds_rows_back_since_when_and_what_ends_it(loaded: Dat
     [
         (
             "prepared transaction it''s of me of postgres",
-            "who prepared it ends it: commit prepared 'it''s of me', or rollback prepared 'it''s of me'",
+            "whoever prepared it has to end it: commit prepared 'it''s of me', or rollback prepared 'it''s of me'",
         ),
         ("connection 5, app, Query", UNDOES + "kill 5"),
         ("server process 7, milepost ingest (host:1), active", "wait for it to end"),

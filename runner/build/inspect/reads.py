@@ -1,0 +1,165 @@
+"""Which tables the SQL of a script reads, and whether it declares them. Needs no server."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+
+from runner.build.compose import Composer
+from runner.build.inspect.functions import (
+    function_bodies,
+    functions_called,
+    relations_named,
+    without_comment_statements,
+)
+from runner.database.ledger import Position
+from runner.errors import RunnerError, StartError
+from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest, Script
+from runner.project.scripts import without_comments
+from runner.project.target import Target
+
+HINT = f"correct the SQL, or the needs in {MANIFEST}"
+
+
+def check(manifest: Manifest, scripts: Iterable[Script]) -> list[str]:
+    """Return warnings for scripts whose tables cannot be told, or that need more than they read.
+
+    StartError if one reads what it does not declare: it would not follow when that changes.
+    """
+    warnings: list[str] = []
+    for script in scripts:
+        try:
+            read = tables_read(manifest, script)
+        except RunnerError as error:
+            warnings.append(f"whether it declares what it reads is not known: {error.message}")
+            continue
+        for problem in undeclared(script, read):
+            if problem.partition(" reads ")[2].partition(".")[0] in (*LAYERS, *LEAVES):
+                raise StartError(problem, HINT)
+            warnings.append(problem)
+        warnings += unread(script, read)
+    return warnings
+
+
+def undeclared(script: Script, read: Mapping[str, str]) -> list[str]:
+    return [
+        f"{script.path}: reads {table}{read[table]}, which [{script.key}] does not declare in its"
+        " needs"
+        for table in sorted(read.keys() - set(script.needs))
+    ]
+
+
+def unread(script: Script, read: Collection[str]) -> list[str]:
+    return [
+        f"{script.path}: does not read {table}, which [{script.key}] declares in its needs"
+        for table in sorted(set(script.needs).difference(read))
+    ]
+
+
+def tables_read(manifest: Manifest, script: Script) -> dict[str, str]:
+    """Return the tables that a script, its checks and observations read, as needs name them, each
+    with where: in a function of the project, or, if that is empty, in the script itself.
+
+    RunnerError, with file and line, if a text cannot be parsed.
+    """
+    read: dict[str, str] = {}
+    texts = list(rendered(manifest, script))
+    for path, text in texts:
+        try:
+            read |= dict.fromkeys(_tables(text), "")
+        except SyntaxProblem as error:
+            raise RunnerError(f"{path}:{error.message}") from error
+    for _, text in texts:
+        read = {**tables_of_functions(manifest, text), **read}
+    own = () if script.is_view else [f"{script.layer}.{table}" for table in script.tables]
+    return {table: where for table, where in read.items() if table not in own}
+
+
+def rendered(manifest: Manifest, script: Script) -> Iterator[tuple[Path, str]]:
+    """Yield the texts of a script, or view, of its checks and observations, each with its file, as
+    they are in the live target.
+    """
+    composer = _composer(manifest)
+    # The incremental text has every line of the full one, and those that read change sets.
+    own = {table: f"{script.layer}.{table}" for table in script.tables}
+    if script.is_view:
+        yield script.path, composer.definitions(script)[0].text
+    else:
+        yield script.path, composer.script(script, "incremental", own).text
+    for path in (*script.checks, *script.observations):
+        yield path, composer.check(path, "incremental").text
+
+
+def tables_of_functions(manifest: Manifest, text: str) -> dict[str, str]:
+    """Return the tables that are read by the functions which a text calls, each with where."""
+    composer = _composer(manifest)
+    functions = "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer))
+    return _tables_of_functions(text, functions, frozenset(manifest.fillers()))
+
+
+def _composer(manifest: Manifest) -> Composer:
+    positions = {name: Position(0, 0, 0) for name in manifest.raw_needs()}
+    # With the replicas in `raw`, the schema of a name is its layer.
+    return Composer(manifest, Target(raw_schema="raw"), positions)
+
+
+@cache
+def _tables_of_functions(text: str, functions: str, known: frozenset[str]) -> dict[str, str]:
+    """Return the tables that the functions which a text calls read, and those which these call.
+
+    Their bodies may be of any language, or be texts that are executed: a table is what has the name
+    of one.
+    """
+    bodies = _bodies(functions)
+    waiting = functions_called(text) & bodies.keys()
+    seen: set[str] = set()
+    read: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        for table in map(_as_needed, relations_named(bodies[name])):
+            if table in known or table.startswith(tuple(f"{leaf}." for leaf in LEAVES)):
+                read.setdefault(table, f" in {name}()")
+        waiting |= (functions_called(bodies[name]) & bodies.keys()) - seen
+    return read
+
+
+@cache
+def _bodies(functions: str) -> dict[str, str]:
+    return function_bodies(without_comment_statements(without_comments(functions)))
+
+
+class SyntaxProblem(RunnerError):
+    """The parser does not know a piece of syntax."""
+
+
+@cache
+def _tables(text: str) -> frozenset[str]:
+    return frozenset(_read_by(text))
+
+
+def _read_by(text: str) -> Iterator[str]:
+    try:
+        statements = sqlglot.parse(without_comment_statements(text), dialect="postgres")
+    except sqlglot.errors.ParseError as error:
+        place = error.errors[0]
+        raise SyntaxProblem(f"{place['line']}: {place['description']}") from error
+    for statement in statements:
+        if statement is None or isinstance(statement, exp.Comment | exp.Command | exp.Analyze):
+            continue
+        defined = {cte.alias for cte in statement.find_all(exp.CTE)}
+        created = statement.this if isinstance(statement, exp.Create) else None
+        for table in statement.find_all(exp.Table):
+            if table is created or not table.name or (not table.db and table.name in defined):
+                continue  # without a name: a function
+            schema, name = table.db, table.name
+            if schema == "pg_temp":  # a script's own, as are its CTEs
+                continue
+            yield _as_needed(f"{schema}.{name}")
+
+
+def _as_needed(name: str) -> str:
+    """Return the name of a table as needs have it."""
+    return f"raw.{name.removeprefix('raw.raw_')}" if name.startswith("raw.raw_") else name

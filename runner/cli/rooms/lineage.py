@@ -1,0 +1,28 @@
+import click
+
+from runner.cli import output
+from runner.cli.command import Workspace, complete_scripts, json_option, project_command
+from runner.errors import UsageError, did_you_mean
+from runner.pages.docs.lineage import lineage, stored, tree
+
+
+@project_command("lineage", json_option)
+@click.argument("name", metavar="TABLE", shell_complete=complete_scripts)
+def command(here: Workspace, name: str) -> None:
+    """Show what a table depends on, and what depends on it.
+
+    The dependencies are those of the manifest. `...` stands for what is listed further up. Needs
+    no server.
+
+    \b
+    Example: python -m runner lineage kpi_daily
+    """
+    flow = lineage(here.manifest())
+    shorts = {table.partition(".")[2]: table for table in flow.needs}
+    table = shorts.get(name, stored(name))
+    if table not in flow.needs:
+        raise UsageError(f"there is no table {name}", did_you_mean(name, shorts))
+    output.say(table)
+    for title, neighbours in (("needs", flow.needs), ("needed by", flow.needed_by)):
+        output.say("\n".join([f"{title}:", *(tree(table, neighbours) or ["  nothing"])]))
+    output.data({"table": table, "needs": flow.needs[table], "needed_by": flow.needed_by[table]})

@@ -1,0 +1,39 @@
+import click
+
+from runner.cli import output
+from runner.cli.command import Workspace, json_option, last_option, project_command
+from runner.database.session import QueryFailed
+from runner.errors import UsageError
+
+
+@project_command("logs", last_option, json_option)
+@click.option("--run", "run_id", type=int, metavar="RUN", help="Only messages of this run.")
+@click.option("--pipeline", metavar="NAME", help="Only messages of this pipeline.")
+@click.option(
+    "--status", metavar="STATUS", help="Only messages of runs with this status, such as failed."
+)
+@click.option(
+    "--level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="This level or more severe.",
+)
+@click.option(
+    "--since", metavar="TIME", help="Only newer messages: a time, or an age such as '2 hours'."
+)
+def command(here: Workspace, /, **filters: object) -> None:
+    """List the latest log messages, newest first.
+
+    \b
+    Example: python -m runner logs --pipeline event_stream --level warning --since '2 hours'
+    """
+    with here.ledger() as session:
+        since = filters.pop("since")
+        try:
+            filters |= session.named("cli/inspect/runs.moment", since=since)[0]
+        except QueryFailed as error:
+            raise UsageError(
+                f"--since {since} is neither a time nor an age",
+                "write it as --since 2026-01-31, or --since '2 hours'",
+            ) from error
+        rows = session.named("cli/inspect/runs.logs", **filters)
+    output.listing(rows, "nothing was logged")

@@ -1,0 +1,96 @@
+from typing import Any
+
+import click
+
+from runner.cli import output
+from runner.cli.command import Workspace, json_option, project_command
+from runner.cli.groups import Group, room
+from runner.cli.inspect import coverage as show_coverage
+from runner.cli.inspect import lines
+from runner.cli.inspect import runs as show_runs
+from runner.errors import UsageError
+
+RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
+LAZY = {"Commands": ("remove", "add", "source-sql")}
+
+
+@click.group("pipelines", cls=Group, lazy=LAZY, prefix="pipelines_")
+def command() -> None:
+    """List, show, add, enable, disable and remove pipelines.
+
+    Pipelines are rows of orchestrator.pipeline_definitions.
+    """
+
+
+@project_command("list", json_option, group=command)
+def list_command(here: Workspace) -> None:
+    """List the pipelines with their watermarks.
+
+    \b
+    Example: python -m runner pipelines list
+    """
+    with here.ledger() as session:
+        rows = session.named("ingest/pipelines.pipelines")
+    output.listing(rows, "there is no pipeline yet: python -m runner pipelines add --help")
+
+
+@project_command("show", json_option, group=command)
+@click.argument("name")
+def show(here: Workspace, name: str) -> None:
+    """Show one pipeline.
+
+    This includes its definition, its watermark, what it covers and where it has gaps, what would
+    improve its guarantee, and its latest runs.
+
+    \b
+    Example: python -m runner pipelines show event_stream
+    """
+    with here.ledger() as session:
+        found = _definition(session.named("ingest/pipelines.pipeline", name=name), name)
+        stretches = show_coverage.coverage(session, found["id"])
+        preflight = room("runner.setup.preflight")
+        doubts = preflight.of_pipeline(session, found["id"], here.folder)
+        runs = session.named("ingest/pipelines.pipeline_runs", name=name)
+    covered = show_coverage.as_data(name, stretches)
+    output.data({**found, **covered, "doubts": doubts, "runs": runs})
+    lines.pairs(found)
+    show_coverage.show(name, stretches)
+    output.say()
+    for doubt in doubts:
+        output.warn(doubt)
+    show_runs.runs(runs, "it has not run yet", RUN_COLUMNS)
+
+
+@project_command("enable", group=command)
+@click.argument("name")
+def enable(here: Workspace, name: str) -> None:
+    """Include a pipeline in a plain `ingest`.
+
+    \b
+    Example: python -m runner pipelines enable utm_campaigns
+    """
+    _switch(here, name, True)
+
+
+@project_command("disable", group=command)
+@click.argument("name")
+def disable(here: Workspace, name: str) -> None:
+    """Exclude a pipeline from a plain `ingest`; its rows stay.
+
+    \b
+    Example: python -m runner pipelines disable utm_campaigns
+    """
+    _switch(here, name, False)
+
+
+def _switch(here: Workspace, name: str, is_enabled: bool) -> None:
+    with here.ledger() as session:
+        found = session.named("ingest/pipelines.switch_pipeline", name=name, is_enabled=is_enabled)
+        _definition(found, name)
+    output.say(f"{name} is {'enabled' if is_enabled else 'disabled'}")
+
+
+def _definition(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    if not rows:
+        raise UsageError(f"there is no pipeline {name}", "python -m runner pipelines list")
+    return rows[0]

@@ -1,0 +1,125 @@
+from dataclasses import asdict
+
+import click
+
+from runner.cli import output, show_build
+from runner.cli.command import (
+    Workspace,
+    complete_scripts,
+    json_option,
+    last_option,
+    project_command,
+    target_option,
+)
+from runner.cli.groups import Group
+from runner.cli.inspect import lines
+from runner.cli.inspect import runs as show_runs
+from runner.database.ledger import slow_scripts
+from runner.errors import UsageError
+from runner.project.graph import select
+from runner.project.target import Target
+
+TABLES = ("run_scripts", "run_inputs", "run_checks", "run_logs")
+COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
+
+
+@click.group(
+    "runs",
+    cls=Group,
+    lazy={"Commands": ("undo",)},
+    prefix="runs_",
+    invoke_without_command=True,
+    params=[last_option, json_option],
+)
+@click.option("--scripts", is_flag=True, help="List the scripts of builds too.")
+@click.option("--status", metavar="STATUS", help="Only runs with this status, such as failed.")
+@click.pass_context
+def command(context: click.Context, /, **filters: object) -> None:
+    """List, show and undo runs, and show how long builds take.
+
+    Without a command it lists the latest windows and builds, newest first.
+
+    \b
+    Example: python -m runner runs -n 5 --status failed
+    """
+    if context.invoked_subcommand is None:
+        with Workspace(context.obj).ledger() as session:
+            rows = session.named("cli/inspect/runs.runs", **filters)
+        show_runs.runs(rows, "nothing has run yet: python -m runner run-all", COLUMNS)
+        output.data(rows)
+
+
+@project_command("show", json_option, group=command)
+@click.argument("run_id", type=int, metavar="RUN")
+@click.option("--plans", is_flag=True, help="Print the kept plans of slow statements instead.")
+def show(here: Workspace, run_id: int, plans: bool) -> None:
+    """Show everything that is known about a run.
+
+    This includes its window or its scripts, rows, checks, messages and errors, what a build
+    observed, and which published days it changed. MILEPOST_KEEP_PLANS=5 lets builds keep the
+    server's plans of statements that run for five seconds or more.
+
+    \b
+    Example: python -m runner runs show 12
+    """
+    with here.ledger() as session:
+        found = session.named("cli/inspect/runs.run", run_id=run_id)
+        if not found:
+            raise UsageError(f"there is no run {run_id}", "python -m runner runs lists them")
+        if plans:
+            _show_plans(session.named("cli/inspect/runs.run_plans", run_id=run_id))
+            return
+        parts = {name: session.named(f"cli/inspect/runs.{name}", run_id=run_id) for name in TABLES}
+        observed = session.named("cli/inspect/runs.run_observations", run_id=run_id)
+        what = "run_restatements" if output.style.json else "run_restated_days"
+        restated = session.named(f"cli/inspect/runs.{what}", run_id=run_id)
+    if output.style.json:
+        more = {"run_observations": observed, "run_restatements": restated}
+        output.data({**found[0], **parts, **more})
+        return
+    lines.pairs(found[0])
+    for rows in filter(None, parts.values()):
+        output.say()
+        output.table(rows)
+    show_runs.observations(observed)
+    show_runs.restatements(restated)
+
+
+def _show_plans(rows: list[dict[str, str]]) -> None:
+    output.data(rows)
+    for row in rows:
+        output.say(f"{row['message']}\n{row['plan']}\n")
+    if not rows:
+        output.say("no plans were kept; MILEPOST_KEEP_PLANS=5 keeps those of five seconds or more")
+
+
+@project_command("trend", last_option, target_option, json_option, group=command)
+@click.argument("name", metavar="[SCRIPT]", required=False, shell_complete=complete_scripts)
+def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
+    """Show how long the last builds took, or a script in them.
+
+    Warns of a script that took more than three times its median over up to twenty earlier builds of
+    the same mode, full or incremental. Times under half a second are not judged, nor are those with
+    fewer than five earlier builds.
+
+    \b
+    Example: python -m runner runs trend fact_miles_earned
+    """
+    script = _script(here, name) if name else None
+    with here.ledger() as session:
+        builds = session.named(
+            "cli/inspect/runs.trend", script=script, target=target.name, last=last
+        )
+        newest = builds[0]["run"] if builds else 0
+        found = [each for each in slow_scripts(session, newest) if script in (None, each.script)]
+    builds.reverse()
+    show_runs.trend(builds)
+    show_build.slow(found)
+    output.data({"builds": builds, "slow": [asdict(each) for each in found]})
+
+
+def _script(here: Workspace, name: str) -> str:
+    keys = sorted(select(here.manifest(), [name]))
+    if len(keys) > 1:
+        raise UsageError(f"{name} names {len(keys)} scripts", f"one of them, such as {keys[0]}")
+    return keys[0]
