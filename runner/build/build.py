@@ -28,7 +28,7 @@ from runner.database.session import (
 from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import MANIFEST, MANIFEST_CHECK, Manifest, Script
+from runner.project.manifest import CITUS, MANIFEST, MANIFEST_CHECK, Manifest, Script
 from runner.project.target import Target, replica_name
 from runner.project.template import render
 
@@ -52,6 +52,10 @@ def read_plan(
     check_owner(session, manifest, target)
     _check_replicas(session, manifest)
     positions = ledger.positions(session, target.name)
+    if any(position.archived_before for position in positions.values()):
+        from runner.build.inspect import kept  # a room
+
+        kept.check(manifest, positions)
     tables = {script.key: target.tables(script) for script in manifest.scripts.values()}
     built = ledger.built_scripts(session, target.name, tables)
     forced = frozenset(select(manifest, patterns))
@@ -184,6 +188,11 @@ def open_builder(
         work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"),
     ):
         ledger.abandon_builds(evidence, target.name)
+        if manifest.engine == CITUS:
+            from runner.build import placement  # a room
+
+            placement.prepare(work)
+            placement.check(work, manifest, target)
         _drop_scratch(work, target)
         work.on_wait = listener.waiting
         yield Builder(database, manifest, target, work, evidence, listener)

@@ -15,7 +15,7 @@ from runner.database.names import join, relation
 from runner.database.session import Changes, Row, Session
 from runner.database.tables import count
 from runner.project.files import find, layer_files
-from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.manifest import CITUS, LAYERS, Manifest, Script
 from runner.project.scripts import deletes_rows, merged_tables
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
@@ -37,17 +37,21 @@ PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text to run. `file` is where an error in it is; a text of the runner's own has none."""
+    """A text to run, at once or part by part. `file` is where an error in it is; a text of the
+    runner's own has none.
+    """
 
     text: str
     file: Path | None = None
     is_ddl: bool = False
+    parts: Sequence[str] = ()
 
 
 def run_pieces(session: Session, pieces: Iterable[Piece], file: Path | None = None) -> None:
     """Run texts in order; an error names the file of its text, or else the one given."""
     for piece in pieces:
-        session.run(piece.text, piece.file or file)
+        for text in piece.parts or (piece.text,):
+            session.run(text, piece.file or file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,15 @@ class Composer:
 
     def definitions(self, script: Script) -> list[Piece]:
         """Compose the DDL of a script's tables, or of a view."""
-        values = self.target.values()
-        return [Piece(self._render(path, values), path, is_ddl=True) for path in script.definitions]
+        values, pieces = self.target.values(), []
+        for path, table in zip(script.definitions, self.target.tables(script), strict=True):
+            text, parts = self._render(path, values), list[str]()
+            if self.manifest.engine == CITUS and not script.is_view:
+                from runner.build.placement import in_place  # a room
+
+                parts = in_place(self.manifest, path, table, text)
+            pieces.append(Piece(text + "".join(parts[-1:]), path, is_ddl=True, parts=parts))
+        return pieces
 
     def update(self, step: Step, session: Session) -> Iterator[Piece]:
         """Compose what brings the tables of a script up to date where they are.
@@ -178,6 +189,7 @@ class Composer:
     def script(self, script: Script, mode: Mode, tables: Mapping[str, str]) -> Piece:
         """Compose the text of a script, filling the tables given by their names."""
         values = {**self._values(mode), "this": plain(tables[script.name])}
+        values["live"] = plain(Target().table(script.layer, script.name))
         if script.state:
             values["state"] = plain(tables[script.state])
         return Piece(self._render(script.path, values), script.path)
@@ -196,12 +208,20 @@ class Composer:
         return {name for key in merged_tables(text) if (name := names[key])}
 
     def _values(self, mode: Mode) -> dict[str, Any]:
+        # A line that starts with {{ archived.x }} is for full builds without some rows of raw.x.
+        keeping = {
+            name: INCREMENTAL if mode == "full" and position.archived_before else FULL
+            for name, position in self.positions.items()
+        }
         return {
             **self.target.values(),
             "incremental": INCREMENTAL if mode == "incremental" else FULL,
             "after": self._of_each("after"),
             "through": self._of_each("through"),
             "pipeline": self._of_each("pipeline_id"),
+            "archived": SimpleNamespace(**keeping),
+            "archived_before": self._of_each("archived_before"),
+            "archived_rows": self._of_each("archived_rows"),
         }
 
     def _of_each(self, attribute: str) -> SimpleNamespace:
