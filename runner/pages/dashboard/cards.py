@@ -35,6 +35,7 @@ SENTENCES = (
     "change",
     "after",
     "driver",
+    "driver_slice",
     "share",
     "link_slice",
     "link_member",
