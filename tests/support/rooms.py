@@ -5,6 +5,7 @@ from __future__ import annotations
 ROOMS = (
     "alerts",
     "api.py",
+    "archive",
     "build/inspect",
     "build/placement.py",
     "build/workers.py",
@@ -12,6 +13,7 @@ ROOMS = (
     "database/embedded",
     "erasure",
     "ingest/foreign",
+    "ingest/months",
     "pages",
     "preview",
     "repairs",
