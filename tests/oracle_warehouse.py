@@ -98,6 +98,7 @@ def fact(name: str, columns: Callable[[Event], Row]) -> Callable[[Source], list[
                 "country": oracle.member(event.country),
                 "event_time": time_of(event),
                 "known_date": oracle.known_day(event, source.zone),
+                "created_date": oracle.instant(event.created_at).date(),
                 **columns(event),
             }
             for event in source.raw
