@@ -14,14 +14,19 @@ from tests.support.commands import Installed
 from tests.support.rooms import COMMANDS, ROOMS
 
 
-@pytest.fixture
-def core(site: Path, tmp_path: Path, database: Database) -> Installed:
+@pytest.fixture(scope="module")
+def without_rooms(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The installed package without its rooms."""
-    copy = tmp_path.parent / f"{tmp_path.name}-site"
+    copy = tmp_path_factory.mktemp("core") / "site"
     shutil.copytree(site, copy)
     for room in ROOMS:
         _delete(copy / "runner" / room)
-    return Installed(copy, database)
+    return copy
+
+
+@pytest.fixture
+def core(without_rooms: Path, database: Database) -> Installed:
+    return Installed(without_rooms, database)
 
 
 def _delete(place: Path) -> None:
@@ -30,8 +35,14 @@ def _delete(place: Path) -> None:
 
 @pytest.mark.parametrize("also", [COMMANDS, pytest.param((), marks=pytest.mark.slow)])
 def test_without_its_rooms_the_core_ingests_builds_plans_and_tells_its_status(
-    core: Installed, project: Path, no_margin: None, also: tuple[str, ...]
+    without_rooms: Path,
+    database: Database,
+    project: Path,
+    tmp_path: Path,
+    no_margin: None,
+    also: tuple[str, ...],
 ) -> None:
+    core = Installed(shutil.copytree(without_rooms, tmp_path / "site"), database)
     for folder in also:
         _delete(core.site / "runner" / folder)
     insert_events(core.database, [earn(day, f"u_{day % 3}", miles=10) for day in range(9)])
