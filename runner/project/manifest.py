@@ -19,6 +19,7 @@ MANIFEST_CHECK = Path("sql/manifest.check.sql")
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
 PLAIN = "a name has lower-case letters, digits and _, and begins with a letter"
+ENGINES = POSTGRES, CITUS = "postgres", "citus"
 KEYS = ("needs", "state", "view", "restated", "tags")
 
 Value = str | int | float | bool | list[str]
@@ -67,8 +68,8 @@ class Script:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The scripts of a project in the order of the file, its variables, and its name, if any. What
-    follows from its files is read and calculated once.
+    """The scripts of a project in the order of the file, its variables, its name, if any, and the
+    engine that it is for. What follows from its files is read and calculated once.
     """
 
     project: Path
@@ -77,6 +78,7 @@ class Manifest:
     texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
     name: str | None = None
     sources: dict[str, Shape] = field(default_factory=dict)
+    engine: str = POSTGRES
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -129,6 +131,9 @@ def load(project: Path) -> Manifest:
     own_name = content.pop("name", None)
     if own_name is not None and not _is_plain(own_name):
         raise _wrong("name is not a plain lower-case name", 'name = "miles"')
+    engine = content.pop("engine", POSTGRES)
+    if engine not in ENGINES:
+        raise _wrong(f"engine {engine!r} is not known", f"known are {', '.join(ENGINES)}")
     shapes = content.pop("source", {})
     if not isinstance(shapes, dict):
         raise _wrong("source is not a table", "write [source.NAME]")
@@ -138,11 +143,11 @@ def load(project: Path) -> Manifest:
     scripts = {}
     for layer, entries in content.items():
         if layer not in LAYERS or not isinstance(entries, dict):
-            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "source", "name"))
+            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "source", "name", "engine"))
         for name, entry in entries.items():
             script = _script(project, layer, name, entry)
             scripts[script.key] = script
-    manifest = Manifest(project, variables, scripts, name=own_name, sources=sources)
+    manifest = Manifest(project, variables, scripts, name=own_name, sources=sources, engine=engine)
     _check_needs(manifest)
     _check_files(manifest)
     _check_restated(manifest)
