@@ -12,7 +12,10 @@ SENTENCES = (PROJECT / "dashboard/05_changes.sql").read_text(encoding="utf-8")
 WEEKS = (24, 25, 26, 27, 25, 28)  # users of the same weekday
 
 
-@pytest.mark.parametrize(("users", "status"), [(25, "passed"), (30, "passed"), (12, "warned")])
+@pytest.mark.parametrize(
+    ("users", "status"),
+    [pytest.param(25, "passed", marks=pytest.mark.slow), (30, "passed"), (12, "warned")],
+)
 def test_a_day_outside_the_usual_range_of_its_weekday_warns(
     database: Database, no_margin: None, users: int, status: str
 ) -> None:
