@@ -1,6 +1,6 @@
 """Columns of a source and of its replica, as the catalogue has them. Queries: columns.sql."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -70,6 +70,12 @@ def comment_on(table: str, column: str, text: str) -> sql.Composed:
     )
 
 
+def written_keys(definition: PipelineDefinition, is_monthly: bool) -> tuple[str, ...]:
+    """Return the key that a replica has: that of one in months has the cursor in it."""
+    keys, cursor = definition.key_columns, definition.cursor_column
+    return (*keys, cursor) if keys and is_monthly and cursor not in keys else keys
+
+
 def stored_columns(session: Session, definition: PipelineDefinition) -> list[Column]:
     """Return the columns of a replica, in order; none if there is no replica."""
     return _columns(session, definition.target_relation)
@@ -105,6 +111,20 @@ def text_of_moment(definition: PipelineDefinition, column: Column) -> str | None
         return None
     has_zone = type_name.startswith("timestamptz") or "with time zone" in type_name
     return f"timestamp {'with' if has_zone else 'without'} time zone"
+
+
+def loose_keys(
+    keys: Collection[str], source: Iterable[Column], stored: Iterable[Column]
+) -> list[str]:
+    """Return the columns of a key of which others are equal in the replica than in the source."""
+    before = {column.name: column for column in stored}
+    return [
+        column.name
+        for column in source
+        if column.name in keys
+        and column.collation != before[column.name].collation
+        and (column.is_loose or before[column.name].is_loose)
+    ]
 
 
 def refuse_names(definition: PipelineDefinition, columns: Collection[str]) -> None:

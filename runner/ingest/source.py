@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from psycopg import sql
 
@@ -28,7 +28,7 @@ CHAIN_FIELDS = (
     "cursor_column",
     "cursor_timezone",
     "key_columns",
-    "start_at",
+    "defined_start_at",  # what is archived was read
     "lookback",
     "odd_cursors",
     "column_types",
@@ -77,8 +77,8 @@ class Source:
     """A source as it was inspected. `clock_text` is the query that reads its clock, if it has one;
     `is_unique` is whether a unique index covers the key, None where that cannot be known; and
     `has_children` whether the rows of other tables, which that index does not cover, are among
-    those read. `remote_name` is the view that a foreign table reads. `dated` has the texts
-    that become times, and whether these keep an offset.
+    those read. `remote_name` is the view that a foreign table reads, and `is_monthly` whether the
+    replica is in months. `dated` has the texts that become times, and whether these keep an offset.
     """
 
     definition: PipelineDefinition
@@ -90,6 +90,7 @@ class Source:
     clock_text: str | None
     has_children: bool = False
     remote_name: str | None = None
+    is_monthly: bool = False
     identity_text: str = ""
     dated: Mapping[str, bool] = field(default_factory=dict)
 
@@ -193,9 +194,12 @@ class Source:
             "target": relation(self.definition.target_relation).as_string(),
         }
         files = session.named("ingest/source.files", **names)[0]
+        return self.chain_of(clock, files, self._identity(session, names))
+
+    def chain_of(self, clock: Clock, files: Mapping[str, Any], identity: str) -> str:
+        """Return it where files and identity are known."""
         fields = [str(getattr(self.definition, name)) for name in CHAIN_FIELDS]
-        hidden = str(self.hides_rows)
-        text = "\n".join([files["source"], self._identity(session, names), hidden, *fields])
+        text = "\n".join([files["source"], identity, str(self.hides_rows), *fields])
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
         return f"{clock.identity}/{files['target']}/{fingerprint}"
 
@@ -211,7 +215,8 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
     """Return what the source of a pipeline is; StartError if it cannot be read as defined."""
     columns = source_columns(session, definition)
     name, keys = relation(definition.source_relation).as_string(), list(definition.key_columns)
-    [nature] = session.named("ingest/source.nature", relation=name, keys=keys)
+    target = relation(definition.target_relation).as_string()
+    [nature] = session.named("ingest/source.nature", relation=name, keys=keys, target=target)
     kind: Kind = nature["kind"]
     if nature.pop("is_distributed"):
         raise StartError(
@@ -262,10 +267,16 @@ def clock_text(project: Path, build_mark: sql.Composable) -> str:
 def read_clock(session: Session, source: Source) -> Clock:
     """Read the clock of a source, or that of this server where the source has none."""
     text = source.clock_text or named_query("ingest/source.no_clock")
-    query = named_query("ingest/source.clock").replace("{{ clock }}", text.replace("%", "%%"))
     definition = source.definition
-    values = {"max_hold": definition.max_hold, "watermark": definition.watermark}
-    found = session.row(query, values, is_ours=True)
+    return ask_clock(session, text, definition.max_hold, definition.watermark)
+
+
+def ask_clock(
+    session: Session, text: str, max_hold: str = "0", watermark: str = "-infinity"
+) -> Clock:
+    """Ask a query for what a clock says."""
+    query = named_query("ingest/source.clock").replace("{{ clock }}", text.replace("%", "%%"))
+    found = session.row(query, {"max_hold": max_hold, "watermark": watermark}, is_ours=True)
     identity, _, facts = found.pop("identity").partition(" {")
     if not facts:
         return Clock(**found, identity=identity)

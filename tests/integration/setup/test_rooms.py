@@ -72,6 +72,7 @@ ROOM_OF = {
     ("plan", "--explain"): "preview",
     ("pipelines", "remove", "event_stream"): "repairs",
     ("forget", "event_stream", "--key", "1"): "erasure",
+    ("archive", "--before", "2026-01"): "archive",
 }
 ONE_OF_EACH = {room: command for command, room in reversed(ROOM_OF.items())}.values()
 
