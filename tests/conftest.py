@@ -8,6 +8,7 @@ Set TEST_DATABASE_URL to use a server of your own instead. Tests never look at D
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -114,16 +115,24 @@ def empty_database(moulds: Moulds) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture
-def no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests in which nobody writes beside an ingest: a row is read as soon as it is committed."""
+@contextlib.contextmanager
+def without_margin() -> Iterator[None]:
     real = source._clock_text
 
-    def without_margin(*arguments: Any) -> str | None:
+    def shortened(*arguments: Any) -> str | None:
         text = real(*arguments)
         return text and text.replace("interval '1 second'", "interval '0'")
 
-    monkeypatch.setattr(source, "_clock_text", without_margin)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "_clock_text", shortened)
+        yield
+
+
+@pytest.fixture
+def no_margin() -> Iterator[None]:
+    """For tests in which nobody writes beside an ingest: a row is read as soon as it is committed."""
+    with without_margin():
+        yield
 
 
 @pytest.fixture
@@ -145,4 +154,11 @@ def project(tmp_path: Path) -> Path:
 def built(moulds: Moulds, no_margin: None) -> Iterator[Database]:
     """Thirty days of three users, ingested and built."""
     with moulds.clone(apply_schema, build_thirty_days) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def shared(moulds: Moulds) -> Iterator[Database]:
+    """The same for all tests of a module that only look at it."""
+    with without_margin(), moulds.clone(apply_schema, build_thirty_days) as database:
         yield database

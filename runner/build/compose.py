@@ -233,7 +233,7 @@ class Composer:
     def _render(self, path: Path, values: Mapping[str, Any], file: Path | None = None) -> str:
         """Render a text of the project, or that of a file which the project does without."""
         text = self.manifest.read(file or path)
-        return render(text, {**self.manifest.values(), **values}, path)
+        return render(text, {**self.manifest.values, **values}, path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.project import files
-from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.manifest import Manifest, Script
 from runner.project.scripts import functions_created, without_comments, words, words_filled_in
 
 ITS_SQL, ITS_TABLE, ITS_CHECK = "its SQL", "its table in schema/", "its check"
@@ -45,8 +44,8 @@ def _fingerprint(manifest: Manifest, script: Script) -> str:
     if "source" in words_filled_in(text):
         hashes["the source in the manifest"] = _hash(repr(manifest.sources))
     used = words(text)
-    for path in (path for layer in LAYERS for path in files.layer_files(manifest.project, layer)):
-        functions, shared = _functions(manifest.read(files.find(manifest.project, path)))
+    for path, text in manifest.functions.items():
+        functions, shared = _functions(text)
         if used & functions:
             hashes[functions_of(path)] = shared
     return json.dumps(hashes)

@@ -119,7 +119,8 @@ def verify(
             elif repair:
                 _publish(transaction, done, unlike=names)
             else:
-                error = RunnerError(f"differs from a rebuild: {', '.join(names)}")
+                # status knows it by its beginning
+                error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
                 ledger.fail(builder.evidence, transaction.run_id, error)
         rows = builder.work.named("compare/proof.archived")
         proofs = tuple(Proof(**row) for row in rows)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from runner.errors import StartError, did_you_mean
-from runner.project.files import read_text, read_toml
+from runner.project.files import find, layer_files, read_text, read_toml
 from runner.project.scripts import deletes_rows
 from runner.project.sources import Shape
 from runner.project.sources import read as read_shape
@@ -65,10 +66,10 @@ class Script:
         return tuple(Path("schema", self.layer, f"{table}.sql") for table in self.tables)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
     """The scripts of a project in the order of the file, its variables, its name, if any, and the
-    engine that it is for.
+    engine that it is for. What follows from its files is read and calculated once.
     """
 
     project: Path
@@ -76,13 +77,23 @@ class Manifest:
     scripts: dict[str, Script]
     texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
     name: str | None = None
-    # Of scripts, by key: once calculated, as they follow from the texts.
-    fingerprints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     sources: dict[str, Shape] = field(default_factory=dict)
     engine: str = POSTGRES
 
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Those of scripts that were asked for, by key."""
+        return {}
+
+    @cached_property
+    def functions(self) -> dict[Path, str]:
+        """The files of the layers, with the functions that scripts share, and their texts."""
+        paths = [path for layer in LAYERS for path in layer_files(self.project, layer)]
+        return {path: self.read(find(self.project, path)) for path in paths}
+
+    @cached_property
     def values(self) -> dict[str, Any]:
-        """Return what every template of the project may fill in: variables, and `source`."""
+        """What every template of the project may fill in: variables, and `source`."""
         sources = {name: shape.values() for name, shape in self.sources.items()}
         return {**self.variables, "source": sources}
 

@@ -1,11 +1,15 @@
 """What can be told of a script from its text by patterns, without a parser."""
 
 import re
+from functools import lru_cache
 
 PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 WARNING = "-- Level: warn"
+# A loop asks the same of the same texts in each round.
+remembered = lru_cache(maxsize=4096)
 
 
+@remembered
 def without_comments(text: str) -> str:
     """Drop the lines that are only a comment, except for the level of a check."""
     return "\n".join(
@@ -20,8 +24,9 @@ def is_warning(text: str) -> bool:
     return WARNING in text
 
 
-def words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text))
+@remembered
+def words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text))
 
 
 def names_column(text: str, column: str) -> bool:
@@ -33,9 +38,10 @@ def names_column(text: str, column: str) -> bool:
     )
 
 
-def words_filled_in(text: str) -> set[str]:
+@remembered
+def words_filled_in(text: str) -> frozenset[str]:
     """Return the words within placeholders: elsewhere, a variable's name may be a column."""
-    return {word for place in PLACEHOLDER.findall(text) for word in words(place)}
+    return words(" ".join(PLACEHOLDER.findall(text)))
 
 
 def functions_created(text: str) -> set[str]:

@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 from runner.build.build import build
 from runner.build.transaction import BuildResult
 from runner.database.session import Database
+from runner.ingest.pipeline import IngestionPipeline, Sessions
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
@@ -187,8 +188,10 @@ class World:
         return RepairedPipeline(self._ids[name], self.database, self.project)
 
     def ingest(self, *names: str) -> None:
-        for name in names or self._ids:
-            self.pipeline(name).run()
+        with Sessions(self.database) as sessions:
+            for name in names or self._ids:
+                number = self._ids[name]
+                IngestionPipeline(number, self.database, self.project, sessions=sessions).run()
 
     def build(
         self,

@@ -10,12 +10,11 @@ from typing import Any
 
 from psycopg import sql
 
+from runner import run
 from runner.build.build import build
 from runner.build.transaction import BuildResult
-from runner.database import ledger
 from runner.database.session import Database
-from runner.ingest.pipeline import IngestionPipeline, RunResult
-from runner.ingest.pipelines import pipelines
+from runner.ingest.pipeline import RunResult
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from tests import oracle
@@ -87,14 +86,7 @@ def scalar(database: Database, text: str, **values: Any) -> Any:
 
 
 def ingest(database: Database, name: str | None = None, project: Path = PROJECT) -> list[RunResult]:
-    with database.session("test") as session:
-        ledger.require(session)
-        found = pipelines(session, name)
-    return [
-        window
-        for pipeline in found
-        for window in IngestionPipeline(pipeline["pipeline_id"], database, project).run()
-    ]
+    return run.ingest(database, project, run.Listener(), pipeline=name)
 
 
 def rebuild(

@@ -6,7 +6,8 @@ import base64
 import gzip
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+from functools import cached_property
 from html.parser import HTMLParser
 from typing import Any
 
@@ -29,9 +30,9 @@ class Page(HTMLParser):
         self.texts = {name: "".join(parts) for name, parts in self._parts.items()}
         assert self._open == [], "elements that are not closed"
 
-    @property
-    def ids(self) -> list[str]:
-        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
+    @cached_property
+    def ids(self) -> Counter[str]:
+        return Counter(attributes["id"] for _, attributes in self.elements if "id" in attributes)
 
     def values(self, attribute: str) -> list[str]:
         return [found[attribute] for _, found in self.elements if attribute in found]

@@ -48,7 +48,7 @@ def show(here: Workspace, name: str) -> None:
     with here.ledger() as session:
         found = _definition(session.named("ingest/pipelines.pipeline", name=name), name)
         stretches = show_coverage.coverage(session, found["id"])
-        preflight = room("runner.setup.preflight")
+        preflight = room("runner.ingest.preflight")
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
     covered = show_coverage.as_data(name, stretches)

@@ -43,6 +43,7 @@ from tests.support import (
 )
 from tests.support.commands import command
 from tests.support.databases import Moulds, apply_schema, let_rows_change
+from tests.support.sweeps import slow_but
 from tests.warehouse.test_warehouse_equals_oracle import SINGAPORE
 
 pytestmark = pytest.mark.usefixtures("no_margin")
@@ -118,7 +119,11 @@ def insert_late_rows(database: Database, user: str) -> None:
     insert_events(database, rows)
 
 
-@pytest.mark.parametrize("manifest", [load(PROJECT), SINGAPORE], ids=["UTC", "Singapore"])
+@pytest.mark.parametrize(
+    "manifest",
+    [pytest.param(load(PROJECT), marks=pytest.mark.slow), SINGAPORE],
+    ids=["UTC", "Singapore"],
+)
 def test_lateness_is_what_plain_python_counts_in_the_rows(
     mutable: Database, manifest: Manifest
 ) -> None:
@@ -317,7 +322,10 @@ def undone_run(database: Database) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [late_event, updated_row, moved_first_event, delete_and_reconcile, undone_run],
+    slow_but(
+        [late_event, updated_row, moved_first_event, delete_and_reconcile, undone_run],
+        *(updated_row, undone_run),
+    ),
     ids=lambda change: change.__name__,
 )
 def test_restatements_are_what_a_comparison_of_before_and_after_finds(

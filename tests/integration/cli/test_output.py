@@ -43,10 +43,9 @@ def on_a_full_disk(
     "arguments", [["runs", "--scripts"], ["runs", "--json"], ["status"], ["db", "url"]]
 )
 def test_an_answer_that_cannot_be_written_is_a_failure(
-    database: Database, arguments: list[str]
+    built: Database, arguments: list[str]
 ) -> None:
-    run_all(database)
-    done = on_a_full_disk(*arguments, database=database)
+    done = on_a_full_disk(*arguments, database=built)
     assert (done.returncode, done.stderr) == (1, NO_SPACE)
 
 

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,11 @@ def render(database: Database, manifest: Manifest | None = None, name: str = "do
     return documents(database, manifest or load(PROJECT), [Path(name)])[Path(name)]
 
 
+@pytest.fixture(scope="module")
+def page(shared: Database) -> Page:
+    return Page(render(shared))
+
+
 def squeezed(text: str) -> str:
     return " ".join(text.split())
 
@@ -35,10 +39,9 @@ def squeezed(text: str) -> str:
 # --- what is on it --------------------------------------------------------------------------------
 
 
-def test_each_table_is_there_with_its_columns_and_comments(built: Database) -> None:
-    page = Page(render(built))
+def test_each_table_is_there_with_its_columns_and_comments(shared: Database, page: Page) -> None:
     rows = query(
-        built,
+        shared,
         """
         select
             c.oid::regclass::text as name,
@@ -60,8 +63,10 @@ def test_each_table_is_there_with_its_columns_and_comments(built: Database) -> N
         assert [text for text in expected if text not in said] == [], name
 
 
-def test_a_table_tells_its_script_its_neighbours_and_its_last_build(built: Database) -> None:
-    said = squeezed(Page(render(built)).texts["reporting.growth_accounting"])
+def test_a_table_tells_its_script_its_neighbours_and_its_last_build(
+    shared: Database, page: Page
+) -> None:
+    said = squeezed(page.texts["reporting.growth_accounting"])
     for text in (
         "Grain one row per grain, period and slice value (grain, period_start, slice, slice_value).",
         "Rerun changed keys; of the slice values that a change touches, the periods since then.",
@@ -73,18 +78,17 @@ def test_a_table_tells_its_script_its_neighbours_and_its_last_build(built: Datab
     ):
         assert text in said
     assert re.search(r"Built \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, build \d+", said)
-    count = scalar(built, "select count(*) from reporting.growth_accounting")
+    count = scalar(shared, "select count(*) from reporting.growth_accounting")
     assert f"Rows {count} Built" in said
 
 
-def test_a_table_that_a_script_keeps_beside_its_own_says_whose_it_is(built: Database) -> None:
-    said = squeezed(Page(render(built)).texts["warehouse.agg_period_activity"])
+def test_a_table_that_a_script_keeps_beside_its_own_says_whose_it_is(page: Page) -> None:
+    said = squeezed(page.texts["warehouse.agg_period_activity"])
     assert "Kept by warehouse.agg_user_activity" in said
     assert re.search(r"Needed by .*reporting\.active_users_daily", said)
 
 
-def test_a_column_tells_what_it_is_made_from_and_who_reads_it(built: Database) -> None:
-    page = Page(render(built))
+def test_a_column_tells_what_it_is_made_from_and_who_reads_it(page: Page) -> None:
     said = squeezed(page.texts["column-reporting.kpi_daily.dau"])
     assert "from reporting.active_users_daily.dau" in said
     said = squeezed(page.texts["column-reporting.active_users_daily.dau"])
@@ -94,20 +98,19 @@ def test_a_column_tells_what_it_is_made_from_and_who_reads_it(built: Database) -
     assert "unknown: " not in squeezed(page.texts["reporting"])
 
 
-def test_a_card_leads_back_to_its_source_rows(built: Database) -> None:
-    said = squeezed(Page(render(built)).texts["card-miles"])
+def test_a_card_leads_back_to_its_source_rows(page: Page) -> None:
+    said = squeezed(page.texts["card-miles"])
     assert "dashboard/50_miles.sql" in said
     assert "public.event_stream.miles_amount" in said
     assert "reporting.miles_by_category.miles" in said
 
 
-def test_an_observation_says_what_it_counts(built: Database) -> None:
-    said = squeezed(Page(render(built)).texts["warehouse.changed_events"])
+def test_an_observation_says_what_it_counts(page: Page) -> None:
+    said = squeezed(page.texts["warehouse.changed_events"])
     assert "Observation changed_events.lateness: How late the events of this build arrived" in said
 
 
-def test_the_drawing_has_each_table_of_the_manifest_and_leads_to_it(built: Database) -> None:
-    page = Page(render(built))
+def test_the_drawing_has_each_table_of_the_manifest_and_leads_to_it(page: Page) -> None:
     nodes = [found for tag, found in page.elements if tag == "a" and "data-node" in found]
     fillers = set(load(PROJECT).fillers())
     sources = {"public.event_stream", "warehouse.raw_event_stream", "orchestrator.replaced_rows"}
@@ -118,15 +121,13 @@ def test_the_drawing_has_each_table_of_the_manifest_and_leads_to_it(built: Datab
     assert set().union(*needs.values()) <= set(needs)
 
 
-def test_each_link_leads_to_something_on_the_page(built: Database) -> None:
-    page = Page(render(built))
-    assert [name for name, count in Counter(page.ids).items() if count > 1] == []
+def test_each_link_leads_to_something_on_the_page(page: Page) -> None:
+    assert [name for name, count in page.ids.items() if count > 1] == []
     links = [link for link in page.values("href") if link.startswith("#")]
     assert [link for link in links if link[1:] not in page.ids] == []
 
 
-def test_pipelines_and_metrics_are_there(built: Database) -> None:
-    page = Page(render(built))
+def test_pipelines_and_metrics_are_there(page: Page) -> None:
     assert "append by created_at, key event_id" in squeezed(page.texts["pipelines"])
     assert "quick_ratio" in page.texts["metrics"]
     assert "metrics-growth_accounting" in page.ids
@@ -144,9 +145,9 @@ def test_rows_of_large_tables_are_not_counted(
     assert "Rows about 30" in squeezed(Page(render(built)).texts["warehouse.fact_miles_earned"])
 
 
-def test_two_renderings_are_the_same_bytes(built: Database) -> None:
+def test_two_renderings_are_the_same_bytes(shared: Database) -> None:
     for name in ("docs.html", "schema.dbml"):
-        assert render(built, name=name) == render(built, name=name)
+        assert render(shared, name=name) == render(shared, name=name)
 
 
 def test_a_project_of_ones_own_has_a_page_too(empty_database: Database, tmp_path: Path) -> None:
@@ -167,8 +168,7 @@ def test_a_project_of_ones_own_has_a_page_too(empty_database: Database, tmp_path
 # --- nothing on it can act ------------------------------------------------------------------------
 
 
-def test_it_asks_nobody_for_anything(built: Database) -> None:
-    page = Page(render(built))
+def test_it_asks_nobody_for_anything(page: Page) -> None:
     assert {tag for tag, _ in page.elements} & {"link", "img", "iframe", "object", "form"} == set()
     for attribute in ("src", "srcset", "action", "style", "onclick", "onload", "onerror"):
         assert page.values(attribute) == []
@@ -176,8 +176,7 @@ def test_it_asks_nobody_for_anything(built: Database) -> None:
     assert "url(" not in page.inline["style"] and "@import" not in page.inline["style"]
 
 
-def test_its_policy_lets_its_own_script_run_and_no_other(built: Database) -> None:
-    page = Page(render(built))
+def test_its_policy_lets_its_own_script_run_and_no_other(page: Page) -> None:
     (policy,) = (found["content"] for _, found in page.elements if "http-equiv" in found)
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
