@@ -37,6 +37,14 @@ class StartError(RunnerError):
     exit_code = 3
 
 
+def missing(what: str, error: ModuleNotFoundError, extra: str = "") -> StartError:
+    """Say which module something needs, and what to install."""
+    return StartError(
+        f"{what} needs the module {error.name}, which is not installed",
+        f"install it: pip install 'milepost{extra}'",
+    )
+
+
 def was_interrupted(error: BaseException | None) -> bool:
     """Whether an interrupt is the cause, even if cleaning up after it failed in turn."""
     while error is not None and not isinstance(error, KeyboardInterrupt):

@@ -24,7 +24,8 @@ comment on function {{ warehouse }}.product(double precision[], double precision
 'Scalar product of two places. Of some centres c, the one with the largest 2 x.c - c.c is nearest.';
 
 -- For each number of clusters the best of some starts, all tried side by side: in each round of the
--- loop every point goes to the nearest centre, and every centre to the mean of its points.
+-- loop every point goes to the nearest centre, and every centre to the mean of its points. After
+-- four rounds the starts differ as they will in the end: only the best of them goes on.
 -- Its columns have been others, and no replacement may have others than what it replaces.
 drop function if exists {{ warehouse }}.k_means(text[], bigint[], integer[], integer);
 create function {{ warehouse }}.k_means(
@@ -43,7 +44,7 @@ set plan_cache_mode = force_generic_plan
 as $function$
 #variable_conflict use_column
 declare
-    updates integer := 0;
+    rounds integer := 0;
     -- How near a centre is and its number are packed into one number; this is more than the latter.
     pack bigint := 2 ^ ceil(log(2, 1 + (select max(wanted) from unnest(cluster_counts) as wanted)));
 begin
@@ -85,8 +86,11 @@ begin
     analyze pg_temp.k_means_points, pg_temp.k_means_centres;
 
     -- Until nothing changes, or the 100th look at who is nearest, which is below.
-    while updates < 99 and exists (select from pg_temp.k_means_centres where is_moving) loop
-        updates := updates + 1;
+    while
+        rounds < 4
+        or rounds < 99 and exists (select from pg_temp.k_means_centres where is_moving)
+    loop
+        rounds := rounds + 1;
         -- The nearest centre y of a point x is the one with the largest 2 x.y - y.y; of equal ones,
         -- the one with the lowest number.
         with moving as materialized (
@@ -146,40 +150,59 @@ begin
         )
         from moved
         where centres.trial = moved.trial and centres.centre = moved.centre;
+
+        if rounds = 4 then
+            delete from pg_temp.k_means_centres
+            where trial not in (
+                select distinct on (cluster_count) trial
+                from (
+                    select trial, sum(square) as inertia
+                    from pg_temp.k_means_points
+                    cross join lateral (
+                        select
+                            trial,
+                            min(
+                                (x1 - y1) * (x1 - y1) + (x2 - y2) * (x2 - y2)
+                                + (x3 - y3) * (x3 - y3) + (x4 - y4) * (x4 - y4)
+                                + (x5 - y5) * (x5 - y5) + (x6 - y6) * (x6 - y6)
+                                + (x7 - y7) * (x7 - y7) + (x8 - y8) * (x8 - y8)
+                                + (x9 - y9) * (x9 - y9) + (x10 - y10) * (x10 - y10)
+                            ) as square
+                        from pg_temp.k_means_centres
+                        group by trial
+                    ) as nearest
+                    group by trial
+                ) as sums
+                inner join pg_temp.k_means_centres using (trial)
+                order by cluster_count, inertia, start
+            );
+        end if;
     end loop;
 
     return query
-    with squares as materialized (
+    with squares as (
         select
-            trial, point, centre,
-            (x1 - y1) * (x1 - y1) + (x2 - y2) * (x2 - y2) + (x3 - y3) * (x3 - y3)
-            + (x4 - y4) * (x4 - y4) + (x5 - y5) * (x5 - y5) + (x6 - y6) * (x6 - y6)
-            + (x7 - y7) * (x7 - y7) + (x8 - y8) * (x8 - y8) + (x9 - y9) * (x9 - y9)
-            + (x10 - y10) * (x10 - y10) as square
+            trial, point,
+            pack * (
+                (x1 - y1) * (x1 - y1) + (x2 - y2) * (x2 - y2) + (x3 - y3) * (x3 - y3)
+                + (x4 - y4) * (x4 - y4) + (x5 - y5) * (x5 - y5) + (x6 - y6) * (x6 - y6)
+                + (x7 - y7) * (x7 - y7) + (x8 - y8) * (x8 - y8) + (x9 - y9) * (x9 - y9)
+                + (x10 - y10) * (x10 - y10)
+            ) + centre as packed
         from pg_temp.k_means_points
         cross join pg_temp.k_means_centres
     ),
-    nearest as materialized (
-        select trial, point, min(pack * square + centre) as packed
-        from squares
-        group by trial, point
-    ),
-    best as (
-        select distinct on (cluster_count) trial
-        from (select trial, sum(packed / pack) as inertia from nearest group by trial) as sums
-        inner join pg_temp.k_means_centres using (trial)
-        order by cluster_count, inertia, start
-    ),
-    chosen as (
+    nearest as (
         select
-            trial, point,
-            packed & (pack - 1) as centre,
-            (packed / pack)::numeric as own_square,
-            min(square) filter (where centre <> packed & (pack - 1))::numeric as next_square
-        from best
-        inner join nearest using (trial)
-        inner join squares using (trial, point)
-        group by trial, point, packed
+            trial,
+            packed[1] & (pack - 1) as centre,
+            (packed[1] / pack)::numeric as own_square,
+            (packed[2] / pack)::numeric as next_square
+        from (
+            select trial, array_agg(packed order by packed) as packed
+            from squares
+            group by trial, point
+        ) as points
     ),
     found as (
         select
@@ -189,7 +212,7 @@ begin
             -- Other centres at the same place: to belong to one is as clear as to the other.
             sum(case when next_square > 0 then 1 - sqrt(own_square / next_square) else 0 end)
                 as silhouettes
-        from chosen
+        from nearest
         group by trial, centre
     )
     select
@@ -198,8 +221,7 @@ begin
         coalesce(found.users, 0),
         coalesce(own_squares, 0) * 0.000000000001,
         coalesce(silhouettes, 0)
-    from best
-    inner join pg_temp.k_means_centres using (trial)
+    from pg_temp.k_means_centres
     left join found using (trial, centre);
     drop table pg_temp.k_means_points, pg_temp.k_means_centres;
 end

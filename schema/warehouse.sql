@@ -56,6 +56,19 @@ return case when abs(value) <= 1000000000000 then value else 0 end;
 comment on function {{ warehouse }}.amount(numeric) is
 'An amount as it counts: 0 where it is missing, no finite number or above a million millions.';
 
+-- The machine's own logarithm is ten times as fast as that of a numeric, and the same but for its
+-- last digits, in which machines differ: close to a half of the sixth digit the other one decides.
+create or replace function {{ warehouse }}.logarithm(value double precision) returns numeric
+language sql immutable parallel safe
+return case
+    when abs(1000000 * ln(1 + value) - trunc(1000000 * ln(1 + value)) - 0.5) > 0.001
+        then (1000000 * ln(1 + value))::bigint * 0.000001
+    else round(ln(1 + value::numeric), 6)
+end;
+
+comment on function {{ warehouse }}.logarithm(double precision) is
+'ln(1 + value), to six digits, of values from 0 on.';
+
 -- Grains and slices, said once. The planner inlines these functions, so they cost what they say;
 -- that takes an immutable function of a single select, and no strict one. A body in dollars is read
 -- in the session of whoever calls it: it has no name or operator that a search path would decide.

@@ -22,6 +22,7 @@ from functools import cache
 PRECISE = Context(prec=60, rounding=ROUND_HALF_UP)
 MILLION = 10**6
 LOOKS = 100
+HEATS = 4
 STARTS = 5
 
 FEATURES = (
@@ -117,9 +118,15 @@ def fit(places: dict[str, Place], count: int, starts: int = STARTS) -> Clusters:
 
 @cache
 def _fit(places: tuple[tuple[str, Place], ...], count: int, starts: int) -> Clusters:
-    found = [_one_start(places, count, start) for start in range(1, starts + 1)]
+    begun = [_first_rounds(places, count, start) for start in range(1, starts + 1)]
     # Of equal ones min() takes the first.
-    _, centres, nearest = min(found, key=lambda one: one[0])
+    centres = min(begun, key=lambda centres: _look(places, centres)[0])
+    nearest: list[int] = []
+    for look in range(1 + HEATS, LOOKS + 1):
+        before, (_, nearest) = nearest, _look(places, centres)
+        if nearest == before or look == LOOKS:
+            break
+        centres = _moved(places, centres, nearest)
     order = sorted(
         range(len(centres)), key=lambda centre: (-sum(centres[centre][1:]), centres[centre])
     )
@@ -130,27 +137,30 @@ def _fit(places: tuple[tuple[str, Place], ...], count: int, starts: int) -> Clus
     )
 
 
-def _one_start(
-    places: tuple[tuple[str, Place], ...], count: int, start: int
-) -> tuple[int, list[Place], list[int]]:
+def _first_rounds(places: tuple[tuple[str, Place], ...], count: int, start: int) -> list[Place]:
     in_order = sorted(places, key=lambda one: (md5(f"{start}:{one[0]}"), one[0]))
     centres = list(dict.fromkeys(place for _, place in in_order))[:count]
-    nearest: list[int] = []
-    for look in range(1, LOOKS + 1):
-        before = nearest
-        squares = [[squared(place, centre) for centre in centres] for _, place in places]
-        nearest = [own.index(min(own)) for own in squares]
-        inertia = sum(map(min, squares))
-        if nearest == before or look == LOOKS:
-            break
-        members: dict[int, list[Place]] = {}
-        for (_, place), own in zip(places, nearest, strict=True):
-            members.setdefault(own, []).append(place)
-        centres = [
-            _middle(members[number]) if number in members else centre
-            for number, centre in enumerate(centres)
-        ]
-    return inertia, centres, nearest
+    for _ in range(HEATS):
+        centres = _moved(places, centres, _look(places, centres)[1])
+    return centres
+
+
+def _look(places: tuple[tuple[str, Place], ...], centres: list[Place]) -> tuple[int, list[int]]:
+    """Who is nearest to which centre, and the squares of all these distances."""
+    squares = [[squared(place, centre) for centre in centres] for _, place in places]
+    return sum(map(min, squares)), [own.index(min(own)) for own in squares]
+
+
+def _moved(
+    places: tuple[tuple[str, Place], ...], centres: list[Place], nearest: list[int]
+) -> list[Place]:
+    members: dict[int, list[Place]] = {}
+    for (_, place), own in zip(places, nearest, strict=True):
+        members.setdefault(own, []).append(place)
+    return [
+        _middle(members[number]) if number in members else centre
+        for number, centre in enumerate(centres)
+    ]
 
 
 def md5(text: str) -> str:

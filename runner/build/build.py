@@ -1,13 +1,13 @@
 """Builds a target: one lock, one snapshot, one commit."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from itertools import count as count_from
 
-from runner.build import plans, reads
 from runner.build.compose import PRELUDE, Composer, lock_replicas, run_pieces
 from runner.build.fingerprint import says_what_is_read
 from runner.build.owner import check_owner, check_texts
@@ -28,7 +28,7 @@ from runner.database.session import (
 from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import MANIFEST, MANIFEST_CHECK, Manifest
+from runner.project.manifest import MANIFEST, MANIFEST_CHECK, Manifest, Script
 from runner.project.target import Target, replica_name
 from runner.project.template import render
 
@@ -118,7 +118,7 @@ class Builder:
             transaction = self.begin("build", warnings)
             with (
                 transaction.evidence.of_failure(),
-                plans.kept(work, self.evidence, transaction.run_id),
+                _plans_kept(work, self.evidence, transaction.run_id),
             ):
                 if has_workers:
                     self._fill_first(transaction, steps, jobs)
@@ -193,7 +193,27 @@ def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> 
         for step in steps
         if step.reason == NEVER_BUILT or any(map(says_what_is_read, step.changed))
     ]
-    return [*check_texts(manifest, target, steps), *reads.check(manifest, changed)]
+    warnings = check_texts(manifest, target, steps)
+    return [*warnings, *_check_reads(manifest, changed)] if changed else warnings
+
+
+def _plans_kept(work: Session, evidence: Session, run_id: int) -> AbstractContextManager[None]:
+    """Keep the plans of slow statements, if the environment asks for that."""
+    if not os.environ.get("MILEPOST_KEEP_PLANS"):
+        return contextlib.nullcontext()
+    from runner.build.inspect import plans  # a room
+
+    return plans.kept(work, evidence, run_id)
+
+
+def _check_reads(manifest: Manifest, scripts: Sequence[Script]) -> list[str]:
+    """StartError if a script reads what it does not declare; a warning where nothing can tell."""
+    try:
+        from runner.build.inspect import reads  # a room, whose parser is an extra
+    except ImportError:
+        what = "scripts have changed, and whether they declare what they read is not known"
+        return [f"{what}: without the extra [lint] nothing parses them"]
+    return reads.check(manifest, scripts)
 
 
 def _check_time_zone(session: Session, manifest: Manifest) -> None:

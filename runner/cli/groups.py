@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from runner.cli import output
-from runner.errors import StartError
+from runner.errors import missing
 
 FOLDER = Path(__file__).parent
 # Commands that need an extra of setup.cfg.
@@ -32,14 +32,6 @@ def flag(name: str, what: str, set_it: Callable[..., None]) -> click.Option:
     """Return a flag that is no argument of the command: it sets how the process behaves."""
     return click.Option(
         [name], is_flag=True, expose_value=False, is_eager=True, callback=set_it, help=what
-    )
-
-
-def missing(what: str, error: ModuleNotFoundError, extra: str = "") -> StartError:
-    """Say which module something needs, and what to install."""
-    return StartError(
-        f"{what} needs the module {error.name}, which is not installed",
-        f"install it: pip install 'milepost{extra}'",
     )
 
 

@@ -11,8 +11,8 @@ import click
 
 from runner.about import VERSION
 from runner.cli import output, streams
-from runner.cli.groups import Group, missing
-from runner.errors import RunnerError, was_interrupted
+from runner.cli.groups import Group
+from runner.errors import RunnerError, missing, was_interrupted
 
 COMMANDS = {
     "Run": ("run-all", "ingest", "build", "dashboard"),

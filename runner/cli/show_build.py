@@ -1,13 +1,14 @@
 """Shows a build."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from decimal import Decimal
 from typing import Any
 
 from runner.build.transaction import BuildResult, ScriptResult
-from runner.cli import show_runs
 from runner.cli.output import data, number, program, say, table, warn
 from runner.cli.progress import Live, script_rows
+from runner.database.ledger import SlowScript
 
 
 def show(done: BuildResult, live: Live, what: str = "build") -> None:
@@ -41,7 +42,7 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
         f"{what} {done.run_id}: {len(done.results)} scripts, {changed:,} rows changed, {checks},"
         f" {done.seconds:.1f}s"
     )
-    show_runs.slow(done.slow)
+    slow(done.slow)
     for note in done.notes:
         say(note)
     if done.restated:
@@ -49,6 +50,16 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
             f"{number(count, 'published day')} of {name}" for name, count in done.restated.items()
         )
         say(f"restated: {days}; details: {program()} runs show {done.run_id}")
+
+
+def slow(scripts: Sequence[SlowScript]) -> None:
+    """Warn of scripts that took much longer than they usually do."""
+    for each in scripts:
+        warn(
+            f"{each.script} took {each.seconds:.1f} s, {each.seconds / each.median:.1f} times its"
+            f" median ({each.median:.2f} s) in the last {each.times} {each.mode} builds",
+            f"{program()} runs trend {each.script}",
+        )
 
 
 def as_data(done: BuildResult) -> dict[str, Any]:

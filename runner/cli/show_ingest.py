@@ -1,16 +1,13 @@
-"""Shows an ingest, and what a pipeline covers."""
+"""Shows an ingest."""
 
-import math
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from runner.cli.output import can_write, data, program, row_counts, say, table
+from runner.cli.output import data, row_counts, say, table
 from runner.cli.progress import Live, live
-from runner.ingest.coverage import Stretch, edge, fill
 from runner.ingest.run import RunResult
 from runner.ingest.writer import Counts
 
@@ -65,52 +62,3 @@ def as_data(done: Live) -> list[dict[str, Any]]:
         }
         for window in done.windows
     ]
-
-
-def coverage(pipeline: str, stretches: Sequence[Stretch]) -> None:
-    """Show what a pipeline covers, on one line, and its gaps with the commands that fill them."""
-    if not stretches:
-        return
-    width = shutil.get_terminal_size().columns
-    say()
-    say(line(stretches, width, "█░" if can_write("█░") else "#."))
-    gaps = [stretch for stretch in stretches if not stretch.is_covered]
-    if gaps:
-        say()
-        table([{"gap from": gap.low, "to": gap.high, "why": gap.why} for gap in gaps])
-        for gap in gaps:
-            say(f"fill it: {program()} {fill(pipeline, gap.low, gap.high)}")
-
-
-def coverage_data(pipeline: str, stretches: Sequence[Stretch]) -> dict[str, Any]:
-    """Return the same as data, for JSON."""
-    covered = [{"low": each.low, "high": each.high} for each in stretches if each.is_covered]
-    gaps = [
-        {
-            "low": gap.low,
-            "high": gap.high,
-            "why": gap.why,
-            "fill": f"python -m runner {fill(pipeline, gap.low, gap.high)}",
-        }
-        for gap in stretches
-        if not gap.is_covered
-    ]
-    return {"coverage": covered, "gaps": gaps}
-
-
-def line(stretches: Sequence[Stretch], width: int, blocks: str) -> str:
-    """Draw the bar between its edges, `width` characters in all; `blocks` are covered and gap."""
-    first, last = edge(stretches[0].low), edge(stretches[-1].high)
-    room = max(width - len(first) - len(last) - 2, 10)
-    return f"{first} {bar(stretches, room, *blocks)} {last}"
-
-
-def bar(stretches: Sequence[Stretch], width: int, solid: str, empty: str) -> str:
-    """Draw a character for each part of the way; even the smallest gap shows."""
-    cells = [solid] * width
-    for stretch in stretches:
-        if not stretch.is_covered:
-            first = min(math.floor(stretch.begins * width), width - 1)
-            last = max(math.ceil(stretch.ends * width), first + 1)
-            cells[first:last] = [empty] * (min(last, width) - first)
-    return "".join(cells)

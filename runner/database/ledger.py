@@ -153,12 +153,6 @@ def succeed(work: Session, run_id: int, **values: Any) -> None:
         raise RunnerError(f"run {run_id} was abandoned by another runner; its data are rolled back")
 
 
-def undo(work: Session, run_id: int) -> None:
-    """Mark a run as undone, in the transaction that undoes it; RunnerError if it already is."""
-    if not _rows(work, "undo_run", run_id=run_id):
-        raise RunnerError(f"run {run_id} cannot be undone twice")
-
-
 def replicas(session: Session) -> list[str]:
     """Return the replicas that exist, as schema.table."""
     return [row["name"] for row in _rows(session, "replicas")]
@@ -362,11 +356,6 @@ def left_tables(session: Session, target: str, scripts: Collection[str]) -> list
     """Return the tables of a target that were built by scripts which are not among `scripts`."""
     rows = _rows(session, "left_tables", target=target, scripts=list(scripts))
     return [LeftTable(**row) for row in rows]
-
-
-def forget_left(work: Session, target: str, scripts: Collection[str]) -> None:
-    """Forget those of them that are gone, in the transaction that has dropped them."""
-    _rows(work, "forget_left", target=target, scripts=list(scripts))
 
 
 def _rows(session: Session, query: str, **values: Any) -> list[Row]:

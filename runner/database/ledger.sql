@@ -638,3 +638,17 @@ where
         from pg_class as relations
         where relations.oid = any(built.table_oids)
     )
+
+-- other_targets --
+-- The other targets that were built.
+select
+    targets.target,
+    to_char(max(builds.finished_at), 'YYYY-MM-DD') as built_at
+from (select distinct built.target from orchestrator.built_scripts as built) as targets
+left join orchestrator.runs as builds
+    on builds.target = targets.target
+    and builds.kind in ('build', 'rebuild')
+    and builds.status = 'succeeded'
+where targets.target not in ('live', %(target)s)
+group by targets.target
+order by targets.target

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from runner.build.build import read_plan
 from runner.build.compose import Composer, lock_replicas, parts, run_part, run_pieces
+from runner.build.inspect.plans import Plan, gathered
 from runner.build.plan import Step
-from runner.build.plans import Plan, gathered
 from runner.build.publish import find_reshaped
 from runner.build.transaction import ScriptResult
 from runner.database import ledger

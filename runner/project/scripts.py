@@ -64,33 +64,6 @@ def functions_created(text: str) -> set[str]:
     return set(re.findall(r"create (?:or replace )?function \{\{ \w+ \}\}\.(\w+)", text))
 
 
-def function_bodies(text: str) -> dict[str, str]:
-    """Return the definition of each function that a rendered text creates, by its name; functions
-    of one name are one.
-    """
-    starts = re.finditer(
-        r"\$(\w*)\$.*?\$\1\$|^(?:create|comment|drop|alter|do|grant|revoke)\b",
-        text,
-        flags=re.MULTILINE | re.DOTALL,
-    )
-    places = [each.start() for each in starts if not each[0].startswith("$")]
-    bodies: dict[str, str] = {}
-    for start, end in zip(places, [*places[1:], len(text)], strict=True):
-        if found := re.match(r"create (?:or replace )?function (\w+\.\w+)", text[start:end]):
-            bodies[found[1]] = bodies.get(found[1], "") + text[start + found.end() : end]
-    return bodies
-
-
-def functions_called(text: str) -> set[str]:
-    """Return what may be functions that a rendered text calls: names before a parenthesis."""
-    return set(re.findall(r"\b(\w+\.\w+)\s*\(", text))
-
-
-def relations_named(text: str) -> set[str]:
-    """Return what may be tables that a rendered text names, in whatever language it is."""
-    return set(re.findall(r"\b(\w+\.\w+)\b(?!\s*\()", text))
-
-
 def tables_created(text: str) -> list[str]:
     """Return the tables that a file of DDL creates under fixed names, as it spells them."""
     return re.findall(

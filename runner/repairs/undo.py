@@ -4,10 +4,9 @@ project may replace.
 
 from typing import Any
 
-from runner.database import ledger
 from runner.database.equality import Equality
 from runner.database.names import relation
-from runner.errors import UsageError
+from runner.errors import RunnerError, UsageError
 from runner.ingest.attempt import Attempt
 from runner.ingest.images import forms
 from runner.ingest.run import RunTransaction
@@ -46,7 +45,8 @@ def undo(attempt: Attempt, run_id: int) -> None:
         counts, left_alone = _take_back(run, run_id)
         if left_alone:
             run.notes.append(f"rows that later runs changed again, left to them: {left_alone:,}")
-        ledger.undo(attempt.work, run_id)
+        if not attempt.work.named("database/ledger.undo_run", run_id=run_id):
+            raise RunnerError(f"run {run_id} cannot be undone twice")
         return counts, None
 
     window = Window(found[0]["low"], found[0]["high"])

@@ -11,7 +11,6 @@ from runner.database import tables, zones
 from runner.database.names import MAX_BYTES, fits, shortened
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError, did_you_mean
-from runner.ingest import preflight
 from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
 from runner.ingest.foreign.attach import attach
 from runner.ingest.foreign.pushdown import remote_query
@@ -20,6 +19,7 @@ from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers
 from runner.ingest.source import Source, inspect_source, read_clock
 from runner.project.target import RAW_SCHEMA
+from runner.setup import preflight
 
 UNIQUE_VIOLATION = "23505"
 

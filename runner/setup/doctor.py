@@ -9,10 +9,10 @@ from runner.build.owner import check_owner
 from runner.database import disk, ledger
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
-from runner.ingest import preflight
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import Manifest
 from runner.project.target import Target
+from runner.setup import preflight
 
 Level = Literal["ok", "warning", "problem"]
 LONG = "1 hour"  # for a transaction

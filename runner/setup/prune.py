@@ -167,7 +167,7 @@ class Pruner:
         live, scripts = Target().name, self.manifest.scripts
         found = ledger.left_tables(session, live, scripts)
         refused = _drop(session, [_named(table) for table in found])
-        ledger.forget_left(session, live, scripts)
+        session.named("database/ledger.forget_left", target=live, scripts=list(scripts))
         dropped = [table.table_name for table in found if _named(table) not in refused]
         return dropped, list(refused.values())
 

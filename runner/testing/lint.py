@@ -2,9 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-import sqlglot  # noqa: F401  without it, the command says which extra to install
-
-from runner.build.reads import tables_read, undeclared, unread
+from runner.build.inspect.reads import tables_read, undeclared, unread
 from runner.errors import RunnerError
 from runner.project.graph import order
 from runner.project.manifest import Manifest, Script

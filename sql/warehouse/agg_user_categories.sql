@@ -30,7 +30,7 @@ come as (
         sum(search_count) as search_count,
         sum(miles_earned) as miles_earned,
         sum(miles_redeemed) as miles_redeemed,
-        round(ln(1 + sum(earned_count + redeemed_count + search_count)::numeric), 6) as affinity,
+        {{ warehouse }}.logarithm(sum(earned_count + redeemed_count + search_count)) as affinity,
         min(event_date) as first_event_date,
         max(event_date) as last_event_date,
         max(last_event_at) as last_event_at

@@ -15,15 +15,15 @@ insert into {{ this }} (
 )
 select
     user_id,
-    trim_scale(round(ln(1.0 + active_days_lifetime), 6)) as active_days,
-    trim_scale(round(ln(1.0 + like_count_lifetime), 6)) as likes,
-    trim_scale(round(ln(1.0 + share_count_lifetime), 6)) as shares,
-    trim_scale(round(ln(1.0 + search_count_lifetime), 6)) as searches,
-    trim_scale(round(ln(1.0 + earned_count_lifetime), 6)) as earns,
-    trim_scale(round(ln(1.0 + redeemed_count_lifetime), 6)) as redeems,
-    trim_scale(round(ln(1.0 + greatest(miles_earned_lifetime, 0)), 6)) as miles_earned,
-    trim_scale(round(ln(1.0 + greatest(miles_redeemed_lifetime, 0)), 6)) as miles_redeemed,
-    trim_scale(round(ln(1.0 + category_count_lifetime), 6)) as categories
+    trim_scale({{ warehouse }}.logarithm(active_days_lifetime)) as active_days,
+    trim_scale({{ warehouse }}.logarithm(like_count_lifetime)) as likes,
+    trim_scale({{ warehouse }}.logarithm(share_count_lifetime)) as shares,
+    trim_scale({{ warehouse }}.logarithm(search_count_lifetime)) as searches,
+    trim_scale({{ warehouse }}.logarithm(earned_count_lifetime)) as earns,
+    trim_scale({{ warehouse }}.logarithm(redeemed_count_lifetime)) as redeems,
+    trim_scale({{ warehouse }}.logarithm(greatest(miles_earned_lifetime, 0))) as miles_earned,
+    trim_scale({{ warehouse }}.logarithm(greatest(miles_redeemed_lifetime, 0))) as miles_redeemed,
+    trim_scale({{ warehouse }}.logarithm(category_count_lifetime)) as categories
 from {{ warehouse }}.agg_user_engagement
 {{ incremental }} inner join {{ warehouse }}.changed_users using (user_id)
 order by user_id;

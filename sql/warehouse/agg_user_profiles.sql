@@ -46,7 +46,7 @@ recencies as materialized (
         array_agg(
             2 * (1000000 * centre)::double precision
             * {{ warehouse }}.coordinate(
-                round(ln(1.0 + (last_day - calendar_date)), 6), mean, deviation
+                {{ warehouse }}.logarithm(last_day - calendar_date), mean, deviation
             )
             order by cluster
         ) as closeness

@@ -18,7 +18,7 @@ with used as materialized (
     select
         user_id,
         categories.category as transaction_category,
-        round(ln(1.0 + events::numeric), 6) as affinity
+        {{ warehouse }}.logarithm(events::bigint) as affinity
     from {{ warehouse }}.model_sample
     cross join lateral jsonb_each_text(category_events) as categories (category, events)
     where category <> 'unknown' and not exists (select from {{ this }})

@@ -17,7 +17,7 @@ delete from {{ state }}
 where not exists (select from {{ this }});
 
 with logarithms as materialized (
-    select user_id, position, feature, round(ln(1.0 + value), 6) as logarithm
+    select user_id, position, feature, {{ warehouse }}.logarithm(value) as logarithm
     from {{ warehouse }}.model_sample
     cross join lateral (
         values

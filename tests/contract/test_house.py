@@ -8,16 +8,25 @@ from pathlib import Path
 import pytest
 
 from tests.support import PROJECT
+from tests.support.rooms import COMMANDS, ROOMS
 
 RUNNER = PROJECT / "runner"
 MODULES = sorted(path.relative_to(RUNNER) for path in RUNNER.rglob("*.py"))
 LONGEST_FILE, LONGEST_CLASS = 400, 250
 # What does not live in a package: the entry, the public names, the front door, errors, the status.
 ROOT = {"__init__", "__main__", "about", "api", "errors", "run", "status"}
+LARGEST_CORE = 8_000
 
 
 def test_the_root_of_the_package_has_only_the_front_door() -> None:
     assert {path.stem for path in RUNNER.glob("*.py")} == ROOT
+
+
+def test_the_core_without_its_rooms_is_small() -> None:
+    """What is left after tests/integration/setup/test_rooms.py has deleted the rooms."""
+    core = [module for module in MODULES if not str(module).startswith((*ROOMS, *COMMANDS))]
+    lines = sum((RUNNER / module).read_text(encoding="utf-8").count("\n") for module in core)
+    assert lines <= LARGEST_CORE
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)

@@ -108,7 +108,7 @@ def _stop(process: subprocess.Popen[bytes], server: socket.socket) -> None:
 
 
 def _warm_up() -> None:
-    from runner.build import reads
+    from runner.build.inspect import reads
     from runner.cli import commands, rooms
     from runner.project.manifest import load
 

@@ -1,18 +1,11 @@
-from collections.abc import Sequence
-from dataclasses import asdict, astuple
-from decimal import Decimal
-from typing import Any
-
 import click
 
 from runner.build.build import read_plan
-from runner.cli import output, show_build
+from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, select_option, target_option
 from runner.cli.groups import room
 from runner.database import ledger
 from runner.project.target import Target
-
-SHOWN_PLANS = 3
 
 
 @project_command("plan", target_option, json_option)
@@ -35,13 +28,12 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
     """
     manifest = here.manifest()
     if is_explained:
-        explain = room("runner.preview.explain").explain
-        _show(explain(here.database(), manifest, target, patterns))
+        room("runner.cli.inspect.plans").explain(here.database(), manifest, target, patterns)
         return
     with here.ledger() as session:
         steps = read_plan(session, manifest, target, patterns)[1]
         left = ledger.left_tables(session, target.name, manifest.scripts)
-        others = session.named("cli/inspect.other_targets", target=target.name)
+        others = session.named("database/ledger.other_targets", target=target.name)
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
     rows += [
         {"script": each.script, "build": "gone", "why": f"left the manifest: {each.table_name}"}
@@ -55,35 +47,3 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
             f"target {row['target']}, last built on {row['built_at']}, is built too; if it is not"
             f" to be: {output.program()} prune --drop-target {row['target']}"
         )
-
-
-def _show(found: Sequence[Any]) -> None:
-    """Show each script as it was tried."""
-    output.data([_as_data(each) for each in found])
-    rows = [
-        {
-            "script": each.tried.step.script.key,
-            "build": each.tried.step.mode,
-            "rows": output.row_counts(*astuple(each.tried.changes)),
-            "seconds": Decimal(f"{each.tried.seconds:.2f}"),
-            "lock": each.lock,
-            "why": each.tried.step.reason,
-        }
-        for each in found
-    ]
-    output.table(rows, "nothing new, nothing to do")
-    if any(each.plans is None for each in found):
-        output.warn("no plans: this role may not load auto_explain", "a superuser may")
-    plans = [(each.tried.step.script.key, plan) for each in found for plan in each.plans or ()]
-    plans.sort(key=lambda pair: -pair[1].seconds)
-    for key, plan in plans[:SHOWN_PLANS]:
-        output.say(f"\n{key}, {plan.seconds:.2f}s, cost {plan.cost:,.0f}")
-        output.say(plan.text)
-
-
-def _as_data(each: Any) -> dict[str, object]:
-    return {
-        **show_build.script_as_data(each.tried),
-        "lock": each.lock,
-        "plans": None if each.plans is None else [asdict(plan) for plan in each.plans],
-    }

@@ -1,3 +1,6 @@
+import json
+import os
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -7,10 +10,13 @@ import click
 from runner import run
 from runner.build.transaction import BuildResult
 from runner.cli import output, show_build, show_ingest
-from runner.cli.after_round import AfterRound
 from runner.cli.command import Workspace, json_option, project_command, wait_option
+from runner.cli.groups import room
 from runner.cli.progress import Live, live
 from runner.errors import RunnerError, was_interrupted
+
+# How the variables begin that ask for something after each round.
+AFTER_ROUND = ("MILEPOST_ALERT_", "OTEL_EXPORTER_OTLP_")
 
 
 @project_command("run-all", wait_option, json_option)
@@ -47,52 +53,86 @@ def command(
              python -m runner run-all --every 5m
     """
     manifest = here.manifest()
-    after = AfterRound(dashboard, on_success, on_failure)
+    rounds = Rounds(here, wait, dashboard, _after_round(here, on_success, on_failure))
     if every is not None:
-        run.repeat(run.interval(every), lambda: _tick(here, wait, after), output.complain)
+        run.repeat(run.interval(every), rounds.tick, output.complain)
         output.say("stopped between two rounds")
-    elif _round(here, wait, after).build.run_id is not None:
+    elif rounds.one().build.run_id is not None:
         *_, last = tables = list(manifest.scripts)
         report = next((key for key in tables if key.startswith("reporting.")), last)
         output.say(f"look at it: {output.program()} db psql -c 'table {report}'")
 
 
-def _tick(here: Workspace, wait: float, after: AfterRound) -> None:
-    output.say(f"tick {datetime.now():%Y-%m-%d %H:%M:%S}")
-    _round(here, wait, after, in_loop=True)
+def _after_round(here: Workspace, on_success: str | None, on_failure: str | None) -> Any:
+    """Return what follows each round; None if nothing was asked for."""
+    asked = any(value and name.startswith(AFTER_ROUND) for name, value in os.environ.items())
+    if not (asked or on_success or on_failure):
+        return None
+    return room("runner.alerts.after_round").AfterRound(
+        here.folder, here.database, output.warn, on_success, on_failure
+    )
 
 
-def _round(here: Workspace, wait: float, after: AfterRound, in_loop: bool = False) -> run.Round:
-    """Run one round, show it, and do what follows it."""
-    done, failed = run.Round((), BuildResult()), None
-    newest = after.newest_run(here)
-    with live() as progress:
-        try:
-            done = run.run_all(
-                here.database(), here.folder, progress, wait_seconds=wait, leave_to_others=in_loop
-            )
-        except RunnerError as error:
-            if was_interrupted(error):  # which is another error, with another exit code
-                raise
-            failed = error
-    if isinstance(failed, run.RoundFailed):
-        done = failed.done
-    has_built = failed is None or isinstance(failed, run.RoundFailed)
-    if has_built:
-        _show(done, progress)
-    answer: dict[str, Any] = {
-        "ingest": show_ingest.as_data(progress),
-        "build": show_build.as_data(done.build) if has_built else None,
-    }
-    if in_loop:
-        answer["skipped"] = [held.message for held in done.skipped]
-    if failed:
-        answer["error"] = output.error_data(failed)
-    output.data(answer)
-    after.follow(here, answer, failed, done.build.run_id is not None, newest)
-    if failed:
-        raise failed
-    return done
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Rounds, as one command line asks for them."""
+
+    here: Workspace
+    wait: float
+    dashboard: Path | None
+    after: Any
+
+    def tick(self) -> None:
+        """Run a round of a loop."""
+        output.say(f"tick {datetime.now():%Y-%m-%d %H:%M:%S}")
+        self.one(in_loop=True)
+
+    def one(self, in_loop: bool = False) -> run.Round:
+        """Run one round, show it, and do what follows it."""
+        here, done, failed = self.here, run.Round((), BuildResult()), None
+        newest = self.after.newest_run() if self.after else 0
+        with live() as progress:
+            try:
+                done = run.run_all(
+                    here.database(),
+                    here.folder,
+                    progress,
+                    wait_seconds=self.wait,
+                    leave_to_others=in_loop,
+                )
+            except RunnerError as error:
+                if was_interrupted(error):  # which is another error, with another exit code
+                    raise
+                failed = error
+        if isinstance(failed, run.RoundFailed):
+            done = failed.done
+        has_built = failed is None or isinstance(failed, run.RoundFailed)
+        if has_built:
+            _show(done, progress)
+        answer: dict[str, Any] = {
+            "ingest": show_ingest.as_data(progress),
+            "build": show_build.as_data(done.build) if has_built else None,
+        }
+        if in_loop:
+            answer["skipped"] = [held.message for held in done.skipped]
+        if failed:
+            answer["error"] = output.error_data(failed)
+        output.data(answer)
+        if done.build.run_id is not None or failed is None:
+            self._write_page(is_new=done.build.run_id is not None)
+        if self.after:
+            self.after.follow(json.dumps(answer, default=output.encode), bool(failed), newest)
+        if failed:
+            raise failed
+        return done
+
+    def _write_page(self, is_new: bool) -> None:
+        """Write the dashboard that was asked for, if it would change; a failure is a warning."""
+        if self.dashboard and (is_new or not self.dashboard.exists()):
+            try:
+                room("runner.cli.rooms.dashboard").write_page(self.here, self.dashboard)
+            except RunnerError as error:
+                output.warn(error.message, error.hint)
 
 
 def _show(done: run.Round, progress: Live) -> None:

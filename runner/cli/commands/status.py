@@ -2,7 +2,7 @@ from dataclasses import asdict
 
 import click
 
-from runner.cli import after_round, output
+from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, target_option
 from runner.cli.groups import room
 from runner.project.target import Target
@@ -27,7 +27,8 @@ def command(here: Workspace, target: Target, form: str | None, alert: bool) -> N
     """
     found = status(here.database(), here.folder, target.name)
     if alert:
-        after_round.alert(here, target.name, found)
+        tell = room("runner.alerts.after_round").alert
+        tell(here.database(), here.folder, output.warn, target.name, found)
     if form:
         output.answer(room("runner.alerts.prometheus").metrics(found, target.name))
     else:

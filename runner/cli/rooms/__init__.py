@@ -1,1 +1,1 @@
-"""The commands of rooms, which the core does without: they can be deleted with them."""
+"""The commands that the core does without: they can be deleted, with the rooms that they call."""

@@ -18,7 +18,7 @@ def command(here: Workspace, run_id: int, yes: bool) -> None:
     Example: python -m runner runs undo 12
     """
     with here.ledger() as session:
-        found = session.named("cli/inspect.run", run_id=run_id)
+        found = session.named("cli/inspect/runs.run", run_id=run_id)
     if not found or not found[0]["pipeline"]:
         raise UsageError(
             f"there is no run {run_id} of a pipeline, or it was pruned", "python -m runner runs"

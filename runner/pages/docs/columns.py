@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from runner.build.compose import Composer
-from runner.build.reads import without_comment_statements
+from runner.build.inspect.functions import without_comment_statements
 from runner.database.ledger import Position
 from runner.pages.docs.expressions import NOTHING, ROWS, Column, Columns, Origin, Relation
 from runner.pages.docs.functions import Function, functions

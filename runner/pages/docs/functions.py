@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
-from runner.project.scripts import function_bodies, functions_called, relations_named
+from runner.build.inspect.functions import function_bodies, functions_called, relations_named
 
 
 @dataclass(frozen=True, slots=True)

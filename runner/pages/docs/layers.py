@@ -4,8 +4,8 @@ import graphlib
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
+from runner.pages.docs.lineage import Edge
 from runner.project.graph import reachable
-from runner.project.lineage import Edge
 
 SWEEPS = 8
 

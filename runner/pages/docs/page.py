@@ -14,9 +14,9 @@ from runner.database.session import Row
 from runner.pages.docs.catalogue import Catalogue, family
 from runner.pages.docs.expressions import ROWS, Column
 from runner.pages.docs.layers import layers, reduced
+from runner.pages.docs.lineage import lineage
 from runner.pages.docs.trails import trails
 from runner.pages.html import digest, fill, static
-from runner.project.lineage import lineage
 from runner.project.manifest import Manifest, Script
 from runner.project.scripts import header, is_warning, leading_comment
 

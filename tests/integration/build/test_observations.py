@@ -15,7 +15,7 @@ import pytest
 from runner.build.changes import restatement
 from runner.build.checks import CheckFailed
 from runner.build.fingerprint import fingerprint
-from runner.cli.show_runs import histogram, restated
+from runner.cli.inspect.runs import histogram, restated
 from runner.compare.rebuild import rebuild as rebuild_beside
 from runner.database import ledger
 from runner.database.session import Database

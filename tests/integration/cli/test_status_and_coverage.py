@@ -11,10 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner.cli.show_ingest import bar
+from runner.cli.inspect.coverage import Stretch, bar, coverage
 from runner.database.session import Database
 from runner.ingest import blockers
-from runner.ingest.coverage import Stretch, coverage
 from runner.repairs.pipeline import RepairedPipeline
 from tests.support import PROJECT, ingest, insert_events, query, run_all, scalar
 from tests.support.commands import command

@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 from runner.build.compose import Composer
-from runner.build.reads import without_comment_statements
+from runner.build.inspect.functions import without_comment_statements
 from runner.database.ledger import Position
 from runner.database.session import Database, Session
 from runner.pages.dashboard.cards import load as load_cards

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from runner.build.build import build
+from runner.cli.inspect.coverage import coverage
 from runner.compare.rebuild import verify
 from runner.database import ledger
 from runner.database.session import BUILD_LOCK, Database, LockHeld, lock_number
 from runner.errors import RunnerError, UsageError
-from runner.ingest.coverage import coverage
 from runner.ingest.run import RunResult
 from runner.project.manifest import load
 from runner.project.target import Target

@@ -11,19 +11,7 @@ import pytest
 from runner.database.session import Database
 from tests.support import earn, insert_events, scalar
 from tests.support.commands import Installed
-
-ROOMS = (
-    "alerts",
-    "compare",
-    "erasure",
-    "pages",
-    "preview",
-    "repairs",
-    "setup",
-    "testing",
-    "torture",
-)
-ROOMS += ("ingest/foreign", "database/embedded")
+from tests.support.rooms import COMMANDS, ROOMS
 
 
 @pytest.fixture
@@ -32,16 +20,20 @@ def core(site: Path, tmp_path: Path, database: Database) -> Installed:
     copy = tmp_path.parent / f"{tmp_path.name}-site"
     shutil.copytree(site, copy)
     for room in ROOMS:
-        shutil.rmtree(copy / "runner" / room)
+        _delete(copy / "runner" / room)
     return Installed(copy, database)
 
 
-@pytest.mark.parametrize("also", [("cli/rooms",), pytest.param((), marks=pytest.mark.slow)])
+def _delete(place: Path) -> None:
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+
+
+@pytest.mark.parametrize("also", [COMMANDS, pytest.param((), marks=pytest.mark.slow)])
 def test_without_its_rooms_the_core_ingests_builds_plans_and_tells_its_status(
     core: Installed, project: Path, no_margin: None, also: tuple[str, ...]
 ) -> None:
     for folder in also:
-        shutil.rmtree(core.site / "runner" / folder)
+        _delete(core.site / "runner" / folder)
     insert_events(core.database, [earn(day, f"u_{day % 3}", miles=10) for day in range(9)])
     assert "run-all" in core.run(project, "--help")
     assert "event_stream" in core.run(project, "ingest")

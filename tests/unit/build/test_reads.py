@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.build import reads
+from runner.build.build import check_changes
+from runner.build.inspect import reads
+from runner.build.plan import NEVER_BUILT, Step
 from runner.errors import StartError
 from runner.project.files import find
 from runner.project.manifest import Manifest, Script, load
+from runner.project.target import Target
 from tests.support import PROJECT
 
 MANIFEST = load(PROJECT)
@@ -103,15 +106,13 @@ def test_what_the_parser_does_not_know_is_a_warning_not_a_failure() -> None:
     assert warning.startswith("whether it declares what it reads is not known: ")
 
 
-def test_without_the_parser_it_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name.partition(".")[0] == "sqlglot":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    reads._tables.cache_clear()
-    (warning,) = reads.check(MANIFEST, MANIFEST.scripts.values())
+@pytest.mark.parametrize("missing", ["sqlglot", "runner.build.inspect"])
+def test_without_the_parser_it_is_said_once(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [
+        name for name in sys.modules if name.startswith(("sqlglot", "runner.build.inspect"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    steps = [Step(script, "full", NEVER_BUILT) for script in MANIFEST.scripts.values()]
+    (warning,) = check_changes(MANIFEST, Target(), steps)
     assert "without the extra [lint]" in warning

@@ -3,7 +3,7 @@ import click
 from runner.cli import output
 from runner.cli.command import Workspace, complete_scripts, json_option, project_command
 from runner.errors import UsageError, did_you_mean
-from runner.project.lineage import lineage, stored, tree
+from runner.pages.docs.lineage import lineage, stored, tree
 
 
 @project_command("lineage", json_option)

@@ -2,8 +2,7 @@ from dataclasses import asdict
 
 import click
 
-from runner.build.plans import KEEP
-from runner.cli import output, show_runs
+from runner.cli import output, show_build
 from runner.cli.command import (
     Workspace,
     complete_scripts,
@@ -13,6 +12,7 @@ from runner.cli.command import (
     target_option,
 )
 from runner.cli.groups import Group
+from runner.cli.inspect import runs as show_runs
 from runner.database.ledger import slow_scripts
 from runner.errors import UsageError
 from runner.project.graph import select
@@ -43,7 +43,7 @@ def command(context: click.Context, /, **filters: object) -> None:
     """
     if context.invoked_subcommand is None:
         with Workspace(context.obj).ledger() as session:
-            rows = session.named("cli/inspect.runs", **filters)
+            rows = session.named("cli/inspect/runs.runs", **filters)
         show_runs.runs(rows, "nothing has run yet: python -m runner run-all", COLUMNS)
         output.data(rows)
 
@@ -62,16 +62,16 @@ def show(here: Workspace, run_id: int, plans: bool) -> None:
     Example: python -m runner runs show 12
     """
     with here.ledger() as session:
-        found = session.named("cli/inspect.run", run_id=run_id)
+        found = session.named("cli/inspect/runs.run", run_id=run_id)
         if not found:
             raise UsageError(f"there is no run {run_id}", "python -m runner runs lists them")
         if plans:
-            _show_plans(session.named("cli/inspect.run_plans", run_id=run_id))
+            _show_plans(session.named("cli/inspect/runs.run_plans", run_id=run_id))
             return
-        parts = {name: session.named(f"cli/inspect.{name}", run_id=run_id) for name in TABLES}
-        observed = session.named("cli/inspect.run_observations", run_id=run_id)
+        parts = {name: session.named(f"cli/inspect/runs.{name}", run_id=run_id) for name in TABLES}
+        observed = session.named("cli/inspect/runs.run_observations", run_id=run_id)
         what = "run_restatements" if output.style.json else "run_restated_days"
-        restated = session.named(f"cli/inspect.{what}", run_id=run_id)
+        restated = session.named(f"cli/inspect/runs.{what}", run_id=run_id)
     if output.style.json:
         more = {"run_observations": observed, "run_restatements": restated}
         output.data({**found[0], **parts, **more})
@@ -89,7 +89,7 @@ def _show_plans(rows: list[dict[str, str]]) -> None:
     for row in rows:
         output.say(f"{row['message']}\n{row['plan']}\n")
     if not rows:
-        output.say(f"no plans were kept; {KEEP}=5 keeps those of five seconds or more")
+        output.say("no plans were kept; MILEPOST_KEEP_PLANS=5 keeps those of five seconds or more")
 
 
 @project_command("trend", last_option, target_option, json_option, group=command)
@@ -106,12 +106,14 @@ def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
     """
     script = _script(here, name) if name else None
     with here.ledger() as session:
-        builds = session.named("cli/inspect.trend", script=script, target=target.name, last=last)
+        builds = session.named(
+            "cli/inspect/runs.trend", script=script, target=target.name, last=last
+        )
         newest = builds[0]["run"] if builds else 0
         found = [each for each in slow_scripts(session, newest) if script in (None, each.script)]
     builds.reverse()
     show_runs.trend(builds)
-    show_runs.slow(found)
+    show_build.slow(found)
     output.data({"builds": builds, "slow": [asdict(each) for each in found]})
 
 

@@ -1,24 +1,22 @@
-"""Which tables the SQL of a script reads, and whether it declares them. Needs no server.
+"""Which tables the SQL of a script reads, and whether it declares them. Needs no server."""
 
-The parser is an extra, and imported only where a text is looked at.
-"""
-
-from __future__ import annotations
-
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 
+import sqlglot
+from sqlglot import exp
+
 from runner.build.compose import Composer
-from runner.database.ledger import Position
-from runner.errors import RunnerError, StartError
-from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest, Script
-from runner.project.scripts import (
+from runner.build.inspect.functions import (
     function_bodies,
     functions_called,
     relations_named,
-    without_comments,
+    without_comment_statements,
 )
+from runner.database.ledger import Position
+from runner.errors import RunnerError, StartError
+from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest, Script
+from runner.project.scripts import without_comments
 from runner.project.target import Target
 
 HINT = f"correct the SQL, or the needs in {MANIFEST}"
@@ -33,9 +31,6 @@ def check(manifest: Manifest, scripts: Iterable[Script]) -> list[str]:
     for script in scripts:
         try:
             read = tables_read(manifest, script)
-        except ImportError:
-            what = "scripts have changed, and whether they declare what they read is not known"
-            return [f"{what}: without the extra [lint] nothing parses them"]
         except RunnerError as error:
             warnings.append(f"whether it declares what it reads is not known: {error.message}")
             continue
@@ -122,25 +117,12 @@ class SyntaxProblem(RunnerError):
     """The parser does not know a piece of syntax."""
 
 
-def without_comment_statements(text: str) -> str:
-    """Drop `comment on`, which reads nothing and has strings that the parser does not know."""
-    return re.sub(
-        r"^comment on .*?;$",
-        lambda found: "\n" * found[0].count("\n"),
-        text,
-        flags=re.MULTILINE | re.DOTALL,
-    )
-
-
 @cache
 def _tables(text: str) -> frozenset[str]:
     return frozenset(_read_by(text))
 
 
 def _read_by(text: str) -> Iterator[str]:
-    import sqlglot
-    from sqlglot import exp
-
     try:
         statements = sqlglot.parse(without_comment_statements(text), dialect="postgres")
     except sqlglot.errors.ParseError as error:

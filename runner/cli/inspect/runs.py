@@ -6,8 +6,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from runner.cli.output import can_write, is_terminal, program, row_counts, say, table, warn
-from runner.database.ledger import SlowScript
+from runner.cli.output import can_write, is_terminal, row_counts, say, table
 
 Row = Mapping[str, Any]
 
@@ -69,16 +68,6 @@ def trend(builds: Sequence[dict[str, Any]]) -> None:
         for build in builds
     ]
     _draw(rows)
-
-
-def slow(scripts: Sequence[SlowScript]) -> None:
-    """Warn of scripts that took much longer than they usually do."""
-    for each in scripts:
-        warn(
-            f"{each.script} took {each.seconds:.1f} s, {each.seconds / each.median:.1f} times its"
-            f" median ({each.median:.2f} s) in the last {each.times} {each.mode} builds",
-            f"{program()} runs trend {each.script}",
-        )
 
 
 def _draw(rows: Sequence[Row]) -> None:

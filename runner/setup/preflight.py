@@ -26,7 +26,7 @@ def findings(session: Session, source: Source) -> list[str]:
     definition, cursor = source.definition, source.cursor
     clock = read_clock(session, source)
     found = session.named(
-        "ingest/preflight.preflight", relation=source.relation.as_string(), cursor=cursor.name
+        "setup/preflight.preflight", relation=source.relation.as_string(), cursor=cursor.name
     )[0]
     name, keys = definition.source_relation, ", ".join(definition.key_columns)
     is_table = source.kind == "table"

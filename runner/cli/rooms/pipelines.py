@@ -2,12 +2,12 @@ from typing import Any
 
 import click
 
-from runner.cli import output, show_ingest, show_runs
+from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command
-from runner.cli.groups import Group
+from runner.cli.groups import Group, room
+from runner.cli.inspect import coverage as show_coverage
+from runner.cli.inspect import runs as show_runs
 from runner.errors import UsageError
-from runner.ingest import preflight
-from runner.ingest.coverage import coverage
 
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 LAZY = {"Commands": ("remove", "add", "source-sql")}
@@ -46,13 +46,14 @@ def show(here: Workspace, name: str) -> None:
     """
     with here.ledger() as session:
         found = _definition(session.named("ingest/pipelines.pipeline", name=name), name)
-        stretches = coverage(session, found["id"])
+        stretches = show_coverage.coverage(session, found["id"])
+        preflight = room("runner.setup.preflight")
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
-    covered = show_ingest.coverage_data(name, stretches)
+    covered = show_coverage.as_data(name, stretches)
     output.data({**found, **covered, "doubts": doubts, "runs": runs})
     output.pairs(found)
-    show_ingest.coverage(name, stretches)
+    show_coverage.show(name, stretches)
     output.say()
     for doubt in doubts:
         output.warn(doubt)

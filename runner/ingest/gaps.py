@@ -1,45 +1,16 @@
-"""Coverage: which ranges of its cursor a pipeline has read, and which are gaps.
-
-Queries: coverage.sql.
-"""
+"""Gaps: ranges of its cursor that a pipeline has read, and that undone runs have left."""
 
 import shlex
-from dataclasses import dataclass
 
 from runner.database import ledger
-from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.ingest.pipelines import pipelines
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A half-open range of the cursor, [low, high), as text; if it is a gap, `why`.
-
-    `begins` and `ends` are where it is drawn, from 0 to 1.
-    """
-
-    low: str
-    high: str
-    is_covered: bool
-    why: str | None
-    begins: float
-    ends: float
-
-
-def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
-    """Return the coverage of a pipeline up to its watermark; empty before its first window."""
-    text = named_query("ingest/coverage.coverage").replace(
-        "{{ gaps }}", named_query("database/ledger.gaps")
-    )
-    return [Stretch(**row) for row in session.rows(text, {"pipeline_id": pipeline_id})]
 
 
 def problems(session: Session) -> list[dict[str, str]]:
     """Return a problem for each enabled pipeline with gaps that undone runs have left."""
     found = []
     for pipeline in pipelines(session):
-        # Cheaper than coverage(), which reads every window there ever was.
         gaps = ledger.gaps(session, pipeline["pipeline_id"])
         if gaps:
             low, high = gaps[0][0], gaps[-1][1]

@@ -247,20 +247,6 @@ where
 order by logs.log_id desc
 limit %(last)s
 
--- other_targets --
--- The other targets that were built.
-select
-    targets.target,
-    to_char(max(builds.finished_at), 'YYYY-MM-DD') as built_at
-from (select distinct built.target from orchestrator.built_scripts as built) as targets
-left join orchestrator.runs as builds
-    on builds.target = targets.target
-    and builds.kind in ('build', 'rebuild')
-    and builds.status = 'succeeded'
-where targets.target not in ('live', %(target)s)
-group by targets.target
-order by targets.target
-
 -- run_plans --
 -- The plans of slow statements that were kept with a run.
 select

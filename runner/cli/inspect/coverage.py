@@ -1,0 +1,87 @@
+"""Coverage: which ranges of its cursor a pipeline has read, and which are gaps.
+
+Queries: coverage.sql.
+"""
+
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.cli.output import can_write, program, say, table
+from runner.database.queries import named_query
+from runner.database.session import Session
+from runner.ingest.gaps import edge, fill
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A half-open range of the cursor, [low, high), as text; if it is a gap, `why`.
+
+    `begins` and `ends` are where it is drawn, from 0 to 1.
+    """
+
+    low: str
+    high: str
+    is_covered: bool
+    why: str | None
+    begins: float
+    ends: float
+
+
+def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
+    """Return the coverage of a pipeline up to its watermark; empty before its first window."""
+    text = named_query("cli/inspect/coverage.coverage").replace(
+        "{{ gaps }}", named_query("database/ledger.gaps")
+    )
+    return [Stretch(**row) for row in session.rows(text, {"pipeline_id": pipeline_id})]
+
+
+def show(pipeline: str, stretches: Sequence[Stretch]) -> None:
+    """Show what a pipeline covers, on one line, and its gaps with the commands that fill them."""
+    if not stretches:
+        return
+    width = shutil.get_terminal_size().columns
+    say()
+    say(line(stretches, width, "█░" if can_write("█░") else "#."))
+    gaps = [stretch for stretch in stretches if not stretch.is_covered]
+    if gaps:
+        say()
+        table([{"gap from": gap.low, "to": gap.high, "why": gap.why} for gap in gaps])
+        for gap in gaps:
+            say(f"fill it: {program()} {fill(pipeline, gap.low, gap.high)}")
+
+
+def as_data(pipeline: str, stretches: Sequence[Stretch]) -> dict[str, Any]:
+    """Return the same as data, for JSON."""
+    covered = [{"low": each.low, "high": each.high} for each in stretches if each.is_covered]
+    gaps = [
+        {
+            "low": gap.low,
+            "high": gap.high,
+            "why": gap.why,
+            "fill": f"python -m runner {fill(pipeline, gap.low, gap.high)}",
+        }
+        for gap in stretches
+        if not gap.is_covered
+    ]
+    return {"coverage": covered, "gaps": gaps}
+
+
+def line(stretches: Sequence[Stretch], width: int, blocks: str) -> str:
+    """Draw the bar between its edges, `width` characters in all; `blocks` are covered and gap."""
+    first, last = edge(stretches[0].low), edge(stretches[-1].high)
+    room = max(width - len(first) - len(last) - 2, 10)
+    return f"{first} {bar(stretches, room, *blocks)} {last}"
+
+
+def bar(stretches: Sequence[Stretch], width: int, solid: str, empty: str) -> str:
+    """Draw a character for each part of the way; even the smallest gap shows."""
+    cells = [solid] * width
+    for stretch in stretches:
+        if not stretch.is_covered:
+            first = min(math.floor(stretch.begins * width), width - 1)
+            last = max(math.ceil(stretch.ends * width), first + 1)
+            cells[first:last] = [empty] * (min(last, width) - first)
+    return "".join(cells)

@@ -1,0 +1,21 @@
+"""The parts of the package that can be deleted from an installed copy; what is left is the core."""
+
+from __future__ import annotations
+
+ROOMS = (
+    "alerts",
+    "api.py",
+    "build/inspect",
+    "compare",
+    "database/embedded",
+    "erasure",
+    "ingest/foreign",
+    "pages",
+    "preview",
+    "repairs",
+    "setup",
+    "testing",
+    "torture",
+)
+# Commands that go with them. Where they stay, they say which room is missing.
+COMMANDS = ("cli/rooms", "cli/inspect")
