@@ -5,8 +5,8 @@
 --           full week: users won (new or back) for each user lost; its change is against the week
 --           before. Week-4 retention is over all cohorts that are four full weeks old, its line each
 --           of twenty users or more. Miles earned and redeemed are those of 28 days; outstanding is
---           all that was earned and not redeemed so far. Burn rate is miles redeemed for each mile
---           earned, over 28 days.
+--           all that was earned and not redeemed so far; of a member, they are of its last full
+--           month. Burn rate is miles redeemed for each mile earned, over 28 days.
 -- Show:     figures
 -- Base:     users
 
@@ -83,12 +83,24 @@ daily as (
         (2, 'Weekly users', days.wau, 'number', 'up', true),
         (3, 'Monthly users, 28 d', days.mau, 'number', 'up', true),
         (4, 'Stickiness', days.stickiness, 'percent', 'up', true),
+        (7, 'Miles earned, 28 d', days.earned, 'number', 'up', true),
+        (8, 'Miles redeemed, 28 d', days.redeemed, 'number', '', true),
+        (9, 'Outstanding miles', days.outstanding_miles, 'number', '', true),
         -- Day by day, the miles of a small member would be those of a few people.
-        (7, 'Miles earned, 28 d', days.earned, 'number', 'up', days.slice = 'all'),
-        (8, 'Miles redeemed, 28 d', days.redeemed, 'number', '', days.slice = 'all'),
-        (9, 'Outstanding miles', days.outstanding_miles, 'number', '', days.slice = 'all'),
         (10, 'Burn rate, 28 d', days.burn_rate, 'percent', '', days.slice = 'all')
     ) as figures (place, figure, value, form, better, has_trend)
+    where days.slice = 'all' or figures.place not between 7 and 9
+),
+
+-- The last full month of a member, as the balance shows it.
+months as (
+    select
+        periods.*,
+        row_number() over (
+            partition by periods.slice, periods.slice_value order by periods.period_start desc
+        ) as age
+    from reporting.kpi_periods as periods
+    where periods.slice != 'all' and periods.grain = 'month' and periods.is_complete
 ),
 
 weekly as (
@@ -139,7 +151,7 @@ select
     daily.as_of,
     -- A change stands on the fewer users of both days.
     min(daily.mau) filter (where daily.age = 0 or (daily.age = 28 and daily.mau > 0)) as users,
-    null as average_of
+    null as repeats
 from daily
 group by
     daily.slice,
@@ -169,7 +181,7 @@ select
     'week of ' || to_char(min(weekly.period_start) filter (where weekly.age = 1), 'FMDD Mon YYYY')
         as as_of,
     min(weekly.active_users) filter (where weekly.age <= 2) as users,
-    null as average_of
+    null as repeats
 from last_days
 left join weekly
     on weekly.slice = last_days.slice and weekly.slice_value = last_days.slice_value
@@ -194,11 +206,34 @@ select
         filter (where fourth_weeks.cohort_start is not null) as trend,
     null as as_of,
     min(fourth_weeks.cohort_size) filter (where fourth_weeks.cohort_start is null) as users,
-    'retention/week/4' as average_of
+    'retention/week/4' as repeats
 from last_days
 left join fourth_weeks
     on
         fourth_weeks.slice = last_days.slice
         and fourth_weeks.slice_value = last_days.slice_value
 group by last_days.slice, last_days.slice_value
+union all
+select
+    months.slice,
+    months.slice_value,
+    figures.place,
+    figures.figure,
+    figures.value,
+    'number' as form,
+    null as previous,
+    'the last full month' as compared_with,
+    figures.better,
+    null as trend,
+    to_char(months.period_start, 'Mon YYYY') as as_of,
+    least(nullif(months.earning_users, 0), nullif(months.redeeming_users, 0)) as users,
+    'miles_balance/month/' || months.period_start || '/' || figures.name as repeats
+from months
+cross join lateral (
+    values
+    (7, 'Miles earned, month', 'miles_earned', months.miles_earned, 'up'),
+    (8, 'Miles redeemed, month', 'miles_redeemed', months.miles_redeemed, ''),
+    (9, 'Outstanding miles', 'outstanding_miles', months.outstanding_miles, '')
+) as figures (place, figure, name, value, better)
+where months.age = 1
 order by slice, slice_value, place;

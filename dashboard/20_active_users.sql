@@ -7,6 +7,8 @@
 --           band is what is usual for the weekday: the median of the same weekday in the eight
 --           weeks before, and about three standard deviations on both sides (4.45 times the median
 --           distance from it), at least a tenth; a ring marks a day outside it.
+-- Base:     base
+-- Adds:     no
 -- Width:    half
 -- Columns:
 --     day: Day
@@ -66,7 +68,20 @@ select
     floor(usual.middle - least(usual.reach, usual.middle)) as usual_low,
     ceil(usual.middle + usual.reach) as usual_high,
     case when activity.is_window_full then 'full' else 'filling' end as "window",
+    -- Users of a week are of those who were there before it, or all.
+    coalesce(
+        nullif(
+            sum(kpi.new_users) over (
+                partition by activity.slice, activity.slice_value
+                order by activity.day
+                rows between unbounded preceding and 7 preceding
+            ),
+            0
+        ),
+        activity.wau
+    ) as base,
     activity.day < max(activity.day) over () as is_complete
 from reporting.active_users_daily as activity
+inner join reporting.kpi_daily as kpi using (slice, slice_value, day)
 left join usual using (slice, slice_value, day)
 order by activity.slice, activity.slice_value, activity.day;

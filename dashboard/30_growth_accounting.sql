@@ -6,6 +6,8 @@
 --           churned. Quick ratio: (new + resurrected) / churned; none where nobody churned. In the
 --           first period everybody is new. By day, a member goes back 90 days.
 -- Width:    half
+-- Base:     base
+-- Adds:     no
 -- Columns:
 --     period_start: From
 --     new_users: New, number
@@ -17,12 +19,7 @@
 --     quick_ratio: Quick ratio, decimal
 --     retention_rate: Kept of the last, percent
 
-with newest as (
-    select max(growth.period_start) as day
-    from reporting.growth_accounting as growth
-    where growth.grain = 'day'
-)
-
+-- Who is kept or lost is one of those before: of the last period, or of all.
 select
     growth.slice,
     growth.slice_value,
@@ -36,8 +33,16 @@ select
     growth.new_users + growth.resurrected_users - growth.churned_users as net_users,
     growth.quick_ratio,
     growth.retention_rate,
+    coalesce(
+        least(
+            nullif(lag(growth.active_users) over of_member, 0),
+            nullif(sum(growth.new_users) over of_member - growth.new_users, 0)
+        ),
+        growth.active_users
+    ) as base,
     growth.is_complete
 from reporting.growth_accounting as growth
-cross join newest
-where growth.slice = 'all' or growth.grain != 'day' or growth.period_start > newest.day - 90
+window of_member as (
+    partition by growth.slice, growth.slice_value, growth.grain order by growth.period_start
+)
 order by growth.slice, growth.slice_value, growth.grain, growth.period_start;

@@ -9,6 +9,7 @@
 --           everybody counts as new.
 -- Show:     beside
 -- Base:     cohort_size
+-- Adds:     no
 -- Columns:
 --     cohort_start: Cohort
 --     cohort_size: Users, number

@@ -36,14 +36,28 @@ named as (
         case when ranked.is_large then ranked.transaction_category else 'other' end
         || ', ' || ranked.direction as series
     from ranked
-),
-
-newest as (
-    select max(miles.period_start) as day
-    from reporting.miles_by_category as miles
-    where miles.grain = 'day'
 )
 
+-- A row without a category is the sum of them all.
+select
+    totals.slice,
+    totals.slice_value,
+    totals.grain,
+    totals.period_start,
+    directions.direction,
+    0 as place,
+    null as series,
+    null as miles,
+    directions.miles as total,
+    directions.users,
+    totals.is_complete
+from reporting.kpi_periods as totals
+cross join lateral (
+    values
+    ('earned', totals.miles_earned, totals.earning_users),
+    ('redeemed', totals.miles_redeemed, totals.redeeming_users)
+) as directions (direction, miles, users)
+union all
 select
     miles.slice,
     miles.slice_value,
@@ -53,9 +67,7 @@ select
     named.place,
     named.series,
     sum(miles.miles) as miles,
-    case miles.direction
-        when 'earned' then min(totals.miles_earned) else min(totals.miles_redeemed)
-    end as total,
+    null as total,
     max(miles.users) as users,
     miles.is_complete
 from reporting.miles_by_category as miles
@@ -63,14 +75,6 @@ inner join named
     on
         named.direction = miles.direction
         and named.transaction_category = miles.transaction_category
-inner join reporting.kpi_periods as totals
-    on
-        totals.grain = miles.grain
-        and totals.period_start = miles.period_start
-        and totals.slice = miles.slice
-        and totals.slice_value = miles.slice_value
-cross join newest
-where miles.slice = 'all' or miles.grain != 'day' or miles.period_start > newest.day - 90
 group by
     miles.slice,
     miles.slice_value,
@@ -80,11 +84,4 @@ group by
     named.place,
     named.series,
     miles.is_complete
-order by
-    miles.slice,
-    miles.slice_value,
-    miles.grain,
-    miles.direction,
-    named.place,
-    named.series,
-    miles.period_start;
+order by slice, slice_value, grain, direction, place, series, period_start;

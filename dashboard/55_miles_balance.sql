@@ -1,27 +1,40 @@
 -- Miles balance
 -- Question: What does the programme owe, and how fast is it spent?
--- Meaning:  Outstanding miles are all miles earned so far less all redeemed: what the programme
---           owes. Burn rate is miles redeemed for each mile earned over the 28 days ending on the
---           day; there is none while none were earned. Open dots: the last day still runs.
--- Base:     dau
+-- Meaning:  Outstanding miles are all miles earned up to the end of the period less all redeemed:
+--           what the programme owes. Burn rate is miles
+--           redeemed for each mile earned over the 28 days that end with the period; there is none
+--           while none were earned. Open dots: the period still runs. By day, a member goes back
+--           90 days.
+-- Base:     base
+-- With:     miles
 -- Width:    half
 -- Columns:
---     day: Day
---     outstanding_miles: Outstanding, number
+--     period_start: From
+--     outstanding_miles: Outstanding, number, balance
 --     miles_earned: Earned, number
 --     miles_redeemed: Redeemed, number
 --     burn_rate: Burn rate, percent
 
 select
-    slice,
-    slice_value,
-    day,
-    balance.outstanding_miles,
-    balance.miles_earned,
-    balance.miles_redeemed,
+    periods.slice,
+    periods.slice_value,
+    periods.grain,
+    periods.period_start,
+    periods.outstanding_miles,
+    periods.miles_earned,
+    periods.miles_redeemed,
     balance.burn_rate,
-    kpi.dau,
-    day < max(day) over () as is_complete
-from reporting.miles_balance_daily as balance
-inner join reporting.kpi_daily as kpi using (day, slice, slice_value)
-order by slice, slice_value, day;
+    coalesce(
+        least(nullif(periods.earning_users, 0), nullif(periods.redeeming_users, 0)), 0
+    ) as base,
+    periods.is_complete
+from reporting.kpi_periods as periods
+left join reporting.miles_balance_daily as balance
+    on
+        balance.slice = periods.slice
+        and balance.slice_value = periods.slice_value
+        and balance.day = least(
+            (periods.period_start + ('1 ' || periods.grain)::interval)::date - 1,
+            (select max(newest.day) from reporting.miles_balance_daily as newest)
+        )
+order by periods.slice, periods.slice_value, periods.grain, periods.period_start;

@@ -40,7 +40,6 @@ select
 from reporting.engagement_daily as engagement
 cross join newest
 cross join grains
-where engagement.slice = 'all' or grains.grain != 'day' or engagement.day > newest.day - 90
 group by
     engagement.slice,
     engagement.slice_value,

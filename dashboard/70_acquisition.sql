@@ -6,7 +6,7 @@
 --           is over. Miles per user are those earned so far. Cost is that of the months that are
 --           over and known, over the users whom they activated. In the first month of the data
 --           everybody counts as new.
--- Base:     users
+-- Base:     base
 -- Columns:
 --     utm_source: Source, name
 --     users: Users, number, bar
@@ -70,6 +70,16 @@ select
     round(summed.week_4_retained / nullif(summed.week_4_eligible, 0), 6) as week_4,
     round(summed.redeemers / nullif(summed.users, 0), 6) as redeemed,
     round(summed.miles / nullif(summed.users, 0), 2) as miles_per_user,
-    round(summed.cost / nullif(summed.paid_activated_users, 0), 2) as cost_per_activated_user
+    round(summed.cost / nullif(summed.paid_activated_users, 0), 2) as cost_per_activated_user,
+    summed.activation_eligible,
+    summed.week_1_eligible,
+    summed.week_4_eligible,
+    -- Each rate stands on those whose time is over.
+    least(
+        summed.users,
+        nullif(summed.activation_eligible, 0),
+        nullif(summed.week_1_eligible, 0),
+        nullif(summed.week_4_eligible, 0)
+    ) as base
 from summed
 order by summed.range, summed.users desc, summed.utm_source collate "C";

@@ -2,8 +2,8 @@
 -- Question: Where are the active users, and where do they become more?
 -- Meaning:  Users active in the 28 days that end with the last full day; the change is against
 --           the 28 days before. A user of two platforms counts on both, so that these
---           figures do not add up. The line is monthly users over the range, and the events are
---           those of the range.
+--           figures do not add up. Events are those of the 28 days; the line is monthly users
+--           over the range.
 -- Base:     base
 -- Width:    half
 -- Columns:
@@ -56,8 +56,7 @@ summed as (
         kpi.slice_value,
         min(kpi.mau) filter (where kpi.day = ranges.day) as users,
         min(kpi.stickiness) filter (where kpi.day = ranges.day) as stickiness,
-        max(kpi.mau) filter (where kpi.day > ranges.after) as most_users,
-        sum(kpi.events) filter (where kpi.day > ranges.after) as events,
+        sum(kpi.events) filter (where kpi.day between ranges.day - 27 and ranges.day) as events,
         array_agg(kpi.mau order by kpi.day) filter (
             where kpi.day > ranges.after and kpi.day <= ranges.day
         ) as trend
@@ -73,8 +72,7 @@ compared as (
         summed.slice as dimension,
         summed.slice_value as member,
         summed.users,
-        -- Who is not there today may have been in the range.
-        least(nullif(summed.users, 0), summed.most_users) as base,
+        summed.users as base,
         round(summed.users::numeric / nullif(before.mau, 0) - 1, 6) as change,
         summed.stickiness,
         summed.events,

@@ -106,4 +106,4 @@ def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[
 
 def _unknown_gaps(names: Sequence[str]) -> str:
     """Return for which pipelines nobody would notice that rows no longer come."""
-    return f"; how often rows should come is not known of {', '.join(names)}" if names else ""
+    return f"; it is not known how often rows of {', '.join(names)} should come" if names else ""

@@ -219,7 +219,7 @@ select
     'pipeline ' || promises.pipeline_name as what,
     'promise' as kind,
     'promises no more than ' || promises.guarantee || ': ' || promises.guarantee_note as problem,
-    'look: pipelines show ' || promises.pipeline_name as remedy
+    'see: pipelines show ' || promises.pipeline_name as remedy
 from promises
 where promises.guarantee not in ('exact', 'settled')
 union all
@@ -309,7 +309,7 @@ select
     'pipeline ' || promises.pipeline_name as what,
     'promise' as kind,
     'promises less than before, exact -> settled: ' || promises.guarantee_note as problem,
-    'look: pipelines show ' || promises.pipeline_name as remedy
+    'see: pipelines show ' || promises.pipeline_name as remedy
 from promises
 where promises.guarantee = 'settled' and promises.was_exact
 union all

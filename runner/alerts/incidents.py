@@ -33,7 +33,7 @@ def tell(
     """
     known = receivers()
     if not known:
-        raise UsageError("nobody is to be alerted", f"set {COMMAND}, {WEBHOOK} or {EMAIL}")
+        raise UsageError("no receiver of alerts is named", f"set {COMMAND}, {WEBHOOK} or {EMAIL}")
     found = found or status(database, project, target)
     record(database, target, found.problems)
     return deliver(database, known)

@@ -36,7 +36,7 @@ def _families(found: Status) -> Iterator[tuple[str, str, Samples]]:
         [({"what": what, "kind": kind}, 1) for what, kind in sorted(problems)],
     )
     for column, name, text in (
-        ("loaded_through", "loaded_through_seconds", "Up to where a pipeline has loaded."),
+        ("loaded_through", "loaded_through_seconds", "How far a pipeline has loaded."),
         ("ingested_at", "ingested_at_seconds", "When a pipeline last succeeded."),
         ("newest_event", "newest_event_seconds", "When the newest event happened."),
         ("newest_arrival", "newest_arrival_seconds", "When the newest row arrived."),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from itertools import count as count_from
+from typing import Any
 
 from runner.build.compose import PRELUDE, Composer, lock_replicas, run_pieces
 from runner.build.fingerprint import says_what_is_read
@@ -14,7 +15,6 @@ from runner.build.owner import check_owner, check_texts
 from runner.build.plan import NEVER_BUILT, Step, decide
 from runner.build.publish import find_reshaped
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener
-from runner.build.workers import cores, drop_scratch, filled, pipelines_locked
 from runner.database import ledger, retry, zones
 from runner.database.ledger import Evidence, Position
 from runner.database.session import (
@@ -78,7 +78,7 @@ def build(
     for failures in count_from(1):
         try:
             with open_builder(database, manifest, target, "build", listener) as builder:
-                return builder.bring_up_to_date(patterns, jobs or cores())
+                return builder.bring_up_to_date(patterns, jobs)
         except RunnerError as error:
             is_worth_it = retry.is_worth_a_build(error, failures - 1)
             if was_interrupted(error) or failures == retry.ATTEMPTS or not is_worth_it:
@@ -98,8 +98,8 @@ class Builder:
     evidence: Session
     listener: Listener
 
-    def bring_up_to_date(self, patterns: Sequence[str] = (), jobs: int = 1) -> BuildResult:
-        """Build what is due, if anything is."""
+    def bring_up_to_date(self, patterns: Sequence[str] = (), jobs: int | None = 1) -> BuildResult:
+        """Build what is due, if anything is; `jobs` as in build()."""
         started = time.monotonic()
         work, manifest, target = self.work, self.manifest, self.target
         steps = read_plan(work, manifest, target, patterns)[1]
@@ -108,27 +108,29 @@ class Builder:
         # After a failure that was repaired, record a success even if there is nothing else to do.
         if not has_work and not ledger.last_build_failed(work, target.name):
             return BuildResult()
+        workers = None if patterns else _workers()
+        jobs = jobs or (workers.cores() if workers else 1)
+        if jobs == 1 or not (workers and self._is_large_first(steps)):
+            workers = None
         with ExitStack() as locks:
-            has_workers = jobs > 1 and not patterns and self._is_large_first(steps)
-            if has_workers:
-                try:
-                    locks.enter_context(pipelines_locked(work))
-                except LockHeld:  # while rows come in, only one transaction sees one version
-                    has_workers = False
+            try:
+                if workers:
+                    locks.enter_context(workers.pipelines_locked(work))
+            except LockHeld:  # while rows come in, only one transaction sees one version
+                workers = None
             transaction = self.begin("build", warnings)
             with (
                 transaction.evidence.of_failure(),
                 _plans_kept(work, self.evidence, transaction.run_id),
             ):
-                if has_workers:
-                    self._fill_first(transaction, steps, jobs)
+                if workers:
+                    self._fill_first(workers.filled, transaction, steps, jobs)
                 else:
                     replicas = ledger.replicas(work)
                     with work.transaction():
                         run_pieces(work, lock_replicas(replicas))  # before there is a snapshot
                         transaction.run(*read_plan(work, manifest, target, patterns))
-        with contextlib.suppress(LockHeld):
-            drop_scratch(work, target.scratch)
+        _drop_scratch(work, target)
         return replace(transaction.outcome, seconds=time.monotonic() - started)
 
     def _is_large_first(self, steps: Sequence[Step]) -> bool:
@@ -143,7 +145,9 @@ class Builder:
         rows = (count(self.work, name, WORKERS_FROM) for name in ledger.replicas(self.work))
         return self.work.value(may) and sum(rows) >= WORKERS_FROM
 
-    def _fill_first(self, transaction: BuildTransaction, steps: list[Step], jobs: int) -> None:
+    def _fill_first(
+        self, filled: Any, transaction: BuildTransaction, steps: list[Step], jobs: int
+    ) -> None:
         """Fill all tables out of sight, `jobs` at a time, then publish them in one transaction."""
         work = self.work
         steps = [replace(step, mode="full") for step in steps]
@@ -180,10 +184,27 @@ def open_builder(
         work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"),
     ):
         ledger.abandon_builds(evidence, target.name)
-        with contextlib.suppress(LockHeld):
-            drop_scratch(work, target.scratch)
+        _drop_scratch(work, target)
         work.on_wait = listener.waiting
         yield Builder(database, manifest, target, work, evidence, listener)
+
+
+def _workers() -> Any:
+    """Return what fills tables beside the live ones; None where this room was taken away, and every
+    build is one transaction.
+    """
+    try:
+        from runner.build import workers
+    except ImportError:
+        return None
+    return workers
+
+
+def _drop_scratch(work: Session, target: Target) -> None:
+    """Drop what a build or rebuild that died has left, unless somebody fills or reads it."""
+    if workers := _workers():
+        with contextlib.suppress(LockHeld):
+            workers.drop_scratch(work, target.scratch)
 
 
 def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> list[str]:

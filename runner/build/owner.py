@@ -13,8 +13,8 @@ from runner.project.manifest import MANIFEST, Manifest
 from runner.project.target import Target
 
 SAME_OR_OTHER = (
-    f'if they are one, write name = "..." in {MANIFEST}; else give this project a database of its'
-    " own (DATABASE_URL)"
+    f'if they are one project, write name = "..." in {MANIFEST}; otherwise give this one a database'
+    " of its own (DATABASE_URL)"
 )
 
 
@@ -33,8 +33,8 @@ def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
         return
     if owner is None and found["shares"]:
         raise StartError(
-            f"target {target.name} has {found['stranger']}, which this project has not, and neither"
-            " has a name that would tell whether they are one; nothing was changed",
+            f"target {target.name} has {found['stranger']}, which this project does not have, and"
+            " neither has a name to tell them apart by; nothing was changed",
             SAME_OR_OTHER,
         )
     whose = f"project {owner}" if owner else f"another project, with {found['stranger']}"

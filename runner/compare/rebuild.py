@@ -83,7 +83,7 @@ def verify(
         open_builder(database, manifest, target, "verify", listener) as builder,
         pipelines_locked(builder.work),
     ):
-        builder.bring_up_to_date(jobs=jobs or cores())
+        builder.bring_up_to_date(jobs=jobs)
         started = time.monotonic()
         compared: dict[str, list[Difference]] = {}
 
@@ -99,7 +99,7 @@ def verify(
             elif repair:
                 _publish(transaction, done, unlike=names)
             else:
-                error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
+                error = RunnerError(f"differs from a rebuild: {', '.join(names)}")
                 ledger.fail(builder.evidence, transaction.run_id, error)
     seconds = time.monotonic() - started
     repaired = replace(transaction.outcome, seconds=seconds) if found and repair else None

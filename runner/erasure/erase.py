@@ -129,7 +129,7 @@ class Eraser:
         known = {column.name for column in source.columns}
         if not known.issuperset(self.wanted.columns):
             if not self.definition.key_columns:
-                return InSource(problem=f"it has not all of {', '.join(self.wanted.columns)}")
+                return InSource(problem=f"it does not have all of {', '.join(self.wanted.columns)}")
             found = self._count("source_keys", values)
         else:
             try:

@@ -145,5 +145,5 @@ def _build(builder: Builder, definition: PipelineDefinition) -> BuildResult:
         raise RunnerError(
             f"the rows are gone from {definition.target_relation}, but not from the tables built"
             f" from it: {error.message}",
-            "python -m runner build, until it succeeds; then the same forget again",
+            "run python -m runner build until it succeeds, then the same forget again",
         ) from error

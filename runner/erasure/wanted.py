@@ -41,10 +41,10 @@ class Wanted:
             if column not in known:
                 raise _unknown(definition, column if is_named else text, known)
             if not value.strip():
-                raise UsageError(f"--key {text}: there is no value", HINT)
+                raise UsageError(f"--key {text} has no value", HINT)
             self.values.setdefault(column, []).append(value)
         if not self.values:
-            raise UsageError("nothing to forget is named", HINT)
+            raise UsageError("it is not said what to forget", HINT)
 
     @property
     def columns(self) -> list[str]:

@@ -58,7 +58,7 @@ def _reasons(session: Session, source: Source) -> Iterator[tuple[str, str, str]]
     if promise.word not in ("exact", "settled"):
         name = source.definition.pipeline_name
         problem = f"promises no more than {promise.word}: {promise.sentence}"
-        yield "promise", problem, f"look: pipelines show {name}"
+        yield "promise", problem, f"see: pipelines show {name}"
     else:
         is_found_later = promise.word == "exact"
         if reason := _blocker(conditions, clock, is_found_later):
@@ -111,7 +111,7 @@ def _remedy(held_by: str, source: Source) -> str:
     if found := re.match(r"prepared transaction (.+) of \S+$", held_by):
         name = sql.Literal(found[1]).as_string(None)
         ways = f"commit prepared {name}, or rollback prepared {name}"
-        return f"who prepared it ends it: {ways}{where}"
+        return f"whoever prepared it has to end it: {ways}{where}"
     if found := re.match(r"connection (\d+),", held_by):
         return f"{UNDOES}kill {found[1]}{where}"
     return f"let it end, or end it{where}"

@@ -82,8 +82,8 @@ def compare(
             f"pipeline {definition.pipeline_name}: {target} has no column {', '.join(missing)},"
             " which the pipeline needs",
             # Its rows may be all that is left of what the source no longer has.
-            f"give the replica a new place: alter table {target} rename to a name that is free; the"
-            " next ingest creates and loads it again",
+            f"move the replica out of the way: alter table {target} rename to a free name; the"
+            " next ingest creates and loads a new one",
         )
     for column in (column for column in source if column.name not in known):
         type_name = definition.column_types.get(column.name, column.definition)
@@ -129,12 +129,11 @@ def apply(session: Session, drift: Drift) -> None:
         raise StartError(
             f"pipeline {drift.pipeline}: {drift.target} cannot follow its source:"
             f" {'; '.join(drift.sentences)}: {error.message}",
-            f"it hangs on views: {names}; keep what pg_get_viewdef says of those that are yours,"
-            f" take them away, run python -m runner ingest {drift.pipeline}, and create them again"
+            f"views depend on it: {names}; save what pg_get_viewdef says of those that are yours,"
+            f" drop them, run python -m runner ingest {drift.pipeline}, and create them again"
             " (python -m runner schema apply creates the shipped ones)"
             if names
-            else "keep the definition of what is named there, take it away, ingest, and create it"
-            " again",
+            else "save the definition of what is named there, drop it, ingest, and create it again",
         ) from error
 
 

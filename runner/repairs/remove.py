@@ -43,7 +43,7 @@ def inspect(database: Database, manifest: Manifest, name: str) -> Removal:
         if readers:
             raise StartError(
                 f"{', '.join(readers)}: reads {replica}, which {name} fills",
-                f"take it out of them and of {MANIFEST} first; or: pipelines disable {name}",
+                f"remove it from them and from {MANIFEST} first; or: pipelines disable {name}",
             )
         size = session.named("repairs/remove.size", pipeline_id=pipeline_id)[0]
         return Removal(pipeline_id, name, replica, exists(session, replica), **size)

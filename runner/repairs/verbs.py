@@ -74,7 +74,7 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
             raise
         raise UsageError(
             f"{low} to {high} is not a range of time",
-            "the earlier end first, as 2026-05-01 or '2026-05-01 12:00+00'",
+            "name the earlier end first, such as 2026-05-01 or '2026-05-01 12:00+00'",
         ) from error
     if not found and not attempt.call.results:
         raise UsageError(

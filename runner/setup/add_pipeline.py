@@ -14,7 +14,7 @@ from runner.errors import UsageError, did_you_mean
 from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
 from runner.ingest.foreign.attach import attach
 from runner.ingest.foreign.pushdown import remote_query
-from runner.ingest.pipelines import read_definition
+from runner.ingest.pipelines import is_type, read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers
 from runner.ingest.source import Source, inspect_source, read_clock
@@ -160,7 +160,7 @@ def _check(
             f"--window {window_size} is no length of time", "for example 30 days, or 1 hour"
         )
     for column, type_name in types.items():
-        if not _is_type(session, type_name):
+        if not is_type(session, type_name):
             raise UsageError(
                 f"--type {column}={type_name}: there is no such type", "for example date"
             )
@@ -177,15 +177,6 @@ def _refuse_unknown_types(source: Source, types: Mapping[str, str]) -> None:
                 " column",
                 did_you_mean(name, known, f"its columns are {', '.join(known)}"),
             )
-
-
-def _is_type(session: Session, type_name: str) -> bool:
-    try:
-        with session.savepoint():
-            query = "select to_regtype(%(type_name)s) is not null as found"
-            return bool(session.value(query, {"type_name": type_name}))
-    except QueryFailed:  # it does not even look like one
-        return False
 
 
 def _check_target(session: Session, row: Mapping[str, Any]) -> None:

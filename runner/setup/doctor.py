@@ -42,7 +42,7 @@ def examine(database: Database, manifest: Manifest) -> list[Finding]:
             check_owner(session, manifest, Target())
         except RunnerError as error:
             return [*found, Finding("problem", "schema", error.message, error.hint)]
-        found.append(Finding("ok", "schema", "it is the one of this version and of this project"))
+        found.append(Finding("ok", "schema", "it is that of this version and this project"))
         found += _sources(session, manifest)
     return found
 
@@ -66,7 +66,7 @@ def _disk(session: Session) -> Iterator[Finding]:
     if disk.is_full(*found):
         yield Finding("problem", "disk", said, disk.MAKE_ROOM)
     elif found[0] < found[1] / 10:
-        yield Finding("warning", "disk", said, "a rebuild needs as much again as the tables have")
+        yield Finding("warning", "disk", said, "a rebuild needs as much again as the tables take")
     else:
         yield Finding("ok", "disk", said)
 
@@ -77,6 +77,6 @@ def _sources(session: Session, manifest: Manifest) -> Iterator[Finding]:
         what, name = f"pipeline {pipeline['pipeline_name']}", pipeline["pipeline_name"]
         doubts = preflight.of_pipeline(session, pipeline["pipeline_id"], manifest.project)
         for doubt in doubts:
-            yield Finding("warning", what, doubt, f"look: pipelines show {name}")
+            yield Finding("warning", what, doubt, f"see: pipelines show {name}")
         if not doubts:
             yield Finding("ok", what, "nothing is known to be wrong with its source")

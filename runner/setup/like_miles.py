@@ -62,7 +62,7 @@ def choose(
             )
         if column is None and role in NEEDED:
             raise UsageError(
-                f"no column of the source is called like {role}",
+                f"no column of the source has a name like {role}",
                 f"--column {role}=..., one of {', '.join(found)}",
             )
         chosen[role] = column
@@ -79,7 +79,8 @@ def write(
     """Write the project into an empty folder; return its files, relative to it."""
     if not (HOME / MANIFEST).is_file():
         raise StartError(
-            "the miles warehouse is not in the installed package", "call this from a clone"
+            "the miles warehouse is not in the installed package",
+            "run this from a clone of it",
         )
     refuse_filled(folder)
     lines = [f"relation = {_text(relation)}"]
@@ -126,8 +127,8 @@ def _described(
     if role in ("event_time", "created_at") and found[column] in ZONELESS:
         if timezone is None:
             raise UsageError(
-                f"{column} is a {found[column]}, of which zone is not known",
-                "--timezone UTC, or where the app's clock stands",
+                f"{column} is a {found[column]}, whose time zone is not known",
+                "--timezone UTC, or the zone of the app's clock",
             )
         parts.append(f"timezone = {_text(timezone)}")
     elif kind := found[column] if role == "event_id" else TYPES.get(role):

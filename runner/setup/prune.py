@@ -174,7 +174,9 @@ class Pruner:
     def _drop_target(self, session: Session, target: Target) -> list[str]:
         """Drop a target, or raise RunnerError if something else is in it or hangs on it."""
         if target.is_live:
-            raise UsageError("live is what readers see, and is not dropped", "name another target")
+            raise UsageError(
+                "live is what readers see, and cannot be dropped", "name another target"
+            )
         # All that was built in it; no script of this project stays.
         found = ledger.left_tables(session, target.name, [])
         if not found:
@@ -195,7 +197,7 @@ class Pruner:
             why = "; ".join(refused.values()) or f"no build has made {', '.join(strangers)}"
             raise RunnerError(
                 f"target {target.name} was not dropped: {why}",
-                "keep what that is for elsewhere, drop it, and try again",
+                "move what is still needed elsewhere, drop the rest, and try again",
             )
         for schema in reversed(target.schemas):
             session.run(f"drop schema if exists {schema}")

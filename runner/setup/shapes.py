@@ -40,11 +40,11 @@ def _problems(
     if role.type == MOMENT:
         said = f"{relation}.{role.column} is a {actual}"
         if actual not in TIMES:
-            yield said, f"an event has a {MOMENT}: read a view that gives one"
+            yield said, f"an event has a {MOMENT}: read a view that has one"
         elif actual != "timestamp with time zone" and not role.timezone:
-            yield f"{said}, of which zone is not known", '{column = "...", timezone = "UTC"}'
+            yield f"{said}, whose time zone is not known", '{column = "...", timezone = "UTC"}'
         elif actual == "timestamp with time zone" and role.timezone:
-            yield f"{said}, which has its zone", "leave out the timezone"
+            yield f"{said}, which has a time zone", "leave out the timezone"
         elif role.timezone and (problem := zone_problem(session, role.timezone)):
             yield problem, f"a {LOCAL} is read as of a zone of pg_timezone_names"
 

@@ -61,7 +61,7 @@ def find(session: Session, name: str | None = None) -> Source:
     elif name:
         cursor = None
     else:
-        raise RunnerError("there is no pipeline whose source to fill", "name a table: --into")
+        raise RunnerError("there is no pipeline with a source to fill", "name a table: --into")
     rows = session.named("setup/source.columns", source=name, cursor=cursor)
     if not rows:
         raise RunnerError(

@@ -39,6 +39,17 @@ def test_no_module_and_no_class_is_too_long_to_be_read(module: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.parts[0] not in ("cli", "__main__.py")], ids=str
+)
+def test_nothing_but_the_command_line_prints_or_exits(module: Path) -> None:
+    for node in ast.walk(ast.parse((RUNNER / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in ("print", "exit", "quit", "sys.exit", "os._exit")
+        if isinstance(node, ast.Attribute):
+            assert ast.unparse(node) not in ("sys.stdout", "sys.stderr")
+
+
+@pytest.mark.parametrize(
     "package", [path for path in sorted(RUNNER.rglob("__init__.py")) if path.parent != RUNNER]
 )
 def test_every_package_says_what_comes_in_and_what_goes_out(package: Path) -> None:

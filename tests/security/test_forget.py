@@ -172,7 +172,7 @@ def test_a_dry_run_counts_and_changes_nothing(mutable: Database, no_margin: None
 
 
 def test_who_is_not_there_leaves_no_run(built: Database) -> None:
-    assert "nothing of it is here" in forget(built, "event_stream", "--key", "user_id=nobody")
+    assert "forget: nothing was found" in forget(built, "event_stream", "--key", "user_id=nobody")
     assert not runs(built, "kind = 'forget'")
 
 
@@ -182,7 +182,7 @@ def test_who_is_not_there_leaves_no_run(built: Database) -> None:
         (("nothing", "--key", "user_id=u_1"), "no pipeline nothing"),
         (("event_stream", "--key", "user=u_1"), "no column user"),
         (("event_stream", "--key", "_run_id=1"), "no column _run_id"),
-        (("event_stream", "--key", "user_id="), "there is no value"),
+        (("event_stream", "--key", "user_id="), "has no value"),
         (("event_stream", "--key", "event_id=u_1"), "invalid input syntax"),
         (("event_stream", "--key", "u_1"), "invalid input syntax"),
     ],
@@ -271,7 +271,7 @@ def test_another_target_is_named_until_it_is_built(built: Database, no_margin: N
     erase_at_source(built, "u_1")
     done = command("forget", "event_stream", "--key", "user_id=u_1", "--yes", database=built)
     assert not done.returncode
-    assert "target dev has them until its next build" in done.stderr
+    assert "target dev keeps them until its next build" in done.stderr
     assert "u_1" in dump(built)
     assert not command("build", "--target", "dev", database=built).returncode
     assert "u_1" not in dump(built)
@@ -321,7 +321,7 @@ def test_a_source_that_cannot_be_read_is_told(built: Database, no_margin: None) 
     query(built, "alter table public.event_stream rename to moved")
     done = command("forget", "event_stream", "--key", "user_id=u_1", "--yes", database=built)
     assert not done.returncode, done.stderr
-    assert "whether the source still has such rows is not known" in done.stderr
+    assert "it is not known whether the source still has such rows" in done.stderr
     assert "u_1" not in dump(built).split("COPY public.moved")[0]
 
 

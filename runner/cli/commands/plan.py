@@ -19,9 +19,9 @@ from runner.project.target import Target
 def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_explained: bool) -> None:
     """Show which scripts a build would run, and why.
 
-    All scripts are listed, in the order of a build; then those that left the manifest, and other
-    targets. With --explain it takes as long as the build, and lists those that run; the rows of
-    changed_users and its like are the keys that changed.
+    All scripts are listed in build order, then those that left the manifest, and other targets.
+    --explain takes as long as the build and lists only the scripts that would run; for change sets,
+    such as changed_users, it counts the keys that changed.
 
     \b
     Example: python -m runner plan --explain
@@ -41,9 +41,9 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
     ]
     output.listing(rows, "the manifest declares no scripts")
     if left:
-        output.say(f"drop the tables of scripts that left: {output.program()} prune")
+        output.say(f"to drop the tables of scripts that left: {output.program()} prune")
     for row in others:
         output.say(
-            f"target {row['target']}, last built on {row['built_at']}, is built too; if it is not"
-            f" to be: {output.program()} prune --drop-target {row['target']}"
+            f"target {row['target']}, last built on {row['built_at']}, is still there; to drop"
+            f" it: {output.program()} prune --drop-target {row['target']}"
         )

@@ -33,13 +33,13 @@ from runner.project.target import Target
 @click.option(
     "--only",
     metavar="SLICE=MEMBER",
-    help="Write the figures of one member alone, such as country=SG.",
+    help="Write only the figures of one member, such as country=SG.",
 )
 @click.option("--check", is_flag=True, help="Check every card instead, and write nothing.")
 @click.option(
     "--serve",
     is_flag=True,
-    help="Serve the page on 127.0.0.1, renewed by every build and edited card.",
+    help="Serve the page on 127.0.0.1, and update it when a build ends or a card is edited.",
 )
 @number_option(
     "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 picks a free one."

@@ -57,7 +57,7 @@ def url(here: Workspace) -> None:
 def psql(here: Workspace, arguments: tuple[str, ...]) -> None:
     """Open psql, and pass all arguments to it.
 
-    Its -d replaces the address; another database of the server is `-c '\\connect NAME'`.
+    `-d` replaces the address; `-c '\\connect NAME'` opens another database of the same server.
 
     \b
     Example: python -m runner db psql -c 'table reporting.growth_accounting'

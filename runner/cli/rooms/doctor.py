@@ -7,7 +7,7 @@ from runner.setup.doctor import examine
 
 @project_command("doctor", json_option)
 def command(here: Workspace) -> None:
-    """Look for what would hurt: settings, rights, sources, disk, clocks.
+    """Look for trouble ahead: settings, privileges, sources, disk, clocks.
 
     Changes nothing. Each finding comes with its cure. Exits with 1 if there is a problem.
 

@@ -34,9 +34,9 @@ def command(
 ) -> None:
     """Erase a person, or a row, from everything that was loaded and built.
 
-    That is the replica, what rows were before they changed, what was set aside, messages and
-    samples that show a value, and, by a full build, all tables. A run of kind forget keeps the
-    counts, and nothing else. Delete the rows at the source first: while it has them, this refuses.
+    This covers the replica, earlier versions of its rows, rows that were set aside, messages and
+    samples that show a value and, through a full build, all tables. A run of kind forget keeps only
+    the counts. Delete the rows at the source first: as long as it has them, nothing is erased.
 
     \b
     Example: python -m runner forget event_stream --key user_id=u_42 --dry-run
@@ -56,22 +56,22 @@ def command(
     output.say(f"forget {done.run_id}: {output.number(done.erased.total, 'trace')} erased")
     for target in done.others:
         again = f"{output.program()} build --target {target}"
-        output.warn(f"target {target} has them until its next build", again)
+        output.warn(f"target {target} keeps them until its next build", again)
     answer = {"run": done.run_id, **asdict(done.erased), "others": done.others}
     output.data({**answer, "build": show_build.as_data(done.build)})
 
 
 def _show(erased: Erased, in_source: InSource) -> None:
     if not erased.total:
-        output.say("forget: nothing of it is here")
+        output.say("forget: nothing was found")
     else:
         counts = asdict(erased).items()
         for name, count in counts:
             output.say(f"{count:>12,}  {PLACES[name]}")
     if in_source.problem:
         output.warn(
-            f"whether the source still has such rows is not known: {in_source.problem}",
-            "if it has, the next sweep brings them back",
+            f"it is not known whether the source still has such rows: {in_source.problem}",
+            "if it does, the next sweep brings them back",
         )
     elif in_source.rows:
         output.say(f"{in_source.rows:>12,}  rows of the source, to be deleted there first")

@@ -18,16 +18,16 @@ from runner.setup import like_miles, new_project
 @click.option(
     "--like",
     type=click.Choice(["miles"]),
-    help="Write the shipped warehouse, over the events in --source, instead of a small example.",
+    help="Use the shipped warehouse, over the events in --source, instead of a small example.",
 )
 @click.option(
     "--column",
     "columns",
     multiple=True,
     metavar="ROLE=COLUMN",
-    help="With --like: what a column is, such as event_time=occurred_at. May repeat.",
+    help="With --like: the role of a column, such as event_time=occurred_at. May repeat.",
 )
-@click.option("--timezone", metavar="ZONE", help="With --like: time zone of times that have none.")
+@click.option("--timezone", metavar="ZONE", help="With --like: time zone of times without one.")
 def command(
     folder: Path,
     source: str | None,
@@ -39,9 +39,9 @@ def command(
 ) -> None:
     """Create a new project.
 
-    It has one pipeline, a fact table with its check, and a report. Without --source it brings a
-    small example table. With --like it looks at the source's columns, asks which is what, and
-    writes the answers into the manifest. Needs no server otherwise.
+    It has one pipeline, a fact table with its check, and a report. Without --source it includes a
+    small example table. With --like it looks at the columns of the source, asks what each of them
+    is, and writes the answers to the manifest; otherwise it needs no server.
 
     \b
     Example: python -m runner init shop

@@ -47,7 +47,7 @@ def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) 
     output.say(f"load: {output.number(loaded.rows, 'row')} from {file} into {loaded.table}")
     if loaded.is_behind:
         output.say(
-            f"some are older than the watermark; read them: {output.program()} ingest --sweep"
+            f"some are older than the watermark; to read them: {output.program()} ingest --sweep"
         )
     if loaded.rejected:
         lines = output.number(loaded.rejected, "line")

@@ -16,7 +16,8 @@ from runner.repairs.remove import inspect, remove
 def command(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
     """Remove a pipeline that no script needs.
 
-    Its runs, and the rows that they replaced, are forgotten. The source stays as it is.
+    The records of its runs are deleted, with the rows that they replaced. The source stays as it
+    is.
 
     \b
     Example: python -m runner pipelines remove partners --replica keep

@@ -45,17 +45,17 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str |
     "target",
     metavar="NAME",
     callback=_read_target,
-    help="Drop a target that is no longer built, with all its tables, and no other tables.",
+    help="Drop a target that is no longer built, with its tables and nothing else.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and change nothing.")
 def command(
     here: Workspace, days: int | None, target: Target | None, dry_run: bool, yes: bool
 ) -> None:
-    """Delete what nobody asks for any more, after showing it.
+    """Delete what is no longer needed, after showing it.
 
     Without --drop-target, tables whose scripts left the manifest are dropped. What an ingest, a
-    build, a repair or status may still ask for stays, however old it is. Runs that lose their
-    images can no longer be undone. Meanwhile nothing is ingested or built.
+    build, a repair or status may still need stays, however old it is. Runs that lose their images
+    can no longer be undone. Meanwhile nothing is ingested or built.
 
     \b
     Example: python -m runner prune --older-than 90d --dry-run
@@ -100,10 +100,12 @@ def _show(found: PruneResult) -> None:
     for table in found.dropped:
         output.say(f"drop {table}: " + ("with all its tables" if " " in table else LEFT))
     for reason in found.kept:
-        output.warn(f"stays, because something hangs on it: {reason}")
+        output.warn(f"stays, because something depends on it: {reason}")
     if len(found.waiting) > 1:
         for name, day in found.waiting:
-            output.say(f"target {name} was last built on {day}; images wait for every target")
+            output.say(
+                f"target {name} was last built on {day}; images are kept until its next build"
+            )
 
 
 def _as_data(found: PruneResult) -> dict[str, Any]:

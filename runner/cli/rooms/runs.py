@@ -97,9 +97,9 @@ def _show_plans(rows: list[dict[str, str]]) -> None:
 def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
     """Show how long the last builds took, or a script in them.
 
-    Warns of what took more than three times its median in up to twenty earlier builds of the same
-    mode, full or incremental. Times under half a second, or with fewer than five earlier builds,
-    are not judged.
+    Warns of a script that took more than three times its median over up to twenty earlier builds of
+    the same mode, full or incremental. Times under half a second are not judged, nor are those with
+    fewer than five earlier builds.
 
     \b
     Example: python -m runner runs trend fact_miles_earned

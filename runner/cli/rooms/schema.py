@@ -19,10 +19,9 @@ def command() -> None:
 def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> None:
     """Show what would be created, ask, and create it.
 
-    On the embedded server it does not ask. What an older version of Milepost has left is migrated
-    first, and in the same commit; the next build makes derived tables anew. With --roles it also
-    creates four roles that logins can be put into, and grants each what it is for:
-    docs/security.md.
+    On the embedded server it does not ask. A schema of an older version of Milepost is migrated
+    first, in the same commit; the next build fills derived tables again. --roles also creates four
+    roles for your logins, and grants each what it needs: see docs/security.md.
 
     \b
     Example: python -m runner schema apply --yes

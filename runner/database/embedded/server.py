@@ -175,7 +175,7 @@ class Server:
                 raise failed("PostgreSQL did not start", said, hint=f"its log is {self.log}")
             if time.monotonic() > deadline:
                 raise StartError(
-                    f"a query of a server that was killed still works on {self.data}",
+                    f"a query of a killed server still uses {self.data}",
                     hint="wait until it ends, or end its process",
                 )
             time.sleep(0.1)  # the workers of a killed server end at their next pause

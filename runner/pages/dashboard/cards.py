@@ -14,13 +14,15 @@ from runner.project.scripts import leading_comment
 FOLDER = Path("dashboard")
 # The file about the page itself: its title, and the members of slices that it may show.
 PAGE = "page"
-WORDS = ("Question", "Meaning", "Show", "Width", "Base", "Currency", "Columns")
+WORDS = ("Question", "Meaning", "Show", "Width", "Base", "Adds", "With", "Currency", "Columns")
 SHOWS = ("table", "figures", "sentences")
 # A chart in the place of its table, or beside it.
 CHARTS = ("chart", "beside")
+# Whether the figures of days add up to those of weeks and months. Those of users do not.
+ADDS = ("up", "no")
 WIDTHS = ("full", "half")
 FORMS = ("text", "name", "number", "decimal", "percent", "money", "date", "time")
-LOOKS = ("bar", "heat", "line", "across")
+LOOKS = ("bar", "heat", "line", "across", "balance")
 # The member of a slice that a row is of; that of all users.
 SLICE = ("slice", "slice_value")
 EVERYTHING = "all"
@@ -72,6 +74,8 @@ class Card:
     spec: Mapping[str, Any] | None = None
     base: str | None = None
     currency: str = ""
+    adds_up: bool = True
+    withheld_with: str | None = None  # another card
 
     @property
     def spec_path(self) -> Path:
@@ -168,6 +172,8 @@ def _card(project: Path, file: Path) -> Card:
         spec=spec,
         base=said.get("Base"),
         currency=said.get("Currency", ""),
+        withheld_with=said.get("With"),
+        adds_up=_one_of(said, "Adds", ADDS, path) == "up",
     )
 
 
@@ -213,7 +219,7 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
         if not found:
             raise StartError(
                 f"{path}: Columns: {line!r} cannot be read",
-                "one a line: share: Share, percent, bar",
+                "one per line: share: Share, percent, bar",
             )
         words = found[3].split(", ")[1:]
         forms = [word for word in words if word in FORMS]
@@ -222,6 +228,6 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
             raise StartError(
                 f"{path}: Columns: {line!r}: one of {', '.join(FORMS)} and one of"
                 f" {', '.join(LOOKS)} at most",
-                "one a line: share: Share, percent, bar",
+                "one per line: share: Share, percent, bar",
             )
         yield found[1], Column(found[1], found[2], *(forms or [None]), *(looks or [None]))

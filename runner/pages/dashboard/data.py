@@ -14,9 +14,10 @@ from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.errors import StartError, UsageError, did_you_mean
+from runner.pages.dashboard.averages import with_repeated
 from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card, Dashboard, load
 from runner.pages.dashboard.periods import end_of
-from runner.pages.dashboard.small_groups import withhold, without_averages
+from runner.pages.dashboard.small_groups import withhold
 from runner.pages.html import showable
 from runner.project.graph import reports_of
 from runner.project.manifest import MANIFEST
@@ -27,11 +28,14 @@ STATEMENT_TIMEOUT = "60s"
 MISSING = ("42P01", "3F000")  # no such table, no such schema
 # The variable of the manifest by which small groups are withheld, and what it is without one.
 MIN_CELL = ("min_cell", 5)
+# By day, the file has so many days of a member.
+MEMBER_DAYS = 90
 # So many reports that stay behind are named, the others counted.
 NAMED = 3
 LIVE = Target()
 # What a card calls the member that a row is of: the second, if it does not follow Show.
 MEMBERS = (SLICE, ("dimension", "member"))
+PERIOD = (*SLICE, "grain", "period_start")
 # A slice, such as country, and one of its members.
 Member = tuple[str, str]
 
@@ -93,11 +97,17 @@ def read(
         last = max((day for each in results for day in each.days), default=None)
         standing = _standing(session, target)
         loaded = standing["loaded_through"]
-        results = [_ended(_shown(result, shown, least, last), loaded) for result in results]
-        rows_of = {result.card.name: result.rows for result in results}
+        shown_rows: dict[str, Sequence[Row]] = {}
+        gone: dict[str, set[tuple[Any, ...]]] = {}
+        for each in sorted(results, key=lambda each: bool(each.card.withheld_with)):
+            card, with_ = each.card, each.card.withheld_with or ""
+            shown_rows[card.name] = _shown(each, shown, least, last, gone.get(with_, set()))
+            gone[card.name] = _withheld_sums(card, shown_rows[card.name])
         results = [
-            replace(each, rows=without_averages(each.card, each.rows, rows_of)) for each in results
+            _ended(replace(each, rows=shown_rows[each.card.name]), loaded) for each in results
         ]
+        rows_of = {result.card.name: result.rows for result in results}
+        results = [replace(each, rows=with_repeated(each.rows, rows_of)) for each in results]
         return Snapshot(
             dashboard=dashboard,
             database=session.row("select current_database()::text as name")["name"],
@@ -151,6 +161,8 @@ def _of_target(text: str, target: Target) -> str:
 
 def plain(value: Any) -> Any:
     """Return a value that JSON can hold; NaN and infinity become null."""
+    if value is None or isinstance(value, bool | int):
+        return value
     if isinstance(value, Decimal | float) and not math.isfinite(value):
         return None
     if isinstance(value, Decimal):
@@ -161,7 +173,7 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, list):
         return [plain(each) for each in value]
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, float):
         return value
     return showable(str(value))
 
@@ -174,9 +186,15 @@ def _min_cell(project: Path) -> int:
 
 
 def _shown(
-    result: Result, shown: set[tuple[Any, ...]] | None, least: int, last: str | None
-) -> Result:
-    """Leave out small groups, and the members of slices that the page file does not list."""
+    result: Result,
+    shown: set[tuple[Any, ...]] | None,
+    least: int,
+    last: str | None,
+    gone: set[tuple[Any, ...]],
+) -> Sequence[Row]:
+    """Leave out small groups, the members of slices that the page file does not list, and periods
+    that another card withholds.
+    """
     unlisted: set[int] = set()
     names = next((names for names in MEMBERS if set(names) <= set(result.columns)), None)
     if shown is not None and names:
@@ -185,8 +203,34 @@ def _shown(
             for place, row in enumerate(result.rows)
             if row[names[0]] != EVERYTHING and tuple(row[name] for name in names) not in shown
         }
-    rows = withhold(result.card, result.rows, least, unlisted, last)
-    return replace(result, rows=[row for place, row in enumerate(rows) if place not in unlisted])
+    with_them = {
+        place
+        for place, row in enumerate(result.rows)
+        if gone and tuple(row[name] for name in PERIOD) in gone
+    }
+    rows = withhold(result.card, result.rows, least, unlisted | with_them, last)
+    # By day, a member goes back 90 days; what is withheld follows from all.
+    begin = (date.fromisoformat(last) - timedelta(MEMBER_DAYS)).isoformat() if last else ""
+    return [
+        row
+        for place, row in enumerate(rows)
+        if place not in unlisted
+        and (
+            row.get("grain") != "day"
+            or row.get("slice", EVERYTHING) == EVERYTHING
+            or row.get("period_start", "9999") > begin
+        )
+    ]
+
+
+def _withheld_sums(card: Card, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
+    """Return the periods of members of which the row of all names is withheld."""
+    names = [column.name for column in card.columns.values() if column.is_name]
+    return {
+        tuple(row.get(name) for name in PERIOD)
+        for row in rows
+        if row.get("is_withheld") and all(row[name] is None for name in names)
+    }
 
 
 def is_over(day: str, loaded_through: str | None) -> bool:

@@ -117,7 +117,7 @@ def _cells(shown: Sequence[Column], row: Row, currency: str) -> list[Cell]:
 def written(value: Any, form: str | None = None, grain: str | None = None) -> str:
     """Write a value of a column's form in full; the script shortens large numbers."""
     if value is None:
-        return "\N{EN DASH}"
+        return "All" if form == "name" else "\N{EN DASH}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if form == "name":

@@ -212,7 +212,7 @@ def test_a_feed_that_came_in_one_load_and_died_is_late(built: Database) -> None:
 def test_where_no_gap_is_known_a_good_status_says_so(built: Database) -> None:
     query(built, "update orchestrator.runs set day_gap = null returning 1")
     assert problem(built) == ""
-    words = "how often rows should come is not known of event_stream"
+    words = "it is not known how often rows of event_stream should come"
     assert words in looked(built).rests_on
     query(built, "update orchestrator.pipeline_definitions set data_warn_after = '400 days'"
           " where pipeline_name = 'event_stream' returning 1")  # fmt: skip

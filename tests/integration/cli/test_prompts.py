@@ -95,7 +95,7 @@ def test_no_transaction_is_open_while_a_person_decides_on_an_undo(database: Data
     insert_events(database, [earn(1, "u_1", 5)])
     (run, *_) = [done.run_id for done in ingest(database, "event_stream") if done.counts.inserted]
     undo = ("runs", "undo", str(run))
-    with asked(*undo, database=database, question="take it back?") as (process, terminal):
+    with asked(*undo, database=database, question="undo it?") as (process, terminal):
         assert query(database, OURS) == []
         os.write(terminal, b"y\n")
         assert process.wait(timeout=30) == 0

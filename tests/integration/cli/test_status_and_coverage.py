@@ -312,7 +312,7 @@ def test_status_says_who_holds_rows_back_since_when_and_what_ends_it(loaded: Dat
     [
         (
             "prepared transaction it''s of me of postgres",
-            "who prepared it ends it: commit prepared 'it''s of me', or rollback prepared 'it''s of me'",
+            "whoever prepared it has to end it: commit prepared 'it''s of me', or rollback prepared 'it''s of me'",
         ),
         ("connection 5, app, Query", UNDOES + "kill 5"),
         ("server process 7, milepost ingest (host:1), active", "wait for it to end"),

@@ -281,7 +281,7 @@ def test_verify_names_what_was_spoilt_and_repairs_it_when_asked(built: Database)
     assert found["warehouse.dim_countries"].only_left == 1
     assert found["warehouse.fact_miles_earned"].only_right == 1
     assert last_run(built)["status"] == "failed"
-    assert "not what a rebuild gives: warehouse.fact_miles_earned" in last_run(built)["error"]
+    assert "differs from a rebuild: warehouse.fact_miles_earned" in last_run(built)["error"]
     repaired = verify(built, SHIPPED, LIVE, repair=True)
     assert repaired.repair is not None
     assert len(repaired.differences) == 3
@@ -501,7 +501,7 @@ def test_a_view_that_was_replaced_by_hand_is_seen_and_repaired(built: Database) 
         compared(built, "live", "dev", "classified_events").tables,
     ):
         assert [(each.table, each.problem) for each in differing] == [
-            (view, "the view has another text")
+            (view, "the view is defined otherwise")
         ]
     query(built, "drop view dev_warehouse.classified_events")
     (gone,) = compared(built, "live", "dev", "classified_events").tables

@@ -28,7 +28,7 @@ def test_a_sound_database_has_no_problem(built: Database) -> None:
     unsafe = {line.split()[2] for line in done.stdout.splitlines() if line.startswith("problem ")}
     assert unsafe <= {"fsync:", "full_page_writes:", "autovacuum:"}  # off where only tests work
     assert done.returncode == bool(unsafe)
-    assert "ok       schema: it is the one of this version and of this project" in done.stdout
+    assert "ok       schema: it is that of this version and this project" in done.stdout
     assert "schema warehouse" in findings(built, "ok")
 
 

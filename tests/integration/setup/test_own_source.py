@@ -158,7 +158,7 @@ def test_the_same_events_in_another_shape_give_the_same_reports(
     [
         ('"public.activity"', '"public.activities"', "public.activities does not exist"),
         ('column = "id"', 'column = "event_id"', "public.activity has no column event_id"),
-        (', timezone = "Asia/Singapore"', ', type = "timestamptz"', "of which zone is not known"),
+        (', timezone = "Asia/Singapore"', ', type = "timestamptz"', "whose time zone is not known"),
         ('"Asia/Singapore"', '"Asia/Singapur"', "Asia/Singapur"),
         ('column = "happened"', 'column = "device"', "public.activity.device is a text"),
         ('user_id = "person"', 'user_id = "persons"', "has no column persons"),
@@ -215,11 +215,11 @@ def test_init_writes_the_warehouse_over_the_table_as_it_is(
     folder = tmp_path / "app"
     words = ("init", str(folder), "--like", "miles", "--source", "public.activity")
     assert_refused(
-        command(*words, database=database), 2, "no column of the source is called like event_time"
+        command(*words, database=database), 2, "no column of the source has a name like event_time"
     )
     roles = ("event_time=happened", "user_id=person", "event_type=what", "platform=device")
     words += tuple(part for role in roles for part in ("--column", role))
-    assert_refused(command(*words, database=database), 2, "of which zone is not known")
+    assert_refused(command(*words, database=database), 2, "whose time zone is not known")
     done = command(*words, "--timezone", "Asia/Singapore", database=database)
     assert done.returncode == 0, done.stderr
     shape = load(folder).sources["event_stream"]

@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from runner.pages.dashboard.averages import with_repeated
 from runner.pages.dashboard.cards import Card, Column
-from runner.pages.dashboard.small_groups import withhold, without_averages
+from runner.pages.dashboard.links import bridges
+from runner.pages.dashboard.periods import end_of
+from runner.pages.dashboard.small_groups import withhold
 
 LEAST = 5
 MILES = Card(
@@ -78,19 +81,37 @@ def cohort(start: str | None, size: int, number: int = 1, range_: str | None = N
             "retention_rate": 0.5, "is_complete": True}  # fmt: skip
 
 
-def test_an_average_is_withheld_with_too_few_of_its_cohorts() -> None:
-    large, small = cohort("2026-02-02", 30), cohort("2026-02-09", 4)
-    average = cohort(None, 34, range_="all")
-    found = withhold(COHORTS, [large, small, average], LEAST, set(), "2026-03-08")
-    assert [row["is_withheld"] for row in found] == [False, True, True]
-    # A cohort that says little goes in its place.
-    little = cohort("2026-02-23", 12)
-    found = withhold(COHORTS, [large, small, little, average], LEAST, set(), "2026-03-08")
-    assert [row["is_withheld"] for row in found] == [False, True, True, False]
-    # Two small ones of five users together hide behind each other.
-    others = [small, cohort("2026-02-16", 1)]
-    found = withhold(COHORTS, [large, *others, average], LEAST, set(), "2026-03-08")
-    assert [row["is_withheld"] for row in found] == [False, True, True, False]
+def shown_cohorts(sizes: dict[str, int], least: int = LEAST) -> tuple[list[str], Any]:
+    """Which cohorts are shown, and their average of the second week."""
+    weeks = {start: (date(2026, 2, 23) - date.fromisoformat(start)).days // 7 for start in sizes}
+    rows = [
+        cohort(start, sizes[start], number + 1) for start in sizes for number in range(weeks[start])
+    ]
+    for row in rows:
+        row["retention_rate"] = 0.4 if row["cohort_size"] == 30 else 0.5
+    average = cohort(None, sum(sizes.values()), 2, range_="all")
+    card = replace(COHORTS, adds_up=False)
+    *found, last = withhold(card, [*rows, average], least, set(), "2026-03-08")
+    starts = [row["cohort_start"] for row in found if not row.get("is_withheld")]
+    return sorted(set(starts)), None if last.get("is_withheld") else last
+
+
+def test_a_small_cohort_is_withheld_with_one_that_began_before() -> None:
+    """Who was active in its second week is of one of the two."""
+    sizes = {"2026-01-05": 8, "2026-01-12": 30, "2026-01-19": 3, "2026-01-26": 40}
+    assert shown_cohorts(sizes)[0] == ["2026-01-12", "2026-01-26"]
+    # Where none began before, with the next one.
+    del sizes["2026-01-05"], sizes["2026-01-12"]
+    assert shown_cohorts({**sizes, "2026-02-02": 50})[0] == ["2026-02-02"]
+
+
+def test_an_average_is_of_the_cohorts_that_are_shown() -> None:
+    """Of those that are not, it would tell with who was active in all."""
+    sizes = {"2026-01-05": 8, "2026-01-12": 30, "2026-01-19": 3, "2026-01-26": 20}
+    average = shown_cohorts(sizes)[1]
+    assert (average["cohort_size"], average["retention_rate"]) == (50, 0.44)
+    assert shown_cohorts({**sizes, "2026-01-12": 12, "2026-01-26": 7})[1] is None
+    assert shown_cohorts({"2026-01-12": 30})[1]["retention_rate"] == 0.5  # as it came
 
 
 @settings(max_examples=60, deadline=None)
@@ -152,34 +173,95 @@ def test_figures_without_users_are_those_of_a_few(users: int | None) -> None:
     assert not withhold(COHORTS, [young], LEAST, set(), None)[0].get("is_withheld")
 
 
-@settings(max_examples=60, deadline=None)
-@given(some.lists(some.integers(1, 30), min_size=1, max_size=12))
-def test_no_two_averages_give_a_cohort_away(sizes: list[int]) -> None:
-    """What one range has more than another, or than none, is no cohort, or two with five users."""
-    last = date(2026, 3, 8)
-    starts = [(last - timedelta(7 * age + 6)).isoformat() for age in range(len(sizes))]
-    ranges = {"all": len(sizes), "30": 5, "90": 13}
-    cohorts = [cohort(start, size) for start, size in zip(starts, sizes, strict=True)]
-    averages = [cohort(None, sum(sizes[:count]), range_=name) for name, count in ranges.items()]
-    found = withhold(COHORTS, cohorts + averages, LEAST, set(), last.isoformat())
-    hidden = {row_at for row_at, row in enumerate(found[: len(sizes)]) if row.get("is_withheld")}
-    assert {place for place, size in enumerate(sizes) if size < LEAST} <= hidden
-    known = [0, *sorted(
-        min(ranges[row["range"]], len(sizes))
-        for row in found[len(sizes):] if not row.get("is_withheld")
-    )]  # fmt: skip
-    for first, end in itertools.combinations(known, 2):
-        gone = [sizes[place] for place in hidden if first <= place < end]
-        assert not gone or (len(gone) > 1 and sum(gone) >= LEAST)
+@settings(max_examples=40, deadline=None)
+@given(some.lists(some.integers(0, 9), min_size=50, max_size=50))
+def test_between_a_week_and_a_month_there_are_no_few(days: list[int]) -> None:
+    """Points in time that shown periods link lie five users apart, or none."""
+    start = date(2026, 1, 5)
+    rows = []
+    for number, users in enumerate(days):
+        day = start + timedelta(number)
+        firsts = {"day": day, "week": day - timedelta(day.weekday()), "month": day.replace(day=1)}
+        for grain, first in firsts.items():
+            found = [
+                row for row in rows if (row["grain"], row["period_start"]) == (grain, str(first))
+            ]
+            if found:
+                found[0]["users"] += users
+                found[0]["miles"] += users
+            else:
+                rows.append(
+                    {**miles("dining", "all", users, str(first)), "grain": grain, "miles": users}
+                )
+    for row in rows:
+        row["is_complete"] = True
+    found = withhold(MILES, rows, LEAST, set(), "2026-03-08")
+    before = [sum(days[:number]) for number in range(len(days) + 1)]
+    links: dict[int, set[int]] = {}
+    for row in found:
+        if row.get("is_withheld"):
+            continue
+        first = date.fromisoformat(row["period_start"])
+        ends = [first, end_of(first, row["grain"]) + timedelta(1)]
+        nodes = {before[min(max((end - start).days, 0), len(days))] for end in ends}
+        linked = set().union(*(links.get(node, {node}) for node in nodes))
+        links |= dict.fromkeys(linked, linked)
+    for linked in links.values():
+        assert all(more - less >= LEAST for less, more in itertools.pairwise(sorted(linked)))
 
 
-def test_a_headline_goes_with_the_average_that_it_repeats() -> None:
-    card = replace(MILES, show="figures", base="users")
-    rows = [{"slice": "all", "slice_value": "all", "figure": "Week-4", "value": 0.5, "trend": [0.5],
-             "users": 34, "average_of": name} for name in ("retention/week/4", None)]  # fmt: skip
-    average = {**cohort(None, 34, 4, "all"), "is_withheld": True}
-    for each, is_gone in ((average, True), ({**average, "range": "30"}, False),
-                          ({**average, "grain": "month"}, False)):  # fmt: skip
-        first, second = without_averages(card, rows, {"retention": [each]})
-        assert (first["value"] is None) == is_gone and second["value"] == 0.5
-    assert without_averages(card, rows, {"retention": [cohort(None, 34, 4, "all")]}) == rows
+def test_a_balance_tells_no_more_than_the_periods() -> None:
+    column = {"outstanding": Column("outstanding", "Outstanding", "number", "balance")}
+    card = replace(MILES, columns={"period_start": MILES.columns["period_start"], **column})
+    users = [9, 8, 3, 7, 6, 9]
+    rows = [{**miles("", "all", count, str(date(2026, 3, 2 + at))), "grain": "day",
+             "outstanding": at + 10, "is_complete": True} for at, count in enumerate(users)]  # fmt: skip
+    found = withhold(card, rows, LEAST, set(), "2026-03-08")
+    assert [row["outstanding"] for row in found] == [10, 11, None, None, None, None]
+    assert [bool(row["is_withheld"]) for row in found] == [False, False, True, False, False, False]
+
+
+@pytest.mark.parametrize(("shorter", "shown"), [(20, ["all"]), (16, ["all", "30"])])
+def test_a_range_that_few_tell_from_a_longer_one_is_withheld(
+    shorter: int, shown: list[str]
+) -> None:
+    rows = [{"range": name, "series": "google", "users": users, "rate": 0.5}
+            for name, users in (("30", shorter), ("all", 22))]  # fmt: skip
+    card = replace(MILES, columns={"series": MILES.columns["series"]}, show="table")
+    found = withhold(card, rows, LEAST, set(), "2026-03-08")
+    assert (
+        sorted((row["range"] for row in found if not row.get("is_withheld")), reverse=True) == shown
+    )
+
+
+def test_what_follows_from_sums_that_cross_is_found() -> None:
+    square = {1: (10, 20), 2: (10, 21), 3: (11, 20), 4: (11, 21)}
+    assert bridges(square) == []
+    assert bridges({**square, 5: (21, 12)}) == [(5, {12})]
+    # Two squares that one figure joins: each line has two unknown ones, and yet it follows.
+    other = {at + 10: (one + 5, two + 5) for at, (one, two) in square.items()}
+    [(edge, side)] = bridges({**square, **other, 9: (10, 15)})
+    assert (edge, side) == (9, {15, 16, 25, 26})
+
+
+def test_a_headline_shows_what_the_card_does_that_it_repeats() -> None:
+    row = {
+        "slice": "all",
+        "slice_value": "all",
+        "figure": "Week-4",
+        "value": 0.5,
+        "trend": [0.5, 1],
+    }
+    rows = [{**row, "repeats": "retention/week/4"}, {**row, "repeats": None}]
+    average = {**cohort(None, 34, 4, "all"), "retention_rate": 0.3, "is_withheld": False}
+    large = {**cohort("2026-02-02", 30, 4), "is_withheld": False}
+    small = {**cohort("2026-02-09", 4, 4), "is_withheld": True}
+    first, second = with_repeated(rows, {"retention": [large, small, average]})
+    assert (first["value"], first["trend"], second["value"]) == (0.3, [0.5], 0.5)
+    first, _ = with_repeated(rows, {"retention": [small, {**average, "is_withheld": True}]})
+    assert first["value"] is None
+    assert with_repeated(rows, {"retention": [large]}) == rows
+    month = {**row, "repeats": "miles_balance/month/2026-02-01/miles_earned"}
+    balance = {"slice": "all", "slice_value": "all", "grain": "month",
+               "period_start": "2026-02-01", "miles_earned": None}  # fmt: skip
+    assert with_repeated([month], {"miles_balance": [balance]})[0]["value"] is None

@@ -28,7 +28,7 @@ const named = (value) => SPELT[value] ??
   (/^[a-z][a-z0-9]*([_ ,.:][a-z0-9 ,_:.]*)?$/.test(value) ? value[0].toUpperCase() + value.slice(1).replaceAll("_", " ") : value);
 
 const text = (value, form, grain) => {
-  if (value === null || value === undefined) return "\u2013";
+  if (value === null || value === undefined) return form === "name" ? "All" : "\u2013";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (form === "name") return named(String(value));
   if (typeof value === "string") return ["date", "time", undefined].includes(form) ? moment(value, grain) : value;
