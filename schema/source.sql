@@ -47,7 +47,7 @@ create table if not exists public.utm_campaigns (
     monthly_cost numeric,
     updated_at timestamptz not null default now(),
     constraint utm_campaigns_key primary key (utm_source),
-    constraint monthly_cost_is_not_negative check (monthly_cost >= 0)
+    constraint monthly_cost_is_not_negative check (monthly_cost >= 0 and monthly_cost < 'infinity')
 );
 
 comment on table public.utm_campaigns is

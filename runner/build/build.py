@@ -28,7 +28,7 @@ from runner.database.session import (
 from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import MANIFEST, MANIFEST_CHECK, Manifest, Script
+from runner.project.manifest import CITUS, MANIFEST, MANIFEST_CHECK, Manifest, Script
 from runner.project.target import Target, replica_name
 from runner.project.template import render
 
@@ -184,6 +184,11 @@ def open_builder(
         work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"),
     ):
         ledger.abandon_builds(evidence, target.name)
+        if manifest.engine == CITUS:
+            from runner.build import placement  # a room
+
+            placement.prepare(work)
+            placement.check(work, manifest, target)
         _drop_scratch(work, target)
         work.on_wait = listener.waiting
         yield Builder(database, manifest, target, work, evidence, listener)

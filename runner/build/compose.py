@@ -15,7 +15,7 @@ from runner.database.names import join, relation
 from runner.database.session import Changes, Row, Session
 from runner.database.tables import count
 from runner.project.files import find, layer_files
-from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.manifest import CITUS, LAYERS, Manifest, Script
 from runner.project.scripts import deletes_rows, merged_tables
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
@@ -37,17 +37,21 @@ PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text to run. `file` is where an error in it is; a text of the runner's own has none."""
+    """A text to run, at once or part by part. `file` is where an error in it is; a text of the
+    runner's own has none.
+    """
 
     text: str
     file: Path | None = None
     is_ddl: bool = False
+    parts: Sequence[str] = ()
 
 
 def run_pieces(session: Session, pieces: Iterable[Piece], file: Path | None = None) -> None:
     """Run texts in order; an error names the file of its text, or else the one given."""
     for piece in pieces:
-        session.run(piece.text, piece.file or file)
+        for text in piece.parts or (piece.text,):
+            session.run(text, piece.file or file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,15 @@ class Composer:
 
     def definitions(self, script: Script) -> list[Piece]:
         """Compose the DDL of a script's tables, or of a view."""
-        values = self.target.values()
-        return [Piece(self._render(path, values), path, is_ddl=True) for path in script.definitions]
+        values, pieces = self.target.values(), []
+        for path, table in zip(script.definitions, self.target.tables(script), strict=True):
+            text, parts = self._render(path, values), list[str]()
+            if self.manifest.engine == CITUS and not script.is_view:
+                from runner.build.placement import in_place  # a room
+
+                parts = in_place(self.manifest, path, table, text)
+            pieces.append(Piece(text + "".join(parts[-1:]), path, is_ddl=True, parts=parts))
+        return pieces
 
     def update(self, step: Step, session: Session) -> Iterator[Piece]:
         """Compose what brings the tables of a script up to date where they are.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from runner.build.compose import Composer, run_pieces
 from runner.database.session import Session
 from runner.project.graph import order
-from runner.project.manifest import LAYERS, Script
+from runner.project.manifest import LAYERS, POSTGRES, Script
 from runner.project.target import Target
 
 # What the catalogue says about a table, by kind (columns, constraints, indexes) and name.
@@ -47,7 +47,8 @@ def _create_model(session: Session, composer: Composer) -> Target:
     """Create all tables from their DDL. Each session does so in schemas of its own, as builds that
     create the same ones would wait for each other.
     """
-    model = replace(composer, target=Target(f"milepost_shape_{session.backend_pid}"))
+    here = replace(composer.manifest, engine=POSTGRES)  # a shape is the same wherever it lies
+    model = replace(composer, manifest=here, target=Target(f"milepost_shape_{session.backend_pid}"))
     for layer in LAYERS:
         session.run(f"create schema {model.target.prefix}{layer}")
     pieces = [piece for layer in LAYERS for piece in model.layer(layer)]

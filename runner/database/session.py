@@ -42,6 +42,8 @@ SETTINGS = (
 )
 
 CONNECTION_LOST = "08006"
+WRITES = re.compile(r"^(insert|update|delete) (?:into |from )?(\S+)", re.MULTILINE)
+
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 UNDEFINED_COLUMN = "42703"
@@ -123,13 +125,28 @@ class Session:
         self.connection = connection
         self.backend_pid = connection.info.backend_pid
         self.on_wait: Callable[[str], object] = lambda message: None
+        self._written: dict[str, Changes] = {}
 
     def run(self, text: str, file: Path | str | None = None) -> int:
         """Run one or more statements; return how many rows the first wrote. An error names the file
         and, if the server knows it, the line.
         """
         with _translated(text, file):
-            return self.connection.execute(sql.SQL(text), prepare=False).rowcount
+            cursor = self.connection.execute(sql.SQL(text), prepare=False)
+            rows, said = cursor.rowcount, [cursor.statusmessage or ""]
+            while cursor.nextset():
+                said.append(cursor.statusmessage or "")
+            self._count(text, said)
+            return rows
+
+    def _count(self, text: str, said: Sequence[str]) -> None:
+        """Count the rows that statements say they wrote, by table."""
+        written = (each for each in said if each.startswith(("INSERT", "UPDATE", "DELETE")))
+        rows = [int(each.split()[-1]) for each in written]
+        found = WRITES.findall(text)
+        for (verb, table), n in zip(found, rows, strict=False) if len(found) == len(rows) else ():
+            changes = Changes(*(n * (verb == each) for each in ("insert", "update", "delete")))
+            self._written[table] = self._written.get(table, Changes()) + changes
 
     def rows(
         self, query: str, values: Mapping[str, Any] | None = None, is_ours: bool = False
@@ -195,6 +212,7 @@ class Session:
         """Run what is inside in a transaction with one snapshot; roll back on any exception."""
         with _translated("", None):
             self.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            self._written.clear()
             with self.connection.transaction():
                 yield
 
@@ -242,8 +260,13 @@ class Session:
         return ""
 
     def changes(self, table: str) -> Changes:
-        """Return what the open transaction has done to a table; zeros if there is no such table."""
-        return Changes(**self.named("database/session.changes", table=table)[0])
+        """Return what the open transaction has done to a table; zeros if there is no such table.
+
+        Of a table whose rows lie elsewhere the server counts none: then it is what statements said,
+        with upserted rows among the inserted.
+        """
+        counted = Changes(**self.named("database/session.changes", table=table)[0])
+        return counted if counted != Changes() else self._written.get(table, Changes())
 
 
 class Database:

@@ -20,5 +20,5 @@ def kind(session: Session, name: str) -> str | None:
 
 def count(session: Session, name: str, limit: int | None = None) -> int:
     """Return how many rows a table has, and `limit` if it has more."""
-    few = f"select from {relation(name).as_string()} limit {limit or 'all'}"
+    few = f"select 1 from {relation(name).as_string()} limit {limit or 'all'}"
     return int(session.value(f"select count(*) from ({few}) as few"))

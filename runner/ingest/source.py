@@ -216,6 +216,12 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
     name, keys = relation(definition.source_relation).as_string(), list(definition.key_columns)
     [nature] = session.named("ingest/source.nature", relation=name, keys=keys)
     kind: Kind = nature["kind"]
+    if nature.pop("is_distributed"):
+        raise StartError(
+            f"{definition.source_relation} is a distributed table, or reads one: no clock of this"
+            " server tells which of its rows are still to come",
+            "let a pipeline read a table that is not distributed",
+        )
     # Builds are waited for where they may write the source.
     build_mark = sql.NULL if nature.pop("is_built") else sql.Literal(ledger.BUILD_MARK)
     has_age_column = any(column.name == ROW_AGE for column in columns)

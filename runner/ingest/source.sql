@@ -3,7 +3,8 @@
 -- rows of another server or of a materialized view are written unseen from here. Whether row
 -- security hides rows of it, or of a table that a view reads. Whether its key is unique (null where
 -- that cannot be known), and whether rows of other tables are read with it, for which its key does
--- not hold. Whether a build may write it. What the table is called that a foreign table reads.
+-- not hold. Whether a build may write it. Whether its rows lie on the workers of a cluster, whose
+-- transactions are not those of this server. What the table is called that a foreign table reads.
 with recursive below (oid, relkind, reader) as (
     select
         relations.oid,
@@ -99,6 +100,13 @@ select
         inner join pg_class as read on read.oid = below.oid
         where read.relnamespace::regnamespace::text ~ '(^|_)(warehouse|reporting)$'
     ) as is_built,
+    exists (
+        select
+        from below
+        inner join pg_trigger as triggers on triggers.tgrelid = below.oid
+        inner join pg_proc as functions on functions.oid = triggers.tgfoid
+        where functions.proname = 'citus_truncate_trigger'
+    ) as is_distributed,
     (
         select options.option_value
         from pg_foreign_table as foreign_tables

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from runner.build.build import read_plan
-from runner.build.compose import Composer, Part, lock_replicas, parts
+from runner.build.compose import Composer, Part, lock_replicas, parts, run_pieces
 from runner.build.plan import Step
 from runner.build.shape import reshaped
 from runner.database import ledger
@@ -56,7 +56,7 @@ def _texts(session: Session, part: Part) -> Iterator[str]:
         yield f"-- {part.step.script.path}: {part.step.mode}, {part.step.reason}\n"
     for piece in part.pieces:
         if piece.is_ddl and not (part.step and part.step.script.is_view):
-            session.run(piece.text, piece.file)
+            run_pieces(session, [piece])
         yield piece.text
 
 

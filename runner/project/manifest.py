@@ -18,6 +18,7 @@ MANIFEST_CHECK = Path("sql/manifest.check.sql")
 LAYERS = ("warehouse", "reporting")
 LEAVES = ("raw", "orchestrator")
 PLAIN = "a name has lower-case letters, digits and _, and begins with a letter"
+ENGINES = POSTGRES, CITUS = "postgres", "citus"
 KEYS = ("needs", "state", "view", "restated", "tags")
 
 Value = str | int | float | bool | list[str]
@@ -66,7 +67,9 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The scripts of a project in the order of the file, its variables, and its name, if any."""
+    """The scripts of a project in the order of the file, its variables, its name, if any, and the
+    engine that it is for.
+    """
 
     project: Path
     variables: dict[str, Value]
@@ -76,6 +79,7 @@ class Manifest:
     # Of scripts, by key: once calculated, as they follow from the texts.
     fingerprints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     sources: dict[str, Shape] = field(default_factory=dict)
+    engine: str = POSTGRES
 
     def values(self) -> dict[str, Any]:
         """Return what every template of the project may fill in: variables, and `source`."""
@@ -116,6 +120,9 @@ def load(project: Path) -> Manifest:
     own_name = content.pop("name", None)
     if own_name is not None and not _is_plain(own_name):
         raise _wrong("name is not a plain lower-case name", 'name = "miles"')
+    engine = content.pop("engine", POSTGRES)
+    if engine not in ENGINES:
+        raise _wrong(f"engine {engine!r} is not known", f"known are {', '.join(ENGINES)}")
     shapes = content.pop("source", {})
     if not isinstance(shapes, dict):
         raise _wrong("source is not a table", "write [source.NAME]")
@@ -125,11 +132,11 @@ def load(project: Path) -> Manifest:
     scripts = {}
     for layer, entries in content.items():
         if layer not in LAYERS or not isinstance(entries, dict):
-            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "source", "name"))
+            raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "source", "name", "engine"))
         for name, entry in entries.items():
             script = _script(project, layer, name, entry)
             scripts[script.key] = script
-    manifest = Manifest(project, variables, scripts, name=own_name, sources=sources)
+    manifest = Manifest(project, variables, scripts, name=own_name, sources=sources, engine=engine)
     _check_needs(manifest)
     _check_files(manifest)
     _check_restated(manifest)

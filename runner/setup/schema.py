@@ -23,7 +23,7 @@ from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project.files import tables_of
 from runner.project.graph import order
-from runner.project.manifest import LAYERS, Manifest, Script
+from runner.project.manifest import CITUS, LAYERS, Manifest, Script
 from runner.project.target import Target
 from runner.setup import migrations, shapes
 from runner.setup.roles import create_roles, hand_over, rights
@@ -39,7 +39,7 @@ def rehearse(
     """Return what `apply` would create, change or grant, a line each; nothing is left behind."""
     with database.session("milepost schema") as session, session.rehearsal():
         missing = migrations.pending(session)
-        before = _catalogue(session)
+        before, places = _catalogue(session), _places(session, manifest)
         held = rights(session, target)
         _run(session, manifest, target, roles)
         changes = [f"migrate {path.stem}" for path in missing]
@@ -47,6 +47,11 @@ def rehearse(
             f"{'replace' if name in before else 'create'} {name}"
             for name, state in _catalogue(session).items()
             if before.get(name) != state
+        ]
+        changes += [
+            f"place {table}: {place}"
+            for table, place in _places(session, manifest).items()
+            if table not in places
         ]
         changes += [right for right in rights(session, target) if right not in held]
     return changes
@@ -64,6 +69,7 @@ def apply(database: Database, manifest: Manifest, target: Target, roles: bool = 
         migrations.locked(session),
         session.transaction(),
     ):
+        _places(session, manifest)  # of a cluster that is whole, or not at all
         _run(session, manifest, target, roles)
 
 
@@ -89,6 +95,10 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
         for script in scripts:
             if script.layer == layer:
                 _define(session, composer, script, bool(older))
+    if manifest.engine == CITUS:
+        from runner.build import placement  # a room
+
+        placement.check(session, manifest, target)
     if roles:
         create_roles(session, composer)
     hand_over(session, target)
@@ -135,3 +145,16 @@ def _create_replicas(session: Session, manifest: Manifest) -> None:
 def _catalogue(session: Session) -> dict[str, str]:
     rows = session.named("setup/schema.catalogue")
     return {row["name"]: row["state"] for row in rows}
+
+
+def _places(session: Session, manifest: Manifest) -> dict[str, str]:
+    """Return the tables that lie on the workers of a cluster, with how; none without a cluster.
+
+    StartError if a worker is away.
+    """
+    if manifest.engine != CITUS:
+        return {}
+    from runner.build import placement  # a room
+
+    placement.prepare(session)
+    return placement.placed(session)

@@ -1,4 +1,6 @@
-"""Checks that each script declares in the manifest exactly the tables that it reads."""
+"""Checks that each script declares in the manifest exactly the tables that it reads, and that its
+SQL serves a cluster too.
+"""
 
 from collections.abc import Collection, Iterator
 
@@ -6,17 +8,19 @@ from runner.build.inspect.reads import tables_read, undeclared, unread
 from runner.errors import RunnerError
 from runner.project.graph import order
 from runner.project.manifest import Manifest, Script
+from runner.testing.distributed import problems
 
 
 def lint(manifest: Manifest, keys: Collection[str] | None = None) -> list[str]:
     """Return a line for each problem of all scripts, or of those in `keys`, with its file."""
     order(manifest)  # no cycles
-    return [
+    found = [
         problem
         for key, script in manifest.scripts.items()
         if keys is None or key in keys
         for problem in _problems(manifest, script)
     ]
+    return found or [line for key, line in problems(manifest) if keys is None or key in keys]
 
 
 def _problems(manifest: Manifest, script: Script) -> Iterator[str]:

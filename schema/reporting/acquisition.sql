@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.acquisition (
     utm_source text not null,
     cohort_start date not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.active_days_monthly (
     month date not null,
     active_days integer not null,

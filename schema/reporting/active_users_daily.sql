@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.active_users_daily (
     day date not null,
     slice text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.category_recommendations (
     segment text not null,
     transaction_category text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.cluster_quality (
     cluster_count integer not null,
     users bigint not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.cohort_value (
     cohort_start date not null,
     period_number integer not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.engagement_daily (
     day date not null,
     event_type text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.engagement_funnel (
     cohort_start date not null,
     slice text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.kpi_daily (
     day date not null,
     slice text not null,

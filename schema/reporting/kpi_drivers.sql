@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.kpi_drivers (
     grain text not null,
     period_start date not null,

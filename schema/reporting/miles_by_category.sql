@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.miles_by_category (
     grain text not null,
     period_start date not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.retention_days (
     grain text not null,
     cohort_start date,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ reporting }}.user_segments (
     kind text not null,
     name text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_acquisition_daily (
     utm_source text not null,
     first_day date not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_campaign_costs (
     utm_source text not null,
     month date not null,

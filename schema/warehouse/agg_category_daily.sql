@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_category_daily (
     transaction_category text not null,
     event_date date not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_category_engagement (
     transaction_category text not null,
     users bigint not null,

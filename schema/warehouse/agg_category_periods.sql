@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_category_periods (
     grain text not null,
     period_start date not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_category_profiles (
     transaction_category text not null,
     segment text not null,

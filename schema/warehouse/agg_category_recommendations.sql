@@ -1,3 +1,4 @@
+-- Place: distributed by user_id
 create table if not exists {{ warehouse }}.agg_category_recommendations (
     user_id text not null,
     transaction_category text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_category_recommendations_basis (
     fitted_on text not null,
     constraint agg_category_recommendations_basis_key primary key (fitted_on)

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_category_usage (
     transaction_category text not null,
     events bigint not null,

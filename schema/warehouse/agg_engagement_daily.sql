@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_engagement_daily (
     slice text not null,
     slice_value text not null,

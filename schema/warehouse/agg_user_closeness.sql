@@ -1,3 +1,4 @@
+-- Place: distributed by user_id
 create table if not exists {{ warehouse }}.agg_user_closeness (
     user_id text not null,
     closeness double precision[] not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_user_closeness_basis (
     fitted_on text not null,
     constraint agg_user_closeness_basis_key primary key (fitted_on)

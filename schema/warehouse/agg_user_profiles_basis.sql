@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.agg_user_profiles_basis (
     last_day date not null,
     fitted_on text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.changed_events (
     user_id text not null,
     event_date date not null,

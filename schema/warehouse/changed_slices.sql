@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.changed_slices (
     slice text not null,
     slice_value text not null,

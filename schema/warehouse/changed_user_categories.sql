@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.changed_user_categories (
     user_id text not null,
     transaction_category text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.changed_user_days_basis (
     through_run_id bigint not null,
     last_day date not null,

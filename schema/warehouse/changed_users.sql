@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.changed_users (
     user_id text not null,
     constraint changed_users_key primary key (user_id)

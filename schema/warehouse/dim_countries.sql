@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.dim_countries (
     country text not null,
     first_seen_date date not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.dim_dates (
     calendar_date date not null,
     week_start date not null,

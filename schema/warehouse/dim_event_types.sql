@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.dim_event_types (
     event_type text not null,
     fact_table text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.dim_transaction_categories (
     transaction_category text not null,
     is_earned boolean not null,

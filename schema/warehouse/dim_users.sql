@@ -1,3 +1,4 @@
+-- Place: distributed by user_id
 create table if not exists {{ warehouse }}.dim_users (
     user_id text not null,
     country text not null,

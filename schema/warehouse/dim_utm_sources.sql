@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.dim_utm_sources (
     utm_source text not null,
     campaign text,

@@ -1,3 +1,4 @@
+-- Place: distributed by user_id
 create table if not exists {{ warehouse }}.fact_unclassified_events (
     user_id text not null,
     event_date date not null,

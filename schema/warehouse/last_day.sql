@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.last_day (
     last_day date not null,
     constraint last_day_key primary key (last_day)

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.model_category_similarities (
     transaction_category text not null,
     similar_category text not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.model_cluster_trials (
     cluster_count integer not null,
     cluster integer not null,

@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.model_sample (
     user_id text not null,
     cut date not null,

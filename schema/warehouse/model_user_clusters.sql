@@ -1,3 +1,4 @@
+-- Place: local
 create table if not exists {{ warehouse }}.model_user_clusters (
     cluster integer not null,
     label text not null,

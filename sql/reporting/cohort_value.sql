@@ -16,7 +16,7 @@ insert into {{ this }} (
     cohort_start, period_number, slice, slice_value, cohort_size, miles_earned, miles_redeemed,
     miles_earned_per_user, redemption_rate, redeemers, is_complete
 )
-with sizes as (
+with cohorts as (
     select
         slice, slice_value,
         {{ warehouse }}.month_start(cohort_start) as cohort_start,
@@ -27,44 +27,53 @@ with sizes as (
     group by slice, slice_value, {{ warehouse }}.month_start(cohort_start)
 ),
 
-months as (
-    select distinct
-        month_start as month,
-        {{ warehouse }}.next_period('month', month_start) <= last_day as is_complete
-    from {{ warehouse }}.dim_dates
+-- What came in each month, beside nothing, so that quiet months are there too.
+entries as (
+    select
+        slice, slice_value, cohort_start,
+        {{ warehouse }}.month_number(period_start) - {{ warehouse }}.month_number(cohort_start)
+            as period_number,
+        0 as cohort_size,
+        miles_earned, miles_redeemed,
+        0 as redeemers
+    from {{ warehouse }}.agg_slice_periods
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+    where grain = 'month' and isfinite(cohort_start)
+    union all
+    select
+        slice, slice_value, cohort_start,
+        number as period_number,
+        0 as cohort_size,
+        0 as miles_earned,
+        0 as miles_redeemed,
+        users as redeemers
+    from {{ warehouse }}.agg_cohort_users
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+    where figure = 'redeemed'
+    union all
+    select
+        slice, slice_value, cohort_start, period_number, cohort_size,
+        0 as miles_earned,
+        0 as miles_redeemed,
+        0 as redeemers
+    from cohorts
     cross join {{ warehouse }}.last_day
+    cross join lateral generate_series(
+        0, {{ warehouse }}.month_number(last_day) - {{ warehouse }}.month_number(cohort_start)
+    ) as numbers (period_number)
 ),
 
 cells as (
     select
-        sizes.slice, sizes.slice_value, sizes.cohort_start, cohort_size, month, is_complete,
-        {{ warehouse }}.month_number(month) - {{ warehouse }}.month_number(sizes.cohort_start)
-            as period_number,
-        sum(coalesce(miles_earned, 0)) over to_month as miles_earned,
-        sum(coalesce(miles_redeemed, 0)) over to_month as miles_redeemed,
-        sum(coalesce(redeemed.users, 0)) over to_month as redeemers
-    from sizes
-    inner join months on month >= sizes.cohort_start
-    left join {{ warehouse }}.agg_slice_periods as periods
-        on
-            periods.slice = sizes.slice
-            and periods.slice_value = sizes.slice_value
-            and grain = 'month'
-            and period_start = month
-            and periods.cohort_start = sizes.cohort_start
-    left join {{ warehouse }}.agg_cohort_users as redeemed
-        on
-            redeemed.slice = sizes.slice
-            and redeemed.slice_value = sizes.slice_value
-            and figure = 'redeemed'
-            and redeemed.cohort_start = sizes.cohort_start
-            and number
-            = {{ warehouse }}.month_number(month)
-            - {{ warehouse }}.month_number(sizes.cohort_start)
-    window to_month as (
-        partition by sizes.slice, sizes.slice_value, sizes.cohort_start
-        order by month
-    )
+        slice, slice_value, cohort_start, period_number,
+        (cohort_start + make_interval(months => period_number + 1))::date as next_month,
+        sum(cohort_size) as cohort_size,
+        sum(sum(miles_earned)) over to_month as miles_earned,
+        sum(sum(miles_redeemed)) over to_month as miles_redeemed,
+        sum(sum(redeemers)) over to_month as redeemers
+    from entries
+    group by slice, slice_value, cohort_start, period_number
+    window to_month as (partition by slice, slice_value, cohort_start order by period_number)
 )
 
 select
@@ -73,8 +82,10 @@ select
     trim_scale(miles_redeemed) as miles_redeemed,
     trim_scale(round(miles_earned / cohort_size, 6)) as miles_earned_per_user,
     trim_scale(round(miles_redeemed / nullif(miles_earned, 0), 6)) as redemption_rate,
-    redeemers, is_complete
+    redeemers,
+    next_month <= last_day as is_complete
 from cells
+cross join {{ warehouse }}.last_day
 {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
-{{ incremental }} where {{ warehouse }}.next_period('month', month) > since
+{{ incremental }} where next_month > since
 ;

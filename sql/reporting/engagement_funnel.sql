@@ -6,6 +6,7 @@
 --        Of an even number of users the median is the mean of the two in the middle: a share that
 --        is larger than a half by next to nothing asks for the upper one.
 
+-- Waived: union, of the cohorts of changed users.
 with sizes as (
     select
         slice, slice_value, cohort_start, last_day,
@@ -59,33 +60,25 @@ gone as (
     returning cohort_start
 ),
 
-months as (
-    select distinct cohort_start
-    from due
-),
-
--- The time of a cohort is over within two days of that many after its first and its last one.
--- In order, so that the index is asked month by month, and not for all that is over.
+-- The time of a cohort is over within two days of that many after its first and its last one. By
+-- days, so that the index is asked for these, and not for all that is over.
 funnels as (
     select
         cohort_start, slice, slice_value, searched_at, earned_at, redeemed_at, has_earned,
         has_redeemed
-    from months
-    cross join {{ warehouse }}.last_day
-    cross join lateral (
-        select slice, slice_value, searched_at, earned_at, redeemed_at, has_earned, has_redeemed
-        from {{ warehouse }}.agg_user_funnels
-        where
-            over_on >= cohort_start + {{ conversion_days }}
-            and over_on
-            < {{ warehouse }}.next_period('month', cohort_start) + {{ conversion_days }} + 2
-            and over_on <= last_day
-            and first_day >= cohort_start
-            and first_day < {{ warehouse }}.next_period('month', cohort_start)
-        order by over_on
-        offset 0
-    ) as of_month
-    inner join due using (slice, slice_value, cohort_start)
+    from {{ warehouse }}.agg_user_funnels
+    inner join due using (slice, slice_value)
+    where
+        over_on = any(
+            array(
+                select distinct months.cohort_start + {{ conversion_days }} + days
+                from due as months
+                cross join generate_series(0, 32) as days
+                inner join {{ warehouse }}.last_day
+                    on months.cohort_start + {{ conversion_days }} + days <= last_day
+            )
+        )
+        and {{ warehouse }}.month_start(first_day) = cohort_start
 ),
 
 cohorts as (

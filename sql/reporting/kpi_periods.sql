@@ -18,59 +18,64 @@ insert into {{ this }} (
     earning_users, redeeming_users, miles_per_active_user, redemption_rate, active_change,
     new_change, earned_change, redeemed_change, is_complete
 )
-with engagement as (
+-- With the periods before, for the changes: none begins more than a month earlier.
+with days as (
     select
         grain, period_start, slice, slice_value,
         sum(events) as events,
         sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed
+        sum(miles_redeemed) as miles_redeemed,
+        sum(earning_users) as earning_users,
+        sum(redeeming_users) as redeeming_users
     from {{ warehouse }}.agg_engagement_daily
-    inner join {{ warehouse }}.dim_dates on calendar_date = event_date
-    cross join lateral (
-        select 'day' as grain, calendar_date as period_start
-        union all
-        select 'week' as grain, week_start as period_start
-        union all
-        select 'month' as grain, month_start as period_start
-    ) as periods
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+    cross join lateral {{ warehouse }}.periods(event_date)
+    {{ incremental }} where event_date >= {{ warehouse }}.month_start(since - 31)
     group by grain, period_start, slice, slice_value
 ),
 
-transactions as (
-    select
-        'day' as grain,
-        event_date as period_start,
-        slice, slice_value, earning_users, redeeming_users
-    from {{ warehouse }}.agg_engagement_daily
-    union all
+-- Users of days must not be added up.
+users as (
     select
         grain, period_start, slice, slice_value,
         sum(earning_users) as earning_users,
         sum(redeeming_users) as redeeming_users
     from {{ warehouse }}.agg_slice_periods
-    where active_days = 0
+    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+    where
+        active_days = 0
+        {{ incremental }} and period_start >= {{ warehouse }}.month_start(since - 31)
     group by grain, period_start, slice, slice_value
 ),
 
 totals as (
     select
-        grain, period_start, slice, slice_value, active_users, new_users, is_complete,
+        grain, period_start, slice, slice_value, active_users, new_users,
+        growth.is_complete,
         coalesce(events, 0) as events,
-        coalesce(miles_earned, 0) as miles_earned,
-        coalesce(miles_redeemed, 0) as miles_redeemed,
-        coalesce(earning_users, 0) as earning_users,
-        coalesce(redeeming_users, 0) as redeeming_users
-    from {{ reporting }}.growth_accounting
+        coalesce(days.miles_earned, 0) as miles_earned,
+        coalesce(days.miles_redeemed, 0) as miles_redeemed,
+        outstanding_miles,
+        coalesce(case grain when 'day' then days.earning_users else users.earning_users end, 0)
+            as earning_users,
+        coalesce(case grain when 'day' then days.redeeming_users else users.redeeming_users end, 0)
+            as redeeming_users
+    from {{ reporting }}.growth_accounting as growth
     {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
-    left join engagement using (grain, period_start, slice, slice_value)
-    left join transactions using (grain, period_start, slice, slice_value)
+    cross join {{ warehouse }}.last_day
+    left join days using (grain, period_start, slice, slice_value)
+    left join users using (grain, period_start, slice, slice_value)
+    cross join lateral (
+        select least({{ warehouse }}.next_period(grain, period_start) - 1, last_day) as day
+    ) as ends
+    left join {{ reporting }}.miles_balance_daily using (day, slice, slice_value)
+    {{ incremental }} where period_start >= {{ warehouse }}.month_start(since - 31)
 ),
 
 -- Beside each period the one before, of those that can be compared.
 pairs as (
     select
         totals.*,
-        sum(miles_earned - miles_redeemed) over to_period as outstanding_miles,
         case when is_comparable then lag(active_users) over to_period end as active_before,
         case when is_comparable then lag(new_users) over to_period end as new_before,
         case when is_comparable then lag(miles_earned) over to_period end as earned_before,
@@ -91,8 +96,7 @@ select
     trim_scale(miles_earned) as miles_earned,
     trim_scale(miles_redeemed) as miles_redeemed,
     trim_scale(miles_earned - miles_redeemed) as net_miles,
-    trim_scale(outstanding_miles) as outstanding_miles,
-    earning_users, redeeming_users,
+    outstanding_miles, earning_users, redeeming_users,
     trim_scale(round(miles_earned / nullif(active_users, 0), 6)) as miles_per_active_user,
     trim_scale(round(miles_redeemed / nullif(miles_earned, 0), 6)) as redemption_rate,
     trim_scale(round((active_users - active_before)::numeric / nullif(active_before, 0), 6))

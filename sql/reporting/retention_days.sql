@@ -1,8 +1,8 @@
 -- reporting.retention_days
 -- Grain: one row per grain, cohort, day number and slice value
 --        (grain, cohort_start, day_number, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the cohorts whose first 90 days
---        it may lie in, and the averages.
+-- Rerun: changed keys; of the slice values that a change touches, the days of cohorts since then,
+--        and the averages.
 -- Why:   who is back on the day after tomorrow, and who has been back by then. Users whose day is
 --        not over are in neither, or young cohorts would look worse than they are.
 
@@ -12,7 +12,7 @@ delete from {{ this }} as report
 {{ incremental }}     and report.slice_value = changed.slice_value
 {{ incremental }}     and (
 {{ incremental }}         cohort_start is null
-{{ incremental }}         or {{ warehouse }}.next_period(grain, cohort_start) > since - 91
+{{ incremental }}         or {{ warehouse }}.next_period(grain, cohort_start) + day_number > since
 {{ incremental }}     )
 ;
 
@@ -23,10 +23,9 @@ insert into {{ this }} (
 -- First days of a period of which as many day numbers are over are alike.
 with days as (
     select
-        grain,
-        period_start as cohort_start,
-        slice, slice_value, figure, number,
-        last_day,
+        grain, period_start, slice, slice_value, figure, number, last_day,
+        {{ warehouse }}.next_period(grain, period_start) as next_period,
+        {{ incremental }} since,
         width_bucket(last_day - calendar_date - 1, array[1, 3, 7, 14, 30, 60, 90]) as over,
         sum(users) as users
     from {{ warehouse }}.agg_cohort_users
@@ -39,33 +38,38 @@ with days as (
         select 'month' as grain, month_start as period_start
     ) as periods
     where
-        figure <> 'redeemed'
-        {{ incremental }} and {{ warehouse }}.next_period(grain, period_start) > since - 91
-    group by grain, period_start, slice, slice_value, figure, number, over, last_day
+        figure in ('new', 'active', 'returned')
+        -- A month is 31 days at most.
+        {{ incremental }} and cohort_start > since - 90 - 31
+        {{ incremental }} and (figure <> 'active' or cohort_start > since - number - 31)
+    group by
+        {{ incremental }} since,
+        grain, period_start, slice, slice_value, figure, number, over, last_day
 ),
 
 cohorts as (
     select
-        grain, cohort_start, day_number, slice, slice_value,
-        {{ warehouse }}.next_period(grain, cohort_start) + day_number <= last_day as is_complete,
+        grain,
+        period_start as cohort_start,
+        day_number, slice, slice_value,
+        next_period + day_number <= last_day as is_complete,
         sum(users) filter (where figure = 'new') as cohort_size,
         coalesce(sum(users) filter (where figure = 'new' and place <= over), 0)
             as eligible_users,
-        coalesce(
-            sum(users) filter (
-                where figure = 'active' and number = day_number and place <= over
-            ),
-            0
-        ) as retained_users,
-        coalesce(
-            sum(users) filter (
-                where figure = 'returned' and number <= day_number and place <= over
-            ),
-            0
-        ) as returned_users
+        coalesce(sum(users) filter (where figure = 'active' and place <= over), 0)
+            as retained_users,
+        coalesce(sum(users) filter (where figure = 'returned' and place <= over), 0)
+            as returned_users
     from days
-    cross join unnest(array[1, 3, 7, 14, 30, 60, 90]) with ordinality as numbers (day_number, place)
-    group by grain, cohort_start, day_number, slice, slice_value, last_day
+    inner join unnest(array[1, 3, 7, 14, 30, 60, 90]) with ordinality as numbers (day_number, place)
+        on
+            case figure
+                when 'active' then number = day_number
+                when 'returned' then number <= day_number
+                else true
+            end
+            {{ incremental }} and next_period + day_number > since
+    group by grain, period_start, next_period, day_number, slice, slice_value, last_day
 )
 
 select

@@ -19,11 +19,9 @@ with people as (
     from {{ warehouse }}.agg_user_profiles as profiles
     inner join {{ warehouse }}.agg_user_engagement as engagement using (user_id)
     cross join (select max(calendar_date) as last_day from {{ warehouse }}.dim_dates) as data
-    cross join lateral (
-        select 'rule' as kind, profiles.segment as name
-        union all
-        select 'cluster' as kind, profiles.cluster::text as name
-    ) as groups
+    cross join unnest(
+        array['rule', 'cluster'], array[profiles.segment, profiles.cluster::text]
+    ) as groups (kind, name)
 ),
 
 sizes as (

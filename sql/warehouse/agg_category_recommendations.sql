@@ -4,6 +4,7 @@
 --        than in warehouse.agg_category_recommendations_basis.
 -- Why:   what to offer whom, and because of what.
 
+-- Waived: union, of users alone: 1 GB is fifty million.
 with due as materialized (
     select user_id from {{ warehouse }}.changed_user_categories
     union
@@ -11,7 +12,7 @@ with due as materialized (
     from {{ warehouse }}.dim_users
     where
         not exists (
-            select from {{ state }}
+            select 1 from {{ state }}
             inner join {{ warehouse }}.model_category_similarities using (fitted_on)
         )
 ),
@@ -98,7 +99,7 @@ totals as (
         from {{ warehouse }}.agg_user_categories as used
         inner join lines using (transaction_category)
         where used.user_id = due.user_id
-        group by block
+        group by used.user_id, block
     ) as totals
 ),
 

@@ -57,7 +57,7 @@ insert into {{ state }} as categories (
     users, events, earning_users, earned_count, redeeming_users, redeemed_count, search_count,
     miles_earned, miles_redeemed
 )
-with signed as (
+with signed as (  -- Waived: union, of changed categories alone; a full build has none
     {{ incremental }} select
     {{ incremental }}     sign,
     {{ incremental }}     user_id, transaction_category, event_date, platform, utm_source, country,

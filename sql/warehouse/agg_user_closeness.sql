@@ -5,6 +5,7 @@
 -- Why:   how near each centre of a cluster is to a user, by all features but recency. That one
 --        changes from day to day for everybody, these do not: so profiles need add but one number.
 
+-- Waived: union, of users alone: 1 GB is fifty million.
 with due as materialized (
     select user_id from {{ warehouse }}.changed_users
     union
@@ -12,7 +13,7 @@ with due as materialized (
     from {{ warehouse }}.agg_user_features
     where
         not exists (
-            select from {{ state }}
+            select 1 from {{ state }}
             inner join {{ warehouse }}.model_user_clusters using (fitted_on)
         )
 ),

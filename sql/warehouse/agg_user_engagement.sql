@@ -107,7 +107,7 @@ recent as (
             sum(earned_count + redeemed_count + search_count) as events_90d
         from {{ warehouse }}.agg_user_category_daily as daily
         where daily.user_id = users.user_id and event_date > last_active_day - 90
-        group by transaction_category
+        group by daily.user_id, transaction_category
     ) as counted
 ),
 

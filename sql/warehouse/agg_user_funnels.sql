@@ -5,6 +5,9 @@
 --        worse. Whose time was over before the oldest change, or who was through by then, stays as
 --        is. A look-up by the key of a fact finds the next step, whatever the history.
 
+-- All in a full build. Else those whose time goes on, and a slice value without a funnel, which has
+-- its first event on a changed day.
+create temporary table due as
 with changed as (
     select
         user_id,
@@ -25,153 +28,142 @@ stored as materialized (
         ) as is_open
     from {{ this }}
     inner join changed using (user_id)
-),
+)
 
--- All in a full build. Else a slice value without a funnel has its first event on a changed day.
-due as (
+select user_id, slice, slice_value
+from stored
+where is_open
+union all
+(
+    select user_id, slice, slice_value
+    from {{ warehouse }}.agg_user_activity
+    {{ incremental }} where false
+    {{ incremental }} union all
+    {{ incremental }} select daily.user_id, slice, slice_value
+    {{ incremental }} from {{ warehouse }}.agg_user_daily as daily
+    {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
+    {{ incremental }} cross join lateral
+    {{ incremental }}     {{ warehouse }}.slices('all', country, platform, utm_source)
+    except
     select user_id, slice, slice_value
     from stored
-    where is_open
-    union all
-    (
-        select user_id, slice, slice_value
-        from {{ warehouse }}.agg_user_activity
-        {{ incremental }} where false
-        {{ incremental }} union all
-        {{ incremental }} select daily.user_id, slice, slice_value
-        {{ incremental }} from {{ warehouse }}.agg_user_daily as daily
-        {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
-        {{ incremental }} cross join lateral
-        {{ incremental }}     {{ warehouse }}.slices('all', country, platform, utm_source)
-        except
-        select user_id, slice, slice_value
-        from stored
-    )
-),
+);
 
--- By an aggregate the key is asked for each, and not all users for some.
-active as (
-    select
-        user_id, slice, slice_value, first_day, last_day
-    from due
-    cross join {{ warehouse }}.last_day
-    cross join lateral (
-        select min(active_days[1]) as first_day
-        from {{ warehouse }}.agg_user_activity as activity
-        where
-            activity.user_id = due.user_id
-            and activity.slice = due.slice
-            and activity.slice_value = due.slice_value
-    ) as first_days
-    where first_day is not null
-),
+analyze pg_temp.due;
 
-spans as materialized (
-    select
-        user_id, slice, slice_value, first_day, first_at, last_day,
-        first_at + make_interval(hours => 24 * {{ conversion_days }}) as until,
-        {{ warehouse }}.over_on(
-            first_at + make_interval(hours => 24 * {{ conversion_days }}), {{ reporting_timezone }}
-        ) as over_on
-    from active
-    cross join lateral (
-        select min(first_event_at) as first_at
-        from {{ warehouse }}.agg_user_daily as daily
-        where
-            daily.user_id = active.user_id
-            and event_date = first_day
-            and {{ warehouse }}.slice_value(active.slice, country, platform, utm_source)
-            = active.slice_value
-    ) as first_events
-),
-
-fresh as materialized (
-    select
-        spans.user_id, spans.slice, spans.slice_value, first_day, first_at, over_on,
-        searches.event_time as searched_at,
-        earns.event_time as earned_at,
-        redemptions.event_time as redeemed_at,
-        earns.event_time is not null or exists (
-            select
-            from {{ warehouse }}.fact_miles_earned as events
-            where
-                events.user_id = spans.user_id
-                and event_date between first_day and least(over_on, last_day)
-                and event_time <= until
-                and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
-                = spans.slice_value
-        ) as has_earned,
-        redemptions.event_time is not null or exists (
-            select
-            from {{ warehouse }}.fact_miles_redeemed as events
-            where
-                events.user_id = spans.user_id
-                and event_date between first_day and least(over_on, last_day)
-                and event_time <= until
-                and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
-                = spans.slice_value
-        ) as has_redeemed
-    from spans
-    left join lateral (
-        select event_date, event_time, event_id
-        from {{ warehouse }}.fact_reward_searches as events
-        where
-            events.user_id = spans.user_id
-            and event_date between first_day and least(over_on, last_day)
-            and event_time <= until
-            and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
-            = spans.slice_value
-        order by event_date, event_time, event_id
-        limit 1
-    ) as searches on true
-    left join lateral (
-        select event_date, event_time, event_id
-        from {{ warehouse }}.fact_miles_earned as events
-        where
-            events.user_id = spans.user_id
-            and event_date between searches.event_date and least(over_on, last_day)
-            and event_time <= until
-            and (event_time, event_id) > (searches.event_time, searches.event_id)
-            and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
-            = spans.slice_value
-        order by event_date, event_time, event_id
-        limit 1
-    ) as earns on true
-    left join lateral (
-        select event_time
-        from {{ warehouse }}.fact_miles_redeemed as events
-        where
-            events.user_id = spans.user_id
-            and event_date between earns.event_date and least(over_on, last_day)
-            and event_time <= until
-            and (event_time, event_id) > (earns.event_time, earns.event_id)
-            and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
-            = spans.slice_value
-        order by event_date, event_time, event_id
-        limit 1
-    ) as redemptions on true
-),
-
-gone as (
-    delete from {{ this }} as funnels
-    using stored
-    left join fresh using (user_id, slice, slice_value)
-    where
-        funnels.user_id = stored.user_id
-        and funnels.slice = stored.slice
-        and funnels.slice_value = stored.slice_value
-        and stored.is_open
-        and fresh.user_id is null
-)
+delete from {{ this }} as funnels
+using pg_temp.due
+left join {{ warehouse }}.agg_user_activity as activity using (user_id, slice, slice_value)
+where
+    funnels.user_id = due.user_id
+    and funnels.slice = due.slice
+    and funnels.slice_value = due.slice_value
+    and activity.user_id is null;
 
 insert into {{ this }} as funnels (
     user_id, slice, slice_value, first_day, first_at, over_on, searched_at, earned_at, redeemed_at,
     has_earned, has_redeemed
 )
+with firsts as (
+    select
+        activity.user_id, activity.slice, activity.slice_value,
+        activity.active_days[1] as first_day,
+        first_events.first_at,
+        first_at + make_interval(hours => 24 * {{ conversion_days }}) as until
+    from {{ warehouse }}.agg_user_activity as activity
+    inner join pg_temp.due using (user_id, slice, slice_value)
+    cross join lateral (
+        select min(first_event_at) as first_at
+        from {{ warehouse }}.agg_user_daily as daily
+        where
+            daily.user_id = activity.user_id
+            and event_date = activity.active_days[1]
+            and {{ warehouse }}.slice_value(activity.slice, country, platform, utm_source)
+            = activity.slice_value
+    ) as first_events
+),
+
+spans as (
+    select
+        user_id, slice, slice_value, first_day, first_at, until,
+        {{ warehouse }}.over_on(until, {{ reporting_timezone }}) as over_on,
+        least({{ warehouse }}.over_on(until, {{ reporting_timezone }}), last_day) as last_day
+    from firsts
+    cross join {{ warehouse }}.last_day
+)
+
 select
-    user_id, slice, slice_value, first_day, first_at, over_on, searched_at, earned_at, redeemed_at,
-    has_earned, has_redeemed
-from fresh
+    spans.user_id, spans.slice, spans.slice_value, first_day, first_at, over_on,
+    searches.event_time as searched_at,
+    earns.event_time as earned_at,
+    redemptions.event_time as redeemed_at,
+    earns.event_time is not null or any_earns.event_time is not null as has_earned,
+    redemptions.event_time is not null or any_redemptions.event_time is not null as has_redeemed
+from spans
+left join lateral (
+    select event_date, event_time, event_id
+    from {{ warehouse }}.fact_reward_searches as events
+    where
+        events.user_id = spans.user_id
+        and event_date between first_day and spans.last_day
+        and event_time <= until
+        and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+        = spans.slice_value
+    order by event_date, event_time, event_id
+    limit 1
+) as searches on true
+left join lateral (
+    select event_date, event_time, event_id
+    from {{ warehouse }}.fact_miles_earned as events
+    where
+        events.user_id = spans.user_id
+        and event_date between searches.event_date and spans.last_day
+        and event_time <= until
+        and (event_time, event_id) > (searches.event_time, searches.event_id)
+        and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+        = spans.slice_value
+    order by event_date, event_time, event_id
+    limit 1
+) as earns on true
+left join lateral (
+    select event_date, event_time, event_id
+    from {{ warehouse }}.fact_miles_redeemed as events
+    where
+        events.user_id = spans.user_id
+        and event_date between earns.event_date and spans.last_day
+        and event_time <= until
+        and (event_time, event_id) > (earns.event_time, earns.event_id)
+        and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+        = spans.slice_value
+    order by event_date, event_time, event_id
+    limit 1
+) as redemptions on true
+left join lateral (
+    select event_time
+    from {{ warehouse }}.fact_miles_earned as events
+    where
+        earns.event_time is null
+        and events.user_id = spans.user_id
+        and event_date between first_day and spans.last_day
+        and event_time <= until
+        and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+        = spans.slice_value
+    order by event_date
+    limit 1
+) as any_earns on true
+left join lateral (
+    select event_time
+    from {{ warehouse }}.fact_miles_redeemed as events
+    where
+        redemptions.event_time is null
+        and events.user_id = spans.user_id
+        and event_date between first_day and spans.last_day
+        and event_time <= until
+        and {{ warehouse }}.slice_value(spans.slice, country, platform, utm_source)
+        = spans.slice_value
+    order by event_date
+    limit 1
+) as any_redemptions on true
 order by user_id, slice, slice_value
 on conflict (user_id, slice, slice_value) do update set
     first_day = excluded.first_day,
@@ -183,3 +175,5 @@ on conflict (user_id, slice, slice_value) do update set
     has_earned = excluded.has_earned,
     has_redeemed = excluded.has_redeemed
 where funnels is distinct from excluded;
+
+drop table pg_temp.due;

@@ -7,7 +7,7 @@
 --        are matters of a user's month. Its days are bits, so weeks can be told from it too.
 
 -- The months of users to take anew: those that the week of a change lies in, and all of a user who
--- may have got another first month somewhere.
+-- may have got another first month somewhere. Waived: union, of the months of changed users.
 create temporary table changed as
 select
     user_id,
@@ -111,7 +111,7 @@ insert into {{ state }} as periods (
     slice, slice_value, grain, period_start, cohort_start, active_days,
     users, earning_users, redeeming_users, miles_earned, miles_redeemed
 )
-with signed as (
+with signed as (  -- Waived: union, of changed months alone; a full build has none
     {{ incremental }} select
     {{ incremental }}     -1 as sign,
     {{ incremental }}     user_id, month, platform, utm_source, country, miles_earned,

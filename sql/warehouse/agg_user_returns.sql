@@ -2,28 +2,61 @@
 -- Grain: one row per user and slice value with an event (user_id, slice, slice_value).
 -- Rerun: difference; writes the changed users who differ, and moves warehouse.agg_cohort_users by
 --        what differs: nothing, the second time.
--- Why:   who came back is known from a user's first day, the second, and a few days after the
---        first. So a day on which an old user comes again changes nothing here.
+-- Why:   who came back is known from a user's first day, the next one, and a few days after the
+--        first. So a day on which an old user comes again changes nothing here: whom it may change
+--        is told from what is stored, without a look at the days of the others.
 
--- Nobody in a full build, where all users are taken anew.
 with changed as (
     select
         user_id,
         min(event_date) as since,
-        max(event_date) as until
+        array_agg(event_date) as days
     from {{ warehouse }}.changed_user_days
     where isfinite(event_date)
     group by user_id
 ),
 
+-- Nothing in a full build, where the table is empty.
 stored as materialized (
     select
-        user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
+        user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day,
+        case when first_redeemed_day < since then first_redeemed_day end as redeemed_before,
+        since <= first_day + coalesce(returned_within, 90)
+        or array[
+            first_day + 1, first_day + 3, first_day + 7, first_day + 14, first_day + 30,
+            first_day + 60, first_day + 90
+        ] && days
+        or first_redeemed_day is null
+        or since <= first_redeemed_day as is_open
     from {{ this }}
-    {{ incremental }} inner join changed using (user_id)
+    inner join changed using (user_id)
 ),
 
--- A redemption before the changed days is still the first.
+-- All in a full build. Else a slice value without a row has its first event on a changed day.
+due as materialized (
+    select user_id, slice, slice_value, redeemed_before
+    from stored
+    where is_open
+    union all
+    select
+        user_id, slice, slice_value,
+        null as redeemed_before
+    from (
+        select user_id, slice, slice_value
+        from {{ warehouse }}.agg_user_activity
+        {{ incremental }} where false
+        {{ incremental }} union all
+        {{ incremental }} select daily.user_id, slice, slice_value
+        {{ incremental }} from {{ warehouse }}.agg_user_daily as daily
+        {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
+        {{ incremental }} cross join lateral
+        {{ incremental }}     {{ warehouse }}.slices('all', country, platform, utm_source)
+        except
+        select user_id, slice, slice_value
+        from stored
+    ) as begun
+),
+
 redeemed as (
     select
         daily.user_id, slice, slice_value,
@@ -32,27 +65,26 @@ redeemed as (
     {{ incremental }} inner join changed
     {{ incremental }}     on changed.user_id = daily.user_id and event_date >= since
     cross join lateral {{ warehouse }}.slices('all', country, platform, utm_source)
-    where redeemed_count > 0
+    where
+        redeemed_count > 0
+        {{ incremental }} and daily.user_id in (
+        {{ incremental }}     select user_id
+        {{ incremental }}     from due
+        {{ incremental }}     where redeemed_before is null
+        {{ incremental }} )
     group by daily.user_id, slice, slice_value
 ),
 
--- A single changed day that is none of these after the first changes no answer, as is usual.
+-- Without a first day where no event is left.
 fresh as materialized (
     select
-        activity.user_id, activity.slice, activity.slice_value,
+        user_id, slice, slice_value,
         active_days[1] as first_day,
-        case
-            when
-                stored.first_day = active_days[1]
-                and since = until
-                and since - active_days[1] <> all(array[1, 3, 7, 14, 30, 60, 90])
-                then stored.active_ages
-            else array(
-                select age
-                from unnest(array[1, 3, 7, 14, 30, 60, 90]) as ages (age)
-                where active_days[1] + age = any(active_days)
-            )
-        end as active_ages,
+        array(
+            select age
+            from unnest(array[1, 3, 7, 14, 30, 60, 90]) as ages (age)
+            where active_days[1] + age = any(active_days)
+        ) as active_ages,
         case
             when active_days[2] - active_days[1] <= 90
                 then (array[1, 3, 7, 14, 30, 60, 90])[
@@ -61,29 +93,17 @@ fresh as materialized (
                     )
                 ]
         end as returned_within,
-        coalesce(
-            case when stored.first_redeemed_day < since then stored.first_redeemed_day end,
-            redeemed.first_day
-        ) as first_redeemed_day
-    from {{ warehouse }}.agg_user_activity as activity
-    left join changed on changed.user_id = activity.user_id
-    left join stored
-        on
-            stored.user_id = activity.user_id
-            and stored.slice = activity.slice
-            and stored.slice_value = activity.slice_value
-    left join redeemed
-        on
-            redeemed.user_id = activity.user_id
-            and redeemed.slice = activity.slice
-            and redeemed.slice_value = activity.slice_value
-    {{ incremental }} where changed.user_id is not null
+        coalesce(redeemed_before, redeemed.first_day) as first_redeemed_day
+    from due
+    left join {{ warehouse }}.agg_user_activity using (user_id, slice, slice_value)
+    left join redeemed using (user_id, slice, slice_value)
 ),
 
 was as materialized (
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
     from stored
+    where is_open
     except
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
@@ -98,17 +118,17 @@ now as materialized (
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
     from stored
+    where is_open
 ),
 
 gone as (
     delete from {{ this }} as returns
-    using was
-    left join fresh using (user_id, slice, slice_value)
+    using now
     where
-        returns.user_id = was.user_id
-        and returns.slice = was.slice
-        and returns.slice_value = was.slice_value
-        and fresh.user_id is null
+        returns.user_id = now.user_id
+        and returns.slice = now.slice
+        and returns.slice_value = now.slice_value
+        and now.first_day is null
 ),
 
 come as (
@@ -118,6 +138,7 @@ come as (
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
     from now
+    where first_day is not null
     order by user_id, slice, slice_value
     on conflict (user_id, slice, slice_value) do update set
         first_day = excluded.first_day,
@@ -136,6 +157,7 @@ versions as (
         1 as sign,
         slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
     from now
+    where first_day is not null
 ),
 
 marks as (

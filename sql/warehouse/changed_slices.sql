@@ -8,6 +8,7 @@
 
 delete from {{ this }};
 
+-- Waived: union, of events that are early, or no activity, there are few.
 insert into {{ this }} (slice, slice_value, since)
 with arrived as (
     select country, platform, utm_source, event_date
@@ -58,13 +59,12 @@ touched as (
     -- What came before its day may be all that there is of a country.
     select country, platform, utm_source, event_date
     from {{ warehouse }}.early_events
-    inner join moved on event_date > since
+    where event_date > (select min(since) from moved)
     union all
     -- And so may what is no activity; its last day is over by now, or goes on again.
     select country, platform, utm_source, event_date
     from {{ warehouse }}.fact_unclassified_events
-    inner join moved on event_date >= since
-    where reason = 'unknown event type'
+    where reason = 'unknown event type' and event_date >= (select min(since) from moved)
 )
 
 select

@@ -8,6 +8,7 @@
 
 delete from {{ this }};
 
+-- Waived: union, of early events there are few.
 insert into {{ this }} (user_id, event_date)
 select distinct
     user_id, event_date
@@ -15,10 +16,13 @@ from {{ warehouse }}.changed_events
 {{ incremental }} union
 {{ incremental }} select early.user_id, early.event_date
 {{ incremental }} from {{ warehouse }}.early_events as early
-{{ incremental }} left join {{ warehouse }}.last_day as now on true
-{{ incremental }} left join {{ state }} as before on through_run_id = {{ after.event_stream }}
-{{ incremental }} where (early.event_date <= now.last_day)
-{{ incremental }}     is distinct from (early.event_date <= before.last_day)
+{{ incremental }} where (early.event_date <= (select last_day from {{ warehouse }}.last_day))
+{{ incremental }}     is distinct from (
+{{ incremental }}         early.event_date <= (
+{{ incremental }}             select last_day from {{ state }}
+{{ incremental }}             where through_run_id = {{ after.event_stream }}
+{{ incremental }}         )
+{{ incremental }}     )
 order by user_id, event_date;
 
 delete from {{ state }}

@@ -70,6 +70,7 @@ totals as (
             trim_scale(greatest(sum(miles_redeemed), 0)) as miles_redeemed
         from {{ warehouse }}.agg_user_daily as daily
         where daily.user_id = due.user_id and event_date <= due.cut
+        group by daily.user_id
     ) as counted
 ),
 
@@ -82,12 +83,13 @@ categories as (
         select jsonb_object_agg(transaction_category, events) as category_events
         from (
             select
-                transaction_category,
+                daily.user_id, transaction_category,
                 sum(earned_count + redeemed_count + search_count) as events
             from {{ warehouse }}.agg_user_category_daily as daily
             where daily.user_id = due.user_id and event_date <= due.cut
-            group by transaction_category
+            group by daily.user_id, transaction_category
         ) as counted
+        group by counted.user_id
     ) as summed
 )
 

@@ -644,7 +644,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "days of events that came before them": (
         lambda bench: bench.script(
-            "warehouse/changed_user_days", "<= before.last_day", "<= now.last_day"
+            "warehouse/changed_user_days", "where through_run_id = ", "where 0 <> "
         ),
         day_that_comes_after_its_event,
     ),
@@ -672,7 +672,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "slices of events that came before their day": (
         lambda bench: bench.script(
-            "warehouse/changed_slices", "inner join moved on event_date > since\n    union", "where false\n    union"
+            "warehouse/changed_slices", "where event_date > (select min(since) from moved)", "where false"
         ),
         country_of_an_event_before_its_day,
     ),
@@ -726,7 +726,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "funnels of users who are gone": (
         lambda bench: bench.script(
-            "warehouse/agg_user_funnels", "and fresh.user_id is null", "and false"
+            "warehouse/agg_user_funnels", "and activity.user_id is null", "and false"
         ),
         user_who_is_no_more,
     ),

@@ -6,6 +6,7 @@ ROOMS = (
     "alerts",
     "api.py",
     "build/inspect",
+    "build/placement.py",
     "build/workers.py",
     "compare",
     "database/embedded",

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
@@ -63,28 +64,45 @@ def tables_read(manifest: Manifest, script: Script) -> dict[str, str]:
 
     RunnerError, with file and line, if a text cannot be parsed.
     """
-    positions = {name: Position(0, 0, 0) for name in manifest.raw_needs()}
-    # With the replicas in `raw`, the schema of a name is its layer.
-    composer = Composer(manifest, Target(raw_schema="raw"), positions)
-    own = {table: f"{script.layer}.{table}" for table in script.tables}
-    # The incremental text has every line of the full one, and those that read change sets.
-    texts = [(script.path, composer.script(script, "incremental", own).text)]
-    if script.is_view:
-        texts = [(script.path, composer.definitions(script)[0].text)]
-    for path in (*script.checks, *script.observations):
-        texts.append((path, composer.check(path, "incremental").text))
     read: dict[str, str] = {}
+    texts = list(rendered(manifest, script))
     for path, text in texts:
         try:
             read |= dict.fromkeys(_tables(text), "")
         except SyntaxProblem as error:
             raise RunnerError(f"{path}:{error.message}") from error
-    functions = "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer))
-    known = frozenset(manifest.fillers())
     for _, text in texts:
-        read = {**_tables_of_functions(text, functions, known), **read}
-    ignored = () if script.is_view else own.values()
-    return {table: where for table, where in read.items() if table not in ignored}
+        read = {**tables_of_functions(manifest, text), **read}
+    own = () if script.is_view else [f"{script.layer}.{table}" for table in script.tables]
+    return {table: where for table, where in read.items() if table not in own}
+
+
+def rendered(manifest: Manifest, script: Script) -> Iterator[tuple[Path, str]]:
+    """Yield the texts of a script, or view, of its checks and observations, each with its file, as
+    they are in the live target.
+    """
+    composer = _composer(manifest)
+    # The incremental text has every line of the full one, and those that read change sets.
+    own = {table: f"{script.layer}.{table}" for table in script.tables}
+    if script.is_view:
+        yield script.path, composer.definitions(script)[0].text
+    else:
+        yield script.path, composer.script(script, "incremental", own).text
+    for path in (*script.checks, *script.observations):
+        yield path, composer.check(path, "incremental").text
+
+
+def tables_of_functions(manifest: Manifest, text: str) -> dict[str, str]:
+    """Return the tables that are read by the functions which a text calls, each with where."""
+    composer = _composer(manifest)
+    functions = "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer))
+    return _tables_of_functions(text, functions, frozenset(manifest.fillers()))
+
+
+def _composer(manifest: Manifest) -> Composer:
+    positions = {name: Position(0, 0, 0) for name in manifest.raw_needs()}
+    # With the replicas in `raw`, the schema of a name is its layer.
+    return Composer(manifest, Target(raw_schema="raw"), positions)
 
 
 @cache

@@ -187,6 +187,14 @@ def test_variables_that_are_no_table_are_refused(tmp_path: Path) -> None:
     assert "variables" in refusal(only_manifest(tmp_path, 'variables = "UTC"\n')).message
 
 
+def test_an_engine_is_postgres_unless_the_manifest_says_citus(tmp_path: Path) -> None:
+    assert load(only_manifest(tmp_path, "")).engine == "postgres"
+    assert load(only_manifest(tmp_path, 'engine = "citus"\n')).engine == "citus"
+    error = refusal(only_manifest(tmp_path, 'engine = "oracle"\n'))
+    assert error.message == f"{MANIFEST}: engine 'oracle' is not known"
+    assert error.hint == "known are postgres, citus"
+
+
 def test_unknown_layer_is_named_with_the_nearest(tmp_path: Path) -> None:
     error = refusal(only_manifest(tmp_path, "[warehose.dim_users]\nneeds = []\n"))
     assert error.message == f"{MANIFEST}: [warehose] is not known"
@@ -196,7 +204,7 @@ def test_unknown_layer_is_named_with_the_nearest(tmp_path: Path) -> None:
 def test_unknown_layer_like_no_other_is_told_the_others(tmp_path: Path) -> None:
     error = refusal(only_manifest(tmp_path, "[zzz.dim_users]\nneeds = []\n"))
     assert error.message == f"{MANIFEST}: [zzz] is not known"
-    assert error.hint == "known are name, reporting, source, variables, warehouse"
+    assert error.hint == "known are engine, name, reporting, source, variables, warehouse"
 
 
 def test_replicas_are_no_layer_of_scripts(tmp_path: Path) -> None:
