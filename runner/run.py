@@ -22,7 +22,6 @@ from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.ingest.attempt import Listener as IngestListener
 from runner.ingest.pipeline import IngestionPipeline, RunResult, Sessions
 from runner.ingest.pipelines import pipelines
-from runner.ingest.quiet import AT_ONCE, record_quiet
 from runner.project.manifest import load
 from runner.project.target import Target
 
@@ -98,14 +97,12 @@ def _ingest(
         with sessions.use() as (work, _):
             found = pipelines(work, pipeline)
         quiet: dict[int, RunResult] = {}
-        for place, row in enumerate(found):
+        if not sweep:
+            numbers = [row["pipeline_id"] for row in found]
+            quiet = _record_quiet(sessions, project, numbers, listener)
+        runs += quiet.values()
+        for row in (row for row in found if row["pipeline_id"] not in quiet):
             number = row["pipeline_id"]
-            if place % AT_ONCE == 0 and not sweep:
-                quiet = _quiet(sessions, project, found[place : place + AT_ONCE])
-            if number in quiet:
-                runs.append(quiet[number])
-                listener.loaded(quiet[number])
-                continue
             try:
                 controller = IngestionPipeline(number, database, project, listener, sessions)
                 runs += controller.run(wait_seconds, sweep)
@@ -116,17 +113,19 @@ def _ingest(
     return runs, failures
 
 
-def _quiet(
-    sessions: Sessions, project: Path, rows: Sequence[dict[str, Any]]
+def _record_quiet(
+    sessions: Sessions, project: Path, numbers: Sequence[int], listener: Listener
 ) -> dict[int, RunResult]:
-    """Record the runs of pipelines that have nothing new; what fails, fails again in their own."""
+    """Record the runs of pipelines that have nothing new, where the room for it is there."""
     try:
-        with sessions.use() as (work, _):
-            return record_quiet(work, project, [row["pipeline_id"] for row in rows])
-    except RunnerError as error:
-        if was_interrupted(error):
-            raise
+        from runner.ingest.quiet import recorded
+    except ImportError:
         return {}
+    quiet: dict[int, RunResult] = {}
+    for number, run in recorded(sessions, project, numbers):
+        quiet[number] = run
+        listener.loaded(run)
+    return quiet
 
 
 def _warn_of(failures: Sequence[PipelineFailure], listener: Listener) -> None:

@@ -18,10 +18,11 @@ from runner.database import ledger
 from runner.database.names import join, relation
 from runner.database.queries import named_query
 from runner.database.session import PIPELINE_LOCK, REPLICA_LOCK, Row, Session, host, lock_number
-from runner.errors import StartError
+from runner.errors import RunnerError, StartError, was_interrupted
 from runner.ingest import drift
 from runner.ingest.columns import DELETED_AT, RUN_ID, Column, loose_keys
 from runner.ingest.conditions import KnownConditions
+from runner.ingest.pipeline import Sessions
 from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.run import QUICK_SECONDS, RunResult
@@ -57,10 +58,25 @@ class Search:
         return join((exists.format(self.source.relation, each) for each in self.conditions), " or ")
 
 
-def record_quiet(work: Session, project: Path, pipeline_ids: Sequence[int]) -> dict[int, RunResult]:
-    """Record a run of each of these pipelines that is quiet, AT_ONCE of them at most; return the
-    runs by pipeline.
+def recorded(
+    sessions: Sessions, project: Path, pipeline_ids: Sequence[int]
+) -> Iterator[tuple[int, RunResult]]:
+    """Record a run of each of these pipelines that is quiet; yield pipelines and runs.
+
+    Where that fails, it fails again in the run of whose fault it is.
     """
+    for first in range(0, len(pipeline_ids), AT_ONCE):
+        some: dict[int, RunResult] = {}
+        try:
+            with sessions.use() as (work, _):
+                some = _record_some(work, project, pipeline_ids[first : first + AT_ONCE])
+        except RunnerError as error:
+            if was_interrupted(error):
+                raise
+        yield from some.items()
+
+
+def _record_some(work: Session, project: Path, pipeline_ids: Sequence[int]) -> dict[int, RunResult]:
     started, text = time.monotonic(), clock_text(project, sql.Literal(ledger.BUILD_MARK))
     for name in ("append", "merge"):  # a script that cannot be read is no news to come later
         read_text(statement(project, name))
@@ -227,14 +243,14 @@ def _regular(definition: PipelineDefinition, row: Row) -> Source | None:
     """Return the source of a pipeline if a run would leave the replica as it is."""
     columns, stored = ([Column(**each) for each in row[of] or ()] for of in ("columns", "stored"))
     nature = dict(row["nature"])
-    is_built = nature.pop("is_built")
+    is_special = [nature.pop(name) for name in ("is_built", "is_distributed")]
     source = Source(definition, columns, **nature, has_row_age=True, clock_text=None)
     follows = drift.compare(definition, columns, stored, ())
     _ = source.event  # StartError if it is no moment
     types = {column.name: column.type for column in stored if column.is_required}
     is_regular = (
         source.kind == "table"
-        and not is_built
+        and not any(is_special)
         and source.cursor.type.startswith("timestamp")
         and (source.has_key or source.cursor.is_required)
         and types.get(RUN_ID) == "bigint"

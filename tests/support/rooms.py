@@ -12,6 +12,7 @@ ROOMS = (
     "database/embedded",
     "erasure",
     "ingest/foreign",
+    "ingest/quiet.py",
     "pages",
     "preview",
     "repairs",
