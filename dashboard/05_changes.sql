@@ -1,10 +1,11 @@
 -- What changed
 -- Question: What moved in the last full week or month, and who moved it?
 -- Meaning:  The last full month (with Grain: Month) or week against the one before. A figure is
---           named from 2 % on, with the country that moved it most; a member and a category from 10
---           % on, if it had twenty users or more both times; of each, the one that moved most. A
---           day is named if its users lie outside what is usual for its weekday, a check if it
---           warned or failed. A click shows the figures.
+--           named from 2 % on, with the country, platform or source that has the largest
+--           part in it for its size; a member and a category from 10 % on, if it had twenty users
+--           or more both times; of each, the one that moved most. A day is named if its users lie
+--           outside what is usual for its weekday, a check if it warned or failed. A click shows
+--           the figures.
 -- Show:     sentences
 
 with named as (
@@ -31,10 +32,7 @@ large as (
         drivers.value / drivers.previous_value - 1 as change
     from reporting.kpi_drivers as drivers
     inner join named using (grain, period_start)
-    where
-        drivers.figure = 'active_users'
-        and drivers.value >= 20
-        and drivers.previous_value >= 20
+    where drivers.figure = 'active_users' and least(drivers.value, drivers.previous_value) >= 20
 ),
 
 figures as (
@@ -45,7 +43,7 @@ figures as (
         figures.figure,
         figures.title,
         figures.card,
-        figures.value,
+        figures.value / (1 + figures.change) as previous,
         figures.change
     from named
     inner join reporting.kpi_periods as periods using (grain, period_start)
@@ -55,20 +53,27 @@ figures as (
         (2, 'miles_earned', 'Miles earned', 'miles', miles_earned, earned_change),
         (3, 'miles_redeemed', 'Miles redeemed', 'miles', miles_redeemed, redeemed_change)
     ) as figures (place, figure, title, card, value, change)
-    where periods.slice = 'all' and abs(figures.change) >= 0.02
+    where periods.slice = 'all' and abs(figures.change) >= 0.02 and figures.change > -1
 ),
 
 drivers as (
     select distinct on (drivers.grain, drivers.figure)
         drivers.grain,
         drivers.figure,
+        drivers.slice,
         drivers.slice_value,
         drivers.share_of_change
     from reporting.kpi_drivers as drivers
+    inner join figures using (grain, figure)
     inner join named using (grain, period_start)
     inner join large using (grain, slice, slice_value)
-    where drivers.slice = 'country' and drivers.share_of_change > 0
-    order by drivers.grain, drivers.figure, drivers.rank
+    where drivers.share_of_change > 0
+    order by
+        drivers.grain,
+        drivers.figure,
+        drivers.share_of_change - drivers.previous_value / nullif(figures.previous, 0) desc,
+        drivers.slice,
+        drivers.rank
 ),
 
 movers as (
@@ -101,64 +106,71 @@ categories as (
 ),
 
 -- The last full day of everybody and its weekday before it, as the check of active_users_daily.
-weekdays as (
+levels as (
     select
         max(activity.day) over () - activity.day as age,
-        activity.*
+        activity.day,
+        activity.dau,
+        case when count(*) over month = 28 then nullif(avg(activity.dau) over month, 0) end as level
     from reporting.active_users_daily as activity
     where activity.slice = 'all' and activity.is_complete
+    window month as (order by activity.day rows between 28 preceding and 1 preceding)
 ),
 
 medians as (
-    select percentile_cont(0.5) within group (order by weekdays.dau) as middle
-    from weekdays
-    where weekdays.age between 7 and 56 and weekdays.age % 7 = 0
+    select percentile_cont(0.5) within group (order by levels.dau / levels.level) as middle
+    from levels
+    where levels.age between 7 and 56 and levels.age % 7 = 0 and levels.level is not null
+),
+
+distances as (
+    select
+        medians.middle,
+        percentile_cont(0.5) within group (order by abs(levels.dau / levels.level - medians.middle))
+            as distance
+    from medians
+    inner join levels
+        on levels.age between 7 and 56 and levels.age % 7 = 0 and levels.level is not null
+    group by medians.middle
 ),
 
 usual as (
     select
-        medians.middle,
+        newest.day,
+        newest.dau,
+        distances.middle * newest.level as middle,
         greatest(
-            4.45 * percentile_cont(0.5) within group (order by abs(weekdays.dau - medians.middle)),
-            0.1 * medians.middle
+            4.45 * distances.distance * newest.level,
+            3.5 * sqrt(distances.middle * newest.level),
+            0.1 * distances.middle * newest.level
         ) as reach
-    from medians
-    inner join weekdays on weekdays.age between 7 and 56 and weekdays.age % 7 = 0
-    group by medians.middle
+    from distances
+    inner join levels as newest on newest.age = 0
 ),
 
--- A change in per cent, in words before it and with its sign.
 said as (
     select
         figures.grain,
         figures.place,
+        figures.figure,
         '' as before,
         figures.title as name,
         figures.change,
         figures.period as after,
-        drivers.slice_value as driver,
-        -- Users of countries do not add up: they say where to look, not how much.
-        case
-            when figures.figure = 'active_users' then 'most'
-            when drivers.share_of_change > 1 then 'more than all of it'
-            else round(drivers.share_of_change * 100) || '% of it'
-        end as share,
         null as slice,
         null as slice_value,
         figures.card
     from figures
-    left join drivers using (grain, figure)
     union all
     select
         movers.grain,
         4 as place,
+        null as figure,
         '' as before,
         movers.slice_value as name,
         movers.change,
         'active users, from ' || to_char(movers.active_before, 'FM999,999,990') || ' to '
         || to_char(movers.active_users, 'FM999,999,990') || ', ' || named.period as after,
-        null as driver,
-        null as share,
         movers.slice,
         movers.slice_value,
         'growth_accounting' as card
@@ -168,12 +180,11 @@ said as (
     select
         categories.grain,
         5 as place,
+        null as figure,
         '' as before,
         categories.transaction_category as name,
         categories.growth as change,
         'users, ' || named.period as after,
-        null as driver,
-        null as share,
         null as slice,
         null as slice_value,
         'categories' as card
@@ -183,58 +194,55 @@ said as (
     select
         grains.grain,
         7 as place,
+        null as figure,
         case when usual.middle is null then 'Check' else '' end as before,
-        coalesce(to_char(weekdays.day, 'FMDay, FMDD Mon YYYY'), checks.check_name) as name,
+        coalesce(to_char(usual.day, 'FMDay, FMDD Mon YYYY'), checks.check_name) as name,
         null as change,
         coalesce(
-            'had ' || to_char(weekdays.dau, 'FM999,999,990') || ' users; usual for the weekday are '
+            'had ' || to_char(usual.dau, 'FM999,999,990') || ' users; usual for the weekday are '
             || to_char(floor(greatest(usual.middle - usual.reach, 0)), 'FM999,999,990') || ' to '
             || to_char(ceil(usual.middle + usual.reach), 'FM999,999,990'),
             checks.status
         ) as after,
-        null as driver,
-        null as share,
         null as slice,
         null as slice_value,
         case when usual.middle is null then 'checks' else 'active_users' end as card
     from reporting.data_checks as checks
     cross join (values ('week'), ('month')) as grains (grain)
     left join usual on checks.check_name = 'active_users_daily.unusual'
-    left join weekdays on usual.middle is not null and weekdays.age = 0
     where checks.status in ('failed', 'warned')
+),
+
+quiet as (
+    select
+        named.grain,
+        6 as place,
+        'No figure moved by 2 % or more' as before,
+        named.period as after
+    from named
+    left join said on said.grain = named.grain and said.place < 6
+    where said.grain is null
 )
 
 select
     grain,
     place,
-    before,
-    name,
-    round(change, 6) as change,
-    after,
-    driver,
-    share,
-    slice as link_slice,
-    slice_value as link_member,
-    card
+    coalesce(quiet.before, said.before) as before,
+    said.name,
+    round(said.change, 6) as change,
+    coalesce(quiet.after, said.after) as after,
+    drivers.slice_value as driver,
+    drivers.slice as driver_slice,
+    -- Users of members do not add up: they say where to look, not how much.
+    case
+        when said.figure = 'active_users' then 'most'
+        when drivers.share_of_change > 1 then 'more than all of it'
+        else round(drivers.share_of_change * 100) || '% of it'
+    end as share,
+    said.slice as link_slice,
+    said.slice_value as link_member,
+    said.card
 from said
-union all
-select
-    named.grain,
-    6 as place,
-    'No figure moved by 2 % or more' as before,
-    null as name,
-    null as change,
-    named.period as after,
-    null as driver,
-    null as share,
-    null as link_slice,
-    null as link_member,
-    null as card
-from named
-where
-    named.grain not in (
-        select said.grain
-        from said
-        where said.place < 6
-    )
+full join quiet using (grain, place)
+left join drivers using (grain, figure)
 order by grain, place, name;

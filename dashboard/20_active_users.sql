@@ -4,9 +4,10 @@
 --           with it (weekly) and in the 28 days (monthly). Stickiness is the mean of daily users
 --           over these 28 days / monthly users. Until 28 days lie behind, the monthly window is
 --           still filling, and the curve rises with it. Open dots: the last day still runs. The
---           band is what is usual for the weekday: the median of the same weekday in the eight
---           weeks before, and about three standard deviations on both sides (4.45 times the median
---           distance from it), at least a tenth; a ring marks a day outside it.
+--           band is what is usual for the weekday, measured by the mean of the 28 days before: the
+--           median of the same weekday in the eight weeks before, and about three standard
+--           deviations on both sides (4.45 times the median distance from it; at least a tenth, and
+--           3.5 times the root of the users); a ring marks a day outside it.
 -- Base:     base
 -- Adds:     no
 -- Width:    half
@@ -20,41 +21,63 @@
 --     usual_high: Usual to, number
 --     window: 28-day window, text
 
-with medians as (
+-- A day by the mean of the 28 before it: growth is no alarm.
+with levels as (
     select
-        activity.slice,
-        activity.slice_value,
-        activity.day,
-        percentile_cont(0.5) within group (order by earlier.dau) as middle
-    from reporting.active_users_daily as activity
-    inner join reporting.active_users_daily as earlier
+        slice,
+        slice_value,
+        day,
+        case when count(*) over month = 28 then nullif(avg(dau) over month, 0) end as level,
+        case when count(*) over month = 28 then dau / nullif(avg(dau) over month, 0) end as ratio
+    from reporting.active_users_daily
+    window month as (
+        partition by slice, slice_value order by day rows between 28 preceding and 1 preceding
+    )
+),
+
+pairs as (
+    select
+        levels.slice,
+        levels.slice_value,
+        levels.day,
+        levels.level,
+        earlier.ratio
+    from levels
+    inner join levels as earlier
         on
-            earlier.slice = activity.slice
-            and earlier.slice_value = activity.slice_value
-            and earlier.day between activity.day - 56 and activity.day - 7
-            and (activity.day - earlier.day) % 7 = 0
-    group by activity.slice, activity.slice_value, activity.day
+            earlier.slice = levels.slice
+            and earlier.slice_value = levels.slice_value
+            and earlier.day between levels.day - 56 and levels.day - 7
+            and (levels.day - earlier.day) % 7 = 0
+    where earlier.ratio is not null
+),
+
+medians as (
+    select
+        slice,
+        slice_value,
+        day,
+        percentile_cont(0.5) within group (order by ratio) as middle
+    from pairs
+    group by slice, slice_value, day
     having count(*) >= 4
 ),
 
 usual as (
     select
-        medians.slice,
-        medians.slice_value,
-        medians.day,
-        medians.middle,
+        slice,
+        slice_value,
+        day,
+        medians.middle * pairs.level as expected,
         greatest(
-            4.45 * percentile_cont(0.5) within group (order by abs(earlier.dau - medians.middle)),
-            0.1 * medians.middle
+            4.45 * pairs.level
+            * percentile_cont(0.5) within group (order by abs(pairs.ratio - medians.middle)),
+            3.5 * sqrt(medians.middle * pairs.level),
+            0.1 * medians.middle * pairs.level
         ) as reach
     from medians
-    inner join reporting.active_users_daily as earlier
-        on
-            earlier.slice = medians.slice
-            and earlier.slice_value = medians.slice_value
-            and earlier.day between medians.day - 56 and medians.day - 7
-            and (medians.day - earlier.day) % 7 = 0
-    group by medians.slice, medians.slice_value, medians.day, medians.middle
+    inner join pairs using (slice, slice_value, day)
+    group by slice, slice_value, day, medians.middle, pairs.level
 )
 
 select
@@ -65,8 +88,8 @@ select
     activity.wau,
     activity.mau,
     activity.stickiness,
-    floor(usual.middle - least(usual.reach, usual.middle)) as usual_low,
-    ceil(usual.middle + usual.reach) as usual_high,
+    floor(usual.expected - least(usual.reach, usual.expected)) as usual_low,
+    ceil(usual.expected + usual.reach) as usual_high,
     case when activity.is_window_full then 'full' else 'filling' end as "window",
     -- Users of a week are of those who were there before it, or all.
     coalesce(

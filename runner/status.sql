@@ -213,7 +213,7 @@ inner join lateral (
 where
     newest.last_change is not null
     and pg_relation_size(stored.replica) = 0
-    and last_run.file <> pg_relation_filenode(stored.replica)::text
+    and last_run.file <> orchestrator.storage_file(stored.replica)::text
 union all
 select
     'pipeline ' || promises.pipeline_name as what,

@@ -427,6 +427,51 @@ comment on column orchestrator.pruned_runs.covered is
 'What of the source they had read, by its cursor.';
 comment on column orchestrator.pruned_runs.pruned_at is 'When runs were last deleted.';
 
+create table if not exists orchestrator.archived_months (
+    pipeline_id integer not null,
+    low timestamptz not null,
+    high timestamptz not null,
+    rows bigint not null,
+    run_ids int8multirange not null,
+    file_name text not null,
+    sha256 text not null,
+    archived_at timestamptz not null default clock_timestamp(),
+    constraint archived_months_key primary key (pipeline_id, low),
+    constraint archived_months_pipeline foreign key (pipeline_id)
+    references orchestrator.pipeline_definitions (pipeline_id),
+    constraint month_has_an_end check (low < high)
+);
+
+comment on table orchestrator.archived_months is
+'Months of replicas that went into a file. One row per month; committed with the drop of its rows. '
+'Rows of the source from before the end of the newest are read no more.';
+comment on column orchestrator.archived_months.pipeline_id is 'Key, first part: the pipeline.';
+comment on column orchestrator.archived_months.low is
+'Key, second part: start of the month, by the cursor, included.';
+comment on column orchestrator.archived_months.high is 'Its end, excluded.';
+comment on column orchestrator.archived_months.rows is 'Rows of the file, and of the month.';
+comment on column orchestrator.archived_months.run_ids is
+'The runs that had brought them: these cannot be undone.';
+comment on column orchestrator.archived_months.file_name is
+'The file, as its folder was named on the command line.';
+comment on column orchestrator.archived_months.sha256 is 'Hash of the content of the file.';
+comment on column orchestrator.archived_months.archived_at is 'When that was.';
+
+-- Of a table in partitions it is that of the default one: all are emptied and created together.
+create or replace function orchestrator.storage_file(replica regclass) returns bigint
+language sql stable parallel safe
+return coalesce(
+    pg_relation_filenode(replica),
+    (
+        select pg_relation_filenode(tables.partdefid)
+        from pg_partitioned_table as tables
+        where tables.partrelid = replica
+    )
+);
+
+comment on function orchestrator.storage_file(regclass) is
+'The file that holds the rows of a replica: another one after it was emptied or created again.';
+
 -- JSON cannot hold every value: a null byte, a number without end.
 create or replace function orchestrator.readable(value anyelement)
 returns jsonb

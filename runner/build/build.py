@@ -52,6 +52,10 @@ def read_plan(
     check_owner(session, manifest, target)
     _check_replicas(session, manifest)
     positions = ledger.positions(session, target.name)
+    if any(position.archived_before for position in positions.values()):
+        from runner.build.inspect import kept  # a room
+
+        kept.check(manifest, positions)
     tables = {script.key: target.tables(script) for script in manifest.scripts.values()}
     built = ledger.built_scripts(session, target.name, tables)
     forced = frozenset(select(manifest, patterns))

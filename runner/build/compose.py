@@ -189,6 +189,7 @@ class Composer:
     def script(self, script: Script, mode: Mode, tables: Mapping[str, str]) -> Piece:
         """Compose the text of a script, filling the tables given by their names."""
         values = {**self._values(mode), "this": plain(tables[script.name])}
+        values["live"] = plain(Target().table(script.layer, script.name))
         if script.state:
             values["state"] = plain(tables[script.state])
         return Piece(self._render(script.path, values), script.path)
@@ -207,12 +208,20 @@ class Composer:
         return {name for key in merged_tables(text) if (name := names[key])}
 
     def _values(self, mode: Mode) -> dict[str, Any]:
+        # A line that starts with {{ archived.x }} is for full builds without some rows of raw.x.
+        keeping = {
+            name: INCREMENTAL if mode == "full" and position.archived_before else FULL
+            for name, position in self.positions.items()
+        }
         return {
             **self.target.values(),
             "incremental": INCREMENTAL if mode == "incremental" else FULL,
             "after": self._of_each("after"),
             "through": self._of_each("through"),
             "pipeline": self._of_each("pipeline_id"),
+            "archived": SimpleNamespace(**keeping),
+            "archived_before": self._of_each("archived_before"),
+            "archived_rows": self._of_each("archived_rows"),
         }
 
     def _of_each(self, attribute: str) -> SimpleNamespace:

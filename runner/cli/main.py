@@ -27,7 +27,7 @@ COMMANDS = {
         "lineage",
         "docs",
     ),
-    "Repair": ("verify", "rebuild", "backfill", "reconcile", "forget", "prune"),
+    "Repair": ("verify", "rebuild", "backfill", "reconcile", "forget", "prune", "archive"),
     "Develop": ("ls", "lint", "render", "test", "diff"),
     "Set up": ("init", "schema", "load", "seed", "db", "torture"),
 }

@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -85,13 +83,6 @@ def data(value: Any) -> None:
         click.echo(json.dumps(value, default=encode, indent=2))
 
 
-def refuse(problems: Sequence[str], hint: str) -> None:
-    """List problems, if there are any, and end the command: RunnerError."""
-    if problems:
-        listing([{"problem": problem} for problem in problems], "")
-        raise RunnerError(number(len(problems), "problem"), hint)
-
-
 def fail_if(found: object) -> None:
     """Exit with 1 if something is not as it should be; the command has said what."""
     if found:
@@ -125,21 +116,6 @@ def table(rows: Rows, empty: str = "", columns: Sequence[str] = ()) -> None:
         _plain_table(names, cells)
 
 
-def pairs(values: dict[str, Any]) -> None:
-    """Print one thing, a line for each of its values."""
-    width = max(map(len, values))
-    for name, value in values.items():
-        if value in (None, ""):
-            continue
-        text = f"{name.ljust(width)}  {cell(value)}"
-        if is_terminal():
-            columns = shutil.get_terminal_size().columns
-            text = textwrap.fill(
-                text, columns, subsequent_indent=" " * (width + 2), drop_whitespace=False
-            )
-        say(text)
-
-
 def program() -> str:
     """How a person calls this runner from the current folder: for commands to type next."""
     name = Path(sys.argv[0]).name
@@ -161,15 +137,6 @@ def row_counts(inserted: int, updated: int, deleted: int = 0, rejected: int = 0)
     signs = (("+", inserted), ("~", updated), ("-", deleted))
     rows = " ".join(f"{sign}{count:,}" for sign, count in signs if count) or "unchanged"
     return f"{rows} !{rejected:,}" if rejected else rows
-
-
-def can_write(text: str) -> bool:
-    """Whether the encoding of standard output has these characters."""
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _report(kind: str, message: str, hint: str | None) -> None:

@@ -1,4 +1,7 @@
-"""Rebuilds a target in its scratch schemas, and publishes the result or compares with it."""
+"""Rebuilds a target in its scratch schemas, and publishes the result or compares with it.
+
+Queries: proof.sql.
+"""
 
 import contextlib
 import time
@@ -23,14 +26,31 @@ from runner.project.target import Target
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What a rebuild can prove of a pipeline: the months, by its cursor, whose rows are there. Of
+    those that are archived it takes the facts as they are. Months are such as 2026-01.
+    """
+
+    pipeline: str
+    archived_from: str
+    archived_to: str
+    archived_rows: int
+    proven_from: str
+    proven_to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison with a rebuild found; `repair` is the build that published it, if any."""
+    """What a comparison with a rebuild found; `repair` is the build that published it, if any.
+    `proofs` are of the pipelines with archived months.
+    """
 
     run_id: int
     tables: int
     differences: tuple[Difference, ...]
     repair: BuildResult | None
     seconds: float
+    proofs: tuple[Proof, ...] = ()
 
 
 def rebuild(
@@ -101,9 +121,11 @@ def verify(
             else:
                 error = RunnerError(f"differs from a rebuild: {', '.join(names)}")
                 ledger.fail(builder.evidence, transaction.run_id, error)
+        rows = builder.work.named("compare/proof.archived")
+        proofs = tuple(Proof(**row) for row in rows)
     seconds = time.monotonic() - started
     repaired = replace(transaction.outcome, seconds=seconds) if found and repair else None
-    return Verdict(transaction.run_id, len(tables), found, repaired, seconds)
+    return Verdict(transaction.run_id, len(tables), found, repaired, seconds, proofs)
 
 
 def _store(session: Session, rows: Rows, scratch: Target, script: Script, name: str) -> Rows | None:

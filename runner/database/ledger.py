@@ -27,7 +27,8 @@ class Position:
 
     `storage_file` is the file that holds the rows of the replica, and `was_recreated` whether it is
     not the one that the last build read. `has_forgotten` is whether rows went since that no change
-    set tells of.
+    set tells of. Rows written before the day `archived_before` are archived, `archived_rows` of
+    them.
     """
 
     pipeline_id: int
@@ -36,6 +37,8 @@ class Position:
     storage_file: int | None = None
     was_recreated: bool = False
     has_forgotten: bool = False
+    archived_before: str | None = None
+    archived_rows: int = 0
 
     @property
     def has_new(self) -> bool:

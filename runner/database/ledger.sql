@@ -172,7 +172,8 @@ values (%(run_id)s, %(pipeline_id)s, %(level)s, %(message)s, %(context)s::jsonb)
 -- positions --
 -- For each replica: the last run that the target's last build consumed, the last run that changed a
 -- row, and whether its rows are in another file since. If so it was truncated or created again, and
--- no change set has the rows that are gone; nor has one those that were forgotten.
+-- no change set has the rows that are gone; nor has one those that were forgotten. Before which day
+-- rows were written that are archived, and how many.
 with consumed as (
     select distinct on (inputs.pipeline_id)
         inputs.pipeline_id,
@@ -196,7 +197,9 @@ select
     greatest(consumed.run_id, newest.run_id, 0) as through,
     files.file as storage_file,
     coalesce(files.file <> consumed.replica_file, false) as was_recreated,
-    coalesce(consumed.replica_file = 0, false) as has_forgotten
+    coalesce(consumed.replica_file = 0, false) as has_forgotten,
+    archived.before as archived_before,
+    archived.rows as archived_rows
 from orchestrator.pipeline_definitions as pipelines
 cross join lateral (
     select
@@ -207,7 +210,7 @@ cross join lateral (
 ) as replicas
 cross join lateral (
     select
-        pg_relation_filenode(
+        orchestrator.storage_file(
             to_regclass(
                 format(
                     '%%I.%%I',
@@ -215,8 +218,15 @@ cross join lateral (
                     split_part(replicas.name, '.', 2)
                 )
             )
-        )::bigint as file
+        ) as file
 ) as files
+cross join lateral (
+    select
+        max(months.high)::date::text as before,
+        coalesce(sum(months.rows), 0)::bigint as rows
+    from orchestrator.archived_months as months
+    where months.pipeline_id = pipelines.pipeline_id
+) as archived
 left join consumed on consumed.pipeline_id = pipelines.pipeline_id
 left join lateral (
     select runs.run_id

@@ -36,12 +36,3 @@ def shortened(name: str, max_bytes: int = MAX_BYTES) -> str:
         return name
     end = f"..{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     return name.encode()[: max_bytes - len(end)].decode(errors="ignore") + end
-
-
-def joined(namespace: str, name: str) -> str:
-    """Return one name for a table and its schema, which no other table and schema have.
-
-    It is `schema_table` where that tells the two apart again, and `schema.table` where the schema
-    has an underscore itself.
-    """
-    return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")

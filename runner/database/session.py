@@ -197,6 +197,12 @@ class Session:
                     copy.write(block)
             return cursor.rowcount
 
+    @contextmanager
+    def copy_out(self, statement: str) -> Iterator[Iterator[bytes]]:
+        """Give what a `copy ... to stdout` sends, block by block; to stop early cancels it."""
+        with _translated("", None), self.connection.cursor().copy(sql.SQL(statement)) as copy:
+            yield map(bytes, copy)
+
     def copy_rows(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Send rows of values to a `copy ... from stdin`."""
         with (

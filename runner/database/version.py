@@ -7,7 +7,7 @@ from runner.database.session import Session
 from runner.errors import StartError
 
 # schema/migrations/NNNN_name.sql, in order; the number of the last is the version.
-MIGRATIONS = ("before_versions", "forget")
+MIGRATIONS = ("before_versions", "forget", "archived_months")
 NEWEST = len(MIGRATIONS)
 APPLY = "python -m runner schema apply"
 

@@ -19,7 +19,7 @@ from runner.database.session import (
     lock_number,
 )
 from runner.erasure.erase import Erased, Eraser, InSource
-from runner.errors import RunnerError, was_interrupted
+from runner.errors import RunnerError, StartError, was_interrupted
 from runner.ingest.pipelines import PipelineDefinition, pipelines, read_definition
 from runner.project.manifest import Manifest
 from runner.project.target import Target
@@ -102,7 +102,14 @@ def forget(
 
 def _definition(session: Session, name: str) -> PipelineDefinition:
     [found] = pipelines(session, name)
-    return read_definition(session, found["pipeline_id"])
+    definition = read_definition(session, found["pipeline_id"])
+    if before := definition.archived_before:
+        raise StartError(
+            f"rows of {definition.target_relation} from before {before[:10]} are archived: their"
+            " files, and the facts that are kept of them, cannot forget anybody",
+            "bring them back first, as docs/retention.md says; then forget, and archive again",
+        )
+    return definition
 
 
 @contextlib.contextmanager

@@ -70,6 +70,12 @@ def comment_on(table: str, column: str, text: str) -> sql.Composed:
     )
 
 
+def written_keys(definition: PipelineDefinition, is_monthly: bool) -> tuple[str, ...]:
+    """Return the key that a replica has: that of one in months has the cursor in it."""
+    keys, cursor = definition.key_columns, definition.cursor_column
+    return (*keys, cursor) if keys and is_monthly and cursor not in keys else keys
+
+
 def stored_columns(session: Session, definition: PipelineDefinition) -> list[Column]:
     """Return the columns of a replica, in order; none if there is no replica."""
     return _columns(session, definition.target_relation)

@@ -15,7 +15,9 @@ class PipelineDefinition:
 
     The fields are called what the columns are called. Intervals and moments are text: a moment may
     be infinite, which Python cannot say. `watermark` is the highest end of a window that ever
-    succeeded, undone or not, and `start_at` before the first; `is_new` tells the two apart.
+    succeeded, undone or not, and `start_at` before the first; `is_new` tells the two apart. Rows
+    written before `archived_before` are in files, `archived_rows` of them; `start_at` is not before
+    that either.
     """
 
     pipeline_id: int
@@ -27,6 +29,9 @@ class PipelineDefinition:
     write_mode: Literal["append", "upsert"] = "append"
     window_size: str = "1 year"
     start_at: str = "-infinity"
+    defined_start_at: str = "-infinity"
+    archived_before: str | None = None
+    archived_rows: int = 0
     lookback: str = "1 day"
     sweep_every: str | None = "1 day"
     max_hold: str = "00:10:00"

@@ -12,7 +12,10 @@ select
     pipelines.key_columns,
     pipelines.write_mode,
     pipelines.window_size::text as window_size,
-    pipelines.start_at::text as start_at,
+    greatest(pipelines.start_at, archived.before)::text as start_at,
+    pipelines.start_at::text as defined_start_at,
+    archived.before::text as archived_before,
+    archived.rows as archived_rows,
     pipelines.lookback::text as lookback,
     pipelines.sweep_every::text as sweep_every,
     pipelines.max_hold::text as max_hold,
@@ -35,6 +38,13 @@ cross join lateral (
         and runs.kind = 'window'
         and runs.status in ('succeeded', 'rolled_back')
 ) as loaded
+cross join lateral (
+    select
+        max(months.high) as before,
+        coalesce(sum(months.rows), 0)::bigint as rows
+    from orchestrator.archived_months as months
+    where months.pipeline_id = pipelines.pipeline_id
+) as archived
 where pipelines.pipeline_id = %(pipeline_id)s
 
 -- enabled_pipelines --

@@ -199,7 +199,10 @@ def _facts(work: Session, project: Path, known: Definitions) -> list[Row]:
             "source_columns": _of_each("ingest/columns.columns", relation="asked.source"),
             "target_columns": _of_each("ingest/columns.columns", relation="asked.target"),
             "nature": _of_each(
-                "ingest/source.nature", relation="asked.source", keys="pipelines.key_columns"
+                "ingest/source.nature",
+                relation="asked.source",
+                target="asked.target",
+                keys="pipelines.key_columns",
             ),
             "files": _of_each("ingest/source.files", **files),
             "identity": sql.SQL(
@@ -251,6 +254,7 @@ def _regular(definition: PipelineDefinition, row: Row) -> Source | None:
     is_regular = (
         source.kind == "table"
         and not any(is_special)
+        and not source.is_monthly  # a run looks after the months of its replica
         and source.cursor.type.startswith("timestamp")
         and (source.has_key or source.cursor.is_required)
         and types.get(RUN_ID) == "bigint"

@@ -16,30 +16,46 @@ from runner.ingest.columns import (
     comment_on,
     source_columns,
     stored_columns,
+    written_keys,
 )
 from runner.ingest.pipelines import PipelineDefinition
 from runner.project.files import read_text, statement
+from runner.project.manifest import MANIFEST, load
 from runner.project.template import render
 
 
 def ensure_replica(session: Session, definition: PipelineDefinition, project: Path) -> None:
-    """Create the replica of a source if there is none."""
+    """Create the replica of a source if there is none, and the months that it should have."""
     stored = [column.name for column in stored_columns(session, definition)]
     if stored:
-        refuse_strangers(session, definition.target_relation)
+        is_monthly = refuse_strangers(session, definition.target_relation) == "p"
     else:
         columns = source_columns(session, definition)
         columns = [column for column in columns if column.name != ROW_AGE]
-        _create_replica(session, definition, columns, statement(project, "create_replica"))
+        is_monthly = _is_wanted_monthly(definition, project)
+        file = statement(project, "create_replica")
+        _create_replica(session, definition, columns, file, is_monthly)
     if definition.on_delete == "mark" and DELETED_AT not in stored:
         _add_mark(session, definition)
+    if is_monthly:
+        from runner.ingest.months import months  # a room
+
+        months.ensure_months(session, definition)
 
 
-def refuse_strangers(session: Session, target: str) -> None:
-    """Refuse a table that is there and is no replica of ours: it would be altered, and emptied."""
+def _is_wanted_monthly(definition: PipelineDefinition, project: Path) -> bool:
+    has_manifest = (project / MANIFEST).is_file()
+    wanted = load(project).variables.get("monthly_replicas") if has_manifest else None
+    return isinstance(wanted, list) and definition.target_relation.split("raw_", 1)[1] in wanted
+
+
+def refuse_strangers(session: Session, target: str) -> str | None:
+    """Refuse a table that is there and is no replica of ours: it would be altered, and emptied.
+    Return its relkind.
+    """
     kind = tables.kind(session, target)
     if kind is None:
-        return
+        return None
     values = {"relation": relation(target).as_string()}
     found = session.named("ingest/columns.is_replica", **values)[0]
     if kind not in ("r", "p") or not found["is_replica"]:
@@ -48,10 +64,15 @@ def refuse_strangers(session: Session, target: str) -> None:
             "name a table that is new: --into SCHEMA.TABLE, or target_relation in"
             " orchestrator.pipeline_definitions",
         )
+    return kind
 
 
 def _create_replica(
-    session: Session, definition: PipelineDefinition, columns: list[Column], file: Path
+    session: Session,
+    definition: PipelineDefinition,
+    columns: list[Column],
+    file: Path,
+    is_monthly: bool,
 ) -> None:
     source, target = definition.source_relation, definition.target_relation
     types = definition.column_types
@@ -70,12 +91,19 @@ def _create_replica(
     key: sql.Composable = sql.SQL("")
     if definition.key_columns:
         key = sql.SQL(", constraint {} primary key ({})").format(
-            sql.Identifier(key_name), join(map(sql.Identifier, definition.key_columns))
+            sql.Identifier(key_name),
+            join(map(sql.Identifier, written_keys(definition, is_monthly))),
         )
+    partitioning: sql.Composable = sql.SQL("")
+    if is_monthly:
+        from runner.ingest.months import months  # a room
+
+        partitioning = months.partitioning(definition, columns)
     values = {
         "target": relation(target),
         "definitions": join(definitions),
         "key_constraint": key,
+        "partitioning": partitioning,
         "table_comment": f"Replica of {source}. One row per row of the source.",
         "column_comments": join(comments, " "),
         "run_index": sql.SQL("brin" if definition.write_mode == "append" else "btree"),

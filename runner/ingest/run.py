@@ -109,6 +109,12 @@ class RunTransaction:
         """
         started, horizon = time.monotonic(), None if is_full else self.horizons.table
         counts = self._load_odd_rows(horizon)
+        if self.source.definition.archived_before:
+            from runner.ingest.months import archived  # a room
+
+            warn, count = self.warnings.append, self.writer.count
+            if late := archived.late_rows(self.conditions, horizon, count, warn):
+                counts += self.writer.reject(*late)
         for window in windows:  # one statement each, all in one snapshot
             condition = self.conditions.window_but_gaps(window.low, window.high)
             counts += self._merge(self.conditions.written_since(condition, horizon))

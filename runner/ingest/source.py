@@ -28,7 +28,7 @@ CHAIN_FIELDS = (
     "cursor_column",
     "cursor_timezone",
     "key_columns",
-    "start_at",
+    "defined_start_at",  # what is archived was read
     "lookback",
     "odd_cursors",
     "column_types",
@@ -77,8 +77,8 @@ class Source:
     """A source as it was inspected. `clock_text` is the query that reads its clock, if it has one;
     `is_unique` is whether a unique index covers the key, None where that cannot be known; and
     `has_children` whether the rows of other tables, which that index does not cover, are among
-    those read. `remote_name` is the view that a foreign table reads. `dated` has the texts
-    that become times, and whether these keep an offset.
+    those read. `remote_name` is the view that a foreign table reads, and `is_monthly` whether the
+    replica is in months. `dated` has the texts that become times, and whether these keep an offset.
     """
 
     definition: PipelineDefinition
@@ -90,6 +90,7 @@ class Source:
     clock_text: str | None
     has_children: bool = False
     remote_name: str | None = None
+    is_monthly: bool = False
     identity_text: str = ""
     dated: Mapping[str, bool] = field(default_factory=dict)
 
@@ -214,7 +215,8 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
     """Return what the source of a pipeline is; StartError if it cannot be read as defined."""
     columns = source_columns(session, definition)
     name, keys = relation(definition.source_relation).as_string(), list(definition.key_columns)
-    [nature] = session.named("ingest/source.nature", relation=name, keys=keys)
+    target = relation(definition.target_relation).as_string()
+    [nature] = session.named("ingest/source.nature", relation=name, keys=keys, target=target)
     kind: Kind = nature["kind"]
     if nature.pop("is_distributed"):
         raise StartError(

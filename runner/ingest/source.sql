@@ -5,6 +5,7 @@
 -- that cannot be known), and whether rows of other tables are read with it, for which its key does
 -- not hold. Whether a build may write it. Whether its rows lie on the workers of a cluster, whose
 -- transactions are not those of this server. What the table is called that a foreign table reads.
+-- Whether its replica is in months.
 with recursive below (oid, relkind, reader) as (
     select
         relations.oid,
@@ -114,7 +115,12 @@ select
         where
             foreign_tables.ftrelid = relations.oid
             and options.option_name = 'table_name'
-    ) as remote_name
+    ) as remote_name,
+    exists (
+        select
+        from pg_partitioned_table as tables
+        where tables.partrelid = to_regclass(%(target)s)
+    ) as is_monthly
 from pg_class as relations
 where relations.oid = to_regclass(%(relation)s)
 
@@ -131,7 +137,7 @@ with recursive tables as (
 
 select
     (select string_agg(tables.oid::text, ',' order by tables.oid) from tables) as source,
-    coalesce(pg_relation_filenode(to_regclass(%(target)s)), 0) as target
+    coalesce(orchestrator.storage_file(to_regclass(%(target)s)), 0) as target
 
 -- expected_seconds --
 -- How long it should take to look at the age of every row: at 200 MB or 2 million rows a second.

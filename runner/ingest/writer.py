@@ -16,7 +16,7 @@ from runner.database.names import column_of, join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError
-from runner.ingest.columns import DELETED_AT, Column
+from runner.ingest.columns import DELETED_AT, Column, written_keys
 from runner.ingest.images import Form, as_json, forms, image_values, key_object
 from runner.ingest.source import Source
 from runner.project.files import read_text, statement
@@ -83,6 +83,11 @@ class ReplicaWriter:
             **image_values(forms(work, target), keys, equality),
             **newest,
         }
+        self.months = None
+        if source.is_monthly:
+            from runner.ingest.months.months import Months  # a room
+
+            self.months = Months(work, source.definition)
         self.newest_event: datetime | None = None
         self.newest_arrival: datetime | None = None
         self.day_gap: timedelta | None = None
@@ -152,8 +157,11 @@ class ReplicaWriter:
         return counts
 
     def _write(self, name: str, rows: sql.Identifier, condition: sql.Composable) -> Counts:
-        file = statement(self.project, name)
         values = {**self.values, "source": rows, "condition": condition}
+        if self.months:
+            values["within"] = self.months.meet(self.render, source=rows, condition=condition)
+            name = self.months.way_in(name, self.render, values)
+        file = statement(self.project, name)
         text = render(read_text(file), values, file)
         if name == "append":
             inserted = self.work.run(text, file)
@@ -285,7 +293,13 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
         "is_different": sql.SQL("(row({})::record *<> row({})::record or {})").format(
             stored, fresh, was_removed
         ),
-        "keys": join(map(sql.Identifier, keys)),
+        "keys": join(map(sql.Identifier, written_keys(definition, source.is_monthly))),
+        "within": sql.SQL("true"),
+        # Of a row in months: whether it belongs to another place now.
+        "has_moved": sql.SQL("{} is distinct from {}" if source.is_monthly else "false").format(
+            column_of("stored", definition.cursor_column),
+            column_of("fresh", definition.cursor_column),
+        ),
         "assignments": _assignments([*names, DELETED_AT] if has_mark else names),
         "restorations": _assignments(columns),
     }

@@ -1,13 +1,10 @@
-"""Finds, reads and writes files of a project, and the packaged ones it does without."""
+"""Finds and reads files of a project, and the packaged ones it does without."""
 
-import os
-import stat
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from runner.errors import RunnerError, StartError
+from runner.errors import StartError
 from runner.project.scripts import tables_created
 
 PACKAGE = Path(__file__).parents[1]
@@ -72,21 +69,3 @@ def tables_of(project: Path, layer: str) -> list[str]:
     """Return the tables that schema/<layer>.sql creates under fixed names; none without it."""
     file = find(project, Path("schema", f"{layer}.sql"))
     return tables_created(read_text(file)) if file.is_file() else []
-
-
-def put(file: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file as a whole or not at all. A new one gets `mode`; an old one keeps its own."""
-    if file.is_symlink():
-        raise RunnerError(f"{file} is a symbolic link", "name the file itself")
-    try:
-        number, fresh = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with open(number, "w", encoding="utf-8") as writing:
-                writing.write(text)
-            os.chmod(fresh, stat.S_IMODE(file.stat().st_mode) if file.exists() else mode)
-            os.replace(fresh, file)
-        except BaseException:
-            os.unlink(fresh)
-            raise
-    except OSError as error:
-        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

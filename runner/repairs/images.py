@@ -24,6 +24,7 @@ def restoring_values(
         "image_keys": join(column_of("(images.image)", key) for key in keys),
         "is_key_of_image": equality.of_rows(keys, "(images.image)", "stored"),
         "is_same_image": equality.of_rows(keys, "(images.image)", "(former.image)"),
+        "image_has_moved": sql.SQL("false"),
         "restored_columns": join(column_of("(former.image)", name) for name in names),
         "stored_columns": join(map(sql.Identifier, names)),
     }

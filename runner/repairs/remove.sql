@@ -33,6 +33,11 @@ inputs as (
     where inputs.pipeline_id = %(pipeline_id)s
 ),
 
+archived as (
+    delete from orchestrator.archived_months as months
+    where months.pipeline_id = %(pipeline_id)s
+),
+
 runs as (
     delete from orchestrator.runs as runs
     where runs.pipeline_id = %(pipeline_id)s

@@ -4,11 +4,14 @@ project may replace.
 
 from typing import Any
 
+from psycopg import sql
+
 from runner.database.equality import Equality
-from runner.database.names import relation
+from runner.database.names import column_of, relation
 from runner.errors import RunnerError, UsageError
 from runner.ingest.attempt import Attempt
 from runner.ingest.images import forms
+from runner.ingest.months.months import Months
 from runner.ingest.run import RunTransaction
 from runner.ingest.windows import Window
 from runner.ingest.writer import Counts
@@ -41,6 +44,15 @@ def undo(attempt: Attempt, run_id: int) -> None:
             " its source is",
         )
 
+    cursor = attempt.definition.cursor_column
+    [archived] = attempt.work.named("repairs/undo.archived", **values, cursor=cursor)
+    if archived["low"]:
+        raise UsageError(
+            f"run {run_id} cannot be undone: rows of {archived['low'][:7]} that it brought or"
+            f" replaced are archived, in {archived['file_name']}",
+            "docs/retention.md says how archived months come back",
+        )
+
     def work(run: RunTransaction) -> tuple[Counts, None]:
         counts, left_alone = _take_back(run, run_id)
         if left_alone:
@@ -58,16 +70,34 @@ def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
     _execute(run, "give_back_rejects", undone_run_id=undone_run_id)
     writer = run.writer
     keys = writer.definition.key_columns
+    if writer.months:
+        writer.values["within"] = _within(run, writer.months, undone_run_id)
     if not keys:
         return Counts(deleted=_execute(run, "delete_run", undone_run_id=undone_run_id)), 0
     target = relation(writer.definition.target_relation)
     equality = Equality(run.work, target.as_string())
     images = restoring_values(target, forms(run.work, target), keys, equality)
+    if writer.months:
+        cursor = writer.definition.cursor_column
+        images["image_has_moved"] = sql.SQL("({} is distinct from {})").format(
+            column_of("(images.image)", cursor), column_of("stored", cursor)
+        )
     file = statement(writer.project, "undo")
     values = {**writer.values, **images, "undone_run_id": undone_run_id}
     found = run.work.query(render(read_text(file), values, file), file)[0]
     left_alone = found.pop("left_alone")
     return Counts(**found), left_alone
+
+
+def _within(run: RunTransaction, months: Months, undone_run_id: int) -> sql.Composed:
+    """Return the condition that a row lies in a month that has anything to do with the run."""
+    keys, pipeline_id = run.source.definition.key_columns, run.source.definition.pipeline_id
+    about = {"run_id": undone_run_id, "pipeline_id": pipeline_id, "key": keys[0] if keys else ""}
+    [traces] = run.work.named("repairs/undo.traces", **about)
+    condition = sql.SQL("stored._run_id = any({})").format(sql.Literal(traces["run_ids"]))
+    if keys and traces["keys"]:
+        condition += sql.SQL(" or {}").format(months.has_keys(traces["keys"]))
+    return months.within(condition)
 
 
 def _execute(run: RunTransaction, query: str, **values: Any) -> int:

@@ -25,6 +25,49 @@ where
     and runs.kind in ('window', 'sweep', 'backfill', 'reconcile')
     and runs.status = 'succeeded'
 
+-- archived --
+-- The newest month that has rows of a run, or of what it replaced, in a file.
+select
+    max(months.low)::text as low,
+    max(months.file_name) as file_name
+from orchestrator.archived_months as months
+where
+    months.pipeline_id = %(pipeline_id)s
+    and (
+        %(run_id)s::bigint <@ months.run_ids
+        or exists (
+            select
+            from orchestrator.replaced_rows as replaced
+            where
+                replaced.run_id = %(run_id)s
+                and replaced.pipeline_id = months.pipeline_id
+                and isfinite((replaced.old_row ->> %(cursor)s)::timestamptz)
+                and (replaced.old_row ->> %(cursor)s)::timestamptz < months.high
+        )
+    )
+
+-- traces --
+-- The runs whose rows an undo may have to touch, and the keys of what it may have to restore.
+select
+    array(
+        select %(run_id)s::bigint as run_id
+        union all
+        select undos.run_id
+        from orchestrator.runs as undos
+        where
+            undos.pipeline_id = %(pipeline_id)s
+            and undos.kind = 'undo'
+            and undos.status = 'succeeded'
+            and undos.run_id > %(run_id)s
+    ) as run_ids,
+    array(
+        select distinct replaced.key ->> %(key)s as key
+        from orchestrator.replaced_rows as replaced
+        where
+            replaced.pipeline_id = %(pipeline_id)s
+            and replaced.run_id >= %(run_id)s
+    ) as keys
+
 -- undone --
 -- Whether a run was undone.
 select undos.run_id
@@ -38,7 +81,7 @@ where
 -- delete_run --
 -- Undo a run of a pipeline without a key, which can only have added rows.
 delete from {{ target }} as stored
-where stored._run_id = {{ undone_run_id }}
+where stored._run_id = {{ undone_run_id }} and {{ within }}
 
 -- give_back_rejects --
 -- Rows that an undone run had set aside no longer wait; those that it had settled wait again.

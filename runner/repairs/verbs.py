@@ -56,6 +56,7 @@ def reconcile(attempt: Attempt, is_forced: bool) -> None:
 def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
     """Return which parts of [low, high) can be read again: without a key, gaps only."""
     definition, has_key = attempt.definition, attempt.source.has_key
+    before = definition.archived_before
     only = "{(,)}"
     if not has_key:
         gaps = ledger.gaps(attempt.work, definition.pipeline_id)
@@ -80,6 +81,7 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
         raise UsageError(
             f"there is nothing to fill between {low} and {high}",
             f"pipeline {definition.pipeline_name} is loaded up to {definition.watermark}"
-            + ("" if has_key else ", and without a key only gaps can be filled"),
+            + ("" if has_key else ", and without a key only gaps can be filled")
+            + (f"; what was written before {before[:10]} is archived" if before else ""),
         )
     return [(row["low"], row["high"]) for row in found]

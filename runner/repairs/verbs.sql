@@ -7,13 +7,8 @@ from (
     select
         unnest(
             tstzmultirange(
-                tstzrange(
-                    least(
-                        greatest(%(low)s::timestamptz, %(start)s::timestamptz),
-                        %(watermark)s::timestamptz
-                    ),
-                    least(%(high)s::timestamptz, %(watermark)s::timestamptz)
-                )
+                tstzrange(%(low)s::timestamptz, %(high)s::timestamptz)
+                * tstzrange(%(start)s::timestamptz, %(watermark)s::timestamptz)
             )
             * %(only)s::tstzmultirange
         ) as part

@@ -1,15 +1,19 @@
--- Place: distributed by user_id
-create table if not exists {{ warehouse }}.agg_category_recommendations (
-    user_id text not null,
-    transaction_category text not null,
-    rank integer not null,
-    reason text not null,
-    support bigint not null,
-    score numeric not null,
-    constraint agg_category_recommendations_key primary key (user_id, transaction_category)
-);
+-- A view: agg_user_recommendations, category by category.
 
-comment on table {{ warehouse }}.agg_category_recommendations is
+create or replace view {{ warehouse }}.agg_category_recommendations as
+select
+    users.user_id,
+    offers.transaction_category,
+    offers.rank::integer as rank,
+    offers.reason,
+    offers.support,
+    offers.score
+from {{ warehouse }}.agg_user_recommendations as users
+cross join lateral unnest(
+    users.transaction_categories, users.reasons, users.supports, users.scores
+) with ordinality as offers (transaction_category, reason, support, score, rank);
+
+comment on view {{ warehouse }}.agg_category_recommendations is
 'What to offer a user: the best five categories never used, because of those that are. One row per '
 'user and category; none for who has used everything, or nothing yet.';
 comment on column {{ warehouse }}.agg_category_recommendations.user_id is 'The user.';

@@ -10,7 +10,7 @@ create table if not exists {{ warehouse }}.agg_user_acquisition (
     has_redeemed boolean not null,
     miles_earned numeric not null,
     constraint agg_user_acquisition_key primary key (user_id)
-);
+) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.agg_user_acquisition is
 'What brought a user, and what became of it. One row per user with an event that counts.';

@@ -5,7 +5,7 @@ create table if not exists {{ warehouse }}.agg_user_activity (
     slice_value text not null,
     active_days date[] not null,
     constraint agg_user_activity_key primary key (user_id, slice, slice_value)
-);
+) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.agg_user_activity is
 'On which days a user was active, in all and in each slice value. One row per user and slice '

@@ -12,7 +12,7 @@ create table if not exists {{ warehouse }}.agg_user_funnels (
     has_earned boolean not null,
     has_redeemed boolean not null,
     constraint agg_user_funnels_key primary key (user_id, slice, slice_value)
-);
+) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.agg_user_funnels is
 'How far a user came from search to earn to redeem within conversion_days x 24 hours of the first '

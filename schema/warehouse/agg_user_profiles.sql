@@ -10,7 +10,7 @@ create table if not exists {{ warehouse }}.agg_user_profiles (
     miles_earned_90d numeric not null,
     has_top_miles boolean not null,
     constraint agg_user_profiles_key primary key (user_id)
-);
+) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.agg_user_profiles is
 'Who a user is: segment by rule, cluster, and what decided on the segment. One row per user.';

@@ -8,7 +8,7 @@ create table if not exists {{ warehouse }}.agg_user_returns (
     returned_within integer,
     first_redeemed_day date,
     constraint agg_user_returns_key primary key (user_id, slice, slice_value)
-);
+) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.agg_user_returns is
 'When a user came first, came back and redeemed first, in all and in each slice value. One row per '

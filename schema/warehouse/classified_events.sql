@@ -29,6 +29,7 @@ select
             )
             then judged.known_date
     end as known_date,
+    judged.created_date,
     judged._run_id
 from (
     select
@@ -38,6 +39,7 @@ from (
         {{ warehouse }}.day_of(
             least(events.event_time, events.created_at), {{ reporting_timezone }}
         ) as known_date,
+        coalesce((events.created_at at time zone 'UTC')::date, '-infinity') as created_date,
         events.event_id,
         case
             when nullif(events.user_id, '') is null then 'no user_id'
@@ -102,4 +104,6 @@ comment on column {{ warehouse }}.classified_events.event_time is 'When it happe
 comment on column {{ warehouse }}.classified_events.known_date is
 'Day by which the event proves that the data go on: event_date, or the day of created_at where '
 'that is earlier. Null where the event does not count.';
+comment on column {{ warehouse }}.classified_events.created_date is
+'UTC day on which the source wrote the row; -infinity where it has no time.';
 comment on column {{ warehouse }}.classified_events._run_id is 'The run that brought the row.';

@@ -10,7 +10,7 @@ create table if not exists {{ warehouse }}.dim_users (
     first_seen_at timestamptz not null,
     last_seen_at timestamptz not null,
     constraint dim_users_key primary key (user_id)
-);
+) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.dim_users is
 'Who the users are. One row per user with an event that counts.';

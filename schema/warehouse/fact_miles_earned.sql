@@ -10,6 +10,7 @@ create table if not exists {{ warehouse }}.fact_miles_earned (
     miles_earned numeric not null,
     event_time timestamptz not null,
     known_date date not null,
+    created_date date not null,
     constraint fact_miles_earned_key primary key (user_id, event_date, event_id)
 );
 
@@ -29,6 +30,8 @@ comment on column {{ warehouse }}.fact_miles_earned.event_time is 'When it happe
 comment on column {{ warehouse }}.fact_miles_earned.known_date is
 'Day by which the event proves that the data go on: event_date, or the day of created_at where '
 'that is earlier.';
+comment on column {{ warehouse }}.fact_miles_earned.created_date is
+'UTC day on which the source wrote the row: whether that is archived.';
 
 -- The newest of these is the last day.
 create index if not exists fact_miles_earned_known_date

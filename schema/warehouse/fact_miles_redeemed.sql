@@ -10,6 +10,7 @@ create table if not exists {{ warehouse }}.fact_miles_redeemed (
     miles_redeemed numeric not null,
     event_time timestamptz not null,
     known_date date not null,
+    created_date date not null,
     constraint fact_miles_redeemed_key primary key (user_id, event_date, event_id)
 );
 
@@ -29,6 +30,8 @@ comment on column {{ warehouse }}.fact_miles_redeemed.event_time is 'When it hap
 comment on column {{ warehouse }}.fact_miles_redeemed.known_date is
 'Day by which the event proves that the data go on: event_date, or the day of created_at where '
 'that is earlier.';
+comment on column {{ warehouse }}.fact_miles_redeemed.created_date is
+'UTC day on which the source wrote the row: whether that is archived.';
 
 -- The newest of these is the last day.
 create index if not exists fact_miles_redeemed_known_date

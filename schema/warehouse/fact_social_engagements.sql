@@ -9,6 +9,7 @@ create table if not exists {{ warehouse }}.fact_social_engagements (
     country text not null,
     event_time timestamptz not null,
     known_date date not null,
+    created_date date not null,
     constraint fact_social_engagements_key primary key (user_id, event_date, event_id)
 );
 
@@ -27,6 +28,8 @@ comment on column {{ warehouse }}.fact_social_engagements.event_time is 'When it
 comment on column {{ warehouse }}.fact_social_engagements.known_date is
 'Day by which the event proves that the data go on: event_date, or the day of created_at where '
 'that is earlier.';
+comment on column {{ warehouse }}.fact_social_engagements.created_date is
+'UTC day on which the source wrote the row: whether that is archived.';
 
 -- The newest of these is the last day.
 create index if not exists fact_social_engagements_known_date

@@ -12,6 +12,7 @@ create table if not exists {{ warehouse }}.fact_unclassified_events (
     miles_amount numeric not null,
     event_time timestamptz not null,
     known_date date,
+    created_date date not null,
     constraint fact_unclassified_events_key primary key (user_id, event_date, event_id),
     constraint reason_is_known check (reason in ('no user_id', 'insane time', 'unknown event type'))
 );
@@ -40,6 +41,8 @@ comment on column {{ warehouse }}.fact_unclassified_events.event_time is
 comment on column {{ warehouse }}.fact_unclassified_events.known_date is
 'Day by which the event proves that the data go on: event_date, or the day of created_at where '
 'that is earlier. Null where the event does not count.';
+comment on column {{ warehouse }}.fact_unclassified_events.created_date is
+'UTC day on which the source wrote the row: whether that is archived.';
 
 -- The newest of these is the last day.
 create index if not exists fact_unclassified_events_known_date

@@ -4,7 +4,8 @@ create table {{ target }} (
     {{ definitions }},
     _run_id bigint not null
     {{ key_constraint }}
-);
+)
+{{ partitioning }};
 
 comment on table {{ target }} is {{ table_comment }};
 {{ column_comments }}

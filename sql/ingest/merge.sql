@@ -12,7 +12,7 @@ with compared as materialized (
         from {{ source }} as source
         where {{ condition }}
     ) as fresh
-    left join {{ target }} as stored on {{ is_same_key }}
+    left join {{ target }} as stored on {{ is_same_key }} and {{ within }}
 ),
 
 replaced as (
@@ -24,8 +24,20 @@ replaced as (
         {{ old_row }} as old_row,
         {{ old_texts }} as old_texts
     from compared as fresh
-    inner join {{ target }} as stored on {{ is_same_key }}
+    inner join {{ target }} as stored on {{ is_same_key }} and {{ within }}
     where fresh._differs and fresh._stored_run_id is not null
+),
+
+-- In a replica of months, a row whose cursor is another now is written anew.
+moved as (
+    delete from {{ target }} as stored
+    using compared as fresh
+    where
+        fresh._differs
+        and fresh._stored_run_id is not null
+        and {{ has_moved }}
+        and {{ is_same_key }}
+        and {{ within }}
 ),
 
 written as (
@@ -36,11 +48,17 @@ written as (
     from compared as fresh
     where fresh._differs
     on conflict ({{ keys }}) do update set {{ assignments }}, _run_id = excluded._run_id
-    returning (xmax = 0) as is_new
+    returning 1 as one
+),
+
+replacing as (
+    select count(*) as rows
+    from compared as fresh
+    where fresh._differs and fresh._stored_run_id is not null
 )
 
 select
     (select count(*) from compared as fresh where not fresh._differs) as unchanged,
-    count(*) filter (where written.is_new) as inserted,
-    count(*) filter (where not written.is_new) as updated
+    count(*) - (select replacing.rows from replacing) as inserted,
+    (select replacing.rows from replacing) as updated
 from written;

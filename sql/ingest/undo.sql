@@ -38,7 +38,7 @@ owners (place_table, place, run_id) as (
         stored.ctid as place,
         stored._run_id as run_id
     from {{ target }} as stored
-    where stored._run_id in (select candidates.run_id from candidates)
+    where stored._run_id in (select candidates.run_id from candidates) and {{ within }}
     union
     select
         owners.place_table,
@@ -48,7 +48,7 @@ owners (place_table, place, run_id) as (
     inner join orchestrator.runs as undos
         on undos.run_id = owners.run_id and undos.kind = 'undo'
     inner join {{ target }} as stored
-        on stored.ctid = owners.place and stored.tableoid = owners.place_table
+        on stored.ctid = owners.place and stored.tableoid = owners.place_table and {{ within }}
     inner join pg_temp.images as images
         on images.run_id = undos.parent_run_id and {{ is_key_of_image }}
 )
@@ -67,9 +67,11 @@ select distinct on ({{ image_keys }})
     images.image,
     stored.tableoid as place_table,
     stored.ctid as place,
-    owned.place is not null as is_owned
+    owned.place is not null as is_owned,
+    -- In a replica of months, a row whose cursor was another goes back to where it was.
+    not {{ image_has_moved }} as is_same_place
 from pg_temp.images as images
-left join {{ target }} as stored on {{ is_key_of_image }}
+left join {{ target }} as stored on {{ is_key_of_image }} and {{ within }}
 left join pg_temp.owned as owned
     on owned.place = stored.ctid and owned.place_table = stored.tableoid
 where images.run_id = {{ undone_run_id }}
@@ -90,6 +92,7 @@ with kept as (
     from {{ target }} as stored
     inner join pg_temp.owned as owned
         on owned.place = stored.ctid and owned.place_table = stored.tableoid
+    where {{ within }}
 ),
 
 deleted as (
@@ -98,12 +101,14 @@ deleted as (
     where
         owned.place = stored.ctid
         and owned.place_table = stored.tableoid
+        and {{ within }}
         and not exists (
             select
             from pg_temp.former as former
             where
                 former.place = owned.place
                 and former.place_table = owned.place_table
+                and former.is_same_place
         )
     returning 1 as one
 ),
@@ -131,12 +136,18 @@ restored as (
             )
         )
     on conflict ({{ keys }}) do update set {{ restorations }}, _run_id = excluded._run_id
-    returning (xmax = 0) as is_new
+    returning 1 as one
+),
+
+replaced as (
+    select count(*) as rows
+    from pg_temp.former as former
+    where former.is_owned and former.is_same_place
 )
 
 select
     (select count(*) from pg_temp.former) - count(*) as left_alone,
     (select count(*) from deleted) as deleted,
-    count(*) filter (where restored.is_new) as inserted,
-    count(*) filter (where not restored.is_new) as updated
+    count(*) - (select replaced.rows from replaced) as inserted,
+    (select replaced.rows from replaced) as updated
 from restored;

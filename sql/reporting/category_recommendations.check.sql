@@ -9,11 +9,9 @@ with reported as (
     from {{ reporting }}.category_recommendations as report
 ),
 
--- Each of them has a best one.
 recommended as (
     select count(*) as users
-    from {{ warehouse }}.agg_category_recommendations
-    where rank = 1
+    from {{ warehouse }}.agg_user_recommendations
 )
 
 select

@@ -8,14 +8,13 @@ insert into {{ this }} (segment, transaction_category, rank, users, score, suppo
 with best as (
     select
         segment,
-        transaction_category,
+        transaction_categories[1] as transaction_category,
         count(*) as users,
-        sum(score) as score,
-        sum(support) as support
-    from {{ warehouse }}.agg_category_recommendations
+        sum(scores[1]) as score,
+        sum(supports[1]) as support
+    from {{ warehouse }}.agg_user_recommendations
     inner join {{ warehouse }}.agg_user_profiles using (user_id)
-    where rank = 1
-    group by segment, transaction_category
+    group by segment, transaction_categories[1]
 ),
 
 -- From the smallest: who is small, or comes when the small ones are still too few.

@@ -57,53 +57,45 @@ insert into {{ state }} as categories (
     users, events, earning_users, earned_count, redeeming_users, redeemed_count, search_count,
     miles_earned, miles_redeemed
 )
-with signed as (  -- Waived: union, of changed categories alone; a full build has none
+-- The changed days as they were and as they are, and beside them the other days of the same weeks
+-- and months. Of those before the first change only the last is of interest: there the user was
+-- there before. From it on a row is a group by itself, so that max() says what it holds.
+with days as (  -- Waived: union, of changed categories alone; a full build has none
     {{ incremental }} select
     {{ incremental }}     sign,
     {{ incremental }}     user_id, transaction_category, event_date, platform, utm_source, country,
-    {{ incremental }}     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
+    {{ incremental }}     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed,
+    {{ incremental }}     case when earned_count > 0 then event_date end as earned_date,
+    {{ incremental }}     case when redeemed_count > 0 then event_date end as redeemed_date
     {{ incremental }} from pg_temp.was
     {{ incremental }} union all
     select
         1 as sign,
         user_id, transaction_category, event_date, platform, utm_source, country,
-        earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
-    from {{ this }}
-    {{ incremental }} inner join {{ warehouse }}.changed_user_categories
-    {{ incremental }}     using (user_id, transaction_category)
-    {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
-    {{ incremental }} where event_date between first_changed_day and span_end
-),
-
--- With the other days of the same weeks and months. Of those before the first change only the last
--- is of interest: there the user was there before.
-days as (
-    select
-        signed.*,
+        earned_count, redeemed_count, search_count, miles_earned, miles_redeemed,
         case when earned_count > 0 then event_date end as earned_date,
         case when redeemed_count > 0 then event_date end as redeemed_date
-    from signed
+    from {{ this }}
+    {{ incremental }} where false
     {{ incremental }} union all
     {{ incremental }} select
-    {{ incremental }}     0 as sign,
+    {{ incremental }}     (changed.user_id is not null)::integer as sign,
     {{ incremental }}     user_id, transaction_category,
     {{ incremental }}     max(event_date) as event_date,
     {{ incremental }}     platform, utm_source, country,
-    {{ incremental }}     sum(earned_count) as earned_count, sum(redeemed_count) as redeemed_count,
-    {{ incremental }}     sum(search_count) as search_count,
-    {{ incremental }}     sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed,
+    {{ incremental }}     max(earned_count) as earned_count, max(redeemed_count) as redeemed_count,
+    {{ incremental }}     max(search_count) as search_count,
+    {{ incremental }}     max(miles_earned) as miles_earned, max(miles_redeemed) as miles_redeemed,
     {{ incremental }}     max(event_date) filter (where earned_count > 0) as earned_date,
     {{ incremental }}     max(event_date) filter (where redeemed_count > 0) as redeemed_date
-    {{ incremental }} from {{ this }}
-    {{ incremental }} inner join {{ warehouse }}.changed_user_categories
-    {{ incremental }}     using (user_id, transaction_category)
+    {{ incremental }} from {{ warehouse }}.changed_user_categories
+    {{ incremental }} inner join {{ this }} using (user_id, transaction_category)
     {{ incremental }} left join {{ warehouse }}.changed_user_days as changed
     {{ incremental }}     using (user_id, event_date)
     {{ incremental }} where event_date between span_start and span_end
-    {{ incremental }}     and changed.user_id is null
     {{ incremental }} group by
     {{ incremental }}     user_id, transaction_category, platform, utm_source, country,
-    {{ incremental }}     greatest(event_date, first_changed_day)
+    {{ incremental }}     greatest(event_date, first_changed_day), changed.user_id
 ),
 
 users as (
@@ -211,7 +203,7 @@ select
     sum(earned_count) as earned_count,
     coalesce(sum(redeeming_users), 0) as redeeming_users,
     sum(redeemed_count) as redeemed_count, sum(search_count) as search_count,
-    sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed
+    trim_scale(sum(miles_earned)) as miles_earned, trim_scale(sum(miles_redeemed)) as miles_redeemed
 from sliced
 cross join lateral (
     select 'day' as grain, event_date, users_of_day, earning_of_day, redeeming_of_day
@@ -230,8 +222,8 @@ on conflict (grain, period_start, slice, slice_value, transaction_category) do u
     redeeming_users = categories.redeeming_users + excluded.redeeming_users,
     redeemed_count = categories.redeemed_count + excluded.redeemed_count,
     search_count = categories.search_count + excluded.search_count,
-    miles_earned = categories.miles_earned + excluded.miles_earned,
-    miles_redeemed = categories.miles_redeemed + excluded.miles_redeemed;
+    miles_earned = trim_scale(categories.miles_earned + excluded.miles_earned),
+    miles_redeemed = trim_scale(categories.miles_redeemed + excluded.miles_redeemed);
 
 -- A category without an event in the period has no row, as in a full build.
 delete from {{ state }} as categories

@@ -148,8 +148,8 @@ select
     sum(share_count) as share_count,
     coalesce(sum(liking_users), 0) as liking_users,
     sum(like_count) as like_count,
-    sum(miles_earned) as miles_earned,
-    sum(miles_redeemed) as miles_redeemed
+    trim_scale(sum(miles_earned)) as miles_earned,
+    trim_scale(sum(miles_redeemed)) as miles_redeemed
 from counts
 cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
 group by slice, slice_value, event_date
@@ -166,8 +166,8 @@ on conflict (slice, slice_value, event_date) do update set
     share_count = engagement.share_count + excluded.share_count,
     liking_users = engagement.liking_users + excluded.liking_users,
     like_count = engagement.like_count + excluded.like_count,
-    miles_earned = engagement.miles_earned + excluded.miles_earned,
-    miles_redeemed = engagement.miles_redeemed + excluded.miles_redeemed;
+    miles_earned = trim_scale(engagement.miles_earned + excluded.miles_earned),
+    miles_redeemed = trim_scale(engagement.miles_redeemed + excluded.miles_redeemed);
 
 -- A day on which nothing is left has no row, as in a full build.
 delete from {{ state }} as engagement

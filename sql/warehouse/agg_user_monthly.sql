@@ -231,8 +231,8 @@ select
     sum(users) as users,
     sum(earning_users) as earning_users,
     sum(redeeming_users) as redeeming_users,
-    sum(miles_earned) as miles_earned,
-    sum(miles_redeemed) as miles_redeemed
+    trim_scale(sum(miles_earned)) as miles_earned,
+    trim_scale(sum(miles_redeemed)) as miles_redeemed
 from alike
 cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
 group by slice, slice_value, grain, period_start, cohort_start, active_days
@@ -240,8 +240,8 @@ on conflict (slice, slice_value, grain, period_start, cohort_start, active_days)
     users = periods.users + excluded.users,
     earning_users = periods.earning_users + excluded.earning_users,
     redeeming_users = periods.redeeming_users + excluded.redeeming_users,
-    miles_earned = periods.miles_earned + excluded.miles_earned,
-    miles_redeemed = periods.miles_redeemed + excluded.miles_redeemed;
+    miles_earned = trim_scale(periods.miles_earned + excluded.miles_earned),
+    miles_redeemed = trim_scale(periods.miles_redeemed + excluded.miles_redeemed);
 
 -- Where nobody is left there is no row, as in a full build.
 delete from {{ state }} as periods

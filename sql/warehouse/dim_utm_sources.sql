@@ -25,7 +25,7 @@ campaigns as (
         case
             when
                 monthly_cost::numeric > '-infinity' and monthly_cost::numeric < 'infinity'
-                then monthly_cost
+                then trim_scale(monthly_cost::numeric)
         end as monthly_cost
     from {{ raw }}.raw_utm_campaigns
     order by {{ warehouse }}.member(utm_source), raw_utm_campaigns.utm_source collate "C"

@@ -13,14 +13,22 @@ delete from {{ this }} as fact
 ;
 
 insert into {{ this }} (
-    user_id, event_date, event_id, engagement, platform, utm_source, country, event_time, known_date
+    user_id, event_date, event_id, engagement, platform, utm_source, country, event_time,
+    known_date, created_date
 )
 select
     user_id, event_date, event_id,
     event_type as engagement,
-    platform, utm_source, country, event_time, known_date
+    platform, utm_source, country, event_time, known_date, created_date
 from {{ warehouse }}.classified_events
 {{ incremental }} inner join {{ warehouse }}.changed_events
 {{ incremental }}     using (user_id, event_date, event_id, fact_table)
 where fact_table = 'fact_social_engagements'
+{{ archived.event_stream }} union all
+{{ archived.event_stream }} select
+{{ archived.event_stream }}     user_id, event_date, event_id, engagement, platform, utm_source,
+{{ archived.event_stream }}     country, event_time, known_date, created_date
+{{ archived.event_stream }} from {{ live }}
+{{ archived.event_stream }} where created_date < {{ archived_before.event_stream }}
+{{ archived.event_stream }}     and created_date > '-infinity'
 order by user_id, event_date, event_id;

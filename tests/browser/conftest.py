@@ -32,7 +32,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-READY = 'body[data-ready="1"]'
+READY = 'body[data-drawn="1"]'
 
 
 @dataclass
@@ -91,7 +91,9 @@ def show(browser: Any) -> Iterator[Open]:
 
     def opened(file: Path | str, hash_: str = "", **options: Any) -> Shown:
         is_served = isinstance(file, str)
-        context = browser.new_context(offline=not is_served, **options)
+        # As high as the page: what is not in view is drawn later.
+        size = {"viewport": {"width": 1280, "height": 12000}, **options}
+        context = browser.new_context(offline=not is_served, **size)
         contexts.append(context)
         page = context.new_page()
         shown = Shown(page)

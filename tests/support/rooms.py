@@ -5,6 +5,7 @@ from __future__ import annotations
 ROOMS = (
     "alerts",
     "api.py",
+    "archive",
     "build/inspect",
     "build/placement.py",
     "build/workers.py",
@@ -13,6 +14,7 @@ ROOMS = (
     "erasure",
     "ingest/foreign",
     "ingest/quiet.py",
+    "ingest/months",
     "pages",
     "preview",
     "repairs",

@@ -231,7 +231,8 @@ def prepare(database: Database) -> None:
         session.run(
             "alter table public.event_stream drop constraint miles_amount_is_not_negative;"
             " alter table public.campaign_costs drop constraint month_is_finite,"
-            " drop constraint cost_is_not_negative"
+            " drop constraint cost_is_not_negative;"
+            " alter table public.utm_campaigns drop constraint monthly_cost_is_not_negative"
         )
     query(
         database,

@@ -181,7 +181,7 @@ def _left(database: Database) -> dict[str, Any]:
             observations.value
         from orchestrator.observations
         where
-            observations.observation_name = 'agg_category_recommendations.left'
+            observations.observation_name = 'agg_user_recommendations.left'
             and observations.run_id = (
                 select max(newest.run_id) from orchestrator.observations as newest
             )

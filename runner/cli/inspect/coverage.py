@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.cli.output import can_write, program, say, table
+from runner.cli.inspect.lines import can_write
+from runner.cli.output import program, say, table
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.ingest.gaps import edge, fill

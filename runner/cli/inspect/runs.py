@@ -6,7 +6,8 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from runner.cli.output import can_write, is_terminal, row_counts, say, table
+from runner.cli.inspect.lines import can_write
+from runner.cli.output import is_terminal, row_counts, say, table
 
 Row = Mapping[str, Any]
 

@@ -4,6 +4,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, number_option, project_command, target_option
+from runner.cli.inspect import lines
 from runner.errors import UsageError
 from runner.pages.dashboard.check import check as check_cards
 from runner.pages.dashboard.data import LIVE, Member
@@ -67,7 +68,7 @@ def command(
         raise UsageError("--only writes a file", "leave out --check and --serve")
     if check:
         count, problems = check_cards(here.database(), here.folder)
-        output.refuse(problems, "docs/dashboard.md describes the cards")
+        lines.refuse(problems, "docs/dashboard.md describes the cards")
         output.say(f"dashboard: {output.number(count, 'card')}, no problem")
     elif serve:
         serve_page(

@@ -5,7 +5,7 @@ import click
 from runner.cli import output
 from runner.cli.command import Workspace, project_command
 from runner.pages.docs.documents import documents
-from runner.project.files import put
+from runner.pages.written import put
 
 
 @project_command("docs")

@@ -6,6 +6,7 @@ from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command
 from runner.cli.groups import Group, room
 from runner.cli.inspect import coverage as show_coverage
+from runner.cli.inspect import lines
 from runner.cli.inspect import runs as show_runs
 from runner.errors import UsageError
 
@@ -52,7 +53,7 @@ def show(here: Workspace, name: str) -> None:
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
     covered = show_coverage.as_data(name, stretches)
     output.data({**found, **covered, "doubts": doubts, "runs": runs})
-    output.pairs(found)
+    lines.pairs(found)
     show_coverage.show(name, stretches)
     output.say()
     for doubt in doubts:

@@ -5,6 +5,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, project_command, yes_option
+from runner.cli.inspect import lines
 from runner.setup.add_pipeline import Added, read
 from runner.setup.add_pipeline import add as add_pipeline
 
@@ -96,6 +97,6 @@ def command(here: Workspace, /, yes: bool, **values: Any) -> None:
 def _show(added: Added) -> None:
     for thing in added.made:
         output.say(f"+ {thing}")
-    output.pairs(added.row)
+    lines.pairs(added.row)
     for warning in added.warnings:
         output.warn(warning)

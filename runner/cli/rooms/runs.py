@@ -12,6 +12,7 @@ from runner.cli.command import (
     target_option,
 )
 from runner.cli.groups import Group
+from runner.cli.inspect import lines
 from runner.cli.inspect import runs as show_runs
 from runner.database.ledger import slow_scripts
 from runner.errors import UsageError
@@ -76,7 +77,7 @@ def show(here: Workspace, run_id: int, plans: bool) -> None:
         more = {"run_observations": observed, "run_restatements": restated}
         output.data({**found[0], **parts, **more})
         return
-    output.pairs(found[0])
+    lines.pairs(found[0])
     for rows in filter(None, parts.values()):
         output.say()
         output.table(rows)

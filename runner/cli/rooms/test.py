@@ -7,8 +7,8 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, select_option
+from runner.cli.groups import room
 from runner.errors import RunnerError
-from runner.project.files import put
 from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
 from runner.testing.tables import Mismatch
@@ -41,6 +41,7 @@ def command(
     cases = choose(manifest, collect(manifest), patterns, names)
     results = run_cases(here.database(), manifest, cases, _show)
     if junit:
+        put = room("runner.pages.written").put
         put(junit, _as_junit(results))
     output.data([_as_data(result) for result in results])
     failed = sum(not result.has_passed for result in results)

@@ -34,6 +34,12 @@ def command(here: Workspace, repair: bool, jobs: int | None, target: Target) -> 
     else:
         equal = f"all {found.tables} tables equal a rebuild, {found.seconds:.1f}s"
         output.say(f"verify {found.run_id}: {equal}")
+    for proof in found.proofs:
+        output.say(
+            f"{proof.pipeline}: proven for {proof.proven_from} to {proof.proven_to}; of"
+            f" {proof.archived_from} to {proof.archived_to}, which are archived, the facts of"
+            f" {output.number(proof.archived_rows, 'row')} were taken as they are"
+        )
     output.data(
         {
             "run": found.run_id,
@@ -41,6 +47,7 @@ def command(here: Workspace, repair: bool, jobs: int | None, target: Target) -> 
             "is_repaired": found.repair is not None,
             "seconds": round(found.seconds, 3),
             "differences": [asdict(each) for each in found.differences],
+            "proofs": [asdict(each) for each in found.proofs],
         }
     )
     output.fail_if(found.differences and not found.repair)

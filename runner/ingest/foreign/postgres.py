@@ -5,7 +5,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.database.names import join, joined, relation
+from runner.database.names import join, relation, shortened
 from runner.database.session import QueryFailed
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment
@@ -125,3 +125,12 @@ def source_sql(project: Path, source: str, role: str) -> str:
 def _fragment(text: str) -> str:
     """Return a statement to put into another."""
     return text.rstrip().removesuffix(";")
+
+
+def joined(namespace: str, name: str) -> str:
+    """Return one name for a table and its schema, which no other table and schema have.
+
+    It is `schema_table` where that tells the two apart again, and `schema.table` where the schema
+    has an underscore itself.
+    """
+    return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")

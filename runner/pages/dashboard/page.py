@@ -26,7 +26,7 @@ from runner.pages.dashboard.data import (
     script_json,
 )
 from runner.pages.html import FOLDER, digest, fill, static
-from runner.project.files import put
+from runner.pages.written import put
 from runner.project.target import Target
 
 CHARTS = Path(__file__).parents[1] / "charts" / "charts.js"

@@ -19,6 +19,8 @@ DAYS = 90
 # Days, periods or rows of a table. The tables are a part of the file that most readers never see.
 FEW = 14
 CONTROLS = (*SLICE, "grain", "range", "is_complete", "is_withheld", "as_of")
+# How a sentence goes on to a member of a slice.
+BEFORE = {"platform": "on", "utm_source": "from"}
 SPELT = {"ios": "iOS", "qr_code": "QR code", "tiktok": "TikTok"}
 Cell = tuple[str, bool]  # the text, and whether its period is in progress
 
@@ -138,7 +140,8 @@ def sentence(row: Row) -> str:
         sign = "+" if row["change"] > 0 else ""
         words.append(f"{sign}{_fixed(row['change'] * 100, 1)}%")
     words.append(row["after"])
-    driver = f", {row['share']} in {row['driver']}" if row["driver"] else ""
+    where = BEFORE.get(row["driver_slice"], "in")
+    driver = f", {row['share']} {where} {named(row['driver'])}" if row["driver"] else ""
     return " ".join(word for word in words if word) + driver + "."
 
 

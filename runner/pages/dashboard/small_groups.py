@@ -27,8 +27,9 @@ from runner.pages.dashboard.periods import DATES, end_of, start_of
 
 # Numbers that order rows and say nothing of users.
 ORDERS = ("place", "depth")
-# What does not go with the ones before is withheld.
-GRAINS = ("month", "week", "day")
+# What does not go with the ones before is withheld: a running month or an old day, sooner than a
+# new week.
+ORDER = {"month": 0, "week": 1, "running": 2, "day": 3}
 # What adds up, the rows, and the row of their sum; without one, it is known from elsewhere.
 Sum = tuple[str, Sequence[int], int | None]
 MEMBERS = "members of "
@@ -187,14 +188,14 @@ class _Groups:
 
     def _crossings(self, sums: Sequence[Sum]) -> Iterator[Crossing]:
         """Pair what adds up in one way with what adds up in another. Two slices share nothing but
-        everybody; of members, the days of a month are too many to be told by.
+        everybody.
         """
         lines: dict[str, dict[int, int]] = defaultdict(dict)
         for number, (kind, parts, total) in enumerate(sums):
             for at in parts if total is None else (*parts, total):
                 lines[kind][at] = number
         for (kind, one), (other_kind, other) in combinations(lines.items(), 2):
-            if not (kind.startswith(MEMBERS) and other_kind.startswith((MEMBERS, "month"))):
+            if not (kind.startswith(MEMBERS) and other_kind.startswith(MEMBERS)):
                 both = {*one, *other}
                 yield {at: (one.get(at, OUTSIDE), other.get(at, OUTSIDE)) for at in both}
 
@@ -302,11 +303,16 @@ class _Groups:
                     ends[at] = before(date.fromordinal(first)), before(date.fromordinal(end))
             small = [ends[at] for at in found if 0 < self.users[at] < self.least]
             links = Links(self.least, small)
-            for at in (at for grain in GRAINS for at in by_grain.get(grain, ())):
+            for at in sorted(ends, key=lambda at: (self._order(at), -ends[at][0])):
                 if at in self.hidden:
                     continue
                 if not links.add(*ends[at]):
                     self.hidden.add(at)
+
+    def _order(self, at: int) -> int:
+        row = self.rows[at]
+        is_running = row["grain"] == "month" and row.get("is_complete") is False
+        return ORDER["running" if is_running else row["grain"]]
 
     def _ends(self, at: int, dated: str) -> tuple[int, int]:
         """Return the days that a period begins and ends with; a running one goes to the end."""

@@ -17,8 +17,9 @@ from runner.pages.docs.layers import layers, reduced
 from runner.pages.docs.lineage import lineage
 from runner.pages.docs.trails import trails
 from runner.pages.html import digest, fill, static
+from runner.project.headers import header, leading_comment
 from runner.project.manifest import Manifest, Script
-from runner.project.scripts import header, is_warning, leading_comment
+from runner.project.scripts import is_warning
 
 METRICS = Path("docs", "metrics.md")
 # In the order in which data flow: title, what they are, and the families of tables in it.

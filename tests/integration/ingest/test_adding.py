@@ -12,10 +12,11 @@ from psycopg import sql
 
 from runner import run
 from runner.database import locks
-from runner.database.names import MAX_BYTES, joined, shortened
+from runner.database.names import MAX_BYTES, shortened
 from runner.database.session import Database, QueryFailed
 from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import RESERVED_COLUMNS
+from runner.ingest.foreign.postgres import joined
 from runner.setup import add_pipeline
 from tests.support import PROJECT, ingest, query, rebuild, scalar
 

@@ -480,11 +480,12 @@ def test_history_of_the_future_arrives_now(database: Database, file: Path) -> No
 
 
 def test_any_table_can_be_loaded_and_gets_its_own_cursor(database: Database, file: Path) -> None:
-    file.write_text("utm_source,monthly_cost\ngoogle,12.5\nbing,-1\n")
+    file.write_text("utm_source,monthly_cost\ngoogle,12.5\nbing,-1\nemail,NaN\n")
     done = command("load", str(file), "--into", "public.utm_campaigns", database=database)
     assert done.stdout == f"load: 1 row from {file} into public.utm_campaigns\n"
     assert [reason for _, reason, _ in rejects(database)] == [
-        "breaks the rule monthly_cost_is_not_negative"
+        "breaks the rule monthly_cost_is_not_negative",
+        "breaks the rule monthly_cost_is_not_negative",
     ]
     assert query(
         database,

@@ -62,6 +62,7 @@ def test_without_its_rooms_the_core_ingests_builds_plans_and_tells_its_status(
         (("plan", "--explain"), "preview"),
         (("pipelines", "remove", "event_stream"), "repairs"),
         (("forget", "event_stream", "--key", "1"), "erasure"),
+        (("archive", "--before", "2026-01"), "archive"),
     ],
 )
 def test_a_command_of_a_missing_room_says_what_is_missing(

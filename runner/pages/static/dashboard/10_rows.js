@@ -8,7 +8,7 @@ const SEGMENTS = { all: "All", country: "Country", platform: "Platform", utm_sou
 const GRAINS = ["day", "week", "month"];
 const DATES = ["day", "period_start", "cohort_start"];
 const NUMBERS = ["number", "decimal", "percent", "money"];
-const OPENING = { segment: "all", member: "all", range: "90", grain: "week", compare: "" };
+const OPENING = { segment: "all", member: "all", range: "90", grain: "week", compare: "", with: "" };
 // A file of one member opens with it, and has no other.
 if (page.only) [OPENING.segment, OPENING.member] = page.only;
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
@@ -89,9 +89,15 @@ const grainOf = (rows) => {
 const ofMember = (card) => {
   const [first] = card.rows;
   if (!first) return [];
-  const grain = "grain" in first ? grainOf(card.rows) : undefined;
-  return card.rows.filter((row) => row.grain === grain &&
-    (!("slice" in row) || (row.slice === state.segment && row.slice_value === state.member)));
+  return ofGrain(card.rows.filter((row) => isOf(row, state.segment, state.member)));
+};
+const isOf = (row, segment, member) => !("slice" in row) || (row.slice === segment && row.slice_value === member);
+// Where all of a grain stands on too few users, a longer one may not.
+const ofGrain = (rows) => {
+  if (!rows.length || !("grain" in rows[0])) return rows;
+  const readable = rows.filter((row) => !row.is_withheld);
+  const grain = grainOf(readable.length ? readable : rows);
+  return rows.filter((row) => row.grain === grain);
 };
 
 const chosen = (card, rows = ofMember(card)) => {

@@ -8,6 +8,9 @@ const memberName = (slice, member) => {
   try { return (slice === "country" && regions?.of(member)) || named(member); } catch { return named(member); }
 };
 
+// How a sentence goes on to a member of a slice.
+const BEFORE = { platform: "on", utm_source: "from" };
+
 const addressOf = (change) => {
   const words = new URLSearchParams(Object.entries({ ...state, ...change }).filter(([name, value]) => value !== OPENING[name]));
   return `#${words}`;
@@ -36,7 +39,7 @@ const leading = (label, { grain, segment, member }, target) => {
 };
 
 const sentence = (row) => {
-  const { before, name, change: by, after, driver, share, link_slice: slice, link_member: member, card: target } = row;
+  const { before, name, change: by, after, driver, driver_slice: among, share, link_slice: slice, link_member: member, card: target } = row;
   const { grain } = row;
   const isMember = members[slice]?.has(member);
   const words = [];
@@ -45,8 +48,8 @@ const sentence = (row) => {
     isMember ? { grain, segment: slice, member } : { grain, segment: "all", member: "all" }, target), " ");
   if (by !== null) words.push(make("b", {}, `${by > 0 ? "+" : ""}${fixed(by * 100, 1)}%`), " ");
   words.push(after);
-  if (driver) words.push(`, ${share} in `, members.country?.has(driver)
-    ? leading(memberName("country", driver), { grain, segment: "country", member: driver }, target) : memberName("country", driver));
+  if (driver) words.push(`, ${share} ${BEFORE[among] ?? "in"} `, members[among]?.has(driver)
+    ? leading(memberName(among, driver), { grain, segment: among, member: driver }, target) : memberName(among, driver));
   return make("li", {}, ...words, ".");
 };
 

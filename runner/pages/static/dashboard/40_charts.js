@@ -64,14 +64,14 @@ const dates = (rows) => {
 // Whether days run across the chart.
 const isAcross = (card) => ["day", "period_start"].includes(card.dated);
 
-const chart = (card, rows, body) => {
+const chart = (card, rows, body, drawing = card.spec) => {
   card.view?.finalize();
   const place = make("div", { class: "chart", role: "img", "aria-label": `${card.title}. The button Table shows the same as a table.` });
   const legend = make("ul", { class: "legend" });
   const notes = notesOf(card, rows);
   body.replaceChildren(legend, place, ...listOf(notes));
   // padding.right leaves room for labels beside the last point.
-  const { padding, ...rest } = card.spec;
+  const { padding, ...rest } = drawing;
   const width = Math.max(120, place.clientWidth - LEFT - (padding?.right ?? 8));
   const spec = fitted(ruled(card, rest, rows, notes), width, isAcross(card) ? labels(rows, width) : []);
   spec.params = [{ name: "off", value: [...card.off] }, { name: "grain", value: rows[0].grain ?? null }, { name: "dates", value: isAcross(card) ? dates(rows) : "" }, ...(spec.params ?? [])];
@@ -198,7 +198,7 @@ const tip = (card, event, value) => {
     make("td", {}, text(value[name], form), ...(value[`before_${name}`] === undefined || form === "name" ? [] : [
       make("small", {}, ` before ${text(value[`before_${name}`], form)}`)])));
   box.replaceChildren(...(value.note ? [make("p", {}, moment(value.noted)), value.note] : [
-    make("p", {}, (value.curve === "everybody" ? "Everybody: " : "") + (value[first.name] === null && "range" in value ? average(value) : text(value[first.name], first.form, value.grain)) + (value.is_complete === false ? " (in progress)" : "")),
+    make("p", {}, (value.curve === "everybody" ? "Everybody: " : value.member ? `${value.member}: ` : "") + (value[first.name] === null && "range" in value ? average(value) : text(value[first.name], first.form, value.grain)) + (value.is_complete === false ? " (in progress)" : "")),
     make("table", {}, ...others.filter((column) => column.look !== "line").map(line)),
     ...(value.is_withheld ? [`Fewer than ${page.min_cell} users, or too close to such a group: not shown.`] : []),
   ]));

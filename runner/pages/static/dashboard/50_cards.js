@@ -64,15 +64,19 @@ const show = (card) => {
     const place = make("div", { class: "curves" });
     body.replaceChildren(make("div", { class: "pair" }, ...listed(card, readable), place));
     drawn(card, withEverybody(card, readable), place);
-  } else if (card.show === "chart" && !card.isTable) drawn(card, rows, body);
+  } else if (card.show === "chart" && !card.isTable) {
+    const lines = overlaid(card, rows);
+    drawn(card, lines?.rows ?? rows, body, lines?.spec);
+    body.prepend(...changesOf(card, rows));
+  }
   else body.replaceChildren(...(card.isTable ? [table(card, readable)] : listed(card, readable)));
   for (const scroll of body.querySelectorAll(".scroll")) hint(scroll);
 };
 
 // A spec that cannot be drawn costs its own card the chart, and no other card anything.
-const drawn = (card, rows, body) => {
+const drawn = (card, rows, body, spec) => {
   try {
-    chart(card, rows, body);
+    chart(card, rows, body, spec);
   } catch (error) {
     card.view = null;
     body.replaceChildren(
@@ -80,16 +84,37 @@ const drawn = (card, rows, body) => {
   }
 };
 
-const showAll = () => {
-  find("tip").hidden = true;
-  cards.forEach(show);
+// What is in view is drawn at once, the rest one card after another, so that a choice is seen soon.
+const waiting = new Set();
+const isInView = ({ element }) => {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
 };
+const drawNext = () => {
+  const [card] = waiting;
+  if (card) {
+    waiting.delete(card);
+    show(card);
+  }
+  if (waiting.size) setTimeout(drawNext);
+  else document.body.dataset.drawn = "1";
+};
+const showEach = (changed) => {
+  find("tip").hidden = true;
+  delete document.body.dataset.drawn;
+  for (const card of changed) {
+    waiting.delete(card);
+    if (isPrinting || isInView(card)) show(card);
+    else waiting.add(card);
+  }
+  setTimeout(drawNext);
+};
+const showAll = () => showEach(cards);
 
 // After a choice of range or grain alone, cards that follow neither stay as they are.
 const showChanged = (names) => {
-  find("tip").hidden = true;
   const isOfTime = names.length > 0 && names.every((name) => ["range", "grain"].includes(name));
-  cards.filter((card) => !isOfTime || card.show === "figures" || card.follows.some((name) => names.includes(name))).forEach(show);
+  showEach(cards.filter((card) => !isOfTime || card.show === "figures" || card.follows.some((name) => names.includes(name))));
 };
 
 const csv = (card) => {

@@ -23,6 +23,7 @@ const parse = () => {
   const range = asked.get("range") ?? "";
   if (["30", "90", "all"].includes(range) || isSpan(range)) state.range = range;
   if (asked.has("compare")) state.compare = "1";
+  if (asked.has("with")) state.with = asked.get("with");
   if (GRAINS.includes(asked.get("grain"))) state.grain = asked.get("grain");
 };
 
@@ -41,6 +42,14 @@ const reflect = () => {
   const names = [...(members[state.segment] ?? [])].sort();
   options(find("member"), names.map((name) => [name, memberName(state.segment, name)]), state.member);
   find("member-label").hidden = state.segment === "all";
+  find("with").hidden = state.segment === "all" || names.length < 2;
+  const chosenToo = others();
+  find("with").querySelector("summary").textContent = chosenToo.length ? `and ${chosenToo.map((name) => memberName(state.segment, name)).join(", ")}` : "and others";
+  if (!find("with").open) find("with").querySelector("div").replaceChildren(...names.filter((name) => name !== state.member).map((name) => {
+    const box = make("input", { type: "checkbox", name: "with", value: name });
+    box.checked = chosenToo.includes(name);
+    return make("label", {}, box, ` ${memberName(state.segment, name)}`);
+  }));
   for (const name of ["range", "grain"])
     for (const input of document.querySelectorAll(`input[name=${name}]`))
       input.checked = input.value === (SPAN.test(state[name]) ? "dates" : state[name]);
@@ -53,11 +62,12 @@ const reflect = () => {
   find("compare").checked = state.compare === "1";
   find("reset").hidden = Object.keys(OPENING).every((name) => state[name] === OPENING[name]);
   find("printed").textContent = `Shown: ${state.segment === "all" ? "everybody" : `${segmentName(state.segment)} ${memberName(state.segment, state.member)}`}, ` +
-    `${rangeName()}, by ${state.grain}${state.compare ? ", compared with the period before" : ""}.`;
+    `${rangeName()}, by ${state.grain}${state.compare ? ", compared with the period before" : ""}${chosenToo.length ? `, with ${chosenToo.map((name) => memberName(state.segment, name)).join(", ")}` : ""}.`;
   relead();
 };
 
 const choose = (change) => {
+  if (change.segment && change.segment !== state.segment) state.with = "";
   Object.assign(state, change);
   if (change.segment && !change.member) state.member = change.segment === "all" ? "all" : [...members[change.segment]].sort()[0];
   const words = new URLSearchParams(Object.entries(state).filter(([name, value]) => value !== OPENING[name]));
@@ -70,7 +80,11 @@ function reset() { choose({ ...OPENING }); }
 
 find("controls").addEventListener("change", ({ target }) => {
   const { name, value } = target;
-  if (name === "compare") choose({ compare: target.checked ? "1" : "" });
+  if (name === "with") {
+    const asked = [...find("with").querySelectorAll("input:checked")].map((box) => box.value);
+    if (asked.length > MOST_MEMBERS) target.checked = false;
+    else choose({ with: asked.length ? JSON.stringify(asked) : "" });
+  } else if (name === "compare") choose({ compare: target.checked ? "1" : "" });
   else if (name === "from" || name === "to") {
     const range = `${find("from").value}..${find("to").value}`;
     if (isSpan(range)) choose({ range });
@@ -121,10 +135,10 @@ addEventListener("afterprint", () => {
   isPrinting = false;
   showAll();
 });
-let width = innerWidth, waiting;
+let width = innerWidth, resizing;
 addEventListener("resize", () => {
-  clearTimeout(waiting);
-  waiting = setTimeout(() => { if (innerWidth !== width) { width = innerWidth; showAll(); } }, 150);
+  clearTimeout(resizing);
+  resizing = setTimeout(() => { if (innerWidth !== width) { width = innerWidth; showAll(); } }, 150);
 });
 document.addEventListener("click", ({ target }) => {
   for (const about of document.querySelectorAll(".about[open]")) if (!about.contains(target)) about.open = false;

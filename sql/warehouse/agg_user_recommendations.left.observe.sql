@@ -9,8 +9,8 @@ with named as (
 others as (
     select users.user_id
     from {{ warehouse }}.dim_users as users
-    left join {{ warehouse }}.agg_category_recommendations as recommendations
-        on recommendations.user_id = users.user_id and recommendations.rank = 1
+    left join {{ warehouse }}.agg_user_recommendations as recommendations
+        on recommendations.user_id = users.user_id
     where recommendations.user_id is null
 ),
 
@@ -34,8 +34,7 @@ counted as (
     group by position
     union all
     select 1 as position, count(*) as users
-    from {{ warehouse }}.agg_category_recommendations
-    where rank = 1
+    from {{ warehouse }}.agg_user_recommendations
 )
 
 select

@@ -1,0 +1,255 @@
+"""Archives months of replicas: each goes into a file, and then out of the database.
+
+A process that dies on the way leaves a month where it was, and perhaps its file: the next one
+compares the two, and goes on. Queries: archive.sql.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+
+from runner.archive import files
+from runner.archive.files import Content
+from runner.build.compose import Composer
+from runner.build.inspect.kept import keeping_checks, refuse_losses
+from runner.database import ledger
+from runner.database.locks import lock_exclusively
+from runner.database.names import column_of, join, relation
+from runner.database.queries import named_query
+from runner.database.session import (
+    PIPELINE_LOCK,
+    REPLICA_LOCK,
+    Database,
+    Session,
+    lock_number,
+)
+from runner.errors import RunnerError, StartError, UsageError
+from runner.ingest.columns import stored_columns
+from runner.ingest.months.months import VARIABLE, Months, read_months, replica_of
+from runner.ingest.pipelines import PipelineDefinition, pipelines, read_definition
+from runner.project.manifest import MANIFEST, Manifest
+from runner.project.target import Target
+from runner.project.template import render
+
+FILE = "archive/archive.sql"
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of a pipeline's replica that may be archived, or was."""
+
+    pipeline: str
+    month: str
+    low: str
+    high: str
+    partition: str
+    rows: int
+    file: Path
+    bytes: int = 0
+    sha256: str = ""
+
+
+def look(
+    database: Database, manifest: Manifest, before: str, folder: Path, name: str | None = None
+) -> list[Month]:
+    """Return what `archive` would archive, as far as statistics tell how many rows that is."""
+    found = []
+    with database.session("milepost archive") as session:
+        ledger.require(session)
+        for definition in _definitions(session, name):
+            archive = _Archive(session, manifest, definition, folder)
+            with archive.locked(), session.rehearsal():
+                found += archive.due(before)
+    return found
+
+
+def archive(
+    database: Database,
+    manifest: Manifest,
+    before: str,
+    folder: Path,
+    name: str | None = None,
+    on_wait: Callable[[str], object] = lambda message: None,
+    on_archived: Callable[[Month], object] = lambda month: None,
+) -> list[Month]:
+    """Archive the months before `before`, such as 2026-01, of one pipeline or of all whose replicas
+    are in months: each into a CSV file in `folder`, compared with its rows before these are
+    dropped.
+
+    UsageError or StartError where facts of these rows might be lost; LockHeld if an ingest is
+    running.
+    """
+    done = []
+    with database.session("milepost archive") as session:
+        ledger.require(session)
+        session.on_wait = on_wait
+        for definition in _definitions(session, name):
+            archive = _Archive(session, manifest, definition, folder)
+            with archive.locked():
+                for month in archive.due(before):
+                    done.append(archive.move(month))
+                    on_archived(done[-1])
+    return done
+
+
+def _definitions(session: Session, name: str | None) -> list[PipelineDefinition]:
+    """Return the pipeline of that name, or all whose replicas are in months."""
+    found = [read_definition(session, each["pipeline_id"]) for each in pipelines(session, name)]
+    monthly = [each for each in found if read_months(session, each.target_relation)]
+    if not monthly:
+        what = f"{found[0].target_relation} is" if name else "no replica is"
+        raise UsageError(
+            f"{what} kept in months",
+            f"name it in {VARIABLE} in {MANIFEST}; docs/retention.md says how its rows move",
+        )
+    return monthly
+
+
+@dataclass(frozen=True, slots=True)
+class _Archive:
+    """The months of one pipeline, and where they go."""
+
+    session: Session
+    manifest: Manifest
+    definition: PipelineDefinition
+    folder: Path
+
+    @property
+    def target(self) -> str:
+        return self.definition.target_relation
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the locks that keep an ingest and a rebuild from the replica."""
+        name, session = self.definition.pipeline_name, self.session
+        with (
+            session.lock(PIPELINE_LOCK, self.definition.pipeline_id, f"an ingest of {name}"),
+            session.lock(REPLICA_LOCK, lock_number(self.target), f"an ingest into {self.target}"),
+        ):
+            yield
+
+    def due(self, before: str) -> list[Month]:
+        """Return the months that end by the beginning of `before`."""
+        moment = f"{before}-01"
+        with self.session.savepoint():
+            Months(self.session, self.definition).create_due()
+        names = relation(self.target).as_string()
+        rows = self.session.named("archive/archive.due", target=names, before=moment)
+        if rows:
+            self._refuse(moment)
+        return [
+            Month(
+                self.definition.pipeline_name,
+                row["low"][:7],
+                **row,
+                file=self.folder / f"{self.target.partition('.')[2]}_{row['low'][:7]}.csv",
+            )
+            for row in rows
+        ]
+
+    def _refuse(self, before: str) -> None:
+        """Refuse to archive what may still change, and what is in no facts yet."""
+        definition, session = self.definition, self.session
+        name = definition.pipeline_name
+        edges = {"watermark": definition.watermark, "lookback": definition.lookback}
+        [reach] = session.named("archive/archive.reach", before=before, **edges)
+        if reach["is_too_far"]:
+            raise UsageError(
+                f"pipeline {name}: a run still looks back at rows of {before[:7]} and before",
+                f"--before {reach['month']} at most" if reach["month"] else "ingest first",
+            )
+        for low, high in ledger.gaps(session, definition.pipeline_id):
+            raise StartError(
+                f"pipeline {name}: {low} to {high} was undone, and nothing is read before what is"
+                " archived",
+                f"python -m runner backfill {name}",
+            )
+        refuse_losses(self.manifest, replica_of(definition))
+        values = {"pipeline_id": definition.pipeline_id}
+        targets = [row["target"] for row in session.named("archive/archive.targets", **values)]
+        for target in targets or [Target().name]:
+            position = ledger.positions(session, target)[replica_of(definition)]
+            is_behind = position.has_new or position.was_recreated or position.has_forgotten
+            if is_behind or not targets:
+                option = "" if target == Target().name else f" --target {target}"
+                raise StartError(
+                    f"pipeline {name}: target {target} has not built all of its rows yet",
+                    f"python -m runner build{option}"
+                    + (f"; or prune --drop-target {target}" if option else ""),
+                )
+
+    def move(self, month: Month) -> Month:
+        """Write the file of a month, compare it with the rows, and drop these."""
+        session, partition = self.session, month.partition
+        with self._rows(partition) as blocks:
+            files.write(month.file, blocks)
+        with session.transaction():
+            # Whoever writes by hand waits, or has written what the file does not hold.
+            session.run(
+                sql.SQL("lock table {} in share mode").format(relation(partition)).as_string()
+            )
+            with self._rows(partition) as blocks:
+                stored = files.content_of(blocks)
+            self._compare(month, stored)
+            about: dict[str, Any] = {"pipeline_id": self.definition.pipeline_id}
+            values = {**about, "partition": relation(partition), "low": month.low}
+            values |= {"high": month.high, "file_name": str(month.file), "sha256": stored.sha256}
+            [recorded] = session.rows(self._text("record", **values))
+            self._check()
+            lock_exclusively(session, [self.target], "to take a month away")
+            names = {"target": relation(self.target), "partition": relation(partition)}
+            session.run(self._text("drop", **names))
+            rows = recorded["rows"]
+            ledger.log(session, f"archived {rows:,} rows of {month.month} to {month.file}", **about)
+        return replace(month, rows=rows, bytes=stored.bytes, sha256=stored.sha256)
+
+    def _rows(self, partition: str) -> AbstractContextManager[Iterator[bytes]]:
+        """Give the rows of a month as a CSV file has them, always in the same order."""
+        columns = join(
+            sql.Identifier(column.name) for column in stored_columns(self.session, self.definition)
+        )
+        keys: Sequence[str] = self.definition.key_columns
+        order = join([column_of("stored", key) for key in keys] or [sql.SQL("stored.*::text")])
+        text = sql.SQL(
+            "copy (select {} from {} as stored order by {}, stored._run_id) to stdout"
+            " with (format csv, header)"
+        )
+        return self.session.copy_out(text.format(columns, relation(partition), order).as_string())
+
+    def _compare(self, month: Month, stored: Content) -> None:
+        """RunnerError unless the file on disk holds, byte for byte, the rows that would go."""
+        if files.read(month.file) != stored:
+            raise RunnerError(
+                f"{month.file} does not hold what {self.target} has of {month.month}; no row was"
+                " dropped",
+                "move the file away, and run the same again",
+            )
+
+    def _check(self) -> None:
+        """RunnerError unless the live tables hold what is archived: in the open transaction, in
+        which the month counts as archived.
+        """
+        live = Target()
+        composer = Composer(self.manifest, live, ledger.positions(self.session, live.name))
+        for path in keeping_checks(self.manifest, replica_of(self.definition)):
+            text = composer.check(path, "full").text
+            if rows := self.session.query(text, path):
+                raise RunnerError(
+                    f"{path}: the facts do not hold what would be archived: {rows[0]}; no row was"
+                    " dropped",
+                    "python -m runner verify --repair, and the same again",
+                )
+
+    def _text(self, query: str, **values: object) -> str:
+        return render(named_query(f"archive/archive.{query}"), values, FILE)
+
+
+def is_month(text: str) -> bool:
+    """Return whether a text is a month, such as 2026-01."""
+    return re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", text) is not None

@@ -1,0 +1,67 @@
+-- due --
+-- The months of a replica that end by a moment, the oldest first, with what the planner expects of
+-- rows in each.
+select
+    schemas.nspname || '.' || partitions.relname as partition,
+    bounds.found[1] as low,
+    bounds.found[2] as high,
+    greatest(partitions.reltuples, 0)::bigint as rows
+from pg_inherits as children
+inner join pg_class as partitions on partitions.oid = children.inhrelid
+inner join pg_namespace as schemas on schemas.oid = partitions.relnamespace
+cross join lateral (
+    select
+        regexp_match(
+            pg_get_expr(partitions.relpartbound, partitions.oid),
+            'FROM \(''([^'']*)''\) TO \(''([^'']*)''\)'
+        ) as found
+) as bounds
+where
+    children.inhparent = to_regclass(%(target)s)
+    and bounds.found[2]::timestamp <= %(before)s::timestamp
+order by bounds.found[1]::timestamp
+
+-- reach --
+-- Before which moment rows may be archived: what a run still looks back at has to stay.
+select
+    to_char(
+        date_trunc(
+            'month', (%(watermark)s::timestamptz - %(lookback)s::interval) at time zone 'UTC'
+        ),
+        'YYYY-MM'
+    ) as month,
+    coalesce(%(watermark)s::timestamptz - %(lookback)s::interval < %(before)s::timestamptz, true)
+    as is_too_far
+
+-- targets --
+-- The targets that were ever built.
+select distinct builds.target
+from orchestrator.build_inputs as inputs
+inner join orchestrator.runs as builds on builds.run_id = inputs.run_id
+where
+    inputs.pipeline_id = %(pipeline_id)s
+    and builds.status = 'succeeded'
+order by builds.target
+
+-- record --
+-- Record that a month is in a file, in the transaction that drops its rows.
+insert into orchestrator.archived_months (
+    pipeline_id, low, high, rows, run_ids, file_name, sha256
+)
+select
+    {{ pipeline_id }} as pipeline_id,
+    {{ low }}::timestamptz as low,
+    {{ high }}::timestamptz as high,
+    count(*) as rows,
+    coalesce(
+        range_agg(int8range(stored._run_id, stored._run_id, '[]')), '{}'
+    ) as run_ids,
+    {{ file_name }} as file_name,
+    {{ sha256 }} as sha256
+from {{ partition }} as stored
+returning rows
+
+-- drop --
+-- Drop a month. Its rows are in a file.
+alter table {{ target }} detach partition {{ partition }};
+drop table {{ partition }}

@@ -1,0 +1,66 @@
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from runner.archive.archive import Month, archive, is_month, look
+from runner.cli import output
+from runner.cli.command import Workspace, json_option, project_command, yes_option
+from runner.cli.progress import live
+
+
+def _read_month(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    if not is_month(text):
+        raise click.BadParameter("a month, such as 2026-01")
+    return text
+
+
+@project_command("archive", yes_option, json_option)
+@click.argument("pipeline", required=False)
+@click.option(
+    "--before",
+    required=True,
+    metavar="MONTH",
+    callback=_read_month,
+    help="Archive the months before this one, such as 2026-01.",
+)
+@click.option(
+    "--into",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("archive"),
+    metavar="DIR",
+    help="Folder of the files.",
+)
+def command(here: Workspace, pipeline: str | None, before: str, folder: Path, yes: bool) -> None:
+    """Move old months of replicas into CSV files, after showing which.
+
+    The facts and all that is built from them stay as they are. A month is dropped in one
+    transaction, once its file on disk was compared with its rows; nothing is ingested meanwhile.
+    Of one pipeline, or of all whose replicas are kept in months.
+
+    \b
+    Example: python -m runner archive --before 2026-01
+    """
+    database, manifest = here.database(), here.manifest()
+    found = look(database, manifest, before, folder, pipeline)
+    if not found:
+        output.say(f"archive: nothing from before {before} is left")
+        output.data([])
+        return
+    output.table([_row(each) for each in found], "")
+    if not yes:
+        output.confirm("write these files, and drop the rows?", "--yes does it without asking")
+    with live() as progress:
+        done = archive(database, manifest, before, folder, pipeline, progress.waiting, _tell)
+    output.data([{**asdict(each), "file": str(each.file)} for each in done])
+
+
+def _tell(month: Month) -> None:
+    rows = output.number(month.rows, "row")
+    output.say(f"archived {month.month} of {month.pipeline}: {rows} in {month.file}")
+
+
+def _row(month: Month) -> dict[str, object]:
+    rows = month.rows or "unknown"
+    return {"pipeline": month.pipeline, "month": month.month, "rows": rows, "file": month.file}

@@ -1,0 +1,109 @@
+-- months --
+-- The months of a replica, in order, the default partition last: it has no bounds.
+select
+    schemas.nspname || '.' || partitions.relname as name,
+    bounds.found[1] as low,
+    bounds.found[2] as high
+from pg_inherits as children
+inner join pg_class as partitions on partitions.oid = children.inhrelid
+inner join pg_namespace as schemas on schemas.oid = partitions.relnamespace
+cross join lateral (
+    select
+        regexp_match(
+            pg_get_expr(partitions.relpartbound, partitions.oid),
+            'FROM \(''([^'']*)''\) TO \(''([^'']*)''\)'
+        ) as found
+) as bounds
+where children.inhparent = to_regclass(%(target)s)
+order by bounds.found[1]::timestamp nulls last
+
+-- due --
+-- The months that a replica should have a partition for and has not, as their first days: this one
+-- and the next two, and those of rows that lie in the default one for want of theirs.
+with due as (
+    select
+        generate_series(
+            date_trunc('month', clock_timestamp() at time zone 'UTC'),
+            date_trunc('month', clock_timestamp() at time zone 'UTC') + interval '2 months',
+            interval '1 month'
+        ) as month
+    union
+    select date_trunc('month', stored.{{ cursor }}::timestamp) as month
+    from {{ rest }} as stored
+    where {{ is_usual }}
+)
+
+select to_char(due.month, 'YYYY-MM-DD') as month
+from due
+where due.month <> all({{ known }}::timestamp[])
+order by due.month
+
+-- fresh --
+-- What is known of rows before they are written: their months; their keys, of few, and of many the
+-- first and the last.
+with fresh as materialized (
+    select
+        source.{{ cursor }} as moment,
+        source.{{ key }} as key
+    from (
+        select {{ source_columns }}
+        from {{ source }} as source
+        where {{ condition }}
+    ) as source
+)
+
+select
+    (
+        select
+            array_agg(distinct to_char(stored.{{ cursor }}::timestamp, 'YYYY-MM-01'))
+        from (select fresh.moment as {{ cursor }} from fresh) as stored
+        where {{ is_usual }}
+    ) as months,
+    case
+        when (select count(*) <= 1000 from fresh)
+            then (select array_agg(fresh.key::text) from fresh)
+    end as keys,
+    (select fresh.key::text from fresh order by fresh.key limit 1) as first_key,
+    (select fresh.key::text from fresh order by fresh.key desc nulls last limit 1) as last_key
+
+-- create --
+-- Create a partition, and move to it what lies in the default one.
+create table {{ partition }} (
+    like {{ target }} including defaults including constraints including storage including comments
+);
+comment on table {{ partition }} is {{ comment }};
+with moved as (
+    delete from {{ rest }} as stored
+    where stored.{{ cursor }} >= {{ low }} and stored.{{ cursor }} < {{ high }}
+    returning stored.*
+)
+insert into {{ partition }}
+select moved.*
+from moved;
+alter table {{ target }} attach partition {{ partition }}
+for values from ({{ low }}) to ({{ high }})
+
+-- is_elsewhere --
+-- Whether a row of the source is in the replica already, under whichever cursor.
+select
+    exists (
+        select
+        from (
+            select {{ source_columns }}
+            from {{ source }} as source
+            where {{ condition }}
+        ) as fresh
+        inner join {{ target }} as stored on {{ is_same_key }} and {{ within }}
+    ) as is_elsewhere
+
+-- type --
+-- The type of a column; null if it is none of PostgreSQL's own, whose operators are not at hand.
+select
+    case
+        when attributes.atttypid < 16384
+            then format_type(attributes.atttypid, attributes.atttypmod)
+    end as type
+from pg_attribute as attributes
+where
+    attributes.attrelid = to_regclass(%(target)s)
+    and attributes.attname = %(column)s
