@@ -4,7 +4,7 @@ A condition is SQL about a row called `source`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -165,24 +165,6 @@ class Conditions:
         [found] = self.session.named("ingest/conditions.edges", **values)
         edges: Mapping[str, str] = found["edges"]
         return edges
-
-
-@dataclass(frozen=True, slots=True)
-class KnownConditions(Conditions):
-    """The conditions around one window, whose edges were asked for with those of others."""
-
-    edges: Mapping[str, str] = field(default_factory=dict)
-
-    def new(self) -> sql.Composed:
-        """Rows of the window."""
-        return self._between(self.edges["low"], self.edges["high"])
-
-    def earlier(self) -> sql.Composed:
-        """Rows of all windows before it."""
-        return self._between(self.edges["start"], self.edges["low"])
-
-    def _edges(self, *_: object, **__: object) -> Mapping[str, str]:
-        return self.edges
 
 
 def _either(parts: Sequence[sql.Composed]) -> sql.Composed:

@@ -9,7 +9,7 @@ quiet.sql.
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from psycopg import sql
@@ -18,11 +18,10 @@ from runner.database import ledger
 from runner.database.names import join, relation
 from runner.database.queries import named_query
 from runner.database.session import PIPELINE_LOCK, REPLICA_LOCK, Row, Session, host, lock_number
-from runner.errors import RunnerError, StartError, was_interrupted
+from runner.errors import StartError
 from runner.ingest import drift
 from runner.ingest.columns import DELETED_AT, RUN_ID, Column, loose_keys
-from runner.ingest.conditions import KnownConditions
-from runner.ingest.pipeline import Sessions
+from runner.ingest.conditions import Conditions
 from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.run import QUICK_SECONDS, RunResult
@@ -32,12 +31,28 @@ from runner.ingest.writer import Counts
 from runner.project.files import read_text, statement
 from runner.project.template import render
 
-# Their locks, those on their tables and indexes too, find room in the memory of any server.
-AT_ONCE = 50
 # A whole table is searched together with others if that takes no longer.
 BRIEF_SECONDS = 0.05
 
 Definitions = dict[int, PipelineDefinition]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownConditions(Conditions):
+    """The conditions around one window, whose edges were asked for with those of others."""
+
+    edges: Mapping[str, str] = field(default_factory=dict)
+
+    def new(self) -> sql.Composed:
+        """Rows of the window, and those up to the clock, for which a run would wait."""
+        return self._between(self.edges["low"], self.edges["high"])
+
+    def earlier(self) -> sql.Composed:
+        """Rows of all windows before it."""
+        return self._between(self.edges["start"], self.edges["low"])
+
+    def _edges(self, *_: object, **__: object) -> Mapping[str, str]:
+        return self.edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +64,13 @@ class Search:
     chain: str
     reach: Reach
     promise: Promise
-    conditions: Sequence[sql.Composed]
-
-    @property
-    def finds(self) -> sql.Composed:
-        """Whether there is anything."""
-        exists = sql.SQL("exists (select from {} as source where {})")
-        return join((exists.format(self.source.relation, each) for each in self.conditions), " or ")
+    finds: sql.Composed  # whether there is anything
 
 
-def recorded(
-    sessions: Sessions, project: Path, pipeline_ids: Sequence[int]
-) -> Iterator[tuple[int, RunResult]]:
-    """Record a run of each of these pipelines that is quiet; yield pipelines and runs.
-
-    Where that fails, it fails again in the run of whose fault it is.
+def record_quiet(work: Session, project: Path, pipeline_ids: Sequence[int]) -> dict[int, RunResult]:
+    """Record a run of each of these pipelines that is quiet; return the runs by pipeline. The
+    session holds no other advisory locks.
     """
-    for first in range(0, len(pipeline_ids), AT_ONCE):
-        some: dict[int, RunResult] = {}
-        try:
-            with sessions.use() as (work, _):
-                some = _record_some(work, project, pipeline_ids[first : first + AT_ONCE])
-        except RunnerError as error:
-            if was_interrupted(error):
-                raise
-        yield from some.items()
-
-
-def _record_some(work: Session, project: Path, pipeline_ids: Sequence[int]) -> dict[int, RunResult]:
     started, text = time.monotonic(), clock_text(project, sql.Literal(ledger.BUILD_MARK))
     for name in ("append", "merge"):  # a script that cannot be read is no news to come later
         read_text(statement(project, name))
@@ -125,31 +119,27 @@ def _definitions(work: Session, pipeline_ids: Sequence[int]) -> Definitions:
         and each.cursor_timezone == "UTC"
         and not each.column_types
         and each.clock_relation is None
+        and each.archived_before is None
     }
 
 
 @contextlib.contextmanager
 def _locked(work: Session, known: Definitions) -> Iterator[Definitions]:
     """Hold the locks of a pipeline's run, of as many of these as can be had at once."""
-    numbers = {number: lock_number(each.target_relation) for number, each in known.items()}
-    rows = _ask(
-        work,
-        "lock",
-        ids=list(known),
-        replicas=list(numbers.values()),
-        sources=[relation(each.source_relation).as_string() for each in known.values()],
-        pipeline_lock=PIPELINE_LOCK,
-        replica_lock=REPLICA_LOCK,
-    )
-    pairs = [(PIPELINE_LOCK, row["pipeline_id"]) for row in rows if row["has_pipeline"]]
-    pairs += [(REPLICA_LOCK, numbers[row["pipeline_id"]]) for row in rows if row["has_replica"]]
     try:
-        both = [row["pipeline_id"] for row in rows if row["has_pipeline"] and row["has_replica"]]
-        yield {number: known[number] for number in both}
-    finally:
-        if pairs and not work.connection.closed:
-            kinds, held = zip(*pairs, strict=True)
-            _ask(work, "unlock", kinds=list(kinds), numbers=list(held))
+        rows = _ask(
+            work,
+            "lock",
+            ids=list(known),
+            replicas=[lock_number(each.target_relation) for each in known.values()],
+            sources=[each.source_relation for each in known.values()],
+            pipeline_lock=PIPELINE_LOCK,
+            replica_lock=REPLICA_LOCK,
+        )
+        yield {row["pipeline_id"]: known[row["pipeline_id"]] for row in rows if row["has_both"]}
+    finally:  # also of a query that failed half-way
+        if not work.connection.closed:
+            work.rows("select pg_advisory_unlock_all()")
 
 
 def _searches(
@@ -158,7 +148,7 @@ def _searches(
     """Return what to look for where all is as it was in the last run."""
     sources: dict[int, Source] = {}
     chains: dict[int, str] = {}
-    seconds: dict[int, float | None] = {}
+    seconds: dict[int, float] = {}
     for row in _facts(work, project, known):
         number, definition = row["pipeline_id"], known[row["pipeline_id"]]
         with contextlib.suppress(StartError):  # its own run says what is wrong
@@ -183,7 +173,7 @@ def _searches(
         conditions = KnownConditions(work, sources[number], clock, edges=row["edges"])
         window = Window(known[number].watermark, row["high"])
         search = _search(conditions, clock, horizons, window, chains[number], seconds[number])
-        if search and row["is_regular"]:
+        if search:
             found[number] = search
     return found
 
@@ -201,8 +191,8 @@ def _facts(work: Session, project: Path, known: Definitions) -> list[Row]:
             "nature": _of_each(
                 "ingest/source.nature",
                 relation="asked.source",
-                target="asked.target",
                 keys="pipelines.key_columns",
+                target="asked.target",
             ),
             "files": _of_each("ingest/source.files", **files),
             "identity": sql.SQL(
@@ -246,21 +236,22 @@ def _regular(definition: PipelineDefinition, row: Row) -> Source | None:
     """Return the source of a pipeline if a run would leave the replica as it is."""
     columns, stored = ([Column(**each) for each in row[of] or ()] for of in ("columns", "stored"))
     nature = dict(row["nature"])
-    is_special = [nature.pop(name) for name in ("is_built", "is_distributed")]
+    is_elsewhere = any([nature.pop("is_built"), nature.pop("is_distributed")])
     source = Source(definition, columns, **nature, has_row_age=True, clock_text=None)
     follows = drift.compare(definition, columns, stored, ())
     _ = source.event  # StartError if it is no moment
     types = {column.name: column.type for column in stored if column.is_required}
     is_regular = (
         source.kind == "table"
-        and not any(is_special)
-        and not source.is_monthly  # a run looks after the months of its replica
+        and not is_elsewhere
+        and not source.is_monthly  # each run may create a month
         and source.cursor.type.startswith("timestamp")
         and (source.has_key or source.cursor.is_required)
         and types.get(RUN_ID) == "bigint"
         and (definition.on_delete != "mark" or DELETED_AT in [each.name for each in stored])
         and not follows.statements
         and not loose_keys(definition.key_columns, columns, stored)
+        and row["may_write"]
     )
     return source if is_regular else None
 
@@ -271,19 +262,20 @@ def _search(
     horizons: ledger.Horizons,
     window: Window,
     chain: str,
-    seconds: float | None,
+    seconds: float,
 ) -> Search | None:
     """Return what a run would look for; None if that takes longer, or if a sweep is due."""
     source = conditions.source
     wanted = [conditions.new()]
     reach: Reach = "window"
     if source.has_key:
+        last = horizons.search_seconds
         wants_sweeps = source.definition.sweep_every is not None
-        seconds = seconds if horizons.search_seconds is None else horizons.search_seconds
-        is_quick = wants_sweeps and horizons.has_table and (seconds or 0) <= QUICK_SECONDS
-        if seconds is None or not horizons.has_table or (horizons.is_due and not is_quick):
+        is_quick = wants_sweeps and (seconds if last is None else last) <= QUICK_SECONDS
+        if not horizons.has_table or (horizons.is_due and not is_quick):
             return None
-        if is_quick and seconds > BRIEF_SECONDS:
+        # Since the last search that was timed, the table may have grown.
+        if is_quick and max(seconds, last or 0) > BRIEF_SECONDS:
             return None
         reach, horizon = ("table", horizons.table) if is_quick else ("lookback", horizons.lookback)
         is_included = source.definition.odd_cursors == "include"
@@ -291,7 +283,9 @@ def _search(
         odd = conditions.timeless() if is_included else conditions.odd()
         wanted += [conditions.written_since(each, horizon) for each in (late, odd)]
     promise = promise_of(source, clock, reach)
-    return Search(source, window, chain, reach, promise, wanted)
+    exists = sql.SQL("exists (select from {} as source where {})")
+    finds = join((exists.format(source.relation, each) for each in wanted), " or ")
+    return Search(source, window, chain, reach, promise, finds)
 
 
 def _without_rows(work: Session, searches: Mapping[int, Search]) -> dict[int, Search]:
@@ -300,7 +294,7 @@ def _without_rows(work: Session, searches: Mapping[int, Search]) -> dict[int, Se
         return {}
     query = sql.SQL("select {}::integer as pipeline_id where {}")
     parts = (query.format(number, search.finds) for number, search in searches.items())
-    rows = work.rows(join(parts, " union all ").as_string().replace("%", "%%"))
+    rows = work.rows(join(parts, " union all ").as_string())
     found = {row["pipeline_id"] for row in rows}
     return {number: search for number, search in searches.items() if number not in found}
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from runner import run
+from runner.database import ledger
 from runner.database.session import PIPELINE_LOCK, Database, LockHeld
 from runner.errors import RunnerError
 from runner.ingest.pipeline import IngestionPipeline
+from runner.ingest.quiet import record_quiet
 from tests.ingest_faults.death import Boundary, terminate, watched
+from tests.ingest_faults.test_model import project_in_a_hurry
 from tests.support import PROJECT, query, scalar
-from tests.support.databases import Moulds, apply_schema
+from tests.support.databases import Moulds, apply_schema, name_of
+from tests.support.roles import dropped
 from tests.support.sweeps import slow_but
 
 MANY = 52  # more than are looked at together
@@ -80,11 +86,11 @@ def add(database: Database, name: str, cursor: str = "timestamptz", **values: st
     )
 
 
-def ingest(database: Database, wait_seconds: float = 5) -> int:
+def ingest(database: Database, wait_seconds: float = 5, project: Path = PROJECT) -> int:
     """A round; how many statements it took."""
     boundary = Boundary(0, lambda _: None)
     with watched(boundary):
-        run.ingest(database, PROJECT, run.Listener(), wait_seconds=wait_seconds)
+        run.ingest(database, project, run.Listener(), wait_seconds=wait_seconds)
     return boundary.count
 
 
@@ -175,6 +181,49 @@ def test_what_a_transaction_holds_back_is_found_when_it_commits(quiet: Database)
         assert scalar(quiet, f"select count(*) from warehouse.raw_{name}") == 2
 
 
+@pytest.mark.parametrize("step", slow_but([1, 4], 4))
+def test_a_row_that_is_committed_at_any_moment_of_a_quiet_round_is_not_lost(
+    quiet: Database, tmp_path: Path, step: int
+) -> None:
+    project = project_in_a_hurry(tmp_path)
+    names = ("swept", "unswept", "keyless")
+    for name in names:
+        add(quiet, name, **SHAPES[name])
+    for _ in range(2):
+        ingest(quiet, project=project)
+    ids, at, has_struck = [1], 1, True
+    while has_struck:  # until a round takes fewer statements
+        at += step
+        ids.append(at)
+        with psycopg.connect(quiet.conninfo) as writer:
+            for name in names:
+                writer.execute(f"insert into public.{name} values ({at}, now())".encode())
+            boundary = Boundary(at, lambda _, writer=writer: writer.commit())
+            with watched(boundary):
+                run.ingest(quiet, project, run.Listener(), wait_seconds=0)
+        has_struck = boundary.has_struck
+        ingest(quiet, project=project)
+        for name in names:
+            found = query(quiet, f"select id from warehouse.raw_{name} order by id")
+            assert [row["id"] for row in found] == ids, at
+    assert at > 15
+
+
+def test_a_sweep_that_is_due_is_made(quiet: Database) -> None:
+    add(quiet, "swept", **SHAPES["swept"])
+    for _ in range(2):
+        ingest(quiet)
+    for age in ("0", "2 days"):  # of a table that is too large to be searched each time
+        query(
+            quiet,
+            "update orchestrator.runs set search_elapsed = '0.7 s',"
+            f" finished_at = finished_at - interval '{age}' where horizon_scope = 'table'",
+        )
+        ingest(quiet)
+        swept = scalar(quiet, "select count(*) from orchestrator.runs where kind = 'sweep'")
+        assert swept == (age != "0")
+
+
 def test_a_pipeline_that_another_runs_is_left_to_it(quiet: Database) -> None:
     for number in range(3):
         add(quiet, f"many_{number}", **KEYED)
@@ -188,6 +237,36 @@ def test_a_pipeline_that_another_runs_is_left_to_it(quiet: Database) -> None:
     ):
         ingest(quiet)
     assert {name for name, row in latest(quiet).items() if row == before[name]} == {"many_0"}
+
+
+def test_what_a_run_of_its_own_could_not_do_or_would_time_is_left_to_it(quiet: Database) -> None:
+    for name in ("plain", "unwritable", "grown", "shut"):
+        add(quiet, name, **KEYED)
+    query(quiet, "create schema shut")
+    query(quiet, "alter table public.shut set schema shut")
+    here = "where pipeline_name = 'shut'"
+    set_source = "update orchestrator.pipeline_definitions set source_relation = 'shut.shut'"
+    query(quiet, f"{set_source} {here}")
+    for _ in range(2):
+        ingest(quiet)
+    names = query(quiet, "select pipeline_id, pipeline_name from orchestrator.pipeline_definitions")
+    role = f"{name_of(quiet)}_role"
+    layers = "orchestrator, warehouse, public"
+    for text in (
+        f"create role {role}",
+        f"grant pg_read_all_stats to {role}",
+        f"grant execute on function pg_control_system(), pg_control_checkpoint() to {role}",
+        f"grant usage on schema {layers} to {role}",
+        f"grant select, insert, update on all tables in schema {layers}, shut to {role}",
+        f"revoke insert on warehouse.raw_unwritable from {role}",
+        # How large it is, by what the server knows of it.
+        "update pg_class set reltuples = 1e6 where oid = 'public.grown'::regclass",
+    ):
+        query(quiet, text)
+    as_role = Database(make_conninfo(quiet.conninfo, options=f"-c role={role}"))
+    with dropped(quiet), ledger.sessions(as_role, "milepost ingest") as (work, _):
+        recorded = record_quiet(work, PROJECT, [row["pipeline_id"] for row in names])
+    assert [run.pipeline for run in recorded.values()] == ["plain"]
 
 
 @pytest.mark.parametrize("at", slow_but(range(1, 20, 2), 11))
