@@ -15,13 +15,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import dashboard, ingest, load, scale
+from benchmarks import dashboard, ingest, load, many, readers, scale
 from benchmarks.builds import START_LIMIT, Builds
 from benchmarks.measure import Report, server
 
 PARTS = ("start", "load", "ingest", "first", "rebuild", "deltas", "nothing", "dashboard")
 # What is measured when somebody asks for it by name.
-MORE = ("scale",)
+MORE = ("scale", "many", "readers")
 
 
 def start(report: Report, rounds: int) -> None:
@@ -65,10 +65,17 @@ def main() -> None:
             report.title(f"builds, {rows:,} events of {rows // 100:,} users")
             with server() as throwaway:
                 Builds(throwaway, report, rows, asked.rounds).measure(parts)
+        if "readers" in parts:
+            report.title(f"readers, {rows:,} events")
+            with server(settings=readers.SETTINGS) as throwaway:
+                readers.measure(throwaway, report, rows)
         if "scale" in parts:
             report.title(f"scale, {rows:,} events of {rows // scale.USERS:,} users")
             with server() as throwaway:
                 scale.measure(throwaway, report, rows)
+    if "many" in parts:
+        report.title("many of everything")
+        many.measure(report)
     if "dashboard" in parts:
         report.title("dashboard")
         with server() as throwaway:

@@ -1,6 +1,6 @@
 """Draws what builds cost against how much history there is, from reports of `make bench`:
 
-python -m benchmarks.plot A.json B.json > docs/performance.svg
+python -m benchmarks.plot A.json B.json > docs/scaling.svg
 
 A figure that several reports have is that of the last one.
 """
@@ -15,15 +15,18 @@ from pathlib import Path
 from benchmarks.compare import read
 
 LINES = {
+    "first build": "#2ca02c",
+    "first load": "#9467bd",
     "harsh delta": "#8c564b",
     "typical delta": "#1f77b4",
     "typical delta, floor": "#9ecae1",
     "one late event": "#d62728",
     "one late event, floor": "#fcaeae",
+    "a round with nothing new": "#7f7f7f",
 }
 WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 60, 170, 30, 50
-SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
+LEFT, RIGHT, TOP, BOTTOM = 60, 210, 30, 50
+SECONDS = (0.1, 1, 10, 100, 1000)
 
 Points = list[tuple[int, float]]
 
@@ -57,9 +60,9 @@ def svg(lines: dict[str, Points]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
         ' font-family="sans-serif" font-size="12" role="img">',
-        "<title>CPU of a build against the number of events in the warehouse</title>",
+        "<title>CPU against the number of events in the warehouse</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<text x="{LEFT}" y="18">CPU of a build, seconds</text>',
+        f'<text x="{LEFT}" y="18">CPU of server and runner, seconds</text>',
     ]
     for seconds in SECONDS:
         height, right = y(seconds), WIDTH - RIGHT

@@ -3,6 +3,7 @@
 -- Rerun: whole; only if the sample used other categories, or others did, than when it was fitted.
 -- Why:   categories are alike if the same users use both, and use them much: the cosine of their
 --        affinities. No name says so: who has an unknown category is in none that could be offered.
+--        Of somebody with more than a hundred categories those used most say what they like.
 
 delete from {{ this }}
 where
@@ -14,14 +15,24 @@ where
 insert into {{ this }} (
     transaction_category, similar_category, users, similarity, fitted_on
 )
-with used as materialized (
+with counted as (
     select
         user_id,
         categories.category as transaction_category,
-        {{ warehouse }}.logarithm(events::bigint) as affinity
+        events::bigint as events,
+        row_number() over (
+            partition by user_id order by events::bigint desc, categories.category collate "C"
+        ) as place
     from {{ warehouse }}.model_sample
     cross join lateral jsonb_each_text(category_events) as categories (category, events)
     where category <> 'unknown' and not exists (select from {{ this }})
+),
+
+-- The pairs of a user grow with the square of its categories.
+used as materialized (
+    select user_id, transaction_category, {{ warehouse }}.logarithm(events) as affinity
+    from counted
+    where place <= 100
 ),
 
 squares as (

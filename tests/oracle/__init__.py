@@ -136,6 +136,7 @@ __all__ = [
 OTHER, MIN_CELL = "other", 5
 CHAMPION_MILES_SHARE = Decimal("0.2")
 CLUSTER_COUNT = 5
+MOST_CATEGORIES = 100
 MODEL_USERS = 1000
 COUNTS_TRIED = range(2, 9)
 BEST = 5
@@ -731,9 +732,20 @@ def similarities(
 
 
 def model_similarities(data: Data) -> dict[str, dict[str, Similarity]]:
-    """What is similar to each category, by the sample."""
-    known = [event for of_user in sample(data).values() for event in of_user]
+    """What is similar to each category, by the sample: by what each of it uses most."""
+    known = [event for of_user in sample(data).values() for event in most_used(of_user)]
     return similarities(affinities(known))
+
+
+def most_used(events: list[Counted]) -> list[Counted]:
+    """The events of a user's hundred categories with the most uses; of equal ones, by name."""
+    counts = Counter(
+        event.category
+        for event in events
+        if event.event_type in (EARN, REDEEM, SEARCH) and event.category != UNKNOWN
+    )
+    most = sorted(counts, key=lambda category: (-counts[category], category))[:MOST_CATEGORIES]
+    return [event for event in events if event.category in most]
 
 
 def recommendations(data: Data) -> list[Recommendation]:
