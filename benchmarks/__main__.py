@@ -15,11 +15,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import dashboard, ingest, load
+from benchmarks import dashboard, ingest, load, scale
 from benchmarks.builds import START_LIMIT, Builds
 from benchmarks.measure import Report, server
 
 PARTS = ("start", "load", "ingest", "first", "rebuild", "deltas", "nothing", "dashboard")
+# What is measured when somebody asks for it by name.
+MORE = ("scale",)
 
 
 def start(report: Report, rounds: int) -> None:
@@ -40,7 +42,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--parts", nargs="+", choices=PARTS + MORE, default=PARTS)
     parser.add_argument("--json", type=Path, help="write the figures into this file")
     asked = parser.parse_args()
     parts = tuple(asked.parts)
@@ -63,6 +65,10 @@ def main() -> None:
             report.title(f"builds, {rows:,} events of {rows // 100:,} users")
             with server() as throwaway:
                 Builds(throwaway, report, rows, asked.rounds).measure(parts)
+        if "scale" in parts:
+            report.title(f"scale, {rows:,} events of {rows // scale.USERS:,} users")
+            with server() as throwaway:
+                scale.measure(throwaway, report, rows)
     if "dashboard" in parts:
         report.title("dashboard")
         with server() as throwaway:

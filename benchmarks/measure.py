@@ -93,7 +93,7 @@ class Server:
         if self.postmaster is None:
             return float("nan")
         total = 0.0
-        for process in (self.postmaster, *_children(self.postmaster)):
+        for process in (self.postmaster, *children(self.postmaster)):
             fields = _stat(process)
             count = 4 if process == self.postmaster else 2  # with its children that have ended
             total += sum(map(int, fields[11 : 11 + count]))
@@ -203,7 +203,8 @@ def _with_database(uri: str, database: str) -> str:
     return make_conninfo(uri, dbname=database)
 
 
-def _children(process: int) -> list[int]:
+def children(process: int) -> list[int]:
+    """The processes that a process has started."""
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError, IndexError):

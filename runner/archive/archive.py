@@ -29,6 +29,7 @@ from runner.database.session import (
     Session,
     lock_number,
 )
+from runner.database.tables import count
 from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import stored_columns
 from runner.ingest.months.months import VARIABLE, Months, read_months, replica_of
@@ -58,7 +59,7 @@ class Month:
 def look(
     database: Database, manifest: Manifest, before: str, folder: Path, name: str | None = None
 ) -> list[Month]:
-    """Return what `archive` would archive, as far as statistics tell how many rows that is."""
+    """Return what `archive` would archive."""
     found = []
     with database.session("milepost archive") as session:
         ledger.require(session)
@@ -148,6 +149,7 @@ class _Archive:
                 self.definition.pipeline_name,
                 row["low"][:7],
                 **row,
+                rows=count(self.session, row["partition"]),
                 file=self.folder / f"{self.target.partition('.')[2]}_{row['low'][:7]}.csv",
             )
             for row in rows

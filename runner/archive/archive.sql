@@ -1,11 +1,9 @@
 -- due --
--- The months of a replica that end by a moment, the oldest first, with what the planner expects of
--- rows in each.
+-- The months of a replica that end by a moment, the oldest first.
 select
     schemas.nspname || '.' || partitions.relname as partition,
     bounds.found[1] as low,
-    bounds.found[2] as high,
-    greatest(partitions.reltuples, 0)::bigint as rows
+    bounds.found[2] as high
 from pg_inherits as children
 inner join pg_class as partitions on partitions.oid = children.inhrelid
 inner join pg_namespace as schemas on schemas.oid = partitions.relnamespace

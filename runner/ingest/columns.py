@@ -1,6 +1,6 @@
 """Columns of a source and of its replica, as the catalogue has them. Queries: columns.sql."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -111,6 +111,20 @@ def text_of_moment(definition: PipelineDefinition, column: Column) -> str | None
         return None
     has_zone = type_name.startswith("timestamptz") or "with time zone" in type_name
     return f"timestamp {'with' if has_zone else 'without'} time zone"
+
+
+def loose_keys(
+    keys: Collection[str], source: Iterable[Column], stored: Iterable[Column]
+) -> list[str]:
+    """Return the columns of a key of which others are equal in the replica than in the source."""
+    before = {column.name: column for column in stored}
+    return [
+        column.name
+        for column in source
+        if column.name in keys
+        and column.collation != before[column.name].collation
+        and (column.is_loose or before[column.name].is_loose)
+    ]
 
 
 def refuse_names(definition: PipelineDefinition, columns: Collection[str]) -> None:

@@ -3,7 +3,7 @@
 A condition is SQL about a row called `source`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -146,7 +146,7 @@ class Conditions:
 
     def _edges(
         self, low: str, high: str = "infinity", slack: str | None = None, since: str | None = None
-    ) -> dict[str, str]:
+    ) -> Mapping[str, str]:
         """Return moments as the cursor has them; the server knows the time zones."""
         definition = self.source.definition
         if slack is None:
@@ -163,7 +163,7 @@ class Conditions:
             "slack": slack,
         }
         [found] = self.session.named("ingest/conditions.edges", **values)
-        edges: dict[str, str] = found["edges"]
+        edges: Mapping[str, str] = found["edges"]
         return edges
 
 

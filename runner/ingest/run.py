@@ -11,7 +11,7 @@ from runner.database import ledger
 from runner.database.session import Session
 from runner.errors import RunnerError, StartError
 from runner.ingest import drift
-from runner.ingest.columns import RUN_ID, stored_columns
+from runner.ingest.columns import RUN_ID, loose_keys, stored_columns
 from runner.ingest.conditions import Conditions
 from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Promise, Reach, promise_of
@@ -206,14 +206,7 @@ class RunTransaction:
             self._heed_drops(plan.removed, project)
         drift.apply(work, plan)
         self.notes += plan.sentences
-        before = {column.name: column for column in stored}
-        self.loose_keys = [
-            column.name
-            for column in self.source.columns
-            if column.name in definition.key_columns
-            and column.collation != before[column.name].collation
-            and (column.is_loose or before[column.name].is_loose)
-        ]
+        self.loose_keys = loose_keys(definition.key_columns, self.source.columns, stored)
         names = dict.fromkeys(column.name for column in [*stored, *self.source.columns])
         return [name for name in names if name != RUN_ID]
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from psycopg import sql
 
@@ -194,9 +194,12 @@ class Source:
             "target": relation(self.definition.target_relation).as_string(),
         }
         files = session.named("ingest/source.files", **names)[0]
+        return self.chain_of(clock, files, self._identity(session, names))
+
+    def chain_of(self, clock: Clock, files: Mapping[str, Any], identity: str) -> str:
+        """Return it where files and identity are known."""
         fields = [str(getattr(self.definition, name)) for name in CHAIN_FIELDS]
-        hidden = str(self.hides_rows)
-        text = "\n".join([files["source"], self._identity(session, names), hidden, *fields])
+        text = "\n".join([files["source"], identity, str(self.hides_rows), *fields])
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
         return f"{clock.identity}/{files['target']}/{fingerprint}"
 
@@ -264,10 +267,16 @@ def clock_text(project: Path, build_mark: sql.Composable) -> str:
 def read_clock(session: Session, source: Source) -> Clock:
     """Read the clock of a source, or that of this server where the source has none."""
     text = source.clock_text or named_query("ingest/source.no_clock")
-    query = named_query("ingest/source.clock").replace("{{ clock }}", text.replace("%", "%%"))
     definition = source.definition
-    values = {"max_hold": definition.max_hold, "watermark": definition.watermark}
-    found = session.row(query, values, is_ours=True)
+    return ask_clock(session, text, definition.max_hold, definition.watermark)
+
+
+def ask_clock(
+    session: Session, text: str, max_hold: str = "0", watermark: str = "-infinity"
+) -> Clock:
+    """Ask a query for what a clock says."""
+    query = named_query("ingest/source.clock").replace("{{ clock }}", text.replace("%", "%%"))
+    found = session.row(query, {"max_hold": max_hold, "watermark": watermark}, is_ours=True)
     identity, _, facts = found.pop("identity").partition(" {")
     if not facts:
         return Clock(**found, identity=identity)

@@ -1,9 +1,9 @@
--- The last full day, if its users lie outside what is usual for its weekday. A day is measured by the
--- mean of the 28 before it, so that growth is no alarm: usual is the median of that of the same
--- weekday in the eight weeks before, and on both sides 4.45 times the median distance from it (three
--- standard deviations, about), at least a tenth, and at least 3.5 times the root of the users, by
--- which chance alone moves them. Four such days, and twenty users, say what is usual. Events that
--- did not come look like this, and so does a feast. The dashboard draws it.
+-- The last full day, if its users lie outside what is usual for its weekday. A day is measured by
+-- the mean of the 28 before it, so that growth is no alarm: usual is the median of that over the
+-- same weekday in the eight weeks before, and on both sides 4.45 times the median distance from it
+-- (about three standard deviations), at least a tenth, and at least 3.5 times the root of the
+-- users, by which chance alone moves them. Four such days, and twenty users, say what is usual.
+-- Events that did not come look like this, and so does a feast. The dashboard draws it.
 -- Level: warn
 
 with levels as (

@@ -81,7 +81,7 @@ funnels as (
         and {{ warehouse }}.month_start(first_day) = cohort_start
 ),
 
-cohorts as (
+cohorts as materialized (
     select
         cohort_start, slice, slice_value,
         count(*) as eligible_users,

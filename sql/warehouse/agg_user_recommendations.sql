@@ -66,7 +66,7 @@ lines as materialized (
         array_agg(coalesce(similarity, 0) order by place) as line_similarities,
         array_agg(coalesce(users, 0) order by place) as line_users,
         string_agg(lpad(coalesce(similarity, 0)::text, 20, '0'), '' order by place)::numeric as line
-    from (select distinct transaction_category, block from similarities as known) as related
+    from (select distinct transaction_category, block from similarities) as related
     cross join generate_series(1, 50) as places (place)
     left join similarities using (transaction_category, block, place)
     inner join (select number, transaction_category from categories) as names

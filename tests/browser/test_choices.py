@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +146,73 @@ def test_compare_draws_the_period_before(grown: Warehouse, show: Open) -> None:
     assert "30 days before" in shown.page.inner_text("[data-figure='Weekly users'] .change")
     shown.page.uncheck("#compare")
     assert "28 days before" in shown.page.inner_text("[data-figure='Weekly users'] .change")
+
+
+def test_compare_says_how_much_each_chart_has_moved(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, "#range=30&grain=day&compare=1")
+    rows = grown.rows("select dau from reporting.kpi_daily where slice = 'all' order by day")
+    users = [row["dau"] for row in rows]
+    # A running day is left out, and so is the one that it is compared with.
+    data = decoded(data_of(grown.page.read_text())["cards"]["active_users"]["data"])
+    is_over = [row["is_complete"] for row in data if row["slice"] == "all"][-30:]
+    now = sum(itertools.compress(users[-30:], is_over))
+    before = sum(itertools.compress(users[-60:-30], is_over))
+    said = shown.card("active_users").locator(".changes li").all_inner_texts()
+    wanted = f"{abs(now / before - 1) * 100:.1f}%"
+    assert any(each.startswith("Daily") and wanted in each for each in said), said
+    for card in ("growth_accounting", "miles", "miles_balance", "engagement"):
+        assert shown.card(card).locator(".changes li").count() >= 1, card
+    shown.page.locator("label:has(input[name=range][value='90'])").click()
+    shown.page.wait_for_selector(READY)
+    later = shown.card("active_users").locator(".changes li").all_inner_texts()
+    assert later != said
+    shown.page.uncheck("#compare")
+    shown.page.wait_for_selector(READY)
+    assert shown.page.locator(".changes").count() == 0
+    assert shown.complaints == []
+
+
+def test_members_are_drawn_beside_each_other(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, "#segment=country&member=SG")
+    assert shown.page.locator("#with").is_visible()
+    shown.page.click("#with summary")
+    boxes = shown.page.locator("#with input")
+    names = [boxes.nth(at).get_attribute("value") for at in range(2)]
+    for at in range(2):
+        boxes.nth(at).check()
+    shown.page.wait_for_selector(READY)
+    for card in ("active_users", "growth_accounting", "miles", "miles_balance", "engagement"):
+        lines = shown.card(card).locator(".legend button").all_inner_texts()
+        assert len(lines) == 3 and lines[0].strip() == "Singapore", card
+        # Of few users, there is no line.
+        least = 3 if card in ("active_users", "growth_accounting") else 1
+        assert shown.card(card).locator(".mark-line path").count() >= least, card
+    told = shown.page.text_content("#printed") or ""
+    assert ", with " in told
+    # A link shows the same; a click on a name takes its line away.
+    shown = show(grown.page, "#" + shown.page.url.partition("#")[2])
+    legend = shown.card("active_users").locator(".legend button")
+    before = shown.card("active_users").locator(".mark-line path").count()
+    legend.nth(1).click()
+    assert shown.card("active_users").locator(".mark-line path").count() < before
+    assert names[0] and f'"{names[0]}"' in shown.page.evaluate("decodeURIComponent(location.hash)")
+    shown.page.select_option("#segment", "platform")
+    assert "with=" not in shown.page.url
+    assert shown.complaints == []
+
+
+def test_what_is_not_in_view_is_drawn_after_what_is(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, viewport={"width": 1400, "height": 900})
+    # As soon as the choice is made, what is in view shows it, and what is below follows.
+    assert shown.page.evaluate(
+        "() => { document.querySelector('input[name=grain][value=month]').click();"
+        " return document.body.dataset.drawn === undefined }"
+    )
+    shown.page.wait_for_selector(READY)
+    wanted = shown.page.evaluate("document.querySelector('#card-engagement').dataset.rows")
+    fresh = show(grown.page, "#grain=month")
+    assert fresh.card("engagement").get_attribute("data-rows") == wanted
+    assert shown.complaints == []
 
 
 def test_two_dates_are_a_range(grown: Warehouse, show: Open) -> None:

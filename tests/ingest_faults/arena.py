@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from runner import run
 from runner.database.session import Database
 from runner.ingest.attempt import Listener
 from runner.ingest.run import RunResult
@@ -52,7 +53,7 @@ COLUMNS = "id, value, written::text"
 MOST_RUNS = 300
 
 
-class EndlessRuns(Listener):
+class EndlessRuns(run.Listener):
     """Told of each run; too many would go on for ever."""
 
     def __init__(self) -> None:
@@ -164,6 +165,11 @@ class Arena:
 
     def ingest(self, wait_seconds: float = 0.0, sweep: bool = False) -> list[RunResult]:
         return self.hearing(EndlessRuns()).run(wait_seconds, sweep)
+
+    def ingest_in_a_round(self, sweep: bool = False) -> list[RunResult]:
+        """A round looks first whether the pipeline is quiet."""
+        options: dict[str, Any] = {"pipeline": "goods", "wait_seconds": 0, "sweep": sweep}
+        return run.ingest(self.database, self.project, EndlessRuns(), **options)
 
     def fill_gaps(self) -> None:
         """Every gap, with the words that a person would use."""

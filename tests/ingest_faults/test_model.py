@@ -201,7 +201,7 @@ class Model(RuleBasedStateMachine):
     @rule(is_swept=st.booleans())
     def ingest(self, is_swept: bool) -> None:
         before = dict(self.committed)
-        runs = self.arena.ingest(sweep=is_swept)
+        runs = self.arena.ingest_in_a_round(sweep=is_swept)
         assert {run.guarantee for run in runs} == {"exact"}
         self._assert_as_promised(before, is_swept)
 

@@ -14,6 +14,7 @@ ROOMS = (
     "erasure",
     "ingest/foreign",
     "ingest/months",
+    "ingest/quiet.py",
     "pages",
     "preview",
     "repairs",

@@ -62,5 +62,5 @@ def _tell(month: Month) -> None:
 
 
 def _row(month: Month) -> dict[str, object]:
-    rows = month.rows or "unknown"
-    return {"pipeline": month.pipeline, "month": month.month, "rows": rows, "file": month.file}
+    about = {"pipeline": month.pipeline, "month": month.month}
+    return {**about, "rows": month.rows, "file": month.file}

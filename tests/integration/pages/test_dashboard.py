@@ -52,6 +52,14 @@ def single(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def crowd(built: Database) -> Database:
+    """Thirty days of three users, and six more on the first: of three alone, nothing is shown."""
+    insert_events(built, [event(0, f"w_{user}") for user in range(6)])
+    run_all(built)
+    return built
+
+
 def rows_of(text: str, card: str) -> list[dict[str, Any]]:
     return decoded(data_of(text)["cards"][card]["data"])
 
@@ -59,21 +67,21 @@ def rows_of(text: str, card: str) -> list[dict[str, Any]]:
 # --- what is on it --------------------------------------------------------------------------------
 
 
-def test_each_card_is_there_with_its_rows_as_the_query_gives_them(built: Database) -> None:
-    text = render(built, PROJECT)
+def test_each_card_is_there_with_its_rows_as_the_query_gives_them(crowd: Database) -> None:
+    text = render(crowd, PROJECT)
     found = Page(text)
-    for card in read(built, PROJECT).results:
+    for card in read(crowd, PROJECT).results:
         assert f"card-{card.card.name}" in found.ids
         assert rows_of(text, card.card.name) == list(card.rows)
     days = rows_of(text, "active_users")
     table = query(
-        built, "select dau from reporting.active_users_daily where slice = 'all' order by day"
+        crowd, "select dau from reporting.active_users_daily where slice = 'all' order by day"
     )
     assert [row["dau"] for row in days if row["slice"] == "all"] == [row["dau"] for row in table]
 
 
-def test_it_is_whole_and_asks_nobody_for_anything(built: Database) -> None:
-    text = page(read(built, PROJECT), NOON)
+def test_it_is_whole_and_asks_nobody_for_anything(crowd: Database) -> None:
+    text = page(read(crowd, PROJECT), NOON)
     found = Page(text)
     assert "Weekly users" in found.texts["card-headlines"]
     for name in ("active_users", "growth_accounting"):
@@ -84,8 +92,8 @@ def test_it_is_whole_and_asks_nobody_for_anything(built: Database) -> None:
     assert [tag for tag, _ in found.elements if tag in ("link", "iframe", "img", "object")] == []
     assert policy() in found.values("content")
     assert not re.search(r"url\((?!#)", text.partition("</style>")[0])
-    assert page(read(built, PROJECT), NOON) == text
-    later = page(read(built, PROJECT), NOON.replace(hour=13))
+    assert page(read(crowd, PROJECT), NOON) == text
+    later = page(read(crowd, PROJECT), NOON.replace(hour=13))
     assert later.replace("13:00", "12:00") == text
     assert len(text.encode()) < 1_500_000
     assert len(found.elements) < 3_000
@@ -272,7 +280,7 @@ def test_the_cards_that_ship_show_what_they_say(database: Database) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:62: column activity.dua does not exist"),
+        ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:87: column activity.dua does not exist"),
         ("20_active_users.sql", "dau: Daily", "daw: Daily", "Columns: daw is not a column of the query"),
         ("20_active_users.sql", "reporting.active", "warehouse.active", "reads warehouse.active_users_daily: cards read only reporting"),
         ("20_active_users.sql", "activity.day;", "activity.day; select 1;", "is not one query"),
@@ -464,18 +472,18 @@ def test_the_page_names_the_reports_that_stay_behind_and_since_when(
 
 
 def test_the_page_of_another_target_shows_what_was_built_there(
-    built: Database, tmp_path: Path
+    crowd: Database, tmp_path: Path
 ) -> None:
-    build = command("build", "--target", "dev", database=built)
+    build = command("build", "--target", "dev", database=crowd)
     assert build.returncode == 0, build.stderr
     query(
-        built,
+        crowd,
         "update dev_reporting.active_users_daily set dau = 4711 where slice = 'all' and day = '2026-01-03'",
     )
     pages = {}
     for target in ("live", "dev"):
         file = tmp_path / f"{target}.html"
-        done = command("dashboard", "--target", target, "-o", str(file), database=built)
+        done = command("dashboard", "--target", target, "-o", str(file), database=crowd)
         assert done.returncode == 0, done.stderr
         pages[target] = json.dumps(data_of(file.read_text()))
     assert "4711" in pages["dev"]
