@@ -97,8 +97,8 @@ where
     and asked.watermark <= %(clock)s::timestamptz
 
 -- record --
--- Record that they were found to have nothing new, each from its watermark to the settled bound. How
--- long the search of one took among many is not known: the last that was timed counts.
+-- Record that they were found to have nothing new, each from its watermark to the settled bound.
+-- How long the search of one took among many is not known: the last that was timed counts.
 insert into orchestrator.runs (
     kind, status, pipeline_id, low, high, guarantee, guarantee_note, horizon, horizon_scope,
     horizon_chain, host, backend_pid, started_at, finished_at

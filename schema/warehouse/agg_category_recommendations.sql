@@ -3,15 +3,13 @@
 create or replace view {{ warehouse }}.agg_category_recommendations as
 select
     users.user_id,
-    offers.transaction_category,
-    offers.rank::integer as rank,
-    offers.reason,
-    offers.support,
-    offers.score
+    users.transaction_categories[places.rank] as transaction_category,
+    places.rank,
+    users.reasons[places.rank] as reason,
+    users.supports[places.rank] as support,
+    users.scores[places.rank] as score
 from {{ warehouse }}.agg_user_recommendations as users
-cross join lateral unnest(
-    users.transaction_categories, users.reasons, users.supports, users.scores
-) with ordinality as offers (transaction_category, reason, support, score, rank);
+cross join lateral generate_subscripts(users.transaction_categories, 1) as places (rank);
 
 comment on view {{ warehouse }}.agg_category_recommendations is
 'What to offer a user: the best five categories never used, because of those that are. One row per '
