@@ -119,7 +119,9 @@ class Project:
         `jobs` scripts run at once, by default one for each core of this machine. With `repair`,
         publish what differs. Nothing is ingested meanwhile.
         """
-        from runner.compare.rebuild import verify  # which the core does without
-
+        try:
+            from runner.compare.rebuild import verify
+        except ModuleNotFoundError as error:
+            raise missing("verify", error) from None
         manifest = load(self.path)
         return verify(self.database, manifest, Target(target), jobs, repair, listener)
