@@ -11,7 +11,7 @@ from runner.build.plan import Step
 from runner.build.transaction import BuildResult
 from runner.database import address, ledger
 from runner.database.session import Database
-from runner.errors import UsageError
+from runner.errors import UsageError, missing
 from runner.ingest.pipeline import RunResult
 from runner.project.manifest import load
 from runner.project.target import Target
