@@ -17,7 +17,7 @@ from psycopg import sql
 from runner.archive import files
 from runner.archive.files import Content
 from runner.build.compose import Composer
-from runner.build.inspect.kept import keeping_checks, refuse_losses
+from runner.build.inspect.kept import is_read, keeping_checks, refuse_losses
 from runner.database import ledger
 from runner.database.locks import lock_exclusively
 from runner.database.names import column_of, join, relation
@@ -104,7 +104,7 @@ def _definitions(session: Session, name: str | None) -> list[PipelineDefinition]
     found = [read_definition(session, each["pipeline_id"]) for each in pipelines(session, name)]
     monthly = [each for each in found if read_months(session, each.target_relation)]
     if not monthly:
-        what = f"{found[0].target_relation} is" if name else "no replica is"
+        what = f"{found[0].target_relation} is not" if name else "no replica is"
         raise UsageError(
             f"{what} kept in months",
             f"name it in {VARIABLE} in {MANIFEST}; docs/retention.md says how its rows move",
@@ -175,6 +175,8 @@ class _Archive:
         refuse_losses(self.manifest, replica_of(definition))
         values = {"pipeline_id": definition.pipeline_id}
         targets = [row["target"] for row in session.named("archive/archive.targets", **values)]
+        if not targets and not is_read(self.manifest, replica_of(definition)):
+            return  # nobody has made anything of its rows
         for target in targets or [Target().name]:
             position = ledger.positions(session, target)[replica_of(definition)]
             is_behind = position.has_new or position.was_recreated or position.has_forgotten

@@ -1,5 +1,6 @@
 """Files of months: written whole or not at all, and never over another one."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
@@ -60,7 +61,8 @@ def write(path: Path, blocks: Iterable[bytes]) -> Content:
         finally:
             os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder of that name, or none above it
+            temporary.unlink()
         raise _failed(path, error) from error
     return content
 

@@ -30,23 +30,29 @@ def ensure_replica(session: Session, definition: PipelineDefinition, project: Pa
     if stored:
         is_monthly = refuse_strangers(session, definition.target_relation) == "p"
     else:
+        is_monthly = _is_wanted_monthly(definition, project)
+    if is_monthly:
+        from runner.ingest.months import months  # a room
+
+        months.refuse_other_statements(definition, project)
+    if not stored:
         columns = source_columns(session, definition)
         columns = [column for column in columns if column.name != ROW_AGE]
-        is_monthly = _is_wanted_monthly(definition, project)
         file = statement(project, "create_replica")
         _create_replica(session, definition, columns, file, is_monthly)
     if definition.on_delete == "mark" and DELETED_AT not in stored:
         _add_mark(session, definition)
     if is_monthly:
-        from runner.ingest.months import months  # a room
-
         months.ensure_months(session, definition)
 
 
 def _is_wanted_monthly(definition: PipelineDefinition, project: Path) -> bool:
     has_manifest = (project / MANIFEST).is_file()
-    wanted = load(project).variables.get("monthly_replicas") if has_manifest else None
-    return isinstance(wanted, list) and definition.target_relation.split("raw_", 1)[1] in wanted
+    wanted = load(project).variables.get("monthly_replicas", []) if has_manifest else []
+    if not isinstance(wanted, list):
+        problem = f"{MANIFEST}: monthly_replicas is no list"
+        raise StartError(problem, 'monthly_replicas = ["event_stream"]')
+    return definition.target_relation.split("raw_", 1)[1] in wanted
 
 
 def refuse_strangers(session: Session, target: str) -> str | None:

@@ -5,6 +5,7 @@ row can be.
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from runner.database.session import Database, Session
 from runner.errors import RunnerError, StartError
 from runner.ingest.months.months import Months, read_months
 from runner.ingest.pipelines import read_definition
+from runner.project.manifest import load
+from runner.project.target import Target
+from runner.setup import schema
 from tests.ingest_faults.arena import Arena
 from tests.support.months import monthly_project
 
@@ -115,6 +119,46 @@ def test_a_source_whose_rows_have_no_month_of_their_own_is_refused(
     arena.make(**made, project=monthly_project())
     with pytest.raises(StartError, match=said):
         arena.ingest()
+
+
+def test_a_variable_that_is_no_list_is_refused(arena: Arena, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(monthly_project(), project)
+    manifest = project / "sql/manifest.toml"
+    text = manifest.read_text()
+    manifest.write_text(re.sub(r"(?m)^(monthly_replicas) = .*", r'\1 = "goods"', text))
+    arena.make(cursor=CURSOR, project=project)
+    with pytest.raises(StartError, match="monthly_replicas is no list"):
+        arena.ingest()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("create_replica", "partitioning"), ("merge", "has_moved"), ("undo", "image_has_moved")],
+)
+def test_a_statement_of_a_projects_own_that_knows_no_months_is_refused(
+    arena: Arena, tmp_path: Path, name: str, value: str
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(monthly_project(), project)
+    file = project / f"sql/ingest/{name}.sql"
+    whole = file.read_text()
+    file.write_text(whole.replace(f"{{{{ {value} }}}}", f"/* {value} */ false"))
+    arena.make(cursor=CURSOR, project=project)
+    arena.insert("2025-11-05")
+    said = re.escape(f"raw_goods is in months, and sql/ingest/{name}.sql of this project does")
+    with pytest.raises(StartError, match=said):
+        arena.ingest()
+    with pytest.raises(StartError, match=said):
+        schema.apply(arena.database, load(project), Target())
+    assert arena.one("select to_regclass('warehouse.raw_goods')") is None
+    file.write_text(whole)
+    arena.ingest()
+    file.write_text(whole.replace(f"{{{{ {value} }}}}", "false"))  # after the replica was made
+    arena.insert("2025-12-05")
+    with pytest.raises(StartError, match=said):
+        arena.ingest()
+    assert places(arena) == {1: "2025_11"}
 
 
 # What is looked into.

@@ -40,6 +40,11 @@ def keeping_checks(manifest: Manifest, raw_name: str) -> list[Path]:
     ]
 
 
+def is_read(manifest: Manifest, raw_name: str) -> bool:
+    """Return whether any script reads the rows of a replica."""
+    return any(f"{LEAVES[0]}.{raw_name}" in script.needs for script in order(manifest))
+
+
 def _readers(manifest: Manifest, raw_name: str) -> list[Script]:
     """Return the scripts that read a replica, or views of it, and are no change sets."""
     rows = {f"{LEAVES[0]}.{raw_name}"}

@@ -3,8 +3,10 @@
 No index covers all of them, so a row is looked up where its key may be. Queries: months.sql.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from psycopg import sql
@@ -16,12 +18,19 @@ from runner.database.session import LOCK_NOT_AVAILABLE, QueryFailed, Session
 from runner.errors import StartError
 from runner.ingest.columns import Column
 from runner.ingest.pipelines import PipelineDefinition
+from runner.project.files import read_text, statement
 from runner.project.manifest import MANIFEST
 from runner.project.template import render
 
 # A variable of the project: the replicas that are created so, without `raw_`.
 VARIABLE = "monthly_replicas"
 FILE = "ingest/months/months.sql"
+# What a project's own statements have to fill in, or a row that moves would be there twice.
+NEEDED = {
+    "create_replica": ("partitioning",),
+    "merge": ("within", "has_moved"),
+    "undo": ("within", "image_has_moved"),
+}
 # Whoever made a device's clock, or a text of a time, may have sent any; these get no table.
 IS_USUAL = "stored.{0} >= '2000-01-01' and stored.{0} < '2100-01-01'"
 # What there was time for is done; the rows stay where they are till the next time.
@@ -60,6 +69,20 @@ def partitioning(definition: PipelineDefinition, columns: Sequence[Column]) -> s
     else:
         return sql.SQL("partition by range ({})").format(sql.Identifier(cursor))
     raise StartError(f"pipeline {name}: {VARIABLE} names {replica_of(definition)}: {problem}", hint)
+
+
+def refuse_other_statements(definition: PipelineDefinition, project: Path) -> None:
+    """StartError if a statement of the project's own is not made for a replica in months."""
+    for name, values in NEEDED.items():
+        text = read_text(statement(project, name))
+        for value in values:
+            if not re.search(rf"\{{\{{-?\s*{value}\b", text):
+                raise StartError(
+                    f"pipeline {definition.pipeline_name}: {definition.target_relation} is in"
+                    f" months, and sql/ingest/{name}.sql of this project does without"
+                    f" {{{{ {value} }}}}: rows could be there twice",
+                    "start from the packaged statement, or delete the file; docs/retention.md",
+                )
 
 
 def replica_of(definition: PipelineDefinition) -> str:

@@ -324,6 +324,32 @@ def test_a_full_disk_drops_no_row_and_leaves_no_half_of_a_file(
     assert put_away(monthly, folder)
 
 
+def test_a_replica_that_no_script_reads_waits_for_no_build(
+    database: Database, folder: Path
+) -> None:
+    with database.session("test") as session:
+        session.run(
+            "create table public.goods (id bigint primary key, written timestamptz not null);"
+            " insert into public.goods values (1, '2026-01-02'), (2, '2026-01-03'),"
+            " (3, '2026-05-05');"
+            " insert into orchestrator.pipeline_definitions"
+            " (pipeline_name, source_relation, cursor_column, key_columns, write_mode)"
+            " values ('goods', 'public.goods', 'written', '{id}', 'append')"
+        )
+    ingest(database, "goods", project=monthly_project())
+    assert put_away(database, folder, "2026-02") == {"2026-01": 2}
+    assert scalar(database, "select array_agg(id) from warehouse.raw_goods") == [3]
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(monthly: Database, folder: Path) -> None:
+    for name in ("raw_event_stream_2026-01.csv", ".raw_event_stream_2026-01.csv.part"):
+        (folder / name).mkdir(parents=True)
+        with pytest.raises(RunnerError, match="Is a directory; no row was dropped"):
+            put_away(monthly, folder)
+        (folder / name).rmdir()
+    assert "2026_01" in rows_by_month(monthly)
+
+
 def test_a_file_that_the_disk_has_changed_keeps_the_rows(
     monthly: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,6 +386,34 @@ def test_a_foreign_table_reads_the_file_and_a_copy_brings_the_month_back(
     assert query(monthly, order.format("warehouse.raw_event_stream_2026_01")) == january
     found = verify(monthly, manifest, LIVE)
     assert not found.differences and found.proofs == ()
+
+
+def test_a_row_that_left_an_archived_month_is_found_and_put_right(
+    monthly: Database, open_folder: Path
+) -> None:
+    manifest, (*_, back) = load(monthly_project()), PAGE_SQL
+    archive(monthly, manifest, "2026-03", open_folder)
+    with monthly.session("test") as session:
+        session.run(
+            "update public.event_stream set created_at = '2026-04-20', user_id = 'another'"
+            " where event_id = 3"
+        )
+    ingest(monthly, project=monthly_project())
+    build(monthly, manifest, LIVE)
+    for attempt in (verify, rebuild):
+        with pytest.raises(RunnerError, match=r"events\.twice\.check\.sql: 1 bad rows"):
+            attempt(monthly, manifest, LIVE)
+    with pytest.raises(RunnerError, match=r"events\.twice\.check\.sql: .* no row was dropped"):
+        archive(monthly, manifest, "2026-04", open_folder)
+    with psycopg.connect(monthly.conninfo, autocommit=True) as connection:
+        connection.execute(back.replace("/srv/archive", str(open_folder)))
+    ingest(monthly, project=monthly_project())
+    assert rows_by_month(monthly) == {
+        month.replace("-", "_"): rows for month, rows in source_months(monthly).items()
+    }
+    rebuild(monthly, manifest, LIVE)
+    assert not verify(monthly, manifest, LIVE).differences
+    assert_facts_equal_oracle(monthly)
 
 
 @pytest.fixture
@@ -489,5 +543,7 @@ def test_a_replica_that_is_one_table_says_how_it_becomes_months(
 ) -> None:
     done = command("archive", "--before", "2026-03", "--into", str(folder), database=database)
     assert_refused(done, 2, "no replica is kept in months", "monthly_replicas")
+    done = command("archive", "utm_campaigns", "--before", "2026-03", database=database)
+    assert_refused(done, 2, "raw_utm_campaigns is not kept in months", "monthly_replicas")
     done = command("archive", "--before", "2026-13", database=database)
     assert done.returncode == 2 and "a month, such as 2026-01" in done.stderr
