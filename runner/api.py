@@ -11,7 +11,7 @@ from runner.build.plan import Step
 from runner.build.transaction import BuildResult
 from runner.database import address, ledger
 from runner.database.session import Database
-from runner.errors import UsageError
+from runner.errors import UsageError, missing
 from runner.ingest.pipeline import RunResult
 from runner.project.manifest import load
 from runner.project.target import Target
@@ -119,7 +119,9 @@ class Project:
         `jobs` scripts run at once, by default one for each core of this machine. With `repair`,
         publish what differs. Nothing is ingested meanwhile.
         """
-        from runner.compare.rebuild import verify  # which the core does without
-
+        try:
+            from runner.compare.rebuild import verify
+        except ModuleNotFoundError as error:
+            raise missing("verify", error) from None
         manifest = load(self.path)
         return verify(self.database, manifest, Target(target), jobs, repair, listener)

@@ -33,6 +33,7 @@ from tests.support import (
     scalar,
     source_events,
 )
+from tests.support import event as in_january
 from tests.warehouse.test_reports_equal_oracle import (
     _hold_back_the_newer_half_and_some_old_rows,
     real_file,
@@ -541,3 +542,22 @@ def test_windows_of_changing_rows_write_each_row_once_and_leave_the_equal_ones(
     assert [row["count"] for row in runs] == [1, 1, 2, 4]
     run_all(mutable)
     assert_everything_equals_oracle(mutable)
+
+
+def test_who_uses_very_many_categories_speaks_for_the_hundred_used_most(database: Database) -> None:
+    """The pairs of a user grow with the square of its categories; equal ones are taken by name."""
+    many = [
+        in_january(1 + use, "collector", "reward_search", transaction_category=f"c{number:03}")
+        for number in range(104)
+        for use in range(2 if number % 3 else 1)
+    ]
+    few = [
+        in_january(2, "guest", "reward_search", transaction_category=category)
+        for category in ("c001", "c102", "c103")
+    ]
+    insert_events(database, [*many, *few, in_january(45, "later", "like")])
+    run_all(database)
+    assert_warehouse_equals_oracle(database)
+    # The hundred of the collector, and c102 of the guest.
+    named = "select count(distinct similar_category) from warehouse.model_category_similarities"
+    assert scalar(database, named) == 101
