@@ -23,7 +23,7 @@ select
     sum(activity.users) filter (where activity.month < newest.month) as users_before,
     -- Both curves stand on the fewer users of the two months.
     least(max(now.active_users), nullif(max(before.active_users), 0)) as base,
-    to_char(newest.month, 'Mon YYYY') as as_of
+    to_char(newest.month, 'Mon YYYY') || '; dashed, the month before' as as_of
 from newest
 inner join reporting.growth_accounting as now
     on now.grain = 'month' and now.period_start = newest.month and now.active_users > 0

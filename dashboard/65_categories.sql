@@ -10,14 +10,19 @@
 --     users: Users, number
 --     share_of_users: Share of users, percent, bar
 --     growth: Growth, percent
---     miles_earned: Earned, number
---     miles_redeemed: Redeemed, number
+--     miles_earned: Miles earned, number
+--     miles_redeemed: Miles redeemed, number
 
--- A period is over, wherever on earth, when the sources were read 12 hours beyond it.
+-- A period is over, wherever on earth, when the sources were read 12 hours beyond it. Of a week or
+-- month that no event has followed, growth is not known yet: the one before stands here, as it does
+-- in What changed.
 with newest as (
     select
         newest.grain,
-        max(newest.period_start) as period_start
+        coalesce(
+            max(newest.period_start) filter (where newest.is_complete and newest.grain <> 'day'),
+            max(newest.period_start)
+        ) as period_start
     from reporting.category_performance as newest
     where
         newest.is_complete

@@ -1,17 +1,17 @@
 -- Funnel
 -- Question: How many go from joining to searching, earning and redeeming?
 -- Meaning:  A row is a cohort: the users whose first event was in the month. Of those whose first
---           weeks (28 days, the variable conversion_days) are over, the shares that searched in
---           them, that then earned, and that then redeemed. Days are the median from that search to
---           the earning, and from that earning to the redemption. The columns add up the cohorts of
---           the range whose time is over for everybody, and beside them those for which it is not
---           yet. In the first month of the data everybody counts as new.
+--           weeks (28 days, the variable conversion_days) are over, who are counted, the shares
+--           that searched in them, that then earned, and that then redeemed. Days are the median
+--           from that search to the earning, and from that earning to the redemption. The bars add
+--           up the cohorts of the range of which everybody is counted, and beside them those of
+--           which some are not yet. In the first month of the data everybody counts as new.
 -- Show:     beside
 -- Base:     eligible_users
 -- Columns:
 --     cohort_start: Joined in
 --     users: Users, number
---     eligible_users: Time is over, number
+--     eligible_users: Counted, number
 --     search_share: Searched, percent, bar
 --     earn_share: Then earned, percent, bar
 --     redeem_share: Then redeemed, percent, bar

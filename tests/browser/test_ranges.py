@@ -145,6 +145,15 @@ def test_each_card_shows_what_overlaps_the_range_on_the_real_file(
         r"5 Jun 2025, \d{3,} days before the load", shown.page.inner_text("#newest").strip()
     )
     assert shown.page.locator("#newest .stale").count() == 1
+    # Each load read the source; what has been quiet since its newest row is the source.
+    behind = shown.page.inner_text(".notice.behind")
+    assert re.match(r"No new rows of event_stream since 5 Jun 2025, 20:28 UTC: ", behind)
+    # What is said to have changed in Categories stands in that card.
+    said = shown.page.inner_text("#card-changes")
+    assert "Lululemon" in said and "in the week of 26 May 2025" in said
+    assert "26 May to 1 Jun 2025" in shown.page.inner_text("#card-categories")
+    growth = [row[3] for row in shown.table("categories") if row[0] == "Lululemon"]
+    assert len(growth) == 1 and growth[0] in said
     assert "5 Jun 2025" in shown.page.inner_text("[data-figure='Weekly users'] .as-of")
     assert "so far" not in shown.page.inner_text("#card-headlines .figures")
     data = data_of(real.page.read_text())["cards"]

@@ -290,8 +290,8 @@ def _behind(session: Session, project: Path, target: Target) -> list[Row]:
         names = [key.partition(".")[2] for key in keys]
         more = len(names) - NAMED
         reports = ", ".join(names[:NAMED]) + (f" and {more} more reports" if more > 0 else "")
-        loaded = plain(row["loaded_through"])
-        found.append({"pipeline": row["pipeline"], "loaded_through": loaded, "reports": reports})
+        since = plain(row["since"])
+        found.append({"pipeline": row["pipeline"], "since": since, "reports": reports})
     return [row for row in found if row["reports"]]
 
 

@@ -22,7 +22,11 @@ select
 select
     freshness.pipeline_name as pipeline,
     freshness.replica,
-    freshness.loaded_through
+    -- A source that is read, but brings nothing, has been quiet since its newest row.
+    case
+        when last_run.status in ('failed', 'abandoned') then freshness.loaded_through
+        else coalesce(freshness.newest_arrival, freshness.loaded_through)
+    end as since
 from reporting.freshness
 left join lateral (
     select runs.status
