@@ -452,8 +452,8 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     "what was replaced": (
         lambda bench: bench.file(
             "merge",
-            "inner join {{ target }} as stored on {{ is_same_key }}\n    where fresh._differs",
-            "inner join {{ target }} as stored on {{ is_same_key }}\n    where false",
+            "{{ is_same_key }} and {{ within }}\n    where fresh._differs",
+            "{{ is_same_key }} and {{ within }}\n    where false",
         ),
         undone_change,
     ),

@@ -104,6 +104,7 @@ def test_a_column_gets_another_type_and_all_that_follows_stays_as_it_was(
     assert {name for name, mode in modes(done).items() if mode == "full"} == {
         "dim_users",
         "agg_category_profiles",
+        "agg_category_recommendations",
         "agg_user_recommendations",
         "agg_user_closeness",
         "agg_user_profiles",
