@@ -140,19 +140,23 @@ class _Archive:
         moment = f"{before}-01"
         with self.session.savepoint():
             Months(self.session, self.definition).create_due()
-        names = relation(self.target).as_string()
-        rows = self.session.named("archive/archive.due", target=names, before=moment)
-        if rows:
+        months = read_months(self.session, self.target)
+        # Months have four digits to their year: as texts they are in the order of time.
+        ended = [(each.name, each.low, each.high) for each in months if each.low and each.high]
+        due = [each for each in ended if each[2][:10] <= moment]
+        if due:
             self._refuse(moment)
         return [
             Month(
                 self.definition.pipeline_name,
-                row["low"][:7],
-                **row,
-                rows=count(self.session, row["partition"]),
-                file=self.folder / f"{self.target.partition('.')[2]}_{row['low'][:7]}.csv",
+                low[:7],
+                partition=name,
+                low=low,
+                high=high,
+                rows=count(self.session, name),
+                file=self.folder / f"{self.target.partition('.')[2]}_{low[:7]}.csv",
             )
-            for row in rows
+            for name, low, high in due
         ]
 
     def _refuse(self, before: str) -> None:
