@@ -60,6 +60,11 @@ def deletes_rows(text: str) -> bool:
     return re.search(r"delete from \{\{ this \}\}", text) is not None
 
 
+def days_within(text: str) -> frozenset[str]:
+    """Return the tables of changes within whose months a script looks rows up."""
+    return frozenset(re.findall(r"\{\{ within\.(\w+) \}\}", text))
+
+
 def merged_tables(text: str) -> set[str]:
     """Return which of its tables, `this` and `state`, a script inserts into by key."""
     parts = re.split(r"insert into \{\{ (this|state) \}\}", text)

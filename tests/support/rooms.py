@@ -7,6 +7,7 @@ ROOMS = (
     "api.py",
     "archive",
     "build/inspect",
+    "build/months.py",
     "build/placement.py",
     "build/workers.py",
     "compare",
