@@ -11,6 +11,7 @@ from psycopg import sql
 from runner.database.names import MAX_BYTES, join, shortened
 from runner.database.queries import named_query
 from runner.database.session import Session
+from runner.database.tables import kind
 from runner.errors import StartError
 from runner.project.manifest import Manifest, Script
 from runner.project.scripts import days_within
@@ -26,6 +27,17 @@ def day_columns(manifest: Manifest, script: Script) -> dict[str, str]:
     texts = map(manifest.read, () if script.is_view else script.definitions)
     found = map(PARTITIONED.search, texts)
     return {name: day[1] for name, day in zip(script.tables, found, strict=False) if day}
+
+
+def waiting(session: Session, manifest: Manifest, target: Target) -> list[str]:
+    """Return the tables that the next build fills anew, to have them in months or no longer."""
+    tables = (
+        target.table(script.layer, name)
+        for script in manifest.scripts.values()
+        for name in day_columns(manifest, script)
+    )
+    wanted = "p" if manifest.has_months else "r"
+    return [table for table in tables if kind(session, table) not in (None, wanted)]
 
 
 def make(table: str, day: str, rows: str) -> str:

@@ -3,6 +3,7 @@
 Queries: remove.sql.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -27,6 +28,7 @@ class Removal:
     has_replica: bool
     runs: int
     kept_rows: int
+    archived: Sequence[Mapping[str, str]]  # the files of its months, with what is known of them
 
 
 def inspect(database: Database, manifest: Manifest, name: str) -> Removal:
@@ -62,4 +64,9 @@ def remove(database: Database, removal: Removal, *, drop_replica: bool) -> None:
         if drop_replica:
             drop = sql.SQL("drop table if exists {}").format(relation(replica))
             session.run(drop.as_string())
-        ledger.log(session, f"pipeline {removal.name} was removed", replica_dropped=drop_replica)
+        ledger.log(
+            session,
+            f"pipeline {removal.name} was removed",
+            replica_dropped=drop_replica,
+            archived=removal.archived,
+        )

@@ -79,7 +79,8 @@ def run_cases(
             ledger.require(work)
             for _, group in groupby(sorted(cases, key=_variables_of), _variables_of):
                 together = list(group)
-                variables = {**manifest.variables, **together[0].variables}
+                # Given rows may be of any month, and months decide no figure.
+                variables = {**manifest.variables, **together[0].variables, "monthly_facts": False}
                 _CaseRunner(replace(manifest, variables=variables), tables).run(together, note)
     return results
 

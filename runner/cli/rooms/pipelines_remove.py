@@ -27,6 +27,11 @@ def command(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
         f"{name}: {output.number(found.runs, 'run')},"
         f" {output.number(found.kept_rows, 'replaced row')} that could be restored"
     )
+    if found.archived:
+        output.say(
+            f"{output.number(len(found.archived), 'archived month')}: the files stay, and what"
+            " is known of them, with their SHA-256, goes to orchestrator.logs"
+        )
     if found.has_replica and replica is None:
         if yes:
             raise UsageError(f"{found.replica} is there", "--replica keep, or --replica drop")

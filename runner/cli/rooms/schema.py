@@ -31,6 +31,8 @@ def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> No
     server = address.find(here.folder)
     database = Database(server.conninfo)
     changes = schema.rehearse(database, manifest, target, roles)
+    for line in schema.waiting(database, manifest, target):
+        output.say(line)
     if not changes:
         output.say("schema: up to date")
         return
