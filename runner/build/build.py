@@ -17,14 +17,8 @@ from runner.build.publish import find_reshaped
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener
 from runner.database import ledger, retry, zones
 from runner.database.ledger import Evidence, Position
-from runner.database.session import (
-    BUILD_LOCK,
-    Database,
-    LockHeld,
-    QueryFailed,
-    Session,
-    lock_number,
-)
+from runner.database.locks import all_pipeline_locks, build_lock
+from runner.database.session import Database, LockHeld, QueryFailed, Session
 from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.project.graph import select
@@ -119,7 +113,7 @@ class Builder:
         with ExitStack() as locks:
             try:
                 if workers:
-                    locks.enter_context(workers.pipelines_locked(work))
+                    locks.enter_context(all_pipeline_locks(work))
             except LockHeld:  # while rows come in, only one transaction sees one version
                 workers = None
             transaction = self.begin("build", warnings)
@@ -185,7 +179,7 @@ def open_builder(
     """Hold a target's lock. What a build or rebuild that died has left is cleaned up first."""
     with (
         ledger.sessions(database, f"milepost {name}") as (work, evidence),
-        work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"),
+        build_lock(work, target.name),
     ):
         ledger.abandon_builds(evidence, target.name)
         if manifest.engine == CITUS:
