@@ -188,20 +188,9 @@ def torture(
             ours[name] = PipelineOutcome(final[name], unswept[name], deleted, counts)
         hidden = session.named("torture/run.untrue")[0] if role else {}
     broken, errors = list(workload.broken.values()), dict(workload.errors)
-    kills, audits = workload.kills, workload.audits
-    return Verdict(
-        plan,
-        ours,
-        naive,
-        stories,
-        sample,
-        broken,
-        errors,
-        kills,
-        audits,
-        hidden.get("runs"),
-        hidden.get("untrue", 0),
-    )
+    seen = {"sample": sample, "broken": broken, "errors": errors}
+    counts = {"kills": workload.kills, "audits": workload.audits, **hidden}
+    return Verdict(plan, ours, naive, stories, **seen, **counts)
 
 
 def _compare(session: Session, name: str, whole: bool = True) -> Outcome:

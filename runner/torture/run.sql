@@ -87,7 +87,7 @@ grant select, insert, update, delete on all tables in schema orchestrator to {{ 
 -- How many runs of the third pipeline were there while rows were hidden from it, and how many of
 -- them promised something. A run locks its source, so that this does not change before it ends.
 select
-    count(*) as runs,
+    count(*) as hidden_runs,
     count(*) filter (where runs.guarantee <> 'best_effort') as untrue
 from orchestrator.runs as runs
 inner join orchestrator.pipeline_definitions as pipelines
