@@ -118,10 +118,10 @@ def _post(address: str, incident: Incident) -> None:
 def _mail_server(address: str) -> SplitResult:
     try:
         found = urlsplit(address)
-        is_known = found.scheme in ("smtp", "smtps") and found.port != 0 and found.hostname
+        _ = found.port  # ValueError if it is none
     except ValueError:
-        is_known = False
-    if not is_known:
+        found = urlsplit("")
+    if found.scheme not in ("smtp", "smtps") or not found.hostname:
         raise UsageError(f"{SMTP} is not an address", "smtp://user:password@host:587")
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from runner.errors import RunnerError, UsageError
 from runner.project.graph import select
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
+
+# An option that names a file.
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -145,10 +148,6 @@ def number_option(*names: str, low: int, high: int | None = None, **options: Any
     return click.option(*names, type=click.IntRange(low, high), metavar="N", **options)
 
 
-def _as_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    output.style.json |= value
-
-
 def _read_target(context: click.Context, parameter: click.Parameter, name: str) -> Target:
     if name.endswith("_scratch"):  # tables that nobody may see yet, and that every build removes
         raise click.BadParameter("names that end in _scratch are reserved")
@@ -156,7 +155,9 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str) 
 
 
 # Prints the result as JSON on standard output, and nothing else there.
-json_option = flag("--json", "Print the result as JSON.", _as_json)
+json_option = flag(
+    "--json", "Print the result as JSON.", partial(setattr, output.style, "json", True)
+)
 target_option = click.Option(
     ["--target"],
     default="live",

@@ -4,6 +4,7 @@ import importlib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,15 @@ EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": 
 SUMMARY = re.compile(r'^def command\(.*?"""(.+?)(?:"""|$)', re.DOTALL | re.MULTILINE)
 
 
-def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    output.style.quiet |= value
-
-
-def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    if value:
-        logging.basicConfig(level=logging.DEBUG)
-
-
-def flag(name: str, what: str, set_it: Callable[..., None]) -> click.Option:
+def flag(name: str, what: str, set_it: Callable[[], object]) -> click.Option:
     """Return a flag that is no argument of the command: it sets how the process behaves."""
+
+    def act(context: click.Context, parameter: click.Parameter, is_given: bool) -> None:
+        if is_given:
+            set_it()
+
     return click.Option(
-        [name], is_flag=True, expose_value=False, is_eager=True, callback=set_it, help=what
+        [name], is_flag=True, expose_value=False, is_eager=True, callback=act, help=what
     )
 
 
@@ -50,8 +47,10 @@ class Command(click.Command):
         self, *arguments: Any, shared: Sequence[click.Option] = (), **options: Any
     ) -> None:
         super().__init__(*arguments, **options)
-        quiet = flag("--quiet", "Print only warnings and errors.", _be_quiet)
-        debug = flag("--debug", "Show tracebacks and log messages.", _debug)
+        be_quiet = partial(setattr, output.style, "quiet", True)
+        log = partial(logging.basicConfig, level=logging.DEBUG)
+        quiet = flag("--quiet", "Print only warnings and errors.", be_quiet)
+        debug = flag("--debug", "Show tracebacks and log messages.", log)
         self.params += [*shared, quiet, debug]
 
 

@@ -69,8 +69,12 @@ def complain(error: RunnerError) -> None:
     _report("error", error.message, error.hint)
 
 
-def confirm(question: str, hint: str) -> None:
-    """Ask a person, and end the command unless they agree; UsageError if there is nobody to ask."""
+def confirm(question: str, hint: str, is_agreed: bool) -> None:
+    """Ask a person who has not agreed yet, and end the command unless they do; UsageError if there
+    is nobody to ask.
+    """
+    if is_agreed:
+        return
     if not sys.stdin.isatty():
         raise UsageError("this needs confirmation, and standard input is not a terminal", hint)
     click.confirm(question, abort=True)

@@ -10,7 +10,7 @@ import click
 from runner import run
 from runner.build.transaction import BuildResult
 from runner.cli import output, show_build, show_ingest
-from runner.cli.command import Workspace, json_option, project_command, wait_option
+from runner.cli.command import FILE, Workspace, json_option, project_command, wait_option
 from runner.cli.groups import room
 from runner.cli.progress import Live, live
 from runner.errors import RunnerError, was_interrupted
@@ -24,10 +24,7 @@ AFTER_ROUND = ("MILEPOST_ALERT_", "OTEL_EXPORTER_OTLP_")
     "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until interrupted."
 )
 @click.option(
-    "--dashboard",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write the dashboard after each build that changed something.",
+    "--dashboard", type=FILE, help="Write the dashboard after each build that changed something."
 )
 @click.option(
     "--on-success",

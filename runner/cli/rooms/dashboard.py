@@ -3,7 +3,7 @@ from pathlib import Path
 import click
 
 from runner.cli import output
-from runner.cli.command import Workspace, number_option, project_command, target_option
+from runner.cli.command import FILE, Workspace, number_option, project_command, target_option
 from runner.cli.inspect import lines
 from runner.errors import UsageError
 from runner.pages.dashboard.check import check as check_cards
@@ -14,15 +14,7 @@ from runner.project.target import Target
 
 
 @project_command("dashboard", target_option)
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="dashboard.html",
-    metavar="FILE",
-    help="File to write.",
-)
+@click.option("-o", "--output", "file", type=FILE, default="dashboard.html", help="File to write.")
 @click.option(
     "--mode",
     type=click.Choice(["600", "640", "644", "0600", "0640", "0644"]),

@@ -48,8 +48,8 @@ def command(
         data = {"run": None, **asdict(found.erased), "in_source": found.in_source.rows}
         output.data({**data, "problem": found.in_source.problem})
         return
-    if not found.in_source.rows and not yes:
-        output.confirm("erase them for good?", "--yes erases them without asking")
+    if not found.in_source.rows:
+        output.confirm("erase them for good?", "--yes erases them without asking", yes)
     with live() as progress:
         done = forget(database, manifest, pipeline, keys, progress)
     show_build.summary(done.build, progress)

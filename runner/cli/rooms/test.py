@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import click
 
 from runner.cli import output
-from runner.cli.command import Workspace, json_option, project_command, select_option
+from runner.cli.command import FILE, Workspace, json_option, project_command, select_option
 from runner.cli.groups import room
 from runner.errors import RunnerError
 from runner.testing.cases import choose, collect
@@ -21,10 +21,7 @@ SHOWN_ROWS = 10
 @select_option("Run only the cases of these scripts.")
 @click.argument("names", nargs=-1, metavar="[CASE]...")
 @click.option(
-    "--junit",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Also write the results as JUnit XML, which CI servers read.",
+    "--junit", type=FILE, help="Also write the results as JUnit XML, which CI servers read."
 )
 def command(
     here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...], junit: Path | None
