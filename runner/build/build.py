@@ -1,4 +1,4 @@
-"""Builds a target: one lock, one snapshot, one commit."""
+"""Builds a target: one lock, one snapshot, one commit. Queries: build.sql."""
 
 import contextlib
 import os
@@ -83,6 +83,17 @@ def build(
                 raise
         time.sleep(retry.delay(failures))
     raise AssertionError("count_from() never ends")
+
+
+def states(session: Session, target: Target, steps: Sequence[Step]) -> dict[str, set[str]]:
+    """Return the scripts whose text is not the one that was built, or that were never built; and
+    those that failed in the last build, if it failed: themselves, or a check of theirs.
+    """
+    failed = session.named("build/build.failed", target=target.name)
+    return {
+        "state:changed": {s.script.key for s in steps if s.changed or s.reason == NEVER_BUILT},
+        "result:failed": {row["script"] for row in failed},
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from runner.build.build import read_plan
-from runner.build.states import states
+from runner.build.build import read_plan, states
 from runner.cli import output
 from runner.cli.groups import Command, flag
 from runner.database import address, ledger
@@ -134,7 +133,7 @@ def _chosen(
     manifest = here.manifest()
     if any(":" in each and "tag:" not in each for each in (*patterns, *exclude)):
         with here.ledger() as session:
-            known = states(session, manifest, target, read_plan(session, manifest, target)[1])
+            known = states(session, target, read_plan(session, manifest, target)[1])
     keys = select(manifest, patterns, known) - select(manifest, exclude, known)
     if patterns and not keys:
         output.say(f"no script is chosen by {' '.join(patterns)}")

@@ -13,8 +13,7 @@ from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError, did_you_mean
 from runner.ingest import preflight
 from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
-from runner.ingest.foreign.attach import attach
-from runner.ingest.foreign.pushdown import remote_query
+from runner.ingest.foreign.attach import attach, remote_query
 from runner.ingest.pipelines import is_type, read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers

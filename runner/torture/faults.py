@@ -64,12 +64,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Seconds passed, rows written, runs that succeeded or ended otherwise, processes killed."""
+    """Seconds passed, rows written, runs that succeeded, processes killed."""
 
     seconds: float
     rows: int
     succeeded: int
-    ended: int
     kills: int
 
 

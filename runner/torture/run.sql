@@ -234,8 +234,7 @@ limit 1
 -- Counts rows and runs.
 select
     (select ids.last_value from shop.orders_order_id_seq as ids) as rows,
-    count(*) filter (where runs.status = 'succeeded') as succeeded,
-    count(*) filter (where runs.status in ('abandoned', 'failed')) as ended
+    count(*) filter (where runs.status = 'succeeded') as succeeded
 from orchestrator.runs as runs
 
 -- has_replica --

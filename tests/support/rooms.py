@@ -18,7 +18,6 @@ ROOMS = (
     "ingest/quiet.py",
     "pages",
     "preview",
-    "project/headers.py",
     "project/lineage.py",
     "repairs",
     "setup",

@@ -4,8 +4,8 @@ import click
 
 from runner.cli import output
 from runner.cli.command import FILE, Workspace, project_command
-from runner.pages.docs.documents import documents
-from runner.pages.written import put
+from runner.pages.docs.page import documents
+from runner.pages.html import put
 
 
 @project_command("docs")

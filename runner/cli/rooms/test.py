@@ -38,7 +38,7 @@ def command(
     cases = choose(manifest, collect(manifest), patterns, names)
     results = run_cases(here.database(), manifest, cases, _show)
     if junit:
-        put = room("runner.pages.written").put
+        put = room("runner.pages.html").put
         put(junit, _as_junit(results))
     output.data([_as_data(result) for result in results])
     failed = sum(not result.has_passed for result in results)

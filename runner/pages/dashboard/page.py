@@ -25,8 +25,7 @@ from runner.pages.dashboard.data import (
     read,
     script_json,
 )
-from runner.pages.html import FOLDER, digest, fill, static
-from runner.pages.written import put
+from runner.pages.html import FOLDER, digest, fill, put, static
 from runner.project.target import Target
 
 CHARTS = Path(__file__).parents[1] / "charts" / "charts.js"
