@@ -98,9 +98,13 @@ class PostgresAttachment(Attachment):
 
 
 def view_of(source: str) -> str:
-    """Return the name of the view there that reads a table: shop_orders for shop.orders."""
+    """Return the name of the view there that reads a table, which no other table's has.
+
+    It is `schema_table` where that tells the two apart again, and `schema.table` where the schema
+    has an underscore itself.
+    """
     namespace, _, name = source.partition(".")
-    return joined(namespace, name)
+    return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")
 
 
 def source_sql(project: Path, source: str, role: str) -> str:
@@ -125,12 +129,3 @@ def source_sql(project: Path, source: str, role: str) -> str:
 def _fragment(text: str) -> str:
     """Return a statement to put into another."""
     return text.rstrip().removesuffix(";")
-
-
-def joined(namespace: str, name: str) -> str:
-    """Return one name for a table and its schema, which no other table and schema have.
-
-    It is `schema_table` where that tells the two apart again, and `schema.table` where the schema
-    has an underscore itself.
-    """
-    return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")

@@ -113,10 +113,11 @@ class Expressions(ABC):
                 if column.table not in scope:
                     continue
                 relation = scope[column.table]
-                found = relation.columns.get(column.name)
-                if found is None:
-                    return self._whole(column, relation)
-                return self.note([found])
+                if column.name in relation.columns:
+                    return self.note([relation.columns[column.name]])
+                if isinstance(column.this, exp.Star):
+                    return self.note(relation.columns.values())
+                break
             having = [each for each in scope.values() if column.name in each.columns]
             if having:  # several have it where USING joined them: PostgreSQL refuses the others
                 return self.note([each.columns[column.name] for each in having])
@@ -125,12 +126,6 @@ class Expressions(ABC):
             if not all(each.is_closed for each in scope.values()):
                 return Origin(unknown=frozenset({f"where {column.name} comes from"}))
         return Origin(unknown=frozenset({f"where {column.sql('postgres')} comes from"}))
-
-    def _whole(self, column: exp.Column, relation: Relation) -> Origin:
-        name = column.sql("postgres")
-        if isinstance(column.this, exp.Star):
-            return self.note(relation.columns.values())
-        return Origin(unknown=frozenset({f"where {name} comes from"}))
 
     def note(self, origins: Iterable[Origin]) -> Origin:
         found = NOTHING
