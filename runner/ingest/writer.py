@@ -115,9 +115,27 @@ class ReplicaWriter:
                 "correct key_columns in orchestrator.pipeline_definitions",
             ) from error
 
-    def reject(self, condition: sql.Composable, reason: str) -> Counts:
-        """Set rows aside, whatever they hold."""
-        rows = self._reject(self.source.relation, condition, reason, None)
+    def reject(
+        self,
+        condition: sql.Composable,
+        reason: str,
+        sqlstate: str | None = None,
+        source: sql.Identifier | None = None,
+    ) -> Counts:
+        """Set rows of the source, or of another table, aside, whatever they hold."""
+        found = self._query(
+            "reject",
+            source=source or self.source.relation,
+            condition=condition,
+            reason=reason,
+            sqlstate=sqlstate,
+            rejected_key=self.rejected_key(),
+            rejected_row=as_json(self.source_forms, "source"),
+            is_waiting=Equality(self.work, self.source.relation.as_string()).of_rows(
+                self.definition.key_columns, "(waiting.key_row)", "(fresh.whole)"
+            ),
+        )
+        rows = int(found[0]["rows"])
         return Counts(read=rows, rejected=rows)
 
     def count(self, condition: sql.Composable, rows: sql.Identifier | None = None) -> int:
@@ -221,27 +239,9 @@ class ReplicaWriter:
                         f" than max_rejected_share allows: {error.reason}",
                         "correct them in the source, or allow a larger share",
                     ) from error
-                rejected = self._reject(STAGED, part, error.reason, error.sqlstate)
-                return Counts(read=rejected, rejected=rejected)
+                return self.reject(part, error.reason, error.sqlstate, STAGED)
 
         return store(1, total) if total else Counts()
-
-    def _reject(
-        self, source: sql.Identifier, condition: sql.Composable, reason: str, sqlstate: str | None
-    ) -> int:
-        found = self._query(
-            "reject",
-            source=source,
-            condition=condition,
-            reason=reason,
-            sqlstate=sqlstate,
-            rejected_key=self.rejected_key(),
-            rejected_row=as_json(self.source_forms, "source"),
-            is_waiting=Equality(self.work, self.source.relation.as_string()).of_rows(
-                self.definition.key_columns, "(waiting.key_row)", "(fresh.whole)"
-            ),
-        )
-        return int(found[0]["rows"])
 
     def rejected_key(self) -> sql.Composable:
         """Return the key of a row of the source as JSON; null where there is no key."""

@@ -16,6 +16,7 @@ from runner.database.ledger import Position
 from runner.pages.docs.expressions import NOTHING, ROWS, Column, Columns, Origin, Relation
 from runner.pages.docs.functions import Function, functions
 from runner.pages.docs.queries import Reader
+from runner.project.graph import reachable
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
 
@@ -32,29 +33,13 @@ class ColumnLineage:
 
     def sources(self, columns: Iterable[Column]) -> Origin:
         """Return the columns that nothing makes, such as a source's, from which these come."""
-        found: set[Column] = set()
-        unknown: set[str] = set()
-        waiting = list(columns)
-        seen = set(waiting)
-        while waiting:
-            one = waiting.pop()
-            origin = self._nearest(one)
-            if origin is None:
-                found.add(one)
-                continue
-            unknown |= origin.unknown
-            waiting += origin.columns - seen
-            seen |= origin.columns
-        return Origin(frozenset(found), frozenset(unknown))
-
-    def _nearest(self, column: Column) -> Origin | None:
-        """Return what a column is made from; its rows, from the rows of what its table reads."""
-        table, name = column
-        if name != ROWS:
-            return self.origins.get(column)
-        if table not in self.read:
-            return None
-        return Origin(frozenset((other, ROWS) for other, _ in self.read[table]))
+        nearest = {column: origin.columns for column, origin in self.origins.items()}
+        for table, read in self.read.items():  # its rows are made from the rows of what it reads
+            nearest[table, ROWS] = frozenset((other, ROWS) for other, _ in read)
+        wanted = set(columns)
+        reached = wanted | reachable(wanted, nearest)
+        unknown = (self.origins[each].unknown for each in reached if each in self.origins)
+        return Origin(frozenset(reached - nearest.keys()), frozenset[str]().union(*unknown))
 
     def readers(self) -> dict[Column, dict[str, bool]]:
         """Return the tables that read each column, and whether a value of theirs comes from it."""
