@@ -24,14 +24,6 @@ SCHEMAS = ["orchestrator", *Target().schemas]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What would be erased, and whether the source still has such rows."""
-
-    erased: Erased
-    in_source: InSource
-
-
-@dataclass(frozen=True, slots=True)
 class Forgotten:
     """What was erased; the run that says so; the build of the live tables that followed; and the
     other targets, whose tables have it until their next build.
@@ -43,15 +35,19 @@ class Forgotten:
     others: tuple[str, ...] = ()
 
 
-def look(database: Database, manifest: Manifest, pipeline: str, keys: Sequence[str]) -> Look:
-    """Return what `forget` would erase; nothing changes. LockHeld if an ingest is running."""
+def look(
+    database: Database, manifest: Manifest, pipeline: str, keys: Sequence[str]
+) -> tuple[Erased, InSource]:
+    """Return what `forget` would erase, and whether the source still has such rows; nothing
+    changes. LockHeld if an ingest is running.
+    """
     with database.session("milepost forget") as session:
         ledger.require(session)
         definition = _definition(session, pipeline)
         with _held(session, definition), session.rehearsal():
             eraser = Eraser(session, definition, keys, manifest.project)
             in_source = eraser.in_source()
-            return Look(eraser.erase(), in_source)
+            return eraser.erase(), in_source
 
 
 def forget(
