@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from sqlglot import exp
 
@@ -22,6 +24,10 @@ class Origin:
 
     def __or__(self, other: "Origin") -> "Origin":
         return Origin(self.columns | other.columns, self.unknown | other.unknown)
+
+    def either(self, others: Iterable["Origin"]) -> "Origin":
+        """Return what a value is made from that may be made from any of these, too."""
+        return reduce(or_, others, self)
 
 
 NOTHING = Origin()
@@ -72,9 +78,7 @@ class Expressions(ABC):
         if isinstance(value, exp.Subquery | exp.Query) and not isinstance(value, exp.Table):
             before = set(self.touched)
             relation = self.query(value, scopes, names)
-            made = NOTHING
-            for origin in relation.columns.values():
-                made |= origin
+            made = NOTHING.either(relation.columns.values())
             if isinstance(value.parent, exp.Exists | exp.In):  # what it finds, it finds by these
                 made |= Origin(frozenset(self.touched - before))
             return made
@@ -84,8 +88,7 @@ class Expressions(ABC):
             found = Origin(frozenset((table, ROWS) for table in tables)) if scopes else NOTHING
         if isinstance(value, exp.Window) and isinstance(value.args.get("alias"), exp.Identifier):
             found |= self._named_window(value, scopes, names)
-        for child in value.iter_expressions():
-            found |= self.value(child, scopes, names)
+        found = found.either(self.value(each, scopes, names) for each in value.iter_expressions())
         return found | self._of_function(value)
 
     def _named_window(self, value: exp.Window, scopes: Sequence[Scope], names: Scope) -> Origin:
@@ -128,9 +131,7 @@ class Expressions(ABC):
         return Origin(unknown=frozenset({f"where {column.sql('postgres')} comes from"}))
 
     def note(self, origins: Iterable[Origin]) -> Origin:
-        found = NOTHING
-        for origin in origins:
-            found |= origin
+        found = NOTHING.either(origins)
         self.touched |= {each for each in found.columns if each[1] != ROWS}
         return found
 

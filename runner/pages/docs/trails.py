@@ -7,9 +7,9 @@ from pathlib import Path
 import sqlglot
 
 from runner.errors import StartError
-from runner.pages.dashboard.cards import load
-from runner.pages.docs.columns import ColumnLineage, column_lineage, of_query
-from runner.pages.docs.expressions import ROWS, Column, Columns, Origin
+from runner.pages.dashboard.cards import Card, load
+from runner.pages.docs.columns import column_lineage, of_query
+from runner.pages.docs.expressions import NOTHING, ROWS, Column, Columns, Origin
 from runner.project.manifest import Manifest
 
 
@@ -55,32 +55,25 @@ def trails(
         for column, found in lineage.readers().items()
     }
     cards = []
-    for card, read in _cards(manifest.project, tables, lineage):
-        cards.append(card)
-        values = {each for origin in card.columns.values() for each in origin.columns}
-        for column in sorted(read):
-            found = Reading(card.name, True, column in values)
-            readers.setdefault(column, []).append(found)
-    return Trails(lineage.origins, readers, cards)
-
-
-def _cards(
-    project: Path, tables: Mapping[str, Columns], lineage: ColumnLineage
-) -> Iterable[tuple[CardTrail, set[Column]]]:
-    try:
-        found = load(project).cards
-    except StartError:
-        return  # without cards, or with one that `dashboard --check` refuses
-    for card in found:
+    for card in _cards(manifest.project):
         try:
             columns, read = of_query(card.sql, tables)
         except sqlglot.errors.SqlglotError:
             unknown = Origin(unknown=frozenset({f"what {card.path} reads"}))
             columns, read = {name: unknown for name in card.columns}, set()
-        sources = lineage.sources(each for origin in columns.values() for each in origin.columns)
-        unknown_ones = frozenset().union(*(origin.unknown for origin in columns.values()))
-        sources = Origin(sources.columns, sources.unknown | unknown_ones)
-        yield (
-            CardTrail(card.name, card.title, card.question, card.path, columns, sources),
-            {column for column in read if column[1] != ROWS},
-        )
+        made = NOTHING.either(columns.values())
+        sources = lineage.sources(made.columns) | Origin(unknown=made.unknown)
+        about = card.name, card.title, card.question, card.path
+        cards.append(CardTrail(*about, columns, sources))
+        for column in sorted(each for each in read if each[1] != ROWS):
+            found = Reading(card.name, True, column in made.columns)
+            readers.setdefault(column, []).append(found)
+    return Trails(lineage.origins, readers, cards)
+
+
+def _cards(project: Path) -> Sequence[Card]:
+    """Return the cards; none where there are none, or one that `dashboard --check` refuses."""
+    try:
+        return load(project).cards
+    except StartError:
+        return ()
