@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from runner import run
-from runner.build.transaction import BuildResult
 from runner.cli import output, show_build, show_ingest
 from runner.cli.command import FILE, Workspace, json_option, project_command, wait_option
 from runner.cli.groups import room
@@ -86,7 +85,7 @@ class Rounds:
 
     def one(self, in_loop: bool = False) -> run.Round:
         """Run one round, show it, and do what follows it."""
-        here, done, failed = self.here, run.Round((), BuildResult()), None
+        here, done, failed = self.here, run.Round(), None
         newest = self.after.newest_run() if self.after else 0
         with live() as progress:
             try:
