@@ -161,7 +161,7 @@ class ReplicaWriter:
             is_duplicate = name == "append" and error.sqlstate == DUPLICATE_KEY
             if not error.is_one_of(*DATA_ERRORS) or (is_duplicate and self.definition.key_columns):
                 if is_staged and is_duplicate:
-                    self._execute("drop_staged")
+                    self.execute("ingest/writer.drop_staged")
                 raise
             if not is_staged:
                 is_staged = True
@@ -169,9 +169,9 @@ class ReplicaWriter:
             counts = self._sift()
             self._balance(rows, condition, counts)
         if is_staged:
-            self._execute("drop_staged")
+            self.execute("ingest/writer.drop_staged")
         if counts.read and self.definition.key_columns:
-            self._execute("resolve")
+            self.execute("ingest/writer.resolve")
         return counts
 
     def _write(self, name: str, rows: sql.Identifier, condition: sql.Composable) -> Counts:
@@ -205,7 +205,7 @@ class ReplicaWriter:
 
     def _stage(self, condition: sql.Composable) -> None:
         try:
-            self._execute("stage", source=self.source.relation, condition=condition)
+            self.execute("ingest/writer.stage", source=self.source.relation, condition=condition)
         except QueryFailed as error:
             if not error.is_one_of(*DATA_ERRORS):
                 raise
@@ -262,11 +262,12 @@ class ReplicaWriter:
         file = f"{query.partition('.')[0]}.sql"
         return render(named_query(query), {**self.values, **values}, file)
 
+    def execute(self, query: str, **values: Any) -> int:
+        """Run such a query; return how many rows it wrote."""
+        return self.work.run(self.render(query, **values))
+
     def _query(self, name: str, **values: Any) -> list[dict[str, Any]]:
         return self.work.query(self.render(f"ingest/writer.{name}", **values), None)
-
-    def _execute(self, name: str, **values: Any) -> int:
-        return self.work.run(self.render(f"ingest/writer.{name}", **values))
 
 
 def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict[str, Any]:
