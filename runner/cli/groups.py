@@ -1,6 +1,5 @@
 """The classes of commands and groups, and how commands are found."""
 
-import importlib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from runner.cli import output
-from runner.errors import missing
+from runner.errors import room
 
 FOLDER = Path(__file__).parent
 # Commands that need an extra of setup.cfg.
@@ -30,14 +29,6 @@ def flag(name: str, what: str, set_it: Callable[[], object]) -> click.Option:
     return click.Option(
         [name], is_flag=True, expose_value=False, is_eager=True, callback=act, help=what
     )
-
-
-def room(module: str, extra: str = "") -> Any:
-    """Import from a room, which may have been taken away, or need an extra; StartError then."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise missing(module, error, extra) from error
 
 
 class Command(click.Command):
@@ -82,11 +73,8 @@ class Group(click.Group):
         if not any(name in names for names in self.lazy.values()):
             return super().get_command(context, name)
         file = self._file(name)
-        try:
-            found = importlib.import_module(f"runner.cli.{file.parent.name}.{file.stem}")
-        except ModuleNotFoundError as error:
-            raise missing(name, error, EXTRAS.get(name, "")) from error
-        command: click.Command = found.command
+        module = f"runner.cli.{file.parent.name}.{file.stem}"
+        command: click.Command = room(module, EXTRAS.get(name, ""), name).command
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,9 +10,8 @@ import click
 from runner import run
 from runner.cli import output, show_build, show_ingest
 from runner.cli.command import FILE, Workspace, json_option, project_command, wait_option
-from runner.cli.groups import room
 from runner.cli.progress import Live, live
-from runner.errors import RunnerError, was_interrupted
+from runner.errors import RunnerError, room, was_interrupted
 
 # How the variables begin that ask for something after each round.
 AFTER_ROUND = ("MILEPOST_ALERT_", "OTEL_EXPORTER_OTLP_")

@@ -2,10 +2,11 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command
-from runner.cli.groups import Group, room
+from runner.cli.groups import Group
 from runner.cli.inspect import coverage as show_coverage
 from runner.cli.inspect import lines
 from runner.cli.inspect import runs as show_runs
+from runner.errors import room
 from runner.ingest.pipelines import pipelines
 
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")

@@ -7,8 +7,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import FILE, Workspace, json_option, project_command, select_option
-from runner.cli.groups import room
-from runner.errors import RunnerError
+from runner.errors import RunnerError, room
 from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
 from runner.testing.tables import Mismatch
