@@ -16,9 +16,9 @@ from runner.database import ledger
 from runner.database.session import Database, Row
 from runner.errors import UsageError
 from runner.pages.docs.catalogue import Catalogue, family, read
+from runner.pages.docs.columns import trails
 from runner.pages.docs.expressions import ROWS, Column
 from runner.pages.docs.layers import layers, reduced
-from runner.pages.docs.trails import trails
 from runner.pages.html import digest, fill, static
 from runner.project.lineage import lineage
 from runner.project.manifest import Manifest, Script
