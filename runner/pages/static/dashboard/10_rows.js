@@ -25,14 +25,7 @@ const make = (tag, attributes = {}, ...children) => {
 
 
 const decoded = ({ data, rows }) => {
-  const columns = Object.entries(data).map(([name, column]) => {
-    if (Array.isArray(column)) return [name, column];
-    let { values } = column;
-    if (column.climbs)
-      values = values.flatMap((value, place) => Array.from({ length: column.climbs[place] }, (_, more) => more ? value + more : value));
-    if (column.runs) values = values.flatMap((value, place) => Array(column.runs[place]).fill(value));
-    return [name, column.words ? values.map((place) => column.words[place]) : values];
-  });
+  const columns = Object.entries(data);
   return Array.from({ length: rows }, (_, place) =>
     Object.fromEntries(columns.map(([name, values]) => [name, values[place]])));
 };
