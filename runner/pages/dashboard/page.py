@@ -147,6 +147,7 @@ def _described(result: Result) -> Mapping[str, Any]:
     return {
         "title": card.title,
         "show": card.show,
+        "empty": card.empty,
         "columns": [
             {name: value for name, value in asdict(column).items() if value is not None}
             for column in tables.columns(card, result.rows)
