@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from runner.database import ledger
+from runner.database.locks import replica_locks
 from runner.database.names import relation
-from runner.database.session import PIPELINE_LOCK, REPLICA_LOCK, Database, lock_number
+from runner.database.session import Database
 from runner.database.tables import exists
 from runner.errors import StartError
 from runner.ingest.pipelines import pipelines, read_definition
@@ -56,8 +57,7 @@ def remove(database: Database, removal: Removal, *, drop_replica: bool) -> None:
     pipeline_id, replica = removal.pipeline_id, removal.replica
     with (
         database.session("milepost pipelines remove") as session,
-        session.lock(PIPELINE_LOCK, pipeline_id, f"an ingest of {removal.name}"),
-        session.lock(REPLICA_LOCK, lock_number(replica), f"an ingest into {replica}"),
+        replica_locks(session, pipeline_id, removal.name, replica),
         session.transaction(),
     ):
         session.named("repairs/remove.remove", pipeline_id=pipeline_id)

@@ -178,20 +178,17 @@ class _CaseRunner:
         }
         session, target = self.tables.session, self.tables.target
         with self._failing(what):
+            # Under a number of its own, so the next run gets the one it would have.
+            [begun] = session.named("testing/run.begin", kind="build", target=target.name)
             transaction = BuildTransaction(
                 manifest=self.manifest,
                 target=target,
                 work=session,
-                evidence=Evidence(None, self._begin(), target.name),
+                evidence=Evidence(None, int(begun["run_id"]), target.name),
             )
             steps = [Step(script, mode, NEVER_BUILT) for script in scripts]
             # The tables were just created from their DDL, so they have its shape.
             transaction.run(positions, steps, find_reshaped=lambda *_: set())
-
-    def _begin(self) -> int:
-        """Begin a build under a number of its own, so the next run gets the one it would have."""
-        session, target = self.tables.session, self.tables.target.name
-        return int(session.named("testing/run.begin", kind="build", target=target)[0]["run_id"])
 
     @contextmanager
     def _failing(self, after: str) -> Iterator[None]:

@@ -19,7 +19,6 @@ ROOMS = (
     "ingest/quiet.py",
     "pages",
     "preview",
-    "project/headers.py",
     "project/lineage.py",
     "repairs",
     "setup",

@@ -36,7 +36,6 @@ def command(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
         if yes:
             raise UsageError(f"{found.replica} is there", "--replica keep, or --replica drop")
         replica = click.prompt(f"{found.replica}", type=click.Choice(["keep", "drop"]))
-    if not yes:
-        output.confirm(f"remove {name}?", "--yes removes it without asking")
+    output.confirm(f"remove {name}?", "--yes removes it without asking", yes)
     remove(here.database(), found, drop_replica=replica == "drop")
     output.say(f"{name} is removed")
