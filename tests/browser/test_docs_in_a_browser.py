@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.pages.docs.documents import documents
+from runner.pages.docs.page import documents
 from runner.project.manifest import load
 from tests.browser.conftest import Warehouse
 from tests.support import PROJECT

@@ -465,11 +465,11 @@ def without_the_lock(bench: Bench) -> None:
 
 
 def without_the_locks_of_pipelines(bench: Bench) -> None:
-    text = named_query("ingest/pipelines.all_pipelines")
+    text = named_query("database/locks.pipelines")
     assert "order by" in text
     bench.patch.setitem(
-        queries("ingest/pipelines.sql"),
-        "all_pipelines",
+        queries("database/locks.sql"),
+        "pipelines",
         text.replace("order by", "where false order by"),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from runner.errors import StartError
 from runner.pages.dashboard.json_file import read_spec
 from runner.project.files import read_text
-from runner.project.headers import leading_comment
+from runner.project.scripts import leading_comment
 
 FOLDER = Path("dashboard")
 # The file about the page itself: its title, and the members of slices that it may show.

@@ -22,30 +22,17 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
-
-// The values of a column, as runner/pages/dashboard/data.py encodes them.
-const expanded = (column) => {
-  if (Array.isArray(column)) return column;
-  let { values } = column;
-  if (column.climbs)
-    values = values.flatMap((value, place) => Array.from({ length: column.climbs[place] }, (_, more) => more ? value + more : value));
-  if (column.runs) values = values.flatMap((value, place) => Array(column.runs[place]).fill(value));
-  return column.words ? values.map((place) => column.words[place]) : values;
-};
 const decoded = ({ data, rows }) => {
-  const found = Array.from({ length: rows }, () => ({}));
-  for (const [name, column] of Object.entries(data)) {
-    const values = expanded(column);
-    for (let place = 0; place < rows; place++) found[place][name] = values[place];
-  }
-  return found;
+  const columns = Object.entries(data);
+  return Array.from({ length: rows }, (_, place) =>
+    Object.fromEntries(columns.map(([name, values]) => [name, values[place]])));
 };
 
 // Rows are decoded when a card needs them: the page opens with a few cards in view.
 const cards = [...document.querySelectorAll(".card")].map((element) => {
   const card = page.cards[element.dataset.card], { data } = card;
   const has = (...names) => names.some((name) => name in data);
-  const follows = [has("slice") && "segment", has("range", ...DATES) && "range", data.grain?.words?.length > 1 && "grain"].filter(Boolean);
+  const follows = [has("slice") && "segment", has("range", ...DATES) && "range", new Set(data.grain).size > 1 && "grain"].filter(Boolean);
   element.dataset.follows = follows.join(" ");
   let rows;
   return {
