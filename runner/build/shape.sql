@@ -44,7 +44,7 @@ cross join lateral (
     select
         'constraints' as kind,
         0 as place,
-        'the months' as name,
+        'months' as name,
         pg_get_partkeydef(partitioned.partrelid) as definition
     from pg_partitioned_table as partitioned
     where partitioned.partrelid = to_regclass(tables.name)

@@ -668,7 +668,6 @@ def test_a_script_that_is_not_its_own_does_not_run(grown: Warehouse, show: Open)
 
 def test_names_are_text_wherever_they_stand(hostile: Warehouse, show: Open) -> None:
     shown = show(hostile.page)
-    shown.page.on("dialog", lambda dialog: shown.complaints.append("a dialog"))
     for slice_, member in members(hostile):
         shown.choose(slice_, member, "all", "day")
         assert "<img" in shown.card("miles").locator(".legend").inner_text()
