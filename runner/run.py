@@ -9,7 +9,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,8 @@ class Round:
     pipelines failed.
     """
 
-    runs: tuple[RunResult, ...]
-    build: BuildResult
+    runs: tuple[RunResult, ...] = ()
+    build: BuildResult = field(default_factory=BuildResult)
     skipped: tuple[RunnerError, ...] = ()
     failures: tuple[PipelineFailure, ...] = ()
 

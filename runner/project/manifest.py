@@ -12,6 +12,7 @@ from runner.project.files import find, layer_files, read_text, read_toml
 from runner.project.scripts import deletes_rows
 from runner.project.sources import Shape
 from runner.project.sources import read as read_shape
+from runner.project.template import FULL, INCREMENTAL
 
 MANIFEST = "sql/manifest.toml"
 MANIFEST_CHECK = Path("sql/manifest.check.sql")
@@ -91,11 +92,17 @@ class Manifest:
         paths = [path for layer in LAYERS for path in layer_files(self.project, layer)]
         return {path: self.read(find(self.project, path)) for path in paths}
 
+    @property
+    def has_months(self) -> bool:
+        """Whether facts are in partitions by month: the lines that say so count."""
+        return self.variables.get("monthly_facts") is True
+
     @cached_property
     def values(self) -> dict[str, Any]:
         """What every template of the project may fill in: variables, and `source`."""
         sources = {name: shape.values() for name, shape in self.sources.items()}
-        return {**self.variables, "source": sources}
+        months = INCREMENTAL if self.has_months else FULL
+        return {**self.variables, "monthly_facts": months, "source": sources}
 
     def fillers(self) -> dict[str, Script]:
         """Map each table, as `layer.table`, to the script that fills it; with state tables."""
@@ -134,6 +141,10 @@ def load(project: Path) -> Manifest:
     engine = content.pop("engine", POSTGRES)
     if engine not in ENGINES:
         raise _wrong(f"engine {engine!r} is not known", f"known are {', '.join(ENGINES)}")
+    monthly = variables.get("monthly_facts", False)
+    if not isinstance(monthly, bool) or (monthly and engine == CITUS):
+        problem = "with engine citus" if isinstance(monthly, bool) else "neither true nor false"
+        raise _wrong(f"monthly_facts is {problem}", "monthly_facts = false")
     shapes = content.pop("source", {})
     if not isinstance(shapes, dict):
         raise _wrong("source is not a table", "write [source.NAME]")
