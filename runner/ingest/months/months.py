@@ -92,7 +92,7 @@ def wanted(session: Session, manifest: Manifest) -> Sequence[str]:
         raise StartError(f"{MANIFEST}: {VARIABLE} is no list", f'{VARIABLE} = ["event_stream"]')
     if not names:
         return []
-    ids = [row["pipeline_id"] for row in session.named("ingest/pipelines.all_pipelines")]
+    ids = [row["pipeline_id"] for row in session.named("ingest/months/months.all_pipelines")]
     known = [replica_of(read_definition(session, each)) for each in ids]
     for name in names:
         if name not in known:
