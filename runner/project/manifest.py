@@ -155,8 +155,11 @@ def load(project: Path) -> Manifest:
     for layer, entries in content.items():
         if layer not in LAYERS or not isinstance(entries, dict):
             raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "source", "name", "engine"))
+        beside: dict[str, list[Path]] = {}  # a folder is listed once, however many scripts it has
+        for path in sorted((project / "sql" / layer).glob("*.sql")):
+            beside.setdefault(path.name.partition(".")[0], []).append(path.relative_to(project))
         for name, entry in entries.items():
-            script = _script(project, layer, name, entry)
+            script = _script(layer, name, entry, beside.get(name, []))
             scripts[script.key] = script
     manifest = Manifest(project, variables, scripts, name=own_name, sources=sources, engine=engine)
     _check_needs(manifest)
@@ -177,7 +180,7 @@ def check_variable(what: str, value: Any) -> None:
         )
 
 
-def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
+def _script(layer: str, name: str, entry: Any, files: list[Path]) -> Script:
     where = f"[{layer}.{name}]"
     if not isinstance(entry, dict):
         raise _wrong(f"{layer}.{name} is not a table", f"write {where}")
@@ -205,11 +208,10 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
     if not isinstance(tags, list) or not all(map(_is_plain, tags)):
         raise _wrong(f"{where} tags are not plain lower-case names", 'tags = ["finance"]')
 
-    def beside(pattern: str) -> tuple[Path, ...]:
-        found = sorted((project / "sql" / layer).glob(f"{name}.{pattern}"))
-        return tuple(path.relative_to(project) for path in found)
-
-    checks, observations = beside("*check.sql"), beside("*.observe.sql")
+    checks, observations = (
+        tuple(path for path in files if path.match(f"{name}.{pattern}"))
+        for pattern in ("*check.sql", "*.observe.sql")
+    )
     return Script(
         layer, name, tuple(needs), state, is_view, checks, observations, is_restated, tuple(tags)
     )

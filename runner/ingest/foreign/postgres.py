@@ -96,13 +96,9 @@ class PostgresAttachment(Attachment):
 
 
 def view_of(source: str) -> str:
-    """Return the name of the view there that reads a table, which no other table's has.
-
-    It is `schema_table` where that tells the two apart again, and `schema.table` where the schema
-    has an underscore itself.
-    """
+    """Return the name of the view there that reads a table: shop_orders for shop.orders."""
     namespace, _, name = source.partition(".")
-    return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")
+    return joined(namespace, name)
 
 
 def source_sql(project: Path, source: str, role: str) -> str:
@@ -127,3 +123,12 @@ def source_sql(project: Path, source: str, role: str) -> str:
 def _fragment(text: str) -> str:
     """Return a statement to put into another."""
     return text.rstrip().removesuffix(";")
+
+
+def joined(namespace: str, name: str) -> str:
+    """Return one name for a table and its schema, which no other table and schema have.
+
+    It is `schema_table` where that tells the two apart again, and `schema.table` where the schema
+    has an underscore itself.
+    """
+    return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")

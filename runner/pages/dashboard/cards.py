@@ -14,7 +14,18 @@ from runner.project.scripts import leading_comment
 FOLDER = Path("dashboard")
 # The file about the page itself: its title, and the members of slices that it may show.
 PAGE = "page"
-WORDS = ("Question", "Meaning", "Empty", "Show", "Width", "Base", "Adds", "With", "Currency", "Columns")
+WORDS = (
+    "Question",
+    "Meaning",
+    "Empty",
+    "Show",
+    "Width",
+    "Base",
+    "Adds",
+    "With",
+    "Currency",
+    "Columns",
+)
 SHOWS = ("table", "figures", "sentences")
 # A chart in the place of its table, or beside it.
 CHARTS = ("chart", "beside")

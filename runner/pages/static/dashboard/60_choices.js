@@ -2,10 +2,7 @@
 
 const members = {};
 for (const { data } of cards)
-  if (data.slice) {
-    const names = expanded(data.slice_value);
-    expanded(data.slice).forEach((slice, place) => (members[slice] ??= new Set()).add(names[place]));
-  }
+  data.slice?.forEach((slice, place) => (members[slice] ??= new Set()).add(data.slice_value[place]));
 const segments = Object.keys(members).filter((name) => name !== "all" && name);
 
 const state = { ...OPENING };
