@@ -106,8 +106,9 @@ class Composer:
         """Compose what brings the tables of a script up to date where they are.
 
         A script that deletes nothing fills its table whole, and a full build fills every table
-        whole: both fill a temporary table, and publish the difference. An empty table is filled
-        directly. A view that has not changed is left alone, because replacing it blocks readers.
+        whole: both fill a temporary table, and publish the difference. A full build fills an empty
+        table directly. A view that has not changed is left alone, because replacing it blocks
+        readers.
         """
         script, mode = step.script, step.mode
         if mode == "full" and (not script.is_view or step.reason == NEVER_BUILT or step.changed):
@@ -115,8 +116,11 @@ class Composer:
         if script.is_view:
             return
         tables = self._tables(script)
-        fills_whole = mode == "full" or not deletes_rows(self.manifest.read(script.path))
-        if fills_whole and any(count(session, table, 1) for table in tables.values()):
+        if mode == "full":
+            fills_temporary = any(count(session, table, 1) for table in tables.values())
+        else:  # of an empty table, too: to ask each costs more
+            fills_temporary = not deletes_rows(self.manifest.read(script.path))
+        if fills_temporary:
             yield from self._fill_temporary(step, tables, session)
             return
         yield self.script(script, mode, tables)
@@ -249,9 +253,8 @@ def run_part(session: Session, step: Step, part: Part) -> Changes:
     """Run the pieces of a script; return what they changed in its own table."""
     script = step.script
     table = part.composer.target.table(script.layer, script.name)
-    before = session.changes(table)
     run_pieces(session, part.pieces, script.path)
-    return session.changes(table) - before
+    return session.changes(table)
 
 
 FindReshaped = Callable[[Session, Composer, Sequence[Step]], Collection[str]]
