@@ -119,7 +119,8 @@ class Composer:
         tables = self._tables(script)
         months = self._months(script)
         if mode == "full":
-            fills_temporary = bool(months) or any(count(session, name, 1) for name in tables.values())
+            is_empty = not any(count(session, name, 1) for name in tables.values())
+            fills_temporary = bool(months) or not is_empty
         else:  # of an empty table, too: to ask each costs more
             fills_temporary = not deletes_rows(self.manifest.read(script.path))
         if fills_temporary:
