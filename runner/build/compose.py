@@ -107,8 +107,9 @@ class Composer:
         """Compose what brings the tables of a script up to date where they are.
 
         A script that deletes nothing fills its table whole, and a full build fills every table
-        whole: both fill a temporary table, and publish the difference. An empty table is filled
-        directly. A view that has not changed is left alone, because replacing it blocks readers.
+        whole: both fill a temporary table, and publish the difference. A full build fills an empty
+        table directly. A view that has not changed is left alone, because replacing it blocks
+        readers.
         """
         script, mode = step.script, step.mode
         if mode == "full" and (not script.is_view or step.reason == NEVER_BUILT or step.changed):
@@ -116,17 +117,19 @@ class Composer:
         if script.is_view:
             return
         tables = self._tables(script)
-        fills_whole = mode == "full" or not deletes_rows(self.manifest.read(script.path))
-        if fills_whole and any(count(session, table, 1) for table in tables.values()):
+        is_full = mode == "full"
+        is_empty = is_full and not any(count(session, table, 1) for table in tables.values())
+        if is_empty:
+            yield from self._fill(script, mode, tables, session)
+        elif is_full or not deletes_rows(self.manifest.read(script.path)):
+            # Of an empty table, too, in a small build: to ask each table costs more.
             yield from self._fill_temporary(step, tables, session)
             return
-        if fills_whole:
-            yield from self._fill(script, mode, tables, session)
         else:
             if months := self._months(script):
                 yield Piece(months.make_ahead(self.manifest, self.target, script))
             yield self.script(script, mode, tables, session)
-        if mode == "full":
+        if is_full:
             yield from map(_analyze, tables.values())
 
     def _fill_temporary(
@@ -291,9 +294,8 @@ def run_part(session: Session, step: Step, part: Part) -> Changes:
     """Run the pieces of a script; return what they changed in its own table."""
     script = step.script
     table = part.composer.target.table(script.layer, script.name)
-    before = session.changes(table)
     run_pieces(session, part.pieces, script.path)
-    return session.changes(table) - before
+    return session.changes(table)
 
 
 FindReshaped = Callable[[Session, Composer, Sequence[Step]], Collection[str]]
