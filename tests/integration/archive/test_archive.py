@@ -243,6 +243,7 @@ def test_what_might_lose_facts_is_refused(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_facts_that_are_missing_keep_the_rows_and_stop_a_build(
     monthly: Database, folder: Path
 ) -> None:
@@ -388,6 +389,7 @@ def test_a_foreign_table_reads_the_file_and_a_copy_brings_the_month_back(
     assert not found.differences and found.proofs == ()
 
 
+@pytest.mark.slow
 def test_a_row_that_left_an_archived_month_is_found_and_put_right(
     monthly: Database, open_folder: Path
 ) -> None:
