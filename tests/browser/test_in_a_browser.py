@@ -363,6 +363,53 @@ def test_every_chart_is_drawn(grown: Warehouse, show: Open) -> None:
     assert all(width > 200 and height > 80 for _, width, height in sizes), sizes
 
 
+def test_what_is_drawn_beside_tables_is_what_the_reports_say(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, "#range=all")
+    rows = [row for row in card_rows(grown, "funnel", "all", "all") if row["is_complete"]]
+    steps = ("eligible_users", "searched", "earned", "redeemed")
+    sums = [sum(row[step] for row in rows if not row.get("is_withheld")) for step in steps]
+    told = shown.card("funnel").locator(".mark-text.role-mark text").all_text_contents()
+    assert sums[0] > 20
+    assert {f"{each:,}" for each in sums} | {
+        f"{rounded(Decimal(each) / sums[0] * 100, 0)}%" for each in sums
+    } <= set(told)
+    # The average, and each of the three newest cohorts that are three periods old.
+    cells = [row for row in card_rows(grown, "retention", "all", "all") if row["grain"] == "week"]
+    old = {
+        row["cohort_start"]
+        for row in cells
+        if row["is_complete"] and row["period_number"] > 2 and row["cohort_start"]
+        if not row.get("is_withheld")
+    }
+    lines = shown.card("retention").locator(".mark-line.role-mark path").count()
+    assert lines == 1 + min(3, len(old)) > 1
+    (month,) = grown.rows(
+        "select max(month) as month from reporting.active_days_monthly where is_complete"
+    )
+    days = grown.rows(
+        "select * from reporting.active_days_monthly"
+        " where month = %(month)s and slice = 'all' and users > 0",
+        **month,
+    )
+    heights = shown.card("power_curve").evaluate(
+        "card => [...card.querySelectorAll('.mark-rect.role-mark path')].filter(bar =>"
+        " bar.getAttribute('opacity') !== '0.001').map(bar => bar.getBoundingClientRect().height)"
+    )
+    assert sum(height >= 0.5 for height in heights) == len(days) > 5
+
+
+def test_costs_have_their_currency_and_nobody_is_offered_other(
+    grown: Warehouse, show: Open
+) -> None:
+    shown = show(grown.page)
+    costs = [line[-1] for line in shown.table("acquisition")]
+    assert any(re.fullmatch(r"SGD\xa0\d+\.\d\d", cost) for cost in costs)
+    assert all(cost == NOTHING or cost.startswith("SGD") for cost in costs)
+    offers = decoded(data_of(grown.page.read_text())["cards"]["recommendations"]["data"])
+    assert offers and "other" not in {row["transaction_category"] for row in offers}
+    assert shown.page.inner_text("#controls label >> nth=0").startswith("Show")
+
+
 def test_what_is_saved_is_what_is_shown(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, "#grain=month&range=all")
     found = saved(shown, "growth_accounting")
@@ -581,13 +628,26 @@ def test_who_has_no_mouse_reaches_everything(grown: Warehouse, show: Open) -> No
 def test_who_does_not_see_well_can_read_it(grown: Warehouse, show: Open, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
     shown = show(grown.page, color_scheme=scheme, bypass_csp=True)
-    found = axe.Axe().run(shown.page).response["violations"]
-    serious = [
-        f"{each['id']}: {each['nodes'][0]['html'][:120]}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+
+    def serious() -> list[str]:
+        return [
+            f"{each['id']}: {each['nodes'][0]['html'][:120]}"
+            for each in axe.Axe().run(shown.page).response["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+
+    assert serious() == []
+    # Members beside each other, compared, tables in the place of charts, nothing in the range.
+    shown.page.evaluate(
+        "location.hash = 'segment=country&member=SG&with=[%22MY%22]&grain=day&compare=1'"
+    )
+    shown.page.wait_for_selector("#reset")
+    shown.page.locator(".toggle:visible").first.click()
+    shown.page.locator(".about summary").nth(1).click()
+    assert serious() == []
+    shown.page.evaluate("location.hash = 'range=2020-01-01..2020-02-01'")
+    shown.page.wait_for_selector("#card-miles[data-state=empty]")
+    assert serious() == []
 
 
 # --- what it must not do ----------------------------------------------------------------------------
@@ -644,6 +704,31 @@ def test_a_chart_that_cannot_be_drawn_says_so_and_spoils_no_other(
 def test_an_empty_warehouse_is_a_page_without_data(empty: Warehouse, show: Open) -> None:
     shown = show(empty.page)
     assert "No data yet." in shown.card("active_users").inner_text()
+    assert_whole(shown)
+
+
+def test_what_is_empty_says_why(one_day: Warehouse, show: Open) -> None:
+    shown = show(one_day.page)
+    for card, why in (
+        ("changes", "no week is over"),
+        ("retention", "no cohort is a week old"),
+        ("power_curve", "needs a whole month"),
+        ("recommendations", "No category can be offered"),
+        ("funnel", "Nothing to draw yet: no period is over."),
+    ):
+        assert why in shown.card(card).locator(".nothing").inner_text(), card
+    assert shown.card("power_curve").locator("button:visible").count() == 0
+    # What is one day old is a point, not a line without length, and nobody can have been lost.
+    for card in ("active_users", "miles_balance"):
+        assert shown.card(card).locator(".mark-symbol.role-mark path").count() > 0, card
+    assert shown.card("growth_accounting").locator("svg text", has_text="?").count() == 0
+    shown.page.evaluate("location.hash = 'range=2020-01-01..2020-02-01'")
+    shown.card("active_users").locator(".nothing", has_text="No events in this range.").wait_for()
+    assert "Nobody joined in this range." in shown.card("funnel").inner_text()
+    shown.card("active_users").locator(".nothing button").click()
+    assert shown.card("active_users").get_attribute("data-state") == "ready"
+    plain = show(one_day.page, java_script_enabled=False)
+    assert "no week is over" in plain.card("changes").inner_text()
     assert_whole(shown)
 
 

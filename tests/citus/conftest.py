@@ -46,14 +46,22 @@ class Cluster:
     def project(self) -> Path:
         return self.manifest.project
 
+    def address(self, worker: tuple[str, int]) -> str:
+        """The connection string of the database on a worker."""
+        return make_conninfo(self.database.conninfo, host=worker[0], port=worker[1])
+
 
 @pytest.fixture(scope="module")
 def cluster_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project whose manifest says that its database is a cluster."""
+    """A copy of the project whose manifest says that its database is a cluster, and that a replica
+    is in months: its rows are those of a plain one.
+    """
     project = tmp_path_factory.mktemp("project")
     for folder in ("sql", "schema"):
         shutil.copytree(PROJECT / folder, project / folder)
     edit(project, "sql/manifest.toml", 'name = "miles"', 'name = "miles"\nengine = "citus"')
+    months = 'monthly_replicas = ["event_stream"]'
+    edit(project, "sql/manifest.toml", "monthly_replicas = []", months)
     return project
 
 
