@@ -117,13 +117,15 @@ class Composer:
             return
         tables = self._tables(script)
         fills_whole = mode == "full" or not deletes_rows(self.manifest.read(script.path))
-        months = self._months(script)
-        if fills_whole and (months or any(count(session, name, 1) for name in tables.values())):
+        if fills_whole and any(count(session, table, 1) for table in tables.values()):
             yield from self._fill_temporary(step, tables, session)
             return
-        if months:
-            yield Piece(months.make_ahead(self.manifest, self.target, script))
-        yield self.script(script, mode, tables, session)
+        if fills_whole:
+            yield from self._fill(script, mode, tables, session)
+        else:
+            if months := self._months(script):
+                yield Piece(months.make_ahead(self.manifest, self.target, script))
+            yield self.script(script, mode, tables, session)
         if mode == "full":
             yield from map(_analyze, tables.values())
 
@@ -178,17 +180,23 @@ class Composer:
         tables, merged = self._tables(script), self._merged(script)
         keys = _keys(session, [table for name, table in tables.items() if name not in merged])
         yield from (Piece(f"{key['drop']};\n") for key in keys)
+        yield from self._fill(script, "full", tables, session)
+        yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
+        yield from self.definitions(script)  # the other indexes
+        yield from map(_analyze, tables.values())
+
+    def _fill(
+        self, script: Script, mode: Mode, tables: Mapping[str, str], session: Session
+    ) -> Iterator[Piece]:
+        """Compose what fills empty tables: those in months by way of temporary ones."""
         months = self._months(script)
         days = months.day_columns(self.manifest, script) if months else {}
         fresh = {name: f"pg_temp.{name}" for name in days}
         for name in fresh:
             yield Piece(f"create temporary table {name} (like {tables[name]}) on commit drop;\n")
-        yield self.script(script, "full", {**tables, **fresh})
+        yield self.script(script, mode, {**tables, **fresh}, session)
         for name, day in days.items():
             yield Piece(months.move(session, tables[name], day, fresh[name]))
-        yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
-        yield from self.definitions(script)  # the other indexes
-        yield from map(_analyze, tables.values())
 
     def needs_in_scratch(self, script: Script, reshaped: Collection[str]) -> Iterator[Piece]:
         """Compose views of what a script reads from the scratch target and is not rebuilt there."""

@@ -107,9 +107,3 @@ from pg_attribute as attributes
 where
     attributes.attrelid = to_regclass(%(target)s)
     and attributes.attname = %(column)s
-
--- all_pipelines --
--- Every pipeline, enabled or not.
-select pipelines.pipeline_id
-from orchestrator.pipeline_definitions as pipelines
-order by pipelines.pipeline_id
