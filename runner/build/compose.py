@@ -120,7 +120,7 @@ class Composer:
         is_full = mode == "full"
         is_empty = is_full and not any(count(session, table, 1) for table in tables.values())
         if is_empty:
-            yield from self._fill(script, mode, tables, session)
+            yield from self._fill(script, tables, session)
         elif is_full or not deletes_rows(self.manifest.read(script.path)):
             # Of an empty table, too, in a small build: to ask each table costs more.
             yield from self._fill_temporary(step, tables, session)
@@ -183,21 +183,19 @@ class Composer:
         tables, merged = self._tables(script), self._merged(script)
         keys = _keys(session, [table for name, table in tables.items() if name not in merged])
         yield from (Piece(f"{key['drop']};\n") for key in keys)
-        yield from self._fill(script, "full", tables, session)
+        yield from self._fill(script, tables, session)
         yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
         yield from self.definitions(script)  # the other indexes
         yield from map(_analyze, tables.values())
 
-    def _fill(
-        self, script: Script, mode: Mode, tables: Mapping[str, str], session: Session
-    ) -> Iterator[Piece]:
+    def _fill(self, script: Script, tables: Mapping[str, str], session: Session) -> Iterator[Piece]:
         """Compose what fills empty tables: those in months by way of temporary ones."""
         months = self._months(script)
         days = months.day_columns(self.manifest, script) if months else {}
         fresh = {name: f"pg_temp.{name}" for name in days}
         for name in fresh:
             yield Piece(f"create temporary table {name} (like {tables[name]}) on commit drop;\n")
-        yield self.script(script, mode, {**tables, **fresh}, session)
+        yield self.script(script, "full", {**tables, **fresh}, session)
         for name, day in days.items():
             yield Piece(months.move(session, tables[name], day, fresh[name]))
 
