@@ -6,6 +6,7 @@
 --           or more both times; of each, the one that moved most. A day is named if its users lie
 --           outside what is usual for its weekday, a check if it warned or failed. A click shows
 --           the figures.
+-- Empty:    Nothing can be compared yet: no week is over.
 -- Show:     sentences
 
 with named as (

@@ -209,7 +209,7 @@ select
     case
         when count(*) filter (where fourth_weeks.retention_rate is not null) = 0
             then 'no cohort is that old'
-        when last_days.slice = 'all' then 'all cohorts; line: each cohort'
+        when count(fourth_weeks.cohort_start) > 1 then 'all cohorts; line: each cohort'
         else 'all cohorts'
     end as compared_with,
     'up' as better,

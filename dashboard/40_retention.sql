@@ -7,6 +7,7 @@
 --           Blank: not yet. The curves are that row and the newest three cohorts that are three
 --           periods old; of a member, everybody is drawn, too. In the first period of the data
 --           everybody counts as new.
+-- Empty:    Nobody can be back yet: no cohort is a week old.
 -- Show:     beside
 -- Base:     cohort_size
 -- Adds:     no

@@ -6,6 +6,7 @@
 --           range for which it is over for everybody, if they are twenty users or more, whatever
 --           average_min_users is. Hatched: for some of the cohort it is not over yet. In the first
 --           period of the data everybody counts as new.
+-- Empty:    Nobody can be there again yet: no cohort is a day old.
 -- Width:    half
 -- Base:     eligible_users
 -- Columns:

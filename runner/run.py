@@ -9,7 +9,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from runner.build.build import build
 from runner.build.transaction import BuildResult
 from runner.build.transaction import Listener as BuildListener
 from runner.database import ledger
-from runner.database.session import Database, LockHeld
+from runner.database.session import LOCK_NOT_AVAILABLE, Database, LockHeld, QueryFailed
 from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.ingest.attempt import Listener as IngestListener
 from runner.ingest.pipeline import IngestionPipeline, RunResult, Sessions
@@ -51,8 +51,8 @@ class Round:
     pipelines failed.
     """
 
-    runs: tuple[RunResult, ...]
-    build: BuildResult
+    runs: tuple[RunResult, ...] = ()
+    build: BuildResult = field(default_factory=BuildResult)
     skipped: tuple[RunnerError, ...] = ()
     failures: tuple[PipelineFailure, ...] = ()
 
@@ -103,7 +103,7 @@ def _ingest(
         for place, row in enumerate(found):
             number = row["pipeline_id"]
             if place % AT_ONCE == 0 and not sweep:
-                quiet = _quiet(sessions, project, found[place : place + AT_ONCE])
+                quiet = _quiet(sessions, project, listener, found[place : place + AT_ONCE])
             if number in quiet:
                 runs.append(quiet[number])
                 listener.loaded(quiet[number])
@@ -119,10 +119,10 @@ def _ingest(
 
 
 def _quiet(
-    sessions: Sessions, project: Path, rows: Sequence[dict[str, Any]]
+    sessions: Sessions, project: Path, listener: Listener, rows: Sequence[dict[str, Any]]
 ) -> dict[int, RunResult]:
     """Record the runs of pipelines that have nothing new; none where this room was taken away. What
-    fails, fails again in a run of their own.
+    fails, fails again in a run of their own; a lock may be gone by then.
     """
     try:
         from runner.ingest.quiet import record_quiet
@@ -134,6 +134,8 @@ def _quiet(
     except RunnerError as error:
         if was_interrupted(error):
             raise
+        if isinstance(error, QueryFailed) and error.sqlstate == LOCK_NOT_AVAILABLE:
+            listener.warn(f"{error.reason}: {len(rows)} pipelines take a run each, which is slower")
         return {}
 
 

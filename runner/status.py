@@ -69,8 +69,7 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
     return Status(
         tuple(row for row in problems if row["what"] not in unneeded),
         tuple(row for row in problems if row["what"] in unneeded),
-        _rests_on([row for row in freshness if row["is_needed"]], last_builds, check_counts)
-        + _unknown_gaps([row["pipeline"] for row in unknown]),
+        _rests_on(freshness, last_builds, check_counts, [row["pipeline"] for row in unknown]),
         tuple(freshness),
         tuple(last_builds),
         tuple(check_counts),
@@ -89,8 +88,14 @@ def _behind(manifest: Manifest, problems: Sequence[Row], freshness: Sequence[Row
             yield {**which, "reports": reports}
 
 
-def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[Row]) -> str:
-    """Return what is known, and as of when: no more than that can be promised."""
+def _rests_on(
+    pipelines: Sequence[Row], builds: Sequence[Row], checks: Sequence[Row], silent: Sequence[str]
+) -> str:
+    """Return what is known, and as of when: no more than that can be promised. Nobody would notice
+    that rows of the `silent` pipelines no longer come.
+    """
+    freshness = [row for row in pipelines if row["is_needed"]]
+    gaps = f"; it is not known how often rows of {', '.join(silent)} should come" if silent else ""
     words = sorted({row["guarantee"] or "no guarantee" for row in freshness})
     through = min((row["loaded_through"] or "never" for row in freshness), default="never")
     deletes = [row["reconciled_at"] for row in freshness]
@@ -100,10 +105,5 @@ def _rests_on(freshness: Sequence[Row], builds: Sequence[Row], checks: Sequence[
         f"{len(freshness)} {'pipeline' if len(freshness) == 1 else 'pipelines'} that scripts need,"
         f" {' and '.join(words) or 'none'}, loaded through {through};"
         f" build {builds[0]['build'] if builds else 'none'}, {passed} checks passed;"
-        f" rows deleted at the sources: as of the last reconcile of each, {reconciled}"
+        f" rows deleted at the sources: as of the last reconcile of each, {reconciled}{gaps}"
     )
-
-
-def _unknown_gaps(names: Sequence[str]) -> str:
-    """Return for which pipelines nobody would notice that rows no longer come."""
-    return f"; it is not known how often rows of {', '.join(names)} should come" if names else ""

@@ -56,6 +56,28 @@ return case when abs(value) <= 1000000000000 then value else 0 end;
 comment on function {{ warehouse }}.amount(numeric) is
 'An amount as it counts: 0 where it is missing, no finite number or above a million millions.';
 
+create or replace function {{ warehouse }}.band(value numeric) returns numeric
+language sql immutable parallel safe
+return case
+    when value < 0 then '-infinity'
+    else trunc(value, 2 - length(trunc(value)::text))
+end;
+
+comment on function {{ warehouse }}.band(numeric) is
+'The least value from 0 on with the same first two digits; all values below 0 are in one band.';
+
+create or replace function {{ warehouse }}.days_until(
+    active_days date[], wanted integer, window_days integer
+) returns date
+language sql immutable parallel safe
+return case
+    when wanted < 1 then 'infinity'
+    else coalesce(active_days[cardinality(active_days) + 1 - wanted] + window_days - 1, '-infinity')
+end;
+
+comment on function {{ warehouse }}.days_until(date[], integer, integer) is
+'The last day of which a trailing window has as many active days as wanted; -infinity without.';
+
 -- The machine's own logarithm is ten times as fast as that of a numeric, and the same but for its
 -- last digits, in which machines differ: close to a half of the sixth digit the other one decides.
 create or replace function {{ warehouse }}.logarithm(value double precision) returns numeric

@@ -679,12 +679,13 @@ def agg_user_profiles(source: Source) -> list[Row]:
             "user_id": one.user,
             "segment": one.segment,
             "cluster": one.cluster,
-            "first_day": one.first_day,
             "last_active_day": one.last_active_day,
-            "active_days_28d": one.active_days_28d,
-            "active_days_90d": one.active_days_90d,
+            "active_days_lifetime": one.active_days,
+            "miles_earned_lifetime": one.miles_earned,
+            "miles_redeemed_lifetime": one.miles_redeemed,
             "miles_earned_90d": one.miles_earned_90d,
             "has_top_miles": one.has_top_miles,
+            "rules_until": list(one.rules_until),
         }
         for one in oracle.profiles(source.data)
     ]

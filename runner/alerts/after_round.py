@@ -8,16 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.alerts import incidents
+from runner.alerts.incidents import alert
 from runner.database.session import Database
-from runner.errors import RunnerError, missing
-from runner.status import Status
+from runner.errors import RunnerError, room
 
 # How the variables begin that name receivers of alerts, and of spans.
 ALERTS = "MILEPOST_ALERT_"
 SPANS = "OTEL_EXPORTER_OTLP_"
-
-Warn = Callable[[str, str | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class AfterRound:
 
     project: Path
     connect: Callable[[], Database]
-    warn: Warn
+    warn: Callable[[str, str | None], None]
     on_success: str | None = None
     on_failure: str | None = None
 
@@ -48,7 +45,8 @@ class AfterRound:
         if _is_set(ALERTS):
             self._try(lambda: alert(self.connect(), self.project, self.warn))
         if _is_set(SPANS):
-            self._try(lambda: self._export(after_run))
+            spans = ("runner.alerts.spans", "[otel]", "sending spans")  # by libraries of its own
+            self._try(lambda: room(*spans).export(self.connect(), after_run))
         if command := self.on_failure if has_failed else self.on_success:
             self._call(command, answer)
 
@@ -58,31 +56,12 @@ class AfterRound:
         except RunnerError as error:
             self.warn(error.message, error.hint)
 
-    def _export(self, after_run: int) -> None:
-        try:
-            from runner.alerts import spans  # whose libraries not everybody has
-        except ModuleNotFoundError as error:
-            raise missing("sending spans", error, "[otel]") from error
-        spans.export(self.connect(), after_run)
-
     def _call(self, command: str, answer: str) -> None:
         """Run a command line in a shell, with the round on its standard input."""
         # What it prints goes to standard error, where it cannot get into the JSON of ours.
         done = subprocess.run(command, shell=True, input=answer, text=True, stdout=2, check=False)
         if done.returncode:
             self.warn(f"{command}: exit code {done.returncode}", None)
-
-
-def alert(
-    database: Database,
-    project: Path,
-    warn: Warn,
-    target: str = "live",
-    found: Status | None = None,
-) -> None:
-    """Tell the receivers what status finds, and a person what could not be delivered."""
-    for failure in incidents.tell(database, project, target, found):
-        warn(f"alert not delivered, {failure}", "the next round tries again")
 
 
 def _is_set(beginning: str) -> bool:

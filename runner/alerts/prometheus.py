@@ -16,11 +16,8 @@ def metrics(found: Status, target: str) -> str:
         for labels, value in known:
             pairs = {"target": target, **labels}.items()
             inside = ",".join(f'{label}="{_escaped(what)}"' for label, what in pairs)
-            lines.append(
-                f"milepost_{name}{{{inside}}} {value:g}"
-                if isinstance(value, int)
-                else f"milepost_{name}{{{inside}}} {value:.3f}"
-            )
+            shown = f"{value:g}" if isinstance(value, int) else f"{value:.3f}"
+            lines.append(f"milepost_{name}{{{inside}}} {shown}")
     return "\n".join(lines)
 
 

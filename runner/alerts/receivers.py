@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from email.message import EmailMessage
 from http.client import HTTPException
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from runner.errors import UsageError
 
@@ -63,7 +63,7 @@ class Receiver:
 
 
 def receivers(environment: Mapping[str, str] = os.environ) -> list[Receiver]:
-    """Return the receivers that the environment names; UsageError if one cannot be used."""
+    """Return the receivers that the environment names; UsageError if none, or one of no use."""
     found = []
     if command := environment.get(COMMAND):
         found.append(Receiver("command", lambda incident: _run(command, incident)))
@@ -73,7 +73,9 @@ def receivers(environment: Mapping[str, str] = os.environ) -> list[Receiver]:
         found.append(Receiver("webhook", lambda incident: _post(webhook, incident)))
     if recipient := environment.get(EMAIL):
         server = _mail_server(environment.get(SMTP, "smtp://localhost"))
-        found.append(Receiver("email", lambda incident: server.send(recipient, incident)))
+        found.append(Receiver("email", lambda incident: _mail(server, recipient, incident)))
+    if not found:
+        raise UsageError("no receiver of alerts is named", f"set {COMMAND}, {WEBHOOK} or {EMAIL}")
     return found
 
 
@@ -113,50 +115,38 @@ def _post(address: str, incident: Incident) -> None:
         raise NotDelivered(_reason(error)) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _MailServer:
-    host: str
-    port: int
-    is_tls: bool
-    user: str | None
-    password: str | None
-
-    def send(self, recipient: str, incident: Incident) -> None:
-        message = EmailMessage()
-        message["From"] = f"milepost <milepost@{socket.getfqdn()}>"
-        message["To"] = recipient
-        # A header is one line, whatever the text of an error has.
-        subject = f"milepost, {incident.database}: {incident.headline}"
-        message["Subject"] = " ".join(subject.split())[:200]
-        lines = [incident.headline, "", incident.remedy or "", f"since {incident.found_at}"]
-        message.set_content("\n".join(lines))
-        kind = smtplib.SMTP_SSL if self.is_tls else smtplib.SMTP
-        try:
-            with kind(self.host, self.port, timeout=PATIENCE_SECONDS) as server:
-                if not self.is_tls and server.has_extn("starttls"):
-                    server.starttls()
-                if self.user:
-                    server.login(self.user, self.password or "")
-                server.send_message(message)
-        except (OSError, smtplib.SMTPException, ValueError) as error:
-            raise NotDelivered(_reason(error)) from error
-
-
-def _mail_server(address: str) -> _MailServer:
+def _mail_server(address: str) -> SplitResult:
     try:
         found = urlsplit(address)
-        port = found.port
+        _ = found.port  # ValueError if it is none
     except ValueError:
-        found, port = urlsplit(""), None
+        found = urlsplit("")
     if found.scheme not in ("smtp", "smtps") or not found.hostname:
         raise UsageError(f"{SMTP} is not an address", "smtp://user:password@host:587")
-    return _MailServer(
-        found.hostname,
-        port or (465 if found.scheme == "smtps" else 25),
-        found.scheme == "smtps",
-        unquote(found.username) if found.username else None,
-        unquote(found.password) if found.password else None,
-    )
+    return found
+
+
+def _mail(address: SplitResult, recipient: str, incident: Incident) -> None:
+    message = EmailMessage()
+    message["From"] = f"milepost <milepost@{socket.getfqdn()}>"
+    message["To"] = recipient
+    # A header is one line, whatever the text of an error has.
+    subject = f"milepost, {incident.database}: {incident.headline}"
+    message["Subject"] = " ".join(subject.split())[:200]
+    lines = [incident.headline, "", incident.remedy or "", f"since {incident.found_at}"]
+    message.set_content("\n".join(lines))
+    is_tls = address.scheme == "smtps"
+    kind = smtplib.SMTP_SSL if is_tls else smtplib.SMTP
+    try:
+        # Without a port it takes its own, 465 or 25.
+        with kind(address.hostname or "", address.port or 0, timeout=PATIENCE_SECONDS) as server:
+            if not is_tls and server.has_extn("starttls"):
+                server.starttls()
+            if address.username:
+                server.login(unquote(address.username), unquote(address.password or ""))
+            server.send_message(message)
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise NotDelivered(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:

@@ -4,7 +4,6 @@ A process that dies on the way leaves a month where it was, and perhaps its file
 compares the two, and goes on. Queries: archive.sql.
 """
 
-import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -19,16 +18,10 @@ from runner.archive.files import Content
 from runner.build.compose import Composer
 from runner.build.inspect.kept import is_read, keeping_checks, refuse_losses
 from runner.database import ledger
-from runner.database.locks import lock_exclusively
+from runner.database.locks import lock_exclusively, replica_locks
 from runner.database.names import column_of, join, relation
 from runner.database.queries import named_query
-from runner.database.session import (
-    PIPELINE_LOCK,
-    REPLICA_LOCK,
-    Database,
-    Session,
-    lock_number,
-)
+from runner.database.session import Database, Session
 from runner.database.tables import count
 from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import stored_columns
@@ -125,15 +118,10 @@ class _Archive:
     def target(self) -> str:
         return self.definition.target_relation
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the locks that keep an ingest and a rebuild from the replica."""
-        name, session = self.definition.pipeline_name, self.session
-        with (
-            session.lock(PIPELINE_LOCK, self.definition.pipeline_id, f"an ingest of {name}"),
-            session.lock(REPLICA_LOCK, lock_number(self.target), f"an ingest into {self.target}"),
-        ):
-            yield
+        number, name = self.definition.pipeline_id, self.definition.pipeline_name
+        return replica_locks(self.session, number, name, self.target)
 
     def due(self, before: str) -> list[Month]:
         """Return the months that end by the beginning of `before`."""

@@ -52,7 +52,11 @@ def write(path: Path, blocks: Iterable[bytes]) -> Content:
             os.fsync(file.fileno())
         if path.exists():  # a run that died before the rows were dropped has left it
             temporary.unlink()
-            _refuse_another(path, content)
+            if read(path) != content:
+                raise StartError(
+                    f"{path} is there already, and holds other rows",
+                    "move it away, or name another folder: --into DIR",
+                )
         else:
             temporary.rename(path)
         folder = os.open(path.parent, os.O_RDONLY)
@@ -71,14 +75,6 @@ def _through(write: object, blocks: Iterable[bytes]) -> Iterable[bytes]:
     for block in blocks:
         write(block)  # type: ignore[operator]
         yield block
-
-
-def _refuse_another(path: Path, content: Content) -> None:
-    if read(path) != content:
-        raise StartError(
-            f"{path} is there already, and holds other rows",
-            "move it away, or name another folder: --into DIR",
-        )
 
 
 def _failed(path: Path, error: OSError) -> RunnerError:

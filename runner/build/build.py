@@ -1,4 +1,4 @@
-"""Builds a target: one lock, one snapshot, one commit."""
+"""Builds a target: one lock, one snapshot, one commit. Queries: build.sql."""
 
 import contextlib
 import os
@@ -17,14 +17,8 @@ from runner.build.publish import find_reshaped
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener
 from runner.database import ledger, retry, zones
 from runner.database.ledger import Evidence, Position
-from runner.database.session import (
-    BUILD_LOCK,
-    Database,
-    LockHeld,
-    QueryFailed,
-    Session,
-    lock_number,
-)
+from runner.database.locks import all_pipeline_locks, build_lock
+from runner.database.session import Database, LockHeld, QueryFailed, Session
 from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.project.graph import select
@@ -91,6 +85,17 @@ def build(
     raise AssertionError("count_from() never ends")
 
 
+def states(session: Session, target: Target, steps: Sequence[Step]) -> dict[str, set[str]]:
+    """Return the scripts whose text is not the one that was built, or that were never built; and
+    those that failed in the last build, if it failed: themselves, or a check of theirs.
+    """
+    failed = session.named("build/build.failed", target=target.name)
+    return {
+        "state:changed": {s.script.key for s in steps if s.changed or s.reason == NEVER_BUILT},
+        "result:failed": {row["script"] for row in failed},
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Builder:
     """Builds a target whose lock is held. `evidence` is the session that records what it does."""
@@ -119,7 +124,7 @@ class Builder:
         with ExitStack() as locks:
             try:
                 if workers:
-                    locks.enter_context(workers.pipelines_locked(work))
+                    locks.enter_context(all_pipeline_locks(work))
             except LockHeld:  # while rows come in, only one transaction sees one version
                 workers = None
             transaction = self.begin("build", warnings)
@@ -185,7 +190,7 @@ def open_builder(
     """Hold a target's lock. What a build or rebuild that died has left is cleaned up first."""
     with (
         ledger.sessions(database, f"milepost {name}") as (work, evidence),
-        work.lock(BUILD_LOCK, lock_number(target.name), f"a build of {target.name}"),
+        build_lock(work, target.name),
     ):
         ledger.abandon_builds(evidence, target.name)
         if manifest.engine == CITUS:

@@ -16,7 +16,7 @@ from runner.database.session import Changes, Row, Session
 from runner.database.tables import count
 from runner.project.files import find, layer_files
 from runner.project.manifest import CITUS, LAYERS, Manifest, Script
-from runner.project.scripts import deletes_rows, merged_tables
+from runner.project.scripts import days_within, deletes_rows, merged_tables
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
 
@@ -62,6 +62,7 @@ class Composer:
     target: Target
     positions: Mapping[str, Position]
     run_id: int | None = None  # of the build under which restated rows are recorded
+    is_printed: bool = False  # and not run: no text may depend on what another has filled
 
     @property
     def scratch(self) -> "Composer":
@@ -116,10 +117,13 @@ class Composer:
             return
         tables = self._tables(script)
         fills_whole = mode == "full" or not deletes_rows(self.manifest.read(script.path))
-        if fills_whole and any(count(session, table, 1) for table in tables.values()):
+        months = self._months(script)
+        if fills_whole and (months or any(count(session, name, 1) for name in tables.values())):
             yield from self._fill_temporary(step, tables, session)
             return
-        yield self.script(script, mode, tables)
+        if months:
+            yield Piece(months.make_ahead(self.manifest, self.target, script))
+        yield self.script(script, mode, tables, session)
         if mode == "full":
             yield from map(_analyze, tables.values())
 
@@ -136,7 +140,7 @@ class Composer:
                 " defaults including generated including identity"
                 f"{' including indexes' if name in keyed else ''}) on commit drop;\n"
             )
-        yield self.script(script, step.mode, fresh)
+        yield self.script(script, step.mode, fresh, session)
         for name, table in tables.items():
             if name not in keyed:
                 for key in _keys(session, [table]):
@@ -156,6 +160,10 @@ class Composer:
         table = self.target.table(script.layer, name)
         if script.is_restated and name == script.name and self.run_id is not None:
             yield Piece(restatement(session, self.run_id, script.key, table, fresh))
+        if (months := self._months(script)) and (
+            day := months.day_columns(self.manifest, script).get(name)
+        ):
+            yield Piece(months.make(table, day, rows.added if rows else fresh))
         yield Piece(publish_difference(session, table, fresh, rows))
 
     def create(self, script: Script, session: Session) -> Iterator[Piece]:
@@ -170,7 +178,14 @@ class Composer:
         tables, merged = self._tables(script), self._merged(script)
         keys = _keys(session, [table for name, table in tables.items() if name not in merged])
         yield from (Piece(f"{key['drop']};\n") for key in keys)
-        yield self.script(script, "full", tables)
+        months = self._months(script)
+        days = months.day_columns(self.manifest, script) if months else {}
+        fresh = {name: f"pg_temp.{name}" for name in days}
+        for name in fresh:
+            yield Piece(f"create temporary table {name} (like {tables[name]}) on commit drop;\n")
+        yield self.script(script, "full", {**tables, **fresh})
+        for name, day in days.items():
+            yield Piece(months.move(session, tables[name], day, fresh[name]))
         yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
         yield from self.definitions(script)  # the other indexes
         yield from map(_analyze, tables.values())
@@ -186,9 +201,20 @@ class Composer:
                     f" select * from {self.target.table(*table)}"
                 )
 
-    def script(self, script: Script, mode: Mode, tables: Mapping[str, str]) -> Piece:
-        """Compose the text of a script, filling the tables given by their names."""
+    def script(
+        self, script: Script, mode: Mode, tables: Mapping[str, str], session: Session | None = None
+    ) -> Piece:
+        """Compose the text of a script, filling the tables given by their names. Of the session in
+        which it is about to run, the changes are known.
+        """
         values = {**self._values(mode), "this": plain(tables[script.name])}
+        within = days_within(self.manifest.read(script.path))
+        values["within"] = dict.fromkeys(within, plain("true"))
+        if session and mode != "full" and self.manifest.has_months and not self.is_printed:
+            from runner.build import months  # a room
+
+            where = self.manifest, self.target, script.layer
+            values["within"] = months.within(session, *where, within)
         values["live"] = plain(Target().table(script.layer, script.name))
         if script.state:
             values["state"] = plain(tables[script.state])
@@ -197,6 +223,14 @@ class Composer:
     def check(self, check: Path, mode: Mode) -> Piece:
         """Compose the query of a check or an observation."""
         return Piece(self._render(check, self._values(mode)).rstrip().rstrip(";"), check)
+
+    def _months(self, script: Script) -> Any:
+        """Return the room that keeps tables in months, if one of the script's is."""
+        if not self.manifest.has_months:
+            return None
+        from runner.build import months  # a room
+
+        return months if months.day_columns(self.manifest, script) else None
 
     def _tables(self, script: Script) -> dict[str, str]:
         return {name: self.target.table(script.layer, name) for name in script.tables}

@@ -10,9 +10,8 @@ from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.database.tables import exists
 from runner.errors import StartError
-from runner.project.headers import header
 from runner.project.manifest import LAYERS, MANIFEST, Manifest
-from runner.project.scripts import without_comments
+from runner.project.scripts import header, without_comments
 from runner.project.target import Target
 from runner.project.template import render
 

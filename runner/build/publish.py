@@ -233,7 +233,9 @@ class Publisher:
         for table in tables:
             grants_of_old = self._grants(table.live, table.fresh, table.live)
             self._drop(table.live)
-            self.session.run(f"alter table {table.fresh} set schema {table.live.partition('.')[0]}")
+            parts = self.session.named("build/shape.partitions", table=table.fresh)
+            for name in (*(row["name"] for row in parts), table.fresh):
+                self.session.run(f"alter table {name} set schema {table.live.partition('.')[0]}")
             self.session.run(grants_of_old)
         self._refuse_strangers([table.live for table in tables])
         for name, (script, _) in views.items():

@@ -42,6 +42,14 @@ cross join lateral (
     where constraints.conrelid = to_regclass(tables.name)
     union all
     select
+        'constraints' as kind,
+        0 as place,
+        'months' as name,
+        pg_get_partkeydef(partitioned.partrelid) as definition
+    from pg_partitioned_table as partitioned
+    where partitioned.partrelid = to_regclass(tables.name)
+    union all
+    select
         'indexes' as kind,
         0 as place,
         classes.relname as name,
@@ -234,11 +242,21 @@ cross join lateral (
     union
     select 'child ' || children.inhrelid::regclass::text as what
     from pg_inherits as children
-    where children.inhparent = classes.oid
+    inner join pg_class as tables on tables.oid = children.inhrelid
+    where
+        children.inhparent = classes.oid
+        and not tables.relispartition
 ) as dependents
 order by
     table_name,
     dependents.what
+
+-- partitions --
+-- The partitions of a table.
+select children.inhrelid::regclass::text as name
+from pg_inherits as children
+where children.inhparent = to_regclass(%(table)s)
+order by name
 
 -- strangers --
 -- Types and functions of some schemas that given tables of other schemas use.

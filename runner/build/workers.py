@@ -18,7 +18,6 @@ from runner.database import ledger
 from runner.database.session import (
     BUILD_LOCK,
     LOCK_NOT_AVAILABLE,
-    PIPELINE_LOCK,
     Database,
     LockHeld,
     QueryFailed,
@@ -43,16 +42,6 @@ def cores() -> int:
     # A container may have fewer than the machine has.
     may_use = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(may_use or 1, MOST_WORKERS)
-
-
-@contextlib.contextmanager
-def pipelines_locked(work: Session) -> Iterator[None]:
-    """Hold the locks of all pipelines, so that the replicas stay as they are."""
-    with ExitStack() as locks:
-        for pipeline in work.named("ingest/pipelines.all_pipelines"):
-            what = f"an ingest of {pipeline['pipeline_name']}"
-            locks.enter_context(work.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
-        yield
 
 
 def drop_scratch(work: Session, scratch: Target) -> None:

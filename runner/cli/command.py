@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from runner.build.build import read_plan
-from runner.build.states import states
+from runner.build.build import read_plan, states
 from runner.cli import output
 from runner.cli.groups import Command, flag
 from runner.database import address, ledger
@@ -19,6 +18,9 @@ from runner.errors import RunnerError, UsageError
 from runner.project.graph import select
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
+
+# An option that names a file.
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -131,7 +133,7 @@ def _chosen(
     manifest = here.manifest()
     if any(":" in each and "tag:" not in each for each in (*patterns, *exclude)):
         with here.ledger() as session:
-            known = states(session, manifest, target, read_plan(session, manifest, target)[1])
+            known = states(session, target, read_plan(session, manifest, target)[1])
     keys = select(manifest, patterns, known) - select(manifest, exclude, known)
     if patterns and not keys:
         output.say(f"no script is chosen by {' '.join(patterns)}")
@@ -145,10 +147,6 @@ def number_option(*names: str, low: int, high: int | None = None, **options: Any
     return click.option(*names, type=click.IntRange(low, high), metavar="N", **options)
 
 
-def _as_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    output.style.json |= value
-
-
 def _read_target(context: click.Context, parameter: click.Parameter, name: str) -> Target:
     if name.endswith("_scratch"):  # tables that nobody may see yet, and that every build removes
         raise click.BadParameter("names that end in _scratch are reserved")
@@ -156,7 +154,9 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str) 
 
 
 # Prints the result as JSON on standard output, and nothing else there.
-json_option = flag("--json", "Print the result as JSON.", _as_json)
+json_option = flag(
+    "--json", "Print the result as JSON.", partial(setattr, output.style, "json", True)
+)
 target_option = click.Option(
     ["--target"],
     default="live",

@@ -1,9 +1,9 @@
 """The classes of commands and groups, and how commands are found."""
 
-import importlib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from runner.cli import output
-from runner.errors import missing
+from runner.errors import room
 
 FOLDER = Path(__file__).parent
 # Commands that need an extra of setup.cfg.
@@ -19,28 +19,16 @@ EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": 
 SUMMARY = re.compile(r'^def command\(.*?"""(.+?)(?:"""|$)', re.DOTALL | re.MULTILINE)
 
 
-def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    output.style.quiet |= value
-
-
-def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    if value:
-        logging.basicConfig(level=logging.DEBUG)
-
-
-def flag(name: str, what: str, set_it: Callable[..., None]) -> click.Option:
+def flag(name: str, what: str, set_it: Callable[[], object]) -> click.Option:
     """Return a flag that is no argument of the command: it sets how the process behaves."""
+
+    def act(context: click.Context, parameter: click.Parameter, is_given: bool) -> None:
+        if is_given:
+            set_it()
+
     return click.Option(
-        [name], is_flag=True, expose_value=False, is_eager=True, callback=set_it, help=what
+        [name], is_flag=True, expose_value=False, is_eager=True, callback=act, help=what
     )
-
-
-def room(module: str, extra: str = "") -> Any:
-    """Import from a room, which may have been taken away, or need an extra; StartError then."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise missing(module, error, extra) from error
 
 
 class Command(click.Command):
@@ -50,8 +38,10 @@ class Command(click.Command):
         self, *arguments: Any, shared: Sequence[click.Option] = (), **options: Any
     ) -> None:
         super().__init__(*arguments, **options)
-        quiet = flag("--quiet", "Print only warnings and errors.", _be_quiet)
-        debug = flag("--debug", "Show tracebacks and log messages.", _debug)
+        be_quiet = partial(setattr, output.style, "quiet", True)
+        log = partial(logging.basicConfig, level=logging.DEBUG)
+        quiet = flag("--quiet", "Print only warnings and errors.", be_quiet)
+        debug = flag("--debug", "Show tracebacks and log messages.", log)
         self.params += [*shared, quiet, debug]
 
 
@@ -83,11 +73,8 @@ class Group(click.Group):
         if not any(name in names for names in self.lazy.values()):
             return super().get_command(context, name)
         file = self._file(name)
-        try:
-            found = importlib.import_module(f"runner.cli.{file.parent.name}.{file.stem}")
-        except ModuleNotFoundError as error:
-            raise missing(name, error, EXTRAS.get(name, "")) from error
-        command: click.Command = found.command
+        module = f"runner.cli.{file.parent.name}.{file.stem}"
+        command: click.Command = room(module, EXTRAS.get(name, ""), name).command
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -74,7 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = cli.main(
             args=arguments,
             standalone_mode=False,
-            prog_name=_program(),
+            # The name under which we were called: completion works for the installed command.
+            prog_name="milepost" if Path(sys.argv[0]).name == "milepost" else "python -m runner",
             complete_var="_MILEPOST_COMPLETE",
         )
     except click.ClickException as error:
@@ -106,11 +107,6 @@ def _reason(error: BaseException) -> RunnerError:
         f"unexpected {type(error).__name__}: {error}",
         "this is a bug: please report it, with what --debug shows",
     )
-
-
-def _program() -> str:
-    """The name under which we were called: completion works for the installed command."""
-    return "milepost" if Path(sys.argv[0]).name == "milepost" else "python -m runner"
 
 
 def _listen() -> None:

@@ -69,8 +69,12 @@ def complain(error: RunnerError) -> None:
     _report("error", error.message, error.hint)
 
 
-def confirm(question: str, hint: str) -> None:
-    """Ask a person, and end the command unless they agree; UsageError if there is nobody to ask."""
+def confirm(question: str, hint: str, is_agreed: bool) -> None:
+    """Ask a person who has not agreed yet, and end the command unless they do; UsageError if there
+    is nobody to ask.
+    """
+    if is_agreed:
+        return
     if not sys.stdin.isatty():
         raise UsageError("this needs confirmation, and standard input is not a terminal", hint)
     click.confirm(question, abort=True)
@@ -113,7 +117,9 @@ def table(rows: Rows, empty: str = "", columns: Sequence[str] = ()) -> None:
     if is_terminal():
         _rich_table(names, cells, numeric)
     else:
-        _plain_table(names, cells)
+        rule = ["-" * max(map(len, column)) for column in zip(names, *cells, strict=True)]
+        for line in aligned([names, rule, *cells]):
+            _echo(line)
 
 
 def program() -> str:
@@ -154,12 +160,6 @@ def visible(text: str) -> str:
     writing, is shown as an escape. Names and messages come from others.
     """
     return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def _plain_table(names: list[str], cells: list[list[str]]) -> None:
-    rule = ["-" * max(map(len, column)) for column in zip(names, *cells, strict=True)]
-    for line in aligned([names, rule, *cells]):
-        _echo(line)
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -129,7 +129,10 @@ def _text_of_view(session: Session, view: str, target: Target) -> str | None:
 
 def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Difference:
     one, other = (columns(session, table) for table in tables)
-    odd = _other_parts(session, *tables)
+    # An index that only the left table has does not count: somebody has added it.
+    left, right = (indexes(session, table) for table in tables)
+    odd = {name: None for name in shape_differences(session, *tables)}
+    odd |= {name: None for name in right if name not in left}
     both = [column for column in one if column in other]
     if not both:
         return Difference(name, problem="no column in common")
@@ -192,13 +195,3 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     session.run("drop table pg_temp.difference")
     problem = f"other columns or constraints: {', '.join(odd)}" if odd else None
     return Difference(name, problem=problem, **found)
-
-
-def _other_parts(session: Session, left: str, right: str) -> list[str]:
-    """Return the columns, constraints and indexes that differ.
-
-    An index that only the left table has does not count: somebody has added it.
-    """
-    one, other = (indexes(session, table) for table in (left, right))
-    found = [*shape_differences(session, left, right), *(name for name in other if name not in one)]
-    return list(dict.fromkeys(found))

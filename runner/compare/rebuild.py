@@ -15,9 +15,10 @@ from runner.build.compose import PRELUDE
 from runner.build.plan import Step
 from runner.build.shape import columns, shape_differences
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener, ScriptResult
-from runner.build.workers import Then, cores, filled, pipelines_locked
+from runner.build.workers import Then, cores, filled
 from runner.compare.diff import Difference, compare
 from runner.database import ledger
+from runner.database.locks import all_pipeline_locks
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.project.graph import order
@@ -67,7 +68,7 @@ def rebuild(
     started = time.monotonic()
     with (
         open_builder(database, manifest, target, "rebuild", listener) as builder,
-        pipelines_locked(builder.work),
+        all_pipeline_locks(builder.work),
     ):
         staged: dict[str, Rows | None] = {}
 
@@ -101,7 +102,7 @@ def verify(
     """
     with (
         open_builder(database, manifest, target, "verify", listener) as builder,
-        pipelines_locked(builder.work),
+        all_pipeline_locks(builder.work),
     ):
         builder.bring_up_to_date(jobs=jobs)
         started = time.monotonic()

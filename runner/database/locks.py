@@ -1,13 +1,24 @@
-"""Strong locks on tables that others read, asked for a moment at a time: nobody has to queue behind
-whoever asks. Queries: locks.sql.
+"""Advisory locks, by which ingests and builds keep out of each other's way; and strong locks on
+tables that others read, asked for a moment at a time: nobody has to queue behind whoever asks.
+Queries: locks.sql.
 """
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from runner.database.names import relation
-from runner.database.session import LOCK_NOT_AVAILABLE, QUERY_CANCELED, QueryFailed, Session
+from runner.database.session import (
+    BUILD_LOCK,
+    LOCK_NOT_AVAILABLE,
+    PIPELINE_LOCK,
+    QUERY_CANCELED,
+    REPLICA_LOCK,
+    QueryFailed,
+    Session,
+    lock_number,
+)
 
 # New readers wait behind a strong lock for as long as it is waited for itself.
 LOCK_TIMEOUT = "50ms"
@@ -15,6 +26,44 @@ ATTEMPTS = 40
 LONGEST_DELAY_SECONDS = 2.0
 # Who waits longer says for whom.
 SILENT_SECONDS = 1.0
+
+
+def pipeline_lock(session: Session, pipeline_id: int, name: str) -> AbstractContextManager[None]:
+    """Keep everybody else from a pipeline; LockHeld if somebody is at it, as of all of these."""
+    return session.lock(PIPELINE_LOCK, pipeline_id, f"an ingest of {name}")
+
+
+@contextmanager
+def replica_locks(session: Session, pipeline_id: int, name: str, target: str) -> Iterator[None]:
+    """Keep everybody else from a pipeline and its replica, which another one may write too."""
+    with (
+        pipeline_lock(session, pipeline_id, name),
+        session.lock(REPLICA_LOCK, lock_number(target), f"an ingest into {target}"),
+    ):
+        yield
+
+
+@contextmanager
+def all_pipeline_locks(session: Session) -> Iterator[None]:
+    """Keep everybody else from all pipelines, so that the replicas stay as they are."""
+    with ExitStack() as locks:
+        for pipeline in session.named("database/locks.pipelines"):
+            locks.enter_context(pipeline_lock(session, **pipeline))
+        yield
+
+
+def build_lock(session: Session, target: str) -> AbstractContextManager[None]:
+    """Keep everybody else from building a target."""
+    return session.lock(BUILD_LOCK, lock_number(target), f"a build of {target}")
+
+
+@contextmanager
+def all_build_locks(session: Session) -> Iterator[None]:
+    """Keep everybody else from building: one that has begun would publish what it has read."""
+    with ExitStack() as locks:
+        for row in session.named("database/locks.targets"):
+            locks.enter_context(build_lock(session, row["target"]))
+        yield
 
 
 def lock_exclusively(

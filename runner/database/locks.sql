@@ -17,3 +17,17 @@ group by
     activity.state,
     activity.xact_start
 order by activity.xact_start
+
+-- pipelines --
+-- All pipelines, enabled or not.
+select
+    pipeline_id,
+    pipeline_name as name
+from orchestrator.pipeline_definitions
+order by pipeline_id
+
+-- targets --
+-- The targets that were ever built.
+select distinct built.target
+from orchestrator.built_scripts as built
+order by built.target

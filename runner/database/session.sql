@@ -15,8 +15,15 @@ where
     and activity.datname = current_database()
 
 -- changes --
--- What the open transaction has done to a table.
+-- What the open transaction has done to a table, in all of its partitions.
 select
-    coalesce(pg_stat_get_xact_tuples_inserted(to_regclass(%(table)s)), 0) as inserted,
-    coalesce(pg_stat_get_xact_tuples_updated(to_regclass(%(table)s)), 0) as updated,
-    coalesce(pg_stat_get_xact_tuples_deleted(to_regclass(%(table)s)), 0) as deleted
+    coalesce(sum(pg_stat_get_xact_tuples_inserted(tables.relation)), 0)::bigint as inserted,
+    coalesce(sum(pg_stat_get_xact_tuples_updated(tables.relation)), 0)::bigint as updated,
+    coalesce(sum(pg_stat_get_xact_tuples_deleted(tables.relation)), 0)::bigint as deleted
+from (
+    select to_regclass(%(table)s) as relation
+    union all
+    select children.inhrelid as relation
+    from pg_inherits as children
+    where children.inhparent = to_regclass(%(table)s)
+) as tables

@@ -3,21 +3,15 @@
 Queries: forget.sql.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 
 from runner.build.build import Builder, open_builder, read_plan
 from runner.build.transaction import BuildResult
 from runner.database import ledger
-from runner.database.session import (
-    BUILD_LOCK,
-    PIPELINE_LOCK,
-    REPLICA_LOCK,
-    Database,
-    Session,
-    lock_number,
-)
+from runner.database.locks import all_build_locks, replica_locks
+from runner.database.session import Database, Session
 from runner.erasure.erase import Erased, Eraser, InSource
 from runner.errors import RunnerError, StartError, was_interrupted
 from runner.ingest.pipelines import PipelineDefinition, pipelines, read_definition
@@ -27,14 +21,6 @@ from runner.run import Listener
 
 # Where rows of replicas may have been, beside the ledger.
 SCHEMAS = ["orchestrator", *Target().schemas]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What would be erased, and whether the source still has such rows."""
-
-    erased: Erased
-    in_source: InSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +35,19 @@ class Forgotten:
     others: tuple[str, ...] = ()
 
 
-def look(database: Database, manifest: Manifest, pipeline: str, keys: Sequence[str]) -> Look:
-    """Return what `forget` would erase; nothing changes. LockHeld if an ingest is running."""
+def look(
+    database: Database, manifest: Manifest, pipeline: str, keys: Sequence[str]
+) -> tuple[Erased, InSource]:
+    """Return what `forget` would erase, and whether the source still has such rows; nothing
+    changes. LockHeld if an ingest is running.
+    """
     with database.session("milepost forget") as session:
         ledger.require(session)
         definition = _definition(session, pipeline)
         with _held(session, definition), session.rehearsal():
             eraser = Eraser(session, definition, keys, manifest.project)
             in_source = eraser.in_source()
-            return Look(eraser.erase(), in_source)
+            return eraser.erase(), in_source
 
 
 def forget(
@@ -80,7 +70,7 @@ def forget(
         is_built = ledger.is_built(work, builder.target.name)
         if is_built:
             read_plan(work, manifest, builder.target)  # what would stop the build stops us first
-        with _held(work, definition), _builds_held(work):
+        with _held(work, definition), all_build_locks(work):
             with work.transaction():
                 eraser = Eraser(work, definition, keys, manifest.project)
                 _refuse(definition, eraser.in_source())
@@ -112,26 +102,9 @@ def _definition(session: Session, name: str) -> PipelineDefinition:
     return definition
 
 
-@contextlib.contextmanager
-def _held(session: Session, definition: PipelineDefinition) -> Iterator[None]:
-    """Hold the locks that keep an ingest from the replica."""
+def _held(session: Session, definition: PipelineDefinition) -> AbstractContextManager[None]:
     name, target = definition.pipeline_name, definition.target_relation
-    with (
-        session.lock(PIPELINE_LOCK, definition.pipeline_id, f"an ingest of {name}"),
-        session.lock(REPLICA_LOCK, lock_number(target), f"an ingest into {target}"),
-    ):
-        yield
-
-
-@contextlib.contextmanager
-def _builds_held(session: Session) -> Iterator[None]:
-    """Hold the locks of all targets: a build that has begun would publish what it has read."""
-    with contextlib.ExitStack() as locks:
-        for row in session.named("erasure/forget.targets"):
-            target = row["target"]
-            what = f"a build of {target}"
-            locks.enter_context(session.lock(BUILD_LOCK, lock_number(target), what))
-        yield
+    return replica_locks(session, definition.pipeline_id, name, target)
 
 
 def _refuse(definition: PipelineDefinition, found: InSource) -> None:

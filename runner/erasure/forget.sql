@@ -1,9 +1,3 @@
--- targets --
--- The targets that were ever built.
-select distinct built.target
-from orchestrator.built_scripts as built
-order by built.target
-
 -- not_filled --
 -- Of these, the ones whose tables still have what their last builds have read.
 select newest.target

@@ -109,18 +109,10 @@ class Attempt:
                 day_gap=run.writer.day_gap,
                 rows_left=run.rows_left,
             )
-        result = RunResult(
-            self.definition.pipeline_name,
-            run_id,
-            kind,
-            window,
-            promise.word,
-            time.monotonic() - started,
-            counts,
-            run.notes,
-        )
+        name, seconds = self.definition.pipeline_name, time.monotonic() - started
+        result = RunResult(name, run_id, kind, window, promise.word, seconds, counts, run.notes)
         if kind in ("window", "backfill"):
-            self.call.pace.adapt(counts.read, result.seconds)
+            self.call.pace.adapt(counts.read, seconds)
         self.call.results.append(result)
         self.call.listener.loaded(result)
         for warning in run.warnings:

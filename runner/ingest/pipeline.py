@@ -8,15 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from runner.database import ledger, retry
-from runner.database.session import (
-    PIPELINE_LOCK,
-    REPLICA_LOCK,
-    UNDEFINED_COLUMN,
-    Database,
-    QueryFailed,
-    Session,
-    lock_number,
-)
+from runner.database.locks import replica_locks
+from runner.database.session import UNDEFINED_COLUMN, Database, QueryFailed, Session
 from runner.errors import RunnerError, was_interrupted
 from runner.ingest.attempt import SILENT, Attempt, Call, Listener
 from runner.ingest.catch_up import catch_up
@@ -123,11 +116,7 @@ class IngestionPipeline:
         with lent as (work, evidence):
             definition = read_definition(work, self.pipeline_id)
             name, target = definition.pipeline_name, definition.target_relation
-            with (
-                work.lock(PIPELINE_LOCK, self.pipeline_id, f"an ingest of {name}"),
-                # Another pipeline may write the same replica.
-                work.lock(REPLICA_LOCK, lock_number(target), f"an ingest into {target}"),
-            ):
+            with replica_locks(work, self.pipeline_id, name, target):
                 ledger.abandon_windows(evidence, self.pipeline_id)
                 # Read again: now nobody else moves the watermark.
                 definition = read_definition(work, self.pipeline_id)

@@ -60,14 +60,6 @@ where
     end
 order by pipelines.pipeline_id
 
--- all_pipelines --
--- Every pipeline, enabled or not.
-select
-    pipelines.pipeline_id,
-    pipelines.pipeline_name
-from orchestrator.pipeline_definitions as pipelines
-order by pipelines.pipeline_id
-
 -- pipelines --
 -- The pipelines with their watermarks.
 select

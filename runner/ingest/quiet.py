@@ -27,7 +27,6 @@ from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.run import QUICK_SECONDS, RunResult
 from runner.ingest.source import Clock, Source, ask_clock, clock_text
 from runner.ingest.windows import Window
-from runner.ingest.writer import Counts
 from runner.project.files import read_text, statement
 from runner.project.template import render
 
@@ -66,6 +65,11 @@ class Search:
     promise: Promise
     finds: sql.Composed  # whether there is anything
 
+    def found_nothing(self, run_id: int, seconds: float) -> RunResult:
+        """Return the run that is recorded of it."""
+        name, word = self.source.definition.pipeline_name, self.promise.word
+        return RunResult(name, run_id, "window", self.window, word, seconds)
+
 
 def record_quiet(work: Session, project: Path, pipeline_ids: Sequence[int]) -> dict[int, RunResult]:
     """Record a run of each of these pipelines that is quiet; return the runs by pipeline. The
@@ -90,19 +94,7 @@ def record_quiet(work: Session, project: Path, pipeline_ids: Sequence[int]) -> d
             quiet = _without_rows(work, searches)
             run_ids = _record(work, quiet, before, clock) if quiet else {}
     seconds = (time.monotonic() - started) / max(len(quiet), 1)
-    return {
-        number: RunResult(
-            each.source.definition.pipeline_name,
-            run_ids[number],
-            "window",
-            each.window,
-            each.promise.word,
-            seconds,
-            Counts(),
-            [],
-        )
-        for number, each in quiet.items()
-    }
+    return {number: quiet[number].found_nothing(run_ids[number], seconds) for number in quiet}
 
 
 def _definitions(work: Session, pipeline_ids: Sequence[int]) -> Definitions:
@@ -162,7 +154,7 @@ def _searches(
         ids=list(sources),
         watermarks=[known[number].watermark for number in sources],
         chains=list(chains.values()),
-        are_naive=[source.is_naive for source in sources.values()],
+        are_naive=[source.cursor.is_naive for source in sources.values()],
         clock=before.clock,
         settled=before.settled,
         next_xid=clock.next_xid,

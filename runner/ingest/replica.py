@@ -30,7 +30,7 @@ def ensure_replica(session: Session, definition: PipelineDefinition, project: Pa
     if stored:
         is_monthly = refuse_strangers(session, definition.target_relation) == "p"
     else:
-        is_monthly = _is_wanted_monthly(definition, project)
+        is_monthly = _is_wanted_monthly(session, definition, project)
     if is_monthly:
         from runner.ingest.months import months  # a room
 
@@ -46,13 +46,13 @@ def ensure_replica(session: Session, definition: PipelineDefinition, project: Pa
         months.ensure_months(session, definition)
 
 
-def _is_wanted_monthly(definition: PipelineDefinition, project: Path) -> bool:
-    has_manifest = (project / MANIFEST).is_file()
-    wanted = load(project).variables.get("monthly_replicas", []) if has_manifest else []
-    if not isinstance(wanted, list):
-        problem = f"{MANIFEST}: monthly_replicas is no list"
-        raise StartError(problem, 'monthly_replicas = ["event_stream"]')
-    return definition.target_relation.split("raw_", 1)[1] in wanted
+def _is_wanted_monthly(session: Session, definition: PipelineDefinition, project: Path) -> bool:
+    manifest = load(project) if (project / MANIFEST).is_file() else None
+    if manifest is None or not manifest.variables.get("monthly_replicas"):
+        return False
+    from runner.ingest.months import months  # a room
+
+    return months.replica_of(definition) in months.wanted(session, manifest)
 
 
 def refuse_strangers(session: Session, target: str) -> str | None:

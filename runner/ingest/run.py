@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from psycopg import sql
@@ -13,7 +13,6 @@ from runner.errors import RunnerError, StartError
 from runner.ingest import drift
 from runner.ingest.columns import RUN_ID, loose_keys, stored_columns
 from runner.ingest.conditions import Conditions
-from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.source import Source, expected_seconds, inspect_source, read_clock
 from runner.ingest.windows import Window
@@ -35,8 +34,8 @@ class RunResult:
     window: Window
     guarantee: str | None
     seconds: float
-    counts: Counts
-    notes: list[str]
+    counts: Counts = field(default_factory=Counts)
+    notes: list[str] = field(default_factory=list)
 
 
 class RunTransaction:
@@ -158,17 +157,15 @@ class RunTransaction:
         return self.writer.merge(condition) if self.writer.count(condition) else Counts()
 
     def _load_odd_rows(self, horizon: int | None) -> Counts:
-        definition = self.source.definition
-        if self.source.has_text_cursor:
-            return self._reject_unreadable() + self._load_timeless(definition, horizon)
-        return self._load_timeless(definition, horizon)
+        counts = self._reject_unreadable() if self.source.has_text_cursor else Counts()
+        return counts + self._load_timeless(horizon)
 
     def _reject_unreadable(self) -> Counts:
         """Set rows aside whose cursor cannot be read; RunnerError if they are too many."""
         definition, condition = self.source.definition, self.conditions.unreadable()
         if not (rows := self.writer.count(condition)):
             return Counts()
-        offset = " and without an offset" if self.source.is_naive else ""
+        offset = " and without an offset" if self.source.cursor.is_naive else ""
         reason = (
             f"{self.source.cursor.name} is not a time written year first{offset}, as"
             " 2026-01-31 10:00:00"
@@ -182,7 +179,8 @@ class RunTransaction:
             )
         return self.writer.reject(condition, reason)
 
-    def _load_timeless(self, definition: PipelineDefinition, horizon: int | None) -> Counts:
+    def _load_timeless(self, horizon: int | None) -> Counts:
+        definition = self.source.definition
         if definition.odd_cursors == "include":  # those ahead come when their time has come
             timeless = self.conditions.timeless()
             return self._merge(self.conditions.written_since(timeless, horizon))

@@ -129,7 +129,7 @@ class Source:
         """The moment of a row called `source`; null where a text is none."""
         if not self.has_text_cursor:
             return column_of("source", self.cursor.name)
-        zone = "timestamp" if self.is_naive else "timestamptz"
+        zone = "timestamp" if self.cursor.is_naive else "timestamptz"
         return sql.SQL("orchestrator.moment({}, null::" + zone + ")").format(self.cursor_text)
 
     @property
@@ -139,11 +139,6 @@ class Source:
     @property
     def has_text_cursor(self) -> bool:
         return text_of_moment(self.definition, self._cursor_column) is not None
-
-    @property
-    def is_naive(self) -> bool:
-        """Whether the cursor has no time zone of its own."""
-        return self.cursor.is_naive
 
     @property
     def has_key(self) -> bool:

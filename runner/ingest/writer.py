@@ -115,9 +115,27 @@ class ReplicaWriter:
                 "correct key_columns in orchestrator.pipeline_definitions",
             ) from error
 
-    def reject(self, condition: sql.Composable, reason: str) -> Counts:
-        """Set rows aside, whatever they hold."""
-        rows = self._reject(self.source.relation, condition, reason, None)
+    def reject(
+        self,
+        condition: sql.Composable,
+        reason: str,
+        sqlstate: str | None = None,
+        source: sql.Identifier | None = None,
+    ) -> Counts:
+        """Set rows of the source, or of another table, aside, whatever they hold."""
+        found = self._query(
+            "reject",
+            source=source or self.source.relation,
+            condition=condition,
+            reason=reason,
+            sqlstate=sqlstate,
+            rejected_key=self.rejected_key(),
+            rejected_row=as_json(self.source_forms, "source"),
+            is_waiting=Equality(self.work, self.source.relation.as_string()).of_rows(
+                self.definition.key_columns, "(waiting.key_row)", "(fresh.whole)"
+            ),
+        )
+        rows = int(found[0]["rows"])
         return Counts(read=rows, rejected=rows)
 
     def count(self, condition: sql.Composable, rows: sql.Identifier | None = None) -> int:
@@ -143,7 +161,7 @@ class ReplicaWriter:
             is_duplicate = name == "append" and error.sqlstate == DUPLICATE_KEY
             if not error.is_one_of(*DATA_ERRORS) or (is_duplicate and self.definition.key_columns):
                 if is_staged and is_duplicate:
-                    self._execute("drop_staged")
+                    self.execute("ingest/writer.drop_staged")
                 raise
             if not is_staged:
                 is_staged = True
@@ -151,9 +169,9 @@ class ReplicaWriter:
             counts = self._sift()
             self._balance(rows, condition, counts)
         if is_staged:
-            self._execute("drop_staged")
+            self.execute("ingest/writer.drop_staged")
         if counts.read and self.definition.key_columns:
-            self._execute("resolve")
+            self.execute("ingest/writer.resolve")
         return counts
 
     def _write(self, name: str, rows: sql.Identifier, condition: sql.Composable) -> Counts:
@@ -187,7 +205,7 @@ class ReplicaWriter:
 
     def _stage(self, condition: sql.Composable) -> None:
         try:
-            self._execute("stage", source=self.source.relation, condition=condition)
+            self.execute("ingest/writer.stage", source=self.source.relation, condition=condition)
         except QueryFailed as error:
             if not error.is_one_of(*DATA_ERRORS):
                 raise
@@ -221,27 +239,9 @@ class ReplicaWriter:
                         f" than max_rejected_share allows: {error.reason}",
                         "correct them in the source, or allow a larger share",
                     ) from error
-                rejected = self._reject(STAGED, part, error.reason, error.sqlstate)
-                return Counts(read=rejected, rejected=rejected)
+                return self.reject(part, error.reason, error.sqlstate, STAGED)
 
         return store(1, total) if total else Counts()
-
-    def _reject(
-        self, source: sql.Identifier, condition: sql.Composable, reason: str, sqlstate: str | None
-    ) -> int:
-        found = self._query(
-            "reject",
-            source=source,
-            condition=condition,
-            reason=reason,
-            sqlstate=sqlstate,
-            rejected_key=self.rejected_key(),
-            rejected_row=as_json(self.source_forms, "source"),
-            is_waiting=Equality(self.work, self.source.relation.as_string()).of_rows(
-                self.definition.key_columns, "(waiting.key_row)", "(fresh.whole)"
-            ),
-        )
-        return int(found[0]["rows"])
 
     def rejected_key(self) -> sql.Composable:
         """Return the key of a row of the source as JSON; null where there is no key."""
@@ -262,11 +262,12 @@ class ReplicaWriter:
         file = f"{query.partition('.')[0]}.sql"
         return render(named_query(query), {**self.values, **values}, file)
 
+    def execute(self, query: str, **values: Any) -> int:
+        """Run such a query; return how many rows it wrote."""
+        return self.work.run(self.render(query, **values))
+
     def _query(self, name: str, **values: Any) -> list[dict[str, Any]]:
         return self.work.query(self.render(f"ingest/writer.{name}", **values), None)
-
-    def _execute(self, name: str, **values: Any) -> int:
-        return self.work.run(self.render(f"ingest/writer.{name}", **values))
 
 
 def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict[str, Any]:

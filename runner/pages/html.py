@@ -1,13 +1,18 @@
-"""Fills the templates in static/, where all values are escaped, and writes pages."""
+"""Fills the templates in static/, where all values are escaped, and writes files for people."""
 
 import base64
 import hashlib
+import os
 import re
+import stat
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from runner.errors import RunnerError
 
 FOLDER = Path(__file__).with_name("static")
 # Characters that no XML may hold, even escaped, and those that reverse the text after them.
@@ -50,3 +55,21 @@ def showable(text: str) -> str:
 def _finalize(value: Any) -> Any:
     """Replace such characters in plain text; markup has been here before."""
     return showable(value) if type(value) is str else value
+
+
+def put(file: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file as a whole or not at all. A new one gets `mode`; an old one keeps its own."""
+    if file.is_symlink():
+        raise RunnerError(f"{file} is a symbolic link", "name the file itself")
+    try:
+        number, fresh = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with open(number, "w", encoding="utf-8") as writing:
+                writing.write(text)
+            os.chmod(fresh, stat.S_IMODE(file.stat().st_mode) if file.exists() else mode)
+            os.replace(fresh, file)
+        except BaseException:
+            os.unlink(fresh)
+            raise
+    except OSError as error:
+        raise RunnerError(f"{file} cannot be written: {error.strerror}") from error

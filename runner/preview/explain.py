@@ -11,7 +11,8 @@ from runner.build.plan import Step
 from runner.build.publish import find_reshaped
 from runner.build.transaction import ScriptResult
 from runner.database import ledger
-from runner.database.session import BUILD_LOCK, Database, Session, lock_number
+from runner.database.locks import build_lock
+from runner.database.session import Database, Session
 from runner.project.manifest import Manifest
 from runner.project.target import Target
 
@@ -33,11 +34,10 @@ def explain(
     """Run the scripts that are due, without their checks, and roll back. Readers notice nothing,
     and no other build of the target can run meanwhile: LockHeld if one does.
     """
-    name = target.name
     with database.session("milepost plan") as work:
         ledger.require(work)
         with (
-            work.lock(BUILD_LOCK, lock_number(name), f"a build of {name}"),
+            build_lock(work, target.name),
             gathered(work) as plans,
             work.rehearsal(),
         ):

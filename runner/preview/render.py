@@ -27,7 +27,7 @@ def rendered(
         with session.rehearsal():
             forced = (patterns or ["*"]) if full else ()
             positions, steps = read_plan(session, manifest, target, forced)
-            composer = Composer(manifest, target, positions)
+            composer = Composer(manifest, target, positions, is_printed=True)
             if patterns:
                 chosen = select(manifest, patterns)
                 steps = [_forced(step) for step in steps if step.script.key in chosen]

@@ -4,10 +4,13 @@ import fnmatch
 import graphlib
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
+from typing import TypeVar
 
 from runner.errors import StartError, UsageError, did_you_mean
 from runner.project.manifest import MANIFEST, Manifest, Script
 from runner.project.scripts import is_change_set
+
+Node = TypeVar("Node")
 
 
 def order(manifest: Manifest) -> list[Script]:
@@ -95,9 +98,9 @@ def change_sets(manifest: Manifest) -> set[str]:
     return found
 
 
-def reachable(start: Iterable[str], edges: Mapping[str, Collection[str]]) -> set[str]:
+def reachable(start: Iterable[Node], edges: Mapping[Node, Collection[Node]]) -> set[Node]:
     """Return what can be reached from any of the starting points along one edge or more."""
-    reached: set[str] = set()
+    reached: set[Node] = set()
     frontier = set(start)
     while frontier:
         frontier = {near for key in frontier for near in edges.get(key, ())} - reached

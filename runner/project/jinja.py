@@ -23,9 +23,9 @@ def render(text: str, values: Mapping[str, Any], quote: Quote, file: Path | str)
     except jinja2.TemplateSyntaxError as error:
         raise RunnerError(f"{file}:{error.lineno}: {error.message}", HINT) from error
     except jinja2.UndefinedError as error:
-        name = _undefined_name(str(error))
+        names = re.findall(r"'([^']+)'", str(error)) or [str(error)]
         raise RunnerError(
-            f"{file}:{_line_of(error)}: {name} is not defined",
+            f"{file}:{_line_of(error)}: {names[-1]} is not defined",
             "variables are declared under [variables] in sql/manifest.toml",
         ) from error
     except Exception as error:  # whatever an expression of the template may raise
@@ -49,11 +49,6 @@ def _environment(quote: Quote) -> jinja2.Environment:
     return SandboxedEnvironment(
         undefined=jinja2.StrictUndefined, finalize=finalize, keep_trailing_newline=True
     )
-
-
-def _undefined_name(message: str) -> str:
-    names = re.findall(r"'([^']+)'", message)
-    return names[-1] if names else message
 
 
 def _line_of(error: BaseException) -> int:

@@ -12,6 +12,7 @@ from runner.project.files import find, layer_files, read_text, read_toml
 from runner.project.scripts import deletes_rows
 from runner.project.sources import Shape
 from runner.project.sources import read as read_shape
+from runner.project.template import FULL, INCREMENTAL
 
 MANIFEST = "sql/manifest.toml"
 MANIFEST_CHECK = Path("sql/manifest.check.sql")
@@ -91,11 +92,17 @@ class Manifest:
         paths = [path for layer in LAYERS for path in layer_files(self.project, layer)]
         return {path: self.read(find(self.project, path)) for path in paths}
 
+    @property
+    def has_months(self) -> bool:
+        """Whether facts are in partitions by month: the lines that say so count."""
+        return self.variables.get("monthly_facts") is True
+
     @cached_property
     def values(self) -> dict[str, Any]:
         """What every template of the project may fill in: variables, and `source`."""
         sources = {name: shape.values() for name, shape in self.sources.items()}
-        return {**self.variables, "source": sources}
+        months = INCREMENTAL if self.has_months else FULL
+        return {**self.variables, "monthly_facts": months, "source": sources}
 
     def fillers(self) -> dict[str, Script]:
         """Map each table, as `layer.table`, to the script that fills it; with state tables."""
@@ -134,6 +141,10 @@ def load(project: Path) -> Manifest:
     engine = content.pop("engine", POSTGRES)
     if engine not in ENGINES:
         raise _wrong(f"engine {engine!r} is not known", f"known are {', '.join(ENGINES)}")
+    monthly = variables.get("monthly_facts", False)
+    if not isinstance(monthly, bool) or (monthly and engine == CITUS):
+        problem = "with engine citus" if isinstance(monthly, bool) else "neither true nor false"
+        raise _wrong(f"monthly_facts is {problem}", "monthly_facts = false")
     shapes = content.pop("source", {})
     if not isinstance(shapes, dict):
         raise _wrong("source is not a table", "write [source.NAME]")
@@ -144,8 +155,11 @@ def load(project: Path) -> Manifest:
     for layer, entries in content.items():
         if layer not in LAYERS or not isinstance(entries, dict):
             raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "source", "name", "engine"))
+        beside: dict[str, list[Path]] = {}  # a folder is listed once, however many scripts it has
+        for path in sorted((project / "sql" / layer).glob("*.sql")):
+            beside.setdefault(path.name.partition(".")[0], []).append(path.relative_to(project))
         for name, entry in entries.items():
-            script = _script(project, layer, name, entry)
+            script = _script(layer, name, entry, beside.get(name, []))
             scripts[script.key] = script
     manifest = Manifest(project, variables, scripts, name=own_name, sources=sources, engine=engine)
     _check_needs(manifest)
@@ -166,7 +180,7 @@ def check_variable(what: str, value: Any) -> None:
         )
 
 
-def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
+def _script(layer: str, name: str, entry: Any, files: list[Path]) -> Script:
     where = f"[{layer}.{name}]"
     if not isinstance(entry, dict):
         raise _wrong(f"{layer}.{name} is not a table", f"write {where}")
@@ -194,11 +208,10 @@ def _script(project: Path, layer: str, name: str, entry: Any) -> Script:
     if not isinstance(tags, list) or not all(map(_is_plain, tags)):
         raise _wrong(f"{where} tags are not plain lower-case names", 'tags = ["finance"]')
 
-    def beside(pattern: str) -> tuple[Path, ...]:
-        found = sorted((project / "sql" / layer).glob(f"{name}.{pattern}"))
-        return tuple(path.relative_to(project) for path in found)
-
-    checks, observations = beside("*check.sql"), beside("*.observe.sql")
+    checks, observations = (
+        tuple(path for path in files if path.match(f"{name}.{pattern}"))
+        for pattern in ("*check.sql", "*.observe.sql")
+    )
     return Script(
         layer, name, tuple(needs), state, is_view, checks, observations, is_restated, tuple(tags)
     )

@@ -60,6 +60,11 @@ def deletes_rows(text: str) -> bool:
     return re.search(r"delete from \{\{ this \}\}", text) is not None
 
 
+def days_within(text: str) -> frozenset[str]:
+    """Return the tables of changes within whose months a script looks rows up."""
+    return frozenset(re.findall(r"\{\{ within\.(\w+) \}\}", text))
+
+
 def merged_tables(text: str) -> set[str]:
     """Return which of its tables, `this` and `state`, a script inserts into by key."""
     parts = re.split(r"insert into \{\{ (this|state) \}\}", text)
@@ -79,3 +84,25 @@ def is_change_set(text: str, change_sets: set[str]) -> bool:
     asks = re.search(r"\{\{ (after|through)\b", in_full)
     reads = {".".join(names) for names in re.findall(r"\{\{ (\w+) \}\}[.](\w+)", in_full)}
     return bool(empties and (asks or reads <= change_sets))
+
+
+def leading_comment(text: str) -> list[str]:
+    """Return the lines of the comment that a text begins with, without their `--`."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").removeprefix(" "))
+    return lines
+
+
+def header(text: str) -> dict[str, str]:
+    """Return a header's paragraphs by first word, such as Grain; one without words under ''."""
+    lines = leading_comment(text)
+    paragraphs: dict[str, str] = {}
+    for line in lines:
+        if found := re.match(r"(\w+): +(.+)$", line):
+            paragraphs[found[1]] = found[2]
+        elif paragraphs:
+            paragraphs[list(paragraphs)[-1]] += f" {line.strip()}"
+    return paragraphs or {"": " ".join(lines)} if lines else {}

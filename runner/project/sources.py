@@ -28,24 +28,17 @@ class Role:
     values: Mapping[str, str] = field(default_factory=dict)
     constant: str | None = None
 
-    def of_row(self) -> sql.Composable:
-        """The role in a row of the replica."""
-        return self._read(sql.Identifier(self.column or ""))
-
-    def of_image(self) -> sql.Composable:
-        """The role in the image of a row that was replaced: `old_row`."""
-        return self._read(sql.SQL("(old_row ->> {})").format(self.column or ""))
-
-    def _read(self, value: sql.Composable) -> sql.Composable:
+    def read(self, value: sql.Composable) -> sql.Composable:
+        """Return the role, where this is the value of its column."""
         if self.column is None:
             return sql.SQL("{}::" + self.type).format(self.constant)
         if self.timezone:
             return sql.SQL("({}::timestamp at time zone {})").format(value, self.timezone)
-        read: sql.Composable = sql.SQL("{}::" + self.type).format(value)
+        plain: sql.Composable = sql.SQL("{}::" + self.type).format(value)
         if not self.values:
-            return read
+            return plain
         cases = [sql.SQL("when {} then {}").format(*pair) for pair in self.values.items()]
-        return sql.SQL("case {0} {1} else {0} end").format(read, sql.SQL(" ").join(cases))
+        return sql.SQL("case {0} {1} else {0} end").format(plain, sql.SQL(" ").join(cases))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +55,9 @@ class Shape:
         found: dict[str, Any] = {"relation": self.relation}
         for name, role in self.roles.items():
             found |= {
-                name: role.of_row(),
-                f"former_{name}": role.of_image(),
+                name: role.read(sql.Identifier(role.column or "")),
+                # In the image of a row that was replaced.
+                f"former_{name}": role.read(sql.SQL("(old_row ->> {})").format(role.column or "")),
                 f"{name}_type": sql.SQL(role.type),
                 f"{name}_column": role.column,
             }

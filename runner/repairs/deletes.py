@@ -37,10 +37,10 @@ def handle_deletes(run: RunTransaction, is_forced: bool) -> Counts:
             f" are no longer in the source; so many are {done} only on request",
             f"if the source is right: python -m runner reconcile {name} --force",
         )
-    _execute(run, "keep_removed")
+    run.writer.execute("repairs/deletes.keep_removed")
     if policy == "mark":
-        return Counts(updated=_execute(run, "mark_removed"))
-    return Counts(deleted=_execute(run, "delete_removed"))
+        return Counts(updated=run.writer.execute("repairs/deletes.mark_removed"))
+    return Counts(deleted=run.writer.execute("repairs/deletes.delete_removed"))
 
 
 def _find(run: RunTransaction) -> tuple[int, int, list[Any]]:
@@ -48,12 +48,10 @@ def _find(run: RunTransaction) -> tuple[int, int, list[Any]]:
     skips_marked = run.writer.has_mark and run.source.definition.on_delete != "apply"
     is_not_marked = sql.SQL(f"stored.{DELETED_AT} is null" if skips_marked else "true")
     relation = run.source.relation
-    _execute(run, "find_removed", source=relation, is_not_marked=is_not_marked)
-    _execute(run, "resolve_removed", source=relation, rejected_key=run.writer.rejected_key())
+    run.writer.execute("repairs/deletes.find_removed", source=relation, is_not_marked=is_not_marked)
+    run.writer.execute(
+        "repairs/deletes.resolve_removed", source=relation, rejected_key=run.writer.rejected_key()
+    )
     count = run.writer.render("repairs/deletes.count_removed", is_not_marked=is_not_marked)
     found = run.work.row(count)
     return found["rows"], found["kept"], found["sample"]
-
-
-def _execute(run: RunTransaction, query: str, **values: Any) -> int:
-    return run.work.run(run.writer.render(f"repairs/deletes.{query}", **values))

@@ -3,13 +3,15 @@
 Queries: remove.sql.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from runner.database import ledger
+from runner.database.locks import replica_locks
 from runner.database.names import relation
-from runner.database.session import PIPELINE_LOCK, REPLICA_LOCK, Database, lock_number
+from runner.database.session import Database
 from runner.database.tables import exists
 from runner.errors import StartError
 from runner.ingest.pipelines import pipelines, read_definition
@@ -27,6 +29,7 @@ class Removal:
     has_replica: bool
     runs: int
     kept_rows: int
+    archived: Sequence[Mapping[str, str]]  # the files of its months, with what is known of them
 
 
 def inspect(database: Database, manifest: Manifest, name: str) -> Removal:
@@ -54,12 +57,16 @@ def remove(database: Database, removal: Removal, *, drop_replica: bool) -> None:
     pipeline_id, replica = removal.pipeline_id, removal.replica
     with (
         database.session("milepost pipelines remove") as session,
-        session.lock(PIPELINE_LOCK, pipeline_id, f"an ingest of {removal.name}"),
-        session.lock(REPLICA_LOCK, lock_number(replica), f"an ingest into {replica}"),
+        replica_locks(session, pipeline_id, removal.name, replica),
         session.transaction(),
     ):
         session.named("repairs/remove.remove", pipeline_id=pipeline_id)
         if drop_replica:
             drop = sql.SQL("drop table if exists {}").format(relation(replica))
             session.run(drop.as_string())
-        ledger.log(session, f"pipeline {removal.name} was removed", replica_dropped=drop_replica)
+        ledger.log(
+            session,
+            f"pipeline {removal.name} was removed",
+            replica_dropped=drop_replica,
+            archived=removal.archived,
+        )

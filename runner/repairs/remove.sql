@@ -55,6 +55,20 @@ select
         from orchestrator.replaced_rows as kept
         inner join orchestrator.runs as owners on owners.run_id = kept.run_id
         where owners.pipeline_id = %(pipeline_id)s
-    ) as kept_rows
+    ) as kept_rows,
+    (
+        select
+            coalesce(
+                jsonb_agg(
+                    jsonb_build_object(
+                        'file', months.file_name, 'rows', months.rows, 'sha256', months.sha256
+                    )
+                    order by months.low
+                ),
+                '[]'
+            )
+        from orchestrator.archived_months as months
+        where months.pipeline_id = %(pipeline_id)s
+    ) as archived
 from orchestrator.runs as runs
 where runs.pipeline_id = %(pipeline_id)s

@@ -2,8 +2,6 @@
 project may replace.
 """
 
-from typing import Any
-
 from psycopg import sql
 
 from runner.database.equality import Equality
@@ -67,13 +65,14 @@ def undo(attempt: Attempt, run_id: int) -> None:
 
 def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
     """Take it back; also return how many of its rows later runs have changed since."""
-    _execute(run, "give_back_rejects", undone_run_id=undone_run_id)
+    run.writer.execute("repairs/undo.give_back_rejects", undone_run_id=undone_run_id)
     writer = run.writer
     keys = writer.definition.key_columns
     if writer.months:
         writer.values["within"] = _within(run, writer.months, undone_run_id)
     if not keys:
-        return Counts(deleted=_execute(run, "delete_run", undone_run_id=undone_run_id)), 0
+        deleted = writer.execute("repairs/undo.delete_run", undone_run_id=undone_run_id)
+        return Counts(deleted=deleted), 0
     target = relation(writer.definition.target_relation)
     equality = Equality(run.work, target.as_string())
     images = restoring_values(target, forms(run.work, target), keys, equality)
@@ -98,7 +97,3 @@ def _within(run: RunTransaction, months: Months, undone_run_id: int) -> sql.Comp
     if keys and traces["keys"]:
         condition += sql.SQL(" or {}").format(months.has_keys(traces["keys"]))
     return months.within(condition)
-
-
-def _execute(run: RunTransaction, query: str, **values: Any) -> int:
-    return run.work.run(run.writer.render(f"repairs/undo.{query}", **values))

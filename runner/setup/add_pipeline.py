@@ -13,8 +13,7 @@ from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError, did_you_mean
 from runner.ingest import preflight
 from runner.ingest.foreign.address import PASSWORD_VARIABLE, SourceAddress, parse_address
-from runner.ingest.foreign.attach import attach
-from runner.ingest.foreign.pushdown import remote_query
+from runner.ingest.foreign.attach import attach, remote_query
 from runner.ingest.pipelines import is_type, read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers
@@ -150,12 +149,11 @@ def _check(
     """Refuse types, time zones and intervals that the server does not know."""
     try:
         with session.savepoint():
-            found = session.row(
-                "select %(size)s::interval > interval '0' as is_positive", {"size": window_size}
-            )
+            positive = "select %(size)s::interval > interval '0'"
+            is_positive = session.value(positive, {"size": window_size})
     except QueryFailed:
-        found = {"is_positive": False}
-    if not found["is_positive"]:
+        is_positive = False
+    if not is_positive:
         raise UsageError(
             f"--window {window_size} is no length of time", "for example 30 days, or 1 hour"
         )

@@ -13,16 +13,10 @@ from typing import BinaryIO
 
 from psycopg import sql
 
+from runner.database.locks import pipeline_lock
 from runner.database.names import join
 from runner.database.queries import named_query
-from runner.database.session import (
-    LOAD_LOCK,
-    PIPELINE_LOCK,
-    Database,
-    QueryFailed,
-    Session,
-    lock_number,
-)
+from runner.database.session import LOAD_LOCK, Database, QueryFailed, Session, lock_number
 from runner.errors import CONVERT, RunnerError
 from runner.setup.csv_records import LONGEST, as_text, end_of_records, is_clean, records
 from runner.setup.csv_times import Order, Times
@@ -86,9 +80,9 @@ def load(
             held.enter_context(session.lock(LOAD_LOCK, lock_number(sha256), what))
             if as_history:
                 # The watermark must not move between reading it and committing older rows.
-                for pipeline in session.named("setup/load_csv.pipelines", source=source.name):
-                    what = f"an ingest of {pipeline['pipeline_name']}"
-                    held.enter_context(session.lock(PIPELINE_LOCK, pipeline["pipeline_id"], what))
+                for row in session.named("setup/load_csv.pipelines", source=source.name):
+                    number, name = row["pipeline_id"], row["pipeline_name"]
+                    held.enter_context(pipeline_lock(session, number, name))
             loading = _Loading(session, file, source, columns, dates)
             with session.transaction():
                 loading.begin(sha256, as_history, again)

@@ -8,16 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from runner.build.workers import pipelines_locked
 from runner.database import version
-from runner.database.session import (
-    BUILD_LOCK,
-    LOCK_NOT_AVAILABLE,
-    SCHEMA_LOCK,
-    QueryFailed,
-    Session,
-    lock_number,
-)
+from runner.database.locks import all_build_locks, all_pipeline_locks
+from runner.database.session import LOCK_NOT_AVAILABLE, SCHEMA_LOCK, QueryFailed, Session
 from runner.project.files import HOME, read_text
 
 FOLDER = Path("schema", "migrations")
@@ -71,9 +64,5 @@ def locked(session: Session) -> Iterator[None]:
 @contextmanager
 def nothing_running(session: Session) -> Iterator[None]:
     """Hold the locks of all ingests and builds. LockHeld if one of them is running."""
-    with ExitStack() as locks:
-        locks.enter_context(pipelines_locked(session))
-        for row in session.named("setup/migrations.targets"):
-            name, what = row["target"], f"a build of {row['target']}"
-            locks.enter_context(session.lock(BUILD_LOCK, lock_number(name), what))
+    with all_pipeline_locks(session), all_build_locks(session):
         yield

@@ -7,7 +7,7 @@ What an ingest, a build, a repair or `status` may still ask for stays, however o
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runner.build.owner import check_owner
 from runner.database import ledger
@@ -89,13 +89,8 @@ class Pruner:
                 if table.deleted:
                     _vacuum(session, table)
             sizes = _sizes(session)
-        tables = (
-            Pruned(each.table, each.deleted, each.rows, each.bytes_before, sizes[each.table])
-            for each in done.tables
-        )
-        return PruneResult(
-            tuple(tables), done.dropped, done.kept, done.undoable_after, done.waiting
-        )
+        tables = (replace(each, bytes_after=sizes[each.table]) for each in done.tables)
+        return replace(done, tables=tuple(tables))
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Session]:
@@ -113,8 +108,9 @@ class Pruner:
             dropped, kept = self._drop_target(session, self.target), list[str]()
         else:
             dropped, kept = self._drop_left(session)
+        found = PruneResult(dropped=tuple(dropped), kept=tuple(kept))
         if self.days is None:
-            return PruneResult(dropped=tuple(dropped), kept=tuple(kept))
+            return found
         sizes, before = _sizes(session), _counts(session)
         self._delete(session, self.days)
         after = _counts(session)
@@ -124,12 +120,11 @@ class Pruner:
         )
         known = session.named("setup/prune.undoable_after")
         waiting = session.named("setup/prune.last_builds")
-        return PruneResult(
-            tables,
-            tuple(dropped),
-            tuple(kept),
-            {row["pipeline_name"]: row["run_id"] for row in known},
-            tuple((row["target"], row["built_at"]) for row in waiting),
+        return replace(
+            found,
+            tables=tables,
+            undoable_after={row["pipeline_name"]: row["run_id"] for row in known},
+            waiting=tuple((row["target"], row["built_at"]) for row in waiting),
         )
 
     def _delete(self, session: Session, days: int) -> None:

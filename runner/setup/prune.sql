@@ -405,6 +405,7 @@ from pg_class as others
 inner join pg_class as lives on lives.relname = others.relname and lives.relkind = others.relkind
 where
     others.relkind in ('r', 'v')
+    and not others.relispartition
     and others.relnamespace::regnamespace::text = any(%(schemas)s)
     and lives.relnamespace::regnamespace::text = any(%(live_schemas)s)
     and others.oid <> all(

@@ -5,6 +5,7 @@ An older database is migrated first; its derived tables are left to the next bui
 
 from pathlib import Path
 
+from runner.build import months
 from runner.build.compose import Composer, run_pieces
 from runner.build.shape import columns
 from runner.database import version
@@ -19,6 +20,7 @@ from runner.database.session import (
 )
 from runner.database.tables import exists
 from runner.errors import StartError
+from runner.ingest.months.months import wanted as replicas_in_months
 from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project.files import tables_of
@@ -55,6 +57,14 @@ def rehearse(
         ]
         changes += [right for right in rights(session, target) if right not in held]
     return changes
+
+
+def waiting(database: Database, manifest: Manifest, target: Target) -> list[str]:
+    """Return what the next build does to tables that `apply` leaves as they are, a line each."""
+    how = "in months" if manifest.has_months else "as one table, no longer in months"
+    with database.session("milepost schema") as session:
+        tables = months.waiting(session, manifest, target)
+    return [f"the next build fills {table} anew, {how}, with all that follows" for table in tables]
 
 
 def apply(database: Database, manifest: Manifest, target: Target, roles: bool = False) -> None:
@@ -136,6 +146,7 @@ def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
 
 def _create_replicas(session: Session, manifest: Manifest) -> None:
     """Create replicas. They have the columns of their sources, so no file defines them."""
+    replicas_in_months(session, manifest)
     for pipeline in pipelines(session):
         definition = read_definition(session, pipeline["pipeline_id"])
         if exists(session, definition.source_relation):

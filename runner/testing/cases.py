@@ -10,7 +10,7 @@ from typing import Self
 
 from runner.errors import StartError, UsageError, closest, did_you_mean
 from runner.project.files import read_toml
-from runner.project.graph import order, select
+from runner.project.graph import order, reachable, select
 from runner.project.manifest import Manifest, Script, Value, check_variable
 
 ROOT = Path("tests", "sql")
@@ -213,15 +213,15 @@ def _needed(
 ) -> tuple[Script, ...]:
     fillers = manifest.fillers()
     are_given = {rows.table for rows in given}
-    frontier = [script, *(fillers[rows.table] for rows in expected)]
-    needed: dict[str, Script] = {}
-    while frontier:
-        found = frontier.pop()
-        if found.key not in needed:
-            needed[found.key] = found
-            unmet = set(found.needs) & fillers.keys() - are_given
-            frontier += [fillers[need] for need in unmet]
-    for found in needed.values():
+    found_by = fillers.keys() - are_given
+    needs = {
+        key: {fillers[need].key for need in each.needs if need in found_by}
+        for key, each in manifest.scripts.items()
+    }
+    wanted = {script.key, *(fillers[rows.table].key for rows in expected)}
+    keys = wanted | reachable(wanted, needs)
+    needed = tuple(each for each in order(manifest) if each.key in keys)
+    for found in needed:
         for table in (f"{found.layer}.{name}" for name in found.tables):
             if table in are_given:
                 hint = f"give all of its tables: {', '.join(found.tables)}"
@@ -229,7 +229,7 @@ def _needed(
                     f"{path}: {table} is given, but {found.path} has to run and fills it",
                     "give what that script reads" if found is script else hint,
                 )
-    return tuple(each for each in order(manifest) if each.key in needed)
+    return needed
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> StartError:

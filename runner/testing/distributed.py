@@ -16,9 +16,8 @@ from runner.build.inspect.functions import without_comment_statements
 from runner.build.inspect.reads import rendered, tables_of_functions
 from runner.build.placement import distributed_by, place_of, statements
 from runner.project.graph import order
-from runner.project.headers import header
 from runner.project.manifest import Manifest, Script
-from runner.project.scripts import without_comments, words
+from runner.project.scripts import header, without_comments, words
 
 KEY = re.compile(r"(?:primary key|unique)(?: index [^(]*)?\s*\(([^)]*)\)")
 WAIVED = re.compile(r"--.*\bWaived: (\w+), \S")

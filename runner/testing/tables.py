@@ -69,7 +69,9 @@ class CaseTables:
             else:
                 missing.append(name)
         if missing:
-            if not self._has_sources(manifest):
+            # Where a table of schema/source.sql exists, others use it, and it is left alone.
+            sources = tables_of(manifest.project, "source")
+            if not any(exists(self.session, name) for name in sources):
                 run_pieces(self.session, composer.layer("source"))
             run_pieces(self.session, composer.layer("pipelines"))
             for name in missing:
@@ -233,10 +235,6 @@ class CaseTables:
                 f"raw.{name} has neither a replica nor a source: {error.message}",
                 "run the test where the source is, or create it in schema/source.sql",
             ) from error
-
-    def _has_sources(self, manifest: Manifest) -> bool:
-        """Whether a table of schema/source.sql exists. Then others use it, and it is left alone."""
-        return any(exists(self.session, name) for name in tables_of(manifest.project, "source"))
 
 
 def _quoted(name: str) -> str:

@@ -64,12 +64,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Seconds passed, rows written, runs that succeeded or ended otherwise, processes killed."""
+    """Seconds passed, rows written, runs that succeeded, processes killed."""
 
     seconds: float
     rows: int
     succeeded: int
-    ended: int
     kills: int
 
 
@@ -173,7 +172,8 @@ class Workload:
         except LockHeld:
             pass
         except RunnerError as error:
-            if not _was_killed(error):
+            code = (error.sqlstate or KILLED[-1]) if isinstance(error, QueryFailed) else ""
+            if not code.startswith(KILLED):
                 self.errors[error.message] += 1
 
     def _copy(self, name: str, chance: random.Random) -> None:
@@ -252,10 +252,6 @@ def _hiding(is_hidden: bool) -> str:
         f"alter table shop.orders {word} row level security;"
         f" insert into shop.hidings (is_hidden) values ({is_hidden})"
     )
-
-
-def _was_killed(error: RunnerError) -> bool:
-    return isinstance(error, QueryFailed) and (error.sqlstate or "08").startswith(KILLED)
 
 
 def _change(session: Session, chance: random.Random) -> None:

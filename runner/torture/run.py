@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -188,20 +189,9 @@ def torture(
             ours[name] = PipelineOutcome(final[name], unswept[name], deleted, counts)
         hidden = session.named("torture/run.untrue")[0] if role else {}
     broken, errors = list(workload.broken.values()), dict(workload.errors)
-    kills, audits = workload.kills, workload.audits
-    return Verdict(
-        plan,
-        ours,
-        naive,
-        stories,
-        sample,
-        broken,
-        errors,
-        kills,
-        audits,
-        hidden.get("runs"),
-        hidden.get("untrue", 0),
-    )
+    seen: dict[str, Any] = {"sample": sample, "broken": broken, "errors": errors}
+    tally: dict[str, Any] = {"kills": workload.kills, "audits": workload.audits, **hidden}
+    return Verdict(plan, ours, naive, stories, **seen, **tally)
 
 
 def _compare(session: Session, name: str, whole: bool = True) -> Outcome:

@@ -87,7 +87,7 @@ grant select, insert, update, delete on all tables in schema orchestrator to {{ 
 -- How many runs of the third pipeline were there while rows were hidden from it, and how many of
 -- them promised something. A run locks its source, so that this does not change before it ends.
 select
-    count(*) as runs,
+    count(*) as hidden_runs,
     count(*) filter (where runs.guarantee <> 'best_effort') as untrue
 from orchestrator.runs as runs
 inner join orchestrator.pipeline_definitions as pipelines
@@ -234,8 +234,7 @@ limit 1
 -- Counts rows and runs.
 select
     (select ids.last_value from shop.orders_order_id_seq as ids) as rows,
-    count(*) filter (where runs.status = 'succeeded') as succeeded,
-    count(*) filter (where runs.status in ('abandoned', 'failed')) as ended
+    count(*) filter (where runs.status = 'succeeded') as succeeded
 from orchestrator.runs as runs
 
 -- has_replica --

@@ -3,12 +3,14 @@ create table if not exists {{ warehouse }}.agg_user_profiles (
     user_id text not null,
     segment text not null,
     cluster integer not null,
-    first_day date not null,
     last_active_day date not null,
-    active_days_28d integer not null,
-    active_days_90d integer not null,
+    active_days_lifetime integer not null,
+    miles_earned_lifetime numeric not null,
+    miles_redeemed_lifetime numeric not null,
     miles_earned_90d numeric not null,
     has_top_miles boolean not null,
+    rules_until date[] not null,
+    next_look_on date not null,
     constraint agg_user_profiles_key primary key (user_id)
 ) with (fillfactor = 70);
 
@@ -19,14 +21,21 @@ comment on column {{ warehouse }}.agg_user_profiles.segment is
 'new, champion, loyal, promising, at risk, hibernating or lost: the first whose rule fits.';
 comment on column {{ warehouse }}.agg_user_profiles.cluster is
 'Number of the nearest cluster of model_user_clusters, from the most active.';
-comment on column {{ warehouse }}.agg_user_profiles.first_day is 'Day of the oldest event.';
 comment on column {{ warehouse }}.agg_user_profiles.last_active_day is 'Day of the newest event.';
-comment on column {{ warehouse }}.agg_user_profiles.active_days_28d is
-'Days with an event, in the 28 days that end on the last day of the data.';
-comment on column {{ warehouse }}.agg_user_profiles.active_days_90d is
-'Days with an event, in the 90 days that end on the last day of the data.';
+comment on column {{ warehouse }}.agg_user_profiles.active_days_lifetime is
+'Days with an event, in all.';
+comment on column {{ warehouse }}.agg_user_profiles.miles_earned_lifetime is
+'Miles earned, in all.';
+comment on column {{ warehouse }}.agg_user_profiles.miles_redeemed_lifetime is
+'Miles redeemed, in all.';
 comment on column {{ warehouse }}.agg_user_profiles.miles_earned_90d is
 'Miles earned, in the 90 days that end on the last day of the data.';
 comment on column {{ warehouse }}.agg_user_profiles.has_top_miles is
 'Whether miles_earned_90d are among the highest: a share champion_miles_share of those who earned, '
 'rounded up, and who has as many as the last of them.';
+comment on column {{ warehouse }}.agg_user_profiles.rules_until is
+'Of each segment but lost, in their order: without another event, the last day of the data on which '
+'its rule fits, has_top_miles aside; -infinity without enough days in all.';
+comment on column {{ warehouse }}.agg_user_profiles.next_look_on is
+'Without another event, cluster and miles_earned_90d stay until this is the last day of the data; '
+'infinity if they stay for ever.';

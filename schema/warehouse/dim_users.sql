@@ -23,3 +23,7 @@ comment on column {{ warehouse }}.dim_users.first_week is 'Monday of its ISO wee
 comment on column {{ warehouse }}.dim_users.first_month is 'First day of its month.';
 comment on column {{ warehouse }}.dim_users.first_seen_at is 'Time of the oldest event.';
 comment on column {{ warehouse }}.dim_users.last_seen_at is 'Time of the newest event.';
+
+-- Models are fitted on the users with the smallest hashes.
+create index if not exists dim_users_hash
+on {{ warehouse }}.dim_users (md5(user_id), user_id collate "C");

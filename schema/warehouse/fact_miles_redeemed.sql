@@ -12,7 +12,9 @@ create table if not exists {{ warehouse }}.fact_miles_redeemed (
     known_date date not null,
     created_date date not null,
     constraint fact_miles_redeemed_key primary key (user_id, event_date, event_id)
-);
+)
+{{ monthly_facts }} partition by range (event_date)
+;
 
 comment on table {{ warehouse }}.fact_miles_redeemed is 'Miles redeemed. One row per event.';
 comment on column {{ warehouse }}.fact_miles_redeemed.user_id is 'The user.';

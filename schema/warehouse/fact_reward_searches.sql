@@ -11,7 +11,9 @@ create table if not exists {{ warehouse }}.fact_reward_searches (
     known_date date not null,
     created_date date not null,
     constraint fact_reward_searches_key primary key (user_id, event_date, event_id)
-);
+)
+{{ monthly_facts }} partition by range (event_date)
+;
 
 comment on table {{ warehouse }}.fact_reward_searches is
 'Searches for a reward: intent. One row per event.';

@@ -11,7 +11,9 @@ create table if not exists {{ warehouse }}.fact_social_engagements (
     known_date date not null,
     created_date date not null,
     constraint fact_social_engagements_key primary key (user_id, event_date, event_id)
-);
+)
+{{ monthly_facts }} partition by range (event_date)
+;
 
 comment on table {{ warehouse }}.fact_social_engagements is
 'Likes and shares: light engagement. One row per event.';

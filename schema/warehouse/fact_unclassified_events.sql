@@ -15,7 +15,9 @@ create table if not exists {{ warehouse }}.fact_unclassified_events (
     created_date date not null,
     constraint fact_unclassified_events_key primary key (user_id, event_date, event_id),
     constraint reason_is_known check (reason in ('no user_id', 'insane time', 'unknown event type'))
-);
+)
+{{ monthly_facts }} partition by range (event_date)
+;
 
 comment on table {{ warehouse }}.fact_unclassified_events is
 'Events that fit no other fact, with the reason: counted, never lost. One row per event.';

@@ -39,11 +39,12 @@ select
     sum(miles_earned) as miles_earned,
     sum(miles_redeemed) as miles_redeemed,
     max(event_time) as last_event_at
-from {{ warehouse }}.counted_events
+from {{ warehouse }}.counted_events as fact
 {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
 {{ incremental }} inner join {{ warehouse }}.changed_user_categories
 {{ incremental }}     using (user_id, transaction_category)
 where transaction_category is not null
+{{ incremental }}     and {{ within.changed_user_days }}
 group by user_id, transaction_category, event_date, platform, utm_source, country
 order by user_id, transaction_category, event_date;
 

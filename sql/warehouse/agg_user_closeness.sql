@@ -1,31 +1,42 @@
 -- warehouse.agg_user_closeness
 -- Grain: one row per user (user_id).
--- Rerun: changed keys; the changed users, and everybody when the model is another one than in
---        warehouse.agg_user_closeness_basis.
+-- Rerun: changed keys; the changed users and those whose day has come, and everybody when the model
+--        is another one than in warehouse.agg_user_closeness_basis or the last day has gone back.
 -- Why:   how near each centre of a cluster is to a user, by all features but recency. That one
---        changes from day to day for everybody, these do not: so profiles need add but one number.
+--        changes from day to day for everybody, these do not. So it is known on which day another
+--        centre will be the nearest, if the user stays away.
 
 -- Waived: union, of users alone: 1 GB is fifty million.
-with due as materialized (
-    select user_id from {{ warehouse }}.changed_users
-    union
-    select user_id
-    from {{ warehouse }}.agg_user_features
-    where
+create temporary table due as
+with now as materialized (
+    select
+        now.last_day,
         not exists (
             select 1 from {{ state }}
             inner join {{ warehouse }}.model_user_clusters using (fitted_on)
-        )
-),
+        ) or former.last_day > now.last_day as is_other,
+        former.last_day < now.last_day as is_later
+    from {{ warehouse }}.last_day as now
+    left join {{ warehouse }}.changed_user_days_basis as former
+        on through_run_id = {{ after.event_stream }}
+)
 
-gone as (
-    delete from {{ this }}
-    where user_id in (select user_id from due)
-    returning user_id
-),
+select user_id from {{ warehouse }}.changed_users
+union
+select user_id from {{ warehouse }}.agg_user_features
+where (select is_other from now)
+union
+select user_id from {{ this }}
+where (select is_later from now) and next_look_on <= (select last_day from now);
+
+analyze pg_temp.due;
+
+delete from {{ this }} as users
+using pg_temp.due
+where users.user_id = due.user_id;
 
 -- Ten features in the model's order, recency first.
-scales as (
+with scales as materialized (
     select
         array_agg(mean order by position) as mean,
         array_agg(deviation order by position) as deviation
@@ -33,9 +44,24 @@ scales as (
     where cluster = 1
 ),
 
+centres as materialized (
+    select
+        cluster,
+        array_agg(1000000 * centre order by position)::double precision[] as place,
+        sum(1000000 * centre * 1000000 * centre)::double precision as square
+    from {{ warehouse }}.model_user_clusters
+    group by cluster
+),
+
+-- How fast each centre comes nearer as the logarithm of the days since the last one grows.
+slopes as materialized (
+    select array_agg(2 * place[1] order by cluster) as slopes
+    from centres
+),
+
 places as materialized (
     select
-        user_id,
+        user_id, last_active_day,
         array[
             0,
             {{ warehouse }}.coordinate(active_days, mean[2], deviation[2]),
@@ -48,32 +74,68 @@ places as materialized (
             {{ warehouse }}.coordinate(miles_redeemed, mean[9], deviation[9]),
             {{ warehouse }}.coordinate(categories, mean[10], deviation[10])
         ]::double precision[] as place
-    from due
+    from pg_temp.due
     inner join {{ warehouse }}.agg_user_features using (user_id)
+    inner join {{ warehouse }}.agg_user_engagement using (user_id)
     cross join scales
 ),
 
-centres as materialized (
+closest as materialized (
     select
-        cluster,
-        array_agg(1000000 * centre order by position)::double precision[] as place,
-        sum(1000000 * centre * 1000000 * centre)::double precision as square
-    from {{ warehouse }}.model_user_clusters
-    group by cluster
+        user_id, last_active_day,
+        array(
+            select 2 * {{ warehouse }}.product(places.place, centres.place) - square
+            from centres
+            order by cluster
+        ) as closeness
+    from places
+),
+
+-- The logarithms of recency are as few as there are days.
+recencies as materialized (
+    select
+        last_active_day, last_day,
+        {{ warehouse }}.coordinate(
+            {{ warehouse }}.logarithm(last_day - last_active_day), mean[1], deviation[1]
+        ) as recency
+    from (select distinct last_active_day from places) as days
+    cross join {{ warehouse }}.last_day
+    cross join scales
 )
 
-insert into {{ this }} (user_id, closeness)
+insert into {{ this }} (user_id, closeness, cluster, next_look_on)
 select
-    user_id,
-    array(
-        select 2 * {{ warehouse }}.product(places.place, centres.place) - square
-        from centres
-        order by cluster
-    ) as closeness
-from places
--- The old rows must be out before the new ones go in: counting them makes it so.
-where (select count(*) from gone) >= 0
+    user_id, closest.closeness, nearest.cluster,
+    -- By logarithms of days that are not whole; a day too early does no harm.
+    case
+        when overtaken_at is null then 'infinity'
+        else greatest(
+            last_day + 1,
+            last_active_day + floor(
+                exp(least(12, mean[1]::double precision + deviation[1] * overtaken_at / 1000000))
+                - 1
+            )::integer
+        )
+    end as next_look_on
+from closest
+inner join recencies using (last_active_day)
+cross join scales
+cross join slopes
+cross join lateral (
+    select cluster, closeness, slope
+    from unnest(closest.closeness, slopes) with ordinality as centres (closeness, slope, cluster)
+    order by closeness + slope * recency desc, cluster
+    limit 1
+) as nearest
+-- Where on the scale of recency another centre is as near.
+cross join lateral (
+    select min((nearest.closeness - closeness) / (slope - nearest.slope)) as overtaken_at
+    from unnest(closest.closeness, slopes) as centres (closeness, slope)
+    where slope > nearest.slope and deviation[1] > 0
+) as overtaken
 order by user_id;
+
+drop table pg_temp.due;
 
 delete from {{ state }};
 

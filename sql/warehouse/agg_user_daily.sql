@@ -44,8 +44,9 @@ select
     min(event_time) as first_event_at,
     max(event_time) as last_event_at,
     min(event_time) filter (where event_type = 'miles_earned') as first_earned_at
-from {{ warehouse }}.counted_events
+from {{ warehouse }}.counted_events as fact
 {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
+{{ incremental }} where {{ within.changed_user_days }}
 group by user_id, event_date, platform, utm_source, country
 order by user_id, event_date;
 

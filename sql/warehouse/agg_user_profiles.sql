@@ -1,198 +1,250 @@
 -- warehouse.agg_user_profiles
 -- Grain: one row per user (user_id).
--- Rerun: changed keys; and everybody, in one pass, when the last day or the model is another one
---        than in warehouse.agg_user_profiles_basis. Only rows that differ are written.
--- Why:   who a user is: the cluster whose centre is nearest, and the segment of the first rule that
---        fits. Both look back from the last day of the data, so users move by staying away.
+-- Rerun: difference; the changed users and those whose day has come, and all when the model is
+--        another one or the last day has gone back. Writes rows that differ, and moves
+--        warehouse.agg_segment_values by them: by nothing, the second time.
+-- Why:   who a user is: the cluster, and the segment of the first rule that fits. Rules look back
+--        from the last day of the data, so users move by staying away: each on a day that is known
+--        before. The limits of the rules are variables of the manifest.
 
--- Who has no event left.
-delete from {{ this }} as profiles
-using {{ warehouse }}.changed_users as changed
-left join {{ warehouse }}.dim_users as users on users.user_id = changed.user_id
-where profiles.user_id = changed.user_id and users.user_id is null;
-
--- Waived: union, of users alone: 1 GB is fifty million.
+-- Whom to look at, and what is stored of them. Waived: union, of users alone.
+create temporary table due as
 with now as materialized (
     select
-        (select max(calendar_date) from {{ warehouse }}.dim_dates) as last_day,
-        (select max(fitted_on) from {{ warehouse }}.model_user_clusters) as fitted_on
-),
-
-due as (
-    select user_id from {{ warehouse }}.changed_users
-    union
-    select user_id
-    from {{ warehouse }}.dim_users
-    where not exists (select 1 from {{ state }} inner join now using (last_day, fitted_on))
-),
-
--- Days are in order: those after the last one outside are inside.
-windows as materialized (
-    select
-        user_id,
-        active_days[1] as first_day,
-        active_days[cardinality(active_days)] as last_active_day,
-        cardinality(active_days) - width_bucket(last_day - 28, active_days) as active_days_28d,
-        cardinality(active_days) - width_bucket(last_day - 90, active_days) as active_days_90d
-    from due
-    inner join {{ warehouse }}.agg_user_activity using (user_id)
-    cross join now
-    where slice = 'all'
-),
-
--- What recency adds to how near a centre is: its logarithms are as few as there are days.
-recencies as materialized (
-    select
-        calendar_date as last_active_day,
-        array_agg(
-            2 * (1000000 * centre)::double precision
-            * {{ warehouse }}.coordinate(
-                {{ warehouse }}.logarithm(last_day - calendar_date), mean, deviation
-            )
-            order by cluster
-        ) as closeness
-    from {{ warehouse }}.dim_dates
-    cross join now
-    inner join {{ warehouse }}.model_user_clusters on position = 1
-    where calendar_date in (select last_active_day from windows)
-    group by calendar_date
-),
-
-served as (
-    select
-        user_id,
-        nearest.cluster,
-        windows.first_day, windows.last_active_day,
-        windows.active_days_28d, windows.active_days_90d,
-        -- The 90 days up to the last active day, less those that reach back too far.
-        trim_scale(engagement.miles_earned_90d - coalesce(before.miles_earned, 0))
-            as miles_earned_90d
-    from windows
-    cross join now
-    inner join recencies on recencies.last_active_day = windows.last_active_day
-    inner join {{ warehouse }}.agg_user_closeness as users using (user_id)
-    inner join {{ warehouse }}.agg_user_engagement as engagement using (user_id)
-    cross join lateral (
-        select cluster
-        from unnest(users.closeness, recencies.closeness)
-            with ordinality as centres (closeness, of_recency, cluster)
-        order by closeness + of_recency desc, cluster
-        limit 1
-    ) as nearest
-    left join lateral (
-        select sum(daily.miles_earned) as miles_earned
-        from {{ warehouse }}.agg_user_daily as daily
-        where
-            engagement.active_days_90d > windows.active_days_90d
-            and daily.user_id = engagement.user_id
-            and daily.event_date > windows.last_active_day - 90
-            and daily.event_date <= now.last_day - 90
-        group by daily.user_id
-    ) as before on true
-)
-
-insert into {{ this }} as profiles (
-    user_id, segment, cluster, first_day, last_active_day, active_days_28d, active_days_90d,
-    miles_earned_90d, has_top_miles
-)
-select
-    user_id,
-    'lost' as segment,
-    served.cluster, served.first_day, served.last_active_day, served.active_days_28d,
-    served.active_days_90d, served.miles_earned_90d,
-    false as has_top_miles
-from served
-left join {{ this }} as stored using (user_id)
-where
-    (
-        stored.cluster, stored.first_day, stored.last_active_day, stored.active_days_28d,
-        stored.active_days_90d, stored.miles_earned_90d
-    ) is distinct from (
-        served.cluster, served.first_day, served.last_active_day, served.active_days_28d,
-        served.active_days_90d, served.miles_earned_90d
-    )
-on conflict (user_id) do update set (
-    cluster, first_day, last_active_day, active_days_28d, active_days_90d, miles_earned_90d
-) = (
-    excluded.cluster, excluded.first_day, excluded.last_active_day, excluded.active_days_28d,
-    excluded.active_days_90d, excluded.miles_earned_90d
-);
-
--- The limits of the rules are variables of the manifest. Top miles depend on what all others have.
-with now as (
-    select max(calendar_date) as last_day
-    from {{ warehouse }}.dim_dates
-),
-
-top as (
-    select min(miles_earned_90d) as top_miles
-    from (
-        select
-            miles_earned_90d,
-            row_number() over (order by miles_earned_90d desc) as place,
-            count(*) over () as earners
-        from {{ this }}
-        where miles_earned_90d > 0
-    ) as earners
-    where place <= ceil({{ champion_miles_share }} * earners)
+        now.last_day,
+        coalesce(former.last_day > now.last_day, true)
+        or stored.fitted_on is distinct from model.fitted_on as is_other,
+        former.last_day < now.last_day as is_later
+    from {{ warehouse }}.last_day as now
+    cross join (select min(fitted_on) as fitted_on from {{ warehouse }}.model_user_clusters) as model
+    left join {{ warehouse }}.changed_user_days_basis as former
+        on through_run_id = {{ after.event_stream }}
+    left join (select min(fitted_on) as fitted_on from {{ state }}) as stored on true
 ),
 
 users as (
-    select
-        user_id,
-        now.last_day - first_day as days_since_first,
-        now.last_day - last_active_day as days_since_last,
-        active_days_28d,
-        active_days_90d,
-        coalesce(miles_earned_90d >= top_miles, false) as has_top_miles
-    from {{ this }}
-    cross join now
-    cross join top
-    {{ incremental }} left join {{ state }} as basis on basis.last_day = now.last_day
-    {{ incremental }} left join {{ warehouse }}.changed_users using (user_id)
-    {{ incremental }} where
-    {{ incremental }}     basis.last_day is null
-    {{ incremental }}     or changed_users.user_id is not null
-    {{ incremental }}     or has_top_miles <> coalesce(miles_earned_90d >= top_miles, false)
-),
-
-ruled as (
-    select
-        user_id,
-        has_top_miles,
-        case
-            when days_since_first <= {{ new_days }} then 'new'
-            when
-                days_since_last <= {{ champion_days }}
-                and active_days_28d >= {{ champion_active_days }}
-                and has_top_miles
-                then 'champion'
-            when
-                days_since_last <= {{ loyal_days }} and active_days_28d >= {{ loyal_active_days }}
-                then 'loyal'
-            when days_since_last <= {{ promising_days }} then 'promising'
-            when
-                days_since_last <= {{ at_risk_days }}
-                and active_days_90d >= {{ at_risk_active_days }}
-                then 'at risk'
-            when days_since_last <= {{ hibernating_days }} then 'hibernating'
-            else 'lost'
-        end as segment
-    from users
+    select user_id
+    from {{ warehouse }}.dim_users
+    {{ incremental }} where false
+    {{ incremental }} union
+    {{ incremental }} select user_id
+    {{ incremental }} from {{ warehouse }}.changed_users
+    {{ incremental }} union
+    {{ incremental }} select user_id
+    {{ incremental }} from {{ this }}
+    {{ incremental }} where (select is_other from now)
+    {{ incremental }} union
+    {{ incremental }} select user_id
+    {{ incremental }} from {{ this }}
+    {{ incremental }} where (select is_later from now)
+    {{ incremental }}     and next_look_on <= (select last_day from now)
 )
 
-update {{ this }} as profiles
-set segment = ruled.segment, has_top_miles = ruled.has_top_miles
-from ruled
-where
-    profiles.user_id = ruled.user_id
-    and (profiles.segment, profiles.has_top_miles)
-    is distinct from (ruled.segment, ruled.has_top_miles);
+select
+    user_id, segment, cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+    miles_redeemed_lifetime
+from users
+left join {{ this }} using (user_id);
 
-delete from {{ state }};
+analyze pg_temp.due;
 
-insert into {{ state }} (last_day, fitted_on)
-select distinct
-    (select max(calendar_date) from {{ warehouse }}.dim_dates) as last_day,
-    fitted_on
-from {{ warehouse }}.model_user_clusters;
+create temporary table fresh as
+with windows as (
+    select
+        user_id, last_active_day, last_day,
+        array[
+            active_days[1] + {{ new_days }},
+            least(
+                last_active_day + {{ champion_days }},
+                {{ warehouse }}.days_until(active_days, {{ champion_active_days }}, 28)
+            ),
+            least(
+                last_active_day + {{ loyal_days }},
+                {{ warehouse }}.days_until(active_days, {{ loyal_active_days }}, 28)
+            ),
+            last_active_day + {{ promising_days }},
+            least(
+                last_active_day + {{ at_risk_days }},
+                {{ warehouse }}.days_until(active_days, {{ at_risk_active_days }}, 90)
+            ),
+            last_active_day + {{ hibernating_days }}
+        ] as rules_until,
+        width_bucket(last_active_day - 90, active_days)
+        < width_bucket(last_day - 90, active_days) as has_left
+    from {{ warehouse }}.agg_user_activity
+    inner join (select user_id from pg_temp.due) as users using (user_id)
+    cross join {{ warehouse }}.last_day
+    cross join lateral (select active_days[cardinality(active_days)] as last_active_day) as lasts
+    where slice = 'all'
+)
+
+select
+    user_id,
+    users.cluster,
+    windows.last_active_day, engagement.active_days_lifetime, engagement.miles_earned_lifetime,
+    engagement.miles_redeemed_lifetime,
+    -- The 90 days up to the last active day, less those that reach back too far.
+    trim_scale(engagement.miles_earned_90d - coalesce(before.miles_earned, 0)) as miles_earned_90d,
+    rules_until,
+    least(users.next_look_on, first_miles.event_date + 90) as next_look_on
+from windows
+inner join {{ warehouse }}.agg_user_closeness as users using (user_id)
+inner join {{ warehouse }}.agg_user_engagement as engagement using (user_id)
+left join lateral (
+    select sum(miles_earned) as miles_earned
+    from {{ warehouse }}.agg_user_daily as daily
+    where
+        has_left
+        and daily.user_id = engagement.user_id
+        and event_date > windows.last_active_day - 90
+        and event_date <= last_day - 90
+    group by daily.user_id
+) as before on true
+left join lateral (
+    select event_date
+    from {{ warehouse }}.agg_user_daily as daily
+    where
+        daily.user_id = engagement.user_id
+        and event_date > last_day - 90
+        and miles_earned <> 0
+    order by event_date
+    limit 1
+) as first_miles on true;
+
+analyze pg_temp.fresh;
+
+delete from {{ this }} as profiles
+using pg_temp.due
+left join pg_temp.fresh using (user_id)
+where profiles.user_id = due.user_id and fresh.user_id is null;
+
+-- Waived: union, of users alone.
+with profiles as not materialized (
+    select
+        user_id, profiles.segment, profiles.cluster, profiles.last_active_day,
+        profiles.active_days_lifetime, profiles.miles_earned_lifetime,
+        profiles.miles_redeemed_lifetime, miles_earned_90d, has_top_miles, rules_until, next_look_on
+    from {{ this }} as profiles
+    left join pg_temp.due using (user_id)
+    where due.user_id is null
+    union all
+    select
+        user_id,
+        null as segment,
+        cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+        miles_redeemed_lifetime, miles_earned_90d,
+        null as has_top_miles,
+        rules_until, next_look_on
+    from pg_temp.fresh
+),
+
+-- Top miles depend on what all others have.
+top as (
+    select
+        (array_agg(miles_earned_90d order by miles_earned_90d desc))[
+            ceil({{ champion_miles_share }} * count(*))::integer
+        ] as top_miles
+    from profiles
+    where miles_earned_90d > 0
+),
+
+moved as materialized (
+    select *
+    from profiles
+    cross join (
+        select coalesce(top_miles, 'infinity') as top_miles
+        from top
+    ) as top
+    cross join {{ warehouse }}.last_day
+    cross join lateral (
+        select
+            miles_earned_90d >= top_miles as is_top,
+            case
+                when last_day <= rules_until[1] then 'new'
+                when last_day <= rules_until[2] and miles_earned_90d >= top_miles then 'champion'
+                when last_day <= rules_until[3] then 'loyal'
+                when last_day <= rules_until[4] then 'promising'
+                when last_day <= rules_until[5] then 'at risk'
+                when last_day <= rules_until[6] then 'hibernating'
+                else 'lost'
+            end as rule
+    ) as ruled
+    where (segment, has_top_miles) is distinct from (rule, is_top)
+),
+
+come as (
+    insert into {{ this }} as stored (
+        user_id, segment, cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+        miles_redeemed_lifetime, miles_earned_90d, has_top_miles, rules_until, next_look_on
+    )
+    select
+        user_id, rule, cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+        miles_redeemed_lifetime, miles_earned_90d, is_top, rules_until, next_look_on
+    from moved
+    order by user_id
+    on conflict (user_id) do update set
+        segment = excluded.segment,
+        cluster = excluded.cluster,
+        last_active_day = excluded.last_active_day,
+        active_days_lifetime = excluded.active_days_lifetime,
+        miles_earned_lifetime = excluded.miles_earned_lifetime,
+        miles_redeemed_lifetime = excluded.miles_redeemed_lifetime,
+        miles_earned_90d = excluded.miles_earned_90d,
+        has_top_miles = excluded.has_top_miles,
+        rules_until = excluded.rules_until,
+        next_look_on = excluded.next_look_on
+    where stored is distinct from excluded
+),
+
+versions as (
+    select
+        -1 as sign,
+        (select min(fitted_on) from {{ state }}) as fitted_on,
+        segment, cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+        miles_redeemed_lifetime
+    from (
+        select
+            segment, cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+            miles_redeemed_lifetime
+        from pg_temp.due
+        union all
+        select
+            segment, cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+            miles_redeemed_lifetime
+        from moved
+    ) as stored
+    where segment is not null
+    union all
+    select
+        1 as sign,
+        (select min(fitted_on) from {{ warehouse }}.model_user_clusters) as fitted_on,
+        rule as segment,
+        cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+        miles_redeemed_lifetime
+    from moved
+)
+
+insert into {{ state }} as counts (fitted_on, segment, cluster, figure, value, users)
+select fitted_on, segment, cluster, figure, value, sum(sign) as users
+from versions
+cross join unnest(
+    array['last active day', 'active days', 'miles earned', 'miles redeemed'],
+    array[
+        last_active_day - '2000-01-01'::date,
+        active_days_lifetime,
+        {{ warehouse }}.band(miles_earned_lifetime),
+        {{ warehouse }}.band(miles_redeemed_lifetime)
+    ]
+) as figures (figure, value)
+group by fitted_on, segment, cluster, figure, value
+having sum(sign) <> 0
+on conflict (fitted_on, segment, cluster, figure, value)
+do update set users = counts.users + excluded.users;
+
+-- What nobody has is no row, as in a full build.
+delete from {{ state }}
+where users = 0;
+
+drop table pg_temp.due;
+
+drop table pg_temp.fresh;

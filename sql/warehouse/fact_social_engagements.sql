@@ -10,6 +10,7 @@ delete from {{ this }} as fact
 {{ incremental }}     and fact.event_date = changed.event_date
 {{ incremental }}     and fact.event_id = changed.event_id
 {{ incremental }}     and (has_been_there or fact_table = 'fact_social_engagements')
+{{ incremental }}     and {{ within.changed_events }}
 ;
 
 insert into {{ this }} (

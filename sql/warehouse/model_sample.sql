@@ -16,13 +16,20 @@ with last_days as (
 cuts as (
     select
         case
-            when count(*) filter (where first_day <= month_end) >= 10 * {{ cluster_count }}
+            when
+                (
+                    select count(*)
+                    from (
+                        select user_id
+                        from {{ warehouse }}.dim_users
+                        where first_day <= (select month_end from last_days)
+                        limit 10 * {{ cluster_count }}
+                    ) as users
+                ) = 10 * {{ cluster_count }}
                 then month_end
             else last_day
         end as cut
-    from {{ warehouse }}.dim_users
-    cross join last_days
-    group by last_day, month_end
+    from last_days
 ),
 
 chosen as materialized (

@@ -43,6 +43,39 @@ class Shown:
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
+    def listen(self) -> None:
+        for event, hear in self._listeners():
+            self.page.on(event, hear)
+
+    def leave(self) -> None:
+        """Make the tab as good as new for who comes next."""
+        for event, hear in self._listeners():
+            self.page.remove_listener(event, hear)
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.page.goto("about:blank")
+        self.page.mouse.move(0, 0)
+
+    def _listeners(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:
+        return (
+            ("console", self._hear_console),
+            ("pageerror", self._hear_error),
+            ("request", self._hear_request),
+            ("dialog", self._hear_dialog),
+        )
+
+    def _hear_console(self, message: Any) -> None:
+        self.complaints.append(message.text)
+
+    def _hear_error(self, error: Any) -> None:
+        self.complaints.append(str(error))
+
+    def _hear_request(self, request: Any) -> None:
+        self.requests.append(request.url)
+
+    def _hear_dialog(self, dialog: Any) -> None:
+        self.complaints.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
+
     def choose(self, segment: str = "all", member: str = "all", range_: str = "90",
                grain: str = "week") -> None:  # fmt: skip
         """With the controls, as a person does."""
@@ -84,22 +117,36 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def tabs() -> list[Any]:
+    """Tabs that are free again, each in a context of its own. The browser has read the scripts of
+    the page there, and need not do so for every test.
+    """
+    return []
+
+
 @pytest.fixture
-def show(browser: Any) -> Iterator[Open]:
-    """Open a page in a context of its own, without a network."""
+def show(browser: Any, tabs: list[Any]) -> Iterator[Open]:
+    """Open a page in a tab of its own, without a network."""
+    lent: list[Shown] = []
     contexts = []
 
     def opened(file: Path | str, hash_: str = "", **options: Any) -> Shown:
         is_served = isinstance(file, str)
-        # As high as the page: what is not in view is drawn later.
-        size = {"viewport": {"width": 1280, "height": 12000}, **options}
-        context = browser.new_context(offline=not is_served, **size)
-        contexts.append(context)
-        page = context.new_page()
+        is_plain = not is_served and not options
+        if is_plain and tabs:
+            page = tabs.pop()
+        else:
+            # As high as the page: what is not in view is drawn later.
+            size = {"viewport": {"width": 1280, "height": 12000}, **options}
+            context = browser.new_context(offline=not is_served, **size)
+            page = context.new_page()
+            if not is_plain:
+                contexts.append(context)
         shown = Shown(page)
-        page.on("console", lambda message: shown.complaints.append(message.text))
-        page.on("pageerror", lambda error: shown.complaints.append(str(error)))
-        page.on("request", lambda request: shown.requests.append(request.url))
+        shown.listen()
+        if is_plain:
+            lent.append(shown)
         page.goto((file if isinstance(file, str) else file.as_uri()) + hash_)
         if options.get("java_script_enabled", True):
             page.wait_for_selector(READY)
@@ -108,6 +155,9 @@ def show(browser: Any) -> Iterator[Open]:
     yield opened
     for context in contexts:
         context.close()
+    for shown in lent:
+        shown.leave()
+        tabs.append(shown.page)
 
 
 @dataclass(frozen=True)

@@ -279,6 +279,10 @@ def test_on_paper_everything_is_there_and_nothing_is_cut(grown: Warehouse, show:
     shown.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert shown.page.evaluate(f"{WIDTHS} > 705).map(each => each.outerHTML.slice(0, 80))") == []
     assert shown.page.locator(".all").count() == 0
+    assert shown.page.is_hidden("footer")  # alone on a page, it would say less than above
+    assert "hatched" in shown.page.evaluate(
+        "getComputedStyle(document.querySelector('#printed'), '::after').content"
+    )
     rows = shown.page.evaluate(
         "[...document.querySelectorAll('.card')].filter(card => card.querySelector('tbody'))"
         ".map(card => [card.dataset.card, +card.dataset.rows,"

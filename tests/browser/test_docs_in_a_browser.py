@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.pages.docs.documents import documents
+from runner.pages.docs.page import documents
 from runner.project.manifest import load
 from tests.browser.conftest import Warehouse
 from tests.support import PROJECT
@@ -29,7 +29,9 @@ def docs(empty: Warehouse, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("width", slow_but([1300, 390], 390))
 def test_the_lineage_is_drawn_at_any_width(browser: Any, docs: Path, width: int) -> None:
-    context = browser.new_context(offline=True, viewport={"width": width, "height": 900})
+    context = browser.new_context(
+        offline=True, bypass_csp=True, viewport={"width": width, "height": 900}
+    )
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -52,5 +54,30 @@ def test_the_lineage_is_drawn_at_any_width(browser: Any, docs: Path, width: int)
     traced = page.locator("#drawing a.on").evaluate_all("all => all.map(one => one.dataset.node)")
     assert {"public.event_stream", "reporting.retention"} <= set(traced)
     assert "public.utm_campaigns" not in traced
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    # A column is found by its name, and leads to its row, which says where it is from and who reads it.
+    page.fill("#find", "churned_users")
+    hits = page.locator("#hits a")
+    hits.first.wait_for()
+    assert hits.all_inner_texts() == [
+        "warehouse.agg_period_activity.churned_users",
+        "reporting.growth_accounting.churned_users",
+    ]
+    # Of the two tables that are left: of all, this would take minutes.
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
+    found = axe.Axe().run(page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    hits.last.click()
+    row = page.locator(
+        page.evaluate("'#' + CSS.escape(decodeURIComponent(location.hash.slice(1)))")
+    )
+    assert row.is_visible()
+    assert "from warehouse.agg_period_activity.churned_users" in row.inner_text()
+    row.locator("summary").click()
+    reader = row.locator("a", has_text="card growth_accounting")
+    reader.click()
+    assert page.locator("#dashboard").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert complaints == []
     context.close()

@@ -139,6 +139,11 @@ def test_each_card_shows_what_overlaps_the_range_on_the_real_file(
         "all => all.map(card => card.dataset.card)"
     )
     assert set(empty) <= {"recommendations"}
+    for card in empty:
+        assert "No category can be offered" in shown.card(card).inner_text()
+    # Whom the last week lost is not known while no event follows it, and no line is promised of one.
+    assert shown.card("growth_accounting").locator("svg text", has_text="?").count() == 1
+    assert "line" not in shown.page.inner_text("[data-figure='Week-4 retention'] .change")
     assert shown.page.is_hidden("#reset")
     # A year and more lies between the newest event and the load: red, and the last day is over.
     assert re.fullmatch(

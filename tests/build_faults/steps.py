@@ -234,6 +234,16 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Months:
+    """Facts are in partitions by month from now on, or no longer."""
+
+    are_wanted: bool
+
+    def do(self, world: World) -> None:
+        world.has_months = self.are_wanted
+
+
+@dataclass(frozen=True)
 class Drop:
     """Somebody drops a table; the next build fills it."""
 
@@ -395,6 +405,7 @@ in_the_project: st.SearchStrategy[Step] = st.one_of(
     st.builds(Edit, st.sampled_from(FILES)),
     st.builds(Reshape, st.sampled_from(sorted(SHAPES))),
     st.builds(Move, st.sampled_from(ZONES)),
+    st.builds(Months, st.booleans()),
     st.builds(Drop, st.sampled_from(TABLES)),
     st.builds(Empty, st.sampled_from(PIPELINES)),
 )

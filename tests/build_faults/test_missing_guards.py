@@ -380,11 +380,11 @@ def late_step(world: World) -> None:
     built(world)
 
 
-def day_behind_the_last_one(world: World) -> None:
-    """Nobody did anything on it but one: the others have stayed away a day longer."""
+def day_on_which_miles_are_too_old(world: World) -> None:
+    """Nobody did anything on it but one: the others have stayed away longer."""
     world.insert(earn(1, "eve"), event(1, "fay"))
     built(world)
-    world.insert(event(29, "gus"))
+    world.insert(event(91, "gus"))
     built(world)
 
 
@@ -465,11 +465,11 @@ def without_the_lock(bench: Bench) -> None:
 
 
 def without_the_locks_of_pipelines(bench: Bench) -> None:
-    text = named_query("ingest/pipelines.all_pipelines")
+    text = named_query("database/locks.pipelines")
     assert "order by" in text
     bench.patch.setitem(
-        queries("ingest/pipelines.sql"),
-        "all_pipelines",
+        queries("database/locks.sql"),
+        "pipelines",
         text.replace("order by", "where false order by"),
     )
 
@@ -730,13 +730,11 @@ GUARDS: dict[str, Guard] = {
         ),
         user_who_is_no_more,
     ),
-    "profiles of all, a day later": (
+    "miles that are too old by now": (
         lambda bench: bench.script(
-            "warehouse/agg_user_profiles",
-            "inner join now using (last_day, fitted_on)",
-            "cross join now",
+            "warehouse/agg_user_profiles", "and next_look_on <= (select", "and false and next_look_on <= (select"
         ),
-        day_behind_the_last_one,
+        day_on_which_miles_are_too_old,
     ),
     "what follows from a text": (without_followers, another_text_upstream),
     "variables": (without_variables, another_time_zone),

@@ -92,6 +92,7 @@ class World:
         self.project = project
         self.connection = connection
         self.timezone = "UTC"
+        self.has_months = False
         self.connection.execute("set timezone = 'UTC'")
         self.connection.adapters.register_loader("date", InfiniteDate)
         self.connection.adapters.register_loader("timestamptz", InfiniteTime)
@@ -104,8 +105,8 @@ class World:
     @property
     def manifest(self) -> Manifest:
         found = load(self.project)
-        variables = {**found.variables, "reporting_timezone": self.timezone}
-        return dataclasses.replace(found, variables=variables)
+        now = {"reporting_timezone": self.timezone, "monthly_facts": self.has_months}
+        return dataclasses.replace(found, variables={**found.variables, **now})
 
     def tables(self) -> list[str]:
         """What a reader may look at."""

@@ -46,6 +46,10 @@ class Cluster:
     def project(self) -> Path:
         return self.manifest.project
 
+    def address(self, worker: tuple[str, int]) -> str:
+        """The connection string of the database on a worker."""
+        return make_conninfo(self.database.conninfo, host=worker[0], port=worker[1])
+
 
 @pytest.fixture(scope="module")
 def cluster_project(tmp_path_factory: pytest.TempPathFactory) -> Path:

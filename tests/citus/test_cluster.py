@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from runner.build.build import build
+from runner.build.build import build, open_builder
+from runner.build.transaction import Listener
 from runner.compare.rebuild import rebuild, verify
-from runner.database.session import Database
-from runner.errors import StartError
+from runner.database.session import Changes, Database
+from runner.errors import RunnerError, StartError
 from runner.ingest.pipelines import pipelines
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
@@ -20,6 +22,7 @@ from runner.repairs.pipeline import RepairedPipeline
 from runner.setup import schema
 from runner.setup.demo import Demo, seed
 from tests.citus.conftest import Cluster
+from tests.citus.nodes import end_sessions, prepared, waiting_for_a_standby
 from tests.support import (
     PROJECT,
     earn,
@@ -66,7 +69,13 @@ def both(placed: Cluster, single: Database) -> tuple[Cluster, Database]:
 
 
 def follow(cluster: Cluster, single: Database) -> None:
-    """The cluster's sources become those of the single node, row by changed row; both are built."""
+    """The cluster's sources become those of the single node; both are built."""
+    copy_sources(cluster, single)
+    build_both(cluster, single)
+
+
+def copy_sources(cluster: Cluster, single: Database) -> None:
+    """The cluster's sources become those of the single node, row by changed row."""
     with (
         single.session("test") as one,
         cluster.database.session("test") as other,
@@ -87,7 +96,6 @@ def follow(cluster: Cluster, single: Database) -> None:
                 " drop table pg_temp.fresh"
             )
         other.run("alter table public.event_stream alter column event_id restart with 1000000")
-    build_both(cluster, single)
 
 
 def build_both(cluster: Cluster, single: Database) -> None:
@@ -195,13 +203,18 @@ def test_a_table_of_another_shape_and_another_target_are_placed_too(
 def test_rows_of_distributed_tables_are_counted(
     both: tuple[Cluster, Database], no_margin: None
 ) -> None:
-    cluster, _ = both
-    insert_events(cluster.database, [earn(day, "counted", miles=5) for day in range(3)])
+    cluster, single = both
+    follow(cluster, single)
+    insert_events(single, [earn(day, "counted", miles=5) for day in range(3)])
+    copy_sources(cluster, single)
+    ingest(single)
     ingest(cluster.database, project=cluster.project)
-    done = build_all(cluster.database, manifest=cluster.manifest)
-    changes = {each.step.script.name: each.changes for each in done.results}
-    assert changes["fact_miles_earned"].inserted == 3
-    assert changes["agg_user_daily"].inserted == 3
+    of_one, of_cluster = (
+        {each.step.script.name: each.changes for each in done.results}
+        for done in (build_all(single), build_all(cluster.database, manifest=cluster.manifest))
+    )
+    for name in ("fact_miles_earned", "agg_user_daily"):
+        assert of_cluster[name] == of_one[name] == Changes(inserted=3)
 
 
 def test_readers_of_reports_see_one_version_while_a_build_publishes(
@@ -247,6 +260,60 @@ def test_a_build_is_refused_while_a_worker_is_away_and_goes_on_when_it_is_back(
         session.run(move.format(port, 1))
     build_all(cluster.database, manifest=cluster.manifest)
     assert query(cluster.database, "table reporting.kpi_daily") != before
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_a_worker_lost_between_the_two_phases_of_a_commit_leaves_one_version_and_the_next_round_ends_it(
+    both: tuple[Cluster, Database], no_margin: None, is_committed: bool
+) -> None:
+    """A node whose standby does not exist waits in the middle of its commit. If it is the
+    coordinator, the workers have prepared; if it is a worker, the coordinator is still undecided.
+    """
+    cluster, single = both
+    insert_events(single, [earn(2, f"prepared_{is_committed}", miles=9)])
+    copy_sources(cluster, single)
+    ingest(single)
+    ingest(cluster.database, project=cluster.project)
+    before = query(cluster.database, "table reporting.kpi_daily order by 1, 2, 3")
+    failures: list[RunnerError] = []
+
+    def work() -> None:
+        try:
+            with open_builder(
+                cluster.database, cluster.manifest, Target(), "build", Listener()
+            ) as builder:
+                if is_committed:  # other sessions of the coordinator wait for no standby
+                    builder.work.run("set synchronous_commit = on")
+                builder.bring_up_to_date()
+        except RunnerError as error:
+            failures.append(error)
+
+    waits = "select exists (select from pg_stat_activity where wait_event = 'SyncRep')"
+    first, second = (cluster.address(worker) for worker in cluster.workers[:2])
+    held = cluster.database.conninfo if is_committed else second
+    thread = threading.Thread(target=work)
+    setting = "local" if is_committed else "on"
+    with waiting_for_a_standby(cluster.database.conninfo, held, setting) as go_on:
+        thread.start()
+        while not scalar(Database(held), waits):
+            assert thread.is_alive(), failures
+            time.sleep(0.05)
+        assert prepared(first) and prepared(second)
+        assert query(cluster.database, "table reporting.kpi_daily order by 1, 2, 3") == before
+        end_sessions(first)
+        if not is_committed:
+            end_sessions(second)
+        go_on()
+        thread.join()
+        after = query(cluster.database, "table reporting.kpi_daily order by 1, 2, 3")
+        assert (after != before) == is_committed == (not failures)
+        assert prepared(first)
+    if is_committed:
+        build_all(single)
+    insert_events(single, [earn(3, "next", miles=4)])
+    follow(cluster, single)
+    assert not prepared(first) and not prepared(second)
+    assert_alike(cluster, single)
 
 
 def test_a_table_that_was_moved_by_hand_is_found_before_a_build(placed: Cluster) -> None:

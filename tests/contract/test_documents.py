@@ -15,7 +15,7 @@ import pytest
 
 from runner.cli.main import cli
 from runner.database.session import Database
-from runner.pages.docs.documents import documents
+from runner.pages.docs.page import documents
 from runner.project.manifest import load
 from tests import oracle
 from tests.oracle import EARN, Campaign, Cost, Counted, Event, Row

@@ -28,7 +28,7 @@ CURSOR = "timestamptz not null"
 
 @pytest.fixture
 def months(arena: Arena) -> Arena:
-    return arena.make(cursor=CURSOR, project=monthly_project())
+    return arena.make(cursor=CURSOR, project=monthly_project("goods"))
 
 
 def places(arena: Arena) -> dict[int, str]:
@@ -116,20 +116,30 @@ def test_rows_without_a_month_go_to_it_once_nobody_holds_the_place(months: Arena
 def test_a_source_whose_rows_have_no_month_of_their_own_is_refused(
     arena: Arena, made: dict[str, Any], said: str
 ) -> None:
-    arena.make(**made, project=monthly_project())
+    arena.make(**made, project=monthly_project("goods"))
     with pytest.raises(StartError, match=said):
         arena.ingest()
 
 
 def test_a_variable_that_is_no_list_is_refused(arena: Arena, tmp_path: Path) -> None:
     project = tmp_path / "project"
-    shutil.copytree(monthly_project(), project)
+    shutil.copytree(monthly_project("goods"), project)
     manifest = project / "sql/manifest.toml"
     text = manifest.read_text()
     manifest.write_text(re.sub(r"(?m)^(monthly_replicas) = .*", r'\1 = "goods"', text))
     arena.make(cursor=CURSOR, project=project)
     with pytest.raises(StartError, match="monthly_replicas is no list"):
         arena.ingest()
+
+
+def test_a_replica_that_no_pipeline_fills_is_refused(arena: Arena) -> None:
+    arena.make(cursor=CURSOR, project=monthly_project("good"))
+    said = "monthly_replicas names good, and no pipeline fills raw_good"
+    with pytest.raises(StartError, match=said) as caught:
+        arena.ingest()
+    assert caught.value.hint == "did you mean goods?"
+    with pytest.raises(StartError, match=said):
+        schema.apply(arena.database, load(monthly_project("good")), Target())
 
 
 @pytest.mark.parametrize(
@@ -140,7 +150,7 @@ def test_a_statement_of_a_projects_own_that_knows_no_months_is_refused(
     arena: Arena, tmp_path: Path, name: str, value: str
 ) -> None:
     project = tmp_path / "project"
-    shutil.copytree(monthly_project(), project)
+    shutil.copytree(monthly_project("goods"), project)
     file = project / f"sql/ingest/{name}.sql"
     whole = file.read_text()
     file.write_text(whole.replace(f"{{{{ {value} }}}}", f"/* {value} */ false"))

@@ -454,8 +454,7 @@ class Profile:
     first_day: date
     last_active_day: date
     active_days: int
-    active_days_28d: int
-    active_days_90d: int
+    rules_until: tuple[date | str, ...]
     miles_earned: Decimal
     miles_redeemed: Decimal
     miles_earned_90d: Decimal
@@ -567,8 +566,7 @@ def profiles(data: Data) -> list[Profile]:
                 first_day=min(days),
                 last_active_day=max(days),
                 active_days=len(days),
-                active_days_28d=active_days_28d,
-                active_days_90d=active_days_90d,
+                rules_until=rules_until(days),
                 miles_earned=miles(events, EARN),
                 miles_redeemed=miles(events, REDEEM),
                 miles_earned_90d=recent_miles[user],
@@ -578,6 +576,31 @@ def profiles(data: Data) -> list[Profile]:
             )
         )
     return found
+
+
+def rules_until(days: set[date]) -> tuple[date | str, ...]:
+    """On which last day of the data the rule of each segment fits for the last time, from new to
+    hibernating, if the user never comes again; -infinity where it never does.
+    """
+    calendar = [min(days) + timedelta(days=number) for number in range((max(days) - min(days)).days + 91)]
+
+    def until(recency: int, wanted: int = 0, width: int = 1) -> date | str:
+        fitting = [
+            day
+            for day in calendar
+            if (day - max(days)).days <= recency
+            and sum(active > day - timedelta(days=width) for active in days) >= wanted
+        ]
+        return max(fitting, default="-infinity")
+
+    return (
+        min(days) + timedelta(days=14),
+        until(7, 12, 28),
+        until(14, 6, 28),
+        until(14),
+        until(42, 12, 90),
+        until(90),
+    )
 
 
 def is_within(event: Counted, days: int, data: Data) -> bool:

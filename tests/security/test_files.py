@@ -11,7 +11,7 @@ import pytest
 
 from runner.database.session import Database
 from runner.errors import RunnerError
-from runner.pages.written import put
+from runner.pages.html import put
 from tests.support import run_all
 from tests.support.commands import command
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import atexit
+import csv
+import json
 import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from runner.archive.archive import archive
 from runner.build.build import build
 from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from tests.support import PROJECT, earn, event, ingest, insert_events, query
+from tests.support import PROJECT, earn, event, ingest, insert_events, query, scalar
 
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @cache
-def monthly_project() -> Path:
-    """A copy of the project that keeps events in months, and a source of tests' own."""
+def monthly_project(*replicas: str) -> Path:
+    """A copy of the project that keeps events in months, or other replicas."""
     folder = Path(tempfile.mkdtemp(prefix="milepost-"))
     atexit.register(shutil.rmtree, folder)
     for part in ("sql", "schema"):
@@ -29,8 +33,8 @@ def monthly_project() -> Path:
     manifest = folder / "sql/manifest.toml"
     text = manifest.read_text()
     assert "\nmonthly_replicas = []\n" in text
-    names = 'monthly_replicas = ["event_stream", "goods"]'
-    manifest.write_text(text.replace("monthly_replicas = []", names))
+    names = json.dumps(replicas or ["event_stream"])
+    manifest.write_text(text.replace("monthly_replicas = []", f"monthly_replicas = {names}"))
     return folder
 
 
@@ -57,3 +61,43 @@ def rows_by_month(database: Database) -> dict[str, int]:
         " from warehouse.raw_event_stream group by 1",
     )
     return {row["month"]: row["rows"] for row in rows}
+
+
+def put_away(database: Database, folder: Path, before: str = "2026-03") -> dict[str, int]:
+    """Archive, and return the rows of each month."""
+    done = archive(database, load(monthly_project()), before, folder)
+    return {month.month: month.rows for month in done}
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """The rows of all files in a folder."""
+    found = []
+    for file in sorted(folder.iterdir()):
+        with file.open(newline="") as text:
+            found += list(csv.DictReader(text))
+    return found
+
+
+def source_months(database: Database) -> dict[str, int]:
+    rows = query(
+        database,
+        "select to_char(created_at at time zone 'UTC', 'YYYY-MM') as month, count(*) as rows"
+        " from public.event_stream group by 1 order by 1",
+    )
+    return {row["month"]: row["rows"] for row in rows}
+
+
+def images(database: Database) -> dict[str, Any]:
+    """All that is built, to be compared."""
+    tables = [
+        f"{script.layer}.{table}"
+        for script in load(monthly_project()).scripts.values()
+        if not script.is_view and not script.name.startswith("changed_")
+        for table in script.tables
+    ]
+    return {
+        table: scalar(
+            database, f"select md5(string_agg(t::text, '|' order by t::text)) from {table} as t"
+        )
+        for table in tables
+    }

@@ -59,21 +59,7 @@ class Page(HTMLParser):
 
 def decoded(columns: dict[str, Any]) -> list[dict[str, Any]]:
     """As the page reads them."""
-    values = {}
-    for name, column in columns.items():
-        found = column if isinstance(column, list) else column["values"]
-        if isinstance(column, dict) and "runs" in column:
-            found = [v for v, n in zip(found, column["runs"], strict=True) for _ in range(n)]
-        if isinstance(column, dict) and "climbs" in column:
-            found = [
-                v + k if k else v
-                for v, n in zip(found, column["climbs"], strict=True)
-                for k in range(n)
-            ]
-        if isinstance(column, dict) and "words" in column:
-            found = [column["words"][place] for place in found]
-        values[name] = found
-    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def data_of(text: str) -> Any:

@@ -1,6 +1,9 @@
 """What can be told of the functions that rendered SQL creates and calls, by patterns."""
 
 import re
+from collections.abc import Iterable, Mapping
+
+from runner.project.graph import reachable
 
 
 def function_bodies(text: str) -> dict[str, str]:
@@ -23,6 +26,13 @@ def function_bodies(text: str) -> dict[str, str]:
 def functions_called(text: str) -> set[str]:
     """Return what may be functions that a rendered text calls: names before a parenthesis."""
     return set(re.findall(r"\b(\w+\.\w+)\s*\(", text))
+
+
+def functions_reached(names: Iterable[str], bodies: Mapping[str, str]) -> set[str]:
+    """Return those of these functions that have a body, and those that they call, at any depth."""
+    calls = {name: functions_called(body) & bodies.keys() for name, body in bodies.items()}
+    known = bodies.keys() & set(names)
+    return known | reachable(known, calls)
 
 
 def relations_named(text: str) -> set[str]:

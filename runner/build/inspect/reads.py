@@ -11,6 +11,7 @@ from runner.build.compose import Composer
 from runner.build.inspect.functions import (
     function_bodies,
     functions_called,
+    functions_reached,
     relations_named,
     without_comment_statements,
 )
@@ -113,16 +114,11 @@ def _tables_of_functions(text: str, functions: str, known: frozenset[str]) -> di
     of one.
     """
     bodies = _bodies(functions)
-    waiting = functions_called(text) & bodies.keys()
-    seen: set[str] = set()
     read: dict[str, str] = {}
-    while waiting:
-        name = waiting.pop()
-        seen.add(name)
+    for name in sorted(functions_reached(functions_called(text), bodies)):
         for table in map(_as_needed, relations_named(bodies[name])):
             if table in known or table.startswith(tuple(f"{leaf}." for leaf in LEAVES)):
                 read.setdefault(table, f" in {name}()")
-        waiting |= (functions_called(bodies[name]) & bodies.keys()) - seen
     return read
 
 

@@ -3,8 +3,8 @@ import click
 from runner.build.build import read_plan
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, select_option, target_option
-from runner.cli.groups import room
 from runner.database import ledger
+from runner.errors import room
 from runner.project.target import Target
 
 

@@ -8,12 +8,10 @@ from typing import Any
 import click
 
 from runner import run
-from runner.build.transaction import BuildResult
 from runner.cli import output, show_build, show_ingest
-from runner.cli.command import Workspace, json_option, project_command, wait_option
-from runner.cli.groups import room
+from runner.cli.command import FILE, Workspace, json_option, project_command, wait_option
 from runner.cli.progress import Live, live
-from runner.errors import RunnerError, was_interrupted
+from runner.errors import RunnerError, room, was_interrupted
 
 # How the variables begin that ask for something after each round.
 AFTER_ROUND = ("MILEPOST_ALERT_", "OTEL_EXPORTER_OTLP_")
@@ -24,10 +22,7 @@ AFTER_ROUND = ("MILEPOST_ALERT_", "OTEL_EXPORTER_OTLP_")
     "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until interrupted."
 )
 @click.option(
-    "--dashboard",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write the dashboard after each build that changed something.",
+    "--dashboard", type=FILE, help="Write the dashboard after each build that changed something."
 )
 @click.option(
     "--on-success",
@@ -89,7 +84,7 @@ class Rounds:
 
     def one(self, in_loop: bool = False) -> run.Round:
         """Run one round, show it, and do what follows it."""
-        here, done, failed = self.here, run.Round((), BuildResult()), None
+        here, done, failed = self.here, run.Round(), None
         newest = self.after.newest_run() if self.after else 0
         with live() as progress:
             try:

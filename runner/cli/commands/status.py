@@ -4,7 +4,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, target_option
-from runner.cli.groups import room
+from runner.errors import room
 from runner.project.target import Target
 from runner.status import Status, status
 
@@ -27,7 +27,7 @@ def command(here: Workspace, target: Target, form: str | None, alert: bool) -> N
     """
     found = status(here.database(), here.folder, target.name)
     if alert:
-        tell = room("runner.alerts.after_round").alert
+        tell = room("runner.alerts.incidents").alert
         tell(here.database(), here.folder, output.warn, target.name, found)
     if form:
         output.answer(room("runner.alerts.prometheus").metrics(found, target.name))

@@ -49,8 +49,7 @@ def command(here: Workspace, pipeline: str | None, before: str, folder: Path, ye
         output.data([])
         return
     output.table([_row(each) for each in found], "")
-    if not yes:
-        output.confirm("write these files, and drop the rows?", "--yes does it without asking")
+    output.confirm("write these files, and drop the rows?", "--yes does it without asking", yes)
     with live() as progress:
         done = archive(database, manifest, before, folder, pipeline, progress.waiting, _tell)
     output.data([{**asdict(each), "file": str(each.file)} for each in done])

@@ -1,28 +1,21 @@
 from pathlib import Path
+from typing import Any
 
 import click
 
 from runner.cli import output
-from runner.cli.command import Workspace, number_option, project_command, target_option
+from runner.cli.command import FILE, Workspace, number_option, project_command, target_option
 from runner.cli.inspect import lines
 from runner.errors import UsageError
 from runner.pages.dashboard.check import check as check_cards
-from runner.pages.dashboard.data import LIVE, Member
+from runner.pages.dashboard.data import Member
 from runner.pages.dashboard.page import write
 from runner.pages.dashboard.serve import serve as serve_page
 from runner.project.target import Target
 
 
 @project_command("dashboard", target_option)
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="dashboard.html",
-    metavar="FILE",
-    help="File to write.",
-)
+@click.option("-o", "--output", "file", type=FILE, default="dashboard.html", help="File to write.")
 @click.option(
     "--mode",
     type=click.Choice(["600", "640", "644", "0600", "0640", "0644"]),
@@ -79,18 +72,13 @@ def command(
             output.complain,
         )
     else:
-        write_page(here, file, int(mode, 8), target, _member(only) if only else None)
+        member = _member(only) if only else None
+        write_page(here, file, mode=int(mode, 8), target=target, only=member)
 
 
-def write_page(
-    here: Workspace,
-    file: Path,
-    mode: int = 0o640,
-    target: Target = LIVE,
-    only: Member | None = None,
-) -> None:
+def write_page(here: Workspace, file: Path, **how: Any) -> None:
     """Write the page, and say where it is."""
-    write(here.database(), here.folder, file, mode, target, only)
+    write(here.database(), here.folder, file, **how)
     output.say(f"dashboard: {file.absolute().as_uri()}")
 
 

@@ -49,6 +49,10 @@ def differences(found: Sequence[Difference], left: str, right: str) -> None:
     """Show the tables that differ between two targets, then a few rows of each."""
     if not found:
         return
+
+    def changed(each: Difference) -> str:
+        return ", ".join(f"{name} {count:,}" for name, count in each.columns.items())
+
     rows = [
         {
             "table": each.table,
@@ -56,7 +60,7 @@ def differences(found: Sequence[Difference], left: str, right: str) -> None:
             f"only {left}": each.only_left,
             f"only {right}": each.only_right,
             "changed": each.changed,
-            "columns": "; ".join(filter(None, (_changed(each.columns), each.problem))),
+            "columns": "; ".join(filter(None, (changed(each), each.problem))),
         }
         for each in found
     ]
@@ -73,10 +77,6 @@ def differences(found: Sequence[Difference], left: str, right: str) -> None:
 def _both(one: int, other: int) -> str:
     """Show how many rows each has; nothing where rows are not counted."""
     return f"{one:,} -> {other:,}" if one != other else f"{one:,}" if one else ""
-
-
-def _changed(columns: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in columns.items())
 
 
 def _difference(row: dict[str, Any], left: str, right: str) -> str:

@@ -3,9 +3,9 @@ from pathlib import Path
 import click
 
 from runner.cli import output
-from runner.cli.command import Workspace, project_command
-from runner.pages.docs.documents import documents
-from runner.pages.written import put
+from runner.cli.command import FILE, Workspace, project_command
+from runner.pages.docs.page import documents
+from runner.pages.html import put
 
 
 @project_command("docs")
@@ -14,9 +14,8 @@ from runner.pages.written import put
     "--output",
     "files",
     multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     default=["docs.html"],
-    metavar="FILE",
     help="File to write. Its ending chooses the format: .html for the page, .dbml for the tables in"
     " the language of dbdiagram.io. May repeat.",
 )

@@ -42,14 +42,14 @@ def command(
     Example: python -m runner forget event_stream --key user_id=u_42 --dry-run
     """
     database, manifest = here.database(), here.manifest()
-    found = look(database, manifest, pipeline, keys)
-    _show(found.erased, found.in_source)
-    if dry_run or not (found.erased.total or found.in_source.rows):
-        data = {"run": None, **asdict(found.erased), "in_source": found.in_source.rows}
-        output.data({**data, "problem": found.in_source.problem})
+    found, in_source = look(database, manifest, pipeline, keys)
+    _show(found, in_source)
+    if dry_run or not (found.total or in_source.rows):
+        data = {"run": None, **asdict(found), "in_source": in_source.rows}
+        output.data({**data, "problem": in_source.problem})
         return
-    if not found.in_source.rows and not yes:
-        output.confirm("erase them for good?", "--yes erases them without asking")
+    if not in_source.rows:
+        output.confirm("erase them for good?", "--yes erases them without asking", yes)
     with live() as progress:
         done = forget(database, manifest, pipeline, keys, progress)
     show_build.summary(done.build, progress)

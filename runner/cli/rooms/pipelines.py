@@ -1,14 +1,13 @@
-from typing import Any
-
 import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command
-from runner.cli.groups import Group, room
+from runner.cli.groups import Group
 from runner.cli.inspect import coverage as show_coverage
 from runner.cli.inspect import lines
 from runner.cli.inspect import runs as show_runs
-from runner.errors import UsageError
+from runner.errors import room
+from runner.ingest.pipelines import pipelines
 
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 LAZY = {"Commands": ("remove", "add", "source-sql")}
@@ -46,7 +45,8 @@ def show(here: Workspace, name: str) -> None:
     Example: python -m runner pipelines show event_stream
     """
     with here.ledger() as session:
-        found = _definition(session.named("ingest/pipelines.pipeline", name=name), name)
+        pipelines(session, name)
+        [found] = session.named("ingest/pipelines.pipeline", name=name)
         stretches = show_coverage.coverage(session, found["id"])
         preflight = room("runner.ingest.preflight")
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
@@ -85,12 +85,6 @@ def disable(here: Workspace, name: str) -> None:
 
 def _switch(here: Workspace, name: str, is_enabled: bool) -> None:
     with here.ledger() as session:
-        found = session.named("ingest/pipelines.switch_pipeline", name=name, is_enabled=is_enabled)
-        _definition(found, name)
+        pipelines(session, name)
+        session.named("ingest/pipelines.switch_pipeline", name=name, is_enabled=is_enabled)
     output.say(f"{name} is {'enabled' if is_enabled else 'disabled'}")
-
-
-def _definition(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    if not rows:
-        raise UsageError(f"there is no pipeline {name}", "python -m runner pipelines list")
-    return rows[0]

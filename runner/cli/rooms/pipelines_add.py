@@ -86,7 +86,7 @@ def command(here: Workspace, /, yes: bool, **values: Any) -> None:
         with here.ledger() as session, session.rehearsal():
             rehearsed = add_pipeline(session, wanted, here.folder)
         _show(rehearsed)
-        output.confirm("add this?", "--yes adds it without asking")
+        output.confirm("add this?", "--yes adds it without asking", yes)
     with here.ledger() as session, session.transaction():
         added = add_pipeline(session, wanted, here.folder)
     if yes:

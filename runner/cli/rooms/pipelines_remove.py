@@ -27,11 +27,15 @@ def command(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
         f"{name}: {output.number(found.runs, 'run')},"
         f" {output.number(found.kept_rows, 'replaced row')} that could be restored"
     )
+    if found.archived:
+        output.say(
+            f"{output.number(len(found.archived), 'archived month')}: the files stay, and what"
+            " is known of them, with their SHA-256, goes to orchestrator.logs"
+        )
     if found.has_replica and replica is None:
         if yes:
             raise UsageError(f"{found.replica} is there", "--replica keep, or --replica drop")
         replica = click.prompt(f"{found.replica}", type=click.Choice(["keep", "drop"]))
-    if not yes:
-        output.confirm(f"remove {name}?", "--yes removes it without asking")
+    output.confirm(f"remove {name}?", "--yes removes it without asking", yes)
     remove(here.database(), found, drop_replica=replica == "drop")
     output.say(f"{name} is removed")

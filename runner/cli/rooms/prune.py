@@ -69,8 +69,7 @@ def command(
         output.say("prune: nothing to delete" if is_empty else "prune: nothing was changed")
         output.data(_as_data(found))
         return
-    if not yes:
-        output.confirm("delete this?", "--yes deletes it without asking")
+    output.confirm("delete this?", "--yes deletes it without asking", yes)
     done = pruner.prune()
     sizes = [
         _size(sum(getattr(each, f"bytes_{when}") for each in done.tables))

@@ -26,7 +26,6 @@ def command(here: Workspace, run_id: int, yes: bool) -> None:
     run = found[0]
     rows = output.row_counts(run["rows_inserted"], run["rows_updated"], run["rows_deleted"])
     output.say(f"run {run_id}: {run['kind']} of {run['pipeline']}, {run['status']}, rows {rows}")
-    if not yes:
-        output.confirm("undo it?", "--yes undoes it without asking")
+    output.confirm("undo it?", "--yes undoes it without asking", yes)
     with show_ingest.shown("undo") as progress:
         open_pipeline(here.database(), here.folder, run["pipeline"], progress).undo(run_id)

@@ -31,6 +31,8 @@ def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> No
     server = address.find(here.folder)
     database = Database(server.conninfo)
     changes = schema.rehearse(database, manifest, target, roles)
+    for line in schema.waiting(database, manifest, target):
+        output.say(line)
     if not changes:
         output.say("schema: up to date")
         return
@@ -39,8 +41,7 @@ def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> No
     else:
         for change in changes:
             output.say(change)
-    if not server.is_embedded and not yes:
-        hint = f"python -m runner schema apply {'--roles ' if roles else ''}--yes"
-        output.confirm(f"make these {len(changes)} changes?", hint)
+    hint = f"python -m runner schema apply {'--roles ' if roles else ''}--yes"
+    output.confirm(f"make these {len(changes)} changes?", hint, yes or server.is_embedded)
     schema.apply(database, manifest, target, roles)
     output.say("schema: applied")

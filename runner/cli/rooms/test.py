@@ -6,9 +6,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import click
 
 from runner.cli import output
-from runner.cli.command import Workspace, json_option, project_command, select_option
-from runner.cli.groups import room
-from runner.errors import RunnerError
+from runner.cli.command import FILE, Workspace, json_option, project_command, select_option
+from runner.errors import RunnerError, room
 from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
 from runner.testing.tables import Mismatch
@@ -21,10 +20,7 @@ SHOWN_ROWS = 10
 @select_option("Run only the cases of these scripts.")
 @click.argument("names", nargs=-1, metavar="[CASE]...")
 @click.option(
-    "--junit",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Also write the results as JUnit XML, which CI servers read.",
+    "--junit", type=FILE, help="Also write the results as JUnit XML, which CI servers read."
 )
 def command(
     here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...], junit: Path | None
@@ -41,7 +37,7 @@ def command(
     cases = choose(manifest, collect(manifest), patterns, names)
     results = run_cases(here.database(), manifest, cases, _show)
     if junit:
-        put = room("runner.pages.written").put
+        put = room("runner.pages.html").put
         put(junit, _as_junit(results))
     output.data([_as_data(result) for result in results])
     failed = sum(not result.has_passed for result in results)

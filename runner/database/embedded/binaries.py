@@ -89,13 +89,8 @@ def can_enter(folder: Path, account: Account | None) -> bool:
         return True
     while not folder.is_dir():
         folder = folder.parent
-    return all(_lets_in(each.stat(), account) for each in (folder, *folder.parents))
-
-
-def _lets_in(folder: os.stat_result, account: Account) -> bool:
-    if folder.st_uid == account.uid:
-        return bool(folder.st_mode & 0o100)
-    return bool(folder.st_mode & 0o001)
+    states = [each.stat() for each in (folder, *folder.parents)]
+    return all(each.st_mode & (0o100 if each.st_uid == account.uid else 0o001) for each in states)
 
 
 def shared_base() -> Path:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 from psycopg import sql
 
 from runner.database import tables
-from runner.database.names import MAX_BYTES, join, shortened
+from runner.database.names import MAX_BYTES, join, relation, shortened
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
 from runner.errors import RunnerError, StartError, UsageError
@@ -66,7 +66,7 @@ class Attachment(ABC):
         """Create the foreign table and everything that it needs."""
         self._make_extension()
         self._make_server()
-        self._run("create schema if not exists {}", sql.Identifier(self.server))
+        self._run("create schema if not exists {server}")
         self._make_tables()
         return self
 
@@ -79,7 +79,7 @@ class Attachment(ABC):
         if self.session.named("ingest/foreign/foreign.has_extension", name=name):
             return
         try:
-            self._run("create extension {} with schema public", sql.Identifier(name))
+            self._run("create extension {name} with schema public", name=sql.Identifier(name))
         except QueryFailed as error:
             if error.sqlstate not in NOT_AVAILABLE:
                 raise
@@ -130,10 +130,9 @@ class Attachment(ABC):
         address = self.address
         if self.is_new_server:
             self._run(
-                "create server {} foreign data wrapper {} {}",
-                sql.Identifier(self.server),
-                sql.Identifier(address.wrapper),
-                options({} if address.wrapper == FILE else address.options),
+                "create server {server} foreign data wrapper {wrapper} {options}",
+                wrapper=sql.Identifier(address.wrapper),
+                options=options({} if address.wrapper == FILE else address.options),
             )
             place = " ".join(f"{name}={value}" for name, value in address.place.items())
             self.made.append(f"server {self.server} ({address.wrapper}) {place}".rstrip())
@@ -145,7 +144,7 @@ class Attachment(ABC):
         if self.session.named("ingest/foreign/foreign.is_mapped", **named):
             if self.address.password is None:
                 return
-            self._run("drop user mapping for current_user server {}", sql.Identifier(self.server))
+            self._run("drop user mapping for current_user server {server}")
         self._keep_password(self.address.password or "")
         self.session.run(self._text("map_user", user_option=self.user_option, user=user))
         self._keep_password("")
@@ -186,8 +185,10 @@ class Attachment(ABC):
             "ingest/foreign/foreign.sql",
         )
 
-    def _run(self, text: str, *values: sql.Composable) -> None:
-        self.session.run(sql.SQL(text).format(*values).as_string(None))
+    def _run(self, text: str, **values: sql.Composable) -> None:
+        """Run a statement, which can name the server and the foreign table that is created."""
+        names = {"server": sql.Identifier(self.server), "table": relation(self.relation)}
+        self.session.run(sql.SQL(text).format(**names, **values).as_string(None))
 
     def _has(self, name: str) -> bool:
         return tables.exists(self.session, name)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import sql
 
-from runner.database.names import MAX_BYTES, fits, join, relation
+from runner.database.names import MAX_BYTES, fits, join
 from runner.database.session import NO_FILE, QueryFailed
 from runner.errors import CONVERT, StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment, options
@@ -30,16 +30,13 @@ class FileAttachment(Attachment):
 
     def _make_tables(self) -> None:
         name = self.address.options["filename"]
-        server, schema = sql.Identifier(self.server), sql.Identifier(self.server)
         self._run(
-            "create foreign table {}._lines (line text) server {} {}",
-            schema,
-            server,
-            options({"filename": name, "format": "text", "delimiter": "\x01"}),
+            "create foreign table {server}._lines (line text) server {server} {options}",
+            options=options({"filename": name, "format": "text", "delimiter": "\x01"}),
         )
-        query = sql.SQL("select line from {}._lines limit 1").format(schema).as_string(None)
+        query = sql.SQL("select line from {}._lines limit 1").format(sql.Identifier(self.server))
         try:
-            lines = self.session.rows(query)
+            lines = self.session.rows(query.as_string())
         except QueryFailed as error:
             if error.sqlstate == NO_FILE:
                 raise StartError(error.reason, error.hint) from error
@@ -48,7 +45,7 @@ class FileAttachment(Attachment):
             raise StartError(
                 f"{name} is no text in the encoding of this database: {error.reason}", CONVERT
             ) from error
-        self._run("drop foreign table {}._lines", schema)
+        self._run("drop foreign table {server}._lines")
         if not lines:
             raise StartError(f"{name} is empty: it has no header", NAMES_COLUMNS)
         header = next(csv.reader([lines[0]["line"] or ""]))
@@ -60,12 +57,10 @@ class FileAttachment(Attachment):
             )
         self.types[self.cursor] = "timestamp" if self.is_local_time else "timestamptz"
         self._run(
-            "create foreign table {} ({}) server {} {}",
-            relation(self.relation),
-            join([sql.SQL("{} text").format(sql.Identifier(column)) for column in header]),
-            server,
+            "create foreign table {table} ({columns}) server {server} {options}",
+            columns=join([sql.SQL("{} text").format(sql.Identifier(each)) for each in header]),
             # A column added, removed or moved is an error, and not another column's value.
-            options({"filename": name, "format": "csv", "header": "match"}),
+            options=options({"filename": name, "format": "csv", "header": "match"}),
         )
         self.made.append(f"foreign table {self.relation} of {name}, {len(header)} columns")
         self.notes.append("a file has no index: every window reads the whole file")

@@ -39,12 +39,9 @@ class MariaDBAttachment(Attachment):
         )
         self.types = {each["name"]: each["later_type"] for each in columns if each["later_type"]}
         self._run(
-            "create foreign table {}.{} ({}) server {} {}",
-            sql.Identifier(self.server),
-            sql.Identifier(self.local_name),
-            join([_definition(column) for column in columns]),
-            sql.Identifier(self.server),
-            options({"dbname": self.namespace, "table_name": self.name}),
+            "create foreign table {table} ({columns}) server {server} {options}",
+            columns=join([_definition(column) for column in columns]),
+            options=options({"dbname": self.namespace, "table_name": self.name}),
         )
         self.made.append(
             f"foreign table {self.relation} of {self.namespace}.{self.name}, {len(columns)} columns"
@@ -59,8 +56,7 @@ class MariaDBAttachment(Attachment):
         else:
             self._advise("mariadb")
         self._note_index("mariadb_indexed", database=self.namespace)
-        for name in ("_columns", "_indexes"):
-            self._run("drop foreign table {}.{}", sql.Identifier(self.server), sql.Identifier(name))
+        self._run("drop foreign table {server}._columns, {server}._indexes")
 
     def _columns(self, table: str) -> list[Row]:
         values = {"database": self.namespace, "table": table, "cursor": self.cursor}

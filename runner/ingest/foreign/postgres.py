@@ -39,7 +39,7 @@ class PostgresAttachment(Attachment):
         view, clock = view_of(f"{self.namespace}.{self.name}"), f"{self.server}.clock"
         has_clock = self._has(clock)
         # Apart, since a table that is here already may have the name of a view there.
-        self._run("create schema {}", IMPORTED)
+        self._run("create schema {imported}", imported=IMPORTED)
         try:
             with self.session.savepoint():
                 self._import("milepost", [view] if has_clock else ["clock", view])
@@ -56,35 +56,33 @@ class PostgresAttachment(Attachment):
             if not self._take(self.name, self.local_name):
                 raise self._missing()
             read = f"{self.namespace}.{self.name}"
-        self._run("drop schema {}", IMPORTED)
+        self._run("drop schema {imported}", imported=IMPORTED)
         self.made.append(f"foreign table {self.relation} of {read} in {self.address.database}")
         if self.clock is None or not read.startswith("milepost."):
             self._advise("postgres")
         self.session.run(self._text("postgres_catalogue"))
         self._note_index("postgres_indexed", namespace=self.namespace)
-        self._run("drop foreign table {}._indexes", sql.Identifier(self.server))
+        self._run("drop foreign table {server}._indexes")
 
     def _take(self, imported: str, name: str) -> bool:
         """Give a table that was imported its name and its place; return whether there is one."""
         values = {"name": imported, "schema": IMPORTED.as_string().strip('"')}
         if not self.session.named("ingest/foreign/foreign.imported", **values):
             return False
+        names = {"imported": IMPORTED, "old": sql.Identifier(imported), "new": sql.Identifier(name)}
         if name != imported:
-            table = sql.SQL("{}.{}").format(IMPORTED, sql.Identifier(imported))
-            self._run("alter foreign table {} rename to {}", table, sql.Identifier(name))
-        table = sql.SQL("{}.{}").format(IMPORTED, sql.Identifier(name))
-        self._run("alter foreign table {} set schema {}", table, sql.Identifier(self.server))
+            self._run("alter foreign table {imported}.{old} rename to {new}", **names)
+        self._run("alter foreign table {imported}.{new} set schema {server}", **names)
         return True
 
     def _import(self, namespace: str, names: list[str]) -> None:
         try:
             self._run(
-                "import foreign schema {} limit to ({}) from server {} into {}"
-                " options (import_collate 'false', import_generated 'false')",
-                sql.Identifier(namespace),
-                join([sql.Identifier(name) for name in names]),
-                sql.Identifier(self.server),
-                IMPORTED,
+                "import foreign schema {there} limit to ({names}) from server {server}"
+                " into {imported} options (import_collate 'false', import_generated 'false')",
+                there=sql.Identifier(namespace),
+                names=join(map(sql.Identifier, names)),
+                imported=IMPORTED,
             )
         except QueryFailed as error:
             if error.sqlstate not in NO_SUCH_TYPES:

@@ -15,11 +15,11 @@ from runner.database.locks import lock_exclusively
 from runner.database.names import MAX_BYTES, column_of, join, relation, shortened
 from runner.database.queries import named_query
 from runner.database.session import LOCK_NOT_AVAILABLE, QueryFailed, Session
-from runner.errors import StartError
+from runner.errors import StartError, did_you_mean
 from runner.ingest.columns import Column
-from runner.ingest.pipelines import PipelineDefinition
+from runner.ingest.pipelines import PipelineDefinition, read_definition
 from runner.project.files import read_text, statement
-from runner.project.manifest import MANIFEST
+from runner.project.manifest import MANIFEST, Manifest
 from runner.project.template import render
 
 # A variable of the project: the replicas that are created so, without `raw_`.
@@ -83,6 +83,24 @@ def refuse_other_statements(definition: PipelineDefinition, project: Path) -> No
                     f" {{{{ {value} }}}}: rows could be there twice",
                     "start from the packaged statement, or delete the file; docs/retention.md",
                 )
+
+
+def wanted(session: Session, manifest: Manifest) -> Sequence[str]:
+    """Return the replicas that the manifest wants in months. StartError if one is not known."""
+    names = manifest.variables.get(VARIABLE, [])
+    if not isinstance(names, list):
+        raise StartError(f"{MANIFEST}: {VARIABLE} is no list", f'{VARIABLE} = ["event_stream"]')
+    if not names:
+        return []
+    ids = [row["pipeline_id"] for row in session.named("ingest/pipelines.all_pipelines")]
+    known = [replica_of(read_definition(session, each)) for each in ids]
+    for name in names:
+        if name not in known:
+            raise StartError(
+                f"{MANIFEST}: {VARIABLE} names {name}, and no pipeline fills raw_{name}",
+                did_you_mean(name, known, f"there are {', '.join(known)}"),
+            )
+    return names
 
 
 def replica_of(definition: PipelineDefinition) -> str:

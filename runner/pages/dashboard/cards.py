@@ -9,12 +9,23 @@ from typing import Any
 from runner.errors import StartError
 from runner.pages.dashboard.json_file import read_spec
 from runner.project.files import read_text
-from runner.project.headers import leading_comment
+from runner.project.scripts import leading_comment
 
 FOLDER = Path("dashboard")
 # The file about the page itself: its title, and the members of slices that it may show.
 PAGE = "page"
-WORDS = ("Question", "Meaning", "Show", "Width", "Base", "Adds", "With", "Currency", "Columns")
+WORDS = (
+    "Question",
+    "Meaning",
+    "Empty",
+    "Show",
+    "Width",
+    "Base",
+    "Adds",
+    "With",
+    "Currency",
+    "Columns",
+)
 SHOWS = ("table", "figures", "sentences")
 # A chart in the place of its table, or beside it.
 CHARTS = ("chart", "beside")
@@ -77,6 +88,7 @@ class Card:
     currency: str = ""
     adds_up: bool = True
     withheld_with: str | None = None  # another card
+    empty: str | None = None  # why there may be no rows
 
     @property
     def spec_path(self) -> Path:
@@ -174,6 +186,7 @@ def _card(project: Path, file: Path) -> Card:
         base=said.get("Base"),
         currency=said.get("Currency", ""),
         withheld_with=said.get("With"),
+        empty=said.get("Empty"),
         adds_up=_one_of(said, "Adds", ADDS, path) == "up",
     )
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -343,43 +342,13 @@ def _standing(session: Session, target: Target) -> dict[str, Any]:
     return {name: plain(value) for name, value in row.items()}
 
 
-def encoded(rows: Sequence[Row]) -> dict[str, Any]:
-    """Encode rows by column: texts as places in a list of words, repeated values as runs, and those
-    that count up by one, as days do, as climbs.
+def by_column(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Return rows by column, so that each is named once.
+
+    What repeats is left to the compression of the page: encoded as words, and as runs of the same,
+    57,000 rows took 10 % less of it, and 0.3 s of CPU instead of 0.2 s.
     """
-    columns: dict[str, Any] = {}
-    for name in rows[0] if rows else ():
-        values: list[Any] = [row[name] for row in rows]
-        column: dict[str, Any] = {}
-        if any(isinstance(value, str) for value in values):
-            words = sorted(set(values), key=lambda word: (word is not None, word))
-            places = {value: place for place, value in enumerate(words)}
-            column["words"] = words
-            values = [places[value] for value in values]
-        found = {"runs": _stretches(values, 0), "climbs": _stretches(values, 1)}
-        shape = min(found, key=lambda shape: len(found[shape]))
-        if len(found[shape]) * 3 < len(values):
-            column[shape] = [count for _, count in found[shape]]
-            values = [value for value, _ in found[shape]]
-        column["values"] = values
-        columns[name] = column if len(column) > 1 else values
-    return columns
-
-
-def _stretches(values: Sequence[Any], step: int) -> list[tuple[Any, int]]:
-    """Group values that each are the one before plus the step; return the first and the count."""
-    keys = (
-        (value - place if type(value) is int else (place,) for place, value in enumerate(values))
-        if step
-        else ((value, type(value)) for value in values)
-    )
-    found: list[tuple[Any, int]] = []
-    place = 0
-    for _, group in groupby(keys):
-        count = sum(1 for _ in group)
-        found.append((values[place], count))
-        place += count
-    return found
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
 
 def script_json(value: Any) -> str:

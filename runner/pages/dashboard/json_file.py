@@ -30,7 +30,11 @@ def read_spec(file: Path, path: Path) -> Mapping[str, Any]:
         spec = json.loads(
             text, parse_constant=_constant, parse_float=_float, object_pairs_hook=_object
         )
-        _refuse_halves(spec)
+        json.dumps(spec, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:  # \ud800 alone, which UTF-8 has no bytes for
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        line = line_of(text, half)
+        raise StartError(f"{path}:{line}: {half} is half a character", HINT) from error
     except json.JSONDecodeError as error:
         line, reason = _told(error)
         raise StartError(f"{path}:{line}: {reason}", HINT) from error
@@ -89,19 +93,3 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
             raise _Wrong(f"{name} appears twice in an object", json.dumps(name), 2)
         found[name] = value
     return found
-
-
-def _refuse_halves(part: Any) -> None:
-    """Refuse half a character (\\ud800 alone), which UTF-8 has no bytes for."""
-    if isinstance(part, str):
-        half = re.search("[\ud800-\udfff]", part)
-        if half:
-            written = f"\\u{ord(half[0]):04x}"
-            raise _Wrong(f"{written} is half a character", written)
-    elif isinstance(part, dict):
-        for name, value in part.items():
-            _refuse_halves(name)
-            _refuse_halves(value)
-    elif isinstance(part, list):
-        for value in part:
-            _refuse_halves(value)

@@ -20,13 +20,12 @@ from runner.pages.dashboard.data import (
     Member,
     Result,
     Snapshot,
-    encoded,
+    by_column,
     plain,
     read,
     script_json,
 )
-from runner.pages.html import FOLDER, digest, fill, static
-from runner.pages.written import put
+from runner.pages.html import FOLDER, digest, fill, put, static
 from runner.project.target import Target
 
 CHARTS = Path(__file__).parents[1] / "charts" / "charts.js"
@@ -90,7 +89,7 @@ def page(found: Snapshot, generated_at: datetime) -> str:
     )
     size = len(text.encode())
     if size > LARGEST_BYTES:
-        largest = max(found.results, key=lambda result: len(script_json(encoded(result.rows))))
+        largest = max(found.results, key=lambda result: len(script_json(by_column(result.rows))))
         raise RunnerError(
             f"the page would have {size:,} bytes, and {LARGEST_BYTES:,} is the most",
             f"let {largest.card.path} return fewer rows: it has {len(largest.rows):,}",
@@ -148,6 +147,7 @@ def _described(result: Result) -> Mapping[str, Any]:
     return {
         "title": card.title,
         "show": card.show,
+        "empty": card.empty,
         "columns": [
             {name: value for name, value in asdict(column).items() if value is not None}
             for column in tables.columns(card, result.rows)
@@ -156,7 +156,7 @@ def _described(result: Result) -> Mapping[str, Any]:
         # What concerns the state of the data is of no users, whoever is shown.
         "of_users": not set(card.tables) <= HEALTH,
         "rows": len(result.rows),
-        "data": encoded(result.rows),
+        "data": by_column(result.rows),
     }
 
 

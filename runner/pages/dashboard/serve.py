@@ -106,7 +106,8 @@ def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
         timeout = 30
 
         def do_GET(self) -> None:
-            if self.headers.get("Host", "") not in _names(server.server_port):
+            # Any other Host is a foreign page that points here.
+            if self.headers.get("Host", "") not in {f"{HOST}:{number}", f"localhost:{number}"}:
                 self.send_error(403, "Not this host")
             elif self.path.partition("?")[0] not in PATHS:
                 self.send_error(404, "There is one page, at /")
@@ -152,12 +153,8 @@ def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
         raise StartError(
             f"{HOST}:{port}: {error.strerror}", "name another port, or 0 for a free one: --port 0"
         ) from error
+    number = server.server_port
     return server
-
-
-def _names(port: int) -> tuple[str, ...]:
-    """Return the names of this server; any other Host is a foreign page that points here."""
-    return (f"{HOST}:{port}", f"localhost:{port}")
 
 
 def _names_tag(header: str, tag: str) -> bool:

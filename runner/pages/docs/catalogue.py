@@ -66,7 +66,23 @@ class Catalogue:
 
     @property
     def references(self) -> list[Reference]:
-        return references(self.tables)
+        """How tables refer to each other: by declared foreign keys, and by name.
+
+        Keys are natural, so few foreign keys are declared: columns named like the whole key of a
+        dimension, or else of a replica, refer to it.
+        """
+        members: dict[tuple[str, ...], list[Relation]] = defaultdict(list)
+        for prefix in (DIMENSION, REPLICA):
+            for table in self.tables:
+                if table.schema in LAYERS and table.short.startswith(prefix) and table.key:
+                    members[table.key].append(table)
+        found: list[Reference] = []
+        for table in self.tables:
+            for rule in (each for each in table.constraints if each["kind"] == "f"):
+                columns, others = tuple(rule["columns"]), tuple(rule["referenced_columns"])
+                found.append(Reference(table.name, columns, rule["referenced"], others))
+            found += _by_name(table, members)
+        return found
 
 
 def read(session: Session, manifest: Manifest) -> Catalogue:
@@ -99,26 +115,6 @@ def family(table: str) -> str:
     if schema not in LAYERS:
         return "memory" if schema == MEMORY else "source"
     return next((kind for prefix, kind in PREFIXES.items() if short.startswith(prefix)), "event")
-
-
-def references(tables: Sequence[Relation]) -> list[Reference]:
-    """Return how tables refer to each other: by declared foreign keys, and by name.
-
-    Keys are natural, so few foreign keys are declared: columns named like the whole key of a
-    dimension, or else of a replica, refer to it.
-    """
-    members: dict[tuple[str, ...], list[Relation]] = defaultdict(list)
-    for prefix in (DIMENSION, REPLICA):
-        for table in tables:
-            if table.schema in LAYERS and table.short.startswith(prefix) and table.key:
-                members[table.key].append(table)
-    found: list[Reference] = []
-    for table in tables:
-        for rule in (each for each in table.constraints if each["kind"] == "f"):
-            columns, others = tuple(rule["columns"]), tuple(rule["referenced_columns"])
-            found.append(Reference(table.name, columns, rule["referenced"], others))
-        found += _by_name(table, members)
-    return found
 
 
 def _by_name(

@@ -1,11 +1,13 @@
-"""Which columns each column is made from, and which are read, by the parsed SQL of a project.
+"""Which columns each column is made from, and who reads it, by the parsed SQL of a project; and so
+for the cards of its dashboard.
 
 Nothing is guessed: what cannot be told, such as what a function of the project reads, is unknown.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
@@ -13,9 +15,12 @@ from sqlglot import exp
 from runner.build.compose import Composer
 from runner.build.inspect.functions import without_comment_statements
 from runner.database.ledger import Position
+from runner.errors import StartError
+from runner.pages.dashboard.cards import Card, load
 from runner.pages.docs.expressions import NOTHING, ROWS, Column, Columns, Origin, Relation
 from runner.pages.docs.functions import Function, functions
 from runner.pages.docs.queries import Reader
+from runner.project.graph import reachable
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
 
@@ -32,29 +37,13 @@ class ColumnLineage:
 
     def sources(self, columns: Iterable[Column]) -> Origin:
         """Return the columns that nothing makes, such as a source's, from which these come."""
-        found: set[Column] = set()
-        unknown: set[str] = set()
-        waiting = list(columns)
-        seen = set(waiting)
-        while waiting:
-            one = waiting.pop()
-            origin = self._nearest(one)
-            if origin is None:
-                found.add(one)
-                continue
-            unknown |= origin.unknown
-            waiting += origin.columns - seen
-            seen |= origin.columns
-        return Origin(frozenset(found), frozenset(unknown))
-
-    def _nearest(self, column: Column) -> Origin | None:
-        """Return what a column is made from; its rows, from the rows of what its table reads."""
-        table, name = column
-        if name != ROWS:
-            return self.origins.get(column)
-        if table not in self.read:
-            return None
-        return Origin(frozenset((other, ROWS) for other, _ in self.read[table]))
+        nearest = {column: origin.columns for column, origin in self.origins.items()}
+        for table, read in self.read.items():  # its rows are made from the rows of what it reads
+            nearest[table, ROWS] = frozenset((other, ROWS) for other, _ in read)
+        wanted = set(columns)
+        reached = wanted | reachable(wanted, nearest)
+        unknown = (self.origins[each].unknown for each in reached if each in self.origins)
+        return Origin(frozenset(reached - nearest.keys()), frozenset[str]().union(*unknown))
 
     def readers(self) -> dict[Column, dict[str, bool]]:
         """Return the tables that read each column, and whether a value of theirs comes from it."""
@@ -143,3 +132,69 @@ def _made(
                 temporary[table.name] = relation
         for name, made in reader.made:
             yield name, made, reader.touched
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Who reads a column: a table or a card, and whether a value of it comes from the column."""
+
+    name: str
+    is_card: bool
+    is_value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CardTrail:
+    """A card of the dashboard: its columns with what they are made from, and the sources of all."""
+
+    name: str
+    title: str
+    question: str
+    path: Path
+    columns: Mapping[str, Origin]
+    sources: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Trails:
+    """By table and column: what a column is made from, and who reads it. A column that nothing
+    makes, such as one of a source, has no origin.
+    """
+
+    origins: Mapping[Column, Origin]
+    readers: Mapping[Column, Sequence[Reading]]
+    cards: Sequence[CardTrail]
+
+
+def trails(
+    manifest: Manifest, tables: Mapping[str, Columns], replicas: Iterable[tuple[str, str]]
+) -> Trails:
+    """Return what is known of all columns of a project and of its dashboard, if it has one."""
+    lineage = column_lineage(manifest, tables, replicas)
+    readers: dict[Column, list[Reading]] = {
+        column: [Reading(name, False, is_value) for name, is_value in sorted(found.items())]
+        for column, found in lineage.readers().items()
+    }
+    cards = []
+    for card in _cards(manifest.project):
+        try:
+            columns, read = of_query(card.sql, tables)
+        except sqlglot.errors.SqlglotError:
+            unknown = Origin(unknown=frozenset({f"what {card.path} reads"}))
+            columns, read = {name: unknown for name in card.columns}, set()
+        made = NOTHING.either(columns.values())
+        sources = lineage.sources(made.columns) | Origin(unknown=made.unknown)
+        about = card.name, card.title, card.question, card.path
+        cards.append(CardTrail(*about, columns, sources))
+        for column in sorted(each for each in read if each[1] != ROWS):
+            found = Reading(card.name, True, column in made.columns)
+            readers.setdefault(column, []).append(found)
+    return Trails(lineage.origins, readers, cards)
+
+
+def _cards(project: Path) -> Sequence[Card]:
+    """Return the cards; none where there are none, or one that `dashboard --check` refuses."""
+    try:
+        return load(project).cards
+    except StartError:
+        return ()

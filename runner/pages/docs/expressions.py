@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from sqlglot import exp
 
@@ -22,6 +24,10 @@ class Origin:
 
     def __or__(self, other: "Origin") -> "Origin":
         return Origin(self.columns | other.columns, self.unknown | other.unknown)
+
+    def either(self, others: Iterable["Origin"]) -> "Origin":
+        """Return what a value is made from that may be made from any of these, too."""
+        return reduce(or_, others, self)
 
 
 NOTHING = Origin()
@@ -47,6 +53,24 @@ class Relation:
 Scope = Mapping[str, Relation]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a part of a query stands: the relations that it can name by alias, the nearest first,
+    and those that a WITH or the script has named.
+    """
+
+    scopes: tuple[Scope, ...] = ()
+    names: Scope = field(default_factory=dict)
+
+    def inside(self, scope: Scope) -> "Place":
+        """Return the place where these relations can be named, too."""
+        return Place((scope, *self.scopes), self.names)
+
+    def knowing(self, name: str, relation: Relation) -> "Place":
+        """Return the place where a WITH has named one more."""
+        return Place(self.scopes, {**self.names, name: relation})
+
+
 @dataclass(slots=True)
 class Expressions(ABC):
     """Reads values where some relations can be named; `touched` has all columns that were read.
@@ -60,35 +84,30 @@ class Expressions(ABC):
     touched: set[Column] = field(default_factory=set)
 
     @abstractmethod
-    def query(
-        self, query: exp.Expr, outer: Sequence[Scope] = (), known: Scope | None = None
-    ) -> Relation:
-        """Return the columns of a query; `outer` surrounds it, and WITH has named what is known."""
+    def query(self, query: exp.Expr, place: Place | None = None) -> Relation:
+        """Return the columns of a query."""
 
-    def value(self, value: exp.Expr, scopes: Sequence[Scope], names: Scope) -> Origin:
+    def value(self, value: exp.Expr, place: Place) -> Origin:
         """Return what a value is made from: all columns of its expression and subqueries."""
         if isinstance(value, exp.Column):
-            return self._column(value, scopes)
+            return self._column(value, place.scopes)
         if isinstance(value, exp.Subquery | exp.Query) and not isinstance(value, exp.Table):
             before = set(self.touched)
-            relation = self.query(value, scopes, names)
-            made = NOTHING
-            for origin in relation.columns.values():
-                made |= origin
+            relation = self.query(value, place)
+            made = NOTHING.either(relation.columns.values())
             if isinstance(value.parent, exp.Exists | exp.In):  # what it finds, it finds by these
                 made |= Origin(frozenset(self.touched - before))
             return made
         found = NOTHING
-        if isinstance(value, exp.Count) and isinstance(value.this, exp.Star):
-            tables = {table for relation in scopes[0].values() for table in relation.tables}
-            found = Origin(frozenset((table, ROWS) for table in tables)) if scopes else NOTHING
+        if isinstance(value, exp.Count) and isinstance(value.this, exp.Star) and place.scopes:
+            tables = {table for each in place.scopes[0].values() for table in each.tables}
+            found = Origin(frozenset((table, ROWS) for table in tables))
         if isinstance(value, exp.Window) and isinstance(value.args.get("alias"), exp.Identifier):
-            found |= self._named_window(value, scopes, names)
-        for child in value.iter_expressions():
-            found |= self.value(child, scopes, names)
+            found |= self._named_window(value, place)
+        found = found.either(self.value(each, place) for each in value.iter_expressions())
         return found | self._of_function(value)
 
-    def _named_window(self, value: exp.Window, scopes: Sequence[Scope], names: Scope) -> Origin:
+    def _named_window(self, value: exp.Window, place: Place) -> Origin:
         select = value.find_ancestor(exp.Select)
         found = NOTHING
         for window in (select.args.get("windows") or ()) if select else ():
@@ -96,7 +115,7 @@ class Expressions(ABC):
                 for part in ("partition_by", "order"):
                     parts = window.args.get(part) or []
                     for each in parts if isinstance(parts, list) else [parts]:
-                        found |= self.value(each, scopes, names)
+                        found |= self.value(each, place)
         return found
 
     def _of_function(self, value: exp.Expr) -> Origin:
@@ -113,10 +132,11 @@ class Expressions(ABC):
                 if column.table not in scope:
                     continue
                 relation = scope[column.table]
-                found = relation.columns.get(column.name)
-                if found is None:
-                    return self._whole(column, relation)
-                return self.note([found])
+                if column.name in relation.columns:
+                    return self.note([relation.columns[column.name]])
+                if isinstance(column.this, exp.Star):
+                    return self.note(relation.columns.values())
+                break
             having = [each for each in scope.values() if column.name in each.columns]
             if having:  # several have it where USING joined them: PostgreSQL refuses the others
                 return self.note([each.columns[column.name] for each in having])
@@ -126,24 +146,15 @@ class Expressions(ABC):
                 return Origin(unknown=frozenset({f"where {column.name} comes from"}))
         return Origin(unknown=frozenset({f"where {column.sql('postgres')} comes from"}))
 
-    def _whole(self, column: exp.Column, relation: Relation) -> Origin:
-        name = column.sql("postgres")
-        if isinstance(column.this, exp.Star):
-            return self.note(relation.columns.values())
-        return Origin(unknown=frozenset({f"where {name} comes from"}))
-
     def note(self, origins: Iterable[Origin]) -> Origin:
-        found = NOTHING
-        for origin in origins:
-            found |= origin
+        found = NOTHING.either(origins)
         self.touched |= {each for each in found.columns if each[1] != ROWS}
         return found
 
     def touch(
         self,
         part: exp.Expr | list[exp.Expr] | None,
-        scopes: Sequence[Scope],
-        names: Scope,
+        place: Place,
         outputs: Mapping[str, Origin] | None = None,
     ) -> None:
         """Note what a clause reads; it may name a column of the result, too."""
@@ -154,9 +165,9 @@ class Expressions(ABC):
                     and isinstance(inner, exp.Column)
                     and not inner.table
                     and inner.name in outputs
-                    and not any(inner.name in one.columns for one in scopes[0].values())
+                    and not any(inner.name in one.columns for one in place.scopes[0].values())
                 ):
-                    self.value(inner, scopes, names)
+                    self.value(inner, place)
 
 
 def called(value: exp.Expr) -> tuple[str, Sequence[exp.Expr]]:

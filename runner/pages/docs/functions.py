@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
-from runner.build.inspect.functions import function_bodies, functions_called, relations_named
+from runner.build.inspect.functions import function_bodies, functions_reached, relations_named
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function; `query` is its body, where that is one query."""
+    """A function; `query` is its body, where that is one query; `reads_tables` is whether it names
+    a table, or one that it calls does.
+    """
 
     parameters: list[str]
     columns: list[str]
@@ -28,7 +30,11 @@ def functions(text: str, tables: Collection[str]) -> Mapping[str, Function]:
             _names(re.match(r"\s*(\(.*)", body, re.DOTALL)),
             _names(re.search(r"\breturns table (\(.*)", body, re.DOTALL)),
             _query(body),
-            _reads(name, bodies, tables),
+            reads_tables=any(
+                table in tables
+                for one in functions_reached([name], bodies)
+                for table in relations_named(bodies[one])
+            ),
         )
         for name, body in bodies.items()
     }
@@ -58,15 +64,3 @@ def _query(body: str) -> exp.Expr | None:
         return None
     queries = [each for each in statements if each is not None]
     return queries[0] if len(queries) == 1 and isinstance(queries[0], exp.Query) else None
-
-
-def _reads(name: str, bodies: Mapping[str, str], tables: Collection[str]) -> bool:
-    """Whether a function, or one that it calls, names a table."""
-    waiting, seen = {name}, set[str]()
-    while waiting:
-        one = waiting.pop()
-        seen.add(one)
-        if any(table in tables for table in relations_named(bodies[one])):
-            return True
-        waiting |= (functions_called(bodies[one]) & bodies.keys()) - seen
-    return False

@@ -1,8 +1,10 @@
-"""Renders the page of `docs`: what is known of the tables, in one file that makes no requests."""
+"""Renders what `docs` writes: a page with all that is known of the tables, which makes no requests,
+or a diagram of them in DBML.
+"""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,21 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from runner.database.session import Row
-from runner.pages.docs.catalogue import Catalogue, family
+from runner.database import ledger
+from runner.database.session import Database, Row
+from runner.errors import UsageError
+from runner.pages.docs.catalogue import Catalogue, family, read
+from runner.pages.docs.columns import trails
 from runner.pages.docs.expressions import ROWS, Column
 from runner.pages.docs.layers import layers, reduced
-from runner.pages.docs.trails import trails
 from runner.pages.html import digest, fill, static
-from runner.project.headers import header, leading_comment
 from runner.project.lineage import lineage
 from runner.project.manifest import Manifest, Script
-from runner.project.scripts import is_warning
+from runner.project.scripts import header, is_warning, leading_comment
 
 METRICS = Path("docs", "metrics.md")
+# The page, and the language of dbdiagram.io.
+FORMS = (".html", ".dbml")
 # In the order in which data flow: title, what they are, and the families of tables in it.
 LAYERS = (
     ("Sources", "Tables that applications write, or that files are loaded into.", ("source",)),
@@ -34,6 +39,23 @@ LAYERS = (
     ("Reporting", "Reports: pre-aggregated, without user ids.", ("report",)),
     ("Orchestrator", "Pipelines, runs and the results of checks.", ("memory",)),
 )
+
+
+def documents(database: Database, manifest: Manifest, files: Sequence[Path]) -> Mapping[Path, str]:
+    """Return the text of each file, by its ending. All are of one snapshot."""
+    for file in files:
+        if file.suffix not in FORMS:
+            raise UsageError(f"{file} ends in none of {', '.join(FORMS)}", "docs -o docs.html")
+    with database.session("milepost docs") as session, session.transaction():
+        ledger.require(session)
+        session.run("set transaction read only")
+        found = read(session, manifest)
+    keys = {table.name: table.key for table in found.tables}
+    dbml = {"tables": found.tables, "references": found.references, "keys": keys}
+    return {
+        file: page(manifest, found) if file.suffix == ".html" else fill("schema.dbml", **dbml)
+        for file in files
+    }
 
 
 def page(manifest: Manifest, found: Catalogue) -> str:

@@ -5,7 +5,8 @@
 (async () => {
   const find = (id) => document.getElementById(id);
   const unpacked = (id) => {
-    const bytes = Uint8Array.from(atob(find(id).textContent), (letter) => letter.charCodeAt(0));
+    const text = atob(find(id).textContent), bytes = new Uint8Array(text.length);
+    for (let place = 0; place < text.length; place++) bytes[place] = text.charCodeAt(place);
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   };
   try {

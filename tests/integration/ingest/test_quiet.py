@@ -239,6 +239,26 @@ def test_a_pipeline_that_another_runs_is_left_to_it(quiet: Database) -> None:
     assert {name for name, row in latest(quiet).items() if row == before[name]} == {"many_0"}
 
 
+def test_a_locked_source_is_told_of_as_it_makes_a_round_slower(quiet: Database) -> None:
+    for number in range(3):
+        add(quiet, f"many_{number}", **KEYED)
+    ingest(quiet)
+    said: list[str] = []
+    with quiet.session("another") as other:
+
+        class Unlocking(run.Listener):
+            def warn(self, message: str, hint: str | None = None) -> None:
+                said.append(message)
+                other.run("commit")
+
+        other.run("begin; lock table public.many_1 in access exclusive mode")
+        run.ingest(quiet, PROJECT, Unlocking())
+    assert said == [
+        'could not obtain lock on relation "public.many_1": 3 pipelines take a run each, which is slower'
+    ]
+    assert scalar(quiet, "select count(*) from orchestrator.runs where rows_read = 0") == 3
+
+
 def test_what_a_run_of_its_own_could_not_do_or_would_time_is_left_to_it(quiet: Database) -> None:
     for name in ("plain", "unwritable", "grown", "shut"):
         add(quiet, name, **KEYED)

@@ -14,11 +14,10 @@ from runner.database.ledger import Position
 from runner.database.session import Database, Session
 from runner.pages.dashboard.cards import load as load_cards
 from runner.pages.docs.catalogue import Catalogue, read
-from runner.pages.docs.columns import ColumnLineage, column_lineage
+from runner.pages.docs.columns import ColumnLineage, column_lineage, trails
 from runner.pages.docs.expressions import ROWS, Columns
 from runner.pages.docs.functions import functions
 from runner.pages.docs.queries import Reader
-from runner.pages.docs.trails import trails
 from runner.project.manifest import LAYERS, load
 from runner.project.target import Target
 from tests.support import PROJECT, query

@@ -13,7 +13,7 @@ import pytest
 from runner.database.session import Database
 from runner.errors import UsageError
 from runner.pages.docs import catalogue
-from runner.pages.docs.documents import documents
+from runner.pages.docs.page import documents
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from runner.setup import schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.project import headers, scripts
+from runner.project import scripts
 
 HEADER = """\
 -- warehouse.dim_users
@@ -17,7 +17,7 @@ select 1;  -- Not: a header
 
 
 def test_header_has_a_paragraph_for_each_first_word() -> None:
-    assert headers.header(HEADER) == {
+    assert scripts.header(HEADER) == {
         "Grain": "one row per user (user_id).",
         "Why": "one place.",
     }
@@ -32,7 +32,7 @@ def test_header_has_a_paragraph_for_each_first_word() -> None:
     ],
 )
 def test_comment_without_such_words_is_one_paragraph(text: str, expected: dict[str, str]) -> None:
-    assert headers.header(text) == expected
+    assert scripts.header(text) == expected
 
 
 def test_lines_that_are_only_a_comment_are_dropped_but_for_the_level_of_a_check() -> None:

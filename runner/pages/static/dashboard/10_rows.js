@@ -22,30 +22,24 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
-
-
 const decoded = ({ data, rows }) => {
-  const columns = Object.entries(data).map(([name, column]) => {
-    if (Array.isArray(column)) return [name, column];
-    let { values } = column;
-    if (column.climbs)
-      values = values.flatMap((value, place) => Array.from({ length: column.climbs[place] }, (_, more) => more ? value + more : value));
-    if (column.runs) values = values.flatMap((value, place) => Array(column.runs[place]).fill(value));
-    return [name, column.words ? values.map((place) => column.words[place]) : values];
-  });
-  return Array.from({ length: rows }, (_, place) =>
-    Object.fromEntries(columns.map(([name, values]) => [name, values[place]])));
+  const found = Array.from({ length: rows }, () => ({}));
+  for (const [name, values] of Object.entries(data))
+    for (let place = 0; place < rows; place++) found[place][name] = values[place];
+  return found;
 };
 
+// Rows are decoded when a card needs them: the page opens with a few cards in view.
 const cards = [...document.querySelectorAll(".card")].map((element) => {
-  const card = page.cards[element.dataset.card];
-  const rows = decoded(card);
-  const has = (...names) => rows.length > 0 && names.some((name) => name in rows[0]);
-  const grains = new Set(rows.map((row) => row.grain));
-  const follows = [has("slice") && "segment", has("range", ...DATES) && "range", grains.size > 1 && "grain"].filter(Boolean);
+  const card = page.cards[element.dataset.card], { data } = card;
+  const has = (...names) => names.some((name) => name in data);
+  const follows = [has("slice") && "segment", has("range", ...DATES) && "range", new Set(data.grain).size > 1 && "grain"].filter(Boolean);
   element.dataset.follows = follows.join(" ");
-  const dated = DATES.find((name) => has(name));
-  return { ...card, element, rows, follows, dated, name: element.dataset.card, isTable: false, off: new Set() };
+  let rows;
+  return {
+    ...card, element, follows, dated: DATES.find((name) => has(name)), name: element.dataset.card, isTable: false, off: new Set(),
+    get rows() { return rows ??= decoded(card); },
+  };
 }).filter(({ element }) => element.dataset.state !== "missing");
 
 // --- periods: runner/pages/dashboard/periods.py does the same for readers without scripts -----------

@@ -48,6 +48,7 @@ const showButton = (label, change) => {
 // The row without a cohort adds up those of its range.
 const average = ({ range }) => range && range !== "all" ? `Last ${range} days` : "All cohorts";
 
+const PERIODS = { week: "Weeks", month: "Months" };
 const triangle = (columns, rows) => {
   const place = columns.findIndex((column) => column.look === "across");
   const across = columns[place].name, heads = columns.slice(0, place), value = columns[place + 1];
@@ -101,7 +102,7 @@ const table = (card, rows, most = rows.length) => {
     make("table", { class: isWide && "wide" },
       make("thead", {}, ...(isWide ? [make("tr", {},
         make("td", { colspan: across }),
-        make("th", { class: "across", colspan: heads.length - across }, card.columns[across].label))] : []),
+        make("th", { class: "across", colspan: heads.length - across }, card.columns[across].label.replace("Periods", PERIODS[rows[0].grain] ?? "Periods")))] : []),
       make("tr", {}, ...heads.map((head, place) =>
         make("th", { scope: "col", class: isNumber(place) && "number" }, String(head))))),
       make("tbody", {}, ...body.slice(0, most).map((cells) =>

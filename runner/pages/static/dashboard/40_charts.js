@@ -9,7 +9,9 @@ const colour = (name) => {
 };
 
 const LEFT = 46;
-const config = () => ({
+// Of up to three periods, bars are no walls, and a line of one point is that point.
+const FEW = 3;
+const config = (band) => ({
   background: "transparent",
   font: getComputedStyle(document.body).fontFamily,
   padding: { left: 0, right: 0, top: 4, bottom: 0 },
@@ -19,6 +21,7 @@ const config = () => ({
   axis: {
     title: null, domain: false, ticks: false, grid: false, labelFontSize: 11, labelPadding: 6,
     labelColor: colour("--soft"), gridColor: colour("--rule"),
+    titleColor: colour("--soft"), titleFontSize: 11, titleFontWeight: 400,
   },
   axisX: { labelAngle: 0, labelOverlap: "parity", labelSeparation: 14, labelFlush: false },
   axisXDiscrete: {
@@ -33,25 +36,24 @@ const config = () => ({
   },
   text: { fontSize: 11, color: colour("--soft") },
   line: { strokeWidth: 2, strokeJoin: "round" },
-  bar: { discreteBandSize: { band: 0.8 } },
+  bar: { discreteBandSize: { band } },
   point: { size: 24, filled: true },
 });
 
 // As many labels of a date axis as have room. Vega would draw all others too, hidden.
-const labels = (rows, width) => {
-  const name = DATES.find((each) => each in rows[0]);
-  const days = [...new Set(rows.map((row) => row[name]))].sort();
+const labels = (days, width) => {
   const step = Math.ceil(days.length / Math.max(2, Math.floor(width / 76)));
   return days.filter((_, place) => place % step === 0);
 };
 
-// Replaces names of colours and the width "container", and labels dates.
-const fitted = (part, width, days) =>
-  Array.isArray(part) ? part.map((each) => fitted(each, width, days))
+// Replaces names of colours and the width "container", labels dates, and shows lonely points of lines.
+const fitted = (part, width, days, isFew) =>
+  Array.isArray(part) ? part.map((each) => fitted(each, width, days, isFew))
   : part && typeof part === "object" ? Object.fromEntries(Object.entries(part).map(([key, value]) =>
     [key, key === "width" && value === "container" ? width
       : key === "x" && DATES.includes(value?.field) && value.axis !== null ? { ...value, axis: { values: days, ...value.axis } }
-      : fitted(value, width, days)]))
+      : key === "mark" && isFew && ["line", "area"].includes(value.type) ? fitted({ point: { color: value.color }, ...value }, width, days)
+      : fitted(value, width, days, isFew)]))
   : typeof part === "string" && part.startsWith("--") ? colour(part)
   : part;
 
@@ -73,9 +75,11 @@ const chart = (card, rows, body, drawing = card.spec) => {
   // padding.right leaves room for labels beside the last point.
   const { padding, ...rest } = drawing;
   const width = Math.max(120, place.clientWidth - LEFT - (padding?.right ?? 8));
-  const spec = fitted(ruled(card, rest, rows, notes), width, isAcross(card) ? labels(rows, width) : []);
+  const days = isAcross(card) ? [...new Set(rows.map((row) => row[card.dated]))].sort() : [];
+  const isFew = days.length > 0 && days.length <= FEW;
+  const spec = fitted(ruled(card, rest, rows, notes), width, labels(days, width), isFew);
   spec.params = [{ name: "off", value: [...card.off] }, { name: "grain", value: rows[0].grain ?? null }, { name: "dates", value: isAcross(card) ? dates(rows) : "" }, ...(spec.params ?? [])];
-  const parsed = charts.runtime(spec, config());
+  const parsed = charts.runtime(spec, config(isFew ? 0.2 * days.length : 0.8));
   card.view = charts.draw(parsed, place, without(card, rows), (handler, event, item, value) => tip(card, event, value));
   // The chart has a name; names of its hundred pieces would help nobody.
   place.querySelector("svg").setAttribute("aria-hidden", "true");

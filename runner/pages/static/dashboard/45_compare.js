@@ -38,7 +38,8 @@ const overlaid = (card, rows) => {
   if (names.length < 2 || !isAcross(card) || !rows.length) return null;
   const { grain } = rows[0];
   const known = names.map((member) => [member, chosen(card, card.rows.filter((row) => row.grain === grain && isOf(row, state.segment, member)))]);
-  const panels = figuresOf(card, rows).slice(0, 2);
+  const panels = figuresOf(card, rows).filter(({ name, of }) => of.filter((row) => row[name] !== null).length > 1).slice(0, 2);
+  if (!panels.length) return null;
   const lines = panels.flatMap(({ name, of: [{ direction, event_type: type }] }, panel) => known.flatMap(([member, of]) => of
     .filter((row) => !row.is_withheld && row.direction === direction && row.event_type === type && row[name] !== null && !(row.series && direction))
     .map((row) => ({ [card.dated]: row[card.dated], panel, member: memberName(state.segment, member), [name]: row[name], grain, is_complete: row.is_complete }))));

@@ -29,12 +29,17 @@ const asides = (card, all, rows) => {
   return said;
 };
 
-const nothing = (card, all) => {
-  if (!card.rows.length) return [page.last ? "Nothing to show." : "No data yet."];
+// Why there is nothing to see, and what a click can do about it.
+const nothing = (card, all, isWithheld) => {
+  if (!card.rows.length) return [page.last ? card.empty ?? "Nothing to show yet." : "No data yet."];
+  if (isWithheld) return [`All of it stands on fewer than ${page.min_cell} users, or would give such a group away.`];
   const isInAll = state.range !== "all" && all.length > 0;
   const back = make("button", { type: "button" }, isInAll ? "Show all days" : "Reset");
   back.addEventListener("click", () => isInAll ? choose({ range: "all" }) : reset());
-  return [all.length ? "No data in this range. " : "No data for this selection. ", back];
+  const who = state.segment === "all" ? "anybody" : memberName(state.segment, state.member);
+  return [!all.length ? `Nothing is known of ${who}. `
+    : card.dated === "cohort_start" ? "Nobody joined in this range. "
+    : card.dated ? "No events in this range. " : "Nothing in this range. ", back];
 };
 
 // Beside a table, the averages of everybody are drawn with those of a member.
@@ -59,7 +64,7 @@ const show = (card) => {
   else if (!readable.length) {
     card.view?.finalize();
     card.view = null;
-    body.replaceChildren(make("p", { class: "nothing" }, ...(rows.length ? ["Too few users to be shown."] : nothing(card, all))));
+    body.replaceChildren(make("p", { class: "nothing" }, ...nothing(card, all, rows.length > 0)));
   } else if (card.show === "beside") {
     const place = make("div", { class: "curves" });
     body.replaceChildren(make("div", { class: "pair" }, ...listed(card, readable), place));
@@ -73,10 +78,16 @@ const show = (card) => {
   for (const scroll of body.querySelectorAll(".scroll")) hint(scroll);
 };
 
+// Whether something is drawn beside axes: a mark has items, and a group of marks items with marks.
+const hasMarks = ({ role, items }) =>
+  role === "mark" ? items.length > 0 : items.some((item) => (item.items ?? []).some(hasMarks));
+
 // A spec that cannot be drawn costs its own card the chart, and no other card anything.
 const drawn = (card, rows, body, spec) => {
   try {
     chart(card, rows, body, spec);
+    if (!hasMarks(card.view.scenegraph().root))
+      body.replaceChildren(make("p", { class: "nothing" }, "Nothing to draw yet: no period is over."));
   } catch (error) {
     card.view = null;
     body.replaceChildren(

@@ -1,11 +1,9 @@
 // The choices, the address that holds them, and the controls.
 
 const members = {};
-for (const card of cards)
-  if (card.rows.length && "slice" in card.rows[0])
-    for (const row of card.rows) (members[row.slice] ??= new Set()).add(row.slice_value);
+for (const { data } of cards)
+  data.slice?.forEach((slice, place) => (members[slice] ??= new Set()).add(data.slice_value[place]));
 const segments = Object.keys(members).filter((name) => name !== "all" && name);
-const grainsKnown = new Set(cards.flatMap((card) => card.rows.map((row) => row.grain)).filter(Boolean));
 
 const state = { ...OPENING };
 const isSpan = (range) => {

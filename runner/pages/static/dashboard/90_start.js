@@ -29,5 +29,10 @@ aged(find("generated"), false);
 parse();
 find("controls").hidden = false;
 reflect();
-showAll();
-document.body.dataset.ready = "1";
+// What is quick is painted before the charts, of which the first takes longest.
+const quick = cards.filter((card) => ["figures", "sentences"].includes(card.show));
+quick.forEach(show);
+requestAnimationFrame(() => setTimeout(() => {
+  showEach(cards.filter((card) => !quick.includes(card)));
+  document.body.dataset.ready = "1";
+}));

@@ -1,0 +1,100 @@
+"""Tables in partitions by month of a day: which months there are, and where rows are looked up.
+
+A room: nothing of it is imported unless the manifest says monthly_facts = true. Queries: months.sql
+"""
+
+import re
+from collections.abc import Collection
+
+from psycopg import sql
+
+from runner.database.names import MAX_BYTES, join, shortened
+from runner.database.queries import named_query
+from runner.database.session import Session
+from runner.database.tables import kind
+from runner.errors import StartError
+from runner.project.manifest import Manifest, Script
+from runner.project.scripts import days_within
+from runner.project.target import Target
+from runner.project.template import plain, render
+
+PARTITIONED = re.compile(r"^\{\{ monthly_facts \}\} partition by range \((\w+)\)$", re.MULTILINE)
+FILE = "build/months.sql"
+
+
+def day_columns(manifest: Manifest, script: Script) -> dict[str, str]:
+    """Return the tables of a script that are in months, each with the column that decides."""
+    texts = map(manifest.read, () if script.is_view else script.definitions)
+    found = map(PARTITIONED.search, texts)
+    return {name: day[1] for name, day in zip(script.tables, found, strict=False) if day}
+
+
+def waiting(session: Session, manifest: Manifest, target: Target) -> list[str]:
+    """Return the tables that the next build fills anew, to have them in months or no longer."""
+    tables = (
+        target.table(script.layer, name)
+        for script in manifest.scripts.values()
+        for name in day_columns(manifest, script)
+    )
+    wanted = "p" if manifest.has_months else "r"
+    return [table for table in tables if kind(session, table) not in (None, wanted)]
+
+
+def make(table: str, day: str, rows: str) -> str:
+    """Return what creates the months of the days of some rows, where a table has none for them.
+
+    `rows` is the name of a table, or a query in parentheses.
+    """
+    schema, _, name = table.partition(".")
+    name = shortened(name, MAX_BYTES - 8)
+    values = {"table": table, "schema": schema, "name": name}
+    shown = {"day": plain(day), "rows": plain(rows)}
+    return render(named_query("build/months.make"), {**values, **shown}, FILE)
+
+
+def make_ahead(manifest: Manifest, target: Target, script: Script) -> str:
+    """Return what creates the months that an incremental build is about to write to."""
+    changes = [target.table(script.layer, each) for each in days_within(manifest.read(script.path))]
+    if not changes:
+        raise StartError(
+            f"{script.path} fills a table in months, and does not say of which days",
+            "say so: {{ incremental }} and {{ within.changed_events }}; docs/retention.md",
+        )
+    tables = day_columns(manifest, script).items()
+    return "".join(
+        make(target.table(script.layer, name), day, rows)
+        for name, day in tables
+        for rows in sorted(changes)
+    )
+
+
+def move(session: Session, table: str, day: str, fresh: str) -> str:
+    """Return what brings all rows to a new table in months, which is known once they are there."""
+    names = session.named("build/months.columns", table=table)[0]["names"]
+    return (
+        f"{make(table, day, fresh)}insert into {table} ({names})\nselect {names}\nfrom {fresh};\n"
+        f"drop table {fresh};\n"
+    )
+
+
+def within(
+    session: Session, manifest: Manifest, target: Target, layer: str, names: Collection[str]
+) -> dict[str, sql.Composable]:
+    """Return, for each table of changes, the condition that the day of a row called `fact` lies in
+    a month of its days. PostgreSQL then looks into no other.
+    """
+    scripts = manifest.scripts.values()
+    days = {day for each in scripts for day in day_columns(manifest, each).values()}
+    return {
+        name: _lies_within(session, target.table(layer, name), day)
+        for name in names
+        for day in days
+    }
+
+
+def _lies_within(session: Session, table: str, day: str) -> sql.Composable:
+    values = {"rows": plain(table), "day": plain(day)}
+    rows = session.rows(render(named_query("build/months.ranges"), values, FILE))
+    text = sql.SQL("fact.{} between {} and {}")
+    found = [text.format(sql.Identifier(day), row["first"], row["last"]) for row in rows]
+    return sql.SQL("({})").format(join(found, " or ")) if found else sql.SQL("false")
