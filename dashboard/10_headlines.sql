@@ -54,6 +54,7 @@ sums as (
 days as (
     select
         sums.*,
+        last_days.day as last_day,
         last_days.day - sums.day as age,
         to_char(last_days.day, 'FMDD Mon YYYY')
         || case when last_days.is_running then ', so far' else '' end as as_of
@@ -70,6 +71,7 @@ daily as (
         days.age,
         days.as_of,
         days.mau,
+        'miles_balance/day/' || days.last_day || '/' || figures.of_days as repeats,
         figures.place,
         figures.figure,
         figures.value,
@@ -79,16 +81,24 @@ daily as (
     from days
     cross join lateral (
         values
-        (1, 'Daily users, 7-d mean', days.dau_7d_average, 'number', 'up', true),
-        (2, 'Weekly users', days.wau, 'number', 'up', true),
-        (3, 'Monthly users, 28 d', days.mau, 'number', 'up', true),
-        (4, 'Stickiness', days.stickiness, 'percent', 'up', true),
-        (7, 'Miles earned, 28 d', days.earned, 'number', 'up', true),
-        (8, 'Miles redeemed, 28 d', days.redeemed, 'number', '', true),
-        (9, 'Outstanding miles', days.outstanding_miles, 'number', '', true),
+        (1, 'Daily users, 7-d mean', days.dau_7d_average, 'number', 'up', true, null),
+        (2, 'Weekly users', days.wau, 'number', 'up', true, null),
+        (3, 'Monthly users, 28 d', days.mau, 'number', 'up', true, null),
+        (4, 'Stickiness', days.stickiness, 'percent', 'up', true, null),
+        (7, 'Miles earned, 28 d', days.earned, 'number', 'up', true, '28'),
+        (8, 'Miles redeemed, 28 d', days.redeemed, 'number', '', true, '28'),
+        (9, 'Outstanding miles', days.outstanding_miles, 'number', '', true, 'all'),
         -- Day by day, the miles of a small member would be those of a few people.
-        (10, 'Burn rate, 28 d', days.burn_rate, 'percent', '', days.slice = 'all')
-    ) as figures (place, figure, value, form, better, has_trend)
+        (
+            10,
+            'Burn rate, 28 d',
+            days.burn_rate,
+            'percent',
+            '',
+            days.slice = 'all',
+            case when days.slice = 'all' then '28' end
+        )
+    ) as figures (place, figure, value, form, better, has_trend, of_days)
     where days.slice = 'all' or figures.place not between 7 and 9
 ),
 
@@ -151,7 +161,7 @@ select
     daily.as_of,
     -- A change stands on the fewer users of both days.
     min(daily.mau) filter (where daily.age = 0 or (daily.age = 28 and daily.mau > 0)) as users,
-    null as repeats
+    daily.repeats
 from daily
 group by
     daily.slice,
@@ -161,7 +171,8 @@ group by
     daily.form,
     daily.better,
     daily.has_trend,
-    daily.as_of
+    daily.as_of,
+    daily.repeats
 union all
 select
     last_days.slice,

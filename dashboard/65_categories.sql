@@ -5,7 +5,7 @@
 --           users with those of the period before.
 -- Empty:    No event of a full day, week or month has a category yet.
 -- Width:    half
--- Base:     users
+-- Base:     base
 -- Columns:
 --     transaction_category: Category, name
 --     users: Users, number
@@ -42,6 +42,8 @@ select
     performance.growth,
     performance.miles_earned,
     performance.miles_redeemed,
+    -- Miles stand on those who earned or redeemed them.
+    least(performance.users, earned.users, redeemed.users) as base,
     case performance.grain
         when 'day' then to_char(performance.period_start, 'FMDD Mon YYYY')
         when 'week'
@@ -52,6 +54,20 @@ select
     end as as_of
 from reporting.category_performance as performance
 inner join newest using (grain, period_start)
+left join reporting.miles_by_category as earned
+    on
+        earned.grain = performance.grain
+        and earned.period_start = performance.period_start
+        and earned.transaction_category = performance.transaction_category
+        and earned.slice = 'all'
+        and earned.direction = 'earned'
+left join reporting.miles_by_category as redeemed
+    on
+        redeemed.grain = performance.grain
+        and redeemed.period_start = performance.period_start
+        and redeemed.transaction_category = performance.transaction_category
+        and redeemed.slice = 'all'
+        and redeemed.direction = 'redeemed'
 order by
     performance.grain,
     performance.users desc,

@@ -16,10 +16,9 @@ import pytest
 
 from runner.pages.dashboard.cards import load
 from runner.pages.dashboard.data import begin, run
-from runner.pages.dashboard.periods import end_of
 from tests.browser.conftest import Warehouse
 from tests.support import PROJECT
-from tests.support.attack import Span
+from tests.support.attack import Span, attacked, between, ends, of_slice, told
 from tests.support.pages import data_of, decoded
 
 LEAST = 5
@@ -36,113 +35,30 @@ def truth_of(warehouse: Warehouse, *names: str) -> dict[str, Rows]:
 
 
 def shown_on(warehouse: Warehouse, *names: str) -> dict[str, Rows]:
-    data = data_of(warehouse.page.read_text())["cards"]
     return {
-        name: [row for row in decoded(data[name]["data"]) if not row.get("is_withheld")]
-        for name in names
+        name: [row for row in rows if not row.get("is_withheld")]
+        for name, rows in listed_on(warehouse, *names).items()
     }
 
 
-def of_slice(rows: Rows, slice_: str) -> Rows:
-    return [row for row in rows if row["slice"] in ("all", slice_)]
-
-
-def ends(row: dict[str, Any], dated: str = "period_start") -> tuple[int, int]:
-    start = date.fromisoformat(str(row[dated]))
-    after = end_of(start, row["grain"]) + timedelta(1)
-    return start.toordinal(), after.toordinal() if row["is_complete"] else date.max.toordinal()
-
-
-def between(series: tuple[Any, ...], first: int, end: int) -> list[tuple[Any, int]]:
-    return [((*series, end), 1), ((*series, first), -1)]
-
-
-def negative(terms: list[tuple[Any, int]]) -> list[tuple[Any, int]]:
-    return [(name, -value) for name, value in terms]
-
-
-def series_of(card: str, row: dict[str, Any]) -> tuple[Any, ...]:
-    if card == "miles" and row["series"] is None:
-        return "balance", row["slice_value"], row["direction"]
-    return card, row["slice_value"], row["series" if card == "miles" else "event_type"]
-
-
-def attacked(shown: dict[str, Rows], truth: dict[str, Rows], slice_: str) -> Span:
-    """All that the cards of miles and events say of a slice and of everybody."""
-    span = Span()
-    rows = [
-        (card, row) for card in ("miles", "engagement") for row in of_slice(truth[card], slice_)
-    ]
-    nodes = sorted({node for _, row in rows for node in ends(row)})
-    every = {series_of(card, row): row.get("direction") for card, row in rows}
-    members = sorted({member for _, member, _ in every} - {"all"})
-    for card in ("miles", "engagement"):
-        for row in of_slice(shown[card], slice_):
-            span.add(between(series_of(card, row), *ends(row)))
-    for row in of_slice(shown["miles_balance"], slice_):
-        first, end = ends(row)
-        earned, redeemed = (("balance", row["slice_value"], way) for way in ("earned", "redeemed"))
-        span.add(between(earned, first, end))
-        span.add(between(redeemed, first, end))
-        if row["outstanding_miles"] is not None:
-            span.add(between(earned, nodes[0], end), negative(between(redeemed, nodes[0], end)))
-    for series in every:
-        span.add([((*series, nodes[0]), 1)])
-    for node in nodes:
-        for kind, name in {(kind, name) for kind, _, name in every}:
-            parts = [((kind, member, name, node), -1) for member in members]
-            span.add([((kind, "all", name, node), 1)], parts)
-        for member in ("all", *members):
-            for way in ("earned", "redeemed"):
-                of_way = {
-                    name for (kind, _, name), of in every.items() if (kind, of) == ("miles", way)
-                }
-                parts = [(("miles", member, name, node), -1) for name in of_way]
-                span.add([(("balance", member, way, node), 1)], parts)
-    return span
-
-
-def told(span: Span, truth: dict[str, Rows], slice_: str) -> tuple[list[Any], int]:
-    """What stands on few users and can be computed: rows, and what lies between a week's end and a
-    month's; and how many such there are.
-    """
-    found, asked = [], 0
-    days: dict[Any, dict[int, int]] = defaultdict(dict)
-    cuts: dict[Any, set[int]] = defaultdict(set)
-    for card, base in (("miles", "users"), ("engagement", "base")):
-        for row in of_slice(truth[card], slice_):
-            series, (first, end), users = series_of(card, row), ends(row), row[base] or 0
-            if row["grain"] == "day":
-                days[series][first] = users
-            else:
-                cuts[series] |= {first, end}
-            if 0 < users < LEAST:
-                asked += 1
-                if span.has(between(series, first, end)):
-                    found.append((*series, row["grain"], row["period_start"], users))
-    for series, nodes in cuts.items():
-        for first, end in pairwise(sorted(nodes)):
-            users = sum(count for day, count in days[series].items() if first <= day < end)
-            if 0 < users < LEAST:
-                asked += 1
-                if span.has(between(series, first, end)):
-                    found.append((*series, "between", date.fromordinal(first), users))
-    return found, asked
+def listed_on(warehouse: Warehouse, *names: str) -> dict[str, Rows]:
+    """All rows of the page, also those without their figures: they tell that there is somebody."""
+    data = data_of(warehouse.page.read_text())["cards"]
+    return {name: list(decoded(data[name]["data"])) for name in names}
 
 
 def assert_hidden(warehouse: Warehouse, slice_: str) -> None:
     truth = truth_of(warehouse, "miles", "engagement")
-    shown = shown_on(warehouse, "miles", "engagement", "miles_balance")
-    found, asked = told(attacked(shown, truth, slice_), truth, slice_)
+    listed = listed_on(warehouse, *truth, "miles_balance", "headlines", "places")
+    found, asked = told(attacked(listed, truth, slice_), truth, slice_, LEAST)
     assert asked > 500
     assert found == []
     # Without what is withheld for others' sake, the attack finds them.
     small = {
         "miles": [row for row in truth["miles"] if row["users"] >= LEAST],
         "engagement": [row for row in truth["engagement"] if row["base"] >= LEAST],
-        "miles_balance": [],
     }
-    assert len(told(attacked(small, truth, slice_), truth, slice_)[0]) > 20
+    assert len(told(attacked(small, truth, slice_), truth, slice_, LEAST)[0]) > 20
 
 
 def test_miles_and_events_of_few_cannot_be_computed(grown: Warehouse) -> None:

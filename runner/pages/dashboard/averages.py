@@ -5,7 +5,7 @@ shown it would tell, together with who was active in all, so it leaves them out.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 from runner.database.session import Row
@@ -61,42 +61,3 @@ def _average(
         name: round(sum(each[name] * each[base] for each in shown) / users, 6) for name in rates
     }
     return {**row, **sums, **of_rates}
-
-
-def with_repeated(rows: Sequence[Row], found: Mapping[str, Sequence[Row]]) -> Sequence[Row]:
-    """Return the rows of a card with the values as another card shows them. The column repeats
-    names the other, the grain, and the number of an average (retention/week/4; the trend is its
-    cohorts) or the period and the column (miles_balance/month/2026-10-01/miles_earned).
-    """
-    if not rows or "repeats" not in rows[0]:
-        return rows
-    return [_repeated(row, found) if row["repeats"] else row for row in rows]
-
-
-def _repeated(row: Row, found: Mapping[str, Sequence[Row]]) -> Row:
-    name, grain, which, *column = row["repeats"].split("/")
-    of_member = [
-        each
-        for each in found.get(name, ())
-        if each["grain"] == grain and all(each[word] == row[word] for word in SLICE)
-    ]
-    if column:
-        values = [each[column[0]] for each in of_member if each["period_start"] == which]
-        return {**row, "value": values[0] if values else None}
-    cells = [each for each in of_member if str(each["period_number"]) == which]
-    if not any(each.get("is_withheld") for each in cells):
-        return row
-    shown = [each for each in cells if not each["is_withheld"]]
-    average = [
-        each["retention_rate"]
-        for each in shown
-        if each["cohort_start"] is None and each["range"] in (None, EVERYTHING)
-    ]
-    cohorts = [
-        each["retention_rate"]
-        for each in shown
-        if each["cohort_start"] is not None
-        and each["is_complete"]
-        and each["cohort_size"] >= LITTLE
-    ]
-    return {**row, "value": average[0] if average else None, "trend": row["trend"] and cohorts}

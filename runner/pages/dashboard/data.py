@@ -14,9 +14,9 @@ from runner.database import ledger
 from runner.database.queries import named_query
 from runner.database.session import Database, QueryFailed, Row, Session
 from runner.errors import StartError, UsageError, did_you_mean
-from runner.pages.dashboard.averages import with_repeated
 from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card, Dashboard, load
-from runner.pages.dashboard.periods import end_of
+from runner.pages.dashboard.periods import end_of, is_sent
+from runner.pages.dashboard.repeats import with_repeated
 from runner.pages.dashboard.small_groups import withhold
 from runner.pages.html import showable
 from runner.project.graph import reports_of
@@ -25,11 +25,10 @@ from runner.project.manifest import load as load_manifest
 from runner.project.target import Target, replica_name
 
 STATEMENT_TIMEOUT = "60s"
+AS_IS = (int, bool, type(None))
 MISSING = ("42P01", "3F000")  # no such table, no such schema
 # The variable of the manifest by which small groups are withheld, and what it is without one.
 MIN_CELL = ("min_cell", 5)
-# By day, the file has so many days of a member.
-MEMBER_DAYS = 90
 # So many reports that stay behind are named, the others counted.
 NAMED = 3
 LIVE = Target()
@@ -151,7 +150,28 @@ def run(session: Session, card: Card, target: Target = LIVE) -> Result:
             error.hint = error.hint or "python -m runner dashboard --check tries every card"
             raise
         return Result(card, [], error.reason)
-    return Result(card, [{name: plain(value) for name, value in row.items()} for row in found])
+    known = _Plain()
+    return Result(
+        card,
+        [
+            {
+                name: value if type(value) in AS_IS else known.of(value)
+                for name, value in row.items()
+            }
+            for row in found
+        ],
+    )
+
+
+class _Plain(dict[Any, Any]):
+    """Values that JSON can hold, of those that come again and again."""
+
+    def of(self, value: Any) -> Any:
+        return self[value] if type(value) in (str, date, Decimal) else plain(value)
+
+    def __missing__(self, value: Any) -> Any:
+        self[value] = plain(value)
+        return self[value]
 
 
 def _of_target(text: str, target: Target) -> str:
@@ -209,17 +229,11 @@ def _shown(
         if gone and tuple(row[name] for name in PERIOD) in gone
     }
     rows = withhold(result.card, result.rows, least, unlisted | with_them, last)
-    # By day, a member goes back 90 days; what is withheld follows from all.
-    begin = (date.fromisoformat(last) - timedelta(MEMBER_DAYS)).isoformat() if last else ""
+    # What is withheld follows from all.
     return [
         row
         for place, row in enumerate(rows)
-        if place not in unlisted
-        and (
-            row.get("grain") != "day"
-            or row.get("slice", EVERYTHING) == EVERYTHING
-            or row.get("period_start", "9999") > begin
-        )
+        if row is not None and place not in unlisted and is_sent(row, last)
     ]
 
 

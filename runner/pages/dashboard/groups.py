@@ -1,27 +1,19 @@
 """The rows of a card as groups of users: what tells them apart, and what they add up to."""
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from itertools import accumulate
+from datetime import date
 from typing import Any
 
 from runner.database.session import Row
 from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card
-from runner.pages.dashboard.periods import DATES, end_of, start_of
+from runner.pages.dashboard.periods import DATES
 
 # Numbers that order rows and say nothing of users.
 ORDERS = ("place", "depth")
-# What does not go with the ones before is withheld: a running month or an old day, sooner than a
-# new week.
-ORDER = {"month": 0, "week": 1, "running": 2, "day": 3}
 # What adds up, the rows, and the row of their sum; without one, it is known from elsewhere.
-Sum = tuple[str, Sequence[int], int | None]
-MEMBERS = "members of "
-# What each row adds up to in two ways, or in one.
-Crossing = dict[int, tuple[int, int]]
+Sum = tuple[Sequence[int], int | None]
 
 
 @dataclass(slots=True)
@@ -62,13 +54,12 @@ class Groups:
         """Return the columns that are no figures; the names of a table's rows are left out, too."""
         across = {column.name for column in self.card.columns.values() if column.look == "across"}
         left_out = {*self.names} if self.card.show in ("table", "beside") else set()
-        numbers = {
-            name
-            for name in self.rows[0]
-            for row in self.rows
-            if isinstance(row[name], int | float | list) and not isinstance(row[name], bool)
-        }
+        numbers = {name for name in self.rows[0] if self._is_number(name)}
         return ({*self.rows[0]} - numbers - left_out) | across | {*ORDERS, *DATES}
+
+    def _is_number(self, name: str) -> bool:
+        value = next((row[name] for row in self.rows if row[name] is not None), None)
+        return isinstance(value, int | float | list) and not isinstance(value, bool)
 
     def tells(self, at: int) -> bool:
         """Return whether a row without users has figures all the same: those of a few in its range.
@@ -88,13 +79,13 @@ class Groups:
             if not isinstance(value, str)
         )
 
-    def rank(self, at: int) -> tuple[Any, ...]:
+    def rank(self, at: int) -> tuple[int, ...]:
         """Of members and of names, the same small ones go everywhere, in each card: what one card
         withholds of a small one is not the sum of what another shows.
         """
         row = self.rows[at]
-        sizes = (self.sizes[name, row[name]] for name in (*SLICE[1:], *self.names) if name in row)
-        return (*sizes, self.users[at], at)
+        sizes = [-self.sizes[name, row[name]] for name in (*SLICE[1:], *self.names) if name in row]
+        return (*sizes, -self.users[at])
 
     def sums(self) -> Iterator[Sum]:
         if "slice" in self.keys:
@@ -102,18 +93,16 @@ class Groups:
             everybody = [at for at in self.places if self.rows[at]["slice"] == EVERYTHING]
             totals = {key: at for key, (at, *_) in self.grouped(everybody, rest).items()}
             members = [at for at in self.places if self.rows[at]["slice"] != EVERYTHING]
-            for (slice_, *key), parts in self.grouped(members, ["slice", *rest]).items():
-                yield MEMBERS + slice_, parts, totals.get(tuple(key))
+            for (_, *key), parts in self.grouped(members, ["slice", *rest]).items():
+                yield parts, totals.get(tuple(key))
         for name in self.names if self.card.show != "figures" else ():
             for found in self.grouped(self.places, self.without(name)).values():
                 # A row without a name is the sum of the others.
                 parts = [at for at in found if self.rows[at][name] is not None]
                 total = next((at for at in found if self.rows[at][name] is None), None)
-                yield name, parts, total
+                yield parts, total
         if {"period_number", "cohort_start"} <= {*self.keys}:
             yield from self._of_cohorts()
-        if self.card.adds_up and {"grain", "period_start"} <= {*self.keys}:
-            yield from self._of_days()
 
     def _of_cohorts(self) -> Iterator[Sum]:
         """Who is active in a week is of one of the cohorts that began before; how many, the page
@@ -127,42 +116,7 @@ class Groups:
             is_month = row["grain"] == "month"
             begun = start.year * 12 + start.month if is_month else start.toordinal() // 7
             found[begun + row["period_number"], *(row[name] for name in rest)].append(at)
-        yield from (("cohort", parts, None) for parts in found.values())
-
-    def _of_days(self) -> Iterator[Sum]:
-        rest = self.without("grain", "period_start")
-        for grain in ("week", "month"):
-            parts: dict[Any, list[int]] = defaultdict(list)
-            totals: dict[Any, int] = {}
-            for at in self.places:
-                row = self.rows[at]
-                key = tuple(row[name] for name in rest)
-                if row["grain"] == "day":
-                    first = start_of(date.fromisoformat(row["period_start"]), grain)
-                    parts[first.isoformat(), *key].append(at)
-                elif row["grain"] == grain:
-                    totals[row["period_start"], *key] = at
-            yield from ((grain, days, totals[key]) for key, days in parts.items() if key in totals)
-
-    def order(self, at: int) -> int:
-        row = self.rows[at]
-        is_running = row["grain"] == "month" and row.get("is_complete") is False
-        return ORDER["running" if is_running else row["grain"]]
-
-    def ends(self, at: int, dated: str) -> tuple[int, int]:
-        """Return the days that a period begins and ends with; a running one goes to the end."""
-        row = self.rows[at]
-        start = date.fromisoformat(row[dated])
-        is_running = row.get("is_complete") is False
-        end = date.max if is_running else end_of(start, row["grain"]) + timedelta(1)
-        return start.toordinal(), end.toordinal()
-
-    def counted(self, places: Sequence[int], dated: str) -> Callable[[date], int]:
-        """Return how many users of the periods lie before a date."""
-        ordered = sorted(places, key=lambda at: self.rows[at][dated])
-        starts = [self.rows[at][dated] for at in ordered]
-        sums = [0, *accumulate(self.users[at] for at in ordered)]
-        return lambda day: sums[bisect_left(starts, day.isoformat())]
+        yield from ((parts, None) for parts in found.values())
 
     def without(self, *names: str) -> list[str]:
         return [key for key in self.keys if key not in names]

@@ -1,48 +1,58 @@
 """Withholds what stands on few users, and as much besides as keeps it from being computed.
 
 A row stands on the users in the column that `Base:` names. Where these are fewer than min_cell, its
-numbers are left out of the file. So are others that would give them away:
+numbers are left out of the file: they are secrets. The other rows are taken one after the other,
+the most important first, and one is left out if, with those that are shown already and with all
+that adds up, a secret could be computed (known.py). So none can be computed from what is shown.
 
-- Of rows whose sum is known (the members of a slice, the categories, the cohorts of whom some were
-  active in a week), either none is withheld, or two or more that together have as many users.
-- Days add up to weeks and to months, and so does what lies between the end of a week and that of a
-  month. Between two points in time that are linked by what is shown, there are as many users, or
-  none.
+- What adds up: the members of a slice, the categories, the cohorts of whom some were active in a
+  week, and days to weeks and months (flows.py).
+- Secrets are also what lies between the end of a week and that of a month, and the small ones of a
+  sum together, if they have few users.
 - Of ranges, the longer ones are kept where few users lie between. Averages: averages.py.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import date
-from itertools import combinations
+from typing import Any
 
 from runner.database.session import Row
 from runner.pages.dashboard.averages import averaged
-from runner.pages.dashboard.cards import SLICE, Card
-from runner.pages.dashboard.groups import MEMBERS, Crossing, Groups, Sum
-from runner.pages.dashboard.links import OUTSIDE, Links, bridges
-from runner.pages.dashboard.periods import DATES
+from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card
+from runner.pages.dashboard.flows import Flows, ends_of
+from runner.pages.dashboard.groups import Groups
+from runner.pages.dashboard.known import Known, Term
+from runner.pages.dashboard.periods import DATES, start_of
+
+# Where not all can be shown, a running month or a day is withheld sooner than a week.
+ORDER = {"month": 0, "week": 1, "running": 2, "day": 3}
+Forms = Mapping[int, Sequence[Term]]
 
 
 def withhold(
     card: Card, rows: Sequence[Row], least: int, unlisted: Set[int], last: str | None
-) -> list[Row]:
-    """Return the rows without the numbers of small groups; is_withheld says so."""
+) -> list[Row | None]:
+    """Return the rows without the numbers of small groups; is_withheld says so. None stands for
+    a row that the file does not have at all.
+    """
     if not card.base or not rows:
         return list(rows)
     groups = _Withheld(card, rows, least)
-    groups.hide(unlisted)
+    groups.hide(unlisted, last)
     hidden, changed = groups.hidden, groups.without_balances()
     if hidden and len(groups.places) < len(rows):
         averages = averaged(card, rows, hidden, last)
         hidden |= {at for at, row in averages.items() if row is None}
         changed |= {at: row for at, row in averages.items() if row is not None}
-    if not hidden and not changed:
+    if not hidden and not changed and not groups.unsent:
         return list(rows)
     kept = groups.kept
     return [
-        {name: row[name] if name in kept else None for name in row} | {"is_withheld": True}
+        None
+        if at in groups.unsent
+        else {name: row[name] if name in kept else None for name in row} | {"is_withheld": True}
         if at in hidden
         else {**changed.get(at, row), "is_withheld": False}
         for at, row in enumerate(rows)
@@ -51,33 +61,91 @@ def withhold(
 
 @dataclass(slots=True)
 class _Withheld(Groups):
-    """What is withheld of the rows."""
+    """What is withheld of the rows, and what the file does not have at all."""
 
-    def hide(self, unlisted: Set[int]) -> None:
+    unsent: set[int] = field(default_factory=set)
+
+    def hide(self, unlisted: Set[int], last: str | None) -> None:
         """Withhold the small groups, the unlisted members, and what gives them away."""
         for at in self.places:
             count = self.users[at]
             if at in unlisted if count >= self.least else count or self.tells(at):
                 self.hidden.add(at)
-        if self.card.adds_up:
-            self._link_times()
-        self._link_ranges()
-        if not self.hidden:
-            return
-        sums = [*self.sums()]
+        self._hide_ranges()
+        is_dated = "grain" in self.keys and any(name in self.keys for name in DATES[1:])
+        flows = Flows(self, last) if self.card.adds_up and is_dated else None
+        forms: Forms = flows.forms() if flows else {at: [(at, 1)] for at in self.places}
+        self.unsent = {at for at in self.places if at not in forms}
+        secrets = [*(flows.between() if flows else ()), *self._together(forms)]
+        if secrets or self.hidden:
+            known = Known()
+            lines = [*(flows.lines() if flows and flows.has_days else self._lines(forms))]
+            for is_known, line in lines:
+                if is_known:
+                    known.learn(line)
+            for secret in (*(forms.get(at, ()) for at in self.hidden), *secrets):
+                known.keep(secret)
+            for is_known, line in lines:
+                # Whoever knows the sum from elsewhere: it is taken to be shown.
+                if not is_known:
+                    known.show(line)
+            self._show(known, forms)
+
+    def _show(self, known: Known, forms: Forms) -> None:
         # A cohort goes as a whole, lest it look like a young one.
         is_of_cohorts = "cohort_start" in self.keys
-        cohorts = self.grouped(self.places, (*SLICE, "grain", "cohort_start"))
-        wholes = [{*found} for found in cohorts.values()] if is_of_cohorts else []
-        crossings = [(crossing, [0]) for crossing in self._crossings(sums)]
-        is_more = True
-        while is_more:
-            is_more = any([self._protect(*each) for each in sums])
-            is_more = is_more or any([self._close(*crossing) for crossing in crossings])
-            for whole in wholes:
-                if not self.hidden.isdisjoint(whole) and not whole <= self.hidden:
-                    self.hidden |= whole
-                    is_more = True
+        cohort = (*SLICE, "grain", "cohort_start")
+        wholes: dict[Any, list[int]] = {at: [at] for at in self.places}
+        if is_of_cohorts:
+            wholes = self.grouped(self.places, cohort)
+        for whole in sorted(wholes.values(), key=lambda whole: self._order(whole[0])):
+            of_whole = [forms[at] for at in whole if forms.get(at)]
+            if not self.hidden.isdisjoint(whole) or not known.show(*of_whole):
+                self.hidden |= {*whole}
+
+    def _order(self, at: int) -> tuple[Any, ...]:
+        """Everybody before members, months before weeks and days, large ones before small ones, new
+        ones before old ones. The same small members and names come last everywhere.
+        """
+        row = self.rows[at]
+        grain = row.get("grain")
+        is_running = grain == "month" and row.get("is_complete") is False
+        start = next((row[name] for name in DATES if row.get(name)), None)
+        return (
+            row.get("slice", EVERYTHING) != EVERYTHING,
+            ORDER["running" if is_running else grain or "day"],
+            self.rank(at),
+            -ends_of(start, "day", False)[0] if start else 0,
+        )
+
+    def _lines(self, forms: Forms) -> Iterator[tuple[bool, list[Term]]]:
+        """Yield what adds up, row by row: the forms that are nothing."""
+        for parts, total in self.sums():
+            line = [term for at in parts if self._is_of_users(at) for term in forms[at]]
+            if total is not None and self._is_of_users(total):
+                line += [(unknown, -factor) for unknown, factor in forms[total]]
+            yield total is not None, line
+
+    def _is_of_users(self, at: int) -> bool:
+        return self.users[at] > 0 or at in self.hidden
+
+    def _together(self, forms: Forms) -> Iterator[list[Term]]:
+        """Yield the small ones of each sum together, where they have few users."""
+        found: dict[Any, list[int]] = defaultdict(list)
+        for at in self.hidden:
+            row = self.rows[at]
+            if forms.get(at):
+                for name in (*SLICE[1:], *self.names):
+                    rest = tuple(row[key] for key in self.keys if key != name)
+                    found[name, rest].append(at)
+                is_day = self.card.adds_up and row.get("grain") == "day" and "period_start" in row
+                for longer in ("week", "month") if is_day else ():
+                    start = start_of(date.fromisoformat(row["period_start"]), longer)
+                    rest = tuple(row[key] for key in self.without("grain", "period_start"))
+                    found[longer, start, rest].append(at)
+        for places in found.values():
+            if len(places) > 1 and sum(self.users[at] for at in places) < self.least:
+                yield [term for at in places for term in forms[at]]
 
     def without_balances(self) -> dict[int, Row]:
         """Return rows without a balance that tells more than the sum of the periods that are shown:
@@ -86,102 +154,24 @@ class _Withheld(Groups):
         found: dict[int, Row] = {}
         gone = dict.fromkeys(self.balances)
         for places in self.grouped(self.places, SLICE).values() if gone else ():
-            links = Links(0, ())
+            ends = {
+                at: ends_of(row["period_start"], row["grain"], row.get("is_complete") is False)
+                for at in places
+                for row in [self.rows[at]]
+            }
+            known = Known()
             for at in places:
-                if at not in self.hidden:
-                    links.add(*self.ends(at, "period_start"))
-            start = min(self.ends(at, "period_start")[0] for at in places)
+                if at not in self.hidden and at not in self.unsent:
+                    known.show((end, factor) for end, factor in zip(ends[at], (1, -1), strict=True))
+            start = min(first for first, _ in ends.values())
             found |= {
                 at: {**self.rows[at], **gone}
-                for at in places
-                if not links.has(start, self.ends(at, "period_start")[1])
+                for at, (_, end) in ends.items()
+                if not known.has([(start, 1), (end, -1)])
             }
         return found
 
-    def _protect(self, kind: str, parts: Sequence[int], total: int | None) -> bool:
-        """Withhold one more row if a sum gives one away; return whether it did."""
-        gone = [part for part in parts if part in self.hidden]
-        if total in self.hidden:
-            is_safe = bool(gone)
-        else:
-            users = sum(self.users[part] for part in gone)
-            # A cohort that is withheld for another's sake may be told while it is the only one.
-            are_enough = len(gone) > 1 or kind == "cohort"
-            is_safe = not gone or (are_enough and users >= self.least)
-        left = [part for part in parts if part not in self.hidden and self.users[part]]
-        if is_safe or (not left and (total is None or total in self.hidden)):
-            return False
-        self.hidden.add(min(left, key=self.rank) if left else total or 0)
-        return True
-
-    def _crossings(self, sums: Sequence[Sum]) -> Iterator[Crossing]:
-        """Pair what adds up in one way with what adds up in another. Two slices share nothing but
-        everybody; of members, the days of a month are too many to be told by.
-        """
-        lines: dict[str, dict[int, int]] = defaultdict(dict)
-        for number, (kind, parts, total) in enumerate(sums):
-            for at in parts if total is None else (*parts, total):
-                lines[kind][at] = number
-        for (kind, one), (other_kind, other) in combinations(lines.items(), 2):
-            if not (kind.startswith(MEMBERS) and other_kind.startswith((MEMBERS, "month"))):
-                both = {*one, *other}
-                yield {at: (one.get(at, OUTSIDE), other.get(at, OUTSIDE)) for at in both}
-
-    def _close(self, crossing: Crossing, done: list[int]) -> bool:
-        """Withhold one more row for each that follows from sums that cross; return whether any.
-        Done is how many were withheld when last asked.
-        """
-        hidden = {at for at in self.hidden if self.users[at]} & crossing.keys()
-        if len(hidden) == done[0]:
-            return False
-        done[0] = len(hidden)
-        found = [
-            side
-            for at, side in bridges({at: crossing[at] for at in hidden})
-            if self.users[at] < self.least
-        ]
-        if not found:
-            return False
-        beside: dict[int, list[int]] = defaultdict(list)
-        for at, ends in crossing.items():
-            if at not in self.hidden and self.users[at]:
-                for end in ends:
-                    beside[end].append(at)
-        is_more = False
-        for side in found:
-            ends_of = ((at, crossing[at]) for end in side for at in beside[end])
-            left = [at for at, (one, other) in ends_of if (one in side) != (other in side)]
-            if left:
-                self.hidden.add(min(left, key=self.rank))
-                is_more = True
-        return is_more
-
-    def _link_times(self) -> None:
-        """Withhold periods that would link two points in time between which only a few users lie.
-
-        A point in time is how many users lie before it, those of a series of days, or of cohorts,
-        added up. A period links its two ends.
-        """
-        dated = next((name for name in DATES[1:] if name in self.keys), None)
-        if dated is None or "grain" not in self.keys:
-            return
-        for found in self.grouped(self.places, self.without("grain", dated, "range")).values():
-            by_grain = {key: at for (key,), at in self.grouped(found, ["grain"]).items()}
-            ends: dict[int, tuple[int, int]] = {}
-            for periods in by_grain.values():
-                before = self.counted(by_grain.get("day", periods), dated)
-                for at in periods:
-                    first, end = self.ends(at, dated)
-                    ends[at] = before(date.fromordinal(first)), before(date.fromordinal(end))
-            small = [ends[at] for at in found if 0 < self.users[at] < self.least]
-            links = Links(self.least, small)
-            for at in sorted(ends, key=lambda at: (self.order(at), -ends[at][0])):
-                if at in self.hidden:
-                    continue
-                if not links.add(*ends[at]):
-                    self.hidden.add(at)
-
-    def _link_ranges(self) -> None:
+    def _hide_ranges(self) -> None:
         """Withhold rows of a range that a few users tell from those of a longer one."""
         if "range" not in self.keys:
             return

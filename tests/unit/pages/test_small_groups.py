@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from runner.pages.dashboard.averages import with_repeated
 from runner.pages.dashboard.cards import Card, Column
-from runner.pages.dashboard.links import bridges
+from runner.pages.dashboard.known import Known
 from runner.pages.dashboard.periods import end_of
+from runner.pages.dashboard.repeats import with_repeated
 from runner.pages.dashboard.small_groups import withhold
+from tests.support.attack import Span
 
 LEAST = 5
 MILES = Card(
@@ -40,6 +41,7 @@ COHORTS = Card(
     base="cohort_size",
 )  # fmt: skip
 counts = some.integers(0, 9) | some.integers(0, 60)
+terms = some.tuples(some.integers(0, 6), some.sampled_from([-2, -1, 1, 2]))
 
 
 def miles(
@@ -234,14 +236,40 @@ def test_a_range_that_few_tell_from_a_longer_one_is_withheld(
     )
 
 
-def test_what_follows_from_sums_that_cross_is_found() -> None:
-    square = {1: (10, 20), 2: (10, 21), 3: (11, 20), 4: (11, 21)}
-    assert bridges(square) == []
-    assert bridges({**square, 5: (21, 12)}) == [(5, {12})]
-    # Two squares that one figure joins: each line has two unknown ones, and yet it follows.
-    other = {at + 10: (one + 5, two + 5) for at, (one, two) in square.items()}
-    [(edge, side)] = bridges({**square, **other, 9: (10, 15)})
-    assert (edge, side) == (9, {15, 16, 25, 26})
+def test_a_form_is_shown_unless_a_secret_could_be_computed() -> None:
+    known = Known()
+    known.learn([(1, 1), (2, 1), (3, 1), (9, -1)])  # 9 is the sum of the others
+    known.keep([(1, 1)])
+    assert known.show([(9, 1)])
+    assert known.show([(2, 1)])
+    assert not known.show([(3, 1)])
+    assert not known.has([(3, 1)])
+    assert known.has([(1, 1), (3, 1)])
+    # Nor what is a multiple of a secret, nor two that only together tell it.
+    assert not known.show([(1, 2), (2, 5)])
+    assert not known.show([(1, 1), (4, 1)], [(4, 1)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(some.lists(some.lists(terms, max_size=4), min_size=4, max_size=12))
+def test_what_is_shown_never_spans_a_secret(forms: list[list[tuple[int, int]]]) -> None:
+    """The space is spanned anew, by other means (tests/support/attack.py)."""
+    known, span = Known(), Span()
+    fact, *secrets = forms[:3]
+    known.learn(fact)
+    span.add(fact)
+    secrets = [secret for secret in secrets if not span.has(secret)]
+    for secret in secrets:
+        known.keep(secret)
+    for form in forms[3:]:
+        if known.show(form):
+            span.add(form)
+        else:
+            more = Span()
+            for each in (fact, *(each for each in forms[3:] if known.has(each)), form):
+                more.add(each)
+            assert any(more.has(secret) for secret in secrets)
+        assert not any(span.has(secret) for secret in secrets)
 
 
 def test_a_headline_shows_what_the_card_does_that_it_repeats() -> None:
