@@ -161,6 +161,7 @@ def test_a_late_row_of_somebody_else_moves_nothing(world: World) -> None:
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_a_late_first_event_takes_a_place_in_the_sample(world: World) -> None:
     early = next(
         user
@@ -195,6 +196,7 @@ def test_the_cut_moves_when_the_month_turns_and_back_when_it_does_not(world: Wor
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_the_last_day_moves_either_way_and_users_with_it(world: World) -> None:
     (number,) = world.insert(event(26, PEOPLE[0]))
     world.run_all()
@@ -204,6 +206,7 @@ def test_the_last_day_moves_either_way_and_users_with_it(world: World) -> None:
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_before_a_month_has_enough_users_the_model_moves_daily(
     empty: World, chance: random.Random
 ) -> None:
@@ -225,6 +228,7 @@ def test_before_a_month_has_enough_users_the_model_moves_daily(
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_fewer_different_users_than_clusters_are_fewer_clusters(empty: World) -> None:
     world = empty
     world.insert(*[event(-3, user) for user in PEOPLE])
