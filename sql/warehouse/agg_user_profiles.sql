@@ -12,8 +12,8 @@ create temporary table due as
 with now as materialized (
     select
         now.last_day,
-        coalesce(former.last_day > now.last_day, true)
-        or stored.fitted_on is distinct from model.fitted_on as is_other,
+        coalesce(former.last_day > now.last_day or stored.fitted_on <> model.fitted_on, true)
+            as is_other,
         former.last_day < now.last_day as is_later
     from {{ warehouse }}.last_day as now
     cross join (select min(fitted_on) as fitted_on from {{ warehouse }}.model_user_clusters) as model
@@ -46,7 +46,7 @@ select
 from users
 left join {{ this }} using (user_id);
 
-analyze pg_temp.due;
+analyze pg_temp.due (user_id);
 
 create temporary table fresh as
 with windows as (
@@ -110,8 +110,6 @@ left join lateral (
     order by event_date
     limit 1
 ) as first_miles on true;
-
-analyze pg_temp.fresh;
 
 delete from {{ this }} as profiles
 using pg_temp.due

@@ -582,7 +582,9 @@ def rules_until(days: set[date]) -> tuple[date | str, ...]:
     """On which last day of the data the rule of each segment fits for the last time, from new to
     hibernating, if the user never comes again; -infinity where it never does.
     """
-    calendar = [min(days) + timedelta(days=number) for number in range((max(days) - min(days)).days + 91)]
+    calendar = [
+        min(days) + timedelta(days=number) for number in range((max(days) - min(days)).days + 91)
+    ]
 
     def until(recency: int, wanted: int = 0, width: int = 1) -> date | str:
         fitting = [
