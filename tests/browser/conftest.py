@@ -44,13 +44,13 @@ class Shown:
     requests: list[str] = field(default_factory=list)
 
     def listen(self) -> None:
-        for event, hear in self._listeners():
-            self.page.on(event, hear)
+        for name, hear in self._listeners():
+            self.page.on(name, hear)
 
     def leave(self) -> None:
         """Make the tab as good as new for who comes next."""
-        for event, hear in self._listeners():
-            self.page.remove_listener(event, hear)
+        for name, hear in self._listeners():
+            self.page.remove_listener(name, hear)
         self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         self.page.goto("about:blank")
         self.page.mouse.move(0, 0)
