@@ -16,7 +16,8 @@ with now as materialized (
             as is_other,
         former.last_day < now.last_day as is_later
     from {{ warehouse }}.last_day as now
-    cross join (select min(fitted_on) as fitted_on from {{ warehouse }}.model_user_clusters) as model
+    cross join
+        (select min(fitted_on) as fitted_on from {{ warehouse }}.model_user_clusters) as model
     left join {{ warehouse }}.changed_user_days_basis as former
         on through_run_id = {{ after.event_stream }}
     left join (select min(fitted_on) as fitted_on from {{ state }}) as stored on true
@@ -139,20 +140,22 @@ with profiles as not materialized (
 -- Top miles depend on what all others have.
 top as (
     select
-        (array_agg(miles_earned_90d order by miles_earned_90d desc))[
-            ceil({{ champion_miles_share }} * count(*))::integer
-        ] as top_miles
+        coalesce(
+            (array_agg(miles_earned_90d order by miles_earned_90d desc))[
+                ceil({{ champion_miles_share }} * count(*))::integer
+            ],
+            'infinity'
+        ) as top_miles
     from profiles
     where miles_earned_90d > 0
 ),
 
 moved as materialized (
-    select *
+    select
+        user_id, segment, cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+        miles_redeemed_lifetime, miles_earned_90d, rules_until, next_look_on, is_top, rule
     from profiles
-    cross join (
-        select coalesce(top_miles, 'infinity') as top_miles
-        from top
-    ) as top
+    cross join top
     cross join {{ warehouse }}.last_day
     cross join lateral (
         select
@@ -243,6 +246,4 @@ do update set users = counts.users + excluded.users;
 delete from {{ state }}
 where users = 0;
 
-drop table pg_temp.due;
-
-drop table pg_temp.fresh;
+drop table pg_temp.due, pg_temp.fresh;
