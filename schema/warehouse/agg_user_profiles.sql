@@ -34,8 +34,8 @@ comment on column {{ warehouse }}.agg_user_profiles.has_top_miles is
 'Whether miles_earned_90d are among the highest: a share champion_miles_share of those who earned, '
 'rounded up, and who has as many as the last of them.';
 comment on column {{ warehouse }}.agg_user_profiles.rules_until is
-'Of each segment but lost, in their order: without another event, the last day of the data on which '
-'its rule fits, has_top_miles aside; -infinity without enough days in all.';
+'Of each segment but lost, in their order: without another event, the last day of the data on '
+'which its rule fits, has_top_miles aside; -infinity without enough days in all.';
 comment on column {{ warehouse }}.agg_user_profiles.next_look_on is
 'Without another event, cluster and miles_earned_90d stay until this is the last day of the data; '
 'infinity if they stay for ever.';

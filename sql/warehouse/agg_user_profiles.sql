@@ -12,11 +12,12 @@ create temporary table due as
 with now as materialized (
     select
         now.last_day,
-        coalesce(former.last_day > now.last_day, true)
-        or stored.fitted_on is distinct from model.fitted_on as is_other,
+        coalesce(former.last_day > now.last_day or stored.fitted_on <> model.fitted_on, true)
+            as is_other,
         former.last_day < now.last_day as is_later
     from {{ warehouse }}.last_day as now
-    cross join (select min(fitted_on) as fitted_on from {{ warehouse }}.model_user_clusters) as model
+    cross join
+        (select min(fitted_on) as fitted_on from {{ warehouse }}.model_user_clusters) as model
     left join {{ warehouse }}.changed_user_days_basis as former
         on through_run_id = {{ after.event_stream }}
     left join (select min(fitted_on) as fitted_on from {{ state }}) as stored on true
@@ -46,7 +47,7 @@ select
 from users
 left join {{ this }} using (user_id);
 
-analyze pg_temp.due;
+analyze pg_temp.due (user_id);
 
 create temporary table fresh as
 with windows as (
@@ -111,8 +112,6 @@ left join lateral (
     limit 1
 ) as first_miles on true;
 
-analyze pg_temp.fresh;
-
 delete from {{ this }} as profiles
 using pg_temp.due
 left join pg_temp.fresh using (user_id)
@@ -141,20 +140,22 @@ with profiles as not materialized (
 -- Top miles depend on what all others have.
 top as (
     select
-        (array_agg(miles_earned_90d order by miles_earned_90d desc))[
-            ceil({{ champion_miles_share }} * count(*))::integer
-        ] as top_miles
+        coalesce(
+            (array_agg(miles_earned_90d order by miles_earned_90d desc))[
+                ceil({{ champion_miles_share }} * count(*))::integer
+            ],
+            'infinity'
+        ) as top_miles
     from profiles
     where miles_earned_90d > 0
 ),
 
 moved as materialized (
-    select *
+    select
+        user_id, segment, cluster, last_active_day, active_days_lifetime, miles_earned_lifetime,
+        miles_redeemed_lifetime, miles_earned_90d, rules_until, next_look_on, is_top, rule
     from profiles
-    cross join (
-        select coalesce(top_miles, 'infinity') as top_miles
-        from top
-    ) as top
+    cross join top
     cross join {{ warehouse }}.last_day
     cross join lateral (
         select
@@ -245,6 +246,4 @@ do update set users = counts.users + excluded.users;
 delete from {{ state }}
 where users = 0;
 
-drop table pg_temp.due;
-
-drop table pg_temp.fresh;
+drop table pg_temp.due, pg_temp.fresh;

@@ -2,6 +2,7 @@
 -- Grain: one row per category (transaction_category).
 -- Rerun: whole.
 -- Why:   one list of categories with the roles each of them plays; a category can play several.
+--        By months, which are few; the first day is at the end of an index.
 
 insert into {{ this }} (
     transaction_category, is_earned, is_redeemed, is_searched, first_seen_date
@@ -11,7 +12,15 @@ select
     sum(earned_count) > 0 as is_earned,
     sum(redeemed_count) > 0 as is_redeemed,
     sum(search_count) > 0 as is_searched,
-    min(period_start) as first_seen_date
-from {{ warehouse }}.agg_category_periods
-where slice = 'all' and grain = 'day'
+    (
+        select min(period_start)
+        from {{ warehouse }}.agg_category_periods as days
+        where
+            grain = 'day'
+            and slice = 'all'
+            and days.slice_value = 'all'
+            and days.transaction_category = months.transaction_category
+    ) as first_seen_date
+from {{ warehouse }}.agg_category_periods as months
+where slice = 'all' and grain = 'month'
 group by transaction_category;

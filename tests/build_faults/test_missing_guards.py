@@ -380,14 +380,6 @@ def late_step(world: World) -> None:
     built(world)
 
 
-def day_on_which_miles_are_too_old(world: World) -> None:
-    """Nobody did anything on it but one: the others have stayed away longer."""
-    world.insert(earn(1, "eve"), event(1, "fay"))
-    built(world)
-    world.insert(event(91, "gus"))
-    built(world)
-
-
 def failed_build(world: World) -> None:
     """What it did was taken back, and its scripts say so."""
     world.insert(earn(1, "eve"))
@@ -729,12 +721,6 @@ GUARDS: dict[str, Guard] = {
             "warehouse/agg_user_funnels", "and activity.user_id is null", "and false"
         ),
         user_who_is_no_more,
-    ),
-    "miles that are too old by now": (
-        lambda bench: bench.script(
-            "warehouse/agg_user_profiles", "and next_look_on <= (select", "and false and next_look_on <= (select"
-        ),
-        day_on_which_miles_are_too_old,
     ),
     "what follows from a text": (without_followers, another_text_upstream),
     "variables": (without_variables, another_time_zone),

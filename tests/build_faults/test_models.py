@@ -196,6 +196,20 @@ def test_the_cut_moves_when_the_month_turns_and_back_when_it_does_not(world: Wor
     world.assert_exact()
 
 
+def test_who_stays_away_is_another_on_a_day_that_is_known(world: World) -> None:
+    """Miles are too old after 90 days, and another centre is nearer after some. The model is the
+    same on all these days, so that only those whose day has come are looked at.
+    """
+    world.insert(earn(-28, SPARED[0], "golf", 5000), event(61, PEOPLE[0]))
+    world.run_all()
+    fitted = models(world)
+    for day in (62, 72, 86):
+        world.insert(event(day, PEOPLE[0]))
+        world.run_all()
+        assert models(world) == fitted
+        world.assert_exact()
+
+
 @pytest.mark.slow
 def test_the_last_day_moves_either_way_and_users_with_it(world: World) -> None:
     (number,) = world.insert(event(26, PEOPLE[0]))
