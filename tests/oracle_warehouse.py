@@ -396,6 +396,16 @@ def agg_category_periods(source: Source) -> list[Row]:
 
 
 def agg_user_activity(source: Source) -> list[Row]:
+    lists = agg_user_active_days(source)
+    of_all = {row["user_id"]: row["active_days"] for row in lists if row["slice"] == "all"}
+
+    def is_own(row: Row) -> bool:
+        return row["slice"] == "all" or row["active_days"] != of_all[row["user_id"]]
+
+    return [{**row, "active_days": row["active_days"] if is_own(row) else None} for row in lists]
+
+
+def agg_user_active_days(source: Source) -> list[Row]:
     return [
         {"user_id": user, **part.key, "active_days": sorted({event.day for event in events})}
         for part in source.data.slices
@@ -885,6 +895,7 @@ TABLES: dict[str, Callable[[Source], list[Row]]] = {
     "agg_category_daily": agg_category_daily,
     "agg_category_periods": agg_category_periods,
     "agg_user_activity": agg_user_activity,
+    "agg_user_active_days": agg_user_active_days,
     "agg_user_periods": agg_user_periods,
     "agg_period_activity": agg_period_activity,
     "agg_user_monthly": lambda source: oracle_slices.agg_user_monthly(source.data),

@@ -107,8 +107,9 @@ class Composer:
         """Compose what brings the tables of a script up to date where they are.
 
         A script that deletes nothing fills its table whole, and a full build fills every table
-        whole: both fill a temporary table, and publish the difference. An empty table is filled
-        directly. A view that has not changed is left alone, because replacing it blocks readers.
+        whole: both fill a temporary table, and publish the difference. A full build fills an empty
+        table directly. A view that has not changed is left alone, because replacing it blocks
+        readers.
         """
         script, mode = step.script, step.mode
         if mode == "full" and (not script.is_view or step.reason == NEVER_BUILT or step.changed):
@@ -116,15 +117,19 @@ class Composer:
         if script.is_view:
             return
         tables = self._tables(script)
-        fills_whole = mode == "full" or not deletes_rows(self.manifest.read(script.path))
-        months = self._months(script)
-        if fills_whole and (months or any(count(session, name, 1) for name in tables.values())):
+        is_full = mode == "full"
+        is_empty = is_full and not any(count(session, table, 1) for table in tables.values())
+        if is_empty:
+            yield from self._fill(script, tables, session)
+        elif is_full or not deletes_rows(self.manifest.read(script.path)):
+            # Of an empty table, too, in a small build: to ask each table costs more.
             yield from self._fill_temporary(step, tables, session)
             return
-        if months:
-            yield Piece(months.make_ahead(self.manifest, self.target, script))
-        yield self.script(script, mode, tables, session)
-        if mode == "full":
+        else:
+            if months := self._months(script):
+                yield Piece(months.make_ahead(self.manifest, self.target, script))
+            yield self.script(script, mode, tables, session)
+        if is_full:
             yield from map(_analyze, tables.values())
 
     def _fill_temporary(
@@ -178,17 +183,21 @@ class Composer:
         tables, merged = self._tables(script), self._merged(script)
         keys = _keys(session, [table for name, table in tables.items() if name not in merged])
         yield from (Piece(f"{key['drop']};\n") for key in keys)
+        yield from self._fill(script, tables, session)
+        yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
+        yield from self.definitions(script)  # the other indexes
+        yield from map(_analyze, tables.values())
+
+    def _fill(self, script: Script, tables: Mapping[str, str], session: Session) -> Iterator[Piece]:
+        """Compose what fills empty tables: those in months by way of temporary ones."""
         months = self._months(script)
         days = months.day_columns(self.manifest, script) if months else {}
         fresh = {name: f"pg_temp.{name}" for name in days}
         for name in fresh:
             yield Piece(f"create temporary table {name} (like {tables[name]}) on commit drop;\n")
-        yield self.script(script, "full", {**tables, **fresh})
+        yield self.script(script, "full", {**tables, **fresh}, session)
         for name, day in days.items():
             yield Piece(months.move(session, tables[name], day, fresh[name]))
-        yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
-        yield from self.definitions(script)  # the other indexes
-        yield from map(_analyze, tables.values())
 
     def needs_in_scratch(self, script: Script, reshaped: Collection[str]) -> Iterator[Piece]:
         """Compose views of what a script reads from the scratch target and is not rebuilt there."""
@@ -283,9 +292,8 @@ def run_part(session: Session, step: Step, part: Part) -> Changes:
     """Run the pieces of a script; return what they changed in its own table."""
     script = step.script
     table = part.composer.target.table(script.layer, script.name)
-    before = session.changes(table)
     run_pieces(session, part.pieces, script.path)
-    return session.changes(table) - before
+    return session.changes(table)
 
 
 FindReshaped = Callable[[Session, Composer, Sequence[Step]], Collection[str]]

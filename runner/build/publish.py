@@ -178,11 +178,10 @@ class Publisher:
         rows = self.staged.get(table.live)
         if rows is None and table.live in self.staged:
             return Changes()
-        before = self.session.changes(table.live)
         pieces = self.composer.publish(table.script, table.name, table.fresh, self.session, rows)
         run_pieces(self.session, pieces, table.script.path)
         self.session.run(f"analyze {table.live}")
-        return self.session.changes(table.live) - before
+        return self.session.changes(table.live)
 
     def _new_views(self) -> dict[str, tuple[Script, bool]]:
         """Return the views to be defined anew, by name, and whether they have to be dropped first,

@@ -109,9 +109,6 @@ class Changes:
     def __add__(self, other: "Changes") -> "Changes":
         return Changes(*map(operator.add, astuple(self), astuple(other)))
 
-    def __sub__(self, other: "Changes") -> "Changes":
-        return Changes(*map(operator.sub, astuple(self), astuple(other)))
-
 
 class Session:
     """One connection, in autocommit outside `transaction()`; its time zone is UTC.

@@ -1,11 +1,19 @@
 -- warehouse.agg_category_daily
 -- Grain: one row per category and day with an event (transaction_category, event_date).
--- Rerun: changed keys; the days since the first that a change touches.
--- Why:   what is popular, and whether it is rising.
+-- Rerun: changed keys; the changed days, and those after them whose trend they are in.
+-- Why:   what is popular, and whether it is rising. A day is compared with up to 13 days before it.
+
+create temporary table around as
+select
+    event_date + days as event_date,
+    bool_or(days >= 0) as is_due
+from (select distinct event_date from {{ warehouse }}.changed_user_days) as changed
+cross join generate_series(-13, 13) as distances (days)
+group by event_date + days;
 
 delete from {{ this }} as daily
-{{ incremental }} using {{ warehouse }}.changed_slices as changed
-{{ incremental }} where slice = 'all' and event_date >= since
+{{ incremental }} using pg_temp.around
+{{ incremental }} where around.event_date = daily.event_date and is_due
 ;
 
 insert into {{ this }} (
@@ -29,11 +37,10 @@ with days as (
             range between interval '13 days' preceding and interval '7 days' preceding
         ) as events_7d_before
     from {{ warehouse }}.agg_category_periods
-    {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
+    {{ incremental }} inner join pg_temp.around on around.event_date = period_start
     where
         slice = 'all'
         and grain = 'day'
-        {{ incremental }} and period_start >= since - 13
 )
 
 select
@@ -41,6 +48,8 @@ select
     round(events::numeric / events_of_day, 6) as share_of_events,
     round(events_7d / nullif(events_7d_before, 0) - 1, 6) as trend_7d
 from days
-{{ incremental }} inner join {{ warehouse }}.changed_slices
-{{ incremental }}     on slice = 'all' and event_date >= since
+{{ incremental }} inner join pg_temp.around using (event_date)
+{{ incremental }} where is_due
 ;
+
+drop table pg_temp.around;

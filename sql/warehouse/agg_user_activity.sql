@@ -1,5 +1,6 @@
 -- warehouse.agg_user_activity
--- Grain: one row per user and slice value (user_id, slice, slice_value).
+-- Grain: one row per user and slice value (user_id, slice, slice_value). Where the days are those
+--        of all, as for most users in their only country, there is no list: it is written once.
 -- Rerun: difference; puts the changed days of users into their lists as they are now, and moves
 --        warehouse.agg_period_activity by what differs between the lists: nothing, the second time.
 -- Why:   who is new, retained, resurrected or churned is a matter of the active days beside a day.
@@ -18,11 +19,12 @@ with changed as (
 -- The lists as they are, and how many days of each lie before every change.
 stored as materialized (
     select
-        user_id, slice, slice_value,
-        active_days,
-        coalesce(width_bucket(first_changed_day - 1, active_days), 0) as kept_days
-    from {{ this }}
-    left join changed using (user_id)
+        own.user_id, own.slice, own.slice_value, own_days, known.active_days,
+        coalesce(width_bucket(first_changed_day - 1, known.active_days), 0) as kept_days
+    from (select user_id, slice, slice_value, active_days as own_days from {{ this }}) as own
+    inner join {{ this }} as whole on whole.user_id = own.user_id and whole.slice = 'all'
+    cross join lateral (select coalesce(own_days, whole.active_days) as active_days) as known
+    left join changed on changed.user_id = own.user_id
     {{ incremental }} where first_changed_day is not null
 ),
 
@@ -46,7 +48,8 @@ later as (
         {{ incremental }} left join {{ warehouse }}.changed_user_days as changed_days
         {{ incremental }}     on changed_days.user_id = stored.user_id
         {{ incremental }}     and changed_days.event_date = active_day
-        {{ incremental }} where changed_days.user_id is null
+        {{ incremental }} where kept_days < cardinality(active_days)
+        {{ incremental }}     and changed_days.user_id is null
     ) as days
     group by user_id, slice, slice_value
 ),
@@ -54,6 +57,8 @@ later as (
 lists as materialized (
     select
         user_id, slice, slice_value,
+        stored.user_id is null as is_new,
+        own_days,
         coalesce(stored.active_days, '{}') as days_before,
         coalesce(stored.active_days[:kept_days], '{}') || coalesce(later.active_days, '{}')
             as days_now,
@@ -76,11 +81,16 @@ gone as (
 come as (
     insert into {{ this }} as activity (user_id, slice, slice_value, active_days)
     select
-        user_id, slice, slice_value,
-        days_now as active_days
+        lists.user_id, lists.slice, lists.slice_value,
+        days_to_keep as active_days
     from lists
-    where days_now <> '{}' and days_now <> days_before
-    order by user_id, slice, slice_value
+    inner join lists as whole on whole.user_id = lists.user_id and whole.slice = 'all'
+    cross join lateral (
+        select case when lists.slice = 'all' or lists.days_now <> whole.days_now
+            then lists.days_now end as days_to_keep
+    ) as kept
+    where lists.days_now <> '{}' and (lists.is_new or days_to_keep is distinct from lists.own_days)
+    order by lists.user_id, lists.slice, lists.slice_value
     on conflict (user_id, slice, slice_value) do update set active_days = excluded.active_days
 ),
 
@@ -161,18 +171,20 @@ periods as (
 ),
 
 -- Users who are alike in all that counts are counted together. Distances become classes: 0, 1, to
--- 7, to 28, more. Inside of a period, at distance 0 on both sides, nothing counts.
+-- 7, to 28, more; who never comes again leaves as one who comes after more. Inside of a period, at
+-- distance 0 on both sides, nothing counts.
 alike as (
     select
         everybody, of_country, of_platform, of_source, grain, cohort_start, period_start,
         width_bucket(since, array[1, 2, 8, 29]) as since,
-        width_bucket(until, array[1, 2, 8, 29]) as until,
+        coalesce(width_bucket(until, array[1, 2, 8, 29]), 4) as until,
         sum(sign) as users
     from periods
     where since is distinct from 0 or until is distinct from 0
     group by
         everybody, of_country, of_platform, of_source, grain, cohort_start, period_start,
-        width_bucket(since, array[1, 2, 8, 29]), width_bucket(until, array[1, 2, 8, 29])
+        width_bucket(since, array[1, 2, 8, 29]),
+        coalesce(width_bucket(until, array[1, 2, 8, 29]), 4)
     having sum(sign) <> 0
 )
 
@@ -204,7 +216,7 @@ cross join lateral (
     select
         {{ warehouse }}.next_period(grain, period_start) as period_start,
         false as is_active,
-        coalesce(until > 1, true) as is_churned,
+        until > 1 as is_churned,
         0 as change_7,
         0 as change_28
     union all
@@ -215,7 +227,7 @@ cross join lateral (
         -(days = 7)::integer as change_7,
         -(days = 28)::integer as change_28
     from (values (7, 2), (28, 3)) as windows (days, distance)
-    where grain = 'day' and coalesce(until > distance, true)
+    where grain = 'day' and until > distance
 ) as moments
 cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
 where is_active or is_churned or change_7 <> 0 or change_28 <> 0
@@ -230,12 +242,7 @@ on conflict (slice, slice_value, grain, cohort_start, period_start) do update se
     trailing_28_day_change = activity.trailing_28_day_change + excluded.trailing_28_day_change;
 
 -- Where nothing is left there is no row, as in a full build.
-delete from {{ state }} as activity
+delete from {{ state }}
 where
-    activity.active_users = 0
-    and activity.new_users = 0
-    and activity.retained_users = 0
-    and activity.resurrected_users = 0
-    and activity.churned_users = 0
-    and activity.trailing_7_day_change = 0
-    and activity.trailing_28_day_change = 0;
+    active_users = 0 and new_users = 0 and retained_users = 0 and resurrected_users = 0
+    and churned_users = 0 and trailing_7_day_change = 0 and trailing_28_day_change = 0;

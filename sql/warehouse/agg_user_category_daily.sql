@@ -156,7 +156,7 @@ sides as (
 
 counts as (
     select
-        event_date, week, month, transaction_category,
+        event_date, transaction_category,
         everybody, of_country, of_platform, of_source,
         sum(sign) filter (where seen_before < event_date) as users_of_day,
         sum(sign) filter (where seen_before < week) as users_of_week,
@@ -176,14 +176,12 @@ counts as (
         sum(sign * miles_earned) as miles_earned,
         sum(sign * miles_redeemed) as miles_redeemed
     from sides
-    group by
-        event_date, week, month, transaction_category,
-        everybody, of_country, of_platform, of_source
+    group by event_date, transaction_category, everybody, of_country, of_platform, of_source
 ),
 
 sliced as (
     select
-        event_date, week, month, slice, slice_value, transaction_category,
+        event_date, slice, slice_value, transaction_category,
         sum(users_of_day) as users_of_day, sum(users_of_week) as users_of_week,
         sum(users_of_month) as users_of_month, sum(earning_of_day) as earning_of_day,
         sum(earning_of_week) as earning_of_week, sum(earning_of_month) as earning_of_month,
@@ -193,7 +191,7 @@ sliced as (
         sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed
     from counts
     cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
-    group by event_date, week, month, slice, slice_value, transaction_category
+    group by event_date, slice, slice_value, transaction_category
 )
 
 select
@@ -209,9 +207,13 @@ from sliced
 cross join lateral (
     select 'day' as grain, event_date, users_of_day, earning_of_day, redeeming_of_day
     union all
-    select 'week' as grain, week, users_of_week, earning_of_week, redeeming_of_week
+    select
+        'week' as grain, {{ warehouse }}.week_start(event_date),
+        users_of_week, earning_of_week, redeeming_of_week
     union all
-    select 'month' as grain, month, users_of_month, earning_of_month, redeeming_of_month
+    select
+        'month' as grain, {{ warehouse }}.month_start(event_date),
+        users_of_month, earning_of_month, redeeming_of_month
 ) as periods (grain, period_start, users, earning_users, redeeming_users)
 group by grain, period_start, slice, slice_value, transaction_category
 order by grain, period_start, slice, slice_value, transaction_category

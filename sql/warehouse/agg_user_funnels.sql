@@ -70,7 +70,7 @@ with firsts as (
         activity.active_days[1] as first_day,
         first_events.first_at,
         first_at + make_interval(hours => 24 * {{ conversion_days }}) as until
-    from {{ warehouse }}.agg_user_activity as activity
+    from {{ warehouse }}.agg_user_active_days as activity
     inner join pg_temp.due using (user_id, slice, slice_value)
     cross join lateral (
         select min(first_event_at) as first_at

@@ -83,10 +83,14 @@ select
     earned_count, redeemed_count, search_count, share_count, like_count, unclassified_count,
     miles_earned, miles_redeemed, first_earned_at, active_days, earning_days, redeeming_days,
     {{ warehouse }}.month_start(first_day) as first_month,
-    {{ warehouse }}.month_start(first_day_on_platform) as first_month_on_platform,
-    {{ warehouse }}.month_start(first_day_from_source) as first_month_from_source,
-    {{ warehouse }}.month_start(first_day_in_country) as first_month_in_country
+    {{ warehouse }}.month_start(coalesce(first_day_on_platform, first_day))
+        as first_month_on_platform,
+    {{ warehouse }}.month_start(coalesce(first_day_from_source, first_day))
+        as first_month_from_source,
+    {{ warehouse }}.month_start(coalesce(first_day_in_country, first_day))
+        as first_month_in_country
 from months
+-- A slice value without a list of its own has that of all.
 cross join lateral (
     select
         min(activity.active_days[1]) as first_day,

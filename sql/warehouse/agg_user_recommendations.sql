@@ -96,8 +96,8 @@ totals as (
 ),
 
 -- The best five of each block. Half a millionth is added to all scores, and the digits beyond are
--- cut off. The reason is what contributes most, of equal ones the first by
--- name: both in one number, whose last 17 bits say which.
+-- cut off; a one before them keeps their zeros. The reason is what contributes most, of equal ones
+-- the first by name: both in one number, whose last 17 bits say which.
 scores as materialized (
     select
         user_id,
@@ -110,15 +110,12 @@ scores as materialized (
         with digits as materialized (
             select
                 convert_to(
-                    lpad(
-                        (total + repeat('00000000000000500000', 50)::numeric)::text, 1000, '0'
-                    ),
-                    'UTF8'
+                    (total + ('1' || repeat('00000000000000500000', 50))::numeric)::text, 'UTF8'
                 ) as digits
         ),
 
         of_places as materialized (
-            select place, substr(digits, 20 * place - 19, 14) as score
+            select place, substr(digits, 20 * place - 18, 14) as score
             from digits
             cross join generate_series(1, 50) as places (place)
         )

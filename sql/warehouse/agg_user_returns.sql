@@ -95,7 +95,7 @@ fresh as materialized (
         end as returned_within,
         coalesce(redeemed_before, redeemed.first_day) as first_redeemed_day
     from due
-    left join {{ warehouse }}.agg_user_activity using (user_id, slice, slice_value)
+    left join {{ warehouse }}.agg_user_active_days using (user_id, slice, slice_value)
     left join redeemed using (user_id, slice, slice_value)
 ),
 

@@ -96,6 +96,7 @@ def test_a_sentence_leads_to_its_figures(grown: Warehouse, show: Open) -> None:
     assert shown.page.evaluate("location.hash") == address
 
 
+@pytest.mark.slow
 def test_a_sentence_about_everybody_shows_everybody_and_its_period(
     grown: Warehouse, show: Open
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_click_on_a_country_or_source_shows_it(grown: Warehouse, show: Open) -
     assert shown.card("freshness").locator(".aside").is_hidden()
 
 
+@pytest.mark.slow
 def test_compare_draws_the_period_before(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, "#range=30&grain=day")
     shown.page.check("#compare")
@@ -215,6 +217,7 @@ def test_what_is_not_in_view_is_drawn_after_what_is(grown: Warehouse, show: Open
     assert shown.complaints == []
 
 
+@pytest.mark.slow
 def test_two_dates_are_a_range(grown: Warehouse, show: Open) -> None:
     (row,) = grown.rows(
         "select (max(day) - 40)::text as first, (max(day) - 31)::text as last"

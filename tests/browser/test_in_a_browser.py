@@ -363,6 +363,53 @@ def test_every_chart_is_drawn(grown: Warehouse, show: Open) -> None:
     assert all(width > 200 and height > 80 for _, width, height in sizes), sizes
 
 
+def test_what_is_drawn_beside_tables_is_what_the_reports_say(grown: Warehouse, show: Open) -> None:
+    shown = show(grown.page, "#range=all")
+    rows = [row for row in card_rows(grown, "funnel", "all", "all") if row["is_complete"]]
+    steps = ("eligible_users", "searched", "earned", "redeemed")
+    sums = [sum(row[step] for row in rows if not row.get("is_withheld")) for step in steps]
+    told = shown.card("funnel").locator(".mark-text.role-mark text").all_text_contents()
+    assert sums[0] > 20
+    assert {f"{each:,}" for each in sums} | {
+        f"{rounded(Decimal(each) / sums[0] * 100, 0)}%" for each in sums
+    } <= set(told)
+    # The average, and each of the three newest cohorts that are three periods old.
+    cells = [row for row in card_rows(grown, "retention", "all", "all") if row["grain"] == "week"]
+    old = {
+        row["cohort_start"]
+        for row in cells
+        if row["is_complete"] and row["period_number"] > 2 and row["cohort_start"]
+        if not row.get("is_withheld")
+    }
+    lines = shown.card("retention").locator(".mark-line.role-mark path").count()
+    assert lines == 1 + min(3, len(old)) > 1
+    (month,) = grown.rows(
+        "select max(month) as month from reporting.active_days_monthly where is_complete"
+    )
+    days = grown.rows(
+        "select * from reporting.active_days_monthly"
+        " where month = %(month)s and slice = 'all' and users > 0",
+        **month,
+    )
+    heights = shown.card("power_curve").evaluate(
+        "card => [...card.querySelectorAll('.mark-rect.role-mark path')].filter(bar =>"
+        " bar.getAttribute('opacity') !== '0.001').map(bar => bar.getBoundingClientRect().height)"
+    )
+    assert sum(height >= 0.5 for height in heights) == len(days) > 5
+
+
+def test_costs_have_their_currency_and_nobody_is_offered_other(
+    grown: Warehouse, show: Open
+) -> None:
+    shown = show(grown.page)
+    costs = [line[-1] for line in shown.table("acquisition")]
+    assert any(re.fullmatch(r"SGD\xa0\d+\.\d\d", cost) for cost in costs)
+    assert all(cost == NOTHING or cost.startswith("SGD") for cost in costs)
+    offers = decoded(data_of(grown.page.read_text())["cards"]["recommendations"]["data"])
+    assert offers and "other" not in {row["transaction_category"] for row in offers}
+    assert shown.page.inner_text("#controls label >> nth=0").startswith("Show")
+
+
 def test_what_is_saved_is_what_is_shown(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, "#grain=month&range=all")
     found = saved(shown, "growth_accounting")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ DAYS = """-- Days
 
 select date '2026-03-01' as day, -7 as miles;
 """
+CHART = {
+    "data": {"name": "rows"},
+    "width": "container",
+    "height": 90,
+    "mark": "bar",
+    "encoding": {
+        "x": {"field": "day", "type": "ordinal"},
+        "y": {"field": "miles", "type": "quantitative"},
+    },
+}
 
 
 @pytest.fixture
@@ -49,6 +60,7 @@ def odd(one_day: Warehouse, show: Open, tmp_path: Path) -> Shown:
     folder.mkdir()
     for name, sql in (("10_figures", FIGURES), ("20_names", NAMES), ("30_days", DAYS)):
         (folder / f"{name}.sql").write_text(sql, encoding="utf-8")
+    (folder / "30_days.vl.json").write_text(json.dumps(CHART), encoding="utf-8")
     write(one_day.database, tmp_path, tmp_path / "odd.html")
     return show(tmp_path / "odd.html", "#range=all")
 
@@ -68,5 +80,8 @@ def test_what_is_odd_is_shown_as_it_is(odd: Shown) -> None:
     for line in odd.card("names").locator("tbody tr").all():
         name, miles = (each.bounding_box() for each in line.locator("th, td").all())
         assert name and miles and name["x"] < miles["x"]
+    # A chart of one's own keeps the minus, too.
+    axis = odd.card("days").locator(".role-axis-label text").all_text_contents()
+    assert f"{minus}6" in axis and "6" not in axis, axis
     assert odd.table("days") == [["1 Mar 2026", f"{minus}7"]]
     assert odd.complaints == []

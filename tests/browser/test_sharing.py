@@ -13,7 +13,9 @@ from runner.pages.dashboard.page import write
 from tests.browser.conftest import READY, Open, Shown, Warehouse
 from tests.support import PROJECT, query
 from tests.support.pages import data_of, decoded
+from tests.support.sweeps import slow_but
 
+CARDS = ("growth_accounting", "retention", "headlines", "segments")
 ALLOWED = {"svg", "rect", "text", "g", "path", "line", "polyline", "defs", "clipPath", "title"}
 
 
@@ -51,7 +53,7 @@ def test_a_link_leads_to_what_is_chosen(grown: Warehouse, show: Open) -> None:
     assert shown.complaints == []
 
 
-@pytest.mark.parametrize("card", ["growth_accounting", "retention", "headlines", "segments"])
+@pytest.mark.parametrize("card", slow_but(CARDS, "growth_accounting", "headlines"))
 def test_a_picture_has_the_figures_of_its_card(
     grown: Warehouse, show: Open, tmp_path: Path, card: str
 ) -> None:

@@ -161,6 +161,7 @@ def test_a_late_row_of_somebody_else_moves_nothing(world: World) -> None:
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_a_late_first_event_takes_a_place_in_the_sample(world: World) -> None:
     early = next(
         user
@@ -209,6 +210,7 @@ def test_who_stays_away_is_another_on_a_day_that_is_known(world: World) -> None:
         world.assert_exact()
 
 
+@pytest.mark.slow
 def test_the_last_day_moves_either_way_and_users_with_it(world: World) -> None:
     (number,) = world.insert(event(26, PEOPLE[0]))
     world.run_all()
@@ -218,6 +220,7 @@ def test_the_last_day_moves_either_way_and_users_with_it(world: World) -> None:
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_before_a_month_has_enough_users_the_model_moves_daily(
     empty: World, chance: random.Random
 ) -> None:
@@ -239,6 +242,7 @@ def test_before_a_month_has_enough_users_the_model_moves_daily(
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_fewer_different_users_than_clusters_are_fewer_clusters(empty: World) -> None:
     world = empty
     world.insert(*[event(-3, user) for user in PEOPLE])

@@ -69,6 +69,7 @@ def test_a_rebuild_does_not_wait_for_whoever_reads_what_it_fills(world: World) -
     assert world.one(left) == 0
 
 
+@pytest.mark.slow
 def test_an_empty_table_that_somebody_reads_is_filled_all_the_same(world: World) -> None:
     world.all("delete from reporting.retention")
     with reader(world, psycopg.IsolationLevel.REPEATABLE_READ) as staying:
@@ -88,6 +89,7 @@ def test_rights_on_a_view_survive_another_text_of_it(world: World) -> None:
         world.all(f"drop owned by {name}; drop role {name}")
 
 
+@pytest.mark.slow
 def test_another_rule_for_members_is_built_in_full(world: World) -> None:
     """It stands in the file that the tables of a layer share, and decides what is in them."""
     world.insert(event(3, "x" * 190))

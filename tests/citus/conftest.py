@@ -53,11 +53,15 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project whose manifest says that its database is a cluster."""
+    """A copy of the project whose manifest says that its database is a cluster, and that a replica
+    is in months: its rows are those of a plain one.
+    """
     project = tmp_path_factory.mktemp("project")
     for folder in ("sql", "schema"):
         shutil.copytree(PROJECT / folder, project / folder)
     edit(project, "sql/manifest.toml", 'name = "miles"', 'name = "miles"\nengine = "citus"')
+    months = 'monthly_replicas = ["event_stream"]'
+    edit(project, "sql/manifest.toml", "monthly_replicas = []", months)
     return project
 
 

@@ -220,12 +220,13 @@ def test_rows_of_distributed_tables_are_counted(
 def test_readers_of_reports_see_one_version_while_a_build_publishes(
     both: tuple[Cluster, Database], no_margin: None
 ) -> None:
-    cluster, _ = both
+    cluster, single = both
     text = (
         "select (select sum(events) from reporting.engagement_daily where slice = 'all') as detail,"
     )
     text += " (select sum(events) from reporting.kpi_daily where slice = 'all') as daily"
-    insert_events(cluster.database, [earn(day, f"new_{day}", miles=7) for day in range(20)])
+    insert_events(single, [earn(day, f"new_{day}", miles=7) for day in range(20)])
+    copy_sources(cluster, single)
     ingest(cluster.database, project=cluster.project)
     seen: set[Any] = set()
     is_over = threading.Event()
@@ -246,8 +247,9 @@ def test_readers_of_reports_see_one_version_while_a_build_publishes(
 def test_a_build_is_refused_while_a_worker_is_away_and_goes_on_when_it_is_back(
     both: tuple[Cluster, Database], no_margin: None
 ) -> None:
-    cluster, _ = both
-    insert_events(cluster.database, [earn(1, "late", miles=1)])
+    cluster, single = both
+    insert_events(single, [earn(1, "late", miles=1)])
+    copy_sources(cluster, single)
     ingest(cluster.database, project=cluster.project)
     before = query(cluster.database, "table reporting.kpi_daily")
     host, port = cluster.workers[0]

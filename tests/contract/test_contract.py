@@ -29,6 +29,7 @@ from runner.project.target import Target
 from runner.setup.demo import Demo, seed
 from runner.testing.lint import lint
 from tests.support import PROJECT, ingest, insert_events, query, rebuild, run_all, scalar
+from tests.support.databases import Moulds, apply_schema
 
 LONGEST_LINE = 100
 SCHEMAS = ["public", "orchestrator", *LAYERS]
@@ -388,13 +389,17 @@ def test_no_line_is_longer_than_people_can_read(path: Path) -> None:
 
 
 @pytest.fixture
-def filled(database: Database) -> Database:
+def filled(moulds: Moulds) -> Iterator[Database]:
     """A small history, ingested and built."""
+    with moulds.clone(apply_schema, _build_a_small_history) as database:
+        yield database
+
+
+def _build_a_small_history(database: Database) -> None:
     end = datetime(2025, 6, 1, tzinfo=UTC)
     seed(database, PROJECT, Demo(2_000, 120, 70, seed=5, end=end, append=False))
     insert_events(database, _one_event_of_each_kind("ann", datetime(2025, 5, 20, tzinfo=UTC)))
     run_all(database)
-    return database
 
 
 def test_forced_build_of_filled_tables_changes_nothing(filled: Database) -> None:

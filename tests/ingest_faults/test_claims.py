@@ -20,7 +20,6 @@ from tests.support.sweeps import slow_but
 
 OLD, LATE, NEW = "2025-06-01", "2025-12-31", "2026-01-01 01:00:00+00"
 SETTINGS = settings(
-    max_examples=12,
     deadline=None,
     database=None,
     print_blob=False,
@@ -91,7 +90,8 @@ def test_rows_that_were_hidden_come_when_they_are_shown(arena: Arena, reader: st
 
 
 @pytest.mark.usefixtures("no_patience")
-def test_any_history_of_row_security(arena: Arena, reader: str) -> None:
+@pytest.mark.parametrize("examples", slow_but([5, 12], 5))
+def test_any_history_of_row_security(arena: Arena, reader: str, examples: int) -> None:
     arena.make("append", sweep_every="1 day")
     steps = st.lists(
         st.sampled_from(["hide", "show", "odd", "even", "insert", "change", "ingest", "ingest"]),
@@ -108,7 +108,7 @@ def test_any_history_of_row_security(arena: Arena, reader: str) -> None:
         "change": "update fire.goods set value = value || '+'",
     }
 
-    @SETTINGS
+    @settings(SETTINGS, max_examples=examples)
     @given(steps=steps)
     def story(steps: list[str]) -> None:
         arena.run_text(

@@ -40,7 +40,6 @@ steps = st.lists(
     max_size=9,
 ).flatmap(lambda kinds: st.tuples(*[st.tuples(st.just(kind), st.booleans()) for kind in kinds]))
 SETTINGS = settings(
-    max_examples=12,
     deadline=None,
     database=None,
     print_blob=False,
@@ -138,11 +137,18 @@ class History:
 
 
 @pytest.mark.usefixtures("no_patience")
-@pytest.mark.parametrize("mode", ["append", pytest.param("upsert", marks=pytest.mark.slow)])
-def test_a_replica_follows_any_history_of_columns(arena: Arena, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "examples"),
+    [
+        ("append", 5),
+        pytest.param("append", 12, marks=pytest.mark.slow),
+        pytest.param("upsert", 12, marks=pytest.mark.slow),
+    ],
+)
+def test_a_replica_follows_any_history_of_columns(arena: Arena, mode: str, examples: int) -> None:
     arena.make(mode)
 
-    @SETTINGS
+    @settings(SETTINGS, max_examples=examples)
     @given(steps=steps)
     def story(steps: list[tuple[tuple[str, ...], bool]]) -> None:
         history = History(arena)

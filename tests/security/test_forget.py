@@ -205,6 +205,7 @@ def test_a_row_is_named_by_its_key_alone(built: Database, no_margin: None) -> No
     assert_verified(built)
 
 
+@pytest.mark.slow
 def test_of_several_columns_a_row_has_all_and_of_one_given_twice_any(
     built: Database, no_margin: None
 ) -> None:
@@ -277,6 +278,7 @@ def test_another_target_is_named_until_it_is_built(built: Database, no_margin: N
     assert "u_1" not in dump(built)
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_is_told_and_can_be_repeated(
     built: Database, project: Path, no_margin: None
 ) -> None:

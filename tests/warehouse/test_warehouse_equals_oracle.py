@@ -468,6 +468,7 @@ def update(database: Database, condition: str, **values: object) -> None:
     assert found
 
 
+@pytest.mark.slow
 def test_edges_that_change_in_another_time_zone(mutable: Database) -> None:
     """Two events lie on either side of the local midnight, on one day of UTC, and change sides."""
     insert_campaigns(mutable)

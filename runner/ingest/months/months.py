@@ -17,7 +17,7 @@ from runner.database.queries import named_query
 from runner.database.session import LOCK_NOT_AVAILABLE, QueryFailed, Session
 from runner.errors import StartError, did_you_mean
 from runner.ingest.columns import Column
-from runner.ingest.pipelines import PipelineDefinition, read_definition
+from runner.ingest.pipelines import PipelineDefinition
 from runner.project.files import read_text, statement
 from runner.project.manifest import MANIFEST, Manifest
 from runner.project.template import render
@@ -92,8 +92,8 @@ def wanted(session: Session, manifest: Manifest) -> Sequence[str]:
         raise StartError(f"{MANIFEST}: {VARIABLE} is no list", f'{VARIABLE} = ["event_stream"]')
     if not names:
         return []
-    ids = [row["pipeline_id"] for row in session.named("ingest/pipelines.all_pipelines")]
-    known = [replica_of(read_definition(session, each)) for each in ids]
+    rows = session.named("ingest/pipelines.pipelines")
+    known = [row["replica"].partition(".raw_")[2] for row in rows]
     for name in names:
         if name not in known:
             raise StartError(

@@ -1,11 +1,12 @@
-"""Any events, changed and late, with months archived in between: what is built is what plain Python
-says, and what a rebuild makes of the rows that are left.
+"""Any events, changed and late, with months archived in between, and facts in months or not: what is
+built is what plain Python says, and what a rebuild makes of the rows that are left.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,10 @@ class World:
     `seen` is what the facts should say: an event of an archived month stays as it was.
     """
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, months: bool) -> None:
         self.database, self.folder = database, folder
-        self.manifest = load(monthly_project())
+        found = load(monthly_project())
+        self.manifest = replace(found, variables={**found.variables, "monthly_facts": months})
         self.seen: dict[int, dict[str, Any]] = {}
         self.before = datetime(1, 1, 1, tzinfo=UTC)
         self.ingest()  # of this database, and not of the one that it was cloned from
@@ -129,11 +131,11 @@ class World:
         return row["event_time"].astimezone(UTC).date()
 
 
-def follow(moulds: Moulds, history: list[tuple[Any, ...]]) -> None:
+def follow(moulds: Moulds, months: bool, history: list[tuple[Any, ...]]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="milepost-"))
     try:
         with moulds.clone(in_months) as database:
-            world = World(database, folder / "archive")
+            world = World(database, folder / "archive", months)
             for step in history:
                 world.do(step)
             world.assert_right()
@@ -142,17 +144,17 @@ def follow(moulds: Moulds, history: list[tuple[Any, ...]]) -> None:
 
 
 @ONE
-@given(history=st.lists(steps, min_size=3, max_size=6))
+@given(months=st.booleans(), history=st.lists(steps, min_size=3, max_size=6))
 def test_any_history_with_archived_months_is_built_as_if_from_scratch(
-    moulds: Moulds, no_margin: None, history: list[tuple[Any, ...]]
+    moulds: Moulds, no_margin: None, months: bool, history: list[tuple[Any, ...]]
 ) -> None:
-    follow(moulds, [*history[:2], ("build", False), ("archive", "2026-03"), *history[2:]])
+    follow(moulds, months, [*history[:2], ("build", False), ("archive", "2026-03"), *history[2:]])
 
 
 @pytest.mark.slow
 @settings(ONE, max_examples=2)
-@given(history=st.lists(steps, min_size=6, max_size=14))
+@given(months=st.booleans(), history=st.lists(steps, min_size=6, max_size=14))
 def test_any_long_history_with_archived_months_is_built_as_if_from_scratch(
-    moulds: Moulds, no_margin: None, history: list[tuple[Any, ...]]
+    moulds: Moulds, no_margin: None, months: bool, history: list[tuple[Any, ...]]
 ) -> None:
-    follow(moulds, history)
+    follow(moulds, months, history)

@@ -179,6 +179,7 @@ def test_what_might_lose_facts_is_refused(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_facts_that_are_missing_keep_the_rows_and_stop_a_build(
     monthly: Database, folder: Path
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_foreign_table_reads_the_file_and_a_copy_brings_the_month_back(
     assert not found.differences and found.proofs == ()
 
 
+@pytest.mark.slow
 def test_a_row_that_left_an_archived_month_is_found_and_put_right(
     monthly: Database, open_folder: Path
 ) -> None:

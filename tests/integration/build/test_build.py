@@ -99,6 +99,7 @@ def test_a_late_event_changes_the_day_and_the_user_it_belongs_to(built: Database
     assert_equals_rebuild(built)
 
 
+@pytest.mark.slow
 def test_a_late_first_event_moves_its_user_into_an_older_cohort(built: Database) -> None:
     insert_events(built, [event(-40, "u_1")])
     run_all(built)
@@ -306,6 +307,7 @@ def test_a_table_that_was_dropped_and_made_again_is_built_in_full(built: Databas
     assert_equals_rebuild(built)
 
 
+@pytest.mark.slow
 def test_a_state_table_that_was_dropped_is_filled_again_with_what_follows(built: Database) -> None:
     query(built, "drop table warehouse.agg_engagement_daily")
     found = modes(rebuild(built))

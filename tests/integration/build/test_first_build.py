@@ -223,6 +223,7 @@ def test_what_somebody_gave_a_table_stays_with_it(full: Database, thing: str) ->
     )
 
 
+@pytest.mark.slow
 def test_owner_and_grants_stay(full: Database) -> None:
     name = f"reader_{scalar(full, 'select current_database()')}"
     query(full, f"create role {name}")
@@ -246,6 +247,7 @@ def test_owner_and_grants_stay(full: Database) -> None:
         query(full, f"drop owned by {name}; drop role {name}")
 
 
+@pytest.mark.slow
 def test_who_reads_an_empty_table_sees_it_empty_to_the_end_and_keeps_nobody_waiting(
     full: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,6 +288,7 @@ def test_rows_that_are_there_already_are_brought_to_what_they_should_be(full: Da
     assert_equals_rebuild(full)
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_leaves_nothing_and_the_next_build_is_whole(
     full: Database, project: Path
 ) -> None:

@@ -21,6 +21,7 @@ from runner.project.target import Target
 from tests.support import earn, edit, ingest, insert_events, query, scalar
 from tests.support.commands import SLEEPS, assert_refused, command, environ
 from tests.support.listeners import Hearing
+from tests.support.sweeps import slow_but
 from tests.support.waiting import wait_for
 
 BROKEN = "\nselect 1 / 0;\n"
@@ -85,6 +86,7 @@ def test_every_time_in_json_has_its_zone(built: Database, arguments: tuple[str, 
     assert [each for each in found if datetime.fromisoformat(each).tzinfo is None] == []
 
 
+@pytest.mark.slow
 def test_a_build_that_a_signal_ended_is_told_as_such(built: Database, project: Path) -> None:
     break_script(project, "\nselect pg_sleep(300);\n")
     with subprocess.Popen(
@@ -102,7 +104,7 @@ def test_a_build_that_a_signal_ended_is_told_as_such(built: Database, project: P
     assert row["message"] == "build interrupted"
 
 
-@pytest.mark.parametrize("while_in", ["the plan", "a script"])
+@pytest.mark.parametrize("while_in", slow_but(["the plan", "a script"], "a script"))
 def test_a_lost_connection_is_tried_again(
     database: Database, project: Path, monkeypatch: pytest.MonkeyPatch, while_in: str
 ) -> None:
@@ -170,9 +172,10 @@ def raise_undefined(session: Any) -> None:
     session.rows("select no_such_column from public.event_stream")
 
 
-@pytest.mark.parametrize(
-    "zone", ["UTC+8", "+08", "GMT+8", "Banana8", "asia/singapore", "EST5EDT4x"]
-)
+ZONES = ("UTC+8", "+08", "GMT+8", "Banana8", "asia/singapore", "EST5EDT4x")
+
+
+@pytest.mark.parametrize("zone", slow_but(ZONES, "UTC+8", "asia/singapore"))
 def test_only_names_of_time_zones_are_taken(built: Database, project: Path, zone: str) -> None:
     edit(
         project, "sql/manifest.toml", 'reporting_timezone = "UTC"', f'reporting_timezone = "{zone}"'

@@ -132,6 +132,7 @@ def test_empty_tables_are_filled_where_they_are(database: Database) -> None:
     assert build_again(database).run_id is None
 
 
+@pytest.mark.slow
 def test_another_target_is_rebuilt_in_its_own_schemas(built: Database) -> None:
     rebuild(built, SHIPPED, Target("dev"), 2)
     assert scalar(built, "select count(*) from dev_warehouse.fact_miles_earned") == 30
@@ -366,6 +367,7 @@ def test_targets_that_were_built_from_other_rows_are_told_apart(built: Database)
     assert (fact.only_left, fact.only_right, fact.changed) == (0, 1, 0)
 
 
+@pytest.mark.slow
 def test_tables_and_columns_that_only_one_target_has_are_named(
     built: Database, project: Path
 ) -> None:
@@ -441,6 +443,7 @@ def test_a_column_of_another_type_is_told_and_compared(both: Database) -> None:
     assert (kpi.changed, kpi.columns) == (120, {"dau": 1, "wau": 120})
 
 
+@pytest.mark.slow
 def test_a_report_about_what_has_changed_is_a_result(built: Database, project: Path) -> None:
     name = "reporting.changed_countries"
     (project / "schema/reporting/changed_countries.sql").write_text(

@@ -21,8 +21,15 @@ def counts(last: int) -> list[int]:
     return [WEEKDAYS[day % 7] + day // 14 for day in range(84)] + [last]
 
 
-@pytest.mark.parametrize(("users", "status"), [(27, "passed"), (12, "passed"), (6, "warned"),
-                                               (50, "warned")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("users", "status"),
+    [
+        (12, "passed"),
+        (50, "warned"),
+        pytest.param(27, "passed", marks=pytest.mark.slow),
+        pytest.param(6, "warned", marks=pytest.mark.slow),
+    ],
+)
 def test_a_day_outside_the_usual_range_of_its_weekday_warns(
     database: Database, no_margin: None, users: int, status: str
 ) -> None:

@@ -667,7 +667,9 @@ def small_disk() -> Iterator[Database]:
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("lines", [GOOD, "x\n"], ids=["events", "rejects"])
+@pytest.mark.parametrize(
+    "lines", [GOOD, pytest.param("x\n", marks=pytest.mark.slow)], ids=["events", "rejects"]
+)
 def test_a_full_disk_leaves_nothing(small_disk: Database, file: Path, lines: str) -> None:
     file.write_text(HEADER + GOOD)
     load(small_disk, file, as_history=False)

@@ -140,6 +140,7 @@ def test_seeded_events_have_the_shape_of_the_real_file(database: Database) -> No
     assert scalar(database, "select count(*) from public.utm_campaigns") >= 4
 
 
+@pytest.mark.slow
 def test_seeded_users_come_stay_leave_and_come_back(database: Database, no_margin: None) -> None:
     seed(database, PROJECT, Demo(20_000, 500, 120, seed=3, end=END, append=False))
     run_all(database)

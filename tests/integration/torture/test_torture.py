@@ -27,6 +27,7 @@ from runner.torture.faults import Plan
 from runner.torture.run import scratch, torture
 from tests.support import PROJECT, query
 from tests.support.commands import assert_refused, command, environ
+from tests.support.sweeps import slow_but
 from tests.support.waiting import wait_until
 
 BOUND = "least(started.moment, active.xact_start) - interval '1 second'"
@@ -192,7 +193,7 @@ def test_who_may_not_create_a_database_is_told_so(server: Database) -> None:
     assert_refused(done, 3, "may not create one")
 
 
-@pytest.mark.parametrize("may", ["createrole", ""])
+@pytest.mark.parametrize("may", slow_but(["createrole", ""], "createrole"))
 def test_rows_are_hidden_where_a_role_may_be_created(server: Database, may: str) -> None:
     with poor(server, f"createdb {may}") as database:
         done = command("torture", "--seconds", "2", "--writers", "2", database=database)
