@@ -87,7 +87,7 @@ daily as (
         (4, 'Stickiness', days.stickiness, 'percent', 'up', true, null),
         (7, 'Miles earned, 28 d', days.earned, 'number', 'up', true, '28'),
         (8, 'Miles redeemed, 28 d', days.redeemed, 'number', '', true, '28'),
-        (9, 'Outstanding miles', days.outstanding_miles, 'number', '', true, 'all'),
+        (9, 'Outstanding miles', days.outstanding_miles, 'number', '', true, 'outstanding_miles'),
         -- Day by day, the miles of a small member would be those of a few people.
         (
             10,

@@ -124,12 +124,11 @@ def attacked(listed: dict[str, Rows], truth: dict[str, Rows], slice_: str) -> Sp
         for series, first, end in nobody(card, of_card, last):
             span.add(between(series, first, end))
     for row in of_slice(listed.get("miles_balance", []), slice_):
-        if row.get("is_withheld"):
-            continue
         first, end = ends(row, last=last)
         earned, redeemed = (("balance", row["slice_value"], way) for way in ("earned", "redeemed"))
-        span.add(between(earned, first, end))
-        span.add(between(redeemed, first, end))
+        if not row.get("is_withheld"):
+            span.add(between(earned, first, end))
+            span.add(between(redeemed, first, end))
         if row["outstanding_miles"] is not None:
             span.add(between(earned, nodes[0], end), negative(between(redeemed, nodes[0], end)))
     day = None

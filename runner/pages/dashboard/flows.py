@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any
 
 from runner.pages.dashboard.cards import EVERYTHING, SLICE
@@ -105,6 +105,19 @@ class Flows:
                     found[at] = self._between(series, before[first], before[end])
         return found
 
+    def newest(self) -> Iterator[tuple[int, list[Term]]]:
+        """Yield the last day of everybody that is over, and the form of all up to its end."""
+        rows = self._groups.rows
+        for series in self._series.values():
+            days = [
+                at
+                for at in series.places
+                if rows[at]["grain"] == "day" and rows[at].get("is_complete") is not False
+            ]
+            if series.is_of_all and days and not self._part(days[0])[1]:
+                at = max(days, key=lambda at: self._ends[at])
+                yield at, [*self._upto(series, series.before["day"][self._ends[at][1]])]
+
     def _between(self, series: Series, one: int, other: int) -> list[Term]:
         return [] if one == other else [*self._upto(series, other), *self._upto(series, one, -1)]
 
@@ -114,17 +127,19 @@ class Flows:
             yield numbers.setdefault((series.number, users), len(numbers)), factor
 
     def between(self) -> Iterator[list[Term]]:
-        """Yield the forms of what lies between ends of weeks and months with only a few users."""
+        """Yield the forms of what lies between any two points with only a few users."""
         rows, least = self._groups.rows, self._groups.least
         for series in self._series.values():
-            cuts = {
-                series.before[rows[at]["grain"]][end]
-                for at in series.places
-                if rows[at]["grain"] != "day"
-                for end in self._ends[at]
-            }
-            for one, other in pairwise(sorted(cuts)):
-                if other - one < least:
+            users = sorted(
+                {
+                    series.before[rows[at]["grain"]][end]
+                    for at in series.places
+                    if rows[at]["grain"] != "day" or self._ends[at][0] >= series.first_day
+                    for end in self._ends[at]
+                }
+            )
+            for place, one in enumerate(users):
+                for other in users[place + 1 : bisect_left(users, one + least)]:
                     yield self._between(series, one, other)
 
     def lines(self) -> Iterator[tuple[bool, list[Term]]]:

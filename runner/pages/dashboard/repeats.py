@@ -16,7 +16,7 @@ def with_repeated(rows: Sequence[Row], found: Mapping[str, Sequence[Row]]) -> Se
     """Return the rows of a card with the values as another card shows them. The column repeats
     names the other, the grain, and the number of an average (retention/week/4; the trend is its
     cohorts), the period and the column (miles_balance/month/2026-10-01/miles_earned), or the last
-    day and the days that are added up, or all (miles_balance/day/2026-10-31/28).
+    day and the days that are added up (miles_balance/day/2026-10-31/28).
     """
     if not rows or "repeats" not in rows[0]:
         return rows
@@ -30,11 +30,12 @@ def with_repeated(rows: Sequence[Row], found: Mapping[str, Sequence[Row]]) -> Se
 def _repeated(row: Row, places: Mapping[tuple[Any, ...], Sequence[Row]]) -> Row:
     name, grain, which, *column = row["repeats"].split("/")
     of_member = places.get((name, grain, *(row[word] for word in SLICE)), ())
-    if column and (column[0].isdigit() or column[0] == EVERYTHING):
-        return _linked(row, places, date.fromisoformat(which), column[0])
+    if column and column[0].isdigit():
+        return _linked(row, places, date.fromisoformat(which), int(column[0]))
     if column:
-        values = [each[column[0]] for each in of_member if each["period_start"] == which]
-        return {**row, "value": values[0] if values else None}
+        values = {each["period_start"]: each[column[0]] for each in of_member}
+        found = {**row, "value": values.get(which)}
+        return found if grain != "day" else _of_days(found, date.fromisoformat(which), values)
     cells = [each for each in of_member if str(each["period_number"]) == which]
     if not any(each.get("is_withheld") for each in cells):
         return row
@@ -54,32 +55,37 @@ def _repeated(row: Row, places: Mapping[tuple[Any, ...], Sequence[Row]]) -> Row:
     return {**row, "value": average[0] if average else None, "trend": row["trend"] and cohorts}
 
 
+def _of_days(row: Row, last: date, values: Mapping[str, Any]) -> Row:
+    trend = row["trend"] or ()
+    ages = range(len(trend) - 1, -1, -1)
+    return {
+        **row,
+        "previous": values.get(str(last - timedelta(28))),
+        "trend": row["trend"] and [values.get(str(last - timedelta(age))) for age in ages],
+    }
+
+
 def _linked(
-    row: Row, places: Mapping[tuple[Any, ...], Sequence[Row]], last: date, days: str
+    row: Row, places: Mapping[tuple[Any, ...], Sequence[Row]], last: date, days: int
 ) -> Row:
     """Return a row without the sums whose ends are not linked by the periods that are shown."""
     name = row["repeats"].split("/")[0]
-    known, starts = Known(), []
+    known = Known()
     for grain in ("day", "week", "month"):
         for each in places.get((name, grain, *(row[word] for word in SLICE)), ()):
             first, end = ends_of(each["period_start"], grain, each["is_complete"] is False)
-            starts.append(first)
             if not each.get("is_withheld"):
                 known.show([(first, 1), (end, -1)])
 
-    def is_linked(day: date) -> bool:
-        end = day.toordinal() + 1
-        first = min(starts, default=end) if days == EVERYTHING else end - int(days)
-        return known.has([(first, 1), (end, -1)])
+    def shown(value: Any, age: int) -> Any:
+        end = (last - timedelta(age)).toordinal() + 1
+        return value if known.has([(end - days, 1), (end, -1)]) else None
 
     trend = row["trend"] or ()
     return {
         **row,
-        "value": row["value"] if is_linked(last) else None,
-        "previous": row["previous"] if is_linked(last - timedelta(28)) else None,
+        "value": shown(row["value"], 0),
+        "previous": shown(row["previous"], 28),
         "trend": row["trend"]
-        and [
-            value if is_linked(last - timedelta(len(trend) - 1 - place)) else None
-            for place, value in enumerate(trend)
-        ],
+        and [shown(value, len(trend) - 1 - place) for place, value in enumerate(trend)],
     }

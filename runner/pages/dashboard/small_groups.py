@@ -7,8 +7,8 @@ that adds up, a secret could be computed (known.py). So none can be computed fro
 
 - What adds up: the members of a slice, the categories, the cohorts of whom some were active in a
   week, and days to weeks and months (flows.py).
-- Secrets are also what lies between the end of a week and that of a month, and the small ones of a
-  sum together, if they have few users.
+- Secrets are also what lies between any two points in time, and the small ones of a sum together,
+  if they have few users.
 - Of ranges, the longer ones are kept where few users lie between. Averages: averages.py.
 """
 
@@ -52,7 +52,13 @@ def withhold(
     return [
         None
         if at in groups.unsent
-        else {name: row[name] if name in kept else None for name in row} | {"is_withheld": True}
+        else {
+            name: value
+            if name in kept or (at in groups.newest and name in groups.balances)
+            else None
+            for name, value in row.items()
+        }
+        | {"is_withheld": True}
         if at in hidden
         else {**changed.get(at, row), "is_withheld": False}
         for at, row in enumerate(rows)
@@ -64,6 +70,7 @@ class _Withheld(Groups):
     """What is withheld of the rows, and what the file does not have at all."""
 
     unsent: set[int] = field(default_factory=set)
+    newest: set[int] = field(default_factory=set)  # whose balance is shown whatever else is not
 
     def hide(self, unlisted: Set[int], last: str | None) -> None:
         """Withhold the small groups, the unlisted members, and what gives them away."""
@@ -89,6 +96,9 @@ class _Withheld(Groups):
                 # Whoever knows the sum from elsewhere: it is taken to be shown.
                 if not is_known:
                     known.show(line)
+            for at, form in flows.newest() if flows and self.balances else ():
+                if known.show(form):
+                    self.newest.add(at)
             self._show(known, forms)
 
     def _show(self, known: Known, forms: Forms) -> None:
@@ -149,7 +159,7 @@ class _Withheld(Groups):
 
     def without_balances(self) -> dict[int, Row]:
         """Return rows without a balance that tells more than the sum of the periods that are shown:
-        whose end these do not link to the beginning of all.
+        whose end these, and the newest balance, do not link to the beginning of all.
         """
         found: dict[int, Row] = {}
         gone = dict.fromkeys(self.balances)
@@ -164,6 +174,8 @@ class _Withheld(Groups):
                 if at not in self.hidden and at not in self.unsent:
                     known.show((end, factor) for end, factor in zip(ends[at], (1, -1), strict=True))
             start = min(first for first, _ in ends.values())
+            for at in self.newest.intersection(places):
+                known.show([(start, 1), (ends[at][1], -1)])
             found |= {
                 at: {**self.rows[at], **gone}
                 for at, (_, end) in ends.items()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from runner.pages.dashboard.cards import Card, Column
@@ -176,6 +176,7 @@ def test_figures_without_users_are_those_of_a_few(users: int | None) -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example([0] * 19 + [1, 4, 0, 0, 0, 1, 1, 5, 1] + [0] * 22)
 @given(some.lists(some.integers(0, 9), min_size=50, max_size=50))
 def test_between_a_week_and_a_month_there_are_no_few(days: list[int]) -> None:
     """Points in time that shown periods link lie five users apart, or none."""
@@ -219,8 +220,20 @@ def test_a_balance_tells_no_more_than_the_periods() -> None:
     rows = [{**miles("", "all", count, str(date(2026, 3, 2 + at))), "grain": "day",
              "outstanding": at + 10, "is_complete": True} for at, count in enumerate(users)]  # fmt: skip
     found = withhold(card, rows, LEAST, set(), "2026-03-08")
-    assert [row["outstanding"] for row in found] == [10, 11, None, None, None, None]
-    assert [bool(row["is_withheld"]) for row in found] == [False, False, True, False, False, False]
+    # The newest is shown whatever the first days are, so a second day goes with that of the three.
+    assert [row["outstanding"] for row in found] == [10, 11, None, None, None, 15]
+    assert [bool(row["is_withheld"]) for row in found] == [False, False, True, False, True, False]
+
+
+def test_the_newest_balance_is_kept_where_its_own_day_is_small() -> None:
+    column = {"outstanding": Column("outstanding", "Outstanding", "number", "balance")}
+    card = replace(MILES, columns={"period_start": MILES.columns["period_start"], **column})
+    rows = [{**miles("", "all", count, str(date(2026, 3, 2 + at))), "grain": "day",
+             "outstanding": at + 10, "is_complete": True} for at, count in enumerate([9, 8, 3])]  # fmt: skip
+    found = withhold(card, rows, LEAST, set(), "2026-03-08")
+    assert [(row["outstanding"], row["miles"] is None) for row in found] == [
+        (10, False), (None, True), (12, True)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("shorter", "shown"), [(20, ["all"]), (16, ["all", "30"])])
