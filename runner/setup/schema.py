@@ -128,14 +128,17 @@ def _define(session: Session, composer: Composer, script: Script, is_older: bool
     do, in an older database, views over such tables.
     """
     stays = (UNDEFINED_COLUMN, OTHER_COLUMNS, OTHER_KIND)
-    try:
-        with session.savepoint():
-            run_pieces(session, composer.definitions(script))
-    except QueryFailed as error:
-        known = [table for table in composer.target.tables(script) if columns(session, table)]
-        is_over_one = script.is_view and (is_older or error.sqlstate != UNDEFINED_TABLE)
-        if error.sqlstate not in (*stays, UNDEFINED_TABLE) or not (known or is_over_one):
-            raise
+    tables = composer.target.tables(script)
+    for table, piece in zip(tables, composer.definitions(script), strict=True):
+        try:
+            with session.savepoint():
+                run_pieces(session, [piece])
+        except QueryFailed as error:
+            is_over_one = script.is_view and (is_older or error.sqlstate != UNDEFINED_TABLE)
+            if error.sqlstate not in (*stays, UNDEFINED_TABLE) or not (
+                is_over_one or columns(session, table)
+            ):
+                raise
 
 
 def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
