@@ -138,6 +138,7 @@ def test_a_time_at_the_end_of_the_calendar_stops_no_build(world: World, moment: 
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_a_type_that_nobody_announced_is_named_and_then_passive(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def of_weeks(database: Database) -> list[dict[str, Any]]:
     )
 
 
+@pytest.mark.slow
 def test_a_leap_day_and_a_week_53_are_a_day_and_a_week(database: Database) -> None:
     insert_events(database, HISTORY)
     run_all(database)

@@ -102,6 +102,7 @@ def partitions(database: Database, table: str = "fact_miles_earned") -> list[str
     ]
 
 
+@pytest.mark.slow
 def test_any_day_has_its_place_and_no_reader_waits_for_it(monthly: Database) -> None:
     assert partitions(monthly) == [
         f"warehouse.fact_miles_earned_{end}"

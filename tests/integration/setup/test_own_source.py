@@ -118,6 +118,7 @@ def reports(database: Database) -> dict[str, list[Any]]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_events_in_another_shape_give_the_same_reports(
     database: Database, app: tuple[Path, Database], no_margin: None
 ) -> None:

@@ -271,6 +271,7 @@ def test_nothing_is_migrated_beside_an_ingest_or_a_build(database: Database, ste
     assert scalar(database, "select max(version) from orchestrator.schema_version") == OURS + 2
 
 
+@pytest.mark.slow
 def test_a_reader_that_does_not_end_is_told_and_not_waited_for(
     database: Database, steps: Path
 ) -> None:
