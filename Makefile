@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 RUNNER := $(BIN)/python -m runner
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
-# Four also on two cores, as many tests wait for a clock. Who is done takes over from others.
-WORKERS := -n 4 --dist worksteal
+# Three also on two cores, as many tests wait for a clock. Who is done takes over from others.
+WORKERS := -n 3 --dist worksteal
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
