@@ -83,26 +83,22 @@ select
     earned_count, redeemed_count, search_count, share_count, like_count, unclassified_count,
     miles_earned, miles_redeemed, first_earned_at, active_days, earning_days, redeeming_days,
     {{ warehouse }}.month_start(first_day) as first_month,
-    {{ warehouse }}.month_start(coalesce(first_day_on_platform, first_day))
-        as first_month_on_platform,
-    {{ warehouse }}.month_start(coalesce(first_day_from_source, first_day))
-        as first_month_from_source,
-    {{ warehouse }}.month_start(coalesce(first_day_in_country, first_day))
-        as first_month_in_country
+    {{ warehouse }}.month_start(coalesce(platform_day, first_day)) as first_month_on_platform,
+    {{ warehouse }}.month_start(coalesce(source_day, first_day)) as first_month_from_source,
+    {{ warehouse }}.month_start(coalesce(country_day, first_day)) as first_month_in_country
 from months
 -- A slice value without a list of its own has that of all.
 cross join lateral (
     select
-        min(activity.active_days[1]) as first_day,
-        min(activity.active_days[1]) filter (where slice = 'platform' and slice_value = platform)
-            as first_day_on_platform,
-        min(activity.active_days[1]) filter (
-            where slice = 'utm_source' and slice_value = utm_source
-        ) as first_day_from_source,
-        min(activity.active_days[1]) filter (where slice = 'country' and slice_value = country)
-            as first_day_in_country
-    from {{ warehouse }}.agg_user_activity as activity
-    where activity.user_id = months.user_id
+        min(lists.active_days[1]) as first_day,
+        min(lists.active_days[1]) filter (where slice = 'platform' and slice_value = platform)
+            as platform_day,
+        min(lists.active_days[1]) filter (where slice = 'utm_source' and slice_value = utm_source)
+            as source_day,
+        min(lists.active_days[1]) filter (where slice = 'country' and slice_value = country)
+            as country_day
+    from {{ warehouse }}.agg_user_activity as lists
+    where lists.user_id = months.user_id
 ) as first_days
 order by user_id, month;
 
