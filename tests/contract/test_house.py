@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from runner.project.manifest import LAYERS
 from tests.support import PROJECT
 from tests.support.rooms import COMMANDS, ROOMS
 
 RUNNER = PROJECT / "runner"
 MODULES = sorted(path.relative_to(RUNNER) for path in RUNNER.rglob("*.py"))
-LONGEST_FILE, LONGEST_CLASS = 400, 250
+LONGEST_FILE, LONGEST_CLASS, LONGEST_SCRIPT = 400, 250, 250
 # What does not live in a package: the entry, the public names, the front door, errors, the status.
 ROOT = {"__init__", "__main__", "about", "api", "errors", "run", "status"}
 LARGEST_CORE = 8_000
@@ -36,6 +37,13 @@ def test_no_module_and_no_class_is_too_long_to_be_read(module: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef):
             assert (node.end_lineno or 0) - node.lineno < LONGEST_CLASS, node.name
+
+
+def test_no_script_is_too_long_to_be_read() -> None:
+    scripts = [path for layer in LAYERS for path in (PROJECT / "sql" / layer).glob("*.sql")]
+    lines = {path.name: path.read_text(encoding="utf-8").count("\n") for path in scripts}
+    assert len(lines) > 50
+    assert {name for name, count in lines.items() if count > LONGEST_SCRIPT} == set()
 
 
 @pytest.mark.parametrize(
