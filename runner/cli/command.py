@@ -49,9 +49,7 @@ class Workspace:
 def project_command(
     name: str, *shared: click.Option, group: click.Group | None = None
 ) -> Callable[[Callable[..., Any]], click.Command]:
-    """Declare a command that works on a project: its function gets the workspace, then options,
-    its own and those that it shares with others. It joins the group, if there is one.
-    """
+    """Declare a command whose function gets the workspace, then its own options and shared ones."""
 
     def declare(function: Callable[..., Any]) -> click.Command:
         declared = click.command(name, cls=Command, shared=shared)(pass_workspace(function))

@@ -118,9 +118,7 @@ def load(project: Path) -> Dashboard:
 
 
 def inspect(project: Path) -> tuple[Dashboard, list[StartError]]:
-    """Read the files; return the cards that can be read, and a problem for each other. Raises
-    StartError if there is no card at all.
-    """
+    """Return the cards that can be read, and a problem for each other; StartError without cards."""
     folder = project / FOLDER
     page = folder / f"{PAGE}.sql"
     files = sorted(path for path in folder.glob("*.sql") if path != page)

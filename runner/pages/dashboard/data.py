@@ -94,7 +94,8 @@ def read(
             shown = {tuple(row[name] for name in SLICE) for row in large}
         results = [run(session, card, target) for card in dashboard.cards]
         last = max((day for each in results for day in each.days), default=None)
-        standing = _standing(session, target)
+        text = _of_target(named_query("pages/dashboard/data.standing"), target)
+        [standing] = _plain_rows(session.rows(text))
         loaded = standing["loaded_through"]
         shown_rows: dict[str, Sequence[Row]] = {}
         gone: dict[str, set[tuple[Any, ...]]] = {}
@@ -150,17 +151,15 @@ def run(session: Session, card: Card, target: Target = LIVE) -> Result:
             error.hint = error.hint or "python -m runner dashboard --check tries every card"
             raise
         return Result(card, [], error.reason)
+    return Result(card, _plain_rows(found))
+
+
+def _plain_rows(rows: Sequence[Row]) -> list[Row]:
     known = _Plain()
-    return Result(
-        card,
-        [
-            {
-                name: value if type(value) in AS_IS else known.of(value)
-                for name, value in row.items()
-            }
-            for row in found
-        ],
-    )
+    return [
+        {name: value if type(value) in AS_IS else known.of(value) for name, value in row.items()}
+        for row in rows
+    ]
 
 
 class _Plain(dict[Any, Any]):
@@ -212,9 +211,7 @@ def _shown(
     last: str | None,
     gone: set[tuple[Any, ...]],
 ) -> Sequence[Row]:
-    """Leave out small groups, the members of slices that the page file does not list, and periods
-    that another card withholds.
-    """
+    """Leave out small groups, unlisted members of slices, and what another card withholds."""
     unlisted: set[int] = set()
     names = next((names for names in MEMBERS if set(names) <= set(result.columns)), None)
     if shown is not None and names:
@@ -319,27 +316,18 @@ def _notes(
         shown = {only}
     if not session.named("pages/dashboard/data.has_notes")[0]["has_notes"]:
         return {}
-    found = {
-        name: [
-            {key: plain(value) for key, value in row.items()}
-            for row in session.named(f"pages/dashboard/data.{name}")
-        ]
-        for name in ("annotations", "goals")
-    }
-    found["annotations"] = [
+    goals, annotations = (
+        _plain_rows(session.named(f"pages/dashboard/data.{name}"))
+        for name in ("goals", "annotations")
+    )
+    seen = [
         row
-        for row in found["annotations"]
+        for row in annotations
         if row["slice"] == EVERYTHING
         or shown is None
-        or (row["slice"], row["slice_value"]) in shown
+        or tuple(row[name] for name in SLICE) in shown
     ]
-    return {**found, "goals": []} if only else found
-
-
-def _standing(session: Session, target: Target) -> dict[str, Any]:
-    """Return how far the data go, and how the last build ended."""
-    [row] = session.rows(_of_target(named_query("pages/dashboard/data.standing"), target))
-    return {name: plain(value) for name, value in row.items()}
+    return {"annotations": seen, "goals": [] if only else goals}
 
 
 def by_column(rows: Sequence[Row]) -> dict[str, list[Any]]:

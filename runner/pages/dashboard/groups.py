@@ -18,9 +18,7 @@ Sum = tuple[Sequence[int], int | None]
 
 @dataclass(slots=True)
 class Groups:
-    """The rows of a card, and which are withheld. Those of averages, without a cohort, are none of
-    the places.
-    """
+    """The rows of a card, and which are withheld. Those of averages are none of the places."""
 
     card: Card
     rows: Sequence[Row]

@@ -34,9 +34,7 @@ Forms = Mapping[int, Sequence[Term]]
 def withhold(
     card: Card, rows: Sequence[Row], least: int, unlisted: Set[int], last: str | None
 ) -> list[Row | None]:
-    """Return the rows without the numbers of small groups; is_withheld says so. None stands for
-    a row that the file does not have at all.
-    """
+    """Return the rows; small ones without numbers, and None for one that the file lacks."""
     if not card.base or not rows:
         return list(rows)
     groups = _Withheld(card, rows, least)
