@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ LIVE = Target()
 # What a card calls the member that a row is of: the second, if it does not follow Show.
 MEMBERS = (SLICE, ("dimension", "member"))
 PERIOD = (*SLICE, "grain", "period_start")
+member_of, period_of = itemgetter(*SLICE), itemgetter(*PERIOD)
 # A slice, such as country, and one of its members.
 Member = tuple[str, str]
 
@@ -91,7 +93,7 @@ def read(
         if dashboard.page:
             found = run(session, dashboard.page, target).rows
             large = [row for row in found if (row.get("users") or least) >= least]
-            shown = {tuple(row[name] for name in SLICE) for row in large}
+            shown = set(map(member_of, large))
         results = [run(session, card, target) for card in dashboard.cards]
         last = max((day for each in results for day in each.days), default=None)
         text = _of_target(named_query("pages/dashboard/data.standing"), target)
@@ -220,11 +222,7 @@ def _shown(
             for place, row in enumerate(result.rows)
             if row[names[0]] != EVERYTHING and tuple(row[name] for name in names) not in shown
         }
-    with_them = {
-        place
-        for place, row in enumerate(result.rows)
-        if gone and tuple(row[name] for name in PERIOD) in gone
-    }
+    with_them = {at for at, row in enumerate(result.rows) if gone and period_of(row) in gone}
     rows = withhold(result.card, result.rows, least, unlisted | with_them, last)
     # What is withheld follows from all.
     return [
@@ -273,7 +271,7 @@ def _ended(result: Result, loaded_through: str | None) -> Result:
 def _of_member(results: Sequence[Result], only: Member) -> list[Result]:
     """Return the cards that have slices, with the rows of one member."""
     sliced = [result for result in results if set(SLICE) <= set(result.columns)]
-    members = {tuple(row[name] for name in SLICE) for each in sliced for row in each.rows}
+    members = {member_of(row) for each in sliced for row in each.rows}
     if only not in members:
         name, value = only
         known = sorted(str(each) for slice_, each in members if slice_ == name)
@@ -284,8 +282,7 @@ def _of_member(results: Sequence[Result], only: Member) -> list[Result]:
         near = did_you_mean(value, known) or "members with few users are not shown: page.sql"
         raise UsageError(f"the page shows no {name} {value}", near)
     return [
-        Result(each.card, [row for row in each.rows if tuple(row[n] for n in SLICE) == only])
-        for each in sliced
+        replace(each, rows=[row for row in each.rows if member_of(row) == only]) for each in sliced
     ]
 
 
@@ -320,14 +317,11 @@ def _notes(
         _plain_rows(session.named(f"pages/dashboard/data.{name}"))
         for name in ("goals", "annotations")
     )
-    seen = [
-        row
-        for row in annotations
-        if row["slice"] == EVERYTHING
-        or shown is None
-        or tuple(row[name] for name in SLICE) in shown
-    ]
-    return {"annotations": seen, "goals": [] if only else goals}
+    if shown is not None:
+        annotations = [
+            row for row in annotations if row["slice"] == EVERYTHING or member_of(row) in shown
+        ]
+    return {"annotations": annotations, "goals": [] if only else goals}
 
 
 def by_column(rows: Sequence[Row]) -> dict[str, list[Any]]:
