@@ -156,9 +156,7 @@ class Pruner:
             )
 
     def _drop_left(self, session: Session) -> tuple[list[str], list[str]]:
-        """Drop the tables whose scripts left the manifest, but for those on which something hangs
-        that is not among them.
-        """
+        """Drop the tables whose scripts left the manifest, unless something else hangs on them."""
         live, scripts = Target().name, self.manifest.scripts
         found = ledger.left_tables(session, live, scripts)
         refused = _drop(session, [_named(table) for table in found])
@@ -221,9 +219,7 @@ def _named(table: LeftTable) -> str:
 
 
 def _drop(session: Session, things: Sequence[str]) -> dict[str, str]:
-    """Drop things, in any order that works; return those on which something else hangs, and what
-    does.
-    """
+    """Drop things, in any order that works; return those that stay, each with what hangs on it."""
     left, count = {thing: "" for thing in things}, -1
     while left and len(left) != count:
         count = len(left)

@@ -1,6 +1,4 @@
-"""The threads of a torture test: writers, an owner who alters the table, runners, a killer, naive
-copies and an auditor, each with a connection of its own.
-"""
+"""The threads of a torture test, each with a connection of its own."""
 
 import random
 import threading

@@ -1,7 +1,4 @@
-"""Coverage: which ranges of its cursor a pipeline has read, and which are gaps.
-
-Queries: coverage.sql.
-"""
+"""Which ranges of its cursor a pipeline has read, and which are gaps. Queries: coverage.sql."""
 
 import math
 import shutil

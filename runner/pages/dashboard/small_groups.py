@@ -34,9 +34,7 @@ Forms = Mapping[int, Sequence[Term]]
 def withhold(
     card: Card, rows: Sequence[Row], least: int, unlisted: Set[int], last: str | None
 ) -> list[Row | None]:
-    """Return the rows without the numbers of small groups; is_withheld says so. None stands for
-    a row that the file does not have at all.
-    """
+    """Return the rows; small ones without numbers, and None for one that the file lacks."""
     if not card.base or not rows:
         return list(rows)
     groups = _Withheld(card, rows, least)
@@ -48,21 +46,17 @@ def withhold(
         changed |= {at: row for at, row in averages.items() if row is not None}
     if not hidden and not changed and not groups.unsent:
         return list(rows)
-    kept = groups.kept
-    return [
-        None
-        if at in groups.unsent
-        else {
-            name: value
-            if name in kept or (at in groups.newest and name in groups.balances)
-            else None
-            for name, value in row.items()
-        }
-        | {"is_withheld": True}
-        if at in hidden
-        else {**changed.get(at, row), "is_withheld": False}
-        for at, row in enumerate(rows)
-    ]
+
+    def shown(at: int, row: Row) -> Row | None:
+        if at in groups.unsent:
+            return None
+        if at not in hidden:
+            return {**changed.get(at, row), "is_withheld": False}
+        kept = {*groups.kept, *(groups.balances if at in groups.newest else ())}
+        values = {name: value if name in kept else None for name, value in row.items()}
+        return {**values, "is_withheld": True}
+
+    return [shown(at, row) for at, row in enumerate(rows)]
 
 
 @dataclass(slots=True)
