@@ -138,14 +138,12 @@ class Attachment(ABC):
             if self.address.password is None:
                 return
             self._run("drop user mapping for current_user server {server}")
-        self._keep_password(self.address.password or "")
+        keep = "ingest/foreign/foreign.keep_password"
+        self.session.named(keep, password=self.address.password or "")
         self.session.run(self._text("map_user", user_option=self.user_option, user=user))
-        self._keep_password("")
+        self.session.named(keep, password="")
         stored = "; the password is stored in this database" if self.address.password else ""
         self.made.append(f"user mapping on {self.server}: this role is {user} there{stored}")
-
-    def _keep_password(self, password: str) -> None:
-        self.session.named("ingest/foreign/foreign.keep_password", password=password)
 
     def _advise(self, kind: str) -> None:
         """Note what is missing there, and how its owner can add it."""
