@@ -210,14 +210,9 @@ class _Loading:
                 " {rows_loaded:,} rows".format(self.file_name, **earlier[0]),
                 "nothing was loaded; --again loads it once more",
             )
-        begun = self.session.named(
-            "setup/load_csv.begin",
-            sha256=sha256,
-            file_name=self.file_name,
-            as_history=as_history,
-            is_again=bool(earlier),
-        )
-        self.load_id = begun[0]["load_id"]
+        about = {"sha256": sha256, "file_name": self.file_name, "as_history": as_history}
+        [begun] = self.session.named("setup/load_csv.begin", **about, is_again=bool(earlier))
+        self.load_id = begun["load_id"]
         self.session.run(self.times.setting)
         types = {column.name: sql.SQL(column.type) for column in self.source.columns}
         fields = [(sql.Identifier(name), types[name]) for name in self.columns]
@@ -289,13 +284,9 @@ class _Loading:
             for row in self.session.named("setup/load_csv.sift", first=min(fit), last=max(fit)):
                 line = row["line_number"]
                 rejects.append((line, fit.pop(line), row["reason"]))
-        self.session.copy_rows(
-            named_query("setup/load_csv.copy_rejects"),
-            [
-                (self.load_id, self.file_name, line, reason, as_text(record))
-                for line, record, reason in sorted(rejects)
-            ],
-        )
+        about = self.load_id, self.file_name
+        rows = [(*about, line, reason, as_text(text)) for line, text, reason in sorted(rejects)]
+        self.session.copy_rows(named_query("setup/load_csv.copy_rejects"), rows)
         self.rows += len(fit)
         self.rejected += len(rejects)
 

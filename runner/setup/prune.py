@@ -105,10 +105,9 @@ class Pruner:
         session.run(f"set local lock_timeout = '{PATIENCE}'")
         if self.target:
             # And nothing else: a branch that cleans up after itself may lack scripts of the others.
-            dropped, kept = self._drop_target(session, self.target), list[str]()
+            found = PruneResult(dropped=(self._drop_target(session, self.target),))
         else:
-            dropped, kept = self._drop_left(session)
-        found = PruneResult(dropped=tuple(dropped), kept=tuple(kept))
+            found = self._drop_left(session)
         if self.days is None:
             return found
         sizes, before = _sizes(session), _counts(session)
@@ -131,9 +130,8 @@ class Pruner:
         def run(name: str, **values: object) -> list[Row]:
             return session.named(f"setup/prune.{name}", **values)
 
-        cutoff = session.value(
-            "select (now() - make_interval(days => %(days)s))::text", {"days": days}
-        )
+        age = "select (now() - make_interval(days => %(days)s))::text"
+        cutoff = session.value(age, {"days": days})
         run("thresholds", cutoff=cutoff)
         images = run("delete_images")
         run("delete_rejects", cutoff=cutoff)
@@ -155,18 +153,16 @@ class Pruner:
                 " where doomed.run_id = old.run_id"
             )
 
-    def _drop_left(self, session: Session) -> tuple[list[str], list[str]]:
-        """Drop the tables whose scripts left the manifest, but for those on which something hangs
-        that is not among them.
-        """
+    def _drop_left(self, session: Session) -> PruneResult:
+        """Drop the tables whose scripts left the manifest, unless something else hangs on them."""
         live, scripts = Target().name, self.manifest.scripts
         found = ledger.left_tables(session, live, scripts)
         refused = _drop(session, [_named(table) for table in found])
         session.named("database/ledger.forget_left", target=live, scripts=list(scripts))
         dropped = [table.table_name for table in found if _named(table) not in refused]
-        return dropped, list(refused.values())
+        return PruneResult(dropped=tuple(dropped), kept=tuple(refused.values()))
 
-    def _drop_target(self, session: Session, target: Target) -> list[str]:
+    def _drop_target(self, session: Session, target: Target) -> str:
         """Drop a target, or raise RunnerError if something else is in it or hangs on it."""
         if target.is_live:
             raise UsageError(
@@ -197,7 +193,7 @@ class Pruner:
         for schema in reversed(target.schemas):
             session.run(f"drop schema if exists {schema}")
         session.named("setup/prune.forget_target", target=target.name)
-        return [f"target {target.name}"]
+        return f"target {target.name}"
 
 
 @contextlib.contextmanager
@@ -221,9 +217,7 @@ def _named(table: LeftTable) -> str:
 
 
 def _drop(session: Session, things: Sequence[str]) -> dict[str, str]:
-    """Drop things, in any order that works; return those on which something else hangs, and what
-    does.
-    """
+    """Drop things, in any order that works; return those that stay, each with what hangs on it."""
     left, count = {thing: "" for thing in things}, -1
     while left and len(left) != count:
         count = len(left)

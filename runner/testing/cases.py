@@ -95,14 +95,8 @@ def choose(
     chosen = []
     for name in names:
         wanted = name.rstrip("/").removeprefix("./").removeprefix(f"{ROOT.as_posix()}/")
-        found = [
-            case
-            for case in cases
-            if any(
-                fnmatch.fnmatchcase(case.name, pattern)
-                for pattern in (wanted, f"*/{wanted}", f"{wanted}/*")
-            )
-        ]
+        ways = (wanted, f"*/{wanted}", f"{wanted}/*")
+        found = [case for case in cases if any(fnmatch.fnmatchcase(case.name, way) for way in ways)]
         if not found:
             tails = {case.path.name: case.name for case in cases}
             near = closest(wanted.rpartition("/")[2], tails)

@@ -213,7 +213,7 @@ class _Statement:
                 yield from self._of_lateral(join, sources, is_there)
         for inner in select.find_all(exp.Select):
             if inner is not select and inner.parent_select is select:
-                yield from self._of_subquery(select, inner, is_there)
+                yield from self._of_subquery(inner, is_there)
 
     def _of_lateral(
         self, join: exp.Join, sources: Sequence[exp.Expr], is_there: bool
@@ -235,9 +235,7 @@ class _Statement:
             if asks_here and has_sums and not by & set(self.places.columns.values()):
                 yield "lateral", join
 
-    def _of_subquery(
-        self, outer: exp.Select, inner: exp.Select, is_there: bool
-    ) -> Iterator[tuple[str, exp.Expr]]:
+    def _of_subquery(self, inner: exp.Select, is_there: bool) -> Iterator[tuple[str, exp.Expr]]:
         if isinstance(inner.parent, exp.CTE) or inner.find_ancestor(exp.From, exp.Join):
             return
         known = {

@@ -1,6 +1,4 @@
-"""Runs the torture test in a scratch database on any server, then compares source and replicas row
-by row.
-"""
+"""Runs the torture test in a database of its own, then compares source and replicas by row."""
 
 import os
 import time
@@ -85,9 +83,7 @@ class Verdict:
 
     @property
     def is_kept(self) -> bool:
-        """True if no pipeline lost a row, at the end or during the test, and none promised anything
-        of rows that it could not see.
-        """
+        """Whether no pipeline lost a row at any time, or promised what it could not see."""
         return (
             not self.broken and not self.untrue and all(each.is_kept for each in self.ours.values())
         )
@@ -112,9 +108,7 @@ def database_name() -> str:
 
 @contextmanager
 def scratch(server: Database) -> Iterator[Database]:
-    """Create a database on the server, and a role of the same name if this one may; drop both at
-    the end, whatever happens.
-    """
+    """Create a database, and a role of its name if this one may; drop both at the end."""
     name = database_name()
     with server.session("milepost torture") as session:
         for left in session.named("torture/run.left_over", name=name):

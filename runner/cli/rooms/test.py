@@ -66,7 +66,6 @@ def _show(done: CaseResult) -> None:
 
 
 def _as_data(done: CaseResult) -> dict[str, Any]:
-    """Return the same as data, for JSON."""
     return {
         "case": done.case.name,
         "status": "passed" if done.has_passed else "failed",
@@ -78,7 +77,6 @@ def _as_data(done: CaseResult) -> dict[str, Any]:
 
 
 def _as_junit(results: list[CaseResult]) -> str:
-    """Return the same as JUnit XML."""
     seconds = sum(result.seconds for result in results)
     failed = sum(not result.has_passed for result in results)
     suite = Element(
