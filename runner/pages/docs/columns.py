@@ -59,9 +59,7 @@ class ColumnLineage:
 
 
 def column_lineage(
-    manifest: Manifest,
-    tables: Mapping[str, Columns],
-    replicas: Iterable[tuple[str, str]],
+    manifest: Manifest, tables: Mapping[str, Columns], replicas: Iterable[tuple[str, str]]
 ) -> ColumnLineage:
     """Return the lineage of all scripts and views; `tables` has the columns of the database, and
     `replicas` are pairs of a source and its replica.
