@@ -155,11 +155,9 @@ class CardTrail:
 
 @dataclass(frozen=True, slots=True)
 class Trails:
-    """By table and column: what a column is made from, and who reads it. A column that nothing
-    makes, such as one of a source, has no origin.
-    """
+    """By table and column: what a column is made from, and who reads it."""
 
-    origins: Mapping[Column, Origin]
+    origins: Mapping[Column, Origin]  # none of what nothing makes, such as a source's
     readers: Mapping[Column, Sequence[Reading]]
     cards: Sequence[CardTrail]
 
