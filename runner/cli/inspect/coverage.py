@@ -10,7 +10,7 @@ from runner.cli.inspect.lines import can_write
 from runner.cli.output import program, say, table
 from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.ingest.gaps import edge, fill
+from runner.ingest.blockers import edge, fill
 
 
 @dataclass(frozen=True, slots=True)
