@@ -48,9 +48,7 @@ def missing(what: str, error: ModuleNotFoundError, extra: str = "") -> StartErro
 
 
 def room(module: str, extra: str = "", what: str | None = None) -> Any:
-    """Import a module that may have been taken away, or may need an extra; StartError, which says
-    `what` needs it, if it is not there.
-    """
+    """Import a module that may not be there: StartError then, which says `what` needs it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -47,9 +47,7 @@ class PipelineFailure:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round did: the runs of pipelines, the build, what was left to other runners, and which
-    pipelines failed.
-    """
+    """What a round did: its runs, its build, what was left to other runners, and what failed."""
 
     runs: tuple[RunResult, ...] = ()
     build: BuildResult = field(default_factory=BuildResult)

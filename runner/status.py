@@ -8,8 +8,7 @@ from runner.build.owner import check_owner
 from runner.database import disk, ledger
 from runner.database.session import Database, Row
 from runner.errors import StartError
-from runner.ingest import gaps
-from runner.ingest.blockers import blockers
+from runner.ingest.blockers import blockers, gaps
 from runner.project.graph import reports_of
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target, replica_name
@@ -62,7 +61,7 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
         if found and disk.is_full(*found):
             said = {"problem": disk.sentence(*found), "remedy": disk.MAKE_ROOM}
             problems.append({"what": "disk", "kind": "disk", **said})
-        problems += [*gaps.problems(session), *blockers(session, project)]
+        problems += [*gaps(session), *blockers(session, project)]
     unneeded = {f"pipeline {row['pipeline']}" for row in freshness if not row["is_needed"]}
     # What a source would be promised now is also told of its last run.
     problems = list({(row["what"], row["problem"]): row for row in problems}.values())

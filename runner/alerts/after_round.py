@@ -1,6 +1,4 @@
-"""What follows a round of run-all: alerts, spans, commands of the user's own. None of it can fail
-the round; what goes wrong is a warning.
-"""
+"""What follows a round of run-all: alerts, spans, the user's commands. What fails is a warning."""
 
 import os
 import subprocess
@@ -19,9 +17,7 @@ SPANS = "OTEL_EXPORTER_OTLP_"
 
 @dataclass(frozen=True, slots=True)
 class AfterRound:
-    """What was asked for, on the command line and in the environment; `connect` finds the server,
-    anew for each round.
-    """
+    """What was asked for on the command line and in the environment; `connect` finds the server."""
 
     project: Path
     connect: Callable[[], Database]

@@ -1,7 +1,4 @@
-"""Incidents: problems with a beginning and an end, each told once to each receiver.
-
-Queries: incidents.sql.
-"""
+"""Incidents: problems with a beginning and an end, each told once to each receiver."""
 
 import json
 import re

@@ -46,9 +46,7 @@ class Incident:
     @property
     def headline(self) -> str:
         """One line, as a chat or the subject of a mail shows it."""
-        if self.event == "over":
-            return f"over: {self.what}: {self.problem}"
-        return f"{self.what}: {self.problem}"
+        return f"{'over: ' if self.event == 'over' else ''}{self.what}: {self.problem}"
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))

@@ -21,9 +21,7 @@ ATTRIBUTES = ("run_id", "kind", "status", "target", "rows_inserted", "rows_updat
 
 
 def export(database: Database, after_run: int) -> None:
-    """Send the runs of this process that come after a run, in one request. RunnerError if nobody
-    takes it.
-    """
+    """Send this process's runs after a run, in one request. RunnerError if nobody takes it."""
     with database.session("milepost spans") as session:
         rows = session.named("alerts/spans.runs", host=host(), after=after_run)
     if not rows:

@@ -129,23 +129,17 @@ class _Archive:
         with self.session.savepoint():
             Months(self.session, self.definition).create_due()
         months = read_months(self.session, self.target)
-        # Months have four digits to their year: as texts they are in the order of time.
-        ended = [(each.name, each.low, each.high) for each in months if each.low and each.high]
-        due = [each for each in ended if each[2][:10] <= moment]
+        pipeline, table = self.definition.pipeline_name, self.target.partition(".")[2]
+        due = []
+        for each in months:
+            # Months have four digits to their year: as texts they are in the order of time.
+            if each.low and each.high and each.high[:10] <= moment:
+                month, rows = each.low[:7], count(self.session, each.name)
+                file = self.folder / f"{table}_{month}.csv"
+                due.append(Month(pipeline, month, each.low, each.high, each.name, rows, file))
         if due:
             self._refuse(moment)
-        return [
-            Month(
-                self.definition.pipeline_name,
-                low[:7],
-                partition=name,
-                low=low,
-                high=high,
-                rows=count(self.session, name),
-                file=self.folder / f"{self.target.partition('.')[2]}_{low[:7]}.csv",
-            )
-            for name, low, high in due
-        ]
+        return due
 
     def _refuse(self, before: str) -> None:
         """Refuse to archive what may still change, and what is in no facts yet."""
@@ -187,9 +181,7 @@ class _Archive:
             files.write(month.file, blocks)
         with session.transaction():
             # Whoever writes by hand waits, or has written what the file does not hold.
-            session.run(
-                sql.SQL("lock table {} in share mode").format(relation(partition)).as_string()
-            )
+            session.run(f"lock table {relation(partition).as_string()} in share mode")
             with self._rows(partition) as blocks:
                 stored = files.content_of(blocks)
             self._compare(month, stored)
@@ -228,9 +220,7 @@ class _Archive:
             )
 
     def _check(self) -> None:
-        """RunnerError unless the live tables hold what is archived: in the open transaction, in
-        which the month counts as archived.
-        """
+        """RunnerError unless the live tables hold what the open transaction archives."""
         live = Target()
         composer = Composer(self.manifest, live, ledger.positions(self.session, live.name))
         for path in keeping_checks(self.manifest, replica_of(self.definition)):
@@ -247,5 +237,4 @@ class _Archive:
 
 
 def is_month(text: str) -> bool:
-    """Return whether a text is a month, such as 2026-01."""
     return re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", text) is not None

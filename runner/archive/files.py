@@ -21,7 +21,6 @@ class Content:
 
 
 def content_of(blocks: Iterable[bytes]) -> Content:
-    """Return the hash of what comes, block by block."""
     size, digest = 0, hashlib.sha256()
     for block in blocks:
         size += len(block)

@@ -4,9 +4,8 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import count as count_from
 from typing import Any
 
 from runner.build.compose import PRELUDE, Composer, lock_replicas, run_pieces
@@ -14,7 +13,13 @@ from runner.build.fingerprint import says_what_is_read
 from runner.build.owner import check_owner, check_texts
 from runner.build.plan import NEVER_BUILT, Step, decide
 from runner.build.publish import find_reshaped
-from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener
+from runner.build.transaction import (
+    SILENT,
+    BuildResult,
+    BuildTransaction,
+    Listener,
+    ScriptResult,
+)
 from runner.database import ledger, retry, zones
 from runner.database.ledger import Evidence, Position
 from runner.database.locks import all_pipeline_locks, build_lock
@@ -41,7 +46,9 @@ def read_plan(
     Scripts that match `patterns` are forced. StartError if the time zone or a replica does not
     exist, or if the target belongs to another project; UsageError if a variable may not be so.
     """
-    _check_time_zone(session, manifest)
+    zone = str(manifest.variables.get("reporting_timezone", zones.UTC))
+    if problem := zones.problem(session, zone):
+        raise StartError(f"{MANIFEST}: reporting_timezone: {problem}", zones.HINT)
     _check_variables(session, manifest)
     check_owner(session, manifest, target)
     _check_replicas(session, manifest)
@@ -73,16 +80,17 @@ def build(
     of the target is running. A build whose connection is lost is begun again.
     """
     patterns = list(patterns)
-    for failures in count_from(1):
+    failures = 0
+    while True:
         try:
             with open_builder(database, manifest, target, "build", listener) as builder:
                 return builder.bring_up_to_date(patterns, jobs)
         except RunnerError as error:
-            is_worth_it = retry.is_worth_a_build(error, failures - 1)
+            is_worth_it = retry.is_worth_a_build(error, failures)
+            failures += 1
             if was_interrupted(error) or failures == retry.ATTEMPTS or not is_worth_it:
                 raise
         time.sleep(retry.delay(failures))
-    raise AssertionError("count_from() never ends")
 
 
 def states(session: Session, target: Target, steps: Sequence[Step]) -> dict[str, set[str]]:
@@ -128,10 +136,11 @@ class Builder:
             except LockHeld:  # while rows come in, only one transaction sees one version
                 workers = None
             transaction = self.begin("build", warnings)
-            with (
-                transaction.evidence.of_failure(),
-                _plans_kept(work, self.evidence, transaction.run_id),
-            ):
+            with transaction.evidence.of_failure(), ExitStack() as stack:
+                if os.environ.get("MILEPOST_KEEP_PLANS"):
+                    from runner.build.inspect import plans  # a room
+
+                    stack.enter_context(plans.kept(work, self.evidence, transaction.run_id))
                 if workers:
                     self._fill_first(workers.filled, transaction, steps, jobs)
                 else:
@@ -157,17 +166,12 @@ class Builder:
     def _fill_first(
         self, filled: Any, transaction: BuildTransaction, steps: list[Step], jobs: int
     ) -> None:
-        """Fill all tables out of sight, `jobs` at a time, then publish them in one transaction."""
-        work = self.work
+        """Fill all tables out of sight, `jobs` at a time, then publish them."""
         steps = [replace(step, mode="full") for step in steps]
         self.refuse_losses(steps)
-        with (
-            filled(self.database, transaction, steps, jobs, on_filled=transaction.done) as results,
-            work.transaction(),
-        ):
-            work.run(PRELUDE)
-            plan = read_plan(work, self.manifest, self.target)
-            transaction.publish(*plan, results, is_first=True)
+        done = transaction.done
+        with filled(self.database, transaction, steps, jobs, on_filled=done) as results:
+            publish(transaction, results, is_first=True)
 
     def refuse_losses(self, steps: Sequence[Step]) -> None:
         """RunnerError if replacing the tables of these scripts would take something along."""
@@ -181,6 +185,15 @@ class Builder:
         return BuildTransaction(
             self.manifest, self.target, self.work, evidence, self.listener, warnings=list(warnings)
         )
+
+
+def publish(transaction: BuildTransaction, done: list[ScriptResult], **known: Any) -> None:
+    """Publish what is filled, in one transaction; `known` is as in BuildTransaction.publish()."""
+    work = transaction.work
+    with work.transaction():
+        work.run(PRELUDE)
+        plan = read_plan(work, transaction.manifest, transaction.target)
+        transaction.publish(*plan, done, **known)
 
 
 @contextlib.contextmanager
@@ -204,9 +217,7 @@ def open_builder(
 
 
 def _workers() -> Any:
-    """Return what fills tables beside the live ones; None where this room was taken away, and every
-    build is one transaction.
-    """
+    """Return the room that fills tables beside the live ones; None where it was taken away."""
     try:
         from runner.build import workers
     except ImportError:
@@ -232,15 +243,6 @@ def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> 
     return [*warnings, *_check_reads(manifest, changed)] if changed else warnings
 
 
-def _plans_kept(work: Session, evidence: Session, run_id: int) -> AbstractContextManager[None]:
-    """Keep the plans of slow statements, if the environment asks for that."""
-    if not os.environ.get("MILEPOST_KEEP_PLANS"):
-        return contextlib.nullcontext()
-    from runner.build.inspect import plans  # a room
-
-    return plans.kept(work, evidence, run_id)
-
-
 def _check_reads(manifest: Manifest, scripts: Sequence[Script]) -> list[str]:
     """StartError if a script reads what it does not declare; a warning where nothing can tell."""
     try:
@@ -249,12 +251,6 @@ def _check_reads(manifest: Manifest, scripts: Sequence[Script]) -> list[str]:
         what = "scripts have changed, and whether they declare what they read is not known"
         return [f"{what}: without the extra [lint] nothing parses them"]
     return reads.check(manifest, scripts)
-
-
-def _check_time_zone(session: Session, manifest: Manifest) -> None:
-    zone = str(manifest.variables.get("reporting_timezone", zones.UTC))
-    if problem := zones.problem(session, zone):
-        raise StartError(f"{MANIFEST}: reporting_timezone: {problem}", zones.HINT)
 
 
 def _check_variables(session: Session, manifest: Manifest) -> None:

@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 
-from runner.database.equality import Equality
 from runner.database.queries import named_query
 from runner.database.session import Row, Session
+from runner.database.tables import Equality
 from runner.errors import RunnerError
 from runner.project.template import plain, render
 
@@ -21,17 +21,12 @@ class Rows:
     added: str
 
 
-def difference_queries(session: Session, live: str, fresh: str) -> Rows:
-    """Return the queries of what publishing `fresh` changes in `live`."""
-    return _difference(_keyed(session, live), live, fresh)
-
-
 def publish_difference(session: Session, live: str, fresh: str, rows: Rows | None = None) -> str:
     """Return the SQL that makes `live` equal to `fresh`; `rows` is the difference, where it is
     known already. RunnerError if `live` has no key.
     """
     lists = _keyed(session, live, "removed")
-    rows = rows or _difference(lists, live, fresh)
+    rows = rows or difference_queries(session, live, fresh, lists)
     return _render("publish", {**lists, "live": live, "removed": rows.removed, "added": rows.added})
 
 
@@ -62,12 +57,12 @@ def column_lists(session: Session, table: str, other: str = "other") -> Row:
     return {**lists, "is_same_key": is_same_key.as_string()}
 
 
-def _difference(lists: Row, live: str, fresh: str) -> Rows:
+def difference_queries(session: Session, live: str, fresh: str, lists: Row | None = None) -> Rows:
+    """Return the queries of what publishing `fresh` changes in `live`; `lists` are its columns."""
+    lists = lists or _keyed(session, live)
     keys = lists["keys"]
-    return Rows(
-        removed=f"(select {keys} from {live} except select {keys} from {fresh})",
-        added=_rows_but(lists, fresh, live),
-    )
+    removed = f"(select {keys} from {live} except select {keys} from {fresh})"
+    return Rows(removed, _rows_but(lists, fresh, live))
 
 
 def _rows_but(lists: Row, one: str, other: str) -> str:
@@ -88,7 +83,6 @@ def _keyed(session: Session, table: str, other: str = "other") -> Row:
 
 
 def _render(query: str, parts: Row, **values: object) -> str:
-    """Fill in parts of SQL, and values."""
     texts = {name: plain(part) for name, part in parts.items() if isinstance(part, str)}
     text = named_query(f"build/changes.{query}").lstrip()
     return render(text, {**texts, **values}, "changes.sql")

@@ -37,9 +37,7 @@ PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text to run, at once or part by part. `file` is where an error in it is; a text of the
-    runner's own has none.
-    """
+    """A text to run, at once or in parts. `file` is where an error in it is, if it is not ours."""
 
     text: str
     file: Path | None = None

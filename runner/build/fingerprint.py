@@ -27,11 +27,7 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
 
 
 def _fingerprint(manifest: Manifest, script: Script) -> str:
-    parts = {
-        ITS_SQL: (script.path,),
-        ITS_TABLE: script.definitions,
-        ITS_CHECK: script.checks,
-    }
+    parts = {ITS_SQL: (script.path,), ITS_TABLE: script.definitions, ITS_CHECK: script.checks}
     texts = {
         what: [[str(path), without_comments(manifest.read(path))] for path in paths]
         for what, paths in parts.items()

@@ -1,7 +1,4 @@
-"""Which project a target belongs to: two in one would each forget what the other has built.
-
-Queries: owner.sql.
-"""
+"""Which project a target belongs to: two in one would each forget what the other has built."""
 
 from collections.abc import Sequence
 

@@ -18,8 +18,7 @@ FIRST_ATTEMPTS = 8  # about five seconds: then the rows are written a second tim
 
 
 def find_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -> set[str]:
-    """Return the keys of the scripts whose table or view changes shape, and of all that
-    depend on them.
+    """Return the keys of the scripts whose table or view changes shape, and of their followers.
 
     RunnerError if something of the wrong kind has a table's name, or if something that is not
     the project's depends on a table that would be replaced.
@@ -244,7 +243,6 @@ class Publisher:
         return [*(table.script for table in tables), *(script for script, _ in views.values())]
 
     def _drop(self, name: str) -> None:
-        """Drop a table, or a view that is to be a table."""
         what = "view" if kind(self.session, name) == "v" else "table"
         self.session.run(f"drop {what} if exists {name}")
 
@@ -265,7 +263,6 @@ class Publisher:
             )
 
     def _lock(self, views: Collection[str], attempts: int) -> None:
-        """Lock all that is replaced, or raise QueryFailed."""
         tables = [*self.swaps, *self.firsts]
         live = [*(table.live for table in tables), *(v for v in views if exists(self.session, v))]
         for names in ([table.fresh for table in tables], live):

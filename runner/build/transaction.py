@@ -6,17 +6,22 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 
 from runner.build.changes import Rows
-from runner.build.checks import run_checks
 from runner.build.compose import Composer, FindReshaped, Part, parts, run_part, run_pieces
 from runner.build.fingerprint import fingerprint
 from runner.build.owner import record_owner
-from runner.build.plan import Step
+from runner.build.plan import Mode, Step
 from runner.build.publish import Publisher, find_reshaped
 from runner.database import ledger
 from runner.database.ledger import Evidence, Position, SlowScript
 from runner.database.session import Changes, Session
+from runner.errors import RunnerError
 from runner.project.manifest import Manifest, Script
+from runner.project.scripts import is_warning
 from runner.project.target import Target
+
+
+class CheckFailed(RunnerError):
+    """A blocking check returned rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +185,9 @@ class BuildTransaction:
             self._remember(swapped)
 
     def _remember(self, scripts: Sequence[Script]) -> None:
-        ledger.remember(
-            self.work,
-            self.run_id,
-            self.target.name,
-            {script.key: fingerprint(self.manifest, script) for script in scripts},
-            {script.key: self.target.tables(script) for script in scripts},
-        )
+        manifest, target = self.manifest, self.target
+        built = [(each.key, fingerprint(manifest, each), target.tables(each)) for each in scripts]
+        ledger.remember(self.work, self.run_id, target.name, built)
 
     def done(self, result: ScriptResult) -> None:
         """Record the result of a script, and tell whoever listens."""
@@ -196,3 +197,39 @@ class BuildTransaction:
         )
         self.results.append(result)
         self.listener.result(result)
+
+
+def run_checks(
+    session: Session, composer: Composer, script: Script, mode: Mode, evidence: Evidence
+) -> list[str]:
+    """Run checks and observations; return warnings. CheckFailed if a check stops the build."""
+    warnings = []
+    for path in script.checks:
+        # The query begins on the first line, so that the line of an error is a line of the file.
+        found = session.query(
+            f"with _bad as ({composer.check(path, mode).text}\n)"
+            " select (select count(*) from _bad) as bad_rows,"
+            " (select coalesce(jsonb_agg(to_jsonb(few.*)), '[]')"
+            " from (select * from _bad limit 5) as few) as sample",
+            path,
+        )[0]
+        bad_rows, sample = found["bad_rows"], found["sample"]
+        warns = is_warning(composer.manifest.read(path))
+        status = "passed" if not bad_rows else "warned" if warns else "failed"
+        name = path.name.removesuffix(".check.sql")
+        evidence.check_done(script.key, name, status, bad_rows, sample)
+        message = f"{path}: {bad_rows} bad rows, the first: {sample[:1]}"
+        if status == "failed":
+            hint = "nothing was published; python -m runner runs shows the build"
+            raise CheckFailed(message, hint)
+        warnings += [message] if status == "warned" else []
+    for path in script.observations:
+        rows = session.query(
+            f"with observed as ({composer.check(path, mode).text}\n)"
+            " select observed.label::text as label, observed.value::numeric as value from observed",
+            path,
+        )
+        if any(row["label"] is None for row in rows):
+            raise RunnerError(f"{path}: a label is null", "give each row a label")
+        evidence.observed(script.key, path.name.removesuffix(".observe.sql"), rows)
+    return warnings

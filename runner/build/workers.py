@@ -127,10 +127,7 @@ class _Schedule:
     steps: Mapping[str, Step]
 
     def run(
-        self,
-        sessions: list[Session],
-        then: Then | None,
-        on_filled: Callable[[ScriptResult], None],
+        self, sessions: list[Session], then: Then | None, on_filled: Callable[[ScriptResult], None]
     ) -> list[ScriptResult]:
         """Return the results in the order of the steps; `then` waits until no script is ready."""
         transaction, steps = self.transaction, self.steps

@@ -27,9 +27,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A project, as the command line names it. Nothing is kept: in a loop, each round reads the
-    files again, and starts the embedded server again if it was stopped.
-    """
+    """A project, as the command line names it. Nothing is kept: files change, and servers stop."""
 
     folder: Path
 
@@ -51,9 +49,7 @@ class Workspace:
 def project_command(
     name: str, *shared: click.Option, group: click.Group | None = None
 ) -> Callable[[Callable[..., Any]], click.Command]:
-    """Declare a command that works on a project: its function gets the workspace, then options,
-    its own and those that it shares with others. It joins the group, if there is one.
-    """
+    """Declare a command whose function gets the workspace, then its own options and shared ones."""
 
     def declare(function: Callable[..., Any]) -> click.Command:
         declared = click.command(name, cls=Command, shared=shared)(pass_workspace(function))
@@ -95,28 +91,16 @@ def select_option(what: str) -> Decorator:
             options["patterns"] = _chosen(here, options["patterns"], exclude, target)
             return function(here, **options)
 
-        for option in (
-            click.option(
-                "--exclude",
-                multiple=True,
-                metavar="NAME",
-                shell_complete=complete_scripts,
-                help="Leave these out of what -s chooses. May repeat.",
-            ),
-            click.option(
-                "-s",
-                "--select",
-                "patterns",
-                multiple=True,
-                metavar="NAME",
-                shell_complete=complete_scripts,
-                help=f"{what} NAME is a script, a layer, a glob, tag:NAME, state:changed or"
-                " result:failed; +NAME adds everything upstream of it, NAME+ everything"
-                " downstream. May repeat.",
-            ),
-        ):
-            with_selection = option(with_selection)
-        return with_selection
+        names = partial(
+            click.option, multiple=True, metavar="NAME", shell_complete=complete_scripts
+        )
+        left_out = "Leave these out of what -s chooses. May repeat."
+        chosen = (
+            f"{what} NAME is a script, a layer, a glob, tag:NAME, state:changed or result:failed;"
+            " +NAME adds everything upstream of it, NAME+ everything downstream. May repeat."
+        )
+        with_selection = names("--exclude", help=left_out)(with_selection)
+        return names("-s", "--select", "patterns", help=chosen)(with_selection)
 
     return declare
 
@@ -124,9 +108,7 @@ def select_option(what: str) -> Decorator:
 def _chosen(
     here: Workspace, patterns: tuple[str, ...], exclude: tuple[str, ...], target: Target
 ) -> tuple[str, ...]:
-    """Return the keys of the scripts that are chosen; none if nobody chose. A choice of nothing
-    ends the command.
-    """
+    """Return the keys that are chosen, none if nobody chose; a choice of nothing is the end."""
     if exclude and not patterns:
         raise UsageError("--exclude takes scripts out of what -s chooses", "-s '*' chooses all")
     known: dict[str, set[str]] = {}

@@ -97,10 +97,7 @@ class Group(click.Group):
         own = {name: command.get_short_help_str(100) for name, command in self.commands.items()}
         found = {"Commands": own} if own else {}
         for heading, names in self.lazy.items():
-            found[heading] = {
-                **found.get(heading, {}),
-                **{name: self._summary(name) for name in names},
-            }
+            found.setdefault(heading, {}).update((name, self._summary(name)) for name in names)
         return found
 
     def _file(self, name: str) -> Path:

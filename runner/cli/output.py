@@ -70,9 +70,7 @@ def complain(error: RunnerError) -> None:
 
 
 def confirm(question: str, hint: str, is_agreed: bool) -> None:
-    """Ask a person who has not agreed yet, and end the command unless they do; UsageError if there
-    is nobody to ask.
-    """
+    """Ask whoever has not agreed yet, and end the command unless they do; UsageError for a pipe."""
     if is_agreed:
         return
     if not sys.stdin.isatty():

@@ -77,9 +77,7 @@ def script_rows(done: ScriptResult) -> str:
 
 @contextmanager
 def live() -> Iterator[Live]:
-    """Show the work that goes on inside. At the end the moving line disappears and warnings are
-    printed, also when the work fails.
-    """
+    """Show the work that goes on inside, and at its end, also when it fails, the warnings."""
     shown = Live()
     if is_terminal() and not style.quiet:
         shown.progress = _moving_line()

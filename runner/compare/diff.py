@@ -11,11 +11,10 @@ from runner.build.changes import column_lists
 from runner.build.compose import SETTINGS
 from runner.build.shape import columns, indexes, shape_differences
 from runner.database import ledger
-from runner.database.equality import Equality
 from runner.database.names import join
 from runner.database.queries import named_query
 from runner.database.session import Database, Session
-from runner.database.tables import exists
+from runner.database.tables import Equality, exists
 from runner.errors import UsageError
 from runner.project.graph import change_sets, order, select
 from runner.project.manifest import LAYERS, Manifest, Script

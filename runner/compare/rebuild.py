@@ -7,11 +7,9 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-from runner.build.build import Builder, check_changes, open_builder, read_plan
+from runner.build.build import Builder, check_changes, open_builder, publish, read_plan
 from runner.build.changes import Rows, difference_queries
-from runner.build.compose import PRELUDE
 from runner.build.plan import Step
 from runner.build.shape import columns, shape_differences
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener, ScriptResult
@@ -83,7 +81,7 @@ def rebuild(
                 staged[table] = _store(session, rows, target.scratch, script, name)
 
         with _rebuilt(builder, "rebuild", jobs, stage) as (transaction, done):
-            _publish(transaction, done, staged=staged)
+            publish(transaction, done, staged=staged)
     return replace(transaction.outcome, seconds=time.monotonic() - started)
 
 
@@ -118,7 +116,7 @@ def verify(
             if not found:
                 ledger.succeed(builder.work, transaction.run_id)
             elif repair:
-                _publish(transaction, done, unlike=names)
+                publish(transaction, done, unlike=names)
             else:
                 # status knows it by its beginning
                 error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
@@ -161,12 +159,3 @@ def _rebuilt(
         filled(builder.database, transaction, steps, jobs or cores(), then) as done,
     ):
         yield transaction, done
-
-
-def _publish(transaction: BuildTransaction, done: list[ScriptResult], **known: Any) -> None:
-    """Publish in one transaction, and record what the target has consumed by then."""
-    work = transaction.work
-    with work.transaction():
-        work.run(PRELUDE)
-        plan = read_plan(work, transaction.manifest, transaction.target)
-        transaction.publish(*plan, done, **known)

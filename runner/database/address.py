@@ -24,10 +24,7 @@ class Address:
 
 
 def is_given() -> bool:
-    """Return whether the environment names a server.
-
-    If that server fails, it is an error and never a reason to use another.
-    """
+    """Whether the environment names a server: if it fails, no other is used in its place."""
     return bool(os.environ.get("DATABASE_URL")) or any(map(os.environ.get, PG_VARIABLES))
 
 

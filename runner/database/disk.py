@@ -10,9 +10,7 @@ MAKE_ROOM = "make room: python -m runner prune --older-than 90d, or a larger dis
 
 
 def disk(session: Session) -> tuple[int, int] | None:
-    """Return the free and all bytes of the disk that holds the data; None if the server is not on
-    this machine, or if its role may not know where they lie.
-    """
+    """Return the free and all bytes of the disk with the data; None if that cannot be known."""
     try:
         with session.savepoint():
             place = session.named("database/disk.data_directory")[0]
@@ -33,5 +31,4 @@ def is_full(free: int, total: int) -> bool:
 
 
 def sentence(free: int, total: int) -> str:
-    """Say how much is left."""
     return f"{free / GIGABYTE:.1f} GB of {total / GIGABYTE:.1f} GB are free"

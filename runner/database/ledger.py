@@ -50,9 +50,9 @@ class Position:
 class Horizons:
     """The oldest transactions that were open in earlier runs: older ones need no second look.
 
-    `lookback` is that of the newest run that searched the lookback, which ended at `lookback_high`;
-    `table` that of the newest that searched the whole table. `has_table` is whether the
-    newest of those still counts, and `is_due` whether it is older than sweep_every.
+    `lookback` is of the newest run that searched the lookback, which ended at `lookback_high`, and
+    `table` of the newest that searched the whole table; `has_table` is whether that still counts,
+    and `is_due` whether it is older than sweep_every.
     """
 
     lookback: int | None
@@ -148,9 +148,8 @@ NOTHING = {
 
 
 def succeed(work: Session, run_id: int, **values: Any) -> None:
-    """Record that a run succeeded, in the transaction of its data.
-
-    `values` are its row counts and its promise. RunnerError if another runner abandoned it.
+    """Record that a run succeeded, with its row counts and its promise, in the transaction of its
+    data. RunnerError if another runner abandoned it.
     """
     if not _rows(work, "succeed", run_id=run_id, **{**NOTHING, **values}):
         raise RunnerError(f"run {run_id} was abandoned by another runner; its data are rolled back")
@@ -162,9 +161,8 @@ def replicas(session: Session) -> list[str]:
 
 
 def positions(session: Session, target: str) -> dict[str, Position]:
-    """Return the position of a target in each replica, by name without `raw.`.
-
-    For a target that was never built nothing is new: it is filled in full, from all rows.
+    """Return the position of a target in each replica, by name without `raw.`. Nothing is new for
+    one that was never built: it is filled in full, from all rows.
     """
     rows = _rows(session, "positions", target=target)
     return {row.pop("raw_name"): Position(**row) for row in rows}
@@ -184,13 +182,11 @@ def gaps(session: Session, pipeline_id: int) -> list[tuple[str, str]]:
 
 
 def last_build_failed(session: Session, target: str) -> bool:
-    """Return whether the last build of a target did not succeed."""
     found = _rows(session, "last_build", target=target)
     return bool(found) and found[0]["status"] != "succeeded"
 
 
 def is_built(session: Session, target: str) -> bool:
-    """Return whether a target was ever built."""
     return bool(_rows(session, "is_built", target=target)[0]["is_built"])
 
 
@@ -275,7 +271,6 @@ class Evidence:
     def check_done(
         self, script: str, check: str, status: str, bad_rows: int, sample: list[Any]
     ) -> None:
-        """Record what a check found."""
         values = {"script": script, "check_name": check, "status": status, "bad_rows": bad_rows}
         self._record("check_done", **values, sample=json.dumps(sample))
 
@@ -304,9 +299,8 @@ def built_scripts(
 
 
 def restated(work: Session, build_id: int) -> dict[str, int]:
-    """Return how many published days of each table a build has changed, in its transaction.
-
-    The last day published does not count: it was still filling.
+    """Return how many published days of each table a build has changed, in its transaction, but for
+    the last, which was still filling.
     """
     return {row["table_name"]: row["days"] for row in _rows(work, "restated", run_id=build_id)}
 
@@ -318,29 +312,24 @@ def consume(work: Session, build_id: int, consumed: Mapping[str, Position]) -> N
 
 
 def remember(
-    work: Session,
-    build_id: int,
-    target: str,
-    fingerprints: Mapping[str, str],
-    tables: Mapping[str, Sequence[str]],
+    work: Session, build_id: int, target: str, built: Sequence[tuple[str, str, Sequence[str]]]
 ) -> None:
-    """Record what the tables of scripts are built from, in the transaction of the build."""
+    """Record the keys, fingerprints and tables of scripts, in the transaction of the build."""
     _rows(
         work,
         "remember_scripts",
         target=target,
         run_id=build_id,
-        scripts=list(fingerprints),
-        fingerprints=list(fingerprints.values()),
-        owners=[script for script in fingerprints for _ in tables[script]],
-        tables=[table for script in fingerprints for table in tables[script]],
+        scripts=[script for script, _, _ in built],
+        fingerprints=[fingerprint for _, fingerprint, _ in built],
+        owners=[script for script, _, tables in built for _ in tables],
+        tables=[table for _, _, tables in built for table in tables],
     )
 
 
 def forget(work: Session, target: str, scripts: Collection[str]) -> None:
-    """Forget what the tables of scripts were built from that are not among `scripts`.
-
-    They miss what this build consumes: if such a script comes back, it is built in full.
+    """Forget what the tables of other scripts were built from: they miss what this build consumes,
+    and one that comes back is built in full.
     """
     _rows(work, "forget", target=target, scripts=list(scripts))
 

@@ -1,6 +1,5 @@
 """Advisory locks, by which ingests and builds keep out of each other's way; and strong locks on
 tables that others read, asked for a moment at a time: nobody has to queue behind whoever asks.
-Queries: locks.sql.
 """
 
 import random

@@ -16,10 +16,8 @@ TRANSIENT = (*ROLLED_BACK, "53", "55P03", "HV00N", TIMEOUT)
 
 
 def is_transient(error: RunnerError, attempt: int, codes: tuple[str, ...] = TRANSIENT) -> bool:
-    """Return whether the same work may succeed when it is tried again.
-
-    `attempt` counts the tries before the one that failed. After a first failure, that may be a
-    server that restarts, or the lock of our own lost connection.
+    """Whether the same work may succeed when it is tried again, where so many `attempt`s failed.
+    After one, that may be a server that restarts, or the lock of our own lost connection.
     """
     if isinstance(error, QueryFailed):
         return error.is_one_of(*codes)
@@ -34,7 +32,5 @@ def is_worth_a_build(error: RunnerError, attempt: int) -> bool:
 
 
 def delay(attempt: int) -> float:
-    """Return the seconds to wait after so many tries: doubled each time, and randomized, so that
-    two runners do not keep in step.
-    """
+    """Seconds to wait: doubled each time, and random, so that two runners do not keep in step."""
     return FIRST_DELAY_SECONDS * 2.0**attempt * random.uniform(0.5, 1.5)

@@ -73,15 +73,10 @@ class QueryFailed(RunnerError):
     """
 
     def __init__(
-        self,
-        message: str,
-        hint: str | None,
-        sqlstate: str | None,
-        context: str = "",
-        reason: str | None = None,
+        self, message: str, hint: str | None, sqlstate: str | None, context: str = "", why: str = ""
     ) -> None:
         super().__init__(message, hint)
-        self.sqlstate, self.context, self.reason = sqlstate, context, reason or message
+        self.sqlstate, self.context, self.reason = sqlstate, context, why or message
 
     def within(self, what: str) -> "QueryFailed":
         """Return the same error, whose message begins with what it is about."""
@@ -111,11 +106,8 @@ class Changes:
 
 
 class Session:
-    """One connection, in autocommit outside `transaction()`; its time zone is UTC.
-
-    `on_wait` is told for whom it waits, if that takes a while.
-
-    Every method raises QueryFailed where psycopg raises an error.
+    """One connection, in autocommit outside `transaction()`; its time zone is UTC. `on_wait` is
+    told for whom it waits, if that takes a while. Errors of psycopg are raised as QueryFailed.
     """
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
@@ -202,11 +194,7 @@ class Session:
 
     def copy_rows(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Send rows of values to a `copy ... from stdin`."""
-        with (
-            _translated("", None),
-            self.connection.cursor() as cursor,
-            cursor.copy(sql.SQL(statement)) as copy,
-        ):
+        with _translated("", None), self.connection.cursor().copy(sql.SQL(statement)) as copy:
             for row in rows:
                 copy.write_row(row)
 
@@ -227,9 +215,8 @@ class Session:
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """Roll back what runs inside, on success too.
-
-        A transaction of its own, with one snapshot; inside a transaction, a savepoint of it.
+        """Roll back what runs inside, on success too: a transaction with one snapshot, or inside a
+        transaction a savepoint of it.
         """
         with _translated("", None):
             if self.connection.info.transaction_status == TransactionStatus.IDLE:
@@ -244,23 +231,20 @@ class Session:
 
     @contextmanager
     def lock(self, kind: int, number: int, what: str, mode: str = "") -> Iterator[None]:
-        """Hold an advisory lock, or raise LockHeld, which says who has it.
-
-        Take it before any snapshot. In mode `_shared` several may hold it, and then nobody alone.
+        """Hold an advisory lock, or raise LockHeld, which says who has it. Take it before any
+        snapshot. In mode `_shared` several may hold it, and then nobody alone.
         """
         keys = {"kind": kind, "number": number}
         if not self.value(f"select pg_try_advisory_lock{mode}(%(kind)s, %(number)s)", keys):
-            raise LockHeld(f"{what} is already running{self._holder(keys)}", "wait for it to end")
+            text = ": {application_name}, server process {pid}, since {since}"
+            holders = self.named("database/session.lock_holders", **keys)
+            who = text.format(**holders[0]) if holders else ""
+            raise LockHeld(f"{what} is already running{who}", "wait for it to end")
         try:
             yield
         finally:
             if not self.connection.closed:
                 self.rows(f"select pg_advisory_unlock{mode}(%(kind)s, %(number)s)", keys)
-
-    def _holder(self, keys: Mapping[str, int]) -> str:
-        for holder in self.named("database/session.lock_holders", **keys):
-            return ": {application_name}, server process {pid}, since {since}".format(**holder)
-        return ""
 
     def changes(self, table: str) -> Changes:
         """Return what the open transaction has done to a table; zeros if there is no such table.
@@ -276,8 +260,21 @@ class Database:
     """A database on a server, which opens sessions."""
 
     def __init__(self, conninfo: str) -> None:
-        """StartError if PostgreSQL cannot read the connection string."""
-        _refuse_malformed(conninfo)
+        """StartError if PostgreSQL cannot read the connection string, or not as it was meant: any
+        part of it may be the password, so nothing of it is repeated, and no other error may do so.
+        """
+        try:
+            parts = conninfo_to_dict(conninfo)
+        except psycopg.Error:
+            parts = {"port": "unreadable"}
+        # A password with @ or / that was not encoded goes on in the host or the port.
+        host, port = (str(parts.get(name, "")) for name in ("host", "port"))
+        if "@" in host[1:] or not re.fullmatch(r"[\d,]*", port):
+            raise StartError(
+                "cannot connect: DATABASE_URL is not a valid connection string",
+                "postgresql://user@host:port/database; in a password, write @ as %40, / as %2F, %"
+                " as %25, or leave it to ~/.pgpass",
+            )
         self.conninfo = conninfo
 
     @contextmanager
@@ -315,24 +312,6 @@ class Database:
         with other.transaction():
             if other.value(pid) == before or one.value(pid) != before:
                 raise _pooler()
-
-
-def _refuse_malformed(conninfo: str) -> None:
-    """Refuse what cannot be read, or not as it was meant: any part of it may be the password, so
-    nothing of it is repeated, and no other error may do so.
-    """
-    try:
-        parts = conninfo_to_dict(conninfo)
-    except psycopg.Error:
-        parts = {"port": "unreadable"}
-    # A password with @ or / that was not encoded goes on in the host or the port.
-    host, port = (str(parts.get(name, "")) for name in ("host", "port"))
-    if "@" in host[1:] or not re.fullmatch(r"[\d,]*", port):
-        raise StartError(
-            "cannot connect: DATABASE_URL is not a valid connection string",
-            "postgresql://user@host:port/database; in a password, write @ as %40, / as %2F, % as"
-            " %25, or leave it to ~/.pgpass",
-        ) from None
 
 
 def _pooler() -> StartError:

@@ -1,7 +1,11 @@
 """What the catalogue says about a single table."""
 
-from runner.database.names import relation
-from runner.database.session import Session
+from collections.abc import Collection, Sequence
+
+from psycopg import sql
+
+from runner.database.names import column_of, join, relation
+from runner.database.session import Row, Session
 
 
 def exists(session: Session, name: str) -> bool:
@@ -22,3 +26,52 @@ def count(session: Session, name: str, limit: int | None = None) -> int:
     """Return how many rows a table has, and `limit` if it has more."""
     few = f"select 1 from {relation(name).as_string()} limit {limit or 'all'}"
     return int(session.value(f"select count(*) from ({few}) as few"))
+
+
+class Equality:
+    """How the columns of a table compare, whatever the search path: each by the operator class of
+    its key's index.
+
+    A plain `=` of two values of an extension's type is not found in pg_catalog, or is that of
+    another type: the texts in two citexts are not equal where the citexts are.
+    """
+
+    def __init__(self, session: Session, relation: str) -> None:
+        """`relation` is quoted where necessary."""
+        found: list[Row] = []
+        if session.named("database/tables.has_others", relation=relation)[0]["has_others"]:
+            found = session.named("database/tables.operators", relation=relation)
+        self._own = {
+            row["name"]: (row["type"], row["operator"]) for row in found if row["operator"]
+        }
+        # What has no equality is equal where it is written in the same way.
+        self.texts = {row["name"]: row["type"] for row in found if not row["operator"]}
+
+    def of_rows(
+        self, keys: Sequence[str] | None, one: str, other: str, optional: Collection[str] = ()
+    ) -> sql.Composable:
+        """Return the condition that two rows have the same key; no rows have, where there is none.
+        Columns that are not `optional` are never null, and compared so that it can be a hash join.
+        """
+        same = [
+            self.same(key, one, other) if key in optional else self._equal(key, one, other)
+            for key in keys or ()
+        ]
+        return join(same, " and ") if same else sql.SQL("false")
+
+    def same(self, column: str, one: str, other: str) -> sql.Composed:
+        """Return the condition that two rows have equal values in a column, or no values."""
+        values = column_of(one, column), column_of(other, column)
+        if column in self.texts:
+            return sql.SQL("{}::text is not distinct from {}::text").format(*values)
+        if column not in self._own:
+            return sql.SQL("{} is not distinct from {}").format(*values)
+        equal = self._equal(column, one, other)
+        return sql.SQL("coalesce({}, num_nulls({}, {}) = 2)").format(equal, *values)
+
+    def _equal(self, column: str, one: str, other: str) -> sql.Composed:
+        values = column_of(one, column), column_of(other, column)
+        if column not in self._own:
+            return sql.SQL("{} = {}").format(*values)
+        kind, operator = map(sql.SQL, self._own[column])
+        return sql.SQL("{}::{} {} {}::{}").format(values[0], kind, operator, values[1], kind)

@@ -14,9 +14,7 @@ APPLY = "python -m runner schema apply"
 
 @dataclass(frozen=True, slots=True)
 class SchemaVersion:
-    """The version of a database's ledger, 0 if it is older than versions are, and the version of
-    Milepost that brought it there.
-    """
+    """The version of a ledger, 0 before there were any, and the Milepost that brought it there."""
 
     number: int
     applied_by: str | None = None

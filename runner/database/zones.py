@@ -7,10 +7,8 @@ HINT = "a name such as Asia/Singapore; the view pg_timezone_names lists them"
 
 
 def problem(session: Session, zone: str) -> str | None:
-    """Return what is wrong with the name of a time zone, if anything is.
-
-    PostgreSQL takes more than names: `UTC+8` and `Banana8` are zones to it, which lie eight hours
-    west of Greenwich, not east.
+    """Return what is wrong with the name of a time zone, if anything is. PostgreSQL takes more than
+    names: `UTC+8` and `Banana8` are zones to it, eight hours west of Greenwich, not east.
     """
     if zone == UTC:
         return None

@@ -8,10 +8,10 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.database.equality import Equality
 from runner.database.names import column_of, join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
+from runner.database.tables import Equality
 from runner.erasure.wanted import Wanted, fields, words
 from runner.errors import RunnerError, UsageError
 from runner.ingest.columns import RUN_ID, stored_columns
@@ -20,7 +20,7 @@ from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.source import inspect_source
 from runner.ingest.writer import DATA_ERRORS, template_values
 from runner.project.template import render
-from runner.repairs.images import image_object
+from runner.repairs.undo import image_object
 
 FILE = "erase.sql"
 # An image of an earlier shape of the table is compared as text.

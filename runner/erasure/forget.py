@@ -1,7 +1,4 @@
-"""Forgets a person, or a row: in a replica, in what remembers it, and in the tables built from it.
-
-Queries: forget.sql.
-"""
+"""Forgets a person, or a row: in a replica, in what remembers it, in the tables built from it."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -38,9 +35,7 @@ class Forgotten:
 def look(
     database: Database, manifest: Manifest, pipeline: str, keys: Sequence[str]
 ) -> tuple[Erased, InSource]:
-    """Return what `forget` would erase, and whether the source still has such rows; nothing
-    changes. LockHeld if an ingest is running.
-    """
+    """Return what `forget` would erase, and what the source still has. LockHeld in an ingest."""
     with database.session("milepost forget") as session:
         ledger.require(session)
         definition = _definition(session, pipeline)
@@ -51,11 +46,7 @@ def look(
 
 
 def forget(
-    database: Database,
-    manifest: Manifest,
-    pipeline: str,
-    keys: Sequence[str],
-    listener: Listener,
+    database: Database, manifest: Manifest, pipeline: str, keys: Sequence[str], listener: Listener
 ) -> Forgotten:
     """Erase rows of a replica that have these values, images and rejects of such rows, and texts
     that show the values; then fill the live tables anew, in full.

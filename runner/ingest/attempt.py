@@ -56,9 +56,7 @@ class Call:
 @dataclass(slots=True)
 class Attempt:
     """One try at a pipeline's work. Made when its locks are held, so nothing it has read changes.
-
-    `work` has the transactions of its runs; `evidence` commits by itself, so that what it records
-    survives their rollback.
+    `work` has the transactions of its runs; what `evidence` records survives their rollback.
     """
 
     call: Call
@@ -73,9 +71,8 @@ class Attempt:
         self.work.on_wait = self.waiting
         with self.recorded("window", definition.watermark):
             if problem := zones.problem(self.work, definition.cursor_timezone):
-                raise StartError(
-                    f"pipeline {definition.pipeline_name}: cursor_timezone: {problem}", zones.HINT
-                )
+                where = f"pipeline {definition.pipeline_name}: cursor_timezone"
+                raise StartError(f"{where}: {problem}", zones.HINT)
             self.source = inspect_source(self.work, definition, self.project)
             self._ensure_replica()
 
@@ -163,7 +160,6 @@ class Attempt:
         self.log(message, "warning")
 
     def log(self, message: str, level: str, run_id: int | None = None) -> None:
-        """Write to orchestrator.logs."""
         ledger.log(self.evidence, message, level, run_id, self.definition.pipeline_id)
 
     def _ensure_replica(self) -> None:

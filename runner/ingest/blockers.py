@@ -1,12 +1,14 @@
-"""Blockers: what keeps rows of a source from its replica: open transactions, times to come."""
+"""What keeps rows of a source from its replica: open transactions, times to come, undone runs."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from psycopg import sql
 
+from runner.database import ledger
 from runner.database.session import QueryFailed, Session
 from runner.errors import StartError
 from runner.ingest.conditions import Conditions, exists
@@ -16,15 +18,13 @@ from runner.ingest.source import Clock, Source, inspect_source, read_clock
 
 # Nobody needs to hear of a shorter hold.
 MIN_HOLD = timedelta(minutes=1)
-# Nor is a source worth a longer wait than this for each question.
 UNDOES = "let it end; or end it, which undoes its work: "
+# No source is worth a longer wait for a question.
 SET_TIMEOUT = "set statement_timeout = '5s'"
 
 
 def blockers(session: Session, project: Path) -> list[dict[str, str]]:
-    """Return a problem for each enabled pipeline whose rows wait or may be missing, or whose clock
-    cannot be read.
-    """
+    """Return problems of enabled pipelines whose rows wait, may be missing or cannot be read."""
     session.run(SET_TIMEOUT)
     problems = []
     for pipeline in pipelines(session):
@@ -35,19 +35,39 @@ def blockers(session: Session, project: Path) -> list[dict[str, str]]:
             continue
         except QueryFailed as error:
             relation = definition.clock_relation or definition.source_relation
-            found = [
-                (
-                    "unreadable",
-                    f"cannot find out who holds it back: {error.message}",
-                    f"repair {relation}, or the connection to its server",
-                )
-            ]
+            said = f"cannot find out who holds it back: {error.message}"
+            end = f"repair {relation}, or the connection to its server"
+            found = [("unreadable", said, end)]
         what = f"pipeline {definition.pipeline_name}"
         problems += [
             {"what": what, "kind": kind, "problem": said, "remedy": end}
             for kind, said, end in found
         ]
     return problems
+
+
+def gaps(session: Session) -> list[dict[str, str]]:
+    """Return a problem for each enabled pipeline with gaps that undone runs have left."""
+    problems = []
+    for pipeline in pipelines(session):
+        if found := ledger.gaps(session, pipeline["pipeline_id"]):
+            name, low, high = pipeline["pipeline_name"], found[0][0], found[-1][1]
+            count = "a gap" if len(found) == 1 else f"{len(found)} gaps"
+            said = f"was undone and has {count}: {edge(low)} to {edge(high)}"
+            reason = {"problem": said, "remedy": f"run {fill(name, low, high)}"}
+            problems.append({"what": f"pipeline {name}", "kind": "gap", **reason})
+    return problems
+
+
+def fill(pipeline: str, low: str, high: str) -> str:
+    """Return the command that fills a gap, quoted for a shell."""
+    edges = [moment.replace(" ", "T") for moment in (low, high)]
+    return f"backfill {shlex.quote(pipeline)} --from {edges[0]} --to {edges[1]}"
+
+
+def edge(moment: str) -> str:
+    """An end of a stretch as people read it, to the minute."""
+    return "the beginning" if moment == "-infinity" else moment[:16]
 
 
 def _reasons(session: Session, source: Source) -> Iterator[tuple[str, str, str]]:

@@ -107,9 +107,7 @@ def _load(attempt: Attempt, window: Window) -> bool:
 
 
 def _sweep_is_due(attempt: Attempt, watermark: str, is_asked: bool) -> bool:
-    """Return whether to search the whole source: somebody asks for it, it is time, or what was
-    known about the replica's rows no longer holds.
-    """
+    """Whether a sweep is asked for or due, or what was known of the replica no longer holds."""
     definition, source = attempt.definition, attempt.source
     with attempt.recorded("sweep", "-infinity", watermark):
         clock = read_clock(attempt.work, source)

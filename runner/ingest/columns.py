@@ -35,9 +35,8 @@ RESERVED_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column with its type as format_type() spells it.
-
-    `is_loose` is whether its collation holds texts to be equal that are not the same.
+    """A column with its type as format_type() spells it; `is_loose` is whether its collation holds
+    texts to be equal that are not the same.
     """
 
     name: str
@@ -64,7 +63,6 @@ class Column:
 
 
 def comment_on(table: str, column: str, text: str) -> sql.Composed:
-    """Return the statement that comments on a column."""
     return sql.SQL("comment on column {}.{} is {}").format(
         relation(table), sql.Identifier(column), sql.Literal(text)
     )
@@ -128,9 +126,7 @@ def loose_keys(
 
 
 def refuse_names(definition: PipelineDefinition, columns: Collection[str]) -> None:
-    """Refuse a source without its cursor or its key, or with columns of our names, which would take
-    the place of ours.
-    """
+    """Refuse a source without its cursor or its key, or with columns that would replace ours."""
     pipeline, source = definition.pipeline_name, definition.source_relation
     # Only the clock of another PostgreSQL makes ages of what its view calls so.
     ours = {ROW_AGE} if definition.clock_relation else set()

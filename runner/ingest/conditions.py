@@ -35,10 +35,6 @@ class Conditions:
         edges = self._edges(low, high)
         return self._between(edges["low"], edges["high"])
 
-    def window_but_gaps(self, low: str, high: str) -> sql.Composed:
-        """Rows of [low, high) outside the gaps."""
-        return self._outside_gaps(self.window(low, high))
-
     def ahead(self, low: str, high: str) -> sql.Composed:
         """Rows of [low, high) of which the first begins a window: none at -infinity, and no hour
         twice.
@@ -50,13 +46,11 @@ class Conditions:
         return sql.SQL("{} and {} > '-infinity'").format(condition, self.source.cursor_name)
 
     def behind(self, low: str, since: str | None) -> sql.Composed:
-        """Rows of the lookback before `low`, outside the gaps.
-
-        Where `since` is earlier than `low`, the lookback begins before it: that is where the run
-        ended whose horizon is continued.
+        """Rows of the lookback before `low`, outside the gaps: before `since` if that is earlier,
+        where the run ended whose horizon is continued.
         """
         edges = self._edges(low, since=since)
-        return self._outside_gaps(self._between(edges["behind"], edges["low"]))
+        return self.outside_gaps(self._between(edges["behind"], edges["low"]))
 
     def odd(self) -> sql.Composed:
         """Rows whose cursor is null, infinite or more than a day ahead: no window holds them, or
@@ -107,15 +101,13 @@ class Conditions:
             return sql.SQL("({})::timestamp at time zone {}").format(newest, zone)
 
         event, arrival = of(source.event), of(source.cursor, source.cursor_name)
-        return {"newest_arrival": arrival, "newest_event": event, **self._past(ahead)}
-
-    def _past(self, ahead: str) -> dict[str, sql.Composable]:
-        """Return when a row happened, or was written, and the condition that this has passed."""
-        event = self.source.event
-        moment = column_of("source", event.name) if event else self.source.cursor_name
-        kind = sql.SQL((event or self.source.cursor).type)
-        text = sql.SQL("{0} >= '0001-01-01' and {0} < {1}::{2}")
-        return {"moment": moment, "is_past": text.format(moment, sql.Literal(ahead), kind)}
+        # When a row happened, or was written, and the condition that this has passed.
+        moment = column_of("source", source.event.name) if source.event else source.cursor_name
+        kind = sql.SQL((source.event or source.cursor).type)
+        past = sql.SQL("{0} >= '0001-01-01' and {0} < {1}::{2}")
+        is_past = past.format(moment, sql.Literal(ahead), kind)
+        newest = {"newest_arrival": arrival, "newest_event": event}
+        return {**newest, "moment": moment, "is_past": is_past}
 
     def written_since(self, condition: sql.Composed, horizon: int | None) -> sql.Composed:
         """Narrow a condition to rows that transactions have written since a horizon.
@@ -138,7 +130,7 @@ class Conditions:
             self.source.cursor_name, self.source.moment(low), self.source.moment(high)
         )
 
-    def _outside_gaps(self, condition: sql.Composed) -> sql.Composed:
+    def outside_gaps(self, condition: sql.Composed) -> sql.Composed:
         for low, high in self.gaps:
             gap = self.window(low, high)
             condition = sql.SQL("({} and not {})").format(condition, gap)

@@ -1,7 +1,4 @@
-"""Drift: when the columns of a source change, its replica follows where nothing is lost by it.
-
-Queries: drift.sql.
-"""
+"""Drift: when the columns of a source change, its replica follows where nothing is lost by it."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence

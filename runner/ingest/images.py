@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from runner.database.equality import Equality
 from runner.database.names import column_of, join
 from runner.database.session import Session
+from runner.database.tables import Equality
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,7 @@ def as_json(forms: Sequence[Form], row: str) -> sql.Composed:
 def image_values(
     forms: Sequence[Form], keys: Sequence[str], equality: Equality
 ) -> dict[str, sql.Composable]:
-    """Return what the statements that keep images are written in.
-
-    `forms` and `equality` are those of the replica.
-    """
+    """Return what keeping images is written in; `forms` and `equality` are of the replica."""
     by_name = {form.name: form for form in forms}
     return {
         "old_row": sql.SQL("to_jsonb(stored.*)")
@@ -72,6 +69,5 @@ def _texts(forms: Sequence[Form]) -> sql.Composable:
     texts = [form.named("stored", form.as_text) for form in forms if form.as_text]
     if not texts:
         return sql.SQL("null::jsonb")
-    return sql.SQL(
-        "(select jsonb_strip_nulls(to_jsonb(texts.*)) from (select {}) as texts)"
-    ).format(join(texts))
+    text = "(select jsonb_strip_nulls(to_jsonb(texts.*)) from (select {}) as texts)"
+    return sql.SQL(text).format(join(texts))

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from runner.database import ledger, retry
 from runner.database.locks import replica_locks
@@ -21,37 +20,27 @@ __all__ = ["IngestionPipeline", "RunResult", "Sessions"]
 APPLICATION = "milepost ingest"
 
 
-class Sessions:
+class Sessions(contextlib.ExitStack):
     """The two sessions of pipelines that follow each other: to connect, and to fill the caches of a
     new server process, takes longer than to find that a source has nothing new.
     """
 
     def __init__(self, database: Database) -> None:
+        super().__init__()
         self.database = database
-        self._stack = contextlib.ExitStack()
         self._open: tuple[Session, Session] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
 
     @contextlib.contextmanager
     def use(self) -> Iterator[tuple[Session, Session]]:
         """Lend them; after an error, which may be a lost connection, the next gets new ones."""
         try:
             if self._open is None:
-                pair = ledger.sessions(self.database, APPLICATION)
-                self._open = self._stack.enter_context(pair)
+                self._open = self.enter_context(ledger.sessions(self.database, APPLICATION))
             yield self._open
         except BaseException:
-            self._close()
+            self._open = None
+            self.close()
             raise
-
-    def _close(self) -> None:
-        self._open = None
-        self._stack.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +66,7 @@ class IngestionPipeline:
         return self.retried(lambda attempt: catch_up(attempt, wait_seconds, sweep))
 
     def retried(self, verb: Callable[[Attempt], None], is_one_run: bool = False) -> list[RunResult]:
-        """Attempt it until it is done, or until an error that no further try would cure; return the
-        runs that it committed.
-        """
+        """Attempt it until it is done or no further try would help; return the committed runs."""
         call = Call(self.listener)
         while True:
             done = len(call.results)
@@ -97,9 +84,7 @@ class IngestionPipeline:
                 is_further = has_moved and call.failing in ("window", "backfill")
                 call.failures = 1 if is_further else call.failures + 1
                 # Where a column went between two statements, a second look helps.
-                codes = (
-                    retry.TRANSIENT if call.failures > 1 else (*retry.TRANSIENT, UNDEFINED_COLUMN)
-                )
+                codes = retry.TRANSIENT + ((UNDEFINED_COLUMN,) if call.failures == 1 else ())
                 is_worth_it = retry.is_transient(error, call.failures - 1, codes)
                 if call.failures >= retry.ATTEMPTS or not is_worth_it:
                     raise

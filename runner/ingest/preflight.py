@@ -25,9 +25,8 @@ def findings(session: Session, source: Source) -> list[str]:
     """Return doubts about a source, one sentence each, the gravest first."""
     definition, cursor = source.definition, source.cursor
     clock = read_clock(session, source)
-    found = session.named(
-        "ingest/preflight.preflight", relation=source.relation.as_string(), cursor=cursor.name
-    )[0]
+    which = {"relation": source.relation.as_string(), "cursor": cursor.name}
+    [found] = session.named("ingest/preflight.preflight", **which)
     name, keys = definition.source_relation, ", ".join(definition.key_columns)
     is_table = source.kind == "table"
     sentences = {

@@ -33,8 +33,7 @@ class Promise:
 
     def but(self, reservation: str) -> "Promise":
         """Return the same promise with a reservation."""
-        parts = [part for part in (self.sentence, reservation) if part]
-        return Promise(self.word, "; ".join(parts))
+        return Promise(self.word, "; ".join(filter(None, (self.sentence, reservation))))
 
 
 def promise_of(source: Source, clock: Clock, reach: Reach = "lookback") -> Promise:

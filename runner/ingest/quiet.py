@@ -72,9 +72,7 @@ class Search:
 
 
 def record_quiet(work: Session, project: Path, pipeline_ids: Sequence[int]) -> dict[int, RunResult]:
-    """Record a run of each of these pipelines that is quiet; return the runs by pipeline. The
-    session holds no other advisory locks.
-    """
+    """Record the runs of those that are quiet, by pipeline. `work` holds no other locks."""
     started, text = time.monotonic(), clock_text(project, sql.Literal(ledger.BUILD_MARK))
     for name in ("append", "merge"):  # a script that cannot be read is no news to come later
         read_text(statement(project, name))
@@ -281,7 +279,6 @@ def _search(
 
 
 def _without_rows(work: Session, searches: Mapping[int, Search]) -> dict[int, Search]:
-    """Return the searches that find nothing."""
     if not searches:
         return {}
     query = sql.SQL("select {}::integer as pipeline_id where {}")

@@ -12,7 +12,6 @@ from runner.errors import StartError
 from runner.ingest.columns import (
     DELETED_AT,
     ROW_AGE,
-    Column,
     comment_on,
     source_columns,
     stored_columns,
@@ -36,10 +35,7 @@ def ensure_replica(session: Session, definition: PipelineDefinition, project: Pa
 
         months.refuse_other_statements(definition, project)
     if not stored:
-        columns = source_columns(session, definition)
-        columns = [column for column in columns if column.name != ROW_AGE]
-        file = statement(project, "create_replica")
-        _create_replica(session, definition, columns, file, is_monthly)
+        _create_replica(session, definition, project, is_monthly)
     if definition.on_delete == "mark" and DELETED_AT not in stored:
         _add_mark(session, definition)
     if is_monthly:
@@ -56,9 +52,7 @@ def _is_wanted_monthly(session: Session, definition: PipelineDefinition, project
 
 
 def refuse_strangers(session: Session, target: str) -> str | None:
-    """Refuse a table that is there and is no replica of ours: it would be altered, and emptied.
-    Return its relkind.
-    """
+    """Return the relkind; refuse a table that is no replica: it would be altered, and emptied."""
     kind = tables.kind(session, target)
     if kind is None:
         return None
@@ -74,12 +68,9 @@ def refuse_strangers(session: Session, target: str) -> str | None:
 
 
 def _create_replica(
-    session: Session,
-    definition: PipelineDefinition,
-    columns: list[Column],
-    file: Path,
-    is_monthly: bool,
+    session: Session, definition: PipelineDefinition, project: Path, is_monthly: bool
 ) -> None:
+    columns = [each for each in source_columns(session, definition) if each.name != ROW_AGE]
     source, target = definition.source_relation, definition.target_relation
     types = definition.column_types
     definitions = (
@@ -114,6 +105,7 @@ def _create_replica(
         "column_comments": join(comments, " "),
         "run_index": sql.SQL("brin" if definition.write_mode == "append" else "btree"),
     }
+    file = statement(project, "create_replica")
     text = render(read_text(file), values, file)
     try:
         session.run(text, file)

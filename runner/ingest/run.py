@@ -24,9 +24,7 @@ QUICK_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A committed run: its window, what it guarantees, its row counts, and what people should
-    hear of it.
-    """
+    """A committed run: its window, its guarantee, its row counts, and what people should know."""
 
     pipeline: str
     run_id: int
@@ -47,9 +45,7 @@ class RunTransaction:
         work.run("set local synchronous_commit = off")
         if source.kind != "foreign":
             # Before the snapshot: a table that is being rewritten is empty to an older one.
-            work.run(
-                sql.SQL("lock table {} in access share mode").format(source.relation).as_string()
-            )
+            work.run(f"lock table {source.relation.as_string()} in access share mode")
         # The first query takes the snapshot that all others read, here and on a remote server.
         self.clock = read_clock(work, source)
         # Somebody may have changed its keys or its policies since the attempt began.
@@ -73,7 +69,6 @@ class RunTransaction:
         )
 
     def load(self, window: Window) -> Counts:
-        """Load the rows of a new window."""
         condition = self.conditions.window(window.low, window.high)
         definition = self.source.definition
         is_append = definition.write_mode == "append" or definition.is_new
@@ -91,9 +86,7 @@ class RunTransaction:
         return counts
 
     def is_searched_quickly(self) -> bool:
-        """Return whether every run can afford to search the whole table, by how long that took the
-        last time, or by its size.
-        """
+        """Whether every run can search the whole table, by how long that took, or by its size."""
         if self.source.definition.sweep_every is None or not self.source.has_horizon:
             return False
         seconds = self.horizons.search_seconds
@@ -109,13 +102,14 @@ class RunTransaction:
         started, horizon = time.monotonic(), None if is_full else self.horizons.table
         counts = self._load_odd_rows(horizon)
         if self.source.definition.archived_before:
-            from runner.ingest.months import archived  # a room
+            from runner.ingest.months import months  # a room
 
             warn, count = self.warnings.append, self.writer.count
-            if late := archived.late_rows(self.conditions, horizon, count, warn):
+            if late := months.late_rows(self.conditions, horizon, count, warn):
                 counts += self.writer.reject(*late)
         for window in windows:  # one statement each, all in one snapshot
-            condition = self.conditions.window_but_gaps(window.low, window.high)
+            condition = self.conditions.window(window.low, window.high)
+            condition = self.conditions.outside_gaps(condition)
             counts += self._merge(self.conditions.written_since(condition, horizon))
         # To write rows takes its time too.
         if horizon is not None and not counts.changed:
@@ -125,9 +119,8 @@ class RunTransaction:
 
     def note_gaps(self) -> None:
         """Say which undone windows a search of the whole table leaves out."""
-        self.notes += [
-            f"left out, because it was undone: {low} to {high}" for low, high in self.gaps
-        ]
+        text = "left out, because it was undone: {} to {}"
+        self.notes += [text.format(*gap) for gap in self.gaps]
 
     def promise(self, reach: Reach | None) -> Promise:
         """Return what this run may promise; an undo or a backfill, without a reach, nothing."""
@@ -148,8 +141,7 @@ class RunTransaction:
 
     def _note_late_rows(self, counts: Counts, where: str) -> None:
         found = {"late": counts.inserted, "changed": counts.updated, "unfit": counts.rejected}
-        parts = [f"{rows:,} {what}" for what, rows in found.items() if rows]
-        if parts:
+        if parts := [f"{rows:,} {what}" for what, rows in found.items() if rows]:
             self.notes.append(f"rows found {where}: {', '.join(parts)}")
 
     def _merge(self, condition: sql.Composed) -> Counts:

@@ -1,7 +1,4 @@
-"""What a source is: a table, a view or a foreign table, with its columns and its clock.
-
-Queries: source.sql.
-"""
+"""What a source is: a table, a view or a foreign table, with its columns and its clock."""
 
 import hashlib
 import json
@@ -156,9 +153,8 @@ class Source:
 
     @property
     def is_postgres(self) -> bool:
-        """Whether it has infinite moments, and one snapshot for all statements of a transaction.
-
-        Nothing is known of a foreign table beyond what it shows.
+        """Whether it has infinite moments, and one snapshot for all statements of a transaction: a
+        foreign table, only if it shows that.
         """
         return self.kind != "foreign" or self.has_row_age
 
@@ -178,32 +174,28 @@ class Source:
         return sql.SQL(row_age + " <= {}").format(sql.Literal(age))
 
     def chain(self, clock: Clock, session: Session) -> str:
-        """Return what two horizons must have in common to be compared.
-
-        That is the server and database that gave them, the file of the replica's rows, and a hash
-        of all that decides which rows are read and what is in them: the tables and their columns,
-        the fields of the definition, and whether rows are hidden.
+        """Return what two horizons must have in common to be compared: the server and database that
+        gave them, the file of the replica's rows, and a hash of all that decides which rows are
+        read and what is in them: the tables and their columns, the fields of the definition, and
+        whether rows are hidden.
         """
         names = {
             "source": self.relation.as_string(),
             "target": relation(self.definition.target_relation).as_string(),
         }
-        files = session.named("ingest/source.files", **names)[0]
-        return self.chain_of(clock, files, self._identity(session, names))
+        [files] = session.named("ingest/source.files", **names)
+        tables = sql.SQL(named_query("ingest/source.tables"))
+        text = self.identity_text.replace("%", "%%")
+        query = render(text, {"tables": tables}, "sql/ingest/identity.sql")
+        identity = str(session.row(query, names, is_ours=True)["identity"])
+        return self.chain_of(clock, files, identity)
 
     def chain_of(self, clock: Clock, files: Mapping[str, Any], identity: str) -> str:
-        """Return it where files and identity are known."""
+        """Return it where the files are known, and a hash of what the columns on both sides are."""
         fields = [str(getattr(self.definition, name)) for name in CHAIN_FIELDS]
         text = "\n".join([files["source"], identity, str(self.hides_rows), *fields])
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
         return f"{clock.identity}/{files['target']}/{fingerprint}"
-
-    def _identity(self, session: Session, names: Mapping[str, str]) -> str:
-        """Return a hash of what the columns of the source and of the replica are."""
-        tables = sql.SQL(named_query("ingest/source.tables"))
-        text = self.identity_text.replace("%", "%%")
-        query = render(text, {"tables": tables}, "sql/ingest/identity.sql")
-        return str(session.row(query, names, is_ours=True)["identity"])
 
 
 def inspect_source(session: Session, definition: PipelineDefinition, project: Path) -> Source:
@@ -238,9 +230,7 @@ def _dated(
 ) -> dict[str, bool]:
     texts = {column.name for column in columns if column.is_text}
     wanted = {name: kind for name, kind in definition.column_types.items() if name in texts}
-    if not wanted:
-        return {}
-    rows = session.named("ingest/columns.time_types", types=list(wanted.values()))
+    rows = session.named("ingest/columns.time_types", types=[*wanted.values()]) if wanted else []
     takes_offset = {row["name"]: row["time_type"].endswith("with time zone") for row in rows}
     return {name: takes_offset[kind] for name, kind in wanted.items() if kind in takes_offset}
 
@@ -249,7 +239,7 @@ def _clock_text(
     definition: PipelineDefinition, kind: Kind, project: Path, build_mark: sql.Composable
 ) -> str | None:
     if definition.clock_relation:
-        return sql.SQL("select * from {}").format(relation(definition.clock_relation)).as_string()
+        return f"select * from {relation(definition.clock_relation).as_string()}"
     return None if kind == "foreign" else clock_text(project, build_mark)
 
 

@@ -1,7 +1,4 @@
-"""Windows: which comes next, and how large it is: the definition's size at first, then what fits.
-
-Queries: windows.sql.
-"""
+"""Windows: which comes next, and how large it is: of the defined size at first, then what fits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,11 +42,10 @@ class Pace:
         self.share = min(self.max_share, max(MIN_SHARE, self.share * min(2.0, max(0.5, fit))))
 
     def is_too_many(self, rows: int) -> bool:
-        """Return whether a window expected to hold so many rows should be smaller."""
+        """Whether a window expected to hold so many rows should be smaller."""
         return rows > 2 * MAX_ROWS and self.share > MIN_SHARE
 
     def halve(self) -> None:
-        """Shrink a window that would be too large."""
         self.share = max(MIN_SHARE, self.share / 2)
 
     def limit(self) -> None:
@@ -69,29 +65,23 @@ class Windows:
         self.origin: str | None = None  # the first row's moment: progress counts from there
 
     def next(self, low: str, high: str) -> Window:
-        """Return the next window from `low` towards `high`: it skips what is empty, and takes as
-        much as fits.
-        """
+        """Return the next window towards `high`: it skips what is empty, and takes what fits."""
+        query = sql.SQL("explain (format json) select from {} as source where {}")
         while True:
             window = self._propose(low, high)
-            if not self.pace.is_too_many(self._estimate(window)):
+            condition = self.conditions.window(window.low, window.high)
+            plan = self.work.value(query.format(self.source.relation, condition).as_string())
+            # How many rows the planner expects, from its statistics.
+            if not self.pace.is_too_many(int(plan[0]["Plan"]["Plan Rows"])):
                 return window
             self.pace.halve()
 
     def between(self, low: str, high: str) -> Iterator[Window]:
-        """Yield the windows from `low` to `high`."""
         is_last = False
         while not is_last:
             window = self.next(low, high)
             yield window
             low, is_last = window.high, window.is_last
-
-    def _estimate(self, window: Window) -> int:
-        """Return how many rows the planner expects, from its statistics."""
-        query = sql.SQL("explain (format json) select from {} as source where {}")
-        condition = self.conditions.window(window.low, window.high)
-        plan = self.work.value(query.format(self.source.relation, condition).as_string())
-        return int(plan[0]["Plan"]["Plan Rows"])
 
     def _propose(self, low: str, high: str) -> Window:
         source, cursor = self.source, self.source.cursor_name

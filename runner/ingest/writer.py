@@ -2,8 +2,9 @@
 twice. Queries: writer.sql, and sql/ingest/ for the statements that a project may replace.
 """
 
+import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.database.equality import Equality
 from runner.database.names import column_of, join, relation
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
+from runner.database.tables import Equality
 from runner.errors import RunnerError
 from runner.ingest.columns import DELETED_AT, Column, written_keys
 from runner.ingest.images import Form, as_json, forms, image_values, key_object
@@ -46,8 +47,7 @@ class Counts:
     rejected: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        names = [field.name for field in fields(Counts)]
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in names))
+        return Counts(*map(operator.add, astuple(self), astuple(other)))
 
     @property
     def changed(self) -> int:
@@ -67,9 +67,7 @@ class ReplicaWriter:
         columns: Sequence[str],
         newest: Mapping[str, sql.Composable],
     ) -> None:
-        """`columns` are those of the replica, without _run_id; `newest` are the aggregates that say
-        how new the rows are.
-        """
+        """`columns` are the replica's, without _run_id; `newest` are aggregates of times."""
         keys, target = source.definition.key_columns, relation(source.definition.target_relation)
         equality = Equality(work, target.as_string())
         self.work = work

@@ -38,7 +38,8 @@ def digest(text: str) -> str:
 def _environment() -> Environment:
     return Environment(
         autoescape=True,
-        finalize=_finalize,
+        # Markup has been here before.
+        finalize=lambda value: showable(value) if type(value) is str else value,
         keep_trailing_newline=True,
         loader=FileSystemLoader(FOLDER),
         lstrip_blocks=True,
@@ -50,11 +51,6 @@ def _environment() -> Environment:
 def showable(text: str) -> str:
     """Replace the characters that no page can show."""
     return UNSHOWABLE.sub("\ufffd", text)
-
-
-def _finalize(value: Any) -> Any:
-    """Replace such characters in plain text; markup has been here before."""
-    return showable(value) if type(value) is str else value
 
 
 def put(file: Path, text: str, mode: int = 0o644) -> None:

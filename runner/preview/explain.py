@@ -36,11 +36,7 @@ def explain(
     """
     with database.session("milepost plan") as work:
         ledger.require(work)
-        with (
-            build_lock(work, target.name),
-            gathered(work) as plans,
-            work.rehearsal(),
-        ):
+        with build_lock(work, target.name), gathered(work) as plans, work.rehearsal():
             run_pieces(work, lock_replicas(ledger.replicas(work)))
             positions, steps = read_plan(work, manifest, target, patterns)
             composer = Composer(manifest, target, positions)

@@ -28,9 +28,7 @@ def find(project: Path, path: Path) -> Path:
 
 
 def read_text(file: Path, name: Path | None = None) -> str:
-    """Return a text without its byte order mark; StartError, which names it, if it cannot be read,
-    and FileNotFoundError.
-    """
+    """Return a text without its byte order mark; StartError if it is there and cannot be read."""
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

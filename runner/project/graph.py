@@ -45,7 +45,11 @@ def select(
         core = pattern.strip("+")
         found = set(states.get(core, ())) & manifest.scripts.keys()
         if core not in states:
-            found = {key for key, script in manifest.scripts.items() if _matches(script, core)}
+            found = {
+                script.key
+                for script in manifest.scripts.values()
+                if fnmatch.filter((*_names(script), script.layer), core)
+            }
             if not found:
                 names = [name for each in manifest.scripts.values() for name in _names(each)]
                 hint = did_you_mean(core, names, "python -m runner ls lists them")
@@ -56,10 +60,6 @@ def select(
             found |= reachable(found, needed_by)
         selected |= found
     return selected
-
-
-def _matches(script: Script, core: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, core) for name in (*_names(script), script.layer))
 
 
 def _names(script: Script) -> tuple[str, ...]:

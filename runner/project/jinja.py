@@ -36,19 +36,13 @@ def render(text: str, values: Mapping[str, Any], quote: Quote, file: Path | str)
 
 @cache
 def _compiled(text: str, quote: Quote) -> jinja2.Template:
-    return _environment(quote).from_string(text)
+    def finalize(value: Any) -> str:  # str() of what is undefined raises, and names the variable
+        return str(value) if isinstance(value, jinja2.Undefined) else quote(value)
 
-
-@cache
-def _environment(quote: Quote) -> jinja2.Environment:
-    def finalize(value: Any) -> str:
-        if isinstance(value, jinja2.Undefined):
-            return str(value)  # raises, and names the variable
-        return quote(value)
-
-    return SandboxedEnvironment(
+    environment = SandboxedEnvironment(
         undefined=jinja2.StrictUndefined, finalize=finalize, keep_trailing_newline=True
     )
+    return environment.from_string(text)
 
 
 def _line_of(error: BaseException) -> int:

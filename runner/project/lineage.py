@@ -32,10 +32,8 @@ def lineage(manifest: Manifest, replicas: Iterable[tuple[str, str]] = ()) -> Lin
         for need in script.needs:
             needs.setdefault(stored(need), [])
     for table, script in manifest.fillers().items():
-        # A state table depends on the script's own table.
-        needs[table] = (
-            [stored(need) for need in script.needs] if table == script.key else [script.key]
-        )
+        is_state = table != script.key  # and depends on the script's own table
+        needs[table] = [script.key] if is_state else [stored(need) for need in script.needs]
     needed_by: dict[str, list[str]] = {table: [] for table in needs}
     for table, found in needs.items():
         for need in found:

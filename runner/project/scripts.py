@@ -50,9 +50,7 @@ def functions_created(text: str) -> set[str]:
 
 def tables_created(text: str) -> list[str]:
     """Return the tables that a file of DDL creates under fixed names, as it spells them."""
-    return re.findall(
-        r"^\s*create table (?:if not exists )?([a-z0-9_.]+)", text, flags=re.MULTILINE
-    )
+    return re.findall(r"(?m)^\s*create table (?:if not exists )?([a-z0-9_.]+)", text)
 
 
 def deletes_rows(text: str) -> bool:

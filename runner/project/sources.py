@@ -16,10 +16,8 @@ MOMENT, LOCAL = "timestamptz", "timestamp"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What scripts read: a column of the source, or a constant where the source has none.
-
-    `type` is what scripts get. A column without a time zone needs one, and then is a timestamptz;
-    `values` renames some of its values.
+    """What scripts read, as `type`: a column of the source, or a constant where it has none.
+    A column without a time zone needs one, and then is a timestamptz; `values` renames values.
     """
 
     column: str | None = None

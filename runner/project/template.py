@@ -45,9 +45,7 @@ def render(text: str, values: Mapping[str, Any], file: Path | str) -> str:
 
 def quote(value: Any) -> str:
     """Return a value as it is written in SQL."""
-    if isinstance(value, sql.Composable):
-        return value.as_string(None)
-    return sql.Literal(value).as_string(None)
+    return (value if isinstance(value, sql.Composable) else sql.Literal(value)).as_string(None)
 
 
 @cache

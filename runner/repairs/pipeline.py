@@ -1,14 +1,21 @@
-"""The repairs of one pipeline, each retried where that helps."""
+"""The repairs of one pipeline: each reads again, compares or takes back, and is retried where that
+helps. Queries: pipeline.sql.
+"""
 
+from functools import partial
 from pathlib import Path
 
 from runner.database import ledger
-from runner.database.session import Database
-from runner.ingest.attempt import Listener
+from runner.database.session import Database, QueryFailed
+from runner.errors import UsageError
+from runner.ingest.attempt import Attempt, Listener
 from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
-from runner.ingest.run import RunResult
-from runner.repairs import verbs
+from runner.ingest.promise import Reach
+from runner.ingest.run import RunResult, RunTransaction
+from runner.ingest.windows import Window, Windows
+from runner.ingest.writer import Counts
+from runner.repairs.deletes import handle_deletes
 from runner.repairs.undo import undo
 
 
@@ -22,11 +29,16 @@ class RepairedPipeline(IngestionPipeline):
 
     def backfill(self, low: str, high: str) -> list[RunResult]:
         """Read [low, high) again, a window at a time, up to the watermark at most."""
-        return self.retried(lambda attempt: verbs.backfill(attempt, low, high))
+        return self.retried(lambda attempt: _backfill(attempt, low, high))
 
     def fill_gaps(self) -> list[RunResult]:
         """Read every gap that undone runs have left."""
-        return self.retried(verbs.fill_gaps)
+
+        def fill(attempt: Attempt) -> None:
+            for low, high in ledger.gaps(attempt.work, self.pipeline_id):
+                _backfill(attempt, low, high)
+
+        return self.retried(fill)
 
     def reconcile(self, force: bool = False) -> list[RunResult]:
         """Compare the whole replica with its source, and repair what is missing or different.
@@ -34,7 +46,7 @@ class RepairedPipeline(IngestionPipeline):
         Rows that the source no longer has are left, marked or deleted, as the definition says; if
         they are most rows, only with `force`.
         """
-        return self.retried(lambda attempt: verbs.reconcile(attempt, force), is_one_run=True)
+        return self.retried(lambda attempt: _reconcile(attempt, force), is_one_run=True)
 
     def undo(self, run_id: int) -> list[RunResult]:
         """Take back what a run did; its window becomes a gap."""
@@ -49,3 +61,69 @@ def open_pipeline(
         ledger.require(session)
         [found] = pipelines(session, name)
     return RepairedPipeline(found["pipeline_id"], database, project, listener)
+
+
+def _backfill(attempt: Attempt, low: str, high: str) -> None:
+    for start, end in _ranges(attempt, low, high):
+        # It does not wait for what is still being written there: late rows are found later.
+        for window in attempt.windows("backfill", start, end):
+            attempt.run("backfill", window, partial(_reload, window=window))
+
+
+def _reload(run: RunTransaction, window: Window) -> tuple[Counts, None]:
+    """Load the rows of a window that was read before, or of a gap."""
+    condition = run.conditions.window(window.low, window.high)
+    write = run.writer.merge if run.source.has_key else run.writer.append
+    return write(condition), None
+
+
+def _reconcile(attempt: Attempt, is_forced: bool) -> None:
+    definition = attempt.definition
+    if not attempt.source.has_key:
+        raise UsageError(
+            f"pipeline {definition.pipeline_name} has no key to compare rows by",
+            "name key_columns in orchestrator.pipeline_definitions",
+        )
+
+    def work(run: RunTransaction) -> tuple[Counts, Reach]:
+        windows = Windows(attempt.work, attempt.source, attempt.call.sweep_pace)
+        every = windows.between(definition.start_at, definition.watermark)
+        counts = run.search_table(every, is_full=True)
+        run.note_gaps()
+        return counts + handle_deletes(run, is_forced), "table"
+
+    attempt.run("reconcile", Window("-infinity", definition.watermark), work)
+
+
+def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
+    """Return which parts of [low, high) can be read again: without a key, gaps only."""
+    definition, has_key = attempt.definition, attempt.source.has_key
+    before = definition.archived_before
+    only = "{(,)}"
+    if not has_key:
+        gaps = ledger.gaps(attempt.work, definition.pipeline_id)
+        only = "{" + ",".join(f"[{start},{end})" for start, end in gaps) + "}"
+    values = {
+        "low": low,
+        "high": high,
+        "start": definition.start_at,
+        "watermark": definition.watermark,
+        "only": only,
+    }
+    try:
+        found = attempt.work.named("repairs/pipeline.ranges", **values)
+    except QueryFailed as error:
+        if not error.is_one_of("22"):
+            raise
+        raise UsageError(
+            f"{low} to {high} is not a range of time",
+            "name the earlier end first, such as 2026-05-01 or '2026-05-01 12:00+00'",
+        ) from error
+    if not found and not attempt.call.results:
+        raise UsageError(
+            f"there is nothing to fill between {low} and {high}",
+            f"pipeline {definition.pipeline_name} is loaded up to {definition.watermark}"
+            + ("" if has_key else ", and without a key only gaps can be filled")
+            + (f"; what was written before {before[:10]} is archived" if before else ""),
+        )
+    return [(row["low"], row["high"]) for row in found]

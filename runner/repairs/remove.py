@@ -1,12 +1,7 @@
-"""Removes a pipeline: its definition, what is recorded of it, and its replica if asked.
-
-Queries: remove.sql.
-"""
+"""Removes a pipeline: its definition, what is recorded of it, and its replica if asked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from psycopg import sql
 
 from runner.database import ledger
 from runner.database.locks import replica_locks
@@ -62,11 +57,6 @@ def remove(database: Database, removal: Removal, *, drop_replica: bool) -> None:
     ):
         session.named("repairs/remove.remove", pipeline_id=pipeline_id)
         if drop_replica:
-            drop = sql.SQL("drop table if exists {}").format(relation(replica))
-            session.run(drop.as_string())
-        ledger.log(
-            session,
-            f"pipeline {removal.name} was removed",
-            replica_dropped=drop_replica,
-            archived=removal.archived,
-        )
+            session.run(f"drop table if exists {relation(replica).as_string()}")
+        said, archived = f"pipeline {removal.name} was removed", removal.archived
+        ledger.log(session, said, replica_dropped=drop_replica, archived=archived)

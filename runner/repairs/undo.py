@@ -1,21 +1,24 @@
-"""Takes back what a run did to a replica. Queries: undo.sql, and sql/ingest/undo.sql, which a
-project may replace.
+"""Takes back what a run did to a replica: gives back the rows that images are of, which
+runner/ingest/images.py has kept. Queries: undo.sql, and sql/ingest/undo.sql, which a project may
+replace.
 """
+
+from collections.abc import Sequence
 
 from psycopg import sql
 
-from runner.database.equality import Equality
-from runner.database.names import column_of, relation
+from runner.database.names import column_of, join, relation
+from runner.database.tables import Equality
 from runner.errors import RunnerError, UsageError
 from runner.ingest.attempt import Attempt
-from runner.ingest.images import forms
+from runner.ingest.columns import RUN_ID
+from runner.ingest.images import Form, forms
 from runner.ingest.months.months import Months
 from runner.ingest.run import RunTransaction
 from runner.ingest.windows import Window
 from runner.ingest.writer import Counts
 from runner.project.files import read_text, statement
 from runner.project.template import render
-from runner.repairs.images import restoring_values
 
 
 def undo(attempt: Attempt, run_id: int) -> None:
@@ -75,7 +78,7 @@ def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
         return Counts(deleted=deleted), 0
     target = relation(writer.definition.target_relation)
     equality = Equality(run.work, target.as_string())
-    images = restoring_values(target, forms(run.work, target), keys, equality)
+    images = _restoring_values(target, forms(run.work, target), keys, equality)
     if writer.months:
         cursor = writer.definition.cursor_column
         images["image_has_moved"] = sql.SQL("({} is distinct from {})").format(
@@ -97,3 +100,48 @@ def _within(run: RunTransaction, months: Months, undone_run_id: int) -> sql.Comp
     if keys and traces["keys"]:
         condition += sql.SQL(" or {}").format(months.has_keys(traces["keys"]))
     return months.within(condition)
+
+
+def _restoring_values(
+    target: sql.Identifier, forms: Sequence[Form], keys: Sequence[str], equality: Equality
+) -> dict[str, sql.Composable]:
+    """Return what giving rows back is written in; `forms` and `equality` are of the replica."""
+    names = [form.name for form in forms if form.name != RUN_ID]
+    return {
+        "image": _image(target, forms),
+        "image_object": image_object(forms),
+        "image_keys": join(column_of("(images.image)", key) for key in keys),
+        "is_key_of_image": equality.of_rows(keys, "(images.image)", "stored"),
+        "is_same_image": equality.of_rows(keys, "(images.image)", "(former.image)"),
+        "image_has_moved": sql.SQL("false"),
+        "restored_columns": join(column_of("(former.image)", name) for name in names),
+        "stored_columns": join(map(sql.Identifier, names)),
+    }
+
+
+def image_object(forms: Sequence[Form]) -> sql.Composed:
+    """Return the image as one JSON object: a text becomes what it was of every type but JSON, of
+    which it would be a value itself.
+    """
+    text = "replaced.old_row || coalesce(replaced.old_texts, '{{}}')"
+    names = [form.name for form in forms if form.is_json]
+    if not names:
+        return sql.SQL(text).format()
+    return sql.SQL(
+        f"({text}) - array(select texts.name from jsonb_object_keys(coalesce(replaced.old_texts,"
+        " '{{}}')) as texts (name) where texts.name = any({}::text[]))"
+    ).format(sql.Literal(names))
+
+
+def _image(target: sql.Identifier, forms: Sequence[Form]) -> sql.Composed:
+    """Return the row that an image is of."""
+    if not any(form.is_json for form in forms):
+        return sql.SQL("(fresh.*)::{}").format(target)
+    kept = sql.SQL("coalesce((replaced.old_texts ->> {})::{}, {})")
+    values = [
+        kept.format(sql.Literal(form.name), sql.SQL(form.type), form.of("fresh"))
+        if form.is_json
+        else form.of("fresh")
+        for form in forms
+    ]
+    return sql.SQL("row({})::{}").format(join(values), target)

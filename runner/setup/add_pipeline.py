@@ -178,9 +178,7 @@ def _refuse_unknown_types(source: Source, types: Mapping[str, str]) -> None:
 
 
 def _check_target(session: Session, row: Mapping[str, Any]) -> None:
-    """Refuse a replica that is not new and none of ours, that scripts could not name, or whose name
-    would be cut.
-    """
+    """Refuse a replica of somebody else, or with a name that is cut or that no script can use."""
     target = row["target_relation"] or f"warehouse.raw_{row['source_relation'].partition('.')[2]}"
     schema, _, table = target.partition(".")
     if not fits(table):

@@ -102,9 +102,7 @@ def _commas(record: bytes) -> int:
 
 
 def as_text(record: bytes) -> str:
-    """Return a line as the database can store it. Bytes that no text can hold become escapes, and
-    then backslashes are doubled.
-    """
+    """Return a line as a text: bytes that none can hold become escapes, in doubled backslashes."""
     try:
         text = record.decode()
     except UnicodeDecodeError:

@@ -18,9 +18,7 @@ FOLDER = Path("sql/demo")
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The data to generate: `events` of `users` users, over `days` days that end before `end`. The
-    same `seed` gives the same data.
-    """
+    """So many `events` of `users` users over `days` days before `end`, the same for a `seed`."""
 
     events: int
     users: int

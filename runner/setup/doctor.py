@@ -29,9 +29,7 @@ class Finding:
 
 
 def examine(database: Database, manifest: Manifest) -> list[Finding]:
-    """Look at everything that can be looked at without changing it. StartError without a
-    connection.
-    """
+    """Look at everything, and change nothing. StartError without a connection."""
     with database.session("milepost doctor") as session:
         found = list(_pooler(database, session))
         values = {"now": datetime.now(UTC).isoformat(), "long": LONG}

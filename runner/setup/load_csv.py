@@ -197,6 +197,7 @@ class _Loading:
         self.file_name = os.fsencode(file).decode(errors="backslashreplace")
         self.columns = columns
         self.names = join([sql.Identifier(name) for name in columns])
+        self.happened = sql.Identifier(source.happened or "")
         self.times = Times(columns, source.columns, dates)
         self.load_id = self.rows = self.rejected = 0
         self.is_behind = False
@@ -210,14 +211,9 @@ class _Loading:
                 " {rows_loaded:,} rows".format(self.file_name, **earlier[0]),
                 "nothing was loaded; --again loads it once more",
             )
-        begun = self.session.named(
-            "setup/load_csv.begin",
-            sha256=sha256,
-            file_name=self.file_name,
-            as_history=as_history,
-            is_again=bool(earlier),
-        )
-        self.load_id = begun[0]["load_id"]
+        about = {"sha256": sha256, "file_name": self.file_name, "as_history": as_history}
+        [begun] = self.session.named("setup/load_csv.begin", **about, is_again=bool(earlier))
+        self.load_id = begun["load_id"]
         self.session.run(self.times.setting)
         types = {column.name: sql.SQL(column.type) for column in self.source.columns}
         fields = [(sql.Identifier(name), types[name]) for name in self.columns]
@@ -242,7 +238,7 @@ class _Loading:
         # Nothing arrives after now, whatever the clock of its origin says.
         arrival: sql.Composable = sql.SQL("now()")
         if as_history:
-            arrival = sql.SQL("least(staged.{}, now())").format(self._happened())
+            arrival = sql.SQL("least(staged.{}, now())").format(self.happened)
         cursor = [sql.Identifier(self.source.cursor)] if self.source.cursor else []
         targets = join([self.names, *cursor])
         values = join([self.names, *([arrival] if cursor else [])])
@@ -253,9 +249,6 @@ class _Loading:
     def first_reject(self) -> str:
         [found] = self.session.named("setup/load_csv.first_reject", load_id=self.load_id)
         return "line {line_number}: {reason}".format(**found)
-
-    def _happened(self) -> sql.Identifier:
-        return sql.Identifier(self.source.happened or "")
 
     def _text(self, name: str, **parts: sql.Composable) -> str:
         """Return a statement on the table and the columns that the file has."""
@@ -289,20 +282,16 @@ class _Loading:
             for row in self.session.named("setup/load_csv.sift", first=min(fit), last=max(fit)):
                 line = row["line_number"]
                 rejects.append((line, fit.pop(line), row["reason"]))
-        self.session.copy_rows(
-            named_query("setup/load_csv.copy_rejects"),
-            [
-                (self.load_id, self.file_name, line, reason, as_text(record))
-                for line, record, reason in sorted(rejects)
-            ],
-        )
+        about = self.load_id, self.file_name
+        rows = [(*about, line, reason, as_text(text)) for line, text, reason in sorted(rejects)]
+        self.session.copy_rows(named_query("setup/load_csv.copy_rejects"), rows)
         self.rows += len(fit)
         self.rejected += len(rejects)
 
     def _look_behind_watermark(self) -> None:
         """Refuse rows that no sweep would find: without a key it cannot tell new rows from old."""
         found = self.session.row(
-            self._text("behind", happened=self._happened()), {"source": self.source.name}
+            self._text("behind", happened=self.happened), {"source": self.source.name}
         )
         if found["is_behind"] and not found["has_key"]:
             raise RunnerError(

@@ -162,10 +162,7 @@ def _catalogue(session: Session) -> dict[str, str]:
 
 
 def _places(session: Session, manifest: Manifest) -> dict[str, str]:
-    """Return the tables that lie on the workers of a cluster, with how; none without a cluster.
-
-    StartError if a worker is away.
-    """
+    """Return how tables lie on a cluster, if this is one; StartError if a worker is away."""
     if manifest.engine != CITUS:
         return {}
     from runner.build import placement  # a room

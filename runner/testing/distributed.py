@@ -55,12 +55,10 @@ MOMENTS = {"clock_timestamp", "gen_random_uuid", "statement_timestamp", "transac
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The column of each distributed table, and of each view of such, by name; and which of the
-    views unite several.
-    """
+    """The column of each distributed table, and of each view of such, by name."""
 
     columns: dict[str, str]
-    unions: set[str]
+    unions: set[str]  # the views that unite several
 
 
 def problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -98,14 +96,13 @@ def problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 def _add_view(manifest: Manifest, script: Script, places: Places) -> None:
     """A view of distributed tables is one itself."""
-    for _, text in rendered(manifest, script):
-        tree = sqlglot.parse_one(statements(text)[0], dialect="postgres")
-        statement = _Statement(tree, places)
-        if columns := list(filter(None, map(statement.column, tree.find_all(exp.Table)))):
-            places.columns[script.key] = columns[0]
-            if any(map(statement.reads, tree.find_all(exp.SetOperation))):
-                places.unions.add(script.key)
-        return
+    _, text = next(rendered(manifest, script))
+    tree = sqlglot.parse_one(statements(text)[0], dialect="postgres")
+    statement = _Statement(tree, places)
+    if column := next(filter(None, map(statement.column, tree.find_all(exp.Table))), None):
+        places.columns[script.key] = column
+        if any(map(statement.reads, tree.find_all(exp.SetOperation))):
+            places.unions.add(script.key)
 
 
 def _problems(manifest: Manifest, part: str, places: Places) -> Iterator[str]:
@@ -213,7 +210,7 @@ class _Statement:
                 yield from self._of_lateral(join, sources, is_there)
         for inner in select.find_all(exp.Select):
             if inner is not select and inner.parent_select is select:
-                yield from self._of_subquery(select, inner, is_there)
+                yield from self._of_subquery(inner, is_there)
 
     def _of_lateral(
         self, join: exp.Join, sources: Sequence[exp.Expr], is_there: bool
@@ -235,9 +232,7 @@ class _Statement:
             if asks_here and has_sums and not by & set(self.places.columns.values()):
                 yield "lateral", join
 
-    def _of_subquery(
-        self, outer: exp.Select, inner: exp.Select, is_there: bool
-    ) -> Iterator[tuple[str, exp.Expr]]:
+    def _of_subquery(self, inner: exp.Select, is_there: bool) -> Iterator[tuple[str, exp.Expr]]:
         if isinstance(inner.parent, exp.CTE) or inner.find_ancestor(exp.From, exp.Join):
             return
         known = {

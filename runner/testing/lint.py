@@ -1,6 +1,4 @@
-"""Checks that each script declares in the manifest exactly the tables that it reads, and that its
-SQL serves a cluster too.
-"""
+"""Checks that a script declares the tables that it reads, and that its SQL serves a cluster."""
 
 from collections.abc import Collection, Iterator
 

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from runner.build.checks import CheckFailed
 from runner.build.compose import Composer
 from runner.build.plan import NEVER_BUILT, Mode, Step
-from runner.build.transaction import BuildTransaction
+from runner.build.transaction import BuildTransaction, CheckFailed
 from runner.database import ledger
 from runner.database.ledger import Evidence, Position
 from runner.database.session import BUILD_LOCK, CONNECTION_LOST, Database, QueryFailed, lock_number

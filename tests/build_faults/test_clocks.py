@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.build.checks import CheckFailed
+from runner.build.transaction import CheckFailed
 from runner.errors import UsageError
 from tests import oracle
 from tests.build_faults.steps import Build, Delete, Ingest, Reconcile, Step, Undo

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from runner.database.embedded import FAST, Server
-from runner.database.embedded.binaries import make_folder, remove
-from runner.database.embedded.programs import explained, failed
+from runner.database.embedded.binaries import explained, failed, make_folder, remove
 from runner.database.embedded.server import START_SECONDS, Settings
 from runner.errors import StartError
 
@@ -88,7 +87,8 @@ class ThrowawayServer(Server):
         self._watchdog = None
         # The watchdog deleted what is in the folder; as root, the folder itself is not its own.
         remove(self.data)
-        self._remove_socket_folder()
+        if self.socket != self.data:
+            remove(self.socket)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = [str(self.programs.bin / "postgres"), "-D", str(self.data), *self._options()]

@@ -67,9 +67,7 @@ def gathered(session: Session, seconds: float = 0.0) -> Iterator[list[Plan] | No
 
 @contextlib.contextmanager
 def kept(work: Session, evidence: Session, run_id: int) -> Iterator[None]:
-    """Keep the plans of slow statements with a run; the environment says from when they are slow.
-    UsageError if that is no number.
-    """
+    """Keep plans of statements as slow as the environment says; UsageError if it is no number."""
     limit = os.environ[KEEP]
     if not re.fullmatch(r"\d{1,6}(\.\d+)?", limit):
         raise UsageError(f"{KEEP}={limit}: not a number of seconds", f"{KEEP}=5")

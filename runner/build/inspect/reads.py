@@ -70,7 +70,7 @@ def tables_read(manifest: Manifest, script: Script) -> dict[str, str]:
     for path, text in texts:
         try:
             read |= dict.fromkeys(_tables(text), "")
-        except SyntaxProblem as error:
+        except RunnerError as error:
             raise RunnerError(f"{path}:{error.message}") from error
     for _, text in texts:
         read = {**tables_of_functions(manifest, text), **read}
@@ -79,9 +79,7 @@ def tables_read(manifest: Manifest, script: Script) -> dict[str, str]:
 
 
 def rendered(manifest: Manifest, script: Script) -> Iterator[tuple[Path, str]]:
-    """Yield the texts of a script, or view, of its checks and observations, each with its file, as
-    they are in the live target.
-    """
+    """Yield the live texts of a script, its checks and observations, with their files."""
     composer = _composer(manifest)
     # The incremental text has every line of the full one, and those that read change sets.
     own = {table: f"{script.layer}.{table}" for table in script.tables}
@@ -127,21 +125,15 @@ def _bodies(functions: str) -> dict[str, str]:
     return function_bodies(without_comment_statements(without_comments(functions)))
 
 
-class SyntaxProblem(RunnerError):
-    """The parser does not know a piece of syntax."""
-
-
 @cache
-def _tables(text: str) -> frozenset[str]:
-    return frozenset(_read_by(text))
-
-
-def _read_by(text: str) -> Iterator[str]:
+def _tables(text: str) -> set[str]:
+    """RunnerError, which begins with a line, if the parser does not know a piece of syntax."""
+    found = set()
     try:
         statements = sqlglot.parse(without_comment_statements(text), dialect="postgres")
     except sqlglot.errors.ParseError as error:
         place = error.errors[0]
-        raise SyntaxProblem(f"{place['line']}: {place['description']}") from error
+        raise RunnerError(f"{place['line']}: {place['description']}") from error
     for statement in statements:
         if statement is None or isinstance(statement, exp.Comment | exp.Command | exp.Analyze):
             continue
@@ -150,10 +142,9 @@ def _read_by(text: str) -> Iterator[str]:
         for table in statement.find_all(exp.Table):
             if table is created or not table.name or (not table.db and table.name in defined):
                 continue  # without a name: a function
-            schema, name = table.db, table.name
-            if schema == "pg_temp":  # a script's own, as are its CTEs
-                continue
-            yield _as_needed(f"{schema}.{name}")
+            if table.db != "pg_temp":  # a script's own, as are its CTEs
+                found.add(_as_needed(f"{table.db}.{table.name}"))
+    return found
 
 
 def _as_needed(name: str) -> str:

@@ -1,7 +1,4 @@
-"""Coverage: which ranges of its cursor a pipeline has read, and which are gaps.
-
-Queries: coverage.sql.
-"""
+"""Which ranges of its cursor a pipeline has read, and which are gaps. Queries: coverage.sql."""
 
 import math
 import shutil
@@ -13,21 +10,18 @@ from runner.cli.inspect.lines import can_write
 from runner.cli.output import program, say, table
 from runner.database.queries import named_query
 from runner.database.session import Session
-from runner.ingest.gaps import edge, fill
+from runner.ingest.blockers import edge, fill
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A half-open range of the cursor, [low, high), as text; if it is a gap, `why`.
-
-    `begins` and `ends` are where it is drawn, from 0 to 1.
-    """
+    """A half-open range of the cursor, [low, high), as text; if it is a gap, `why`."""
 
     low: str
     high: str
     is_covered: bool
     why: str | None
-    begins: float
+    begins: float  # where it is drawn, from 0 to 1
     ends: float
 
 

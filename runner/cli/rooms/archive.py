@@ -48,7 +48,7 @@ def command(here: Workspace, pipeline: str | None, before: str, folder: Path, ye
         output.say(f"archive: nothing from before {before} is left")
         output.data([])
         return
-    output.table([_row(each) for each in found], "")
+    output.table([asdict(each) for each in found], columns=("pipeline", "month", "rows", "file"))
     output.confirm("write these files, and drop the rows?", "--yes does it without asking", yes)
     with live() as progress:
         done = archive(database, manifest, before, folder, pipeline, progress.waiting, _tell)
@@ -58,8 +58,3 @@ def command(here: Workspace, pipeline: str | None, before: str, folder: Path, ye
 def _tell(month: Month) -> None:
     rows = output.number(month.rows, "row")
     output.say(f"archived {month.month} of {month.pipeline}: {rows} in {month.file}")
-
-
-def _row(month: Month) -> dict[str, object]:
-    about = {"pipeline": month.pipeline, "month": month.month}
-    return {**about, "rows": month.rows, "file": month.file}

@@ -1,16 +1,18 @@
 import click
 
 from runner.cli import output
-from runner.cli.command import Workspace, json_option, project_command
+from runner.cli.command import Workspace, json_option, project_command, yes_option
 from runner.cli.groups import Group
 from runner.cli.inspect import coverage as show_coverage
 from runner.cli.inspect import lines
 from runner.cli.inspect import runs as show_runs
-from runner.errors import room
+from runner.errors import UsageError, room
 from runner.ingest.pipelines import pipelines
+from runner.repairs import remove as removing
 
+# They need the room of foreign sources.
+LAZY = {"Commands": ("add", "source-sql")}
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
-LAZY = {"Commands": ("remove", "add", "source-sql")}
 
 
 @click.group("pipelines", cls=Group, lazy=LAZY, prefix="pipelines_")
@@ -88,3 +90,38 @@ def _switch(here: Workspace, name: str, is_enabled: bool) -> None:
         pipelines(session, name)
         session.named("ingest/pipelines.switch_pipeline", name=name, is_enabled=is_enabled)
     output.say(f"{name} is {'enabled' if is_enabled else 'disabled'}")
+
+
+@project_command("remove", yes_option, group=command)
+@click.argument("name")
+@click.option(
+    "--replica",
+    type=click.Choice(["keep", "drop"]),
+    help="What to do with its replica. If there is one, you are asked.",
+)
+def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
+    """Remove a pipeline that no script needs.
+
+    The records of its runs are deleted, with the rows that they replaced. The source stays as it
+    is.
+
+    \b
+    Example: python -m runner pipelines remove partners --replica keep
+    """
+    found = removing.inspect(here.database(), here.manifest(), name)
+    output.say(
+        f"{name}: {output.number(found.runs, 'run')},"
+        f" {output.number(found.kept_rows, 'replaced row')} that could be restored"
+    )
+    if found.archived:
+        output.say(
+            f"{output.number(len(found.archived), 'archived month')}: the files stay, and what"
+            " is known of them, with their SHA-256, goes to orchestrator.logs"
+        )
+    if found.has_replica and replica is None:
+        if yes:
+            raise UsageError(f"{found.replica} is there", "--replica keep, or --replica drop")
+        replica = click.prompt(f"{found.replica}", type=click.Choice(["keep", "drop"]))
+    output.confirm(f"remove {name}?", "--yes removes it without asking", yes)
+    removing.remove(here.database(), found, drop_replica=replica == "drop")
+    output.say(f"{name} is removed")

@@ -2,11 +2,11 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, project_command
-from runner.ingest.foreign.attach import script_for_source
+from runner.ingest.foreign.attach import SOURCE_SQL
 
 
 @project_command("source-sql")
-@click.argument("kind", type=click.Choice(["postgres", "mariadb"]))
+@click.argument("kind", type=click.Choice(list(SOURCE_SQL)))
 @click.option(
     "--source",
     required=True,
@@ -27,4 +27,4 @@ def command(here: Workspace, kind: str, source: str, role: str) -> None:
     \b
     Example: python -m runner pipelines source-sql postgres --source app.orders --role milepost
     """
-    output.answer(script_for_source(kind, here.folder, source, role).rstrip("\n"))
+    output.answer(SOURCE_SQL[kind](here.folder, source, role).rstrip("\n"))

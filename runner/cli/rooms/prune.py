@@ -27,10 +27,6 @@ def _read_age(context: click.Context, parameter: click.Parameter, text: str | No
     return days
 
 
-def _read_target(context: click.Context, parameter: click.Parameter, name: str | None) -> Any:
-    return Target(name) if name else None
-
-
 @project_command("prune", yes_option, json_option)
 @click.option(
     "--older-than",
@@ -44,12 +40,11 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str |
     "--drop-target",
     "target",
     metavar="NAME",
-    callback=_read_target,
     help="Drop a target that is no longer built, with its tables and nothing else.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted, and change nothing.")
 def command(
-    here: Workspace, days: int | None, target: Target | None, dry_run: bool, yes: bool
+    here: Workspace, days: int | None, target: str | None, dry_run: bool, yes: bool
 ) -> None:
     """Delete what is no longer needed, after showing it.
 
@@ -60,7 +55,7 @@ def command(
     \b
     Example: python -m runner prune --older-than 90d --dry-run
     """
-    pruner = Pruner(here.database(), here.manifest(), days, target)
+    pruner = Pruner(here.database(), here.manifest(), days, Target(target) if target else None)
     found = pruner.rehearse()
     is_empty = not found.deleted and not found.dropped
     if not output.style.json:
@@ -71,29 +66,27 @@ def command(
         return
     output.confirm("delete this?", "--yes deletes it without asking", yes)
     done = pruner.prune()
-    sizes = [
-        _size(sum(getattr(each, f"bytes_{when}") for each in done.tables))
-        for when in ("before", "after")
-    ]
+    before = _size(sum(each.bytes_before for each in done.tables))
+    after = _size(sum(each.bytes_after for each in done.tables))
     said = [f"dropped {', '.join(done.dropped)}"] if done.dropped else []
     if done.tables:
-        said.append(f"deleted {output.number(done.deleted, 'row')}; {' -> '.join(sizes)}")
+        said.append(f"deleted {output.number(done.deleted, 'row')}; {before} -> {after}")
     output.say(f"prune: {'; '.join(said)}")
     output.data(_as_data(done))
 
 
 def _show(found: PruneResult) -> None:
-    if found.tables:
-        rows = [
-            {
-                "table": f"orchestrator.{each.table}",
-                "rows": each.rows,
-                "go": each.deleted,
-                "size": _size(each.bytes_before),
-            }
-            for each in found.tables
-        ]
-        output.table(rows, "")
+    rows = [
+        {
+            "table": f"orchestrator.{each.table}",
+            "rows": each.rows,
+            "go": each.deleted,
+            "size": _size(each.bytes_before),
+        }
+        for each in found.tables
+    ]
+    if rows:
+        output.table(rows)
     for name, run_id in found.undoable_after.items():
         output.say(f"{name}: runs up to {run_id} can no longer be undone")
     for table in found.dropped:

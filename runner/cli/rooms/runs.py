@@ -2,7 +2,7 @@ from dataclasses import asdict
 
 import click
 
-from runner.cli import output, show_build
+from runner.cli import output, show_build, show_ingest
 from runner.cli.command import (
     Workspace,
     complete_scripts,
@@ -10,6 +10,7 @@ from runner.cli.command import (
     last_option,
     project_command,
     target_option,
+    yes_option,
 )
 from runner.cli.groups import Group
 from runner.cli.inspect import lines
@@ -18,19 +19,13 @@ from runner.database.ledger import slow_scripts
 from runner.errors import UsageError
 from runner.project.graph import select
 from runner.project.target import Target
+from runner.repairs.pipeline import open_pipeline
 
 TABLES = ("run_scripts", "run_inputs", "run_checks", "run_logs")
 COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 
 
-@click.group(
-    "runs",
-    cls=Group,
-    lazy={"Commands": ("undo",)},
-    prefix="runs_",
-    invoke_without_command=True,
-    params=[last_option, json_option],
-)
+@click.group("runs", cls=Group, invoke_without_command=True, params=[last_option, json_option])
 @click.option("--scripts", is_flag=True, help="List the scripts of builds too.")
 @click.option("--status", metavar="STATUS", help="Only runs with this status, such as failed.")
 @click.pass_context
@@ -123,3 +118,28 @@ def _script(here: Workspace, name: str) -> str:
     if len(keys) > 1:
         raise UsageError(f"{name} names {len(keys)} scripts", f"one of them, such as {keys[0]}")
     return keys[0]
+
+
+@project_command("undo", yes_option, json_option, group=command)
+@click.argument("run_id", type=int, metavar="RUN")
+def undo(here: Workspace, run_id: int, yes: bool) -> None:
+    """Undo what a run did to a replica.
+
+    Added rows are removed; changed and deleted rows are restored. The window of the run becomes a
+    gap, which `backfill` fills. The next build picks up the change.
+
+    \b
+    Example: python -m runner runs undo 12
+    """
+    with here.ledger() as session:
+        found = session.named("cli/inspect/runs.run", run_id=run_id)
+    if not found or not found[0]["pipeline"]:
+        raise UsageError(
+            f"there is no run {run_id} of a pipeline, or it was pruned", "python -m runner runs"
+        )
+    run = found[0]
+    rows = output.row_counts(run["rows_inserted"], run["rows_updated"], run["rows_deleted"])
+    output.say(f"run {run_id}: {run['kind']} of {run['pipeline']}, {run['status']}, rows {rows}")
+    output.confirm("undo it?", "--yes undoes it without asking", yes)
+    with show_ingest.shown("undo") as progress:
+        open_pipeline(here.database(), here.folder, run["pipeline"], progress).undo(run_id)

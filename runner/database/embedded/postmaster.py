@@ -5,7 +5,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from runner.database.embedded.programs import Programs
+from runner.database.embedded.binaries import Programs
 
 PORT = 5432  # only a part of the socket's name; always given, because PGPORT could differ
 NO_PID = 2**31 - 1  # larger than any process id of any system
@@ -40,9 +40,8 @@ class Postmaster:
         It was started in the place of data that were deleted under a running server. That one
         ended a minute later and removed the socket by its name, which by then was the new one's.
         """
-        if self.lines()[7:8] != ["ready"] or self._socket.exists():
-            return False
-        return self.pid() is not None
+        is_up = self.lines()[7:8] == ["ready"] and not self._socket.exists()
+        return is_up and self.pid() is not None
 
     def pid(self) -> int | None:
         """Return the server's process, or None: the number in a stale file may be another's."""

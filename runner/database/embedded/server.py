@@ -14,16 +14,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from runner.database.embedded.binaries import (
-    account,
-    can_enter,
-    locked,
-    make_folder,
-    remove,
-    shared_base,
-)
+from runner.database.embedded import binaries
+from runner.database.embedded.binaries import Programs, explained, failed, locked, remove
 from runner.database.embedded.postmaster import PORT, Postmaster
-from runner.database.embedded.programs import Programs, complaint, explained, failed
 from runner.errors import RunnerError, StartError
 
 MAJOR = 18
@@ -60,6 +53,7 @@ class Server:
         self.data = place(data)
         self.settings = settings
         self.log = self.data / "server.log"
+        self._lock = self.data.with_name(f"{self.data.name}.lock")
         self.socket = _socket_folder(self.data)
         self.uri = f"postgresql://postgres@/postgres?host={quote(str(self.socket))}&port={PORT}"
         self.programs = Programs(self.data)
@@ -70,7 +64,7 @@ class Server:
         with explained(self.data):
             if self.postmaster.is_ready():
                 return self
-            make_folder(self.data.parent)
+            binaries.make_folder(self.data.parent)
             with locked(self._lock):
                 if self.postmaster.has_lost_its_socket():
                     self._stop()
@@ -104,7 +98,8 @@ class Server:
             with locked(self._lock):
                 self._stop()
                 remove(self.data)
-                self._remove_socket_folder()
+                if self.socket != self.data:
+                    remove(self.socket)
             return True
 
     def _wait_until_ready(self) -> None:
@@ -192,7 +187,9 @@ class Server:
             return False
         done = self.programs.run("pg_ctl", "stop", "--wait", "--mode=fast", f"--pgdata={self.data}")
         if done.returncode != 0:
-            raise RunnerError(f"PostgreSQL (process {pid}) did not stop: {complaint(done.stdout)}")
+            raise RunnerError(
+                f"PostgreSQL (process {pid}) did not stop: {binaries.complaint(done.stdout)}"
+            )
         return True
 
     def _options(self) -> list[str]:
@@ -214,10 +211,6 @@ class Server:
             log.seek(seen)
             return log.read().decode(errors="replace")
 
-    @property
-    def _lock(self) -> Path:
-        return self.data.with_name(f"{self.data.name}.lock")
-
     def _make_socket_folder(self) -> None:
         if self.socket == self.data:
             return
@@ -231,10 +224,6 @@ class Server:
                     hint="move the project to a shorter path: its socket then stays in the data",
                 ) from None
 
-    def _remove_socket_folder(self) -> None:
-        if self.socket != self.data:
-            remove(self.socket)
-
 
 def default_data(project: Path) -> Path:
     """Return where a project keeps its embedded data: a folder named by the major version."""
@@ -242,14 +231,11 @@ def default_data(project: Path) -> Path:
 
 
 def place(data: Path) -> Path:
-    """Return where a data folder can be.
-
-    As root, under a private folder that the server's user cannot enter, it moves to a shared base.
-    """
+    """Return where the data can be: under root's private folders, they move to a shared base."""
     data = data.resolve()
-    if data.exists() or can_enter(data.parent, account(data)):
+    if data.exists() or binaries.can_enter(data.parent, binaries.account(data)):
         return data
-    return shared_base() / f"{data.name}-{_key(data)}"
+    return binaries.shared_base() / f"{data.name}-{_key(data)}"
 
 
 def _socket_folder(data: Path) -> Path:

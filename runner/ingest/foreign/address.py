@@ -53,10 +53,7 @@ class SourceAddress:
 
 
 def parse_address(address: str, password: str | None) -> SourceAddress:
-    """Parse postgresql://, mariadb:// or mysql://, or the path of a CSV file.
-
-    A password in the address wins over `password`.
-    """
+    """Parse the path of a CSV file, or a URL: its own password wins over `password`."""
     if "://" not in address:
         return SourceAddress(FILE, "files", {"filename": str(Path(address).absolute())})
     # Nothing of the address is repeated in an error: any part of it may be the password.

@@ -1,6 +1,4 @@
-"""Attaching a source elsewhere: which kind it is, what creates its foreign table here, and what the
-other side is asked for: one window, and not the whole table.
-"""
+"""Attaching a source elsewhere, by its kind; and what the other side is asked for: one window."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,13 +19,14 @@ ATTACHMENTS: dict[str, type[Attachment]] = {
     MARIADB: mariadb.MariaDBAttachment,
     FILE: FileAttachment,
 }
+# What the owner of a source runs there before it is added.
 SOURCE_SQL = {"postgres": postgres.source_sql, "mariadb": mariadb.source_sql}
 
 
 def attach(
     session: Session, address: SourceAddress, source: str | None, cursor: str, is_local_time: bool
 ) -> Attachment:
-    """Create the foreign table of a source elsewhere, inside a transaction of the caller's.
+    """Create the foreign table of a source elsewhere, in the caller's transaction.
 
     `is_local_time` is whether the cursor of a file has no time zone.
     """
@@ -39,11 +38,6 @@ def attach(
         raise UsageError("--source is missing", "name the table to read: --source SCHEMA.TABLE")
     attachment = ATTACHMENTS[address.wrapper]
     return attachment(session, address, source, cursor, is_local_time).make()
-
-
-def script_for_source(kind: str, project: Path, source: str, role: str) -> str:
-    """Return what the owner of a source in a `postgres` or `mariadb` runs before it is added."""
-    return SOURCE_SQL[kind](project, source, role)
 
 
 def remote_query(session: Session, source: Source) -> str | None:

@@ -7,6 +7,7 @@ else. Queries: foreign.sql.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Any, ClassVar, Self
 
@@ -28,36 +29,26 @@ RESERVED_TABLES = frozenset({"clock", "_indexes", "_columns", "_lines"})
 CONTRIB = "install it there; it comes with the contrib modules of PostgreSQL"
 
 
+@dataclass
 class Attachment(ABC):
-    """A foreign table that is created here, with the steps that all wrappers share.
-
-    The schema of `relation` has the name of its server. `clock` is the relation that tells the time
-    there, `types` those of column_types. `made` says what is new, `notes` what is doubtful.
-    `has_zone` is whether a cursor without a time zone here has one there, and arrives in UTC.
-    `install` is the hint when the extension is missing.
-    """
+    """A foreign table that is created here, with the steps that all wrappers share."""
 
     user_option: ClassVar[str]
-    install: ClassVar[str]
+    install: ClassVar[str]  # the hint when the extension is missing
 
-    def __init__(
-        self,
-        session: Session,
-        address: SourceAddress,
-        source: str,
-        cursor: str,
-        is_local_time: bool,
-    ) -> None:
-        self.session = session
-        self.address = address
-        self.namespace, _, self.name = source.partition(".")
-        self.cursor = cursor
-        self.is_local_time = is_local_time
-        self.made: list[str] = []
-        self.notes: list[str] = []
-        self.types: dict[str, str] = {}
-        self.clock: str | None = None
-        self.has_zone = False
+    session: Session
+    address: SourceAddress
+    source: str
+    cursor: str
+    is_local_time: bool
+    made: list[str] = field(default_factory=list)  # what is new, in words
+    notes: list[str] = field(default_factory=list)  # what is doubtful
+    types: dict[str, str] = field(default_factory=dict)  # those of column_types
+    clock: str | None = None  # the relation that tells the time there
+    has_zone: bool = False  # a cursor without a time zone here has one there, and arrives in UTC
+
+    def __post_init__(self) -> None:
+        self.namespace, _, self.name = self.source.partition(".")
         self.server, self.is_new_server = self._choose_server()
         self.local_name = self._choose_name()
         self.relation = f"{self.server}.{self.local_name}"
@@ -106,10 +97,7 @@ class Attachment(ABC):
         """The options of a foreign table that reads this very table, in each way that there is."""
 
     def _choose_name(self) -> str:
-        """Return a free name for the foreign table: that of the table, or one with its schema.
-
-        UsageError if the table can be read here already.
-        """
+        """Return a free name for the foreign table; UsageError if it can be read here already."""
         found = self.session.named("ingest/foreign/foreign.tables", server=self.server)
         for row in found:
             for wanted in self._remote_options:
@@ -140,19 +128,16 @@ class Attachment(ABC):
             self._map_user(address.user)
 
     def _map_user(self, user: str) -> None:
-        named = {"server": self.server}
-        if self.session.named("ingest/foreign/foreign.is_mapped", **named):
+        if self.session.named("ingest/foreign/foreign.is_mapped", server=self.server):
             if self.address.password is None:
                 return
             self._run("drop user mapping for current_user server {server}")
-        self._keep_password(self.address.password or "")
+        keep = "ingest/foreign/foreign.keep_password"
+        self.session.named(keep, password=self.address.password or "")
         self.session.run(self._text("map_user", user_option=self.user_option, user=user))
-        self._keep_password("")
+        self.session.named(keep, password="")
         stored = "; the password is stored in this database" if self.address.password else ""
         self.made.append(f"user mapping on {self.server}: this role is {user} there{stored}")
-
-    def _keep_password(self, password: str) -> None:
-        self.session.named("ingest/foreign/foreign.keep_password", password=password)
 
     def _advise(self, kind: str) -> None:
         """Note what is missing there, and how its owner can add it."""

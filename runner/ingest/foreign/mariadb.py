@@ -34,9 +34,7 @@ class MariaDBAttachment(Attachment):
         columns = self._columns(self.name)
         if not columns:
             raise self._missing()
-        self.has_zone = any(
-            column["has_zone"] for column in columns if column["name"] == self.cursor
-        )
+        self.has_zone = any(each["has_zone"] for each in columns if each["name"] == self.cursor)
         self.types = {each["name"]: each["later_type"] for each in columns if each["later_type"]}
         self._run(
             "create foreign table {table} ({columns}) server {server} {options}",

@@ -19,10 +19,7 @@ NO_SUCH_TYPES = ("42704", "3F000")
 
 
 class PostgresAttachment(Attachment):
-    """A table of another PostgreSQL.
-
-    It is read through the view that shows the age of its rows, if its owner has created one.
-    """
+    """A table there, or the view that shows the age of its rows, if its owner has created one."""
 
     user_option = "user"
     install = CONTRIB
@@ -96,9 +93,12 @@ class PostgresAttachment(Attachment):
 
 
 def view_of(source: str) -> str:
-    """Return the name of the view there that reads a table: shop_orders for shop.orders."""
+    """Return the name of the view there that reads a table, and that no other table's has:
+    shop_orders for shop.orders.
+    """
     namespace, _, name = source.partition(".")
-    return joined(namespace, name)
+    # Where the schema has an underscore itself, only a dot tells the two apart again.
+    return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")
 
 
 def source_sql(project: Path, source: str, role: str) -> str:
@@ -106,9 +106,13 @@ def source_sql(project: Path, source: str, role: str) -> str:
     file = statement(project, "on_postgres")
     clock, identity = clock_text(project, sql.NULL), read_text(statement(project, "identity"))
     tables = sql.SQL("select tables.oid from tables")
+
+    def fragment(text: str) -> sql.SQL:
+        return sql.SQL(text.rstrip().removesuffix(";"))
+
     values = {
-        "clock": sql.SQL(_fragment(clock)),
-        "identity": sql.SQL(_fragment(render(identity, {"tables": tables}, "identity.sql"))),
+        "clock": fragment(clock),
+        "identity": fragment(render(identity, {"tables": tables}, "identity.sql")),
         "view": sql.Identifier(view_of(source)),
         "view_name": view_of(source),
         "former_view_name": source.replace(".", "_"),
@@ -118,17 +122,3 @@ def source_sql(project: Path, source: str, role: str) -> str:
         "role_name": role,
     }
     return render(read_text(file), values, file)
-
-
-def _fragment(text: str) -> str:
-    """Return a statement to put into another."""
-    return text.rstrip().removesuffix(";")
-
-
-def joined(namespace: str, name: str) -> str:
-    """Return one name for a table and its schema, which no other table and schema have.
-
-    It is `schema_table` where that tells the two apart again, and `schema.table` where the schema
-    has an underscore itself.
-    """
-    return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")

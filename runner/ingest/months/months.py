@@ -17,6 +17,7 @@ from runner.database.queries import named_query
 from runner.database.session import LOCK_NOT_AVAILABLE, QueryFailed, Session
 from runner.errors import StartError, did_you_mean
 from runner.ingest.columns import Column
+from runner.ingest.conditions import Conditions
 from runner.ingest.pipelines import PipelineDefinition
 from runner.project.files import read_text, statement
 from runner.project.manifest import MANIFEST, Manifest
@@ -33,6 +34,9 @@ NEEDED = {
 }
 # Whoever made a device's clock, or a text of a time, may have sent any; these get no table.
 IS_USUAL = "stored.{0} >= '2000-01-01' and stored.{0} < '2100-01-01'"
+# So many late rows of archived months are kept; more are those of somebody who has rewritten the
+# table.
+MOST_KEPT = 10_000
 # What there was time for is done; the rows stay where they are till the next time.
 ATTEMPTS = 2
 
@@ -112,18 +116,14 @@ def ensure_months(session: Session, definition: PipelineDefinition) -> None:
     """Create the partition of all times that have no month, so that no row is without a place; then
     the months that are due.
     """
-    with session.savepoint():
-        if not read_months(session, definition.target_relation):
-            _create_rest(session, definition)
-        Months(session, definition).create_due()
-
-
-def _create_rest(session: Session, definition: PipelineDefinition) -> None:
     target = definition.target_relation
     text = sql.SQL("create table {0} partition of {1} default; comment on table {0} is {2}")
-    about = f"Rows of {target} of months that have no partition."
-    name = relation(partition_name(target, "default"))
-    session.run(text.format(name, relation(target), sql.Literal(about)).as_string())
+    with session.savepoint():
+        if not read_months(session, target):
+            about = sql.Literal(f"Rows of {target} of months that have no partition.")
+            name = relation(partition_name(target, "default"))
+            session.run(text.format(name, relation(target), about).as_string())
+        Months(session, definition).create_due()
 
 
 def partition_name(target: str, end: str) -> str:
@@ -154,9 +154,7 @@ class Months:
         self.create([row["month"] for row in rows])
 
     def create(self, firsts: Iterable[str]) -> None:
-        """Create the months that begin on these days, if there are none, unless somebody uses the
-        rows that are in no month.
-        """
+        """Create months that begin on these days, unless somebody uses the rows that have none."""
         known = {month.low[:10] for month in self.months if month.low}
         missing = sorted(set(firsts) - known)
         if not missing:
@@ -245,9 +243,7 @@ class Months:
         return self.within(self._of_key("{0} >= {1}::{3} and {0} <= {2}::{3}", *edges))
 
     def way_in(self, name: str, render: Callable[..., str], values: Mapping[str, Any]) -> str:
-        """Return how rows are written: merged where one that nobody expects is there after all,
-        since no key would say so.
-        """
+        """Return how rows are written: merged if one is there after all, as no key says so."""
         keys, nowhere = self.definition.key_columns, sql.SQL("false").format()
         if name != "append" or not keys or values["within"] == nowhere:
             return name
@@ -256,3 +252,31 @@ class Months:
 
     def _render(self, query: str, **values: object) -> str:
         return render(named_query(f"ingest/months/months.{query}"), {**self.values, **values}, FILE)
+
+
+def late_rows(
+    conditions: Conditions,
+    horizon: int | None,
+    count: Callable[[sql.Composable], int],
+    warn: Callable[[str], object],
+) -> tuple[sql.Composable, str] | None:
+    """Return the condition of rows that came or changed after their month had gone into a file, if
+    they are to be set aside, and why. Where it is not known when rows were written, without a
+    horizon, warn if they are more than were archived.
+    """
+    definition = conditions.source.definition
+    before = definition.archived_before or "-infinity"
+    where = f"{conditions.source.cursor.name} before {before[:10]}, which is archived"
+    condition = conditions.window(definition.defined_start_at, before)
+    condition = conditions.written_since(condition, horizon)
+    rows = count(condition)
+    if horizon is None:
+        if (more := rows - definition.archived_rows) > 0:
+            warn(f"the source has {more:,} more rows than the files, with {where}")
+        return None
+    if not rows:
+        return None
+    is_kept = rows <= MOST_KEPT
+    left = "set aside, in orchestrator.rejected_rows" if is_kept else "left in the source"
+    warn(f"{rows:,} rows came late or changed, with {where}: they are {left}")
+    return (condition, where) if is_kept else None

@@ -14,18 +14,8 @@ from runner.project.scripts import leading_comment
 FOLDER = Path("dashboard")
 # The file about the page itself: its title, and the members of slices that it may show.
 PAGE = "page"
-WORDS = (
-    "Question",
-    "Meaning",
-    "Empty",
-    "Show",
-    "Width",
-    "Base",
-    "Adds",
-    "With",
-    "Currency",
-    "Columns",
-)
+HOW = ("Show", "Width", "Base", "Adds", "With", "Currency", "Columns")
+WORDS = ("Question", "Meaning", "Empty", *HOW)
 SHOWS = ("table", "figures", "sentences")
 # A chart in the place of its table, or beside it.
 CHARTS = ("chart", "beside")
@@ -40,18 +30,8 @@ EVERYTHING = "all"
 # Columns of `Show: figures`: a number, its earlier value, and which direction is good.
 FIGURES = ("figure", "value", "form", "previous", "compared_with", "better", "trend")
 # Columns of `Show: sentences`: words, a name with its change, more words, and where a click leads.
-SENTENCES = (
-    "before",
-    "name",
-    "change",
-    "after",
-    "driver",
-    "driver_slice",
-    "share",
-    "link_slice",
-    "link_member",
-    "card",
-)
+DRIVER, LINK = ("driver", "driver_slice", "share"), ("link_slice", "link_member", "card")
+SENTENCES = ("before", "name", "change", "after", *DRIVER, *LINK)
 HEADER_HINT = "a header is a title, then Question:, Meaning: and what docs/dashboard.md lists"
 
 
@@ -118,9 +98,7 @@ def load(project: Path) -> Dashboard:
 
 
 def inspect(project: Path) -> tuple[Dashboard, list[StartError]]:
-    """Read the files; return the cards that can be read, and a problem for each other. Raises
-    StartError if there is no card at all.
-    """
+    """Return the cards that can be read, and a problem for each other; StartError without cards."""
     folder = project / FOLDER
     page = folder / f"{PAGE}.sql"
     files = sorted(path for path in folder.glob("*.sql") if path != page)
@@ -134,21 +112,12 @@ def inspect(project: Path) -> tuple[Dashboard, list[StartError]]:
     for card in cards:
         other = names.setdefault(card.name, card)
         if other is not card:
-            problems.append(
-                StartError(
-                    f"{card.path} and {other.path} are both named {card.name}",
-                    "rename one of them",
-                )
-            )
+            twice = f"{card.path} and {other.path} are both named {card.name}"
+            problems.append(StartError(twice, "rename one of them"))
     used = {path.with_suffix(".vl.json") for path in files}
-    for path in sorted(folder.glob("*.vl.json")):
-        if path not in used:
-            problems.append(
-                StartError(
-                    f"{path.relative_to(project)} has no query",
-                    f"write {path.name.removesuffix('.vl.json')}.sql beside it",
-                )
-            )
+    for path in sorted({*folder.glob("*.vl.json")} - used):
+        hint = f"write {path.name.removesuffix('.vl.json')}.sql beside it"
+        problems.append(StartError(f"{path.relative_to(project)} has no query", hint))
     own = _tried(project, page, problems) if page.is_file() else None
     return Dashboard(own, tuple(cards)), problems
 

@@ -83,7 +83,7 @@ def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
     if len({*SLICE} & {*columns}) == 1:
         yield f"{card.path}: slice and slice_value belong together"
     looks = [column.look for column in card.columns.values()]
-    if "across" in looks and (looks[0] == "across" or looks[-1] == "across"):
+    if "across" in (*looks[:1], *looks[-1:]):
         yield f"{card.path}: Columns: the column across stands between those of rows and of values"
 
 

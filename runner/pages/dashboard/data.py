@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ LIVE = Target()
 # What a card calls the member that a row is of: the second, if it does not follow Show.
 MEMBERS = (SLICE, ("dimension", "member"))
 PERIOD = (*SLICE, "grain", "period_start")
+member_of, period_of = itemgetter(*SLICE), itemgetter(*PERIOD)
 # A slice, such as country, and one of its members.
 Member = tuple[str, str]
 
@@ -91,10 +93,11 @@ def read(
         if dashboard.page:
             found = run(session, dashboard.page, target).rows
             large = [row for row in found if (row.get("users") or least) >= least]
-            shown = {tuple(row[name] for name in SLICE) for row in large}
+            shown = set(map(member_of, large))
         results = [run(session, card, target) for card in dashboard.cards]
         last = max((day for each in results for day in each.days), default=None)
-        standing = _standing(session, target)
+        text = _of_target(named_query("pages/dashboard/data.standing"), target)
+        [standing] = _plain_rows(session.rows(text))
         loaded = standing["loaded_through"]
         shown_rows: dict[str, Sequence[Row]] = {}
         gone: dict[str, set[tuple[Any, ...]]] = {}
@@ -150,17 +153,15 @@ def run(session: Session, card: Card, target: Target = LIVE) -> Result:
             error.hint = error.hint or "python -m runner dashboard --check tries every card"
             raise
         return Result(card, [], error.reason)
+    return Result(card, _plain_rows(found))
+
+
+def _plain_rows(rows: Sequence[Row]) -> list[Row]:
     known = _Plain()
-    return Result(
-        card,
-        [
-            {
-                name: value if type(value) in AS_IS else known.of(value)
-                for name, value in row.items()
-            }
-            for row in found
-        ],
-    )
+    return [
+        {name: value if type(value) in AS_IS else known.of(value) for name, value in row.items()}
+        for row in rows
+    ]
 
 
 class _Plain(dict[Any, Any]):
@@ -212,9 +213,7 @@ def _shown(
     last: str | None,
     gone: set[tuple[Any, ...]],
 ) -> Sequence[Row]:
-    """Leave out small groups, the members of slices that the page file does not list, and periods
-    that another card withholds.
-    """
+    """Leave out small groups, unlisted members of slices, and what another card withholds."""
     unlisted: set[int] = set()
     names = next((names for names in MEMBERS if set(names) <= set(result.columns)), None)
     if shown is not None and names:
@@ -223,11 +222,7 @@ def _shown(
             for place, row in enumerate(result.rows)
             if row[names[0]] != EVERYTHING and tuple(row[name] for name in names) not in shown
         }
-    with_them = {
-        place
-        for place, row in enumerate(result.rows)
-        if gone and tuple(row[name] for name in PERIOD) in gone
-    }
+    with_them = {at for at, row in enumerate(result.rows) if gone and period_of(row) in gone}
     rows = withhold(result.card, result.rows, least, unlisted | with_them, last)
     # What is withheld follows from all.
     return [
@@ -276,7 +271,7 @@ def _ended(result: Result, loaded_through: str | None) -> Result:
 def _of_member(results: Sequence[Result], only: Member) -> list[Result]:
     """Return the cards that have slices, with the rows of one member."""
     sliced = [result for result in results if set(SLICE) <= set(result.columns)]
-    members = {tuple(row[name] for name in SLICE) for each in sliced for row in each.rows}
+    members = {member_of(row) for each in sliced for row in each.rows}
     if only not in members:
         name, value = only
         known = sorted(str(each) for slice_, each in members if slice_ == name)
@@ -287,8 +282,7 @@ def _of_member(results: Sequence[Result], only: Member) -> list[Result]:
         near = did_you_mean(value, known) or "members with few users are not shown: page.sql"
         raise UsageError(f"the page shows no {name} {value}", near)
     return [
-        Result(each.card, [row for row in each.rows if tuple(row[n] for n in SLICE) == only])
-        for each in sliced
+        replace(each, rows=[row for row in each.rows if member_of(row) == only]) for each in sliced
     ]
 
 
@@ -319,27 +313,15 @@ def _notes(
         shown = {only}
     if not session.named("pages/dashboard/data.has_notes")[0]["has_notes"]:
         return {}
-    found = {
-        name: [
-            {key: plain(value) for key, value in row.items()}
-            for row in session.named(f"pages/dashboard/data.{name}")
+    goals, annotations = (
+        _plain_rows(session.named(f"pages/dashboard/data.{name}"))
+        for name in ("goals", "annotations")
+    )
+    if shown is not None:
+        annotations = [
+            row for row in annotations if row["slice"] == EVERYTHING or member_of(row) in shown
         ]
-        for name in ("annotations", "goals")
-    }
-    found["annotations"] = [
-        row
-        for row in found["annotations"]
-        if row["slice"] == EVERYTHING
-        or shown is None
-        or (row["slice"], row["slice_value"]) in shown
-    ]
-    return {**found, "goals": []} if only else found
-
-
-def _standing(session: Session, target: Target) -> dict[str, Any]:
-    """Return how far the data go, and how the last build ended."""
-    [row] = session.rows(_of_target(named_query("pages/dashboard/data.standing"), target))
-    return {name: plain(value) for name, value in row.items()}
+    return {"annotations": annotations, "goals": [] if only else goals}
 
 
 def by_column(rows: Sequence[Row]) -> dict[str, list[Any]]:

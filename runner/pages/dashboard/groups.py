@@ -18,9 +18,7 @@ Sum = tuple[Sequence[int], int | None]
 
 @dataclass(slots=True)
 class Groups:
-    """The rows of a card, and which are withheld. Those of averages, without a cohort, are none of
-    the places.
-    """
+    """The rows of a card, and which are withheld. Those of averages are none of the places."""
 
     card: Card
     rows: Sequence[Row]
@@ -68,16 +66,9 @@ class Groups:
         row = self.rows[at]
         if row.get("cohort_start") is not None:
             return False
-        figures = (
-            value
-            for name, value in row.items()
-            if name not in self.kept and name not in self.balances
-        )
-        return any(
-            any(value) if isinstance(value, list) else value
-            for value in figures
-            if not isinstance(value, str)
-        )
+        figures = (row[name] for name in row.keys() - self.kept - {*self.balances})
+        values = (each for each in figures if not isinstance(each, str))
+        return any(any(each) if isinstance(each, list) else each for each in values)
 
     def rank(self, at: int) -> tuple[int, ...]:
         """Of members and of names, the same small ones go everywhere, in each card: what one card

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from runner.database.session import Row
-from runner.pages.dashboard.averages import LITTLE
 from runner.pages.dashboard.cards import EVERYTHING, SLICE
 from runner.pages.dashboard.flows import ends_of
 from runner.pages.dashboard.known import Known
+from runner.pages.dashboard.small_groups import LITTLE
 
 
 def with_repeated(rows: Sequence[Row], found: Mapping[str, Sequence[Row]]) -> Sequence[Row]:
@@ -35,7 +35,13 @@ def _repeated(row: Row, places: Mapping[tuple[Any, ...], Sequence[Row]]) -> Row:
     if column:
         values = {each["period_start"]: each[column[0]] for each in of_member}
         found = {**row, "value": values.get(which)}
-        return found if grain != "day" else _of_days(found, date.fromisoformat(which), values)
+        if grain == "day":
+            last, ages = date.fromisoformat(which), range(len(row["trend"] or ()) - 1, -1, -1)
+            found["previous"] = values.get(str(last - timedelta(28)))
+            found["trend"] = row["trend"] and [
+                values.get(str(last - timedelta(age))) for age in ages
+            ]
+        return found
     cells = [each for each in of_member if str(each["period_number"]) == which]
     if not any(each.get("is_withheld") for each in cells):
         return row
@@ -53,16 +59,6 @@ def _repeated(row: Row, places: Mapping[tuple[Any, ...], Sequence[Row]]) -> Row:
         and each["cohort_size"] >= LITTLE
     ]
     return {**row, "value": average[0] if average else None, "trend": row["trend"] and cohorts}
-
-
-def _of_days(row: Row, last: date, values: Mapping[str, Any]) -> Row:
-    trend = row["trend"] or ()
-    ages = range(len(trend) - 1, -1, -1)
-    return {
-        **row,
-        "previous": values.get(str(last - timedelta(28))),
-        "trend": row["trend"] and [values.get(str(last - timedelta(age))) for age in ages],
-    }
 
 
 def _linked(

@@ -12,9 +12,7 @@ from runner.build.inspect.functions import function_bodies, functions_reached, r
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function; `query` is its body, where that is one query; `reads_tables` is whether it names
-    a table, or one that it calls does.
-    """
+    """A function. `query` is its body if that is one query; `reads_tables` counts what it calls."""
 
     parameters: list[str]
     columns: list[str]

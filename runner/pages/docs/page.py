@@ -1,6 +1,4 @@
-"""Renders what `docs` writes: a page with all that is known of the tables, which makes no requests,
-or a diagram of them in DBML.
-"""
+"""Renders what `docs` writes: a page of all tables, without requests, or a diagram in DBML."""
 
 import hashlib
 import re
@@ -60,10 +58,10 @@ def documents(database: Database, manifest: Manifest, files: Sequence[Path]) -> 
 
 def page(manifest: Manifest, found: Catalogue) -> str:
     """Return the whole page. The same content gives the same bytes."""
-    flow = lineage(manifest, [(row["source"], row["replica"]) for row in found.pipelines])
+    replicas = [(row["source"], row["replica"]) for row in found.pipelines]
+    flow = lineage(manifest, replicas)
     edges = reduced(flow.edges)
     known = {table.name: [column["name"] for column in table.columns] for table in found.tables}
-    told = trails(manifest, known, [(row["source"], row["replica"]) for row in found.pipelines])
     style, script = static("docs.css"), static("docs.js")
     metrics = _metrics(manifest.project / METRICS)
     leads: dict[str, dict[str, str]] = {table.name: {} for table in found.tables}
@@ -102,7 +100,7 @@ def page(manifest: Manifest, found: Catalogue) -> str:
         anchor=anchor,
         column_anchor=column_anchor,
         family=family,
-        trails=told,
+        trails=trails(manifest, known, replicas),
         written=_written,
     )
 

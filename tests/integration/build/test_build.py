@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg.pq import TransactionStatus
 
 from runner.build.build import build
-from runner.build.checks import CheckFailed
+from runner.build.transaction import CheckFailed
 from runner.database import ledger
 from runner.database.session import BUILD_LOCK, Database, LockHeld, Session, lock_number
 from runner.errors import RunnerError, StartError

@@ -15,8 +15,7 @@ import pytest
 from runner.build import build as build_module
 from runner.build import publish
 from runner.build.build import build
-from runner.build.checks import CheckFailed
-from runner.build.transaction import BuildResult
+from runner.build.transaction import BuildResult, CheckFailed
 from runner.database.session import PIPELINE_LOCK, Database, LockHeld
 from runner.errors import RunnerError, StartError
 from runner.project.manifest import load

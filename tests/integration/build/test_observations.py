@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from runner.build.changes import restatement
-from runner.build.checks import CheckFailed
 from runner.build.fingerprint import fingerprint
+from runner.build.transaction import CheckFailed
 from runner.cli.inspect.runs import histogram, restated
 from runner.compare.rebuild import rebuild as rebuild_beside
 from runner.database import ledger

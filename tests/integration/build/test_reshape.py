@@ -12,9 +12,8 @@ import pytest
 
 from runner.build import publish as publication
 from runner.build.build import build
-from runner.build.checks import CheckFailed
 from runner.build.plan import Step
-from runner.build.transaction import Listener
+from runner.build.transaction import CheckFailed, Listener
 from runner.database.session import Database, Session
 from runner.errors import RunnerError
 from runner.preview.render import rendered

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from runner.build.build import build
-from runner.build.checks import CheckFailed
 from runner.build.plan import Step
+from runner.build.transaction import CheckFailed
 from runner.build.workers import seconds_left
 from runner.compare.diff import Comparison, diff
 from runner.compare.rebuild import rebuild, verify

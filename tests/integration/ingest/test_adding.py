@@ -16,7 +16,7 @@ from runner.database.names import MAX_BYTES, shortened
 from runner.database.session import Database, QueryFailed
 from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import RESERVED_COLUMNS
-from runner.ingest.foreign.postgres import joined
+from runner.ingest.foreign.postgres import view_of
 from runner.setup import add_pipeline
 from tests.support import PROJECT, ingest, query, rebuild, scalar
 
@@ -81,14 +81,14 @@ def make(database: Database, name: str, *columns: str) -> None:
 )
 def test_a_table_and_its_schema_joined_are_nobody_elses(names: list[tuple[str, str]]) -> None:
     """Long ones, and such as have several bytes to a letter, too."""
-    both = [joined(schema, table) for schema, table in names]
+    both = [view_of(f"{schema}.{table}") for schema, table in names]
     assert len(set(both)) == len(both)
     assert all(len(name.encode()) <= MAX_BYTES for name in both)
 
 
 def test_a_name_that_fits_stays_as_it_is() -> None:
-    assert joined("app", "orders") == "app_orders"
-    assert joined("shop", "eu_orders") != joined("shop_eu", "orders")
+    assert view_of("app.orders") == "app_orders"
+    assert view_of("shop.eu_orders") != view_of("shop_eu.orders")
     assert shortened("x" * 63) == "x" * 63
     assert shortened("x" * 64) != shortened("x" * 65)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.build.checks import CheckFailed
+from runner.build.transaction import CheckFailed
 from runner.database.session import Database
 from runner.project.files import SHARED
 from runner.project.manifest import load

@@ -1,0 +1,18 @@
+create table if not exists {{ warehouse }}.fact_miles_earned (
+    event_id bigint not null,
+    event_time timestamptz not null,
+    event_date date not null,
+    user_id text not null,
+    transaction_category text not null,
+    miles_amount numeric not null,
+    platform text,
+    utm_source text,
+    country text,
+    constraint fact_miles_earned_key primary key (event_id)
+);
+
+create index if not exists fact_miles_earned_user
+on {{ warehouse }}.fact_miles_earned (user_id, event_date);
+create index if not exists fact_miles_earned_day on {{ warehouse }}.fact_miles_earned (event_date);
+
+comment on table {{ warehouse }}.fact_miles_earned is 'Miles that users earned. One row per event.';

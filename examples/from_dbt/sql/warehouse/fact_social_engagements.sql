@@ -1,0 +1,35 @@
+-- warehouse.fact_social_engagements
+-- Grain: one row per event (event_id).
+-- Rerun: changed keys; replaces the events of the change set, other rows stay.
+-- Why:   shares and likes.
+
+delete from {{ this }} as fact
+{{ incremental }} using {{ warehouse }}.changed_events as changed
+{{ incremental }} where fact.event_id = changed.event_id
+;
+
+insert into {{ this }} (
+    event_id,
+    event_time,
+    event_date,
+    user_id,
+    event_type,
+    platform,
+    utm_source,
+    country
+)
+select
+    event_id,
+    event_time,
+    event_date,
+    user_id,
+    event_type,
+    platform,
+    utm_source,
+    country
+from {{ warehouse }}.stg_events
+where
+    event_type in ('share', 'like')
+    {{ incremental }} and event_id in (
+    {{ incremental }}     select changed.event_id from {{ warehouse }}.changed_events as changed
+    {{ incremental }} );
