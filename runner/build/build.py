@@ -27,7 +27,7 @@ from runner.database.session import Database, LockHeld, QueryFailed, Session
 from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import CITUS, MANIFEST, MANIFEST_CHECK, Manifest, Script
+from runner.project.manifest import CITUS, MANIFEST, MANIFEST_CHECK, Manifest
 from runner.project.target import Target, replica_name
 from runner.project.template import render
 
@@ -240,17 +240,14 @@ def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> 
         if step.reason == NEVER_BUILT or any(map(says_what_is_read, step.changed))
     ]
     warnings = check_texts(manifest, target, steps)
-    return [*warnings, *_check_reads(manifest, changed)] if changed else warnings
-
-
-def _check_reads(manifest: Manifest, scripts: Sequence[Script]) -> list[str]:
-    """StartError if a script reads what it does not declare; a warning where nothing can tell."""
+    if not changed:
+        return warnings
     try:
         from runner.build.inspect import reads  # a room, whose parser is an extra
     except ImportError:
         what = "scripts have changed, and whether they declare what they read is not known"
-        return [f"{what}: without the extra [lint] nothing parses them"]
-    return reads.check(manifest, scripts)
+        return [*warnings, f"{what}: without the extra [lint] nothing parses them"]
+    return [*warnings, *reads.check(manifest, changed)]
 
 
 def _check_variables(session: Session, manifest: Manifest) -> None:
