@@ -47,14 +47,13 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What went, or would. `kept` are tables that should go, and what hangs on each; `waiting` are
-    targets with the day of their last build: images wait until each of them has been built.
-    """
+    """What went, or would."""
 
     tables: tuple[Pruned, ...] = ()
     dropped: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()  # tables that should go, and what hangs on each
     undoable_after: dict[str, int] = field(default_factory=dict)
+    # Targets with the day of their last build: images wait until each of them has been built.
     waiting: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -64,16 +63,12 @@ class PruneResult:
 
 @dataclass(frozen=True, slots=True)
 class Pruner:
-    """Prunes one database. Nothing is ingested or built meanwhile: LockHeld if something is for too
-    long.
-
-    `days` is the age of what goes, None if no rows are to go; `target` is one to drop.
-    """
+    """Prunes one database, while nothing is ingested or built: LockHeld if something is."""
 
     database: Database
     manifest: Manifest
-    days: int | None = None
-    target: Target | None = None
+    days: int | None = None  # the age of rows that go; None if no rows are to go
+    target: Target | None = None  # one to drop
 
     def rehearse(self) -> PruneResult:
         """Return what `prune` would do; nothing is left behind."""
@@ -105,10 +100,9 @@ class Pruner:
         session.run(f"set local lock_timeout = '{PATIENCE}'")
         if self.target:
             # And nothing else: a branch that cleans up after itself may lack scripts of the others.
-            dropped, kept = self._drop_target(session, self.target), list[str]()
+            found = PruneResult(dropped=(self._drop_target(session, self.target),))
         else:
-            dropped, kept = self._drop_left(session)
-        found = PruneResult(dropped=tuple(dropped), kept=tuple(kept))
+            found = self._drop_left(session)
         if self.days is None:
             return found
         sizes, before = _sizes(session), _counts(session)
@@ -131,9 +125,8 @@ class Pruner:
         def run(name: str, **values: object) -> list[Row]:
             return session.named(f"setup/prune.{name}", **values)
 
-        cutoff = session.value(
-            "select (now() - make_interval(days => %(days)s))::text", {"days": days}
-        )
+        age = "select (now() - make_interval(days => %(days)s))::text"
+        cutoff = session.value(age, {"days": days})
         run("thresholds", cutoff=cutoff)
         images = run("delete_images")
         run("delete_rejects", cutoff=cutoff)
@@ -155,16 +148,16 @@ class Pruner:
                 " where doomed.run_id = old.run_id"
             )
 
-    def _drop_left(self, session: Session) -> tuple[list[str], list[str]]:
+    def _drop_left(self, session: Session) -> PruneResult:
         """Drop the tables whose scripts left the manifest, unless something else hangs on them."""
         live, scripts = Target().name, self.manifest.scripts
         found = ledger.left_tables(session, live, scripts)
         refused = _drop(session, [_named(table) for table in found])
         session.named("database/ledger.forget_left", target=live, scripts=list(scripts))
         dropped = [table.table_name for table in found if _named(table) not in refused]
-        return dropped, list(refused.values())
+        return PruneResult(dropped=tuple(dropped), kept=tuple(refused.values()))
 
-    def _drop_target(self, session: Session, target: Target) -> list[str]:
+    def _drop_target(self, session: Session, target: Target) -> str:
         """Drop a target, or raise RunnerError if something else is in it or hangs on it."""
         if target.is_live:
             raise UsageError(
@@ -195,7 +188,7 @@ class Pruner:
         for schema in reversed(target.schemas):
             session.run(f"drop schema if exists {schema}")
         session.named("setup/prune.forget_target", target=target.name)
-        return [f"target {target.name}"]
+        return f"target {target.name}"
 
 
 @contextlib.contextmanager

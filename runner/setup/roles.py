@@ -26,19 +26,15 @@ def hand_over(session: Session, target: Target) -> None:
 
     That includes what came later: a runner could not use the tables of a newer version.
     """
-    _run(session, "handover", schemas=_schemas(target))
+    _run(session, "handover", schemas=["orchestrator", *target.schemas])
 
 
 def rights(session: Session, target: Target) -> list[str]:
     """Return what the roles of this database own and may do, as sentences."""
-    rows = session.named("setup/roles.rights", schemas=_schemas(target))
+    rows = session.named("setup/roles.rights", schemas=["orchestrator", *target.schemas])
     return [row["right"] for row in rows]
 
 
 def _run(session: Session, query: str, **values: list[str]) -> None:
     for row in session.named(f"setup/roles.{query}", **values):
         session.run(row["statement"])
-
-
-def _schemas(target: Target) -> list[str]:
-    return ["orchestrator", *target.schemas]

@@ -99,7 +99,7 @@ class CaseTables:
                     f"{rows.path}:1: column {name} is missing, but {rows.table} is keyed by it",
                     "give it in every row",
                 )
-        changes = [f"alter column {_quoted(name)} drop not null" for name in lacking]
+        changes = [f"alter column {_names([name])} drop not null" for name in lacking]
         if rows.is_raw:
             changes.append(f"alter column {RUN} set default {run}")
         else:
@@ -175,12 +175,9 @@ class CaseTables:
             or known[name]["is_key"]
             or Counter(row[name] for row in missing) != Counter(row[name] for row in unexpected)
         ]
-        return Mismatch(
-            table,
-            tuple(shown),
-            tuple({name: row[name] for name in shown} for row in missing),
-            tuple({name: row[name] for name in shown} for row in unexpected),
-        )
+        missing = [{name: row[name] for name in shown} for row in missing]
+        unexpected = [{name: row[name] for name in shown} for row in unexpected]
+        return Mismatch(table, tuple(shown), tuple(missing), tuple(unexpected))
 
     def _copy(self, rows: Rows, table: str) -> None:
         try:
@@ -235,10 +232,6 @@ class CaseTables:
                 f"raw.{name} has neither a replica nor a source: {error.message}",
                 "run the test where the source is, or create it in schema/source.sql",
             ) from error
-
-
-def _quoted(name: str) -> str:
-    return sql.Identifier(name).as_string(None)
 
 
 def _names(names: Iterable[str]) -> str:

@@ -92,14 +92,11 @@ class Workload:
         """Return a pipeline by its name."""
         with self.database.session("milepost torture") as session:
             pipeline_id = pipelines(session, name)[0]["pipeline_id"]
-        database = self._as_role() if name == HIDDEN else self.database
-        return RepairedPipeline(pipeline_id, database, self.project)
-
-    def _as_role(self) -> Database:
-        options = conninfo_to_dict(self.database.conninfo).get("options") or ""
-        return Database(
-            make_conninfo(self.database.conninfo, options=f"{options} -c role={self.role}")
-        )
+        conninfo = self.database.conninfo
+        if name == HIDDEN:
+            options = conninfo_to_dict(conninfo).get("options") or ""
+            conninfo = make_conninfo(conninfo, options=f"{options} -c role={self.role}")
+        return RepairedPipeline(pipeline_id, Database(conninfo), self.project)
 
     def run(self, on_progress: Callable[[Progress], None]) -> None:
         """Run until the time is over or a thread fails; the last progress is that of the end."""

@@ -46,8 +46,7 @@ def command(
             f"{failed} of {len(results)} cases failed", "rows with - are missing, with + unexpected"
         )
     seconds = sum(result.seconds for result in results)
-    cases_passed = "1 case passed" if len(results) == 1 else f"{len(results)} cases passed"
-    output.say(f"test: {cases_passed}, {seconds:.1f}s")
+    output.say(f"test: {output.number(len(results), 'case')} passed, {seconds:.1f}s")
 
 
 def _show(done: CaseResult) -> None:
@@ -66,7 +65,6 @@ def _show(done: CaseResult) -> None:
 
 
 def _as_data(done: CaseResult) -> dict[str, Any]:
-    """Return the same as data, for JSON."""
     return {
         "case": done.case.name,
         "status": "passed" if done.has_passed else "failed",
@@ -78,7 +76,6 @@ def _as_data(done: CaseResult) -> dict[str, Any]:
 
 
 def _as_junit(results: list[CaseResult]) -> str:
-    """Return the same as JUnit XML."""
     seconds = sum(result.seconds for result in results)
     failed = sum(not result.has_passed for result in results)
     suite = Element(

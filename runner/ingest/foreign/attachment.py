@@ -31,27 +31,21 @@ CONTRIB = "install it there; it comes with the contrib modules of PostgreSQL"
 
 @dataclass
 class Attachment(ABC):
-    """A foreign table that is created here, with the steps that all wrappers share.
-
-    The schema of `relation` has the name of its server. `clock` is the relation that tells the time
-    there, `types` those of column_types. `made` says what is new, `notes` what is doubtful.
-    `has_zone` is whether a cursor without a time zone here has one there, and arrives in UTC.
-    `install` is the hint when the extension is missing.
-    """
+    """A foreign table that is created here, with the steps that all wrappers share."""
 
     user_option: ClassVar[str]
-    install: ClassVar[str]
+    install: ClassVar[str]  # the hint when the extension is missing
 
     session: Session
     address: SourceAddress
     source: str
     cursor: str
     is_local_time: bool
-    made: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    types: dict[str, str] = field(default_factory=dict)
-    clock: str | None = None
-    has_zone: bool = False
+    made: list[str] = field(default_factory=list)  # what is new, in words
+    notes: list[str] = field(default_factory=list)  # what is doubtful
+    types: dict[str, str] = field(default_factory=dict)  # those of column_types
+    clock: str | None = None  # the relation that tells the time there
+    has_zone: bool = False  # a cursor without a time zone here has one there, and arrives in UTC
 
     def __post_init__(self) -> None:
         self.namespace, _, self.name = self.source.partition(".")
@@ -138,14 +132,12 @@ class Attachment(ABC):
             if self.address.password is None:
                 return
             self._run("drop user mapping for current_user server {server}")
-        self._keep_password(self.address.password or "")
+        keep = "ingest/foreign/foreign.keep_password"
+        self.session.named(keep, password=self.address.password or "")
         self.session.run(self._text("map_user", user_option=self.user_option, user=user))
-        self._keep_password("")
+        self.session.named(keep, password="")
         stored = "; the password is stored in this database" if self.address.password else ""
         self.made.append(f"user mapping on {self.server}: this role is {user} there{stored}")
-
-    def _keep_password(self, password: str) -> None:
-        self.session.named("ingest/foreign/foreign.keep_password", password=password)
 
     def _advise(self, kind: str) -> None:
         """Note what is missing there, and how its owner can add it."""

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from runner.database.session import Row
-from runner.pages.dashboard.averages import LITTLE
 from runner.pages.dashboard.cards import EVERYTHING, SLICE
 from runner.pages.dashboard.flows import ends_of
 from runner.pages.dashboard.known import Known
+from runner.pages.dashboard.small_groups import LITTLE
 
 
 def with_repeated(rows: Sequence[Row], found: Mapping[str, Sequence[Row]]) -> Sequence[Row]:

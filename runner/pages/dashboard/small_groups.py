@@ -9,7 +9,7 @@ that adds up, a secret could be computed (known.py). So none can be computed fro
   week, and days to weeks and months (flows.py).
 - Secrets are also what lies between any two points in time, and the small ones of a sum together,
   if they have few users.
-- Of ranges, the longer ones are kept where few users lie between. Averages: averages.py.
+- Of ranges, the longer ones are kept where few users lie between.
 """
 
 from collections import defaultdict
@@ -19,15 +19,16 @@ from datetime import date
 from typing import Any
 
 from runner.database.session import Row
-from runner.pages.dashboard.averages import averaged
 from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card
 from runner.pages.dashboard.flows import Flows, ends_of
 from runner.pages.dashboard.groups import Groups
 from runner.pages.dashboard.known import Known, Term
-from runner.pages.dashboard.periods import DATES, start_of
+from runner.pages.dashboard.periods import DATES, is_shown, start_of
 
 # Where not all can be shown, a running month or a day is withheld sooner than a week.
 ORDER = {"month": 0, "week": 1, "running": 2, "day": 3}
+# Of fewer users there is no average, as in the reports.
+LITTLE = 20
 Forms = Mapping[int, Sequence[Term]]
 
 
@@ -41,7 +42,7 @@ def withhold(
     groups.hide(unlisted, last)
     hidden, changed = groups.hidden, groups.without_balances()
     if hidden and len(groups.places) < len(rows):
-        averages = averaged(card, rows, hidden, last)
+        averages = _averaged(card, rows, hidden, last)
         hidden |= {at for at, row in averages.items() if row is None}
         changed |= {at: row for at, row in averages.items() if row is not None}
     if not hidden and not changed and not groups.unsent:
@@ -196,3 +197,54 @@ class _Withheld(Groups):
                     self.hidden.add(at)
                 else:
                     shown.append(at)
+
+
+def _averaged(
+    card: Card, rows: Sequence[Row], hidden: Set[int], last: str | None
+) -> dict[int, Row | None]:
+    """Return the averages that lack a cohort, without it; None where too little is left.
+
+    An average is a row without a cohort, over the complete cells of its range. Of cohorts that are
+    not shown it would tell, together with who was active in all, so it leaves them out.
+    """
+    across = next(column.name for column in card.columns.values() if column.look == "across")
+    rates = [column.name for column in card.columns.values() if column.form == "percent"]
+    names = (*SLICE, "grain", across)
+    cells: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for at, row in enumerate(rows):
+        if row["cohort_start"] is not None and row.get("is_complete") is not False:
+            cells[tuple(row.get(name) for name in names)].append(at)
+    found: dict[int, Row | None] = {}
+    for at, row in enumerate(rows):
+        if row["cohort_start"] is not None:
+            continue
+        places = cells[tuple(row.get(name) for name in names)]
+        days = row.get("range")
+        if days and days != EVERYTHING and last:
+            grain = row.get("grain")
+            places = [
+                each
+                for each in places
+                if is_shown(rows[each]["cohort_start"], grain, int(days), last)
+            ]
+        shown = [rows[each] for each in places if each not in hidden]
+        if len(shown) < len(places):
+            found[at] = _average(card.base or "", rates, row, across, shown)
+    return found
+
+
+def _average(
+    base: str, rates: Sequence[str], row: Row, across: str, shown: Sequence[Row]
+) -> Row | None:
+    users = sum(each[base] for each in shown)
+    if users < LITTLE:
+        return None
+    sums = {
+        name: sum(each[name] for each in shown)
+        for name, value in row.items()
+        if isinstance(value, int) and not isinstance(value, bool) and name != across
+    }
+    of_rates = {
+        name: round(sum(each[name] * each[base] for each in shown) / users, 6) for name in rates
+    }
+    return {**row, **sums, **of_rates}
