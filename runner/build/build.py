@@ -46,9 +46,7 @@ def read_plan(
     Scripts that match `patterns` are forced. StartError if the time zone or a replica does not
     exist, or if the target belongs to another project; UsageError if a variable may not be so.
     """
-    zone = str(manifest.variables.get("reporting_timezone", zones.UTC))
-    if problem := zones.problem(session, zone):
-        raise StartError(f"{MANIFEST}: reporting_timezone: {problem}", zones.HINT)
+    _check_time_zone(session, manifest)
     _check_variables(session, manifest)
     check_owner(session, manifest, target)
     _check_replicas(session, manifest)
@@ -248,6 +246,12 @@ def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> 
         what = "scripts have changed, and whether they declare what they read is not known"
         return [*warnings, f"{what}: without the extra [lint] nothing parses them"]
     return [*warnings, *reads.check(manifest, changed)]
+
+
+def _check_time_zone(session: Session, manifest: Manifest) -> None:
+    zone = str(manifest.variables.get("reporting_timezone", zones.UTC))
+    if problem := zones.problem(session, zone):
+        raise StartError(f"{MANIFEST}: reporting_timezone: {problem}", zones.HINT)
 
 
 def _check_variables(session: Session, manifest: Manifest) -> None:
