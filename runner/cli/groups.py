@@ -73,7 +73,7 @@ class Group(click.Group):
         if not any(name in names for names in self.lazy.values()):
             return super().get_command(context, name)
         file = self._file(name)
-        module = f"runner.cli.{file.parent.name}.{file.stem}"
+        module = f"runner.cli.commands.{file.stem}"
         command: click.Command = room(module, EXTRAS.get(name, ""), name).command
         return command
 
@@ -101,10 +101,7 @@ class Group(click.Group):
         return found
 
     def _file(self, name: str) -> Path:
-        """Return the module of a command: in rooms/, unless it is one of the core's."""
-        module = f"{self.prefix}{name.replace('-', '_')}.py"
-        core = FOLDER / "commands" / module
-        return core if core.exists() else FOLDER / "rooms" / module
+        return FOLDER / "commands" / f"{self.prefix}{name.replace('-', '_')}.py"
 
     def _summary(self, name: str) -> str:
         """Return the first line of a command's help, as its module has it."""

@@ -526,8 +526,7 @@ def _content(session: Session, table: str) -> tuple[int, str]:
 
 
 def test_every_module_of_commands_is_a_command() -> None:
-    folders = (PROJECT / "runner/cli/commands", PROJECT / "runner/cli/rooms")
-    modules = [path.stem for folder in folders for path in folder.glob("[!_]*.py")]
+    modules = [path.stem for path in (PROJECT / "runner/cli/commands").glob("[!_]*.py")]
     lazy = [
         command.prefix + name.replace("-", "_")
         for command in (cli, *(command for _, command in _commands("", cli)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.support import PROJECT
+
 ROOMS = (
     "alerts",
     "api.py",
@@ -26,4 +28,10 @@ ROOMS = (
     "torture",
 )
 # Commands that go with them. Where they stay, they say which room is missing.
-COMMANDS = ("cli/rooms", "cli/inspect")
+CORE_COMMANDS = ("build", "ingest", "plan", "run_all", "status")
+COMMANDS = tuple(
+    f"cli/{folder}/{file.name}"
+    for folder in ("commands", "show")
+    for file in sorted((PROJECT / "runner/cli" / folder).glob("[!_]*.py"))
+    if file.stem not in CORE_COMMANDS
+)

@@ -1,5 +1,4 @@
 from runner.build.build import build
-from runner.cli import show_build
 from runner.cli.command import (
     Workspace,
     jobs_option,
@@ -9,6 +8,7 @@ from runner.cli.command import (
     target_option,
 )
 from runner.cli.progress import live
+from runner.cli.show import build as show_build
 from runner.project.target import Target
 
 

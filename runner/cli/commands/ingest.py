@@ -1,8 +1,8 @@
 import click
 
 from runner import run
-from runner.cli import show_ingest
 from runner.cli.command import Workspace, json_option, project_command, wait_option
+from runner.cli.show import ingest as show_ingest
 
 
 @project_command("ingest", wait_option, json_option)

@@ -28,7 +28,7 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
     """
     manifest = here.manifest()
     if is_explained:
-        room("runner.cli.inspect.plans").explain(here.database(), manifest, target, patterns)
+        room("runner.cli.show.plans").explain(here.database(), manifest, target, patterns)
         return
     with here.ledger() as session:
         steps = read_plan(session, manifest, target, patterns)[1]

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from runner import run
-from runner.cli import output, show_build, show_ingest
+from runner.cli import output
 from runner.cli.command import FILE, Workspace, json_option, project_command, wait_option
 from runner.cli.progress import Live, live
+from runner.cli.show import build as show_build
+from runner.cli.show import ingest as show_ingest
 from runner.errors import RunnerError, room, was_interrupted
 
 # How the variables begin that ask for something after each round.
@@ -125,7 +127,7 @@ class Rounds:
         """Write the dashboard that was asked for, if it would change; a failure is a warning."""
         if self.dashboard and (is_new or not self.dashboard.exists()):
             try:
-                room("runner.cli.rooms.dashboard").write_page(self.here, self.dashboard)
+                room("runner.cli.commands.dashboard").write_page(self.here, self.dashboard)
             except RunnerError as error:
                 output.warn(error.message, error.hint)
 

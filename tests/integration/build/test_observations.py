@@ -15,7 +15,7 @@ import pytest
 from runner.build.changes import restatement
 from runner.build.fingerprint import fingerprint
 from runner.build.transaction import CheckFailed
-from runner.cli.inspect.runs import histogram, restated
+from runner.cli.show.runs import histogram, restated
 from runner.compare.rebuild import rebuild as rebuild_beside
 from runner.database import ledger
 from runner.database.session import Database

@@ -113,7 +113,7 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
         "import sys\nfrom runner.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "heavy = {'psycopg', 'rich', 'sqlglot', 'jinja2', 'markdown_it', 'tomllib'}\n"
-        "found = {n for n in sys.modules if n.startswith(('runner.cli.commands', 'runner.cli.rooms'))}\n"
+        "found = {n for n in sys.modules if n.startswith(('runner.cli.commands', 'runner.cli.commands'))}\n"
         "print(sorted(found | (heavy & set(sys.modules))), file=sys.stderr)\n"
     )
     done = subprocess.run(

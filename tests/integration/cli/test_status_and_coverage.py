@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner.cli.inspect.coverage import Stretch, bar, coverage
+from runner.cli.show.coverage import Stretch, bar, coverage
 from runner.database.session import Database
 from runner.ingest import blockers
 from runner.repairs.pipeline import RepairedPipeline

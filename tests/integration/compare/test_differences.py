@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from runner.build.changes import difference_queries, publish_difference
-from runner.cli.rooms.diff import _difference
+from runner.cli.commands.diff import _difference
 from runner.compare.diff import Difference, _compare_rows
 from runner.database.session import Database, Session
 from tests.support import query

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner.build.build import build
-from runner.cli.inspect.coverage import coverage
+from runner.cli.show.coverage import coverage
 from runner.compare.rebuild import verify
 from runner.database import ledger
 from runner.database.session import BUILD_LOCK, Database, LockHeld, lock_number

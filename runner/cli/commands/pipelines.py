@@ -3,9 +3,9 @@ import click
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, yes_option
 from runner.cli.groups import Group
-from runner.cli.inspect import coverage as show_coverage
-from runner.cli.inspect import lines
-from runner.cli.inspect import runs as show_runs
+from runner.cli.show import coverage as show_coverage
+from runner.cli.show import lines
+from runner.cli.show import runs as show_runs
 from runner.errors import UsageError, room
 from runner.ingest.pipelines import pipelines
 from runner.repairs import remove as removing

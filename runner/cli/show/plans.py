@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from decimal import Decimal
 
-from runner.cli import output, show_build
+from runner.cli import output
+from runner.cli.show import build as show_build
 from runner.database.session import Database
 from runner.preview import explain as preview
 from runner.preview.explain import Explained

@@ -2,10 +2,11 @@ from dataclasses import asdict
 
 import click
 
-from runner.cli import output, show_build
+from runner.cli import output
 from runner.cli.command import Workspace, jobs_option, json_option, project_command, target_option
+from runner.cli.commands.diff import differences
 from runner.cli.progress import live
-from runner.cli.rooms.diff import differences
+from runner.cli.show import build as show_build
 from runner.compare.rebuild import verify
 from runner.project.target import Target
 

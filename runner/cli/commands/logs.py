@@ -29,11 +29,11 @@ def command(here: Workspace, /, **filters: object) -> None:
     with here.ledger() as session:
         since = filters.pop("since")
         try:
-            filters |= session.named("cli/inspect/runs.moment", since=since)[0]
+            filters |= session.named("cli/show/runs.moment", since=since)[0]
         except QueryFailed as error:
             raise UsageError(
                 f"--since {since} is neither a time nor an age",
                 "write it as --since 2026-01-31, or --since '2 hours'",
             ) from error
-        rows = session.named("cli/inspect/runs.logs", **filters)
+        rows = session.named("cli/show/runs.logs", **filters)
     output.listing(rows, "nothing was logged")

@@ -1,6 +1,6 @@
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, select_option
-from runner.cli.inspect import lines
+from runner.cli.show import lines
 from runner.project.graph import select
 from runner.testing.lint import lint
 

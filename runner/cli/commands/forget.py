@@ -2,9 +2,10 @@ from dataclasses import asdict
 
 import click
 
-from runner.cli import output, show_build
+from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, yes_option
 from runner.cli.progress import live
+from runner.cli.show import build as show_build
 from runner.erasure.erase import Erased, InSource
 from runner.erasure.forget import forget, look
 

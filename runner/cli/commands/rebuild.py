@@ -1,6 +1,6 @@
-from runner.cli import show_build
 from runner.cli.command import Workspace, jobs_option, json_option, project_command, target_option
 from runner.cli.progress import live
+from runner.cli.show import build as show_build
 from runner.compare.rebuild import rebuild
 from runner.project.target import Target
 

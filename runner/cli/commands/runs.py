@@ -2,7 +2,7 @@ from dataclasses import asdict
 
 import click
 
-from runner.cli import output, show_build, show_ingest
+from runner.cli import output
 from runner.cli.command import (
     Workspace,
     complete_scripts,
@@ -13,8 +13,10 @@ from runner.cli.command import (
     yes_option,
 )
 from runner.cli.groups import Group
-from runner.cli.inspect import lines
-from runner.cli.inspect import runs as show_runs
+from runner.cli.show import build as show_build
+from runner.cli.show import ingest as show_ingest
+from runner.cli.show import lines
+from runner.cli.show import runs as show_runs
 from runner.database.ledger import slow_scripts
 from runner.errors import UsageError
 from runner.project.graph import select
@@ -39,7 +41,7 @@ def command(context: click.Context, /, **filters: object) -> None:
     """
     if context.invoked_subcommand is None:
         with Workspace(context.obj).ledger() as session:
-            rows = session.named("cli/inspect/runs.runs", **filters)
+            rows = session.named("cli/show/runs.runs", **filters)
         show_runs.runs(rows, "nothing has run yet: python -m runner run-all", COLUMNS)
         output.data(rows)
 
@@ -58,16 +60,16 @@ def show(here: Workspace, run_id: int, plans: bool) -> None:
     Example: python -m runner runs show 12
     """
     with here.ledger() as session:
-        found = session.named("cli/inspect/runs.run", run_id=run_id)
+        found = session.named("cli/show/runs.run", run_id=run_id)
         if not found:
             raise UsageError(f"there is no run {run_id}", "python -m runner runs lists them")
         if plans:
-            _show_plans(session.named("cli/inspect/runs.run_plans", run_id=run_id))
+            _show_plans(session.named("cli/show/runs.run_plans", run_id=run_id))
             return
-        parts = {name: session.named(f"cli/inspect/runs.{name}", run_id=run_id) for name in TABLES}
-        observed = session.named("cli/inspect/runs.run_observations", run_id=run_id)
+        parts = {name: session.named(f"cli/show/runs.{name}", run_id=run_id) for name in TABLES}
+        observed = session.named("cli/show/runs.run_observations", run_id=run_id)
         what = "run_restatements" if output.style.json else "run_restated_days"
-        restated = session.named(f"cli/inspect/runs.{what}", run_id=run_id)
+        restated = session.named(f"cli/show/runs.{what}", run_id=run_id)
     if output.style.json:
         more = {"run_observations": observed, "run_restatements": restated}
         output.data({**found[0], **parts, **more})
@@ -102,9 +104,7 @@ def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
     """
     script = _script(here, name) if name else None
     with here.ledger() as session:
-        builds = session.named(
-            "cli/inspect/runs.trend", script=script, target=target.name, last=last
-        )
+        builds = session.named("cli/show/runs.trend", script=script, target=target.name, last=last)
         newest = builds[0]["run"] if builds else 0
         found = [each for each in slow_scripts(session, newest) if script in (None, each.script)]
     builds.reverse()
@@ -132,7 +132,7 @@ def undo(here: Workspace, run_id: int, yes: bool) -> None:
     Example: python -m runner runs undo 12
     """
     with here.ledger() as session:
-        found = session.named("cli/inspect/runs.run", run_id=run_id)
+        found = session.named("cli/show/runs.run", run_id=run_id)
     if not found or not found[0]["pipeline"]:
         raise UsageError(
             f"there is no run {run_id} of a pipeline, or it was pruned", "python -m runner runs"

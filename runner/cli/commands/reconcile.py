@@ -1,7 +1,7 @@
 import click
 
-from runner.cli import show_ingest
 from runner.cli.command import Workspace, json_option, project_command
+from runner.cli.show import ingest as show_ingest
 from runner.repairs.pipeline import open_pipeline
 
 

@@ -5,7 +5,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import FILE, Workspace, number_option, project_command, target_option
-from runner.cli.inspect import lines
+from runner.cli.show import lines
 from runner.errors import UsageError
 from runner.pages.dashboard.check import check as check_cards
 from runner.pages.dashboard.data import Member

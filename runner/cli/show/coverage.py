@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.cli.inspect.lines import can_write
 from runner.cli.output import program, say, table
+from runner.cli.show.lines import can_write
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.ingest.blockers import edge, fill
@@ -27,7 +27,7 @@ class Stretch:
 
 def coverage(session: Session, pipeline_id: int) -> list[Stretch]:
     """Return the coverage of a pipeline up to its watermark; empty before its first window."""
-    text = named_query("cli/inspect/coverage.coverage").replace(
+    text = named_query("cli/show/coverage.coverage").replace(
         "{{ gaps }}", named_query("database/ledger.gaps")
     )
     return [Stretch(**row) for row in session.rows(text, {"pipeline_id": pipeline_id})]

@@ -5,7 +5,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, project_command, yes_option
-from runner.cli.inspect import lines
+from runner.cli.show import lines
 from runner.setup.add_pipeline import Added, read
 from runner.setup.add_pipeline import add as add_pipeline
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from runner.cli.inspect.lines import can_write
 from runner.cli.output import is_terminal, row_counts, say, table
+from runner.cli.show.lines import can_write
 
 Row = Mapping[str, Any]
 

@@ -1,1 +1,0 @@
-"""The commands that the core does without: they can be deleted, with the rooms that they call."""
