@@ -683,6 +683,9 @@ def agg_user_features(source: Source) -> list[Row]:
     ]
 
 
+RULES = ("new", "champion", "loyal", "promising", "at risk", "hibernating")
+
+
 def agg_user_profiles(source: Source) -> list[Row]:
     return [
         {
@@ -696,6 +699,9 @@ def agg_user_profiles(source: Source) -> list[Row]:
             "miles_earned_90d": one.miles_earned_90d,
             "has_top_miles": one.has_top_miles,
             "rules_until": list(one.rules_until),
+            "segment_until": dict(zip(RULES, one.rules_until, strict=True)).get(
+                one.segment, "infinity"
+            ),
         }
         for one in oracle.profiles(source.data)
     ]

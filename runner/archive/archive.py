@@ -14,9 +14,8 @@ from typing import Any
 from psycopg import sql
 
 from runner.archive import files
-from runner.archive.files import Content
 from runner.build.compose import Composer
-from runner.build.inspect.kept import is_read, keeping_checks, refuse_losses
+from runner.build.inspect.kept import keeping_checks, refuse_losses
 from runner.database import ledger
 from runner.database.locks import lock_exclusively, replica_locks
 from runner.database.names import column_of, join, relation
@@ -161,7 +160,7 @@ class _Archive:
         refuse_losses(self.manifest, replica_of(definition))
         values = {"pipeline_id": definition.pipeline_id}
         targets = [row["target"] for row in session.named("archive/archive.targets", **values)]
-        if not targets and not is_read(self.manifest, replica_of(definition)):
+        if not targets and replica_of(definition) not in self.manifest.raw_needs():
             return  # nobody has made anything of its rows
         for target in targets or [Target().name]:
             position = ledger.positions(session, target)[replica_of(definition)]
@@ -184,7 +183,12 @@ class _Archive:
             session.run(f"lock table {relation(partition).as_string()} in share mode")
             with self._rows(partition) as blocks:
                 stored = files.content_of(blocks)
-            self._compare(month, stored)
+            if files.read(month.file) != stored:  # byte for byte
+                raise RunnerError(
+                    f"{month.file} does not hold what {self.target} has of {month.month}; no row"
+                    " was dropped",
+                    "move the file away, and run the same again",
+                )
             about: dict[str, Any] = {"pipeline_id": self.definition.pipeline_id}
             values = {**about, "partition": relation(partition), "low": month.low}
             values |= {"high": month.high, "file_name": str(month.file), "sha256": stored.sha256}
@@ -209,15 +213,6 @@ class _Archive:
             " with (format csv, header)"
         )
         return self.session.copy_out(text.format(columns, relation(partition), order).as_string())
-
-    def _compare(self, month: Month, stored: Content) -> None:
-        """RunnerError unless the file on disk holds, byte for byte, the rows that would go."""
-        if files.read(month.file) != stored:
-            raise RunnerError(
-                f"{month.file} does not hold what {self.target} has of {month.month}; no row was"
-                " dropped",
-                "move the file away, and run the same again",
-            )
 
     def _check(self) -> None:
         """RunnerError unless the live tables hold what the open transaction archives."""

@@ -38,9 +38,8 @@ def read(path: Path) -> Content:
 
 
 def write(path: Path, blocks: Iterable[bytes]) -> Content:
-    """Write a file under another name, and give it its own once the disk has all of it.
-
-    StartError if there is a file of that name with another content.
+    """Write a file under another name, and give it its own once the disk has all of it. StartError
+    if there is one of that name with another content.
     """
     temporary = path.with_name(f".{path.name}.part")
     try:

@@ -27,7 +27,7 @@ from runner.database.session import Database, LockHeld, QueryFailed, Session
 from runner.database.tables import count, exists
 from runner.errors import RunnerError, StartError, UsageError, was_interrupted
 from runner.project.graph import select
-from runner.project.manifest import CITUS, MANIFEST, MANIFEST_CHECK, Manifest, Script
+from runner.project.manifest import CITUS, MANIFEST, MANIFEST_CHECK, Manifest
 from runner.project.target import Target, replica_name
 from runner.project.template import render
 
@@ -46,9 +46,7 @@ def read_plan(
     Scripts that match `patterns` are forced. StartError if the time zone or a replica does not
     exist, or if the target belongs to another project; UsageError if a variable may not be so.
     """
-    zone = str(manifest.variables.get("reporting_timezone", zones.UTC))
-    if problem := zones.problem(session, zone):
-        raise StartError(f"{MANIFEST}: reporting_timezone: {problem}", zones.HINT)
+    _check_time_zone(session, manifest)
     _check_variables(session, manifest)
     check_owner(session, manifest, target)
     _check_replicas(session, manifest)
@@ -240,17 +238,20 @@ def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> 
         if step.reason == NEVER_BUILT or any(map(says_what_is_read, step.changed))
     ]
     warnings = check_texts(manifest, target, steps)
-    return [*warnings, *_check_reads(manifest, changed)] if changed else warnings
-
-
-def _check_reads(manifest: Manifest, scripts: Sequence[Script]) -> list[str]:
-    """StartError if a script reads what it does not declare; a warning where nothing can tell."""
+    if not changed:
+        return warnings
     try:
         from runner.build.inspect import reads  # a room, whose parser is an extra
     except ImportError:
         what = "scripts have changed, and whether they declare what they read is not known"
-        return [f"{what}: without the extra [lint] nothing parses them"]
-    return reads.check(manifest, scripts)
+        return [*warnings, f"{what}: without the extra [lint] nothing parses them"]
+    return [*warnings, *reads.check(manifest, changed)]
+
+
+def _check_time_zone(session: Session, manifest: Manifest) -> None:
+    zone = str(manifest.variables.get("reporting_timezone", zones.UTC))
+    if problem := zones.problem(session, zone):
+        raise StartError(f"{MANIFEST}: reporting_timezone: {problem}", zones.HINT)
 
 
 def _check_variables(session: Session, manifest: Manifest) -> None:

@@ -13,7 +13,6 @@ from runner.project.template import plain, render
 @dataclass(frozen=True, slots=True)
 class Rows:
     """How two tables differ: the keys of removed rows, and the rows that were added or changed.
-
     Each is a query in parentheses, or the name of a table that holds its result.
     """
 
@@ -46,9 +45,8 @@ def restatement(session: Session, run_id: int, table_name: str, live: str, fresh
 
 
 def column_lists(session: Session, table: str, other: str = "other") -> Row:
-    """Return the columns of a table as changes.sql lists them; `keys` is None if it has no key.
-
-    `other` is the row that its rows are compared with.
+    """Return the columns of a table as changes.sql lists them; `keys` is None if it has no key, and
+    `other` the row that its rows are compared with.
     """
     equality = Equality(session, table)
     values = {"table": table, "texts": json.dumps(equality.texts)}

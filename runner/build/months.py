@@ -41,9 +41,8 @@ def waiting(session: Session, manifest: Manifest, target: Target) -> list[str]:
 
 
 def make(table: str, day: str, rows: str) -> str:
-    """Return what creates the months of the days of some rows, where a table has none for them.
-
-    `rows` is the name of a table, or a query in parentheses.
+    """Return what creates the months that a table lacks for the days of some rows: those of a
+    table, or of a query in parentheses.
     """
     schema, _, name = table.partition(".")
     name = shortened(name, MAX_BYTES - 8)

@@ -42,34 +42,41 @@ def decide(
     """
     fillers = manifest.fillers()
     steps: dict[str, Step] = {}
-
-    def decided(script: Script) -> Step:
-        if script.key not in built:
-            return Step(script, "full", NEVER_BUILT)
-        current = fingerprint(manifest, script)
-        if built[script.key] != current:
-            changed = changed_since(built[script.key], current)
-            return Step(script, "full", f"{', '.join(changed)} changed", changed)
-        if script.key in forced:
-            return Step(script, "full", "forced")
-        upstream = [steps[fillers[need].key] for need in script.needs if need in fillers]
-        for step in upstream:
-            if step.mode == "full":
-                return Step(script, "full", f"follows {step.script.name}")
-        raw = [name for name in script.raw_needs if name in positions]
-        for name in raw:
-            if positions[name].has_forgotten:
-                return Step(script, "full", f"rows of raw.{name} were forgotten")
-            if positions[name].was_recreated:
-                return Step(script, "full", f"raw.{name} was emptied or recreated")
-        for name in raw:
-            if positions[name].has_new:
-                return Step(script, "incremental", f"new rows in raw.{name}")
-        for step in upstream:
-            if step.mode == "incremental":
-                return Step(script, "incremental", f"new rows in {step.script.name}")
-        return Step(script, "skip", "nothing new")
-
     for script in order(manifest):
-        steps[script.key] = decided(script)
+        upstream = [steps[fillers[need].key] for need in script.needs if need in fillers]
+        steps[script.key] = _step(manifest, script, upstream, built, positions, forced)
     return list(steps.values())
+
+
+def _step(
+    manifest: Manifest,
+    script: Script,
+    upstream: list[Step],
+    built: Mapping[str, str],
+    positions: Mapping[str, Position],
+    forced: frozenset[str],
+) -> Step:
+    if script.key not in built:
+        return Step(script, "full", NEVER_BUILT)
+    current = fingerprint(manifest, script)
+    if built[script.key] != current:
+        changed = changed_since(built[script.key], current)
+        return Step(script, "full", f"{', '.join(changed)} changed", changed)
+    if script.key in forced:
+        return Step(script, "full", "forced")
+    for step in upstream:
+        if step.mode == "full":
+            return Step(script, "full", f"follows {step.script.name}")
+    raw = [name for name in script.raw_needs if name in positions]
+    for name in raw:
+        if positions[name].has_forgotten:
+            return Step(script, "full", f"rows of raw.{name} were forgotten")
+        if positions[name].was_recreated:
+            return Step(script, "full", f"raw.{name} was emptied or recreated")
+    for name in raw:
+        if positions[name].has_new:
+            return Step(script, "incremental", f"new rows in raw.{name}")
+    for step in upstream:
+        if step.mode == "incremental":
+            return Step(script, "incremental", f"new rows in {step.script.name}")
+    return Step(script, "skip", "nothing new")

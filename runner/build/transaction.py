@@ -186,7 +186,8 @@ class BuildTransaction:
 
     def _remember(self, scripts: Sequence[Script]) -> None:
         manifest, target = self.manifest, self.target
-        built = [(each.key, fingerprint(manifest, each), target.tables(each)) for each in scripts]
+        once = dict.fromkeys(scripts)  # a script comes with each table that was replaced
+        built = [(each.key, fingerprint(manifest, each), target.tables(each)) for each in once]
         ledger.remember(self.work, self.run_id, target.name, built)
 
     def done(self, result: ScriptResult) -> None:

@@ -1,7 +1,4 @@
-"""Rebuilds a target in its scratch schemas, and publishes the result or compares with it.
-
-Queries: proof.sql.
-"""
+"""Rebuilds a target in its scratch schemas, and publishes it or compares. Queries: proof.sql."""
 
 import contextlib
 import time

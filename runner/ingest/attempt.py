@@ -79,9 +79,8 @@ class Attempt:
     def run(
         self, kind: str, window: Window, work: Work, parent_run_id: int | None = None
     ) -> RunResult:
-        """Make one run in one transaction, which commits its row in the ledger too.
-
-        `work` returns the row counts, and how much of the source it has searched.
+        """Make one run in one transaction, which commits its row in the ledger too. `work` returns
+        the row counts, and how much of the source it has searched.
         """
         started = time.monotonic()
         stretch = {"low": window.low, "high": window.high}

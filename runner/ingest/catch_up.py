@@ -45,7 +45,11 @@ def settle(attempt: Attempt, wait_seconds: float) -> str:
     conditions = Conditions(work, source)
     clock = read_clock(work, source)
     now = clock.clock
-    _warn_of_unread_rows(attempt)
+    # Without a key, rows are read in windows only.
+    is_null = sql.SQL("{} is null").format(source.cursor_name)
+    may_be_unread = not (source.has_key or source.cursor.is_required)
+    if may_be_unread and exists(work, source, is_null):
+        attempt.warn("the source has rows without a cursor, which are not read")
     if clock.is_behind:
         attempt.warn(
             f"the clock of the source says {now}, but rows up to {source.definition.watermark} were"
@@ -68,15 +72,6 @@ def settle(attempt: Attempt, wait_seconds: float) -> str:
 
 def _holder(clock: Clock) -> str:
     return f"{clock.held_by or 'an unknown holder'}, since {clock.held_since or 'an unknown time'}"
-
-
-def _warn_of_unread_rows(attempt: Attempt) -> None:
-    """Without a key, rows are read in windows only."""
-    source = attempt.source
-    if source.has_key or source.cursor.is_required:
-        return
-    if exists(attempt.work, source, sql.SQL("{} is null").format(source.cursor_name)):
-        attempt.warn("the source has rows without a cursor, which are not read")
 
 
 def _load(attempt: Attempt, window: Window) -> bool:

@@ -192,10 +192,7 @@ def _refuse_types(definition: PipelineDefinition, stuck: Sequence[tuple[Column, 
 def _remember_removed(
     drift: Drift, source_name: str, source: Iterable[Column], stored: Iterable[Column]
 ) -> None:
-    """Say which columns the source dropped, or has again.
-
-    The comment of the column remembers that it was dropped, so that it is said once.
-    """
+    """Say which columns the source dropped, or has again: once, as the comment remembers it."""
     note = f"No longer in {source_name}: null in rows that are added."
     there = {column.name: column for column in source}
     for column in stored:

@@ -269,10 +269,7 @@ class ReplicaWriter:
 
 
 def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict[str, Any]:
-    """Return the names that the statements of a run are written in.
-
-    `columns` are those of the replica, without _run_id.
-    """
+    """Return what a run's statements are written in; `columns` are the replica's, but _run_id."""
     definition, has_mark = source.definition, DELETED_AT in columns
     types, keys = definition.column_types, definition.key_columns
     names = [column.name for column in source.columns]

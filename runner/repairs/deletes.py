@@ -14,10 +14,7 @@ FEW_ROWS = 100
 
 
 def handle_deletes(run: RunTransaction, is_forced: bool) -> Counts:
-    """Do with such rows what the definition says.
-
-    RunnerError if they are most rows, unless `is_forced`.
-    """
+    """Do what the definition says. RunnerError if they are most rows, unless `is_forced`."""
     rows, kept, sample = _find(run)
     definition = run.source.definition
     policy = definition.on_delete

@@ -1,6 +1,5 @@
-"""Takes back what a run did to a replica: gives back the rows that images are of, which
-runner/ingest/images.py has kept. Queries: undo.sql, and sql/ingest/undo.sql, which a project may
-replace.
+"""Takes back what a run did to a replica, by the images that it kept. Queries: undo.sql, and
+sql/ingest/undo.sql, which a project may replace.
 """
 
 from collections.abc import Sequence

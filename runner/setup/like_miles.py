@@ -79,8 +79,7 @@ def write(
     """Write the project into an empty folder; return its files, relative to it."""
     if not (HOME / MANIFEST).is_file():
         raise StartError(
-            "the miles warehouse is not in the installed package",
-            "run this from a clone of it",
+            "the miles warehouse is not in the installed package", "run this from a clone of it"
         )
     refuse_filled(folder)
     lines = [f"relation = {_text(relation)}"]

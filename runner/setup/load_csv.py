@@ -197,6 +197,7 @@ class _Loading:
         self.file_name = os.fsencode(file).decode(errors="backslashreplace")
         self.columns = columns
         self.names = join([sql.Identifier(name) for name in columns])
+        self.happened = sql.Identifier(source.happened or "")
         self.times = Times(columns, source.columns, dates)
         self.load_id = self.rows = self.rejected = 0
         self.is_behind = False
@@ -237,7 +238,7 @@ class _Loading:
         # Nothing arrives after now, whatever the clock of its origin says.
         arrival: sql.Composable = sql.SQL("now()")
         if as_history:
-            arrival = sql.SQL("least(staged.{}, now())").format(self._happened())
+            arrival = sql.SQL("least(staged.{}, now())").format(self.happened)
         cursor = [sql.Identifier(self.source.cursor)] if self.source.cursor else []
         targets = join([self.names, *cursor])
         values = join([self.names, *([arrival] if cursor else [])])
@@ -248,9 +249,6 @@ class _Loading:
     def first_reject(self) -> str:
         [found] = self.session.named("setup/load_csv.first_reject", load_id=self.load_id)
         return "line {line_number}: {reason}".format(**found)
-
-    def _happened(self) -> sql.Identifier:
-        return sql.Identifier(self.source.happened or "")
 
     def _text(self, name: str, **parts: sql.Composable) -> str:
         """Return a statement on the table and the columns that the file has."""
@@ -293,7 +291,7 @@ class _Loading:
     def _look_behind_watermark(self) -> None:
         """Refuse rows that no sweep would find: without a key it cannot tell new rows from old."""
         found = self.session.row(
-            self._text("behind", happened=self._happened()), {"source": self.source.name}
+            self._text("behind", happened=self.happened), {"source": self.source.name}
         )
         if found["is_behind"] and not found["has_key"]:
             raise RunnerError(

@@ -47,14 +47,13 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What went, or would. `kept` are tables that should go, and what hangs on each; `waiting` are
-    targets with the day of their last build: images wait until each of them has been built.
-    """
+    """What went, or would."""
 
     tables: tuple[Pruned, ...] = ()
     dropped: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()  # tables that should go, and what hangs on each
     undoable_after: dict[str, int] = field(default_factory=dict)
+    # Targets with the day of their last build: images wait until each of them has been built.
     waiting: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -64,16 +63,12 @@ class PruneResult:
 
 @dataclass(frozen=True, slots=True)
 class Pruner:
-    """Prunes one database. Nothing is ingested or built meanwhile: LockHeld if something is for too
-    long.
-
-    `days` is the age of what goes, None if no rows are to go; `target` is one to drop.
-    """
+    """Prunes one database, while nothing is ingested or built: LockHeld if something is."""
 
     database: Database
     manifest: Manifest
-    days: int | None = None
-    target: Target | None = None
+    days: int | None = None  # the age of rows that go; None if no rows are to go
+    target: Target | None = None  # one to drop
 
     def rehearse(self) -> PruneResult:
         """Return what `prune` would do; nothing is left behind."""

@@ -12,15 +12,13 @@ from runner.errors import RunnerError
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that a row may or must give; its type without lengths. `time_type` is the type of
-    times that it holds, `has_parts` whether in an array or a range.
-    """
+    """A column that a row may or must give; its type without lengths."""
 
     name: str
     type: str
     is_required: bool
-    time_type: str | None = None
-    has_parts: bool = False
+    time_type: str | None = None  # of the times that it holds
+    has_parts: bool = False  # whether in an array or a range
 
     @property
     def is_moment(self) -> bool:

@@ -39,17 +39,14 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case of a script: given and expected rows, and the variables to build with.
-
-    `scripts` are those that have to run, in order: what the script and the expected tables need,
-    up to the given tables.
-    """
+    """A case of a script: given and expected rows, and the variables to build with."""
 
     script: Script
     path: Path
     given: tuple[Rows, ...]
     expected: tuple[Rows, ...]
     variables: dict[str, Value]
+    # Those that have to run, in order: for the script and what is expected, up to what is given.
     scripts: tuple[Script, ...]
 
     @property

@@ -55,12 +55,10 @@ MOMENTS = {"clock_timestamp", "gen_random_uuid", "statement_timestamp", "transac
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The column of each distributed table, and of each view of such, by name; and which of the
-    views unite several.
-    """
+    """The column of each distributed table, and of each view of such, by name."""
 
     columns: dict[str, str]
-    unions: set[str]
+    unions: set[str]  # the views that unite several
 
 
 def problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -98,14 +96,13 @@ def problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 def _add_view(manifest: Manifest, script: Script, places: Places) -> None:
     """A view of distributed tables is one itself."""
-    for _, text in rendered(manifest, script):
-        tree = sqlglot.parse_one(statements(text)[0], dialect="postgres")
-        statement = _Statement(tree, places)
-        if columns := list(filter(None, map(statement.column, tree.find_all(exp.Table)))):
-            places.columns[script.key] = columns[0]
-            if any(map(statement.reads, tree.find_all(exp.SetOperation))):
-                places.unions.add(script.key)
-        return
+    _, text = next(rendered(manifest, script))
+    tree = sqlglot.parse_one(statements(text)[0], dialect="postgres")
+    statement = _Statement(tree, places)
+    if column := next(filter(None, map(statement.column, tree.find_all(exp.Table))), None):
+        places.columns[script.key] = column
+        if any(map(statement.reads, tree.find_all(exp.SetOperation))):
+            places.unions.add(script.key)
 
 
 def _problems(manifest: Manifest, part: str, places: Places) -> Iterator[str]:

@@ -25,15 +25,13 @@ IN_TIME = ("in time", "clock of the statement")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A replica compared with its source, in rows: missing, different (stale), stored repeatedly
-    (doubled), and not in the source (surplus).
-    """
+    """A replica compared with its source, in rows."""
 
     rows: int
     missing: int
-    stale: int
-    doubled: int
-    surplus: int
+    stale: int  # different
+    doubled: int  # stored repeatedly
+    surplus: int  # not in the source
 
     @property
     def is_exact(self) -> bool:
@@ -42,15 +40,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class PipelineOutcome:
-    """A pipeline's replica at the end; before the sweep, without rows that need one; and after some
-    rows of the source were deleted and reconciled. `ledger` counts its windows, overlaps, gaps and
-    failed runs.
-    """
+    """What became of the replica of a pipeline."""
 
-    final: Outcome
-    unswept: Outcome
-    deleted: Outcome
-    ledger: Row
+    final: Outcome  # at the end
+    unswept: Outcome  # before the sweep, without rows that need one
+    deleted: Outcome  # after some rows of the source were deleted and reconciled
+    ledger: Row  # counts of its windows, overlaps, gaps and failed runs
 
     @property
     def is_kept(self) -> bool:
@@ -63,23 +58,19 @@ class PipelineOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result. `stories` has a row for each way of writing: rows written, and rows that each
-    protocol lost; `broken` has the rows that a run had promised and an audit did not find;
-    `hidden_runs` counts the runs from which row security hid rows, None where that was not tried,
-    and `untrue` those of them that promised something.
-    """
+    """The result."""
 
     plan: Plan
     ours: dict[str, PipelineOutcome]
     naive: dict[str, Outcome]
-    stories: list[Row]
+    stories: list[Row]  # for each way of writing: rows written, and those that each protocol lost
     sample: list[Row]
-    broken: list[Row]
+    broken: list[Row]  # what a run had promised and an audit did not find
     errors: dict[str, int]
     kills: int
     audits: int
-    hidden_runs: int | None = None
-    untrue: int = 0
+    hidden_runs: int | None = None  # from which row security hid rows; None: not tried
+    untrue: int = 0  # those of them that promised something
 
     @property
     def is_kept(self) -> bool:

@@ -10,6 +10,7 @@ create table if not exists {{ warehouse }}.agg_user_profiles (
     miles_earned_90d numeric not null,
     has_top_miles boolean not null,
     rules_until date[] not null,
+    segment_until date not null,
     next_look_on date not null,
     constraint agg_user_profiles_key primary key (user_id)
 ) with (fillfactor = 70);
@@ -36,6 +37,9 @@ comment on column {{ warehouse }}.agg_user_profiles.has_top_miles is
 comment on column {{ warehouse }}.agg_user_profiles.rules_until is
 'Of each segment but lost, in their order: without another event, the last day of the data on '
 'which its rule fits, has_top_miles aside; -infinity without enough days in all.';
+comment on column {{ warehouse }}.agg_user_profiles.segment_until is
+'Without another event, the last day of the data on which the rule of segment fits; infinity of '
+'lost.';
 comment on column {{ warehouse }}.agg_user_profiles.next_look_on is
 'Without another event, cluster and miles_earned_90d stay until this is the last day of the data; '
 'infinity if they stay for ever.';

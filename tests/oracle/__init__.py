@@ -587,13 +587,13 @@ def rules_until(days: set[date]) -> tuple[date | str, ...]:
     ]
 
     def until(recency: int, wanted: int = 0, width: int = 1) -> date | str:
-        fitting = [
-            day
-            for day in calendar
-            if (day - max(days)).days <= recency
-            and sum(active > day - timedelta(days=width) for active in days) >= wanted
-        ]
-        return max(fitting, default="-infinity")
+        if len(days) < wanted:
+            return "-infinity"
+        for day in reversed(calendar):
+            first = day - timedelta(days=width - 1)
+            if (day - max(days)).days <= recency and sum(map(first.__le__, days)) >= wanted:
+                return day
+        return "-infinity"
 
     return (
         min(days) + timedelta(days=14),

@@ -209,7 +209,10 @@ def assert_equals_rebuild(database: Database, manifest: Manifest | None = None) 
 
 def frozen(row: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
     """A row of a query or of the oracle, to be found in a set; lists and objects are tuples there."""
-    return frozenset((name, _hashable(value)) for name, value in row.items())
+    try:
+        return frozenset(row.items())
+    except TypeError:
+        return frozenset((name, _hashable(value)) for name, value in row.items())
 
 
 def _hashable(value: Any) -> Any:

@@ -565,3 +565,28 @@ def test_who_uses_very_many_categories_speaks_for_the_hundred_used_most(database
     # The hundred of the collector, and c102 of the guest.
     named = "select count(distinct similar_category) from warehouse.model_category_similarities"
     assert scalar(database, named) == 101
+
+
+def test_who_stays_away_moves_when_the_rule_ends_or_others_earn_more(database: Database) -> None:
+    # Enough for a model of December, so that the days of January don't make another one.
+    crowd = [in_january(-20, f"crowd_{number}") for number in range(50)]
+    earner = [
+        in_january(day, "earner", "miles_earned", miles_amount=10, transaction_category="dining")
+        for day in range(12)
+    ]
+    insert_events(database, [*crowd, *earner, in_january(0, "guest")])
+    segment = "select segment from warehouse.agg_user_profiles where user_id = %(user)s"
+    for day, miles, of_earner, of_guest in (
+        (14, 0, "new", "new"),
+        (15, 0, "champion", "hibernating"),
+        (16, 500, "loyal", "hibernating"),
+        (26, 0, "at risk", "hibernating"),
+        (54, 0, "hibernating", "hibernating"),
+        (91, 0, "hibernating", "lost"),
+    ):
+        others = in_january(day, f"of_{day}", "miles_earned", miles_amount=miles)
+        insert_events(database, [others])
+        run_all(database)
+        assert scalar(database, segment, user="earner") == of_earner
+        assert scalar(database, segment, user="guest") == of_guest
+        assert_warehouse_equals_oracle(database)

@@ -3,13 +3,13 @@
 Its text says so, with lines that begin with `archived` and the name of the replica in braces.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from runner.database.ledger import Position
 from runner.errors import StartError
 from runner.project.graph import change_sets, order
-from runner.project.manifest import LEAVES, Manifest, Script
+from runner.project.manifest import LEAVES, Manifest
 
 
 def check(manifest: Manifest, positions: Mapping[str, Position]) -> None:
@@ -20,9 +20,15 @@ def check(manifest: Manifest, positions: Mapping[str, Position]) -> None:
 
 
 def refuse_losses(manifest: Manifest, raw_name: str) -> None:
-    """StartError if a script reads the rows of a replica, and keeps nothing of those that go."""
-    for script in _readers(manifest, raw_name):
-        if f"archived.{raw_name} " not in manifest.read(script.path):
+    """StartError if a script reads a replica, or views of it, and keeps nothing of rows that go."""
+    rows = {f"{LEAVES[0]}.{raw_name}"}
+    not_results = change_sets(manifest)  # which keep nothing anyway
+    for script in order(manifest):
+        if rows.isdisjoint(script.needs) or script.key in not_results:
+            continue
+        if script.is_view:
+            rows.add(script.key)
+        elif f"archived.{raw_name} " not in manifest.read(script.path):
             raise StartError(
                 f"{script.path} reads raw.{raw_name}, and would lose what it has of archived rows"
                 " when it is filled in full",
@@ -38,23 +44,3 @@ def keeping_checks(manifest: Manifest, raw_name: str) -> list[Path]:
         for check in script.checks
         if f"archived_rows.{raw_name} " in manifest.read(check)
     ]
-
-
-def is_read(manifest: Manifest, raw_name: str) -> bool:
-    """Return whether any script reads the rows of a replica."""
-    return any(f"{LEAVES[0]}.{raw_name}" in script.needs for script in order(manifest))
-
-
-def _readers(manifest: Manifest, raw_name: str) -> list[Script]:
-    """Return the scripts that read a replica, or views of it, and are no change sets."""
-    rows = {f"{LEAVES[0]}.{raw_name}"}
-    not_results: Collection[str] = change_sets(manifest)
-    found = []
-    for script in order(manifest):
-        if rows.isdisjoint(script.needs) or script.key in not_results:
-            continue
-        if script.is_view:
-            rows.add(script.key)
-        else:
-            found.append(script)
-    return found

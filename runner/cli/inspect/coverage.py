@@ -15,16 +15,13 @@ from runner.ingest.blockers import edge, fill
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A half-open range of the cursor, [low, high), as text; if it is a gap, `why`.
-
-    `begins` and `ends` are where it is drawn, from 0 to 1.
-    """
+    """A half-open range of the cursor, [low, high), as text; if it is a gap, `why`."""
 
     low: str
     high: str
     is_covered: bool
     why: str | None
-    begins: float
+    begins: float  # where it is drawn, from 0 to 1
     ends: float
 
 

@@ -25,12 +25,7 @@ TABLES = ("run_scripts", "run_inputs", "run_checks", "run_logs")
 COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 
 
-@click.group(
-    "runs",
-    cls=Group,
-    invoke_without_command=True,
-    params=[last_option, json_option],
-)
+@click.group("runs", cls=Group, invoke_without_command=True, params=[last_option, json_option])
 @click.option("--scripts", is_flag=True, help="List the scripts of builds too.")
 @click.option("--status", metavar="STATUS", help="Only runs with this status, such as failed.")
 @click.pass_context

@@ -46,8 +46,7 @@ def command(
             f"{failed} of {len(results)} cases failed", "rows with - are missing, with + unexpected"
         )
     seconds = sum(result.seconds for result in results)
-    cases_passed = "1 case passed" if len(results) == 1 else f"{len(results)} cases passed"
-    output.say(f"test: {cases_passed}, {seconds:.1f}s")
+    output.say(f"test: {output.number(len(results), 'case')} passed, {seconds:.1f}s")
 
 
 def _show(done: CaseResult) -> None:

@@ -32,27 +32,21 @@ CONTRIB = "install it there; it comes with the contrib modules of PostgreSQL"
 
 @dataclass
 class Attachment(ABC):
-    """A foreign table that is created here, with the steps that all wrappers share.
-
-    The schema of `relation` has the name of its server. `clock` is the relation that tells the time
-    there, `types` those of column_types. `made` says what is new, `notes` what is doubtful.
-    `has_zone` is whether a cursor without a time zone here has one there, and arrives in UTC.
-    `install` is the hint when the extension is missing.
-    """
+    """A foreign table that is created here, with the steps that all wrappers share."""
 
     user_option: ClassVar[str]
-    install: ClassVar[str]
+    install: ClassVar[str]  # the hint when the extension is missing
 
     session: Session
     address: SourceAddress
     source: str
     cursor: str
     is_local_time: bool
-    made: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    types: dict[str, str] = field(default_factory=dict)
-    clock: str | None = None
-    has_zone: bool = False
+    made: list[str] = field(default_factory=list)  # what is new, in words
+    notes: list[str] = field(default_factory=list)  # what is doubtful
+    types: dict[str, str] = field(default_factory=dict)  # those of column_types
+    clock: str | None = None  # the relation that tells the time there
+    has_zone: bool = False  # a cursor without a time zone here has one there, and arrives in UTC
 
     def __post_init__(self) -> None:
         self.namespace, _, self.name = self.source.partition(".")

@@ -21,14 +21,13 @@ END = date.max.toordinal()
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The rows of a member and a name, say, and how many users it has before each point in time;
-    of a card without days, that differs by grain.
-    """
+    """The rows of a member and a name, say."""
 
     number: int
     places: Sequence[int]
     is_of_all: bool
     first_day: int  # from which on days are sent
+    # How many users it has before each point in time; by grain, as that differs without days.
     before: Mapping[str, Mapping[int, int]]
 
 

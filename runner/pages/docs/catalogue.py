@@ -19,18 +19,16 @@ PREFIXES = {REPLICA: "replica", "fact_": "fact", DIMENSION: "dimension", "agg_":
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or view, its columns and constraints as catalogue.sql has them: a constraint is of
-    kind p (primary key), u, f, x or c. `rows` is a number in words, or empty if unknown.
-    """
+    """A table or view, with its columns and constraints as catalogue.sql has them."""
 
     name: str
     schema: str
     kind: str
     comment: str
     columns: Sequence[Row]
-    constraints: Sequence[Row]
+    constraints: Sequence[Row]  # of kind p (primary key), u, f, x or c
     indexes: Sequence[Sequence[str]]
-    rows: str
+    rows: str  # a number in words, or empty if unknown
 
     @property
     def short(self) -> str:

@@ -59,9 +59,7 @@ class ColumnLineage:
 
 
 def column_lineage(
-    manifest: Manifest,
-    tables: Mapping[str, Columns],
-    replicas: Iterable[tuple[str, str]],
+    manifest: Manifest, tables: Mapping[str, Columns], replicas: Iterable[tuple[str, str]]
 ) -> ColumnLineage:
     """Return the lineage of all scripts and views; `tables` has the columns of the database, and
     `replicas` are pairs of a source and its replica.
@@ -157,11 +155,9 @@ class CardTrail:
 
 @dataclass(frozen=True, slots=True)
 class Trails:
-    """By table and column: what a column is made from, and who reads it. A column that nothing
-    makes, such as one of a source, has no origin.
-    """
+    """By table and column: what a column is made from, and who reads it."""
 
-    origins: Mapping[Column, Origin]
+    origins: Mapping[Column, Origin]  # none of what nothing makes, such as a source's
     readers: Mapping[Column, Sequence[Reading]]
     cards: Sequence[CardTrail]
 

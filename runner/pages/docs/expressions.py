@@ -35,13 +35,11 @@ NOTHING = Origin()
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What a FROM item has: columns in their order, and the tables whose rows it counts. If it is
-    not `is_closed`, it may have more columns than are known.
-    """
+    """What a FROM item has: columns in their order, and the tables whose rows it counts."""
 
     columns: Mapping[str, Origin]
     tables: frozenset[str] = frozenset()
-    is_closed: bool = True
+    is_closed: bool = True  # else it may have more columns than are known
 
     def renamed(self, names: Sequence[str]) -> "Relation":
         """Return it with the column names of an alias, of which there may be fewer."""
@@ -55,12 +53,10 @@ Scope = Mapping[str, Relation]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a part of a query stands: the relations that it can name by alias, the nearest first,
-    and those that a WITH or the script has named.
-    """
+    """Where a part of a query stands: the relations that it can name."""
 
-    scopes: tuple[Scope, ...] = ()
-    names: Scope = field(default_factory=dict)
+    scopes: tuple[Scope, ...] = ()  # by alias, the nearest first
+    names: Scope = field(default_factory=dict)  # that a WITH or the script has given
 
     def inside(self, scope: Scope) -> "Place":
         """Return the place where these relations can be named, too."""
@@ -73,15 +69,12 @@ class Place:
 
 @dataclass(slots=True)
 class Expressions(ABC):
-    """Reads values where some relations can be named; `touched` has all columns that were read.
-
-    `functions` are the project's own, and `temporary` the tables of a script.
-    """
+    """Reads values where some relations can be named."""
 
     tables: Mapping[str, Columns]
-    functions: Mapping[str, Function]
-    temporary: Scope = field(default_factory=dict)
-    touched: set[Column] = field(default_factory=set)
+    functions: Mapping[str, Function]  # the project's own
+    temporary: Scope = field(default_factory=dict)  # the tables of a script
+    touched: set[Column] = field(default_factory=set)  # all columns that were read
 
     @abstractmethod
     def query(self, query: exp.Expr, place: Place | None = None) -> Relation:

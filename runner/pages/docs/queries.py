@@ -10,10 +10,9 @@ from runner.pages.docs.expressions import NOTHING, Expressions, Origin, Place, R
 
 @dataclass(slots=True)
 class Reader(Expressions):
-    """Reads queries over tables of which the columns are known; `touched` has all that they read,
-    and `made` the columns that statements fill.
-    """
+    """Reads queries over tables of which the columns are known."""
 
+    # The columns that statements fill.
     made: list[tuple[str, Mapping[str, Origin]]] = field(default_factory=list)
 
     def query(self, query: exp.Expr, place: Place | None = None) -> Relation:
