@@ -21,7 +21,7 @@ run: $(RUNTIME) ## do everything, from the server to the dashboard (DEMO=1: demo
 	@$(RUNNER) schema apply
 	@$(RUNNER) seed --if-empty $(if $(DEMO),--demo)
 	@$(RUNNER) run-all
-	@$(RUNNER) dashboard || { echo "the build is good; only its dashboard was not written" >&2; exit 1; }
+	@$(RUNNER) dashboard || { echo "the build succeeded; only the dashboard was not written" >&2; exit 1; }
 	@echo "psql: make psql"
 
 ingest: $(RUNTIME) ## bring new source rows into the warehouse

@@ -90,19 +90,25 @@ def _behind(manifest: Manifest, problems: Sequence[Row], freshness: Sequence[Row
 def _rests_on(
     pipelines: Sequence[Row], builds: Sequence[Row], checks: Sequence[Row], silent: Sequence[str]
 ) -> str:
-    """Return what is known, and as of when: no more than that can be promised. Nobody would notice
-    that rows of the `silent` pipelines no longer come.
+    """Return what is known, and as of when: no more than that can be guaranteed. A line each.
+    Nobody would notice that rows of the `silent` pipelines no longer come.
     """
-    freshness = [row for row in pipelines if row["is_needed"]]
-    gaps = f"; it is not known how often rows of {', '.join(silent)} should come" if silent else ""
-    words = sorted({row["guarantee"] or "no guarantee" for row in freshness})
-    through = min((row["loaded_through"] or "never" for row in freshness), default="never")
-    deletes = [row["reconciled_at"] for row in freshness]
-    reconciled = "never" if None in deletes or not deletes else min(deletes)
+    needed = [row for row in pipelines if row["is_needed"]]
+    words = " and ".join(sorted({row["guarantee"] or "none" for row in needed})) or "none"
+    through = min((row["loaded_through"] or "never" for row in needed), default="never")
     passed = sum(row["checks"] for row in checks if row["status"] == "passed")
-    return (
-        f"{len(freshness)} {'pipeline' if len(freshness) == 1 else 'pipelines'} that scripts need,"
-        f" {' and '.join(words) or 'none'}, loaded through {through};"
-        f" build {builds[0]['build'] if builds else 'none'}, {passed} checks passed;"
-        f" rows deleted at the sources: as of the last reconcile of each, {reconciled}{gaps}"
-    )
+    unchecked = [row["pipeline"] for row in needed if row["reconciled_at"] is None]
+    oldest = min((row["reconciled_at"] for row in needed if row["reconciled_at"]), default="never")
+    deletes = f"not checked for {', '.join(unchecked)}" if unchecked else f"last checked {oldest}"
+    lines = [
+        f"sources: {len(needed)} needed {'pipeline' if len(needed) == 1 else 'pipelines'},"
+        f" guarantee {words}, loaded through {through}",
+        f"build: {builds[0]['build'] if builds else 'none'}, {passed} checks passed",
+        f"deletes in the sources: {deletes}",
+    ]
+    if silent:
+        lines.append(
+            f"no usual gap between rows is known yet for {', '.join(silent)}: silence there"
+            " would go unnoticed"
+        )
+    return "\n".join(lines)

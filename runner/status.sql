@@ -170,7 +170,7 @@ select
                 else newest.data_warn_after
             end
     end as problem,
-    'look at what writes ' || newest.source_relation as remedy
+    'check what writes ' || newest.source_relation as remedy
 from newest
 where newest.data_status <> 'fresh'
 union all
@@ -218,7 +218,7 @@ union all
 select
     'pipeline ' || promises.pipeline_name as what,
     'promise' as kind,
-    'promises no more than ' || promises.guarantee || ': ' || promises.guarantee_note as problem,
+    'guarantee is only ' || promises.guarantee || ': ' || promises.guarantee_note as problem,
     'see: pipelines show ' || promises.pipeline_name as remedy
 from promises
 where promises.guarantee not in ('exact', 'settled')
@@ -228,7 +228,7 @@ select
     'left' as kind,
     left_behind.rows_left || ' rows are no longer in the source, and were left in the replica on '
     || to_char(left_behind.finished_at, 'YYYY-MM-DD HH24:MI') as problem,
-    'set on_delete to mark or apply, run reconcile ' || newest.pipeline_name as remedy
+    'set on_delete to mark or apply, then run reconcile ' || newest.pipeline_name as remedy
 from newest
 cross join lateral (
     select
@@ -253,7 +253,7 @@ select
     end as problem,
     case newest.error
         when 'interrupted' then 'run ingest'
-        else 'mend the cause, run ingest'
+        else 'fix the cause, then run ingest'
     end as remedy
 from newest
 where newest.status in ('failed', 'abandoned')
@@ -292,7 +292,7 @@ select
     'rejected' as kind,
     rejected.rows || case rejected.rows when 1 then ' row waits' else ' rows wait' end
     || ' that could not be stored: ' || rejected.reason as problem,
-    'look: orchestrator.rejected_rows, mend the source or column_types, run ingest --sweep'
+    'see orchestrator.rejected_rows; fix the source or column_types; run ingest --sweep'
         as remedy
 from newest
 cross join lateral (
@@ -308,7 +308,7 @@ union all
 select
     'pipeline ' || promises.pipeline_name as what,
     'promise' as kind,
-    'promises less than before, exact -> settled: ' || promises.guarantee_note as problem,
+    'guarantee has fallen from exact to settled: ' || promises.guarantee_note as problem,
     'see: pipelines show ' || promises.pipeline_name as remedy
 from promises
 where promises.guarantee = 'settled' and promises.was_exact
@@ -322,7 +322,7 @@ select
     end as problem,
     case last_build.error
         when 'interrupted' then 'run build'
-        else 'mend the cause, run build'
+        else 'fix the cause, then run build'
     end as remedy
 from last_build
 where last_build.status in ('failed', 'abandoned')
@@ -330,7 +330,7 @@ union all
 select
     'verify ' || last_verdict.run_id as what,
     'differs' as kind,
-    'the tables are not known to be right: ' || last_verdict.error as problem,
+    'the last verify found differences: ' || last_verdict.error as problem,
     'run verify --repair' as remedy
 from last_verdict
 where
@@ -359,7 +359,7 @@ union all
 select
     'run ' || runs.run_id as what,
     'dead' as kind,
-    'says that it is running, but its process is gone' as problem,
+    'is recorded as running, but its process has ended' as problem,
     'the next run marks it abandoned' as remedy
 from orchestrator.runs as runs
 where
@@ -374,7 +374,7 @@ select
     'check ' || latest.check_name as what,
     'check' as kind,
     latest.status || ' with ' || latest.bad_rows || ' bad rows' as problem,
-    'look: runs show ' || latest.run_id as remedy
+    'see: runs show ' || latest.run_id as remedy
 from (
     select distinct on (results.script, results.check_name)
         results.check_name,

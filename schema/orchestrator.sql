@@ -104,7 +104,7 @@ comment on column orchestrator.pipeline_definitions.start_at is
 'Rows with an older cursor are never read.';
 comment on column orchestrator.pipeline_definitions.is_enabled is
 'Whether a plain `ingest` takes this pipeline.';
-comment on column orchestrator.pipeline_definitions.owner is 'Whom to ask.';
+comment on column orchestrator.pipeline_definitions.owner is 'Owner of the pipeline.';
 comment on column orchestrator.pipeline_definitions.description is 'What it brings, in a sentence.';
 comment on column orchestrator.pipeline_definitions.freshness_warn_after is
 'Age of the watermark at which reporting.freshness says late; null: never.';
@@ -821,7 +821,7 @@ create table if not exists orchestrator.load_rejects (
 );
 
 comment on table orchestrator.load_rejects is
-'Lines that did not fit: they did not parse or broke a rule. One row per such record of a file; '
+'Rejected lines: they did not parse or broke a rule. One row per such record of a file; '
 'correct them in a file of their own, load that, and delete them here.';
 comment on column orchestrator.load_rejects.load_id is 'Key, first part: the load that met it.';
 comment on column orchestrator.load_rejects.line_number is

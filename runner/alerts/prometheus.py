@@ -22,7 +22,7 @@ def metrics(found: Status, target: str) -> str:
             shown = f"{value:g}" if isinstance(value, int) else f"{value:.3f}"
             lines.append(f"milepost_{name}{{{inside}}} {shown}")
 
-    add("good", "1 if nothing is known to be missing.", [({}, int(found.is_good))])
+    add("good", "1 if there is no known problem.", [({}, int(found.is_good))])
     problems = sorted({(row["what"], row["kind"]) for row in found.problems})
     labels = [{"what": what, "kind": kind} for what, kind in problems]
     add("problem", "1 for each problem of status.", [(each, 1) for each in labels])

@@ -336,7 +336,7 @@ def forget(work: Session, target: str, scripts: Collection[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LeftTable:
-    """A table, or view, whose script left the manifest."""
+    """A table, or view, whose script is no longer in the manifest."""
 
     script: str
     table_name: str

@@ -35,7 +35,7 @@ TEXTS = ("errors", "messages", "alerts", "samples", "restatements", "observation
 @dataclass(frozen=True, slots=True)
 class Erased:
     """What is erased, or would be: rows of the replica, images of what rows were, rows that could
-    not be stored, lines of files that did not fit, and texts that showed a value.
+    not be stored, rejected lines of files, and texts that showed a value.
     """
 
     rows: int = 0

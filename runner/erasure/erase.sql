@@ -101,7 +101,7 @@ where exists (select from pg_temp.wanted as wanted where {{ is_wanted }})
 returning {{ stored_texts }} as spellings
 
 -- lines --
--- Erase lines of files that did not fit.
+-- Erase rejected lines of files.
 delete from orchestrator.load_rejects as rejects
 where rejects.raw_line ~ any({{ fields }}::text[])
 

@@ -77,7 +77,7 @@ def _reasons(session: Session, source: Source) -> Iterator[tuple[str, str, str]]
     promise = promise_of(source, clock)
     if promise.word not in ("exact", "settled"):
         name = source.definition.pipeline_name
-        problem = f"promises no more than {promise.word}: {promise.sentence}"
+        problem = f"guarantee is only {promise.word}: {promise.sentence}"
         yield "promise", problem, f"see: pipelines show {name}"
     else:
         is_found_later = promise.word == "exact"
@@ -99,7 +99,7 @@ def _ahead(conditions: Conditions) -> tuple[str, str] | None:
     rows = "1 row waits" if found["rows"] == 1 else f"{found['rows']:,} rows wait"
     cursor, last = source.cursor.name, found["last"][:19]
     return (
-        f"{rows} for a time to come: {cursor} is more than an hour ahead, up to {last}",
+        f"{rows}: {cursor} is more than an hour in the future, up to {last}",
         f"correct {cursor} in {source.definition.source_relation}, or wait",
     )
 

@@ -1,4 +1,4 @@
-"""Looks at a server, a database and a project for what would hurt. Queries: doctor.sql."""
+"""Looks for trouble ahead in a server, a database and a project. Queries: doctor.sql."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def examine(database: Database, manifest: Manifest) -> list[Finding]:
             check_owner(session, manifest, Target())
         except RunnerError as error:
             return [*found, Finding("problem", "schema", error.message, error.hint)]
-        found.append(Finding("ok", "schema", "it is that of this version and this project"))
+        found.append(Finding("ok", "schema", "up to date"))
         found += _sources(session, manifest)
     return found
 
@@ -53,7 +53,7 @@ def _pooler(database: Database, session: Session) -> Iterator[Finding]:
     except RunnerError as error:
         yield Finding("problem", "connection", error.message, error.hint)
     else:
-        yield Finding("ok", "connection", "each session has a server process of its own")
+        yield Finding("ok", "connection", "direct connection, no transaction pooler")
 
 
 def _disk(session: Session) -> Iterator[Finding]:
@@ -77,4 +77,4 @@ def _sources(session: Session, manifest: Manifest) -> Iterator[Finding]:
         for doubt in doubts:
             yield Finding("warning", what, doubt, f"see: pipelines show {name}")
         if not doubts:
-            yield Finding("ok", what, "nothing is known to be wrong with its source")
+            yield Finding("ok", what, "no problems found in its source")

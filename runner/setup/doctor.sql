@@ -1,5 +1,5 @@
 -- server --
--- What of the server, the database and this role would hurt; each finding with its cure. A row of
+-- What in the server, the database and this role can cause trouble; each finding with a fix. A row of
 -- the level ok says what was looked at.
 with session_of as (
     select
@@ -49,8 +49,8 @@ findings (place, level, what, finding, cure) as (
         values
         ('fsync', 'off', 'on', 'a crash of the machine loses or corrupts data'),
         ('full_page_writes', 'off', 'on', 'a crash of the machine corrupts data'),
-        ('autovacuum', 'off', 'on', 'tables swell, and plans go wrong'),
-        ('track_counts', 'off', 'on', 'autovacuum does not know what to do'),
+        ('autovacuum', 'off', 'on', 'tables bloat, and statistics go stale'),
+        ('track_counts', 'off', 'on', 'autovacuum cannot see which tables changed'),
         ('default_transaction_read_only', 'on', 'off', 'nothing can be written')
     ) as harmful (name, setting, better, why)
     inner join pg_settings as settings
@@ -111,9 +111,9 @@ findings (place, level, what, finding, cure) as (
         7 as place,
         'warning' as level,
         'role ' || role_name as what,
-        'it is a superuser, and so is whoever owns a view or function that a source calls'
+        'is a superuser: views and functions that a source uses may run with its rights'
             as finding,
-        'make a role of its own: schema apply --roles, docs/security.md' as cure
+        'create a role for the runner: schema apply --roles, docs/security.md' as cure
     from session_of
     where is_superuser
     union all
@@ -122,8 +122,8 @@ findings (place, level, what, finding, cure) as (
         case when reads_stats then 'ok' else 'warning' end as level,
         'role ' || role_name as what,
         case
-            when reads_stats then 'it sees the transactions of other roles'
-            else 'it does not see the transactions of other roles, which lowers the promise'
+            when reads_stats then 'can see the transactions of other roles (pg_read_all_stats)'
+            else 'cannot see the transactions of other roles, so ingests guarantee less'
         end as finding,
         case when not reads_stats then 'grant pg_read_all_stats to ' || quote_ident(role_name) end
             as cure
@@ -133,7 +133,7 @@ findings (place, level, what, finding, cure) as (
         9 as place,
         'problem' as level,
         'role ' || role_name as what,
-        'it may not create schemas, and ' || missing.schemas || ' do not exist' as finding,
+        'may not create schemas, and ' || missing.schemas || ' do not exist' as finding,
         'grant create on database ' || quote_ident(current_database()) || ' to '
         || quote_ident(role_name) as cure
     from session_of
@@ -189,8 +189,8 @@ findings (place, level, what, finding, cure) as (
         13 as place,
         case when oldest_age < 1000000000 then 'ok' else 'problem' end as level,
         'database' as what,
-        'its oldest row is ' || oldest_age || ' transactions old; at 2.1 billion the server stops '
-        || 'writing' as finding,
+        'its oldest unfrozen transaction ID is ' || oldest_age || ' transactions old; at 2.1 '
+        || 'billion the server stops writing' as finding,
         case
             when oldest_age >= 1000000000
                 then 'vacuum freeze; look for old transactions and replication slots'
@@ -215,7 +215,7 @@ findings (place, level, what, finding, cure) as (
         'warning' as level,
         'prepared transaction ' || prepared.gid as what,
         'prepared on ' || to_char(prepared.prepared, 'YYYY-MM-DD HH24:MI')
-        || ' and not ended: it holds its locks, and rows back' as finding,
+        || ' and still open: it holds locks and delays ingestion' as finding,
         'commit prepared, or rollback prepared, ' || quote_literal(prepared.gid) as cure
     from pg_prepared_xacts as prepared
     where
@@ -226,10 +226,10 @@ findings (place, level, what, finding, cure) as (
         16 as place,
         'warning' as level,
         'replication slot ' || slots.slot_name as what,
-        'nobody reads it, and the server keeps '
+        'has no reader, and the server keeps '
         || pg_size_pretty(kept.bytes) || ' of log for it' as finding,
         'select pg_drop_replication_slot(' || quote_literal(slots.slot_name)
-        || '), if nobody comes back' as cure
+        || '), if it is no longer used' as cure
     from pg_replication_slots as slots
     cross join lateral (
         select
@@ -248,7 +248,7 @@ findings (place, level, what, finding, cure) as (
         17 as place,
         'warning' as level,
         'table ' || tables.relid::regclass as what,
-        tables.n_dead_tup || ' dead rows beside ' || tables.n_live_tup || ' live ones' as finding,
+        tables.n_dead_tup || ' dead rows and ' || tables.n_live_tup || ' live ones' as finding,
         'vacuum ' || tables.relid::regclass as cure
     from pg_stat_user_tables as tables
     where

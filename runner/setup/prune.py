@@ -1,5 +1,5 @@
 """Deletes what nobody asks for any more: old runs and what belongs to them, images that every
-target has consumed, and tables whose scripts left the manifest. Queries: prune.sql.
+target has consumed, and tables whose scripts are no longer in the manifest. Queries: prune.sql.
 
 What an ingest, a build, a repair or `status` may still ask for stays, however old it is.
 """
@@ -149,7 +149,7 @@ class Pruner:
             )
 
     def _drop_left(self, session: Session) -> PruneResult:
-        """Drop the tables whose scripts left the manifest, unless something else hangs on them."""
+        """Drop the tables whose scripts are gone, unless something else depends on them."""
         live, scripts = Target().name, self.manifest.scripts
         found = ledger.left_tables(session, live, scripts)
         refused = _drop(session, [_named(table) for table in found])

@@ -284,7 +284,7 @@ def test_the_example_works_as_its_readme_says_and_follows_its_sources(shop: Shop
     assert scalar(shop.warehouse, checks) == "passed"
 
     shop.run("verify")
-    assert "nothing new, nothing to do" in shop.run("run-all")
+    assert "up to date" in shop.run("run-all")
 
 
 def test_what_a_person_runs_before_a_change_goes_live(shop: Shop) -> None:

@@ -35,9 +35,9 @@ def _read_month(context: click.Context, parameter: click.Parameter, text: str) -
 def command(here: Workspace, pipeline: str | None, before: str, folder: Path, yes: bool) -> None:
     """Move old months of replicas into CSV files, after showing which.
 
-    The facts and all that is built from them stay as they are. A month is dropped in one
-    transaction, once its file on disk was compared with its rows; nothing is ingested meanwhile.
-    Of one pipeline, or of all whose replicas are kept in months.
+    Works on one pipeline, or on all whose replicas are partitioned by month. The facts and all that
+    is built from them stay as they are. A month is dropped in one transaction, after its file on
+    disk was compared with its rows; `ingest` is blocked meanwhile.
 
     \b
     Example: python -m runner archive --before 2026-01

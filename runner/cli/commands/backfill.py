@@ -10,7 +10,7 @@ from runner.repairs.pipeline import open_pipeline
 @click.option("--from", "low", metavar="TIME", help="Start of the range, inclusive.")
 @click.option("--to", "high", metavar="TIME", help="End of the range, exclusive.")
 def command(here: Workspace, pipeline: str, low: str | None, high: str | None) -> None:
-    """Read part of a source again, or fill its gaps.
+    """Reload a time range of a source, or fill a pipeline's gaps.
 
     Without --from and --to it fills the gaps that undone runs left. Rows that are already in the
     replica stay; missing rows are added, and rows that differ are corrected.

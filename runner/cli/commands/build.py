@@ -15,11 +15,11 @@ from runner.project.target import Target
 @project_command("build", jobs_option, target_option, json_option)
 @select_option("Build these scripts in full, and everything downstream of them.")
 def command(here: Workspace, patterns: tuple[str, ...], jobs: int | None, target: Target) -> None:
-    """Bring the tables up to date, in one commit.
+    """Bring the tables up to date.
 
-    Only scripts that have something to do run. Readers see the new version once all checks have
-    passed; a build that fails changes nothing. A large first build runs several scripts at once,
-    and nothing is ingested meanwhile.
+    Only scripts that have something to do run. Readers see the new version all at once, after all
+    checks have passed; a build that fails changes nothing. A large first build runs several scripts
+    at once, and blocks `ingest` until it is done.
 
     \b
     Example: python -m runner build -s fact_miles_earned

@@ -9,7 +9,7 @@ from runner.setup.doctor import examine
 def command(here: Workspace) -> None:
     """Look for trouble ahead: settings, privileges, sources, disk, clocks.
 
-    Changes nothing. Each finding comes with its cure. Exits with 1 if there is a problem.
+    Changes nothing. Each finding comes with a fix. Exits with 1 if there is a problem.
 
     \b
     Example: python -m runner doctor

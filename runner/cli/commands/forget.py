@@ -11,7 +11,7 @@ from runner.erasure.forget import forget, look
 
 PLACES = {
     "rows": "rows of the replica",
-    "images": "kept images of what they were",
+    "images": "earlier versions of the rows",
     "rejects": "rejected rows",
     "lines": "rejected lines of files",
     "texts": "messages, errors and samples that show a value",
@@ -26,8 +26,8 @@ PLACES = {
     multiple=True,
     required=True,
     metavar="COLUMN=VALUE",
-    help="A column of the replica and its value; VALUE alone where the key is one column. Of"
-    " several columns a row has all, of one column given twice any.",
+    help="Rows whose COLUMN has this VALUE; VALUE alone if the key is a single column. May repeat:"
+    " values of one column are alternatives, and different columns must all match.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be erased, and change nothing.")
 def command(
@@ -35,9 +35,9 @@ def command(
 ) -> None:
     """Erase a person, or a row, from everything that was loaded and built.
 
-    This covers the replica, earlier versions of its rows, rows that were set aside, messages and
-    samples that show a value and, through a full build, all tables. A run of kind forget keeps only
-    the counts. Delete the rows at the source first: as long as it has them, nothing is erased.
+    Erases rows of the replica, their earlier versions, rows that were set aside, and messages and
+    samples that show a value. A full build then removes them from all tables. A run of kind forget
+    keeps only the counts. Delete the rows at the source first: until then nothing is erased.
 
     \b
     Example: python -m runner forget event_stream --key user_id=u_42 --dry-run
@@ -54,7 +54,7 @@ def command(
     with live() as progress:
         done = forget(database, manifest, pipeline, keys, progress)
     show_build.summary(done.build, progress)
-    output.say(f"forget {done.run_id}: {output.number(done.erased.total, 'trace')} erased")
+    output.say(f"forget {done.run_id}: {output.number(done.erased.total, 'record')} erased")
     for target in done.others:
         again = f"{output.program()} build --target {target}"
         output.warn(f"target {target} keeps them until its next build", again)

@@ -51,4 +51,4 @@ def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) 
         )
     if loaded.rejected:
         lines = output.number(loaded.rejected, "line")
-        output.warn(f"{lines} did not fit; orchestrator.load_rejects has the reasons", SHOW_REJECTS)
+        output.warn(f"rejected {lines}; orchestrator.load_rejects has the reasons", SHOW_REJECTS)

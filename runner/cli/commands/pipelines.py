@@ -66,7 +66,7 @@ def show(here: Workspace, name: str) -> None:
 @project_command("enable", group=command)
 @click.argument("name")
 def enable(here: Workspace, name: str) -> None:
-    """Include a pipeline in a plain `ingest`.
+    """Let `ingest` and `run-all` load a pipeline.
 
     \b
     Example: python -m runner pipelines enable utm_campaigns
@@ -77,7 +77,7 @@ def enable(here: Workspace, name: str) -> None:
 @project_command("disable", group=command)
 @click.argument("name")
 def disable(here: Workspace, name: str) -> None:
-    """Exclude a pipeline from a plain `ingest`; its rows stay.
+    """Stop `ingest` and `run-all` from loading a pipeline; its rows stay.
 
     \b
     Example: python -m runner pipelines disable utm_campaigns

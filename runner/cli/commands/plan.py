@@ -19,9 +19,9 @@ from runner.project.target import Target
 def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_explained: bool) -> None:
     """Show which scripts a build would run, and why.
 
-    All scripts are listed in build order, then those that left the manifest, and other targets.
-    --explain takes as long as the build and lists only the scripts that would run; for change sets,
-    such as changed_users, it counts the keys that changed.
+    All scripts are listed in build order, then those no longer in the manifest, and other targets.
+    --explain takes as long as the build and lists only the scripts that would run. For a table of
+    changed keys, such as changed_users, the row count is the number of keys that changed.
 
     \b
     Example: python -m runner plan --explain
@@ -36,14 +36,18 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
         others = session.named("database/ledger.other_targets", target=target.name)
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
     rows += [
-        {"script": each.script, "build": "gone", "why": f"left the manifest: {each.table_name}"}
+        {
+            "script": each.script,
+            "build": "gone",
+            "why": f"no longer in the manifest: {each.table_name}",
+        }
         for each in left
     ]
     output.listing(rows, "the manifest declares no scripts")
     if left:
-        output.say(f"to drop the tables of scripts that left: {output.program()} prune")
+        output.say(f"to drop the tables of scripts that are gone: {output.program()} prune")
     for row in others:
         output.say(
-            f"target {row['target']}, last built on {row['built_at']}, is still there; to drop"
+            f"target {row['target']} still exists, last built on {row['built_at']}; to drop"
             f" it: {output.program()} prune --drop-target {row['target']}"
         )

@@ -12,7 +12,7 @@ from runner.setup.prune import Pruner, PruneResult
 DAYS = {"d": 1, "w": 7, "y": 365}
 FEWEST_DAYS = 7  # `status` looks back over a week
 MOST_DAYS = 36_500
-LEFT = "its script left the manifest"
+LEFT = "its script is no longer in the manifest"
 
 
 def _read_age(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
@@ -33,8 +33,8 @@ def _read_age(context: click.Context, parameter: click.Parameter, text: str | No
     "days",
     metavar="AGE",
     callback=_read_age,
-    help="Also delete old runs with their logs, checks and observations, and the images of rows"
-    " that all targets have consumed. AGE is 90d, 12w or 1y.",
+    help="Also delete old runs with their logs, checks and observations, and earlier versions of"
+    " rows that no target still needs. AGE is 90d, 12w or 1y.",
 )
 @click.option(
     "--drop-target",
@@ -48,9 +48,9 @@ def command(
 ) -> None:
     """Delete what is no longer needed, after showing it.
 
-    Without --drop-target, tables whose scripts left the manifest are dropped. What an ingest, a
-    build, a repair or status may still need stays, however old it is. Runs that lose their images
-    can no longer be undone. Meanwhile nothing is ingested or built.
+    Without --drop-target, drops tables whose scripts are no longer in the manifest. Keeps whatever
+    an ingest, a build, a repair or status may still need, whatever its age. Runs whose earlier
+    versions of rows are deleted can no longer be undone. Ingests and builds are blocked meanwhile.
 
     \b
     Example: python -m runner prune --older-than 90d --dry-run
@@ -96,7 +96,8 @@ def _show(found: PruneResult) -> None:
     if len(found.waiting) > 1:
         for name, day in found.waiting:
             output.say(
-                f"target {name} was last built on {day}; images are kept until its next build"
+                f"target {name} was last built on {day}; earlier versions of rows are kept until"
+                " its next build"
             )
 
 

@@ -57,7 +57,7 @@ def command(
     elif rounds.one().build.run_id is not None:
         *_, last = tables = list(manifest.scripts)
         report = next((key for key in tables if key.startswith("reporting.")), last)
-        output.say(f"look at it: {output.program()} db psql -c 'table {report}'")
+        output.say(f"to query it: {output.program()} db psql -c 'table {report}'")
 
 
 def _after_round(here: Workspace, on_success: str | None, on_failure: str | None) -> Any:

@@ -52,9 +52,9 @@ def command(context: click.Context, /, **filters: object) -> None:
 def show(here: Workspace, run_id: int, plans: bool) -> None:
     """Show everything that is known about a run.
 
-    This includes its window or its scripts, rows, checks, messages and errors, what a build
-    observed, and which published days it changed. MILEPOST_KEEP_PLANS=5 lets builds keep the
-    server's plans of statements that run for five seconds or more.
+    Shows its window or scripts, row counts, checks, messages, errors, observations, and the
+    published days that it changed. MILEPOST_KEEP_PLANS=5 lets builds keep the server's plans of
+    statements that run for five seconds or more.
 
     \b
     Example: python -m runner runs show 12
@@ -95,9 +95,9 @@ def _show_plans(rows: list[dict[str, str]]) -> None:
 def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
     """Show how long the last builds took, or a script in them.
 
-    Warns of a script that took more than three times its median over up to twenty earlier builds of
-    the same mode, full or incremental. Times under half a second are not judged, nor are those with
-    fewer than five earlier builds.
+    Draws bars on a terminal; otherwise prints a table. Warns if a script took more than three times
+    its median of up to 20 earlier builds of the same mode, full or incremental. Ignores times under
+    0.5 s, and scripts with fewer than five earlier builds.
 
     \b
     Example: python -m runner runs trend fact_miles_earned

@@ -39,18 +39,19 @@ def command(here: Workspace, target: Target, form: str | None, alert: bool) -> N
 
 def _show(found: Status) -> None:
     if found.is_good:
-        output.say("good: nothing is known to be missing")
-        output.say(f"    this rests on {found.rests_on}")
+        output.say("ok: no known problems")
+        for line in found.rests_on.splitlines():
+            output.say(f"    {line}")
     else:
-        output.say(f"not good: {output.number(len(found.problems), 'problem')}")
+        output.say(f"not ok: {output.number(len(found.problems), 'problem')}")
     for problem in found.problems:  # not a table, which would cut them
         output.say(f"{problem['what']}: {problem['problem']}")
         output.say(f"    {problem['remedy']}")
     for note in found.notes:
-        output.say(f"no script needs it: {note['what']}: {note['problem']}")
+        output.say(f"note (no script uses it): {note['what']}: {note['problem']}")
     for late in found.behind:
         output.say(
-            f"stay behind, with rows of {late['pipeline']} through {late['loaded_through']}:"
+            f"not updated since pipeline {late['pipeline']} stopped at {late['loaded_through']}:"
             f" {', '.join(late['reports'])}"
         )
     for rows, empty in (

@@ -32,7 +32,7 @@ NAMES = {
     help="Random seed for what the writers do, but not when (default: random).",
 )
 def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int | None) -> None:
-    """Prove on your server that ingestion loses no row.
+    """Test on your server that ingestion loses no rows.
 
     In a scratch database, applications write while ingests read and server processes are killed.
     Exits with 1 if a row was lost or duplicated.
@@ -55,7 +55,7 @@ torture: {plan.seconds} seconds, seed {plan.seed}
   the database {name} is created for it, and dropped at the end; so is a role, if yours may
   {plan.writers} writers commit out of order, roll back, use savepoints, change and backdate rows
   {plan.runners} runners ingest the rows into replicas; a killer ends their server processes
-  the owner of the table makes columns anew, freezes rows, and hides rows by row security
+  the owner of the table recreates columns, freezes rows, and hides rows by row security
   2 naive copies read the same rows, after the highest time that they have seen
 """
 

@@ -22,7 +22,7 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
     for warning in done.warnings:
         warn(warning)
     if done.run_id is None:
-        say("build: nothing new, nothing to do")
+        say("build: up to date")
         return
     if live.progress is not None:
         table(

@@ -32,7 +32,7 @@ def explain(
         }
         for each in found
     ]
-    output.table(rows, "nothing new, nothing to do")
+    output.table(rows, "up to date")
     if any(each.plans is None for each in found):
         output.warn("no plans: this role may not load auto_explain", "a superuser may")
     plans = [(each.tried.step.script.key, plan) for each in found for plan in each.plans or ()]

@@ -1,4 +1,5 @@
-"""What reads a table elsewhere from here: an extension, a server, a user mapping, a foreign table.
+"""Creates the foreign table of a source in another database, with its extension, server and user
+mapping.
 
 All are created in a transaction of the caller's. A password goes into the user mapping and nowhere
 else. Queries: foreign.sql.

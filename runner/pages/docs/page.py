@@ -28,7 +28,7 @@ FORMS = (".html", ".dbml")
 # In the order in which data flow: title, what they are, and the families of tables in it.
 LAYERS = (
     ("Sources", "Tables that applications write, or that files are loaded into.", ("source",)),
-    ("Replicas", "Exact copies of the sources, with the run that brought each row.", ("replica",)),
+    ("Replicas", "Copies of the source tables, with the run that loaded each row.", ("replica",)),
     (
         "Warehouse",
         "Facts, dimensions and aggregates, by name.",

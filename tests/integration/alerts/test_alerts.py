@@ -116,7 +116,7 @@ def test_a_failure_and_its_end_are_told_once_each_however_many_rounds_go_by(
     rounds(3, 1)
     [told] = about_campaigns(chat)
     assert "pipeline utm_campaigns: its last run failed" in told
-    assert "mend the cause, run ingest" in told
+    assert "fix the cause, then run ingest" in told
     mend_it(built)
     rounds(2, 0)
     assert len(about_campaigns(chat)) == 2

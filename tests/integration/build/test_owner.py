@@ -74,7 +74,7 @@ def test_the_way_out_for_the_same_project_under_a_new_name_loses_nothing(
     assert_refused(done, 3, "belongs to project miles; this is project rewards")
     statement = done.stderr.strip().rpartition("another name: ")[2]
     query(built, statement)
-    assert "nothing to do" in command("build", database=built, project=project).stdout
+    assert "up to date" in command("build", database=built, project=project).stdout
     assert scalar(built, OWNER) == "rewards"
 
 
@@ -115,7 +115,7 @@ def test_two_projects_without_a_name_that_share_a_script_are_told_apart(
         done = command(verb, database=built, project=other)
         assert_refused(done, 3, "target live has ", "database of its own", "write name = ")
     assert scalar(built, BUILT) == scripts
-    assert "nothing to do" in command("build", database=built, project=project).stdout
+    assert "up to date" in command("build", database=built, project=project).stdout
 
 
 def test_a_project_without_a_name_takes_one_before_it_drops_a_script(

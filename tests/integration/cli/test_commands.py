@@ -33,7 +33,7 @@ def test_the_show_of_the_readme_on_a_database_of_ones_own(empty_database: Databa
     ]
     assert counts == [5613, 1362, 1533, 1492]
     again = command("run-all", database=empty_database)
-    assert again.stdout.splitlines() == ["ingest: nothing new", "build: nothing new, nothing to do"]
+    assert again.stdout.splitlines() == ["ingest: nothing new", "build: up to date"]
     look = command(
         "db",
         "psql",
@@ -50,7 +50,7 @@ def test_the_commands_that_look_say_what_there_is(database: Database) -> None:
     run_all(database)
     assert "nothing new" in command("plan", database=database).stdout
     assert "event_stream" in command("status", database=database).stdout
-    assert command("status", database=database).stdout.startswith("good: ")
+    assert command("status", database=database).stdout.startswith("ok: ")
     assert "succeeded" in command("runs", "--scripts", database=database).stdout
     assert "nothing was logged" in command("logs", database=database).stdout
     rendered = command("render", "fact_miles_earned", "--full", database=database).stdout

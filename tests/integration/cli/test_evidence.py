@@ -97,7 +97,7 @@ def test_a_build_that_a_signal_ended_is_told_as_such(built: Database, project: P
         assert process.wait(20) == 130
     done = command("status", database=built, project=project)
     assert "the last build was interrupted" in done.stdout
-    assert "mend the cause" not in done.stdout
+    assert "fix the cause" not in done.stdout
     failed = query(built, "select distinct error from orchestrator.runs where status = 'failed'")
     assert failed == [{"error": "interrupted"}]
     (row,) = json.loads(command("logs", "--json", "--level", "warning", database=built).stdout)

@@ -1,4 +1,4 @@
-"""`good` holds only where nothing is known to be missing; what no script needs does not count."""
+"""`good` holds only where no problem is known; what no script needs does not count."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def test_a_good_status_says_what_it_rests_on(built: Database) -> None:
     assert problem(built) == ""
     done = command("status", database=built)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.startswith("good: nothing is known to be missing\n")
-    assert "3 pipelines that scripts need, exact" in done.stdout
-    assert "as of the last reconcile of each, never" in done.stdout
+    assert done.stdout.startswith("ok: no known problems\n")
+    assert "sources: 3 needed pipelines, guarantee exact, loaded" in done.stdout
+    assert "deletes in the sources: not checked for event_stream, " in done.stdout
     assert "complete" not in done.stdout
 
 
@@ -82,7 +82,7 @@ def test_less_than_settled_is_not_good(built: Database, word: str) -> None:
         " where guarantee is not null",
         word=word,
     )
-    assert f"promises no more than {word}: so" in problem(built)
+    assert f"guarantee is only {word}: so" in problem(built)
 
 
 def test_a_pipeline_that_scripts_need_and_that_is_disabled_is_not_good(built: Database) -> None:
@@ -166,7 +166,7 @@ def test_a_feed_that_died_is_late_by_its_usual_gap(built: Database) -> None:
     assert round(freshness(built)["usual_gap"] / timedelta(days=1), 3) == 1
     assert freshness(built)["status"] == "late"
     assert "over 3 times the usual gap of 1 day" in problem(built)
-    assert "look at what writes public.event_stream" in looked(built).problems[0]["remedy"]
+    assert "check what writes public.event_stream" in looked(built).problems[0]["remedy"]
     query(built, "update orchestrator.pipeline_definitions set quiet_gaps = null")
     assert problem(built) == ""
 
@@ -212,7 +212,7 @@ def test_a_feed_that_came_in_one_load_and_died_is_late(built: Database) -> None:
 def test_where_no_gap_is_known_a_good_status_says_so(built: Database) -> None:
     query(built, "update orchestrator.runs set day_gap = null returning 1")
     assert problem(built) == ""
-    words = "it is not known how often rows of event_stream should come"
+    words = "no usual gap between rows is known yet for event_stream"
     assert words in looked(built).rests_on
     query(built, "update orchestrator.pipeline_definitions set data_warn_after = '400 days'"
           " where pipeline_name = 'event_stream' returning 1")  # fmt: skip

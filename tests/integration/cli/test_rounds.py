@@ -49,7 +49,8 @@ def test_status_names_the_reports_that_stay_behind_and_since_when(built: Databas
     assert behind["loaded_through"] == loaded
     said = command("status", database=built).stdout
     assert (
-        f"stay behind, with rows of utm_campaigns through {loaded}: reporting.acquisition" in said
+        f"not updated since pipeline utm_campaigns stopped at {loaded}: reporting.acquisition"
+        in said
     )
 
 

@@ -74,7 +74,7 @@ def test_nothing_is_tried_while_a_build_runs(built: Database) -> None:
 
 
 def test_nothing_new_is_nothing_to_explain(built: Database) -> None:
-    assert "nothing new, nothing to do" in command("plan", "--explain", database=built).stdout
+    assert "up to date" in command("plan", "--explain", database=built).stdout
 
 
 def test_plans_of_slow_statements_are_kept_with_the_build(built: Database) -> None:

@@ -99,7 +99,7 @@ def test_half_a_european_file_is_not_swapped(database: Database, tmp_path: Path)
     file = tmp_path / "events.csv"
     file.write_text("event_time,user_id\n05/01/2026,a\n13/01/2026,b\n2026-01-13,c\n")
     done = command("load", str(file), database=database)
-    assert done.returncode == 0 and "2 lines did not fit" in done.stderr
+    assert done.returncode == 0 and "rejected 2 lines" in done.stderr
     reasons = query(database, "select reason from orchestrator.load_rejects order by line_number")
     assert reasons[0]["reason"] == (
         "event_time is not a time written year first, as 2026-01-31 10:00:00: 05/01/2026"

@@ -1,4 +1,4 @@
-"""`doctor` names what would hurt, each with its cure, and changes nothing."""
+"""`doctor` names what can cause trouble, each with a fix, and changes nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_sound_database_has_no_problem(built: Database) -> None:
     unsafe = {line.split()[2] for line in done.stdout.splitlines() if line.startswith("problem ")}
     assert unsafe <= {"fsync:", "full_page_writes:", "autovacuum:"}  # off where only tests work
     assert done.returncode == bool(unsafe)
-    assert "ok       schema: it is that of this version and this project" in done.stdout
+    assert "ok       schema: up to date" in done.stdout
     assert "schema warehouse" in findings(built, "ok")
 
 
@@ -68,7 +68,7 @@ def test_a_role_without_rights_is_told_which(built: Database) -> None:
         problems = {each.what: each for each in found if each.level == "problem"}
         assert problems["schema warehouse"].finding
         assert "role doctor_stranger" in {
-            each.what for each in found if "does not see the transactions" in each.finding
+            each.what for each in found if "cannot see the transactions" in each.finding
         }
     finally:
         query(built, "drop role doctor_stranger")

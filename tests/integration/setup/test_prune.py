@@ -396,14 +396,14 @@ def test_a_script_that_left_is_named_by_plan_and_its_table_dropped(
         rebuild(built, manifest=load(without))
     assert scalar(built, "select to_regclass('reporting.acquisition') is not null")
     plan = command("plan", database=built, project=without)
-    assert "left the manifest: reporting.acquisition" in plan.stdout
+    assert "no longer in the manifest: reporting.acquisition" in plan.stdout
     assert "acquisition" not in command("prune", database=built).stdout  # with it, all is used
     done = command("prune", "--dry-run", database=built, project=without)
     assert "drop reporting.acquisition" in done.stdout
     done = command("prune", "--yes", database=built, project=without)
     assert done.returncode == 0 and "dropped reporting.acquisition" in done.stdout, done.stderr
     assert scalar(built, "select to_regclass('reporting.acquisition') is null")
-    assert "left the manifest" not in command("plan", database=built, project=without).stdout
+    assert "no longer in the manifest" not in command("plan", database=built, project=without).stdout
     rebuild(built, manifest=load(without))
     rebuild(built)  # it comes back, and is built in full
     assert scalar(built, "select count(*) from reporting.acquisition") > 0
