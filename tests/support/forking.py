@@ -109,12 +109,11 @@ def _stop(process: subprocess.Popen[bytes], server: socket.socket) -> None:
 
 def _warm_up() -> None:
     from runner.build.inspect import reads
-    from runner.cli import commands, rooms
+    from runner.cli import commands
     from runner.project.manifest import load
 
-    for package in (commands, rooms):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+        importlib.import_module(module.name)
     importlib.import_module("rich.progress")  # as each command at a terminal does
     manifest = load(PROJECT)
     reads.check(manifest, manifest.scripts.values())

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -260,8 +261,12 @@ def slow_source(database: Database) -> None:
         )
 
 
-def start(*arguments: str, database: Database, project: Path = PROJECT) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def start(
+    *arguments: str, database: Database, project: Path = PROJECT
+) -> Iterator[subprocess.Popen[str]]:
+    """The runner as a process, which ends with the block: a test that fails must not wait for it."""
+    with subprocess.Popen(
         [sys.executable, "-m", "runner", *arguments],
         cwd=project,
         env=environ(database),
@@ -269,7 +274,11 @@ def start(*arguments: str, database: Database, project: Path = PROJECT) -> subpr
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
