@@ -126,7 +126,7 @@ def test_a_prune_at_any_time_changes_nothing_that_others_do(
             try:
                 undone = say(pruned.pipeline.undo(run_id))
             except UsageError as error:
-                if "was pruned" not in error.message and "undone before" not in error.message:
+                if "was pruned" not in error.message and "already undone" not in error.message:
                     raise
                 continue
             assert say(kept.pipeline.undo(run_id)) == undone
@@ -403,7 +403,9 @@ def test_a_script_that_left_is_named_by_plan_and_its_table_dropped(
     done = command("prune", "--yes", database=built, project=without)
     assert done.returncode == 0 and "dropped reporting.acquisition" in done.stdout, done.stderr
     assert scalar(built, "select to_regclass('reporting.acquisition') is null")
-    assert "no longer in the manifest" not in command("plan", database=built, project=without).stdout
+    assert (
+        "no longer in the manifest" not in command("plan", database=built, project=without).stdout
+    )
     rebuild(built, manifest=load(without))
     rebuild(built)  # it comes back, and is built in full
     assert scalar(built, "select count(*) from reporting.acquisition") > 0
