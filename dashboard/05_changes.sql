@@ -1,11 +1,11 @@
 -- What changed
 -- Question: What moved in the last full week or month, and who moved it?
 -- Meaning:  The last full month (with Grain: Month) or week against the one before. A figure is
---           named from 2 % on, with the country, platform or source that has the largest
---           part in it for its size; a member and a category from 10 % on, if it had twenty users
---           or more both times; of each, the one that moved most. A day is named if its users lie
---           outside what is usual for its weekday, a check if it warned or failed. A click shows
---           the figures.
+--           listed if it changed by 2 % or more, with the country, platform or source whose part
+--           in it is largest for its size; a member or a category if it changed by 10 % or more
+--           and had at least twenty users both times; of each, the one that moved most. A day is
+--           listed if its users lie outside the usual range of its weekday, a check if it warned
+--           or failed. A click shows the figures.
 -- Empty:    Nothing can be compared yet: no week is over.
 -- Show:     sentences
 

@@ -1,6 +1,6 @@
 -- Active users
 -- Question: How many come, and how many come back?
--- Meaning:  Different users with an event that counts: on the day (daily), in the 7 days ending
+-- Meaning:  Distinct users with an event that counts: on the day (daily), in the 7 days ending
 --           with it (weekly) and in the 28 days (monthly). Stickiness is the mean of daily users
 --           over these 28 days / monthly users. Until 28 days lie behind, the monthly window is
 --           still filling, and the curve rises with it. Open dots: the last day still runs. The

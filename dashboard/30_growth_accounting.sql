@@ -18,7 +18,7 @@
 --     active_users: Active, number
 --     net_users: Net change, number
 --     quick_ratio: Quick ratio, decimal
---     retention_rate: Kept of the last, percent
+--     retention_rate: Retained, percent
 
 -- Who is kept or lost is one of those before: of the last period, or of all.
 select

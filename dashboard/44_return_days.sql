@@ -1,12 +1,12 @@
 -- Day 1, day 7, day 30
--- Question: How many are there again a day, a week, a month after their first?
+-- Question: How many users come back a day, a week, a month after their first day?
 -- Meaning:  A row is a cohort: the users whose first active day lies in the month (or week, with
 --           Grain: Week). A cell is the share of them that is active exactly so many days after the
 --           first, among those for whom that day is over. The first row adds up the cohorts of the
 --           range for which it is over for everybody, if they are twenty users or more, whatever
 --           average_min_users is. Hatched: for some of the cohort it is not over yet. In the first
 --           period of the data everybody counts as new.
--- Empty:    Nobody can be there again yet: no cohort is a day old.
+-- Empty:    Nobody can have come back yet: no cohort is a day old.
 -- Width:    half
 -- Base:     eligible_users
 -- Columns:

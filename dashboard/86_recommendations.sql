@@ -1,8 +1,8 @@
 -- Recommendations
 -- Question: Which category should each segment be offered next?
 -- Meaning:  Users of a segment by the category, not used yet, that similar users like best. The
---           share is of those for whom there is one; whose best category few share are in it, and
---           in no row. Score is how strongly their habits point to it, support how many users of
+--           share is of all users with an offer, and those whose best category few others share
+--           appear in no row. Score is how strongly habits point to it, support how many users of
 --           the model's sample share both categories. The five first choices of each segment, the
 --           very first ones on top.
 -- Empty:    No category can be offered: users have used all that similar users like, or too few

@@ -133,7 +133,9 @@ def _quiet(
         if was_interrupted(error):
             raise
         if isinstance(error, QueryFailed) and error.sqlstate == LOCK_NOT_AVAILABLE:
-            listener.warn(f"{error.reason}: {len(rows)} pipelines take a run each, which is slower")
+            listener.warn(
+                f"{error.reason}: checking {len(rows)} pipelines one at a time, which is slower"
+            )
         return {}
 
 

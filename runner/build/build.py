@@ -243,7 +243,7 @@ def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> 
     try:
         from runner.build.inspect import reads  # a room, whose parser is an extra
     except ImportError:
-        what = "scripts have changed, and whether they declare what they read is not known"
+        what = "cannot check that changed scripts declare what they read"
         return [*warnings, f"{what}: without the extra [lint] nothing parses them"]
     return [*warnings, *reads.check(manifest, changed)]
 

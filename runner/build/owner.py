@@ -30,8 +30,8 @@ def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
         return
     if owner is None and found["shares"]:
         raise StartError(
-            f"target {target.name} has {found['stranger']}, which this project does not have, and"
-            " neither has a name to tell them apart by; nothing was changed",
+            f"target {target.name} contains {found['stranger']}, which this project does not:"
+            " another project may have built it; nothing was changed",
             SAME_OR_OTHER,
         )
     whose = f"project {owner}" if owner else f"another project, with {found['stranger']}"

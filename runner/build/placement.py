@@ -26,7 +26,7 @@ def place_of(text: str, path: Path) -> str:
     place = header(text).get("Place", LOCAL)
     if place not in (LOCAL, REFERENCE) and not distributed_by(text):
         raise StartError(
-            f"{path}: {place!r} is no place of a table",
+            f"{path}: {place!r} is not a placement",
             "-- Place: local, reference, or distributed by COLUMN",
         )
     return place

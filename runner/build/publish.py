@@ -259,7 +259,7 @@ class Publisher:
             names = ", ".join(row["name"] for row in found)
             raise RunnerError(
                 f"{', '.join(tables)} cannot be replaced: it uses {names} from its own schema",
-                "keep types and functions that columns need in another schema",
+                "move the type or function to another schema",
             )
 
     def _lock(self, views: Collection[str], attempts: int) -> None:

@@ -221,7 +221,7 @@ def run_checks(
         evidence.check_done(script.key, name, status, bad_rows, sample)
         message = f"{path}: {bad_rows} bad rows, the first: {sample[:1]}"
         if status == "failed":
-            hint = "nothing was published; python -m runner runs shows the build"
+            hint = "nothing was published; to see the build: python -m runner runs"
             raise CheckFailed(message, hint)
         warnings += [message] if status == "warned" else []
     for path in script.observations:

@@ -58,8 +58,8 @@ def drop_scratch(work: Session, scratch: Target) -> None:
             if error.sqlstate != LOCK_NOT_AVAILABLE:
                 raise
             raise LockHeld(
-                f"the tables of {schema}, left by a rebuild, are being read",
-                "keep pg_dump from reading them: --exclude-schema='*_scratch_*'",
+                f"the tables of {schema}, left by an earlier rebuild, are in use",
+                "wait, or keep pg_dump from reading them: --exclude-schema='*_scratch_*'",
             ) from error
         finally:
             work.run("reset lock_timeout")

@@ -117,7 +117,7 @@ def _compare(
     one, other = (
         _text_of_view(session, view, target) for view, target in zip(tables, targets, strict=True)
     )
-    return Difference(name, problem=None if one == other else "the view is defined otherwise")
+    return Difference(name, problem=None if one == other else "the view definitions differ")
 
 
 def _text_of_view(session: Session, view: str, target: Target) -> str | None:

@@ -87,7 +87,7 @@ class Eraser:
             if not error.is_one_of(*DATA_ERRORS):
                 raise
             raise UsageError(
-                f"--key: {error.reason}", "write the value as PostgreSQL writes it"
+                f"--key: {error.reason}", "give a value of the column's type"
             ) from error
         self._run("forgotten")
         # As they were typed, and as they are written wherever they are found.

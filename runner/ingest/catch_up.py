@@ -30,7 +30,7 @@ def catch_up(attempt: Attempt, wait_seconds: float, sweep: bool) -> None:
     if attempt.source.has_key and _sweep_is_due(attempt, watermark, sweep):
         _sweep(attempt, watermark)
     elif sweep and not attempt.source.has_key:
-        attempt.warn("nothing was swept: without a key rows cannot be found again")
+        attempt.warn("skipped the sweep: the pipeline has no key to match rows by")
 
 
 def settle(attempt: Attempt, wait_seconds: float) -> str:

@@ -32,8 +32,9 @@ def findings(session: Session, source: Source) -> list[str]:
     sentences = {
         f"this role may not read {name}: grant select on it": not found["is_readable"],
         f"row security hides rows of {name} from this role": source.hides_rows,
-        "without a key a row that comes twice would go unnoticed, and late rows cannot be found:"
-        " name key_columns": not keys,
+        "there is no key: duplicates go unnoticed, late rows cannot be found; set key_columns": (
+            not keys
+        ),
         f"{name} has no unique index on {keys}: rows with the same key would become one": (
             source.has_key and source.is_unique is False
         ),

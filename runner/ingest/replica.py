@@ -60,7 +60,7 @@ def refuse_strangers(session: Session, target: str) -> str | None:
     found = session.named("ingest/columns.is_replica", **values)[0]
     if kind not in ("r", "p") or not found["is_replica"]:
         raise StartError(
-            f"{target} is there already, and is no replica: no ingest writes it",
+            f"{target} exists already, and is not a replica: no ingest writes it",
             "name a table that is new: --into SCHEMA.TABLE, or target_relation in"
             " orchestrator.pipeline_definitions",
         )

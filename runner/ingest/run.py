@@ -119,7 +119,7 @@ class RunTransaction:
 
     def note_gaps(self) -> None:
         """Say which undone windows a search of the whole table leaves out."""
-        text = "left out, because it was undone: {} to {}"
+        text = "skipped, because a run there was undone: {} to {}"
         self.notes += [text.format(*gap) for gap in self.gaps]
 
     def promise(self, reach: Reach | None) -> Promise:
@@ -136,7 +136,7 @@ class RunTransaction:
         if waiting := self.writer.count_waiting():
             promise = promise.but(f"{waiting:,} rows that cannot be stored are set aside")
         for low, high in self.gaps:
-            promise = promise.but(f"what was undone is missing: {low} to {high}")
+            promise = promise.but(f"rows are missing, because a run was undone: {low} to {high}")
         return promise
 
     def _note_late_rows(self, counts: Counts, where: str) -> None:

@@ -96,7 +96,9 @@ def _role(where: str, content: Any) -> Role:
         )
     type_name = content.get("type", MOMENT if content.get("timezone") else "text")
     if not TYPE.fullmatch(type_name):
-        raise StartError(f"{where}: {type_name!r} is no name of a type", 'for example "bigint"')
+        raise StartError(
+            f"{where}: {type_name!r} is not the name of a type", 'for example "bigint"'
+        )
     if content.get("timezone") and type_name != MOMENT:
         raise StartError(f"{where}: only a {MOMENT} has a timezone", f'type = "{MOMENT}"')
     if values and type_name != "text":

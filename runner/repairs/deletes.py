@@ -31,7 +31,7 @@ def handle_deletes(run: RunTransaction, is_forced: bool) -> Counts:
         name = definition.pipeline_name
         raise RunnerError(
             f"pipeline {name}: {rows:,} of {rows + kept:,} rows of {definition.target_relation}"
-            f" are no longer in the source; so many are {done} only on request",
+            f" are no longer in the source; so many are {done} only with --force",
             f"if the source is right: python -m runner reconcile {name} --force",
         )
     run.writer.execute("repairs/deletes.keep_removed")

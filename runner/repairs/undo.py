@@ -28,7 +28,7 @@ def undo(attempt: Attempt, run_id: int) -> None:
         if attempt.call.failures and attempt.work.named("repairs/undo.undone", **values):
             return  # by the try before this one, which lost its connection
         raise UsageError(
-            f"run {run_id} did not succeed, was undone before, or moved no rows of a source",
+            f"run {run_id} cannot be undone: it failed, was already undone, or loaded no rows",
             "python -m runner runs lists them",
         )
     pruned_at, lost = found[0]["pruned_at"], found[0]["lost"]
@@ -40,8 +40,8 @@ def undo(attempt: Attempt, run_id: int) -> None:
                 if pruned_at
                 else f"what {lost:,} of the rows were that it replaced is no longer known"
             ),
-            f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica what"
-            " its source is",
+            f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica match"
+            " its source",
         )
 
     cursor = attempt.definition.cursor_column

@@ -155,7 +155,7 @@ def _check(
         is_positive = False
     if not is_positive:
         raise UsageError(
-            f"--window {window_size} is no length of time", "for example 30 days, or 1 hour"
+            f"--window {window_size} is not a length of time", "for example 30 days, or 1 hour"
         )
     for column, type_name in types.items():
         if not is_type(session, type_name):

@@ -1,6 +1,6 @@
 -- server --
--- What in the server, the database and this role can cause trouble; each finding with a fix. A row of
--- the level ok says what was looked at.
+-- What in the server, the database and this role can cause trouble; each finding with a fix. A row
+-- of the level ok says what was looked at.
 with session_of as (
     select
         current_setting('server_version_num')::integer / 10000 as version,

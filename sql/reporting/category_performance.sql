@@ -4,7 +4,7 @@
 -- Rerun: changed keys; the periods since the first that a change touches.
 -- Why:   which categories grow, and how many of the users they reach. Active users come from
 --        growth_accounting, so that the two can not disagree. Nothing is compared with the period
---        in whose midst the data begin.
+--        in which the data begin.
 
 delete from {{ this }}
 {{ incremental }} using {{ warehouse }}.changed_slices

@@ -2,7 +2,7 @@
 -- Grain: one row per day, event type and slice value with an event
 --        (day, event_type, slice, slice_value).
 -- Rerun: changed keys; of the slice values that a change touches, the days since then. Unknown
---        types are counted from fact_unclassified_events, which is small where the source is well.
+--        types are counted from fact_unclassified_events, which is small when the source is clean.
 -- Why:   what users do, from the lightest engagement to the deepest. Here alone are types that are
 --        not activity.
 

@@ -3,7 +3,7 @@
 --        one before (grain, period_start, figure, slice, slice_value).
 -- Rerun: changed keys; the periods since the first day that a change touches.
 -- Why:   which countries, platforms and sources moved a figure. Only whole periods are compared:
---        not one that runs, and not with the one in whose midst the data begin.
+--        not one that runs, and not with the one in which the data begin.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed

@@ -1,7 +1,7 @@
 -- warehouse.agg_user_acquisition
 -- Grain: one row per user (user_id).
 -- Rerun: difference; writes the changed users who differ, and moves warehouse.agg_acquisition_daily
---        by what differs: nothing, the second time.
+--        by what differs; a second run changes nothing.
 -- Why:   what a source brings is known from each user's first weeks and from lifetime figures. Days
 --        are kept apart, as the time of users who came on one day is over on one day.
 

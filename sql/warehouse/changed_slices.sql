@@ -4,7 +4,7 @@
 -- Why:   what happens on a day changes reports of that day and of later ones: windows, running
 --        totals, who came back. Earlier days stay, and so does every other slice value. When the
 --        last day moves, all of them go on from there, or end there; when the first one does, it
---        is for all of them another question which period is a whole one.
+--        changes which period is complete, for every slice value.
 
 delete from {{ this }};
 

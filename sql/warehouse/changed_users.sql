@@ -1,7 +1,7 @@
 -- warehouse.changed_users
 -- Grain: one row per user (user_id).
 -- Rerun: whole; follows from changed_user_days.
--- Why:   what is known of a user in all, and not by day, is recomputed of these.
+-- Why:   tables with a row per user recompute these users.
 
 delete from {{ this }};
 

@@ -1,6 +1,6 @@
 -- warehouse.dim_event_types
 -- Grain: one row per event type (event_type).
--- Rerun: whole; reads fact_unclassified_events in full, which is small where the source is well.
+-- Rerun: whole; reads fact_unclassified_events in full, which is small when the source is clean.
 -- Why:   which fact holds an event type and how deep an engagement it is; unknown types too.
 
 insert into {{ this }} (

@@ -128,7 +128,7 @@ def test_a_variable_that_is_no_list_is_refused(arena: Arena, tmp_path: Path) -> 
     text = manifest.read_text()
     manifest.write_text(re.sub(r"(?m)^(monthly_replicas) = .*", r'\1 = "goods"', text))
     arena.make(cursor=CURSOR, project=project)
-    with pytest.raises(StartError, match="monthly_replicas is no list"):
+    with pytest.raises(StartError, match="monthly_replicas is not a list"):
         arena.ingest()
 
 

@@ -34,7 +34,7 @@ def check(manifest: Manifest, scripts: Iterable[Script]) -> list[str]:
         try:
             read = tables_read(manifest, script)
         except RunnerError as error:
-            warnings.append(f"whether it declares what it reads is not known: {error.message}")
+            warnings.append(f"cannot check that it declares what it reads: {error.message}")
             continue
         for problem in undeclared(script, read):
             if problem.partition(" reads ")[2].partition(".")[0] in (*LAYERS, *LEAVES):

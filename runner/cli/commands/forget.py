@@ -71,7 +71,7 @@ def _show(erased: Erased, in_source: InSource) -> None:
             output.say(f"{count:>12,}  {PLACES[name]}")
     if in_source.problem:
         output.warn(
-            f"it is not known whether the source still has such rows: {in_source.problem}",
+            f"cannot check whether the source still has such rows: {in_source.problem}",
             "if it does, the next sweep brings them back",
         )
     elif in_source.rows:

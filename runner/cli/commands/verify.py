@@ -37,9 +37,9 @@ def command(here: Workspace, repair: bool, jobs: int | None, target: Target) -> 
         output.say(f"verify {found.run_id}: {equal}")
     for proof in found.proofs:
         output.say(
-            f"{proof.pipeline}: proven for {proof.proven_from} to {proof.proven_to}; of"
-            f" {proof.archived_from} to {proof.archived_to}, which are archived, the facts of"
-            f" {output.number(proof.archived_rows, 'row')} were taken as they are"
+            f"{proof.pipeline}: compared {proof.proven_from} to {proof.proven_to};"
+            f" {proof.archived_from} to {proof.archived_to} is archived, so the facts of"
+            f" {output.number(proof.archived_rows, 'row')} were not compared"
         )
     output.data(
         {

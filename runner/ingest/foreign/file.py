@@ -43,7 +43,7 @@ class FileAttachment(Attachment):
             if error.sqlstate not in NOT_TEXT:
                 raise
             raise StartError(
-                f"{name} is no text in the encoding of this database: {error.reason}", CONVERT
+                f"{name} is not text in the encoding of this database: {error.reason}", CONVERT
             ) from error
         self._run("drop foreign table {server}._lines")
         if not lines:

@@ -93,7 +93,7 @@ def wanted(session: Session, manifest: Manifest) -> Sequence[str]:
     """Return the replicas that the manifest wants in months. StartError if one is not known."""
     names = manifest.variables.get(VARIABLE, [])
     if not isinstance(names, list):
-        raise StartError(f"{MANIFEST}: {VARIABLE} is no list", f'{VARIABLE} = ["event_stream"]')
+        raise StartError(f"{MANIFEST}: {VARIABLE} is not a list", f'{VARIABLE} = ["event_stream"]')
     if not names:
         return []
     rows = session.named("ingest/pipelines.pipelines")

@@ -94,7 +94,7 @@ def _unit(unit: Any, above: set[str]) -> Iterator[Problem]:
                 near = _near(channel, allowed)
                 yield _quoted(channel), f"{where} {channel} is not known{near}"
             elif where == "encoding" and not _is_definition(definition):
-                yield _quoted(channel), f"{where} {channel} is no object"
+                yield _quoted(channel), f"{where} {channel} is not an object"
             yield from _unknown({channel: definition}, fields)
     for key in PARTS:
         for part in unit.get(key, []):
@@ -106,14 +106,14 @@ def _unit(unit: Any, above: set[str]) -> Iterator[Problem]:
 def _odd(unit: Any) -> Problem | None:
     """Return what of a chart is not of the kind that it has to be."""
     if not isinstance(unit, Mapping):
-        return _quoted(unit), f"{unit!r} is no chart"
+        return _quoted(unit), f"{unit!r} is not a chart"
     for key in ("encoding", "facet"):
         if not isinstance(unit.get(key, {}), Mapping):
-            return _quoted(key), f"{key} is no object"
+            return _quoted(key), f"{key} is not an object"
     for key in ("transform", *PARTS):
         parts = unit.get(key, [])
         if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
-            return _quoted(key), f"{key} is no list of objects"
+            return _quoted(key), f"{key} is not a list of objects"
     for key in ("width", "height"):
         size = unit.get(key, 0)
         is_size = isinstance(size, int | float | Mapping) and not isinstance(size, bool)

@@ -47,8 +47,8 @@ def test_the_command_shows_what_it_will_do_and_does_it_as_the_page_says(monthly:
     finally:
         shutil.rmtree(folder)
     done = command("verify", database=monthly, project=project)
-    assert "event_stream: proven for 2026-04 to" in done.stdout
-    assert "of 2026-01 to 2026-03, which are archived, the facts of" in done.stdout
+    assert "event_stream: compared 2026-04 to" in done.stdout
+    assert "; 2026-01 to 2026-03 is archived, so the facts of" in done.stdout
 
 
 def test_a_replica_that_is_one_table_moves_as_the_page_says(built: Database) -> None:

@@ -113,7 +113,7 @@ def test_two_projects_without_a_name_that_share_a_script_are_told_apart(
     scripts = scalar(built, BUILT)
     for verb in ("build", "rebuild", "verify", "plan"):
         done = command(verb, database=built, project=other)
-        assert_refused(done, 3, "target live has ", "database of its own", "write name = ")
+        assert_refused(done, 3, "target live contains ", "database of its own", "write name = ")
     assert scalar(built, BUILT) == scripts
     assert "up to date" in command("build", database=built, project=project).stdout
 

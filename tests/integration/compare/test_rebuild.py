@@ -504,7 +504,7 @@ def test_a_view_that_was_replaced_by_hand_is_seen_and_repaired(built: Database) 
         compared(built, "live", "dev", "classified_events").tables,
     ):
         assert [(each.table, each.problem) for each in differing] == [
-            (view, "the view is defined otherwise")
+            (view, "the view definitions differ")
         ]
     query(built, "drop view dev_warehouse.classified_events")
     (gone,) = compared(built, "live", "dev", "classified_events").tables

@@ -214,7 +214,7 @@ def test_a_table_that_is_no_replica_stays_as_it_is(database: Database) -> None:
     )
     with pytest.raises(StartError) as refused:
         ingest(database, "event_stream")
-    assert "is no replica" in refused.value.message
+    assert "is not a replica" in refused.value.message
     assert "drop" not in str(refused.value.hint)
 
 
@@ -279,9 +279,9 @@ def test_a_column_that_comes_later_is_refused_too(database: Database) -> None:
 @pytest.mark.parametrize(
     ("source", "values", "said"),
     [
-        ("shop.orders", {"window_size": "banana"}, "--window banana is no length of time"),
-        ("shop.orders", {"window_size": "-1 day"}, "--window -1 day is no length of time"),
-        ("shop.orders", {"window_size": "0"}, "--window 0 is no length of time"),
+        ("shop.orders", {"window_size": "banana"}, "--window banana is not a length of time"),
+        ("shop.orders", {"window_size": "-1 day"}, "--window -1 day is not a length of time"),
+        ("shop.orders", {"window_size": "0"}, "--window 0 is not a length of time"),
         ("shop.my.orders", {}, "a name with a dot in it"),
         ("shop.", {}, "SCHEMA.TABLE"),
         ("shop.orders", {"target_relation": "a.b.c"}, "a name with a dot in it"),

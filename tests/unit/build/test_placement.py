@@ -35,7 +35,7 @@ def test_a_place_is_the_first_paragraph_of_its_name(
     "place", ["everywhere", "distributed", "distributed by User", "by user_id"]
 )
 def test_what_is_no_place_is_refused_with_the_file(place: str) -> None:
-    with pytest.raises(StartError, match=f"{DDL}: '{place}' is no place of a table"):
+    with pytest.raises(StartError, match=f"{DDL}: '{place}' is not a placement"):
         place_of(f"-- Place: {place}\n", DDL)
 
 

@@ -133,9 +133,9 @@ def test_a_mistake_ends_in_one_line(
     ("content", "said"),
     [
         (("\ufeff" + HEADER + ROWS).encode(), "begins with a byte order mark"),
-        ((HEADER + ROWS).encode("utf-16"), "is no text in the encoding of this database"),
-        (gzip.compress((HEADER + ROWS).encode()), "is no text in the encoding of this database"),
-        (HEADER.replace("rate", "maß").encode("latin-1"), "is no text in the encoding of this"),
+        ((HEADER + ROWS).encode("utf-16"), "is not text in the encoding of this database"),
+        (gzip.compress((HEADER + ROWS).encode()), "is not text in the encoding of this database"),
+        (HEADER.replace("rate", "maß").encode("latin-1"), "is not text in the encoding of this"),
         (b"", "is empty: it has no header"),
         (b"partner_id,updated_at,updated_at\n", "has a name twice: 'updated_at'"),
         (b"partner_id,,updated_at\n", "has a name that is empty"),
