@@ -18,7 +18,7 @@
 --     active_users: Active, number
 --     net_users: Net change, number
 --     quick_ratio: Quick ratio, decimal
---     retention_rate: Retained, percent
+--     retention_rate: Retention, percent
 
 -- Who is kept or lost is one of those before: of the last period, or of all.
 select

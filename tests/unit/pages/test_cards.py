@@ -135,6 +135,12 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_no_card_that_ships_has_two_columns_of_one_name() -> None:
+    for card in load(PROJECT).cards:
+        labels = [column.label for column in card.columns.values()]
+        assert len(set(labels)) == len(labels), card.path
+
+
 def test_the_cards_that_ship_read_reports_of_the_manifest() -> None:
     views = {"reporting.pipeline_runs", "reporting.freshness", "reporting.data_checks"}
     known = views | set(load_manifest(PROJECT).scripts)
