@@ -68,7 +68,7 @@ def last_note(arena: Arena) -> str:
 def fallen(arena: Arena) -> list[str]:
     """What status says of promises that fell."""
     found = status(arena.database, arena.project)
-    return [row["problem"] for row in found.notes if "promises " in row["problem"]]
+    return [row["problem"] for row in found.notes if "guarantee is only " in row["problem"]]
 
 
 # Rows that are hidden, and shown again.

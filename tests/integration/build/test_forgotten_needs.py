@@ -75,7 +75,7 @@ def test_a_need_that_is_taken_out_is_as_forgotten_as_one_that_never_was(
     done = command("build", database=built, project=project)
     assert_refused(done, 3, "engagement_daily.sql: reads warehouse.agg_engagement_daily", "needs")
     manifest.write_text(whole)
-    assert "nothing new" in command("build", database=built, project=project).stdout
+    assert "up to date" in command("build", database=built, project=project).stdout
 
 
 def test_what_a_script_missed_before_it_declared_a_need_is_built(

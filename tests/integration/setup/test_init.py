@@ -64,7 +64,7 @@ def test_a_new_project_works_at_once_and_follows_its_source(
         assert scalar(database, f"select count(*) from reporting.{view}") > 0
     again = installed.run(shop, "run-all")
     assert "ingest: nothing new" in again
-    assert "build: nothing new" in again
+    assert "build: up to date" in again
 
     (shop / "orders.csv").write_text("customer,amount\ndia,7\neve,much\n")
     assert "1 row from orders.csv into public.orders" in installed.run(shop, "load", "orders.csv")
