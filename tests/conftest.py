@@ -22,7 +22,7 @@ import pytest
 from runner.database.session import Database
 from runner.errors import RunnerError
 from runner.ingest import source
-from tests.support import PROJECT
+from tests.support import PROJECT, kept
 from tests.support.databases import Moulds, apply_schema, build_thirty_days, let_rows_change
 from tests.support.throwaway import ThrowawayServer
 
@@ -61,6 +61,7 @@ def _in_memory() -> Path | None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    kept.close()
     if SERVER in config.stash:
         config.stash[SERVER].close()
         del os.environ["TEST_DATABASE_URL"]

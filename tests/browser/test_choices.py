@@ -174,6 +174,7 @@ def test_compare_says_how_much_each_chart_has_moved(grown: Warehouse, show: Open
     assert shown.complaints == []
 
 
+@pytest.mark.slow
 def test_members_are_drawn_beside_each_other(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, "#segment=country&member=SG")
     assert shown.page.locator("#with").is_visible()
@@ -203,6 +204,7 @@ def test_members_are_drawn_beside_each_other(grown: Warehouse, show: Open) -> No
     assert shown.complaints == []
 
 
+@pytest.mark.slow
 def test_what_is_not_in_view_is_drawn_after_what_is(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, viewport={"width": 1400, "height": 900})
     # As soon as the choice is made, what is in view shows it, and what is below follows.
@@ -246,6 +248,7 @@ def test_a_legend_switches_its_series(grown: Warehouse, show: Open) -> None:
     assert shown.complaints == []
 
 
+@pytest.mark.slow
 def test_the_theme_stays_when_the_page_is_loaded_again(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, color_scheme="light")
     shown.page.click("#theme")
@@ -272,6 +275,7 @@ def test_where_a_browser_keeps_nothing_the_address_keeps_the_theme(
     assert shown.page.get_attribute("html", "data-theme") == "dark"
 
 
+@pytest.mark.slow
 def test_on_paper_everything_is_there_and_nothing_is_cut(grown: Warehouse, show: Open) -> None:
     shown = show(grown.page, color_scheme="dark", viewport={"width": 1400, "height": 900})
     pdf = shown.page.pdf(format="A4", print_background=True)

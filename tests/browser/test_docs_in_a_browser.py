@@ -12,7 +12,6 @@ from runner.pages.docs.page import documents
 from runner.project.manifest import load
 from tests.browser.conftest import Warehouse
 from tests.support import PROJECT
-from tests.support.sweeps import slow_but
 
 BOXES = """() => [...document.querySelectorAll('#drawing a')].map(node => {
     const box = node.getBoundingClientRect();
@@ -27,7 +26,8 @@ def docs(empty: Warehouse, tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("width", slow_but([1300, 390], 390))
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1300, 390])
 def test_the_lineage_is_drawn_at_any_width(browser: Any, docs: Path, width: int) -> None:
     context = browser.new_context(
         offline=True, bypass_csp=True, viewport={"width": width, "height": 900}

@@ -771,6 +771,7 @@ def test_without_scripts_figures_and_tables_are_there_and_are_the_same(
     assert_figures_and_tables_are_there(plain, show(grown.page))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("why", "said"),
     [

@@ -131,6 +131,7 @@ def assert_all_cards(
             assert expected or not rows or name in OF_NEW_USERS, (name, grain, range_)
 
 
+@pytest.mark.slow
 def test_each_card_shows_what_overlaps_the_range_on_the_real_file(
     real: Warehouse, show: Open
 ) -> None:

@@ -70,9 +70,8 @@ def test_a_picture_has_the_figures_of_its_card(
     assert shown.complaints == []
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(1400, "light"), pytest.param(390, "dark", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
 def test_a_picture_of_points_has_the_size_and_the_colours_of_the_card(
     grown: Warehouse, show: Open, tmp_path: Path, width: int, scheme: str
 ) -> None:

@@ -182,6 +182,7 @@ def test_a_late_first_event_takes_a_place_in_the_sample(world: World) -> None:
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_the_cut_moves_when_the_month_turns_and_back_when_it_does_not(world: World) -> None:
     before = models(world)
     (number,) = world.insert(event(28, PEOPLE[0]))
@@ -196,6 +197,7 @@ def test_the_cut_moves_when_the_month_turns_and_back_when_it_does_not(world: Wor
     world.assert_exact()
 
 
+@pytest.mark.slow
 def test_who_stays_away_is_another_on_a_day_that_is_known(world: World) -> None:
     """Miles are too old after 90 days, and another centre is nearer after some. The model is the
     same on all these days, so that only those whose day has come are looked at.

@@ -144,7 +144,8 @@ def test_readers_never_wait_and_never_see_two_versions_for_minutes(busy: World) 
     watch(busy, list(PLAIN.values()) * 12)
 
 
-@pytest.mark.parametrize("kind", slow_but([*PLAIN, "another time zone"], "a rebuild by two"))
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [*PLAIN, "another time zone"])
 def test_who_comes_before_a_version_and_reads_after_it_sees_the_old_one_whole(
     world: World, kind: str
 ) -> None:

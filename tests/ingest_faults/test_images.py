@@ -250,8 +250,9 @@ columns_of_a_row = st.lists(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_patience")
-@pytest.mark.parametrize("way", slow_but(["window", "reconcile"], "window"))
+@pytest.mark.parametrize("way", ["window", "reconcile"])
 def test_what_is_replaced_comes_back_byte_for_byte(things: Arena, way: str) -> None:
     @SETTINGS
     @given(columns=columns_of_a_row, meanwhile=st.sampled_from(["nothing", "came", "went"]))

@@ -13,11 +13,12 @@ from psycopg import sql
 from runner import run
 from runner.build.build import build
 from runner.build.transaction import BuildResult
-from runner.database.session import Database
+from runner.database.session import Database, Session
 from runner.ingest.pipeline import RunResult
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 from tests import oracle
+from tests.support import kept
 
 PROJECT = Path(__file__).parents[2]
 REAL_FILE = PROJECT.parent / "shared" / "data" / "event_stream.csv"
@@ -77,8 +78,7 @@ def edit(project: Path, file: str, old: str, new: str) -> Manifest:
 
 
 def query(database: Database, text: str, **values: Any) -> list[dict[str, Any]]:
-    with database.session("test") as session:
-        return session.rows(text, values or None)
+    return kept.ask(database, lambda session: session.rows(text, values or None))
 
 
 def scalar(database: Database, text: str, **values: Any) -> Any:
@@ -105,13 +105,17 @@ def run_all(database: Database) -> BuildResult:
 
 def insert_events(database: Database, events: Iterable[Mapping[str, Any]]) -> None:
     """Add events to the source; columns that are left out get their defaults."""
-    with database.session("test") as session, session.transaction():
-        for event in events:
-            statement = sql.SQL("insert into public.event_stream ({}) values ({})").format(
-                sql.SQL(", ").join(map(sql.Identifier, event)),
-                sql.SQL(", ").join(map(sql.Placeholder, event)),
-            )
-            session.rows(statement.as_string(None), event)
+
+    def insert(session: Session) -> None:
+        with session.transaction():
+            for event in events:
+                statement = sql.SQL("insert into public.event_stream ({}) values ({})").format(
+                    sql.SQL(", ").join(map(sql.Identifier, event)),
+                    sql.SQL(", ").join(map(sql.Placeholder, event)),
+                )
+                session.rows(statement.as_string(None), event)
+
+    kept.ask(database, insert)
 
 
 def source_events(database: Database) -> list[oracle.Event]:

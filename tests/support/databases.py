@@ -6,15 +6,13 @@ import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 
-import psycopg
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runner.database.session import Database
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from tests.support import PROJECT, earn, insert_events, run_all
+from tests.support import PROJECT, earn, insert_events, kept, query, run_all
 
 Preparation = Callable[[Database], None]
 
@@ -88,13 +86,11 @@ def name_of(database: Database) -> str:
 def created(server_uri: str, name: str, template: str = "template0") -> Iterator[Database]:
     """A database on the server, gone at the end whoever is in it."""
     # Files are copied in half the time that their pages take on the way through the log.
-    _run(server_uri, f"create database {name} template {template} strategy file_copy")
+    server = Database(server_uri)
+    kept.close(template)  # a database in which somebody is cannot be copied
+    query(server, f"create database {name} template {template} strategy file_copy")
     try:
         yield Database(make_conninfo(server_uri, dbname=name))
     finally:
-        _run(server_uri, f"drop database {name} with (force)")
-
-
-def _run(server_uri: str, text: str) -> None:
-    with psycopg.connect(server_uri, autocommit=True) as connection:
-        connection.execute(sql.SQL(text))
+        kept.close(name)
+        query(server, f"drop database {name} with (force)")

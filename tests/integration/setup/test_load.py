@@ -697,6 +697,7 @@ print(int(status["VmHWM"].split()[0]) // 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read memory from")
 def test_memory_does_not_grow_with_the_file(database: Database, file: Path) -> None:
     peaks = []
