@@ -288,7 +288,7 @@ def test_a_report_that_is_wrong_in_one_place_has_a_wrong_figure(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mutant", some_quick(INCREMENTAL))
+@pytest.mark.parametrize("mutant", INCREMENTAL, ids=map(str, range(len(INCREMENTAL))))
 def test_a_line_of_incremental_builds_that_is_wrong_makes_a_wrong_figure(
     histories: Histories, mutant: Mutant
 ) -> None:
