@@ -320,4 +320,4 @@ def _ask(
     work: Session, query: str, parts: Mapping[str, sql.Composable] | None = None, **values: object
 ) -> list[Row]:
     text = render(named_query(f"ingest/quiet.{query}"), parts or {}, "ingest/quiet.sql")
-    return work.rows(text, values, is_ours=True)
+    return work.rows(text, values, may_prepare=True)

@@ -187,7 +187,7 @@ class Source:
         tables = sql.SQL(named_query("ingest/source.tables"))
         text = self.identity_text.replace("%", "%%")
         query = render(text, {"tables": tables}, "sql/ingest/identity.sql")
-        identity = str(session.row(query, names, is_ours=True)["identity"])
+        identity = str(session.row(query, names, may_prepare=True)["identity"])
         return self.chain_of(clock, files, identity)
 
     def chain_of(self, clock: Clock, files: Mapping[str, Any], identity: str) -> str:
@@ -261,7 +261,7 @@ def ask_clock(
 ) -> Clock:
     """Ask a query for what a clock says."""
     query = named_query("ingest/source.clock").replace("{{ clock }}", text.replace("%", "%%"))
-    found = session.row(query, {"max_hold": max_hold, "watermark": watermark}, is_ours=True)
+    found = session.row(query, {"max_hold": max_hold, "watermark": watermark}, may_prepare=True)
     identity, _, facts = found.pop("identity").partition(" {")
     if not facts:
         return Clock(**found, identity=identity)
