@@ -13,7 +13,6 @@ from runner.database.session import (
     LOCK_NOT_AVAILABLE,
     PIPELINE_LOCK,
     QUERY_CANCELED,
-    REPLICA_LOCK,
     QueryFailed,
     Session,
     lock_number,
@@ -30,16 +29,6 @@ SILENT_SECONDS = 1.0
 def pipeline_lock(session: Session, pipeline_id: int, name: str) -> AbstractContextManager[None]:
     """Keep everybody else from a pipeline. If the lock is taken, LockHeld, as for all of these."""
     return session.lock(PIPELINE_LOCK, pipeline_id, f"an ingest of {name}")
-
-
-@contextmanager
-def replica_locks(session: Session, pipeline_id: int, name: str, target: str) -> Iterator[None]:
-    """Keep everybody else from a pipeline and its replica, which another one may write too."""
-    with (
-        pipeline_lock(session, pipeline_id, name),
-        session.lock(REPLICA_LOCK, lock_number(target), f"an ingest into {target}"),
-    ):
-        yield
 
 
 @contextmanager

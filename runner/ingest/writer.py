@@ -175,8 +175,9 @@ class ReplicaWriter:
     def _write(self, name: str, rows: sql.Identifier, condition: sql.Composable) -> Counts:
         values = {**self.values, "source": rows, "condition": condition}
         if self.months:
-            values["within"] = self.months.meet(self.render, source=rows, condition=condition)
-            name = self.months.way_in(name, self.render, values)
+            values["within"] = self.months.prepare(self.render, source=rows, condition=condition)
+            if name == "append":
+                name = self.months.append_or_merge(self.render, values)
         file = statement(self.project, name)
         text = render(read_text(file), values, file)
         if name == "append":
@@ -291,7 +292,7 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
         ),
         "keys": join(map(sql.Identifier, written_keys(definition, source.is_monthly))),
         "within": sql.SQL("true"),
-        # Of a row in months: whether it belongs to another place now.
+        # Whether a row of a partitioned replica belongs to another partition now.
         "has_moved": sql.SQL("{} is distinct from {}" if source.is_monthly else "false").format(
             column_of("stored", definition.cursor_column),
             column_of("fresh", definition.cursor_column),

@@ -1,5 +1,5 @@
-"""The repairs of one pipeline: each reads again, compares or takes back, and is retried where that
-helps. Queries: pipeline.sql.
+"""The repairs of one pipeline: reading again, comparing, undoing; retried where that helps.
+Queries: pipeline.sql.
 """
 
 from functools import partial
@@ -20,19 +20,19 @@ from runner.repairs.undo import undo
 
 
 class RepairedPipeline(IngestionPipeline):
-    """A pipeline that can also read again, compare and take back what it has loaded.
+    """A pipeline that can also read again, compare and undo what it has loaded.
 
-    Each verb returns the runs that it committed, and the listener hears of each as it commits.
+    Each method returns the runs that it committed; the listener hears of each as it commits.
     """
 
     __slots__ = ()
 
     def backfill(self, low: str, high: str) -> list[RunResult]:
-        """Read [low, high) again, a window at a time, up to the watermark at most."""
+        """Read [low, high) again, window by window, up to the watermark at most."""
         return self.retried(lambda attempt: _backfill(attempt, low, high))
 
     def fill_gaps(self) -> list[RunResult]:
-        """Read every gap that undone runs have left."""
+        """Fill every gap that undone runs have left."""
 
         def fill(attempt: Attempt) -> None:
             for low, high in ledger.gaps(attempt.work, self.pipeline_id):
@@ -43,13 +43,13 @@ class RepairedPipeline(IngestionPipeline):
     def reconcile(self, force: bool = False) -> list[RunResult]:
         """Compare the whole replica with its source, and repair what is missing or different.
 
-        Rows that the source no longer has are left, marked or deleted, as the definition says; if
-        they are most rows, only with `force`.
+        Rows that the source no longer has are left, marked or deleted, as the definition says; most
+        of the rows only with `force`.
         """
         return self.retried(lambda attempt: _reconcile(attempt, force), is_one_run=True)
 
     def undo(self, run_id: int) -> list[RunResult]:
-        """Take back what a run did; its window becomes a gap."""
+        """Undo what a run did; its window becomes a gap."""
         return self.retried(lambda attempt: undo(attempt, run_id), is_one_run=True)
 
 
@@ -65,7 +65,7 @@ def open_pipeline(
 
 def _backfill(attempt: Attempt, low: str, high: str) -> None:
     for start, end in _ranges(attempt, low, high):
-        # It does not wait for what is still being written there: late rows are found later.
+        # No need to wait for open transactions: rows that they write late are found later.
         for window in attempt.windows("backfill", start, end):
             attempt.run("backfill", window, partial(_reload, window=window))
 
@@ -96,7 +96,7 @@ def _reconcile(attempt: Attempt, is_forced: bool) -> None:
 
 
 def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
-    """Return which parts of [low, high) can be read again: without a key, gaps only."""
+    """Return the parts of [low, high) that can be read again: without a key, gaps only."""
     definition, has_key = attempt.definition, attempt.source.has_key
     before = definition.archived_before
     only = "{(,)}"
@@ -116,7 +116,7 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
         if not error.is_one_of("22"):
             raise
         raise UsageError(
-            f"{low} to {high} is not a range of time",
+            f"{low} to {high} is not a time range",
             "name the earlier end first, such as 2026-05-01 or '2026-05-01 12:00+00'",
         ) from error
     if not found and not attempt.call.results:

@@ -1,5 +1,5 @@
-"""Takes back what a run did to a replica, by the images that it kept. Queries: undo.sql, and
-sql/ingest/undo.sql, which a project may replace.
+"""Undoes what a run did to a replica, from the earlier versions of rows that it kept. Queries:
+undo.sql, and sql/ingest/undo.sql, which a project may replace.
 """
 
 from collections.abc import Sequence
@@ -21,25 +21,21 @@ from runner.project.template import render
 
 
 def undo(attempt: Attempt, run_id: int) -> None:
-    """Take back what a run did."""
+    """Undo a run. UsageError if that is impossible."""
     values = {"run_id": run_id, "pipeline_id": attempt.definition.pipeline_id}
     found = attempt.work.named("repairs/undo.undoable", **values)
     if not found:
         if attempt.call.failures and attempt.work.named("repairs/undo.undone", **values):
-            return  # by the try before this one, which lost its connection
+            return  # undone by the try before, which then lost its connection
         raise UsageError(
             f"run {run_id} cannot be undone: it failed, was already undone, or loaded no rows",
             "python -m runner runs lists them",
         )
     pruned_at, lost = found[0]["pruned_at"], found[0]["lost"]
     if pruned_at or lost:
+        gone = f"its rows were pruned on {pruned_at}" if pruned_at else f"{lost:,} rows are gone"
         raise UsageError(
-            f"run {run_id} cannot be undone: "
-            + (
-                f"what it replaced was pruned on {pruned_at}"
-                if pruned_at
-                else f"what {lost:,} of the rows were that it replaced is no longer known"
-            ),
+            f"run {run_id} cannot be undone: the earlier versions of {gone}",
             f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica match"
             " its source",
         )
@@ -48,7 +44,7 @@ def undo(attempt: Attempt, run_id: int) -> None:
     [archived] = attempt.work.named("repairs/undo.archived", **values, cursor=cursor)
     if archived["low"]:
         raise UsageError(
-            f"run {run_id} cannot be undone: rows of {archived['low'][:7]} that it brought or"
+            f"run {run_id} cannot be undone: rows of {archived['low'][:7]} that it loaded or"
             f" replaced are archived, in {archived['file_name']}",
             "docs/retention.md says how archived months come back",
         )
@@ -56,7 +52,7 @@ def undo(attempt: Attempt, run_id: int) -> None:
     def work(run: RunTransaction) -> tuple[Counts, None]:
         counts, left_alone = _take_back(run, run_id)
         if left_alone:
-            run.notes.append(f"rows that later runs changed again, left to them: {left_alone:,}")
+            run.notes.append(f"rows not restored, as later runs changed them again: {left_alone:,}")
         if not attempt.work.named("database/ledger.undo_run", run_id=run_id):
             raise RunnerError(f"run {run_id} cannot be undone twice")
         return counts, None
@@ -66,7 +62,7 @@ def undo(attempt: Attempt, run_id: int) -> None:
 
 
 def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
-    """Take it back; also return how many of its rows later runs have changed since."""
+    """Undo a run; also return how many of its rows later runs have changed since."""
     run.writer.execute("repairs/undo.give_back_rejects", undone_run_id=undone_run_id)
     writer = run.writer
     keys = writer.definition.key_columns
@@ -91,7 +87,7 @@ def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
 
 
 def _within(run: RunTransaction, months: Months, undone_run_id: int) -> sql.Composed:
-    """Return the condition that a row lies in a month that has anything to do with the run."""
+    """Return the condition that a row is in a month with rows that the undo may touch."""
     keys, pipeline_id = run.source.definition.key_columns, run.source.definition.pipeline_id
     about = {"run_id": undone_run_id, "pipeline_id": pipeline_id, "key": keys[0] if keys else ""}
     [traces] = run.work.named("repairs/undo.traces", **about)
@@ -104,7 +100,7 @@ def _within(run: RunTransaction, months: Months, undone_run_id: int) -> sql.Comp
 def _restoring_values(
     target: sql.Identifier, forms: Sequence[Form], keys: Sequence[str], equality: Equality
 ) -> dict[str, sql.Composable]:
-    """Return what giving rows back is written in; `forms` and `equality` are of the replica."""
+    """Return the values of the template that restores rows; `forms` are those of the replica."""
     names = [form.name for form in forms if form.name != RUN_ID]
     return {
         "image": _image(target, forms),
@@ -119,8 +115,8 @@ def _restoring_values(
 
 
 def image_object(forms: Sequence[Form]) -> sql.Composed:
-    """Return the image as one JSON object: a text becomes what it was of every type but JSON, of
-    which it would be a value itself.
+    """Return an earlier version of a row as one JSON object: where a value was kept as text too,
+    that text. Not for JSON columns, for which a text would be a JSON string.
     """
     text = "replaced.old_row || coalesce(replaced.old_texts, '{{}}')"
     names = [form.name for form in forms if form.is_json]
@@ -133,7 +129,7 @@ def image_object(forms: Sequence[Form]) -> sql.Composed:
 
 
 def _image(target: sql.Identifier, forms: Sequence[Form]) -> sql.Composed:
-    """Return the row that an image is of."""
+    """Return an earlier version as a row of the replica."""
     if not any(form.is_json for form in forms):
         return sql.SQL("(fresh.*)::{}").format(target)
     kept = sql.SQL("coalesce((replaced.old_texts ->> {})::{}, {})")
