@@ -1,5 +1,6 @@
 -- reach --
--- Before which month rows may be archived, and whether `before` is later than a run still looks back.
+-- Before which month rows may be archived, and whether `before` is later than a run still looks
+-- back.
 select
     to_char(
         date_trunc(

@@ -171,9 +171,9 @@ values (%(run_id)s, %(pipeline_id)s, %(level)s, %(message)s, %(context)s::jsonb)
 
 -- positions --
 -- For each replica: the last run that the target's last build consumed, the last run that changed a
--- row, and whether its rows are in another file since. If so, it was truncated or created again, and
--- no change set has the rows that are gone; nor does one have rows that were forgotten. Also the day
--- before which rows are archived, and how many.
+-- row, and whether its rows are in another file since. If so, it was truncated or created again,
+-- and no change set has the rows that are gone; nor does one have rows that were forgotten. Also
+-- the day before which rows are archived, and how many.
 with consumed as (
     select distinct on (inputs.pipeline_id)
         inputs.pipeline_id,

@@ -1,7 +1,7 @@
-"""Images: rows of a replica as they were, kept byte for byte beside what JSON can show of them.
+"""Images: earlier versions of rows of a replica, from which a row can be restored byte for byte.
 
-JSON holds most values exactly, and scripts can read it. What it does not hold - a null byte, the
-bounds of an array, minus zero - is kept as text too. Queries: columns.sql.
+They are kept as JSON, which scripts can read. A value that JSON does not hold exactly, such as the
+bounds of an array or minus zero, is kept as text too. Queries: columns.sql.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from runner.database.tables import Equality
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A column, and how its values are kept: columns.sql says how, with {0} for the value."""
+    """A column, with the expressions of columns.sql that keep a value of it, {0}."""
 
     name: str
     type: str
@@ -25,11 +25,11 @@ class Form:
     as_text: str | None
 
     def of(self, row: str, form: str = "{0}") -> sql.Composed:
-        """Return the column of a row in one of these forms."""
+        """Return an expression over the column of a row."""
         return sql.SQL(form).format(column_of(row, self.name))
 
     def named(self, row: str, form: str) -> sql.Composed:
-        """The same, under the name of the column."""
+        """Return the same, with the name of the column."""
         return sql.SQL("{} as {}").format(self.of(row, form), sql.Identifier(self.name))
 
 
@@ -40,7 +40,7 @@ def forms(session: Session, relation: sql.Identifier) -> list[Form]:
 
 
 def as_json(forms: Sequence[Form], row: str) -> sql.Composed:
-    """Return an expression: a row as JSON, which never fails."""
+    """Return an expression that gives a row as JSON, and never fails."""
     columns = join(form.named(row, form.readable) for form in forms)
     return sql.SQL("(select to_jsonb(image.*) from (select {}) as image)").format(columns)
 
@@ -48,7 +48,7 @@ def as_json(forms: Sequence[Form], row: str) -> sql.Composed:
 def image_values(
     forms: Sequence[Form], keys: Sequence[str], equality: Equality
 ) -> dict[str, sql.Composable]:
-    """Return what keeping images is written in; `forms` and `equality` are of the replica."""
+    """Return template values for keeping images; `forms` and `equality` are of the replica."""
     by_name = {form.name: form for form in forms}
     return {
         "old_row": sql.SQL("to_jsonb(stored.*)")

@@ -1,4 +1,4 @@
-"""Replicas: the tables that hold the rows of sources, created from the columns of the sources."""
+"""Replicas: the tables that hold the rows of sources, created from the sources' columns."""
 
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,5 @@
-"""Writes rows of a source into its replica, inside a transaction of the caller's, and counts them
-twice. Queries: writer.sql, and sql/ingest/ for the statements that a project may replace.
+"""Writes rows of a source into its replica, in the caller's transaction, and counts them on both
+sides. Queries: writer.sql, and in sql/ingest/ the statements that a project may replace.
 """
 
 import operator
@@ -23,13 +23,11 @@ from runner.ingest.source import Source
 from runner.project.files import read_text, statement
 from runner.project.template import render
 
-# Errors that a single row can cause: a value that does not fit its type, or violates a constraint
-# of the replica.
+# Errors of a single row: a value does not fit its type, or violates a constraint of the replica.
 DATA_ERRORS = ("22", "23")
 DUPLICATE_KEY = "23505"
 SECOND_ROW_OF_A_KEY = "21000"
-# The share of rejected rows is taken of at least so many, or one bad row among few would stop a
-# pipeline.
+# The share of rejected rows is of at least so many, or one bad row among few would stop a pipeline.
 MIN_ROWS_OF_SHARE = 1000
 STAGED = sql.Identifier("pg_temp", "fresh")
 EVERY_ROW = sql.SQL("true")
@@ -56,7 +54,7 @@ class Counts:
 
 
 class ReplicaWriter:
-    """Writes the replica for one run. A condition is SQL about a row called `source`."""
+    """Writes the replica for one run. A condition is an expression about a row called `source`."""
 
     def __init__(
         self,
@@ -91,7 +89,7 @@ class ReplicaWriter:
         self.day_gap: timedelta | None = None
 
     def append(self, condition: sql.Composable) -> Counts:
-        """Insert rows that are not in the replica yet. If one is after all, merge them all."""
+        """Insert rows that are not in the replica yet. If one is there after all, merge all."""
         try:
             return self._store("append", condition)
         except QueryFailed as error:
@@ -120,7 +118,7 @@ class ReplicaWriter:
         sqlstate: str | None = None,
         source: sql.Identifier | None = None,
     ) -> Counts:
-        """Set rows of the source, or of another table, aside, whatever they hold."""
+        """Set rows of the source, or of another table, aside in orchestrator.rejected_rows."""
         found = self._query(
             "reject",
             source=source or self.source.relation,
@@ -148,7 +146,7 @@ class ReplicaWriter:
     def _store(self, name: str, condition: sql.Composable) -> Counts:
         """Append or merge the rows that can be stored, and set the others aside."""
         rows, is_staged = self.source.relation, not self.source.is_postgres
-        if is_staged:  # such a source may change between two statements: it is read once
+        if is_staged:  # the source may change between two statements, so it is read once
             self._stage(condition)
             rows, condition = STAGED, EVERY_ROW
         try:
@@ -187,12 +185,14 @@ class ReplicaWriter:
         return Counts(read=sum(found.values()), **found)
 
     def _balance(self, rows: sql.Identifier, condition: sql.Composable, counts: Counts) -> None:
-        """Refuse to go on unless every row of the source is accounted for, in the same snapshot."""
+        """RunnerError unless every row of the source, in the same snapshot, was written."""
         found = self._query("balance", source=rows, condition=condition)[0]
         expected = int(found["rows"])
         self.newest_event = _later(self.newest_event, found["newest_event"])
         self.newest_arrival = _later(self.newest_arrival, found["newest_arrival"])
-        if expected and self.definition.is_new:  # later runs tell how often rows come
+        if (
+            expected and self.definition.is_new
+        ):  # of later runs, their own times tell how often rows come
             self.day_gap = self._query("day_gap", source=rows, condition=condition)[0]["gap"]
         if expected != counts.read:
             raise RunnerError(
@@ -210,11 +210,11 @@ class ReplicaWriter:
                 raise
             raise RunnerError(
                 f"pipeline {self.definition.pipeline_name}: {error.message}",
-                "show its column as text in the source, and name the type in column_types",
+                "have the source give the column as text, and name its type in column_types",
             ) from error
 
     def _sift(self) -> Counts:
-        """Store the staged rows that can be stored and set the others aside, halving the range."""
+        """Store the staged rows that can be stored, and set aside the others, found by halving."""
         name = "merge" if self.definition.key_columns else "append"
         total = self.count(EVERY_ROW, STAGED)
         allowed = int(self.definition.max_rejected_share * max(total, MIN_ROWS_OF_SHARE))
@@ -252,12 +252,12 @@ class ReplicaWriter:
 
     @cached_property
     def source_forms(self) -> list[Form]:
-        """How values of the source's columns are kept as JSON, which few runs have to know."""
+        """How values of the source's columns are kept as JSON; few runs need it."""
         names = {column.name for column in self.source.columns}
         return [form for form in forms(self.work, self.source.relation) if form.name in names]
 
     def render(self, query: str, **values: Any) -> str:
-        """Return a query of a .sql file in the package, written in the names of this run."""
+        """Return a query of a .sql file in the package, with the names and values of this run."""
         file = f"{query.partition('.')[0]}.sql"
         return render(named_query(query), {**self.values, **values}, file)
 
@@ -270,7 +270,7 @@ class ReplicaWriter:
 
 
 def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict[str, Any]:
-    """Return what a run's statements are written in; `columns` are the replica's, but _run_id."""
+    """Return the values of a run's templates; `columns` are the replica's, without _run_id."""
     definition, has_mark = source.definition, DELETED_AT in columns
     types, keys = definition.column_types, definition.key_columns
     names = [column.name for column in source.columns]
@@ -286,7 +286,7 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
         ),
         "fresh_columns": fresh,
         "stored_keys": join(column_of("stored", key) for key in keys),
-        # Compared as images, byte by byte: 1.0 is not 1.00, and some types have no equality at all.
+        # *<> compares byte by byte: 1.0 is not 1.00, and some types have no equality at all.
         "is_different": sql.SQL("(row({})::record *<> row({})::record or {})").format(
             stored, fresh, was_removed
         ),
@@ -303,7 +303,7 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
 
 
 def _source_value(column: Column, type_name: str | None, dated: Mapping[str, bool]) -> sql.Composed:
-    """Return what is stored of a column: cast, where the definition names another type."""
+    """Return the value to store of a column: cast, if the definition names another type."""
     form = "{}"
     if column.name in dated:
         form = f"orchestrator.year_first({{}}, {str(dated[column.name]).lower()})"

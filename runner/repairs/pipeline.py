@@ -9,11 +9,11 @@ from runner.database import ledger
 from runner.database.session import Database, QueryFailed
 from runner.errors import UsageError
 from runner.ingest.attempt import Attempt, Listener
+from runner.ingest.catch_up import search_source
 from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
-from runner.ingest.promise import Reach
 from runner.ingest.run import RunResult, RunTransaction
-from runner.ingest.windows import Window, Windows
+from runner.ingest.windows import Window
 from runner.ingest.writer import Counts
 from runner.repairs.deletes import handle_deletes
 from runner.repairs.undo import undo
@@ -82,17 +82,10 @@ def _reconcile(attempt: Attempt, is_forced: bool) -> None:
     if not attempt.source.has_key:
         raise UsageError(
             f"pipeline {definition.pipeline_name} has no key to compare rows by",
-            "name key_columns in orchestrator.pipeline_definitions",
+            "set key_columns in orchestrator.pipeline_definitions",
         )
-
-    def work(run: RunTransaction) -> tuple[Counts, Reach]:
-        windows = Windows(attempt.work, attempt.source, attempt.call.sweep_pace)
-        every = windows.between(definition.start_at, definition.watermark)
-        counts = run.search_table(every, is_full=True)
-        run.note_gaps()
-        return counts + handle_deletes(run, is_forced), "table"
-
-    attempt.run("reconcile", Window("-infinity", definition.watermark), work)
+    finish = partial(handle_deletes, is_forced=is_forced)
+    search_source(attempt, "reconcile", definition.watermark, finish)
 
 
 def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:

@@ -18,8 +18,8 @@ where children.inhparent = to_regclass(%(target)s)
 order by bounds.found[1]::timestamp nulls last
 
 -- due --
--- The first days of the months without a partition that should have one: the current month, the next
--- two, and those of rows in the default partition.
+-- The first days of the months without a partition that should have one: the current month, the
+-- next two, and those of rows in the default partition.
 with due as (
     select
         generate_series(
