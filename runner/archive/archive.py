@@ -171,7 +171,7 @@ class _Archive:
         with self._rows(partition) as blocks:
             files.write(month.file, blocks)
         with session.transaction():
-            # Keeps out whoever writes by hand. What was written before now is not in the file.
+            # Nobody writes by hand from now on; what was written since the file makes it differ.
             session.run(f"lock table {relation(partition).as_string()} in share mode")
             with self._rows(partition) as blocks:
                 stored = files.content_of(blocks)

@@ -1,6 +1,6 @@
 -- reach --
--- Before which month rows may be archived, and whether `before` is later than a run still looks
--- back.
+-- The month before which rows may be archived, and whether `before` is too late: the next run looks
+-- back at older rows.
 select
     to_char(
         date_trunc(

@@ -253,18 +253,10 @@ class Evidence:
         error: BaseException | None = None,
     ) -> None:
         """Record what a script changed in `seconds`, or why it failed."""
-        self._record(
-            "script_done",
-            status="failed" if error else "succeeded",
-            target=self.target,
-            script=script,
-            mode=mode,
-            seconds=seconds,
-            host=host(),
-            backend_pid=work.backend_pid,
-            **asdict(changes),
-            **_reason(error),
-        )
+        about = {"target": self.target, "script": script, "mode": mode, "seconds": seconds}
+        who = {"host": host(), "backend_pid": work.backend_pid}
+        ended = {"status": "failed" if error else "succeeded", **_reason(error)}
+        self._record("script_done", **about, **who, **ended, **asdict(changes))
 
     def check_done(
         self, script: str, check: str, status: str, bad_rows: int, sample: list[Any]

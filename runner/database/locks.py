@@ -4,7 +4,7 @@ tables that others read, requested for a moment at a time, so that no reader que
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from runner.database.names import relation
@@ -31,13 +31,10 @@ def pipeline_lock(session: Session, pipeline_id: int, name: str) -> AbstractCont
     return session.lock(PIPELINE_LOCK, pipeline_id, f"an ingest of {name}")
 
 
-@contextmanager
-def all_pipeline_locks(session: Session) -> Iterator[None]:
+def all_pipeline_locks(session: Session) -> AbstractContextManager[None]:
     """Keep everybody else from all pipelines, so that the replicas stay as they are."""
-    with ExitStack() as locks:
-        for pipeline in session.named("database/locks.pipelines"):
-            locks.enter_context(pipeline_lock(session, **pipeline))
-        yield
+    rows = session.named("database/locks.pipelines")
+    return _all(pipeline_lock(session, **row) for row in rows)
 
 
 def build_lock(session: Session, target: str) -> AbstractContextManager[None]:
@@ -45,12 +42,16 @@ def build_lock(session: Session, target: str) -> AbstractContextManager[None]:
     return session.lock(BUILD_LOCK, lock_number(target), f"a build of {target}")
 
 
-@contextmanager
-def all_build_locks(session: Session) -> Iterator[None]:
+def all_build_locks(session: Session) -> AbstractContextManager[None]:
     """Keep everybody else from building any target, and so from publishing what was read before."""
-    with ExitStack() as locks:
-        for row in session.named("database/locks.targets"):
-            locks.enter_context(build_lock(session, row["target"]))
+    return _all(build_lock(session, **row) for row in session.named("database/locks.targets"))
+
+
+@contextmanager
+def _all(locks: Iterable[AbstractContextManager[None]]) -> Iterator[None]:
+    with ExitStack() as held:
+        for lock in locks:
+            held.enter_context(lock)
         yield
 
 

@@ -16,8 +16,8 @@ TRANSIENT = (*ROLLED_BACK, "53", "55P03", "HV00N", TIMEOUT)
 
 
 def is_transient(error: RunnerError, attempt: int, codes: tuple[str, ...] = TRANSIENT) -> bool:
-    """Whether the same work may succeed when it is tried again, after `attempt` failures before
-    this one. After the first, a server that restarts and the lock of our own lost connection count.
+    """Whether the same work may succeed when it is tried again. `attempt` tries failed before: if
+    any, this may be a server that restarts, or the lock of our own lost connection.
     """
     if isinstance(error, QueryFailed):
         return error.is_one_of(*codes)

@@ -316,7 +316,7 @@ class Database:
 
 def _pooler() -> StartError:
     return StartError(
-        "this connection goes through a pooler in transaction mode, which keeps no session's locks",
+        "this connection goes through a pooler in transaction mode, which does not keep locks",
         "set DATABASE_URL to the server itself, or to a pooler in session mode",
     )
 

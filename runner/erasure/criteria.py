@@ -46,10 +46,6 @@ class Criteria:
         if not self.values:
             raise UsageError("--key is missing: it says what to forget", HINT)
 
-    @property
-    def columns(self) -> list[str]:
-        return list(self.values)
-
     def rows(self) -> sql.Composed:
         """Return the combinations of the values, as the rows of a `values` list."""
         combinations = product(*self.values.values())

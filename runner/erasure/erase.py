@@ -127,10 +127,10 @@ class Eraser:
         names = template_values(source, self.stored, 0)
         values = {"source": source.relation, "source_columns": names["source_columns"]}
         known = {column.name for column in source.columns}
-        if not known.issuperset(self.criteria.columns):
+        if not known.issuperset(self.criteria.values):
             if not self.definition.key_columns:
                 return InSource(
-                    problem=f"it lacks one of the columns {', '.join(self.criteria.columns)}"
+                    problem=f"it lacks one of the columns {', '.join(self.criteria.values)}"
                 )
             found = self._count("source_keys", values)
         else:
@@ -146,48 +146,40 @@ class Eraser:
         return InSource(found)
 
     def _values(self) -> dict[str, Any]:
-        definition, columns = self.definition, self.criteria.columns
+        definition, columns = self.definition, list(self.criteria.values)
         target, keys = relation(definition.target_relation), definition.key_columns
         same = self.equality.of_rows
         texts = {
-            name: join([sql.Literal(value) for value in values])
-            for name, values in self.criteria.values.items()
+            name: join(map(sql.Literal, values)) for name, values in self.criteria.values.items()
         }
+
+        def each(text: str, separator: str = ", ") -> sql.Composed:
+            """Format a text for each column: {0} and {1} are its name, quoted, {2} its values."""
+            formatted = (
+                sql.SQL(text).format(sql.Literal(name), sql.Identifier(name), texts[name])
+                for name in columns
+            )
+            return join(formatted, separator)
+
         return {
             "target": target,
             "pipeline_id": definition.pipeline_id,
             "stored_keys": join(column_of("stored", key) for key in keys),
-            "wanted_columns": join(column_of("stored", name) for name in columns),
+            "wanted_columns": each("stored.{1}"),
             "wanted_rows": self.criteria.rows(),
             "image_object": image_object(forms(self.work, target)),
-            "wanted_texts": _texts("wanted", columns),
-            "stored_texts": _texts("stored", columns),
-            "erased_texts": sql.SQL("array[{}]").format(
-                join(sql.SQL("erased.texts ->> {}").format(sql.Literal(name)) for name in columns)
-            ),
+            "wanted_texts": each("concat(wanted.{1})"),
+            "stored_texts": each("concat(stored.{1})"),
+            "erased_texts": each("erased.texts ->> {0}"),
             "is_wanted": same(columns, "wanted", "stored"),
             "is_wanted_fresh": same(columns, "wanted", "fresh"),
             "is_key_of_fresh": same(keys, "forgotten", "fresh"),
             "is_forgotten_image": sql.SQL(IS_FORGOTTEN_IMAGE).format(
                 is_key=same(keys, "forgotten", "(images.key_row)"),
                 is_wanted=same(columns, "wanted", "(images.image)"),
-                is_wanted_text=join(
-                    (
-                        sql.SQL("images.texts ->> {} in (concat({}), {})").format(
-                            sql.Literal(name), column_of("wanted", name), texts[name]
-                        )
-                        for name in columns
-                    ),
-                    " and ",
-                ),
+                is_wanted_text=each("images.texts ->> {0} in (concat(wanted.{1}), {2})", " and "),
             ),
-            "has_texts": join(
-                (
-                    sql.SQL("concat({}) in ({})").format(column_of("source", name), texts[name])
-                    for name in columns
-                ),
-                " and ",
-            ),
+            "has_texts": each("concat(source.{1}) in ({2})", " and "),
         }
 
     def _count(self, name: str, values: dict[str, Any]) -> int:
@@ -204,8 +196,3 @@ class Eraser:
 
     def _text(self, name: str, values: dict[str, Any]) -> str:
         return render(named_query(f"erasure/erase.{name}"), {**self.values, **values}, FILE)
-
-
-def _texts(row: str, columns: Sequence[str]) -> sql.Composed:
-    values = join(sql.SQL("concat({})").format(column_of(row, name)) for name in columns)
-    return sql.SQL("array[{}]").format(values)

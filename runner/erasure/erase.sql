@@ -43,7 +43,7 @@ where exists (select from pg_temp.forgotten as forgotten where {{ is_key_of_fres
 
 -- spelled --
 -- How the types of the replica spell the values.
-select {{ wanted_texts }} as spellings
+select array[{{ wanted_texts }}] as spellings
 from pg_temp.wanted as wanted
 
 -- images --
@@ -67,7 +67,7 @@ erased as (
     returning images.texts
 )
 
-select {{ erased_texts }} as spellings
+select array[{{ erased_texts }}] as spellings
 from erased
 
 -- rejects --
@@ -91,14 +91,14 @@ erased as (
     returning images.texts
 )
 
-select {{ erased_texts }} as spellings
+select array[{{ erased_texts }}] as spellings
 from erased
 
 -- rows --
 -- Delete the rows themselves.
 delete from {{ target }} as stored
 where exists (select from pg_temp.wanted as wanted where {{ is_wanted }})
-returning {{ stored_texts }} as spellings
+returning array[{{ stored_texts }}] as spellings
 
 -- lines --
 -- Delete rejected lines of files.

@@ -59,9 +59,7 @@ def forget(
         definition = _definition(work, pipeline)
         is_built = ledger.is_built(work, builder.target.name)
         if is_built:
-            read_plan(
-                work, manifest, builder.target
-            )  # fails before anything is erased, if a build would
+            read_plan(work, manifest, builder.target)  # if a build would fail, fail first
         with replica_locks(work, definition), all_build_locks(work):
             with work.transaction():
                 eraser = Eraser(work, definition, keys, manifest.project)

@@ -99,21 +99,10 @@ class Attempt:
             run = RunTransaction(self.work, self.source, self.project, run_id)
             counts, reach = work(run)
             promise = run.promise(reach)
-            ledger.succeed(
-                self.work,
-                run_id,
-                **asdict(counts),
-                guarantee=promise.word,
-                guarantee_note=promise.sentence,
-                horizon=run.clock.horizon,
-                horizon_scope=reach,
-                horizon_chain=run.chain,
-                search_seconds=run.search_seconds,
-                newest_event=run.writer.newest_event,
-                newest_arrival=run.writer.newest_arrival,
-                day_gap=run.writer.day_gap,
-                rows_left=run.rows_left,
-            )
+            found = {**asdict(counts), **run.measured, **run.writer.measured}
+            found |= {"guarantee": promise.word, "guarantee_note": promise.sentence}
+            found |= {"horizon": run.clock.horizon, "horizon_chain": run.chain}
+            ledger.succeed(self.work, run_id, **found, horizon_scope=reach)
         name, seconds = self.definition.pipeline_name, time.monotonic() - started
         result = RunResult(name, run_id, kind, window, promise.word, seconds, counts, run.notes)
         if kind in ("window", "backfill"):

@@ -141,21 +141,14 @@ class Conditions:
         self, low: str, high: str = "infinity", slack: str | None = None, since: str | None = None
     ) -> Mapping[str, str]:
         """Return moments as the cursor has them; the server knows the time zones."""
-        definition = self.source.definition
+        definition, is_naive = self.source.definition, self.source.cursor.is_naive
         if slack is None:
             slack = AUTUMN_HOUR if self.source.reads_hours_twice else "0"
-        values = {
-            "low": low,
-            "high": high,
-            "since": since,
-            "start": definition.start_at,
-            "clock": self.clock.clock if self.clock else None,
-            "lookback": definition.lookback,
-            "is_naive": self.source.cursor.is_naive,
-            "zone": definition.cursor_timezone,
-            "slack": slack,
-        }
-        [found] = self.session.named("ingest/conditions.edges", **values)
+        values = {"low": low, "high": high, "since": since, "slack": slack}
+        values |= {"start": definition.start_at, "lookback": definition.lookback}
+        clock = self.clock.clock if self.clock else None
+        values |= {"clock": clock, "zone": definition.cursor_timezone}
+        [found] = self.session.named("ingest/conditions.edges", **values, is_naive=is_naive)
         return dict(found["edges"])
 
 

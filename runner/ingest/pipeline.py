@@ -78,7 +78,7 @@ class IngestionPipeline:
                     raise
                 if is_one_run and call.results and retry.is_transient(error, call.failures):
                     return call.results  # committed, before the connection was lost
-                # A sweep that fails would be tried for ever if new windows before it counted.
+                # Windows do not count if a sweep fails after them: it would be tried for ever.
                 has_written = any(result.counts.changed for result in call.results[done:])
                 has_progressed = has_written and call.failing in ("window", "backfill")
                 call.failures = 1 if has_progressed else call.failures + 1

@@ -51,8 +51,7 @@ class RunTransaction:
         # Its keys or its policies may have changed since the attempt began.
         source = inspect_source(work, source.definition, project)
         self.source = source
-        self.search_seconds: float | None = None
-        self.rows_left: int | None = None
+        self.measured: dict[str, float] = {}  # to be recorded in the ledger
         self.loose_keys: list[str] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
@@ -113,7 +112,7 @@ class RunTransaction:
             counts += self._merge(self.conditions.written_since(condition, horizon))
         # With rows to write, it takes longer than a search.
         if horizon is not None and not counts.changed:
-            self.search_seconds = time.monotonic() - started
+            self.measured["search_seconds"] = time.monotonic() - started
         self._note_late_rows(counts, "in the whole table")
         return counts
 

@@ -5,7 +5,6 @@ sides. Queries: writer.sql, and in sql/ingest/ the statements that a project may
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -84,9 +83,7 @@ class ReplicaWriter:
             from runner.ingest.months.months import Months  # a room
 
             self.months = Months(work, source.definition)
-        self.newest_event: datetime | None = None
-        self.newest_arrival: datetime | None = None
-        self.day_gap: timedelta | None = None
+        self.measured: dict[str, Any] = {}  # to be recorded in the ledger: times of the newest rows
 
     def append(self, condition: sql.Composable) -> Counts:
         """Insert rows that are not in the replica yet. If one is there after all, merge all."""
@@ -185,15 +182,16 @@ class ReplicaWriter:
         return Counts(read=sum(found.values()), **found)
 
     def _balance(self, rows: sql.Identifier, condition: sql.Composable, counts: Counts) -> None:
-        """RunnerError unless every row of the source, in the same snapshot, was written."""
+        """RunnerError unless every row that the source has in this snapshot is accounted for."""
         found = self._query("balance", source=rows, condition=condition)[0]
         expected = int(found["rows"])
-        self.newest_event = _later(self.newest_event, found["newest_event"])
-        self.newest_arrival = _later(self.newest_arrival, found["newest_arrival"])
-        if (
-            expected and self.definition.is_new
-        ):  # of later runs, their own times tell how often rows come
-            self.day_gap = self._query("day_gap", source=rows, condition=condition)[0]["gap"]
+        for name in ("newest_event", "newest_arrival"):
+            moments = filter(None, (self.measured.get(name), found[name]))
+            self.measured[name] = max(moments, default=None)
+        # Once a pipeline is not new, the times of its runs tell how often rows come.
+        if expected and self.definition.is_new:
+            gap = self._query("day_gap", source=rows, condition=condition)[0]["gap"]
+            self.measured["day_gap"] = gap
         if expected != counts.read:
             raise RunnerError(
                 f"pipeline {self.definition.pipeline_name}: of {expected:,} rows of"
@@ -316,7 +314,3 @@ def _source_value(column: Column, type_name: str | None, dated: Mapping[str, boo
 
 def _assignments(names: Sequence[str]) -> sql.Composed:
     return join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names)
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max(filter(None, (one, other)), default=None)

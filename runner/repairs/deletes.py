@@ -14,11 +14,11 @@ FEW_ROWS = 100
 
 
 def handle_deletes(run: RunTransaction, is_forced: bool) -> Counts:
-    """Follow on_delete of the definition. RunnerError for most of the rows, unless `is_forced`."""
+    """Do what on_delete says. RunnerError if these are most of the rows, unless `is_forced`."""
     rows, kept, sample = _find(run)
     definition = run.source.definition
     policy = definition.on_delete
-    run.rows_left = rows if policy == "report" else 0
+    run.measured["rows_left"] = rows if policy == "report" else 0
     if not rows:
         return Counts()
     done = {"report": "left in place", "mark": "marked", "apply": "deleted"}[policy]

@@ -96,15 +96,10 @@ def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
     if not has_key:
         gaps = ledger.gaps(attempt.work, definition.pipeline_id)
         only = "{" + ",".join(f"[{start},{end})" for start, end in gaps) + "}"
-    values = {
-        "low": low,
-        "high": high,
-        "start": definition.start_at,
-        "watermark": definition.watermark,
-        "only": only,
-    }
+    loaded = {"start": definition.start_at, "watermark": definition.watermark}
     try:
-        found = attempt.work.named("repairs/pipeline.ranges", **values)
+        given = {"low": low, "high": high, "only": only}
+        found = attempt.work.named("repairs/pipeline.ranges", **loaded, **given)
     except QueryFailed as error:
         if not error.is_one_of("22"):
             raise

@@ -120,8 +120,6 @@ def image_object(forms: Sequence[Form]) -> sql.Composed:
     """
     text = "replaced.old_row || coalesce(replaced.old_texts, '{{}}')"
     names = [form.name for form in forms if form.is_json]
-    if not names:
-        return sql.SQL(text).format()
     return sql.SQL(
         f"({text}) - array(select texts.name from jsonb_object_keys(coalesce(replaced.old_texts,"
         " '{{}}')) as texts (name) where texts.name = any({}::text[]))"

@@ -99,7 +99,7 @@ def can_enter(folder: Path, account: Account | None) -> bool:
 
 
 def shared_base() -> Path:
-    """Return the folder for what root has in private folders, and the server's user must reach."""
+    """Return a folder that the server's user can reach, for what root has in private ones."""
     base = Path(os.environ.get("MILEPOST_PG_HOME", "/var/lib/milepost-pg")).resolve()
     if not can_enter(base, account(base)):
         raise StartError(

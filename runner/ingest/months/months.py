@@ -238,7 +238,7 @@ class Months:
         return self.within(self._of_key("{0} >= {1}::{3} and {0} <= {2}::{3}", *edges))
 
     def append_or_merge(self, render: Callable[..., str], values: Mapping[str, Any]) -> str:
-        """Return `merge` if a row is in the replica already, which no unique index would say."""
+        """Return `merge` if a row is in the replica already: no unique index would refuse it."""
         if not self.definition.key_columns or values["within"] == sql.SQL("false").format():
             return "append"
         query = render("ingest/months/months.is_elsewhere", **values)
