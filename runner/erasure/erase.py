@@ -15,14 +15,14 @@ from runner.database.tables import Equality
 from runner.erasure.criteria import Criteria, fields, words
 from runner.errors import RunnerError, UsageError
 from runner.ingest.columns import RUN_ID, stored_columns
-from runner.ingest.images import forms
+from runner.ingest.images import kept_columns
 from runner.ingest.pipelines import PipelineDefinition
 from runner.ingest.source import inspect_source
 from runner.ingest.writer import DATA_ERRORS, template_values
 from runner.project.template import render
 from runner.repairs.undo import image_object
 
-FILE = "erase.sql"
+FILE = "erasure/erase.sql"
 # An earlier version may not fit the table's columns of today: it is compared as text too.
 IS_FORGOTTEN_IMAGE = (
     "(exists (select from pg_temp.forgotten as forgotten where {is_key})"
@@ -167,7 +167,7 @@ class Eraser:
             "stored_keys": join(column_of("stored", key) for key in keys),
             "wanted_columns": each("stored.{1}"),
             "wanted_rows": self.criteria.rows(),
-            "image_object": image_object(forms(self.work, target)),
+            "image_object": image_object(kept_columns(self.work, target)),
             "wanted_texts": each("concat(wanted.{1})"),
             "stored_texts": each("concat(stored.{1})"),
             "erased_texts": each("erased.texts ->> {0}"),

@@ -81,7 +81,7 @@ select
             and not attributes.attisdropped
     ) as is_replica
 
--- forms --
+-- kept_columns --
 -- Columns of a relation, in order, with expressions that keep a value of each, {0}. `is_json`: the
 -- column is JSON itself. `readable` is the value in a form that to_jsonb() always accepts;
 -- `as_text` is its text, null if JSON gives back the same value byte for byte.

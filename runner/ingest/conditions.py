@@ -89,26 +89,24 @@ class Conditions:
 
         Times over a day ahead are left out, or one of them would be the newest for ever.
         """
-        source, ahead = self.source, self._edges("-infinity")["ahead"]
+        source, ahead = self.source, sql.Literal(self._edges("-infinity")["ahead"])
+        zone = sql.Literal(source.definition.cursor_timezone)
 
-        def of(column: Column | None, name: sql.Composed | None = None) -> sql.Composable:
-            if column is None:
-                return sql.SQL("null::timestamptz")
-            text = sql.SQL("max({0}) filter (where {0} >= '0001-01-01' and {0} < {1}::{2})")
-            name, kind = name or column_of("source", column.name), sql.SQL(column.type)
-            newest = text.format(name, sql.Literal(ahead), kind)
-            if not column.is_naive:
-                return newest
-            zone = sql.Literal(source.definition.cursor_timezone)
-            return sql.SQL("({})::timestamp at time zone {}").format(newest, zone)
+        def is_past(column: Column, name: sql.Composed) -> sql.Composed:
+            text = sql.SQL("{0} >= '0001-01-01' and {0} < {1}::{2}")
+            return text.format(name, ahead, sql.SQL(column.type))
 
-        event, arrival = of(source.event), of(source.cursor, source.cursor_name)
-        moment = column_of("source", source.event.name) if source.event else source.cursor_name
-        kind = sql.SQL((source.event or source.cursor).type)
-        past = sql.SQL("{0} >= '0001-01-01' and {0} < {1}::{2}")
-        is_past = past.format(moment, sql.Literal(ahead), kind)
-        newest = {"newest_arrival": arrival, "newest_event": event}
-        return {**newest, "moment": moment, "is_past": is_past}
+        def newest(column: Column, name: sql.Composed) -> sql.Composed:
+            text = "(max({}) filter (where {}))"
+            text += "::timestamp at time zone {}" if column.is_naive else ""
+            return sql.SQL(text).format(name, is_past(column, name), zone)
+
+        event, moment = source.event, source.cursor_name
+        values: dict[str, sql.Composable] = {"newest_arrival": newest(source.cursor, moment)}
+        if event:
+            moment = column_of("source", event.name)
+        values["newest_event"] = newest(event, moment) if event else sql.SQL("null::timestamptz")
+        return {**values, "moment": moment, "is_past": is_past(event or source.cursor, moment)}
 
     def written_since(self, condition: sql.Composed, horizon: int | None) -> sql.Composed:
         """Narrow a condition to rows that transactions have written since a horizon.

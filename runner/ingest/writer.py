@@ -17,7 +17,7 @@ from runner.database.session import QueryFailed, Session
 from runner.database.tables import Equality
 from runner.errors import RunnerError
 from runner.ingest.columns import DELETED_AT, Column, written_keys
-from runner.ingest.images import Form, as_json, forms, image_values, key_object
+from runner.ingest.images import KeptColumn, as_json, image_values, kept_columns, key_object
 from runner.ingest.source import Source
 from runner.project.files import read_text, statement
 from runner.project.template import render
@@ -75,7 +75,7 @@ class ReplicaWriter:
         self.values = {
             **template_values(source, columns, run_id),
             "is_same_key": equality.of_rows(keys, "fresh", "stored"),
-            **image_values(forms(work, target), keys, equality),
+            **image_values(kept_columns(work, target), keys, equality),
             **newest,
         }
         self.months = None
@@ -123,7 +123,7 @@ class ReplicaWriter:
             reason=reason,
             sqlstate=sqlstate,
             rejected_key=self.rejected_key(),
-            rejected_row=as_json(self.source_forms, "source"),
+            rejected_row=as_json(self.kept_source, "source"),
             is_waiting=Equality(self.work, self.source.relation.as_string()).of_rows(
                 self.definition.key_columns, "(waiting.key_row)", "(fresh.whole)"
             ),
@@ -244,15 +244,17 @@ class ReplicaWriter:
         """Return the key of a row of the source as JSON; null where there is no key."""
         if not self.definition.key_columns:
             return sql.SQL("null::jsonb")
-        by_name = {form.name: form for form in self.source_forms}
+        by_name = {column.name: column for column in self.kept_source}
         keys = [by_name[key] for key in self.definition.key_columns]
         return sql.SQL("jsonb_build_object({})").format(key_object(keys, "source"))
 
     @cached_property
-    def source_forms(self) -> list[Form]:
+    def kept_source(self) -> list[KeptColumn]:
         """How values of the source's columns are kept as JSON; few runs need it."""
         names = {column.name for column in self.source.columns}
-        return [form for form in forms(self.work, self.source.relation) if form.name in names]
+        return [
+            each for each in kept_columns(self.work, self.source.relation) if each.name in names
+        ]
 
     def render(self, query: str, **values: Any) -> str:
         """Return a query of a .sql file in the package, with the names and values of this run."""

@@ -11,7 +11,7 @@ from runner.database.tables import Equality
 from runner.errors import RunnerError, UsageError
 from runner.ingest.attempt import Attempt
 from runner.ingest.columns import RUN_ID
-from runner.ingest.images import Form, forms
+from runner.ingest.images import KeptColumn, kept_columns
 from runner.ingest.months.months import Months
 from runner.ingest.run import RunTransaction
 from runner.ingest.windows import Window
@@ -73,7 +73,7 @@ def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
         return Counts(deleted=deleted), 0
     target = relation(writer.definition.target_relation)
     equality = Equality(run.work, target.as_string())
-    images = _restoring_values(target, forms(run.work, target), keys, equality)
+    images = _restoring_values(target, kept_columns(run.work, target), keys, equality)
     if writer.months:
         cursor = writer.definition.cursor_column
         images["image_has_moved"] = sql.SQL("({} is distinct from {})").format(
@@ -98,13 +98,13 @@ def _within(run: RunTransaction, months: Months, undone_run_id: int) -> sql.Comp
 
 
 def _restoring_values(
-    target: sql.Identifier, forms: Sequence[Form], keys: Sequence[str], equality: Equality
+    target: sql.Identifier, columns: Sequence[KeptColumn], keys: Sequence[str], equality: Equality
 ) -> dict[str, sql.Composable]:
-    """Return the values of the template that restores rows; `forms` are those of the replica."""
-    names = [form.name for form in forms if form.name != RUN_ID]
+    """Return the values of the template that restores rows; `columns` are those of the replica."""
+    names = [column.name for column in columns if column.name != RUN_ID]
     return {
-        "image": _image(target, forms),
-        "image_object": image_object(forms),
+        "image": _image(target, columns),
+        "image_object": image_object(columns),
         "image_keys": join(column_of("(images.image)", key) for key in keys),
         "is_key_of_image": equality.of_rows(keys, "(images.image)", "stored"),
         "is_same_image": equality.of_rows(keys, "(images.image)", "(former.image)"),
@@ -114,27 +114,27 @@ def _restoring_values(
     }
 
 
-def image_object(forms: Sequence[Form]) -> sql.Composed:
+def image_object(columns: Sequence[KeptColumn]) -> sql.Composed:
     """Return an earlier version of a row as one JSON object: where a value was kept as text too,
     that text. Not for JSON columns, for which a text would be a JSON string.
     """
     text = "replaced.old_row || coalesce(replaced.old_texts, '{{}}')"
-    names = [form.name for form in forms if form.is_json]
+    names = [column.name for column in columns if column.is_json]
     return sql.SQL(
         f"({text}) - array(select texts.name from jsonb_object_keys(coalesce(replaced.old_texts,"
         " '{{}}')) as texts (name) where texts.name = any({}::text[]))"
     ).format(sql.Literal(names))
 
 
-def _image(target: sql.Identifier, forms: Sequence[Form]) -> sql.Composed:
+def _image(target: sql.Identifier, columns: Sequence[KeptColumn]) -> sql.Composed:
     """Return an earlier version as a row of the replica."""
-    if not any(form.is_json for form in forms):
+    if not any(column.is_json for column in columns):
         return sql.SQL("(fresh.*)::{}").format(target)
     kept = sql.SQL("coalesce((replaced.old_texts ->> {})::{}, {})")
     values = [
-        kept.format(sql.Literal(form.name), sql.SQL(form.type), form.of("fresh"))
-        if form.is_json
-        else form.of("fresh")
-        for form in forms
+        kept.format(sql.Literal(column.name), sql.SQL(column.type), column.of("fresh"))
+        if column.is_json
+        else column.of("fresh")
+        for column in columns
     ]
     return sql.SQL("row({})::{}").format(join(values), target)
