@@ -592,8 +592,8 @@ values (
 
 -- left_tables --
 -- The tables and views of a target whose scripts are not among those of the project: those that a
--- build has recorded, and those that the next one will. A table that was created anew under such a
--- name is not one of them.
+-- build has recorded, and those that the next one will. A table that was created again under such
+-- a name is not one of them.
 with tables as (
     select
         lefts.script,

@@ -119,8 +119,8 @@ def refuse_names(definition: PipelineDefinition, columns: Collection[str]) -> No
     """StartError for a source without its cursor or key, or with a column of a reserved name."""
     pipeline, source = definition.pipeline_name, definition.source_relation
     # With a clock of another PostgreSQL, its view has the ages of rows under this name.
-    ours = {ROW_AGE} if definition.clock_relation else set()
-    taken = [name for name in columns if name in RESERVED_COLUMNS and name not in ours]
+    allowed = {ROW_AGE} if definition.clock_relation else set()
+    taken = [name for name in columns if name in RESERVED_COLUMNS and name not in allowed]
     if taken:
         raise StartError(
             f"pipeline {pipeline}: {source} has a column {', '.join(taken)}, a name that is"

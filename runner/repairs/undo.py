@@ -46,7 +46,7 @@ def undo(attempt: Attempt, run_id: int) -> None:
         raise UsageError(
             f"run {run_id} cannot be undone: rows of {archived['low'][:7]} that it loaded or"
             f" replaced are archived, in {archived['file_name']}",
-            "docs/retention.md says how archived months come back",
+            "docs/retention.md says how to bring archived months back",
         )
 
     def work(run: RunTransaction) -> tuple[Counts, None]:
