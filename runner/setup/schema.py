@@ -20,7 +20,7 @@ from runner.database.session import (
 )
 from runner.database.tables import exists
 from runner.errors import StartError
-from runner.ingest.months.months import monthly_replicas
+from runner.ingest.months.months import monthly_replicas as replicas_in_months
 from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project.files import tables_of
@@ -149,7 +149,7 @@ def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
 
 def _create_replicas(session: Session, manifest: Manifest) -> None:
     """Create replicas. They have the columns of their sources, so no file defines them."""
-    monthly_replicas(session, manifest)  # StartError if one is not known
+    replicas_in_months(session, manifest)
     for pipeline in pipelines(session):
         definition = read_definition(session, pipeline["pipeline_id"])
         if exists(session, definition.source_relation):
