@@ -84,7 +84,7 @@ def lock_exclusively(
             is_told = True
         time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
     raise QueryFailed(
-        f"{', '.join(tables)}: in use for too long {why}, by {_holders(session, names)}",
+        f"{', '.join(tables)}: cannot be locked {why}, in use by {_holders(session, names)}",
         "wait until it ends, or end it, and try again",
         LOCK_NOT_AVAILABLE,
     )
