@@ -1,5 +1,5 @@
-"""Months of replicas that go into files, so that the database holds what is still read.
+"""Archiving: moves old months of replicas out of the database, into files.
 
-A month comes in; a file of its rows goes out, and then the rows. It does not know scripts, but asks
-a build's checks whether the facts of these rows are all there. It does not know the command line.
+A pipeline and a month come in; a CSV file of each month goes out, whose rows are then dropped. It
+does not know the command line, and of builds only the checks that the facts keep these rows.
 """

@@ -1,6 +1,6 @@
-"""Archives months of replicas: each goes into a file, and then out of the database.
+"""Archives months of replicas: writes each to a file, and drops it from the database.
 
-A process that dies on the way leaves a month where it was, and perhaps its file: the next one
+If the process dies, the month is still in the database, and perhaps in its file: the next archive
 compares the two, and goes on. Queries: archive.sql.
 """
 
@@ -17,15 +17,15 @@ from runner.archive import files
 from runner.build.compose import Composer
 from runner.build.inspect.kept import keeping_checks, refuse_losses
 from runner.database import ledger
-from runner.database.locks import lock_exclusively, replica_locks
+from runner.database.locks import lock_exclusively
 from runner.database.names import column_of, join, relation
 from runner.database.queries import named_query
 from runner.database.session import Database, Session
 from runner.database.tables import count
 from runner.errors import RunnerError, StartError, UsageError
 from runner.ingest.columns import stored_columns
-from runner.ingest.months.months import VARIABLE, Months, read_months, replica_of
-from runner.ingest.pipelines import PipelineDefinition, pipelines, read_definition
+from runner.ingest.months.months import VARIABLE, Months, read_partitions, replica_of
+from runner.ingest.pipelines import PipelineDefinition, pipelines, read_definition, replica_locks
 from runner.project.manifest import MANIFEST, Manifest
 from runner.project.target import Target
 from runner.project.template import render
@@ -48,16 +48,14 @@ class Month:
     sha256: str = ""
 
 
-def look(
+def inspect(
     database: Database, manifest: Manifest, before: str, folder: Path, name: str | None = None
 ) -> list[Month]:
     """Return what `archive` would archive."""
     found = []
     with database.session("milepost archive") as session:
-        ledger.require(session)
-        for definition in _definitions(session, name):
-            archive = _Archive(session, manifest, definition, folder)
-            with archive.locked(), session.rehearsal():
+        for archive in _archives(session, manifest, folder, name):
+            with replica_locks(session, archive.definition), session.rehearsal():
                 found += archive.due(before)
     return found
 
@@ -72,41 +70,41 @@ def archive(
     on_archived: Callable[[Month], object] = lambda month: None,
 ) -> list[Month]:
     """Archive the months before `before`, such as 2026-01, of one pipeline or of all whose replicas
-    are in months: each into a CSV file in `folder`, compared with its rows before these are
-    dropped.
+    are partitioned by month. Each goes into a CSV file in `folder`, which is compared with the rows
+    before they are dropped.
 
-    UsageError or StartError where facts of these rows might be lost; LockHeld if an ingest is
-    running.
+    UsageError or StartError if facts of these rows might be lost; LockHeld if an ingest is running.
     """
     done = []
     with database.session("milepost archive") as session:
-        ledger.require(session)
         session.on_wait = on_wait
-        for definition in _definitions(session, name):
-            archive = _Archive(session, manifest, definition, folder)
-            with archive.locked():
+        for archive in _archives(session, manifest, folder, name):
+            with replica_locks(session, archive.definition):
                 for month in archive.due(before):
                     done.append(archive.move(month))
                     on_archived(done[-1])
     return done
 
 
-def _definitions(session: Session, name: str | None) -> list[PipelineDefinition]:
-    """Return the pipeline of that name, or all whose replicas are in months."""
+def _archives(
+    session: Session, manifest: Manifest, folder: Path, name: str | None
+) -> list["_Archive"]:
+    """Return those of the pipeline of that name, or of all with replicas partitioned by month."""
+    ledger.require(session)
     found = [read_definition(session, each["pipeline_id"]) for each in pipelines(session, name)]
-    monthly = [each for each in found if read_months(session, each.target_relation)]
+    monthly = [each for each in found if read_partitions(session, each.target_relation)]
     if not monthly:
         what = f"{found[0].target_relation} is not" if name else "no replica is"
         raise UsageError(
-            f"{what} kept in months",
+            f"{what} partitioned by month",
             f"name it in {VARIABLE} in {MANIFEST}; docs/retention.md says how its rows move",
         )
-    return monthly
+    return [_Archive(session, manifest, each, folder) for each in monthly]
 
 
 @dataclass(frozen=True, slots=True)
 class _Archive:
-    """The months of one pipeline, and where they go."""
+    """Archives months of one pipeline into a folder, under its locks."""
 
     session: Session
     manifest: Manifest
@@ -117,21 +115,15 @@ class _Archive:
     def target(self) -> str:
         return self.definition.target_relation
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Hold the locks that keep an ingest and a rebuild from the replica."""
-        number, name = self.definition.pipeline_id, self.definition.pipeline_name
-        return replica_locks(self.session, number, name, self.target)
-
     def due(self, before: str) -> list[Month]:
         """Return the months that end by the beginning of `before`."""
         moment = f"{before}-01"
         with self.session.savepoint():
             Months(self.session, self.definition).create_due()
-        months = read_months(self.session, self.target)
         pipeline, table = self.definition.pipeline_name, self.target.partition(".")[2]
         due = []
-        for each in months:
-            # Months have four digits to their year: as texts they are in the order of time.
+        for each in read_partitions(self.session, self.target):
+            # Years have four digits, so texts of days compare as the days do.
             if each.low and each.high and each.high[:10] <= moment:
                 month, rows = each.low[:7], count(self.session, each.name)
                 file = self.folder / f"{table}_{month}.csv"
@@ -141,27 +133,27 @@ class _Archive:
         return due
 
     def _refuse(self, before: str) -> None:
-        """Refuse to archive what may still change, and what is in no facts yet."""
+        """Refuse to archive rows that may still change, or that are not in the facts yet."""
         definition, session = self.definition, self.session
         name = definition.pipeline_name
         edges = {"watermark": definition.watermark, "lookback": definition.lookback}
         [reach] = session.named("archive/archive.reach", before=before, **edges)
         if reach["is_too_far"]:
             raise UsageError(
-                f"pipeline {name}: a run still looks back at rows of {before[:7]} and before",
-                f"--before {reach['month']} at most" if reach["month"] else "ingest first",
+                f"pipeline {name}: the next run still looks back at rows before {before[:7]}",
+                f"archive --before {reach['month']} at most" if reach["month"] else "ingest first",
             )
         for low, high in ledger.gaps(session, definition.pipeline_id):
             raise StartError(
-                f"pipeline {name}: {low} to {high} was undone, and nothing is read before what is"
-                " archived",
+                f"pipeline {name}: {low} to {high} was undone and not filled again, which is"
+                " impossible once it is archived",
                 f"python -m runner backfill {name}",
             )
         refuse_losses(self.manifest, replica_of(definition))
         values = {"pipeline_id": definition.pipeline_id}
         targets = [row["target"] for row in session.named("archive/archive.targets", **values)]
         if not targets and replica_of(definition) not in self.manifest.raw_needs():
-            return  # nobody has made anything of its rows
+            return  # no script reads these rows
         for target in targets or [Target().name]:
             position = ledger.positions(session, target)[replica_of(definition)]
             is_behind = position.has_new or position.was_recreated or position.has_forgotten
@@ -174,12 +166,12 @@ class _Archive:
                 )
 
     def move(self, month: Month) -> Month:
-        """Write the file of a month, compare it with the rows, and drop these."""
+        """Write the file of a month, compare it with the rows, and drop them."""
         session, partition = self.session, month.partition
         with self._rows(partition) as blocks:
             files.write(month.file, blocks)
         with session.transaction():
-            # Whoever writes by hand waits, or has written what the file does not hold.
+            # Nobody writes by hand from now on; what was written since the file makes it differ.
             session.run(f"lock table {relation(partition).as_string()} in share mode")
             with self._rows(partition) as blocks:
                 stored = files.content_of(blocks)
@@ -187,14 +179,14 @@ class _Archive:
                 raise RunnerError(
                     f"{month.file} does not hold what {self.target} has of {month.month}; no row"
                     " was dropped",
-                    "move the file away, and run the same again",
+                    "move the file away, and run the same command again",
                 )
             about: dict[str, Any] = {"pipeline_id": self.definition.pipeline_id}
             values = {**about, "partition": relation(partition), "low": month.low}
             values |= {"high": month.high, "file_name": str(month.file), "sha256": stored.sha256}
             [recorded] = session.rows(self._text("record", **values))
             self._check()
-            lock_exclusively(session, [self.target], "to take a month away")
+            lock_exclusively(session, [self.target], "to drop a month")
             names = {"target": relation(self.target), "partition": relation(partition)}
             session.run(self._text("drop", **names))
             rows = recorded["rows"]
@@ -202,7 +194,7 @@ class _Archive:
         return replace(month, rows=rows, bytes=stored.bytes, sha256=stored.sha256)
 
     def _rows(self, partition: str) -> AbstractContextManager[Iterator[bytes]]:
-        """Give the rows of a month as a CSV file has them, always in the same order."""
+        """Yield the rows of a month as CSV, always in the same order."""
         columns = join(
             sql.Identifier(column.name) for column in stored_columns(self.session, self.definition)
         )
@@ -215,7 +207,7 @@ class _Archive:
         return self.session.copy_out(text.format(columns, relation(partition), order).as_string())
 
     def _check(self) -> None:
-        """RunnerError unless the live tables hold what the open transaction archives."""
+        """RunnerError unless the live facts hold the rows that the open transaction archives."""
         live = Target()
         composer = Composer(self.manifest, live, ledger.positions(self.session, live.name))
         for path in keeping_checks(self.manifest, replica_of(self.definition)):
@@ -224,7 +216,7 @@ class _Archive:
                 raise RunnerError(
                     f"{path}: the facts do not hold what would be archived: {rows[0]}; no row was"
                     " dropped",
-                    "python -m runner verify --repair, and the same again",
+                    "run python -m runner verify --repair, then the same command again",
                 )
 
     def _text(self, query: str, **values: object) -> str:

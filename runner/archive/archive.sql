@@ -1,5 +1,6 @@
 -- reach --
--- Before which moment rows may be archived: what a run still looks back at has to stay.
+-- The month before which rows may be archived, and whether `before` is too late: the next run looks
+-- back at older rows.
 select
     to_char(
         date_trunc(
@@ -11,7 +12,7 @@ select
     as is_too_far
 
 -- targets --
--- The targets that were ever built.
+-- The targets whose builds have read the replica of a pipeline.
 select distinct builds.target
 from orchestrator.build_inputs as inputs
 inner join orchestrator.runs as builds on builds.run_id = inputs.run_id

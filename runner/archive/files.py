@@ -1,9 +1,9 @@
-"""Files of months: written whole or not at all, and never over another one."""
+"""Files of months: written as a whole or not at all, and never in place of another file."""
 
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,8 @@ def read(path: Path) -> Content:
 
 
 def write(path: Path, blocks: Iterable[bytes]) -> Content:
-    """Write a file under another name, and give it its own once the disk has all of it. StartError
-    if there is one of that name with another content.
+    """Write a file under a temporary name, and rename it once all of it is on disk. StartError if
+    a file of that name has other content.
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
@@ -48,11 +48,11 @@ def write(path: Path, blocks: Iterable[bytes]) -> Content:
             content = content_of(_through(file.write, blocks))
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():  # a run that died before the rows were dropped has left it
+        if path.exists():  # left by a run that died before it dropped the rows
             temporary.unlink()
             if read(path) != content:
                 raise StartError(
-                    f"{path} is there already, and holds other rows",
+                    f"{path} exists already, and holds other rows",
                     "move it away, or name another folder: --into DIR",
                 )
         else:
@@ -63,15 +63,15 @@ def write(path: Path, blocks: Iterable[bytes]) -> Content:
         finally:
             os.close(folder)
     except OSError as error:
-        with contextlib.suppress(OSError):  # a folder of that name, or none above it
+        with contextlib.suppress(OSError):  # there may be none, or a folder of that name
             temporary.unlink()
         raise _failed(path, error) from error
     return content
 
 
-def _through(write: object, blocks: Iterable[bytes]) -> Iterable[bytes]:
+def _through(write: Callable[[bytes], object], blocks: Iterable[bytes]) -> Iterable[bytes]:
     for block in blocks:
-        write(block)  # type: ignore[operator]
+        write(block)
         yield block
 
 

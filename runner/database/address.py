@@ -24,7 +24,7 @@ class Address:
 
 
 def is_given() -> bool:
-    """Whether the environment names a server: if it fails, no other is used in its place."""
+    """Whether the environment names a server. If that one fails, no other is used instead."""
     return bool(os.environ.get("DATABASE_URL")) or any(map(os.environ.get, PG_VARIABLES))
 
 
@@ -38,7 +38,7 @@ def embedded(project: Path) -> Server:
 
 
 def find(project: Path) -> Address:
-    """Return where to connect to; start the embedded server if it is used and is not running."""
+    """Return which server to use; start the embedded one if that is used and not running."""
     if is_given():
         return Address(os.environ.get("DATABASE_URL", ""), is_embedded=False)
     return Address(embedded(project).start().uri, is_embedded=True)

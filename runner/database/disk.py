@@ -1,4 +1,4 @@
-"""How full the disk of the server is, where that can be known. Queries: disk.sql."""
+"""How full the disk of the server is, if that can be known. Queries: disk.sql."""
 
 import shutil
 from pathlib import Path
@@ -14,13 +14,13 @@ def disk(session: Session) -> tuple[int, int] | None:
     try:
         with session.savepoint():
             place = session.named("database/disk.data_directory")[0]
-    except QueryFailed:  # for superusers and pg_read_all_settings
+    except QueryFailed:  # this role lacks pg_read_all_settings
         return None
     if not (place["is_local"] and place["folder"]):
         return None
     try:
         usage = shutil.disk_usage(Path(place["folder"]))
-    except OSError:  # not there, or in a folder that is not for us
+    except OSError:  # the server is in a container, or this user may not enter the folder
         return None
     return usage.free, usage.total
 

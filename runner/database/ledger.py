@@ -1,4 +1,4 @@
-"""The ledger: rows in orchestrator.* of what runs, what happened, what was found.
+"""The ledger: the rows of orchestrator.* that record runs, their results and their errors.
 
 Every function takes a session first. `evidence` is in autocommit, so that its rows survive a
 rollback; rows written on `work` commit with the data of its transaction. Queries: ledger.sql.
@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runner.database import version
 from runner.database.session import Changes, Database, QueryFailed, Row, Session, host
+from runner.database.version import require as require
 from runner.errors import RunnerError, was_interrupted
 
-# A transaction that holds a row exclusive lock on it is a build's. Anybody can take an advisory
-# lock and a name, but nobody this lock who may not write the ledger.
+# A transaction that holds a row exclusive lock on this table is a build's. Any role can take an
+# advisory lock or an application name; this lock needs the privilege to write the ledger.
 BUILD_MARK = "orchestrator.built_scripts"
 
 
@@ -25,10 +25,10 @@ class Position:
     """How far a target has consumed the runs of a pipeline: a build reads those after `after`, up
     to `through`.
 
-    `storage_file` is the file that holds the rows of the replica, and `was_recreated` whether it is
-    not the one that the last build read. `has_forgotten` is whether rows went since that no change
-    set tells of. Rows written before the day `archived_before` are archived, `archived_rows` of
-    them.
+    `storage_file` is the file that holds the rows of the replica, and `was_recreated` is whether
+    the last build read another one. `has_forgotten` is whether rows were erased since then, which
+    no change set shows. Rows written before the day `archived_before` are archived:
+    `archived_rows` of them.
     """
 
     pipeline_id: int
@@ -48,11 +48,13 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Horizons:
-    """The oldest transactions that were open in earlier runs: older ones need no second look.
+    """The oldest transactions that were open in earlier runs: only rows that these or later ones
+    wrote have to be searched again.
 
-    `lookback` is of the newest run that searched the lookback, which ended at `lookback_high`, and
-    `table` of the newest that searched the whole table; `has_table` is whether that still counts,
-    and `is_due` whether it is older than sweep_every.
+    `lookback` is that of the newest run that searched the lookback, and `lookback_high` where its
+    window ended; `table` is that of the newest run that searched the whole table. `has_table` is
+    whether that search is still valid, `is_due` whether it is older than sweep_every, and
+    `search_seconds` how long the last one that was timed took.
     """
 
     lookback: int | None
@@ -68,15 +70,11 @@ def sessions(database: Database, name: str) -> Iterator[tuple[Session, Session]]
     """Open a session for work and one for evidence, which survives a rollback of the work."""
     with database.session(name) as work, database.session(f"{name}, evidence") as evidence:
         database.refuse_pooler(work, evidence)
-        # What a transaction of ours holds that nobody can end is left for the next run to say.
+        # Our own work may hold the lock on a row, and cannot end while this waits. Rather than wait
+        # for ever, leave it to the next run to record what has happened.
         evidence.run("set lock_timeout = '2s'")
         require(evidence)
         yield work, evidence
-
-
-def require(session: Session) -> None:
-    """Raise StartError unless the database has the orchestrator schema of this version."""
-    version.require(session)
 
 
 def begin(evidence: Session, kind: str, work: Session, **values: Any) -> int:
@@ -96,19 +94,19 @@ def fail(evidence: Session, run_id: int, error: BaseException) -> None:
 def skip(
     evidence: Session, error: RunnerError, pipeline_id: int | None = None, target: str | None = None
 ) -> None:
-    """Record a window, or the build of a target, that is left to whoever holds its lock."""
+    """Record that a window, or the build of a target, was skipped, as another holds its lock."""
     kind = "window" if target is None else "build"
     values = {"pipeline_id": pipeline_id, "target": target, "error": error.message}
     _rows(evidence, "skip", kind=kind, host=host(), **values)
 
 
 def abandon_windows(evidence: Session, pipeline_id: int) -> None:
-    """Mark the dead runs of a pipeline as abandoned. Needs its lock: whoever holds it knows."""
+    """Mark running runs of a pipeline as abandoned. The caller holds its lock: they are dead."""
     _rows(evidence, "abandon_windows", pipeline_id=pipeline_id)
 
 
 def abandon_builds(evidence: Session, target: str) -> None:
-    """Mark the dead builds of a target, and their scripts, as abandoned. Needs its lock."""
+    """Mark running builds of a target, and their scripts, as abandoned. Needs its lock too."""
     _rows(evidence, "abandon_builds", target=target)
     _rows(evidence, "roll_back_scripts", target=target)
 
@@ -139,8 +137,8 @@ def log_failure(
         log(evidence, f"{what} failed: {error}", "error", run_id, **context, **more)
 
 
-# What is recorded of a run that says nothing else.
-NOTHING = {
+# What is recorded of a run whose caller gives no other values.
+DEFAULTS = {
     **dict.fromkeys(("read", "inserted", "updated", "unchanged", "deleted", "rejected"), 0),
     **dict.fromkeys(("guarantee", "guarantee_note", "horizon", "horizon_scope", "horizon_chain")),
     **dict.fromkeys(("search_seconds", "newest_event", "newest_arrival", "day_gap", "rows_left")),
@@ -151,7 +149,7 @@ def succeed(work: Session, run_id: int, **values: Any) -> None:
     """Record that a run succeeded, with its row counts and its promise, in the transaction of its
     data. RunnerError if another runner abandoned it.
     """
-    if not _rows(work, "succeed", run_id=run_id, **{**NOTHING, **values}):
+    if not _rows(work, "succeed", run_id=run_id, **{**DEFAULTS, **values}):
         raise RunnerError(f"run {run_id} was abandoned by another runner; its data are rolled back")
 
 
@@ -161,8 +159,8 @@ def replicas(session: Session) -> list[str]:
 
 
 def positions(session: Session, target: str) -> dict[str, Position]:
-    """Return the position of a target in each replica, by name without `raw.`. Nothing is new for
-    one that was never built: it is filled in full, from all rows.
+    """Return the position of a target in each replica, by name without `raw.`. A target that was
+    never built has no new runs: its first build is full, and reads all rows.
     """
     rows = _rows(session, "positions", target=target)
     return {row.pop("raw_name"): Position(**row) for row in rows}
@@ -214,7 +212,7 @@ def slow_scripts(session: Session, build_id: int) -> tuple[SlowScript, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is recorded of one build while it goes on. Without a session nothing is."""
+    """Records what happens in one build; without a session, nothing."""
 
     session: Session | None
     run_id: int
@@ -228,7 +226,7 @@ class Evidence:
         except BaseException as error:
             if self.session:
                 fail(self.session, self.run_id, error)
-                with contextlib.suppress(RunnerError):  # the error on its way matters more
+                with contextlib.suppress(RunnerError):  # the error being raised matters more
                     _rows(self.session, "roll_back_scripts", target=self.target)
                     log_failure(self.session, "build", error, self.run_id)
             raise
@@ -241,7 +239,7 @@ class Evidence:
             yield
         except BaseException as error:
             seconds = time.monotonic() - started
-            with contextlib.suppress(RunnerError):  # here too
+            with contextlib.suppress(RunnerError):  # as above
                 self.script_done(work, script, mode, seconds, Changes(), error)
             raise
 
@@ -255,18 +253,10 @@ class Evidence:
         error: BaseException | None = None,
     ) -> None:
         """Record what a script changed in `seconds`, or why it failed."""
-        self._record(
-            "script_done",
-            status="failed" if error else "succeeded",
-            target=self.target,
-            script=script,
-            mode=mode,
-            seconds=seconds,
-            host=host(),
-            backend_pid=work.backend_pid,
-            **asdict(changes),
-            **_reason(error),
-        )
+        about = {"target": self.target, "script": script, "mode": mode, "seconds": seconds}
+        who = {"host": host(), "backend_pid": work.backend_pid}
+        ended = {"status": "failed" if error else "succeeded", **_reason(error)}
+        self._record("script_done", **about, **who, **ended, **asdict(changes))
 
     def check_done(
         self, script: str, check: str, status: str, bad_rows: int, sample: list[Any]
@@ -299,8 +289,8 @@ def built_scripts(
 
 
 def restated(work: Session, build_id: int) -> dict[str, int]:
-    """Return how many published days of each table a build has changed, in its transaction, but for
-    the last, which was still filling.
+    """Return how many published days of each table a build has changed, in its transaction. The
+    last day does not count: it was not complete yet.
     """
     return {row["table_name"]: row["days"] for row in _rows(work, "restated", run_id=build_id)}
 
@@ -328,8 +318,8 @@ def remember(
 
 
 def forget(work: Session, target: str, scripts: Collection[str]) -> None:
-    """Forget what the tables of other scripts were built from: they miss what this build consumes,
-    and one that comes back is built in full.
+    """Forget what the tables of other scripts were built from. This build consumes changes that
+    they do not get, so a script that comes back has to be built in full.
     """
     _rows(work, "forget", target=target, scripts=list(scripts))
 
@@ -357,7 +347,7 @@ def _rows(session: Session, query: str, **values: Any) -> list[Row]:
 def _reason(error: BaseException | None) -> dict[str, str | None]:
     if error is None:
         return {"sqlstate": None, "error": None}
-    if was_interrupted(error):  # also where the statement it cancelled says so
+    if was_interrupted(error):  # also if the error is that of the cancelled statement
         return {"sqlstate": None, "error": "interrupted"}
     sqlstate = error.sqlstate if isinstance(error, QueryFailed) else None
     return {"sqlstate": sqlstate, "error": str(error) or type(error).__name__}

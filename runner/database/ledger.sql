@@ -82,7 +82,7 @@ where
     and builds.status not in ('succeeded', 'running')
 
 -- abandon_builds --
--- Mark dead builds. Whoever holds the lock of a target knows that older running ones are dead.
+-- Mark dead builds. The caller holds the lock of the target, so builds still running are dead.
 update orchestrator.runs
 set
     status = 'abandoned',
@@ -93,7 +93,7 @@ where
     and status = 'running'
 
 -- abandon_windows --
--- Mark dead runs. Whoever holds the lock of a pipeline knows that older running ones are dead.
+-- Mark dead runs. The caller holds the lock of the pipeline, so runs still running are dead.
 update orchestrator.runs
 set
     status = 'abandoned',
@@ -151,8 +151,8 @@ on conflict (run_id, script, observation_name, position) do update set
     observed_at = excluded.observed_at
 
 -- restated --
--- Count the published days of each table that the running build has changed; not the last one,
--- which was still filling.
+-- Count the published days of each table that the running build has changed, without the last one,
+-- which was not complete yet.
 select
     restatements.table_name,
     count(distinct restatements.day) as days
@@ -171,9 +171,9 @@ values (%(run_id)s, %(pipeline_id)s, %(level)s, %(message)s, %(context)s::jsonb)
 
 -- positions --
 -- For each replica: the last run that the target's last build consumed, the last run that changed a
--- row, and whether its rows are in another file since. If so it was truncated or created again, and
--- no change set has the rows that are gone; nor has one those that were forgotten. Before which day
--- rows were written that are archived, and how many.
+-- row, and whether its rows are in another file since. If so, it was truncated or created again,
+-- and no change set has the rows that are gone; nor does one have rows that were forgotten. Also
+-- the day before which rows are archived, and how many.
 with consumed as (
     select distinct on (inputs.pipeline_id)
         inputs.pipeline_id,
@@ -192,7 +192,7 @@ with consumed as (
 select
     substring(replicas.name from '[.]raw_(.*)$') as raw_name,
     pipelines.pipeline_id,
-    -- Without a build nothing is new: a target is filled in full first, from all rows.
+    -- Without a build nothing is new: the first one is full, and reads all rows.
     coalesce(consumed.run_id, newest.run_id, 0) as after,
     greatest(consumed.run_id, newest.run_id, 0) as through,
     files.file as storage_file,
@@ -238,7 +238,7 @@ left join lateral (
     order by runs.run_id desc
     limit 1
 ) as newest on true
--- Scripts can name no others.
+-- Scripts can read no others.
 where replicas.name like 'warehouse.raw\_%%'
 order by pipelines.pipeline_id
 
@@ -312,7 +312,8 @@ through as (
     limit 1
 ),
 
--- The newest run since of another chain: it may have written what is not so in this one.
+-- The newest run since then of another chain, such as another definition: rows that it wrote may
+-- have to be different in this one.
 interruption as (
     select others.run_id
     from orchestrator.runs as others
@@ -472,7 +473,7 @@ on conflict (target, script) do update set
     built_at = excluded.built_at
 
 -- forget --
--- Forget what tables were built from whose scripts no longer exist, but not which tables those are.
+-- Forget what the tables of scripts that no longer exist were built from, but keep their names.
 with forgotten as (
     delete from orchestrator.built_scripts as built
     where
@@ -526,7 +527,7 @@ cross join lateral (
 
 -- slow_scripts --
 -- The scripts of a build that took more than three times the median of their last twenty times in
--- the same mode. Of fewer than five times there is none to speak of, and half a second is nothing.
+-- the same mode, if there were at least five, and that took half a second or more.
 select
     scripts.script,
     scripts.build_mode as mode,
@@ -574,7 +575,7 @@ where builds.target = %(target)s
 order by results.check_name, results.check_result_id desc
 
 -- skip --
--- Record a window or a build that is left to whoever holds its lock.
+-- Record that a window or a build was skipped, because another process holds its lock.
 insert into orchestrator.runs (
     kind, status, pipeline_id, target, error, host, started_at, finished_at
 )
@@ -590,8 +591,9 @@ values (
 )
 
 -- left_tables --
--- The tables and views of a target whose scripts are not among those of the project: what a build
--- has found so, and what the next one will. Another table in the place of one is not ours.
+-- The tables and views of a target whose scripts are not among those of the project: those that a
+-- build has recorded, and those that the next one will. A table that was created again under such
+-- a name is not one of them.
 with tables as (
     select
         lefts.script,
@@ -631,7 +633,7 @@ where
 order by tables.table_name
 
 -- forget_left --
--- A script and a table of it that is gone.
+-- Forget tables that were dropped, and scripts whose tables are all gone.
 with dropped as (
     delete from orchestrator.left_tables as lefts
     where

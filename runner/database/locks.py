@@ -1,10 +1,10 @@
-"""Advisory locks, by which ingests and builds keep out of each other's way; and strong locks on
-tables that others read, asked for a moment at a time: nobody has to queue behind whoever asks.
+"""Advisory locks, which keep ingests and builds out of each other's way; and exclusive locks on
+tables that others read, requested for a moment at a time, so that no reader queues for long.
 """
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from runner.database.names import relation
@@ -13,42 +13,28 @@ from runner.database.session import (
     LOCK_NOT_AVAILABLE,
     PIPELINE_LOCK,
     QUERY_CANCELED,
-    REPLICA_LOCK,
     QueryFailed,
     Session,
     lock_number,
 )
 
-# New readers wait behind a strong lock for as long as it is waited for itself.
+# While a request for an exclusive lock waits, new readers wait behind it.
 LOCK_TIMEOUT = "50ms"
 ATTEMPTS = 40
 LONGEST_DELAY_SECONDS = 2.0
-# Who waits longer says for whom.
+# Whoever waits longer than this is told who holds the lock.
 SILENT_SECONDS = 1.0
 
 
 def pipeline_lock(session: Session, pipeline_id: int, name: str) -> AbstractContextManager[None]:
-    """Keep everybody else from a pipeline; LockHeld if somebody is at it, as of all of these."""
+    """Keep everybody else from a pipeline. If the lock is taken, LockHeld, as for all of these."""
     return session.lock(PIPELINE_LOCK, pipeline_id, f"an ingest of {name}")
 
 
-@contextmanager
-def replica_locks(session: Session, pipeline_id: int, name: str, target: str) -> Iterator[None]:
-    """Keep everybody else from a pipeline and its replica, which another one may write too."""
-    with (
-        pipeline_lock(session, pipeline_id, name),
-        session.lock(REPLICA_LOCK, lock_number(target), f"an ingest into {target}"),
-    ):
-        yield
-
-
-@contextmanager
-def all_pipeline_locks(session: Session) -> Iterator[None]:
+def all_pipeline_locks(session: Session) -> AbstractContextManager[None]:
     """Keep everybody else from all pipelines, so that the replicas stay as they are."""
-    with ExitStack() as locks:
-        for pipeline in session.named("database/locks.pipelines"):
-            locks.enter_context(pipeline_lock(session, **pipeline))
-        yield
+    rows = session.named("database/locks.pipelines")
+    return _all(pipeline_lock(session, **row) for row in rows)
 
 
 def build_lock(session: Session, target: str) -> AbstractContextManager[None]:
@@ -56,22 +42,26 @@ def build_lock(session: Session, target: str) -> AbstractContextManager[None]:
     return session.lock(BUILD_LOCK, lock_number(target), f"a build of {target}")
 
 
+def all_build_locks(session: Session) -> AbstractContextManager[None]:
+    """Keep everybody else from building any target, and so from publishing what was read before."""
+    return _all(build_lock(session, **row) for row in session.named("database/locks.targets"))
+
+
 @contextmanager
-def all_build_locks(session: Session) -> Iterator[None]:
-    """Keep everybody else from building: one that has begun would publish what it has read."""
-    with ExitStack() as locks:
-        for row in session.named("database/locks.targets"):
-            locks.enter_context(build_lock(session, row["target"]))
+def _all(locks: Iterable[AbstractContextManager[None]]) -> Iterator[None]:
+    with ExitStack() as held:
+        for lock in locks:
+            held.enter_context(lock)
         yield
 
 
 def lock_exclusively(
     session: Session, tables: Sequence[str], why: str, attempts: int = ATTEMPTS
 ) -> None:
-    """Lock tables, and views, in the open transaction, so that they can be altered: all or none.
+    """Lock tables and views in the open transaction, so that they can be altered: all or none.
 
-    Whoever listens to the session hears after a second who uses them. QueryFailed, which names them
-    too, if that takes too long.
+    After a second, `session.on_wait` is told who uses them. QueryFailed, which says so too, if the
+    last attempt fails.
     """
     started, is_told = time.monotonic(), False
     names = [relation(table).as_string() for table in tables]
@@ -94,8 +84,8 @@ def lock_exclusively(
             is_told = True
         time.sleep(random.uniform(0.5, 1) * min(LONGEST_DELAY_SECONDS, 0.05 * 2**attempt))
     raise QueryFailed(
-        f"{', '.join(tables)}: in use for too long {why}, by {_holders(session, names)}",
-        "let it end, or end it, and try again",
+        f"{', '.join(tables)}: cannot be locked {why}, in use by {_holders(session, names)}",
+        "wait until it ends, or end it, and try again",
         LOCK_NOT_AVAILABLE,
     )
 

@@ -1,5 +1,5 @@
 -- holders --
--- Who uses tables, the longest first.
+-- Who uses some tables, the longest transaction first.
 select
     activity.pid,
     coalesce(nullif(activity.application_name, ''), 'a client') as application_name,

@@ -17,11 +17,11 @@ def column_of(row: str, name: str) -> sql.Composed:
 
 
 def join(parts: Iterable[sql.Composable], separator: str = ", ") -> sql.Composed:
-    """Return parts with something in between."""
+    """Return parts with a separator between them."""
     return sql.SQL(separator).join(parts)
 
 
-# PostgreSQL cuts a longer name, and takes two that then are the same for one.
+# PostgreSQL truncates longer names, and two that are then equal are the same name.
 MAX_BYTES = 63
 
 

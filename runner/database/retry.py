@@ -16,8 +16,8 @@ TRANSIENT = (*ROLLED_BACK, "53", "55P03", "HV00N", TIMEOUT)
 
 
 def is_transient(error: RunnerError, attempt: int, codes: tuple[str, ...] = TRANSIENT) -> bool:
-    """Whether the same work may succeed when it is tried again, where so many `attempt`s failed.
-    After one, that may be a server that restarts, or the lock of our own lost connection.
+    """Whether the same work may succeed when it is tried again. `attempt` tries failed before: if
+    any, this may be a server that restarts, or the lock of our own lost connection.
     """
     if isinstance(error, QueryFailed):
         return error.is_one_of(*codes)
@@ -25,8 +25,8 @@ def is_transient(error: RunnerError, attempt: int, codes: tuple[str, ...] = TRAN
 
 
 def is_worth_a_build(error: RunnerError, attempt: int) -> bool:
-    """Return whether to build again: the connection or the transaction was lost, and neither time
-    nor room was short, which they would be again.
+    """Whether to build again: after a lost connection or transaction, but not for want of time,
+    memory or disk, which would be short again.
     """
     return is_transient(error, attempt, ROLLED_BACK)
 

@@ -1,4 +1,4 @@
-"""Connections, transactions, locks. The only module that knows the errors of psycopg."""
+"""Connections, transactions and locks. Only this module catches errors of psycopg."""
 
 import contextlib
 import logging
@@ -31,14 +31,14 @@ SCHEMA_LOCK = 0x4D50_0005
 
 # For every session. Set by statements, because the address may have `options` already.
 SETTINGS = (
-    # Before anything else: who may create in a schema of the path could put a function of theirs in
-    # the place of one of PostgreSQL's, and run it as this role. All other names have their schema.
+    # First: on another path, a role that may create functions in one of its schemas could have its
+    # own run by this role in place of PostgreSQL's. All other names are written with their schema.
     "set search_path = pg_catalog, pg_temp;"
     " set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set client_min_messages = 'warning';"
-    # What is kept as text, or compared as text, is written in one way.
+    # Values that are kept or compared as text are always written in the same way.
     " set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex';"
     " set xmloption = 'content'; set quote_all_identifiers = off;"
-    " set idle_session_timeout = 0"  # one holds the locks while another works
+    " set idle_session_timeout = 0"  # one session holds the locks while another works
 )
 
 CONNECTION_LOST = "08006"
@@ -53,13 +53,13 @@ OTHER_KIND = "42809"  # a view where a table was meant, or the other way round
 NO_FILE = "58P01"
 HINTS = {
     "22021": f"the text is not in the encoding of the database: {CONVERT}",
-    "23505": "the constraint that is named allows one row of such a key: give it one, or let the"
-    " table have another key",
+    "23505": "the constraint named here allows one row per key: remove the duplicates, or give the"
+    " table another key",
     "42501": "grant the privilege to this role, or name another role in DATABASE_URL",
     "57014": "it took too long or somebody cancelled it: allow a longer statement_timeout",
 }
 
-# What it logs about a lost connection is raised as an error too.
+# psycopg logs lost connections, which it also raises as errors.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 Row = dict[str, Any]
@@ -106,8 +106,8 @@ class Changes:
 
 
 class Session:
-    """One connection, in autocommit outside `transaction()`; its time zone is UTC. `on_wait` is
-    told for whom it waits, if that takes a while. Errors of psycopg are raised as QueryFailed.
+    """One connection, in autocommit outside `transaction()`; its time zone is UTC. `on_wait` gets a
+    message if a lock takes long. Errors of psycopg are raised as QueryFailed.
     """
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
@@ -129,7 +129,7 @@ class Session:
             return rows
 
     def _count(self, text: str, said: Sequence[str]) -> None:
-        """Count the rows that statements say they wrote, by table."""
+        """Count the rows that statements wrote, by table, from their command tags."""
         written = (each for each in said if each.startswith(("INSERT", "UPDATE", "DELETE")))
         rows = [int(each.split()[-1]) for each in written]
         found = WRITES.findall(text)
@@ -138,32 +138,32 @@ class Session:
             self._written[table] = self._written.get(table, Changes()) + changes
 
     def rows(
-        self, query: str, values: Mapping[str, Any] | None = None, is_ours: bool = False
+        self, query: str, values: Mapping[str, Any] | None = None, may_prepare: bool = False
     ) -> list[Row]:
         """Run a query with parameters; return its rows, none for a statement that returns none.
 
-        One of ours reads catalogs and the ledger alone, so that its columns stay what they are: the
-        server may keep it prepared if it comes again and again.
+        If it reads only catalogs and the ledger, the types of its columns never change: it
+        `may_prepare`, which psycopg does with a query that is often repeated.
         """
         with _translated(query, None):
             cursor = self.connection.execute(
-                sql.SQL(query), values, prepare=None if is_ours else False
+                sql.SQL(query), values, prepare=None if may_prepare else False
             )
             return cursor.fetchall() if cursor.description else []
 
     def row(
-        self, query: str, values: Mapping[str, Any] | None = None, is_ours: bool = False
+        self, query: str, values: Mapping[str, Any] | None = None, may_prepare: bool = False
     ) -> Row:
         """Return the first row of a query that always has one."""
-        return self.rows(query, values, is_ours)[0]
+        return self.rows(query, values, may_prepare)[0]
 
     def value(self, query: str, values: Mapping[str, Any] | None = None) -> Any:
-        """Return the first value of that row."""
+        """Return the first value of the first row."""
         return next(iter(self.row(query, values).values()))
 
     def named(self, query: str, /, **values: Any) -> list[Row]:
         """Run a query of a .sql file in the package, such as `database/ledger.begin_run`."""
-        return self.rows(named_query(query), values, is_ours=True)
+        return self.rows(named_query(query), values, may_prepare=True)
 
     def query(self, text: str, file: Path | None) -> list[Row]:
         """Run the statements of a file, without parameters; return the rows of the last one."""
@@ -188,7 +188,7 @@ class Session:
 
     @contextmanager
     def copy_out(self, statement: str) -> Iterator[Iterator[bytes]]:
-        """Give what a `copy ... to stdout` sends, block by block; to stop early cancels it."""
+        """Yield the blocks that a `copy ... to stdout` sends; leaving early cancels it."""
         with _translated("", None), self.connection.cursor().copy(sql.SQL(statement)) as copy:
             yield map(bytes, copy)
 
@@ -209,14 +209,14 @@ class Session:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """If anything is raised inside, undo that part of the transaction alone."""
+        """Run what is inside in a savepoint: any exception rolls back that part alone."""
         with _translated("", None), self.connection.transaction():
             yield
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """Roll back what runs inside, on success too: a transaction with one snapshot, or inside a
-        transaction a savepoint of it.
+        """Run what is inside and roll it back, even on success: in a transaction with one snapshot,
+        or in a savepoint of the open one.
         """
         with _translated("", None):
             if self.connection.info.transaction_status == TransactionStatus.IDLE:
@@ -225,14 +225,14 @@ class Session:
                 yield
 
     def cancel(self) -> None:
-        """Cancel what runs on this connection, from another thread."""
+        """Cancel the statement that runs on this connection; call this from another thread."""
         with contextlib.suppress(psycopg.Error):
             self.connection.cancel_safe(timeout=5)
 
     @contextmanager
     def lock(self, kind: int, number: int, what: str, mode: str = "") -> Iterator[None]:
-        """Hold an advisory lock, or raise LockHeld, which says who has it. Take it before any
-        snapshot. In mode `_shared` several may hold it, and then nobody alone.
+        """Hold an advisory lock, or raise LockHeld, which says who has it. Take it before the first
+        query of a transaction. In mode `_shared`, several sessions may hold it at once.
         """
         keys = {"kind": kind, "number": number}
         if not self.value(f"select pg_try_advisory_lock{mode}(%(kind)s, %(number)s)", keys):
@@ -249,8 +249,8 @@ class Session:
     def changes(self, table: str) -> Changes:
         """Return what the open transaction has done to a table; zeros if there is no such table.
 
-        Of a table whose rows lie elsewhere the server counts none: then it is what statements said,
-        with upserted rows among the inserted.
+        The server counts no rows of a table that stores them elsewhere, such as on workers of a
+        cluster. Then the command tags count, in which upserted rows are inserted ones.
         """
         counted = Changes(**self.named("database/session.changes", table=table)[0])
         return counted if counted != Changes() else self._written.get(table, Changes())
@@ -267,7 +267,7 @@ class Database:
             parts = conninfo_to_dict(conninfo)
         except psycopg.Error:
             parts = {"port": "unreadable"}
-        # A password with @ or / that was not encoded goes on in the host or the port.
+        # What follows an @ or / that was not encoded in a password lands in the host or the port.
         host, port = (str(parts.get(name, "")) for name in ("host", "port"))
         if "@" in host[1:] or not re.fullmatch(r"[\d,]*", port):
             raise StartError(
@@ -316,8 +316,8 @@ class Database:
 
 def _pooler() -> StartError:
     return StartError(
-        "this connection goes through a pooler in transaction mode, where no lock lasts",
-        "connect to the server itself, or to the pooler in session mode: DATABASE_URL",
+        "this connection goes through a pooler in transaction mode, which does not keep locks",
+        "set DATABASE_URL to the server itself, or to a pooler in session mode",
     )
 
 
@@ -327,7 +327,7 @@ def host() -> str:
 
 
 def lock_number(name: str) -> int:
-    """Return the number of a lock that has a name."""
+    """Return the number of the lock for a name."""
     return zlib.crc32(name.encode()) & 0x7FFF_FFFF
 
 

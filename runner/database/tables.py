@@ -1,4 +1,4 @@
-"""What the catalogue says about a single table."""
+"""What the catalogue says about one table."""
 
 from collections.abc import Collection, Sequence
 
@@ -23,17 +23,17 @@ def kind(session: Session, name: str) -> str | None:
 
 
 def count(session: Session, name: str, limit: int | None = None) -> int:
-    """Return how many rows a table has, and `limit` if it has more."""
+    """Return how many rows a table has, `limit` at most."""
     few = f"select 1 from {relation(name).as_string()} limit {limit or 'all'}"
     return int(session.value(f"select count(*) from ({few}) as few"))
 
 
 class Equality:
-    """How the columns of a table compare, whatever the search path: each by the operator class of
-    its key's index.
+    """How the columns of a table are compared, whatever the search path: each by the operator that
+    an index on it would use.
 
-    A plain `=` of two values of an extension's type is not found in pg_catalog, or is that of
-    another type: the texts in two citexts are not equal where the citexts are.
+    A plain `=` finds only operators of pg_catalog. It knows none for an extension's type, or that
+    of another type: it would compare two citexts as texts, with regard to case.
     """
 
     def __init__(self, session: Session, relation: str) -> None:
@@ -44,14 +44,14 @@ class Equality:
         self._own = {
             row["name"]: (row["type"], row["operator"]) for row in found if row["operator"]
         }
-        # What has no equality is equal where it is written in the same way.
+        # Values of a type without equality are equal if they are written in the same way.
         self.texts = {row["name"]: row["type"] for row in found if not row["operator"]}
 
     def of_rows(
         self, keys: Sequence[str] | None, one: str, other: str, optional: Collection[str] = ()
     ) -> sql.Composable:
-        """Return the condition that two rows have the same key; no rows have, where there is none.
-        Columns that are not `optional` are never null, and compared so that it can be a hash join.
+        """Return the condition that two rows have the same key; false if there is no key. Columns
+        that are not `optional` are never null: compared by `=`, they allow a hash join.
         """
         same = [
             self.same(key, one, other) if key in optional else self._equal(key, one, other)
@@ -60,7 +60,7 @@ class Equality:
         return join(same, " and ") if same else sql.SQL("false")
 
     def same(self, column: str, one: str, other: str) -> sql.Composed:
-        """Return the condition that two rows have equal values in a column, or no values."""
+        """Return the condition that two rows have equal values in a column, or both are null."""
         values = column_of(one, column), column_of(other, column)
         if column in self.texts:
             return sql.SQL("{}::text is not distinct from {}::text").format(*values)

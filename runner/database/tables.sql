@@ -1,6 +1,6 @@
 -- has_others --
--- Whether a relation has columns of other types than these, which a plain `=` compares: to ask for
--- more takes ten times as long.
+-- Whether a relation has columns of other types than these, which a plain `=` compares. The next
+-- query takes ten times as long.
 select exists (
     select
     from pg_attribute as attributes
@@ -14,9 +14,9 @@ select exists (
 ) as has_others
 
 -- operators --
--- The columns of a relation that no plain `=` compares. Those of extensions have one outside
--- pg_catalog: the type that it is for, and its name. Those whose type, or a part of it, has no
--- order have none that could be relied on: null, and the type of the column.
+-- The columns of a relation that a plain `=` cannot compare. For types of extensions, the equality
+-- operator outside pg_catalog, and the type that it compares. For types without a btree order, or
+-- with a part that has none, there is no operator to rely on: null, and the type of the column.
 with recursive parts (name, type, part, is_base) as (
     select
         attributes.attname as name,

@@ -14,7 +14,7 @@ APPLY = "python -m runner schema apply"
 
 @dataclass(frozen=True, slots=True)
 class SchemaVersion:
-    """The version of a ledger, 0 before there were any, and the Milepost that brought it there."""
+    """The version of a ledger, and the Milepost that applied it; 0 for those without versions."""
 
     number: int
     applied_by: str | None = None
@@ -57,5 +57,5 @@ def require(session: Session) -> None:
 
 
 def record(session: Session) -> None:
-    """Record that the schema has this version, in the transaction that brings it there."""
+    """Record that the schema has this version, in the transaction that migrates it."""
     session.named("database/version.record", names=list(MIGRATIONS), applied_by=VERSION)

@@ -1,5 +1,5 @@
-"""Erasure: takes rows of a person out of a replica, and out of all that remembers them.
+"""Erasure: removes rows, such as a person's, from a replica and from all that remembers them.
 
-What comes in are a pipeline and values of its columns; what goes out are counts of what is gone. It
-does not know how rows come in, nor what tables are built from them: it has those filled anew.
+A pipeline and values of its columns come in; counts of what was erased go out, and a full build of
+the live tables. It does not know how rows are loaded, nor what the tables built from them hold.
 """

@@ -1,5 +1,5 @@
 -- wanted --
--- What is looked for, in the types of the replica.
+-- The values to look for, in the types of the replica.
 create temporary table wanted on commit drop as
 select {{ wanted_columns }}
 from {{ target }} as stored
@@ -9,7 +9,7 @@ insert into pg_temp.wanted
 values {{ wanted_rows }};
 
 -- forgotten --
--- The keys of the rows that have it.
+-- The keys of the rows that have these values.
 create temporary table forgotten on commit drop as
 select {{ stored_keys }}
 from {{ target }} as stored
@@ -18,7 +18,7 @@ where exists (select from pg_temp.wanted as wanted where {{ is_wanted }});
 analyze pg_temp.forgotten;
 
 -- source_rows --
--- How many rows of the source have it, as an ingest would store them.
+-- How many rows of the source have these values, once they are converted to the replica's types.
 select count(*) as rows
 from (
     select {{ source_columns }}
@@ -27,13 +27,13 @@ from (
 where exists (select from pg_temp.wanted as wanted where {{ is_wanted_fresh }})
 
 -- source_texts --
--- The same where some rows of the source cannot be stored: by what is written there.
+-- The same for a source with rows that cannot be converted: compared as text.
 select count(*) as rows
 from {{ source }} as source
 where {{ has_texts }}
 
 -- source_keys --
--- How many rows of the source have the keys of such rows.
+-- How many rows of the source have the keys of these rows.
 select count(*) as rows
 from (
     select {{ source_columns }}
@@ -42,12 +42,12 @@ from (
 where exists (select from pg_temp.forgotten as forgotten where {{ is_key_of_fresh }})
 
 -- spelled --
--- How the values are written in the types of the replica.
-select {{ wanted_texts }} as spellings
+-- How the types of the replica spell the values.
+select array[{{ wanted_texts }}] as spellings
 from pg_temp.wanted as wanted
 
 -- images --
--- Erase what such rows were, and what others were that once had it.
+-- Delete earlier versions of these rows, and those of other rows that once had these values.
 with images as (
     select
         replaced.replaced_row_id,
@@ -67,11 +67,11 @@ erased as (
     returning images.texts
 )
 
-select {{ erased_texts }} as spellings
+select array[{{ erased_texts }}] as spellings
 from erased
 
 -- rejects --
--- Erase such rows that could not be stored.
+-- Delete rejected rows with these keys or values.
 with images as (
     select
         rejected.rejected_row_id,
@@ -91,28 +91,28 @@ erased as (
     returning images.texts
 )
 
-select {{ erased_texts }} as spellings
+select array[{{ erased_texts }}] as spellings
 from erased
 
 -- rows --
--- Erase the rows themselves.
+-- Delete the rows themselves.
 delete from {{ target }} as stored
 where exists (select from pg_temp.wanted as wanted where {{ is_wanted }})
-returning {{ stored_texts }} as spellings
+returning array[{{ stored_texts }}] as spellings
 
 -- lines --
--- Erase rejected lines of files.
+-- Delete rejected lines of files.
 delete from orchestrator.load_rejects as rejects
 where rejects.raw_line ~ any({{ fields }}::text[])
 
 -- errors --
--- Empty errors of runs that show it; what kind of error it was stays.
+-- Clear errors of runs that show a value; the error code stays.
 update orchestrator.runs as runs
 set error = 'forgotten'
 where runs.error ~ any({{ words }}::text[])
 
 -- messages --
--- Empty messages.
+-- Clear log messages.
 update orchestrator.logs as logs
 set
     message = 'forgotten',
@@ -122,7 +122,7 @@ where
     or logs.context::text ~ any({{ words }}::text[])
 
 -- alerts --
--- Empty problems that it was part of; that there was one stays.
+-- Clear the texts of alerts; that there was a problem stays.
 update orchestrator.alerts as alerts
 set
     problem = 'forgotten',
@@ -132,13 +132,13 @@ where
     or alerts.last_failure ~ any({{ words }}::text[])
 
 -- samples --
--- Empty samples of checks; how many rows were bad stays.
+-- Clear samples of checks; how many rows were bad stays.
 update orchestrator.check_results as results
 set sample = '[]'
 where results.sample::text ~ any({{ words }}::text[])
 
 -- restatements --
--- Erase what readers had seen of it.
+-- Delete restatements, which have values as readers saw them.
 delete from orchestrator.restatements as restatements
 where
     restatements.key::text ~ any({{ words }}::text[])
@@ -146,18 +146,18 @@ where
     or restatements.after::text ~ any({{ words }}::text[])
 
 -- observations --
--- Empty labels.
+-- Clear labels of observations.
 update orchestrator.observations as observations
 set label = 'forgotten'
 where observations.label ~ any({{ words }}::text[])
 
 -- analyze --
--- Let statistics forget too. Those of columns with whole rows or texts are never gathered.
+-- Gather statistics again. None are ever gathered of columns with whole rows or texts.
 analyze {{ target }}, orchestrator.observations
 
--- fill_anew --
--- Let the next build of each target fill all that depends on the replica in full: no change set
--- says what went, or it would name whom it is about.
+-- rebuild_in_full --
+-- Have the next build of each target fill in full all that depends on the replica. A change set
+-- cannot tell it what was erased, since that would keep the values.
 update orchestrator.build_inputs as inputs
 set replica_file = 0
 from (

@@ -1,5 +1,5 @@
 -- not_filled --
--- Of these, the ones whose tables still have what their last builds have read.
+-- The targets whose tables still have what their last builds have read of a pipeline.
 select newest.target
 from (
     select distinct on (builds.target)
@@ -24,8 +24,8 @@ where
 order by newest.target
 
 -- stale_statistics --
--- Statements that clear the statistics of tables that have become empty, as analyze leaves those
--- alone; none before PostgreSQL 18, where nothing clears them.
+-- Statements that clear the statistics of tables that have become empty, which analyze does not do.
+-- None before PostgreSQL 18, which has no way to clear them.
 select
     format(
         'select pg_clear_attribute_stats(%%L, %%L, %%L, false)',

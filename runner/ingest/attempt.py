@@ -1,4 +1,4 @@
-"""One try at a pipeline's work: what was read under its locks, and the runs it makes."""
+"""One try at a pipeline's work: what it has read under the locks, and the runs that it makes."""
 
 import contextlib
 import time
@@ -22,13 +22,13 @@ Work = Callable[[RunTransaction], tuple[Counts, Reach | None]]
 
 
 class Listener:
-    """Hears of a pipeline's work while it goes on; override what you want to know."""
+    """Hears of a pipeline's work while it goes on; override the methods that you need."""
 
     def loaded(self, run: RunResult) -> None:
         """A run is committed."""
 
     def waiting(self, message: str) -> None:
-        """The work waits for somebody, and may do so for a while."""
+        """The work waits for another process."""
 
     def warn(self, message: str, hint: str | None = None) -> None:
         """Something needs attention, although the work goes on."""
@@ -39,10 +39,10 @@ SILENT = Listener()
 
 @dataclass(slots=True)
 class Call:
-    """One call of a verb, over all its tries: what they have committed and learned.
+    """One call of a pipeline's method, over all its tries: what they have committed and learned.
 
     `failures` counts the tries in a row that failed, and `failing` is the kind of the run that
-    failed last. A sweep tries to take everything in one statement.
+    failed last. A sweep begins with a single window, if the planner expects few enough rows.
     """
 
     listener: Listener
@@ -55,7 +55,7 @@ class Call:
 
 @dataclass(slots=True)
 class Attempt:
-    """One try at a pipeline's work. Made when its locks are held, so nothing it has read changes.
+    """One try at a pipeline's work. It begins under the locks, so what it has read stays true.
     `work` has the transactions of its runs; what `evidence` records survives their rollback.
     """
 
@@ -74,7 +74,16 @@ class Attempt:
                 where = f"pipeline {definition.pipeline_name}: cursor_timezone"
                 raise StartError(f"{where}: {problem}", zones.HINT)
             self.source = inspect_source(self.work, definition, self.project)
-            self._ensure_replica()
+            if not (
+                definition.is_new or self.source.has_key or stored_columns(self.work, definition)
+            ):
+                raise RunnerError(
+                    f"pipeline {definition.pipeline_name}: {definition.target_relation} was"
+                    " dropped, and without a key its rows cannot be found again",
+                    "set key_columns; if its rows have no key, add the source as another pipeline,"
+                    " with another --into, which loads all of it",
+                )
+            ensure_replica(self.work, definition, self.project)
 
     def run(
         self, kind: str, window: Window, work: Work, parent_run_id: int | None = None
@@ -83,28 +92,17 @@ class Attempt:
         the row counts, and how much of the source it has searched.
         """
         started = time.monotonic()
-        stretch = {"low": window.low, "high": window.high}
+        edges = {"low": window.low, "high": window.high}
         pipeline = {"pipeline_id": self.definition.pipeline_id, "parent_run_id": parent_run_id}
-        run_id = ledger.begin(self.evidence, kind, self.work, **stretch, **pipeline)
-        with self.recorded(kind, **stretch, run_id=run_id), self.work.transaction():
+        run_id = ledger.begin(self.evidence, kind, self.work, **edges, **pipeline)
+        with self.recorded(kind, **edges, run_id=run_id), self.work.transaction():
             run = RunTransaction(self.work, self.source, self.project, run_id)
             counts, reach = work(run)
             promise = run.promise(reach)
-            ledger.succeed(
-                self.work,
-                run_id,
-                **asdict(counts),
-                guarantee=promise.word,
-                guarantee_note=promise.sentence,
-                horizon=run.clock.horizon,
-                horizon_scope=reach,
-                horizon_chain=run.chain,
-                search_seconds=run.search_seconds,
-                newest_event=run.writer.newest_event,
-                newest_arrival=run.writer.newest_arrival,
-                day_gap=run.writer.day_gap,
-                rows_left=run.rows_left,
-            )
+            found = {**asdict(counts), **run.measured, **run.writer.measured}
+            found |= {"guarantee": promise.word, "guarantee_note": promise.sentence}
+            found |= {"horizon": run.clock.horizon, "horizon_chain": run.chain}
+            ledger.succeed(self.work, run_id, **found, horizon_scope=reach)
         name, seconds = self.definition.pipeline_name, time.monotonic() - started
         result = RunResult(name, run_id, kind, window, promise.word, seconds, counts, run.notes)
         if kind in ("window", "backfill"):
@@ -125,7 +123,7 @@ class Attempt:
         try:
             yield
         except UsageError:
-            raise  # nothing was attempted
+            raise  # nothing was tried
         except BaseException as error:
             self.call.failing = kind
             about = {"pipeline_id": self.definition.pipeline_id, "low": low, "high": high}
@@ -154,21 +152,9 @@ class Attempt:
         self.log(message, "warning")
 
     def waiting(self, message: str) -> None:
-        """Say whom this waits for, as a warning does, but at once."""
+        """Write to orchestrator.logs whom this waits for, and tell whoever is watching."""
         self.call.listener.waiting(f"pipeline {self.definition.pipeline_name}: {message}")
         self.log(message, "warning")
 
     def log(self, message: str, level: str, run_id: int | None = None) -> None:
         ledger.log(self.evidence, message, level, run_id, self.definition.pipeline_id)
-
-    def _ensure_replica(self) -> None:
-        definition = self.definition
-        is_known = definition.is_new or self.source.has_key
-        if not is_known and not stored_columns(self.work, definition):
-            raise RunnerError(
-                f"pipeline {definition.pipeline_name}: {definition.target_relation} was dropped,"
-                " and without a key its rows cannot be found again",
-                "name key_columns; where rows have none, add the source as another pipeline, with"
-                " another --into, which loads all of it",
-            )
-        ensure_replica(self.work, definition, self.project)

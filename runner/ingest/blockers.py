@@ -1,4 +1,4 @@
-"""What keeps rows of a source from its replica: open transactions, times to come, undone runs."""
+"""What keeps rows of a source from its replica: open transactions, future times, undone runs."""
 
 import re
 import shlex
@@ -16,10 +16,10 @@ from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.source import Clock, Source, inspect_source, read_clock
 
-# Nobody needs to hear of a shorter hold.
+# A transaction that holds rows back for less time is not reported.
 MIN_HOLD = timedelta(minutes=1)
-UNDOES = "let it end; or end it, which undoes its work: "
-# No source is worth a longer wait for a question.
+UNDOES = "wait until it ends; or end it, which rolls back its work: "
+# A source that takes longer to answer is reported as unreadable.
 SET_TIMEOUT = "set statement_timeout = '5s'"
 
 
@@ -31,11 +31,11 @@ def blockers(session: Session, project: Path) -> list[dict[str, str]]:
         definition = read_definition(session, pipeline["pipeline_id"])
         try:
             found = list(_reasons(session, inspect_source(session, definition, project)))
-        except StartError:  # there is no such source yet: an ingest says what it lacks
+        except StartError:  # the source may not exist yet: an ingest says what is wrong
             continue
         except QueryFailed as error:
             relation = definition.clock_relation or definition.source_relation
-            said = f"cannot find out who holds it back: {error.message}"
+            said = f"cannot find out what holds it back: {error.message}"
             end = f"repair {relation}, or the connection to its server"
             found = [("unreadable", said, end)]
         what = f"pipeline {definition.pipeline_name}"
@@ -66,7 +66,7 @@ def fill(pipeline: str, low: str, high: str) -> str:
 
 
 def edge(moment: str) -> str:
-    """An end of a stretch as people read it, to the minute."""
+    """Return an end of a range as people read it, to the minute."""
     return "the beginning" if moment == "-infinity" else moment[:16]
 
 
@@ -88,7 +88,7 @@ def _reasons(session: Session, source: Source) -> Iterator[tuple[str, str, str]]
 
 
 def _ahead(conditions: Conditions) -> tuple[str, str] | None:
-    """Return which rows wait for their own time, if that is more than an hour away."""
+    """Return which rows have a cursor more than an hour in the future, and what to do."""
     source = conditions.source
     query = sql.SQL("select count(*) as rows, max({})::text as last from {} as source where {}")
     found = conditions.session.row(
@@ -109,7 +109,7 @@ def _blocker(conditions: Conditions, clock: Clock, is_found_later: bool) -> tupl
     source = conditions.source
     if clock.held_since is None or clock.held_by is None:
         return None
-    # A clock may be infinite, and then tells no age; both times are in UTC.
+    # Both are in UTC.
     age = datetime.fromisoformat(clock.clock[:19]) - datetime.fromisoformat(clock.held_since)
     # Past max_hold nobody waits for rows that are found later anyway.
     goes_on = clock.hold_is_over and is_found_later
@@ -134,7 +134,7 @@ def _remedy(held_by: str, source: Source) -> str:
         return f"whoever prepared it has to end it: {ways}{where}"
     if found := re.match(r"connection (\d+),", held_by):
         return f"{UNDOES}kill {found[1]}{where}"
-    return f"let it end, or end it{where}"
+    return f"wait until it ends, or end it{where}"
 
 
 def _words(age: timedelta) -> str:

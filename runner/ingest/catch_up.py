@@ -1,6 +1,7 @@
-"""Catching up: loads everything that was committed when it was called, a window at a time."""
+"""Catching up: loads everything that was committed when it was called, window by window."""
 
 import time
+from collections.abc import Callable
 
 from psycopg import sql
 
@@ -28,7 +29,7 @@ def catch_up(attempt: Attempt, wait_seconds: float, sweep: bool) -> None:
     if is_swept and not sweep:
         return
     if attempt.source.has_key and _sweep_is_due(attempt, watermark, sweep):
-        _sweep(attempt, watermark)
+        search_source(attempt, "sweep", watermark)
     elif sweep and not attempt.source.has_key:
         attempt.warn("skipped the sweep: the pipeline has no key to match rows by")
 
@@ -36,24 +37,24 @@ def catch_up(attempt: Attempt, wait_seconds: float, sweep: bool) -> None:
 def settle(attempt: Attempt, wait_seconds: float) -> str:
     """Return the bound up to which rows are loaded, never before the watermark.
 
-    It is read before any snapshot that reads rows. While rows that were there at the start lie
-    above it, this waits, but no longer than asked; and not for a transaction that has held it back
-    for too long, if its rows are found later anyway.
+    It is read before any snapshot that reads rows. While rows that existed at the start lie above
+    it, this waits, up to `wait_seconds`; but not for a transaction that has held rows back for
+    longer than max_hold, if those are found later anyway.
     """
     started = time.monotonic()
     work, source = attempt.work, attempt.source
     conditions = Conditions(work, source)
     clock = read_clock(work, source)
     now = clock.clock
-    # Without a key, rows are read in windows only.
+    # Without a key, rows are only read by their cursor.
     is_null = sql.SQL("{} is null").format(source.cursor_name)
     may_be_unread = not (source.has_key or source.cursor.is_required)
     if may_be_unread and exists(work, source, is_null):
-        attempt.warn("the source has rows without a cursor, which are not read")
+        attempt.warn("the source has rows whose cursor is null, which are not read")
     if clock.is_behind:
         attempt.warn(
-            f"the clock of the source says {now}, but rows up to {source.definition.watermark} were"
-            " loaded before: no new ones are read until it gets there"
+            f"the clock of the source says {now}, but rows up to {source.definition.watermark} are"
+            " loaded: no new ones are read until it gets there"
         )
     while exists(work, source, conditions.window(clock.settled, now)):
         if clock.hold_is_over and promise_of(source, clock).word == "exact":
@@ -75,11 +76,11 @@ def _holder(clock: Clock) -> str:
 
 
 def _load(attempt: Attempt, window: Window) -> bool:
-    """Load a window; with the last one, and with the very first, also search the lookback, or the
-    whole table where that takes a moment: return whether it did that.
+    """Load a window. With the last one, and the very first, also search the lookback, or the whole
+    table if that is quick; return whether the whole table was searched.
 
-    The very first begins where the source begins: with its odd rows it is the whole table up to its
-    end, and later sweeps can start from its horizon.
+    The very first begins where the source begins: with the odd rows, it covers the whole table up
+    to its end, so later sweeps can start from its horizon.
     """
     definition = attempt.definition
     is_first = definition.is_new and window.low == definition.watermark
@@ -116,11 +117,24 @@ def _sweep_is_due(attempt: Attempt, watermark: str, is_asked: bool) -> bool:
     return is_asked or not horizons.has_table or (source.has_horizon and horizons.is_due)
 
 
-def _sweep(attempt: Attempt, watermark: str) -> None:
+def search_source(
+    attempt: Attempt,
+    kind: str,
+    watermark: str,
+    finish: Callable[[RunTransaction], Counts] | None = None,
+) -> None:
+    """Search the whole source in one run, for rows written since the last search; with `finish`,
+    which the run calls at its end, for rows written at any time.
+    """
+
     def work(run: RunTransaction) -> tuple[Counts, Reach]:
         windows = Windows(attempt.work, attempt.source, attempt.call.sweep_pace)
-        counts = run.search_table(windows.between(attempt.definition.start_at, watermark))
-        run.note_gaps()
-        return counts, "table"
+        every = windows.between(attempt.definition.start_at, watermark)
+        counts = run.search_table(every, is_full=finish is not None)
+        # Undone windows are not filled by this.
+        run.notes += [
+            f"skipped, because a run there was undone: {gap[0]} to {gap[1]}" for gap in run.gaps
+        ]
+        return counts + finish(run) if finish else counts, "table"
 
-    attempt.run("sweep", Window("-infinity", watermark), work)
+    attempt.run(kind, Window("-infinity", watermark), work)

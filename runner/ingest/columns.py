@@ -11,32 +11,22 @@ from runner.errors import StartError, did_you_mean
 from runner.ingest.pipelines import PipelineDefinition
 
 RUN_ID, DELETED_AT = "_run_id", "_deleted_at"
-# What a replica has beside the columns of its source.
+# The columns that a replica has in addition to those of its source.
 REPLICA_COLUMNS = (RUN_ID, DELETED_AT)
-# What the view of a remote source has beside the columns of its table. No replica has it.
+# A column of the view of a remote source, which neither its table nor the replica has.
 ROW_AGE = "_row_age"
-# Names that the statements of a run give to columns, and that no source may use: those above, those
-# in sql/ingest/merge.sql and writer.sql, and those that every table has already.
+# Names of columns that no source may use: those above, those that sql/ingest/merge.sql and
+# writer.sql give to columns, and those of system columns.
 RESERVED_COLUMNS = (
-    RUN_ID,
-    DELETED_AT,
-    ROW_AGE,
-    "_row",
-    "_differs",
-    "_stored_run_id",
-    "tableoid",
-    "ctid",
-    "xmin",
-    "xmax",
-    "cmin",
-    "cmax",
+    *(RUN_ID, DELETED_AT, ROW_AGE, "_row", "_differs", "_stored_run_id"),
+    *("tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column with its type as format_type() spells it; `is_loose` is whether its collation holds
-    texts to be equal that are not the same.
+    """A column, with its type as format_type() spells it. `is_loose` is whether its collation may
+    treat different texts as equal.
     """
 
     name: str
@@ -49,7 +39,7 @@ class Column:
 
     @property
     def definition(self) -> str:
-        """The type, with a collation that is not its own: a key may rest on it."""
+        """The type, with its collation if that is not the type's: a key may depend on it."""
         return f"{self.type} collate {self.collation}" if self.collation else self.type
 
     @property
@@ -58,7 +48,7 @@ class Column:
         return self.type.startswith(("timestamp", "date")) and "with time zone" not in self.type
 
     def comment_in(self, source: str) -> str:
-        """Return the comment that it gets in the replica of a source."""
+        """Return the comment on the column in the replica of a source."""
         return self.comment or f"{self.name} of {source}."
 
 
@@ -69,7 +59,7 @@ def comment_on(table: str, column: str, text: str) -> sql.Composed:
 
 
 def written_keys(definition: PipelineDefinition, is_monthly: bool) -> tuple[str, ...]:
-    """Return the key that a replica has: that of one in months has the cursor in it."""
+    """Return the key of a replica's table; partitioned by month, it contains the cursor."""
     keys, cursor = definition.key_columns, definition.cursor_column
     return (*keys, cursor) if keys and is_monthly and cursor not in keys else keys
 
@@ -102,7 +92,7 @@ def source_columns(session: Session, definition: PipelineDefinition) -> list[Col
 
 
 def text_of_moment(definition: PipelineDefinition, column: Column) -> str | None:
-    """Return the timestamp type that column_types gives to a text, if it does."""
+    """Return the timestamp type that column_types gives to a text column, if any."""
     type_name = definition.column_types.get(column.name, "").lower()
     is_text = column.type.startswith(("text", "character varying"))
     if not is_text or not type_name.startswith("timestamp"):
@@ -114,7 +104,7 @@ def text_of_moment(definition: PipelineDefinition, column: Column) -> str | None
 def loose_keys(
     keys: Collection[str], source: Iterable[Column], stored: Iterable[Column]
 ) -> list[str]:
-    """Return the columns of a key of which others are equal in the replica than in the source."""
+    """Return the columns of a key whose values the replica may compare unlike the source."""
     before = {column.name: column for column in stored}
     return [
         column.name
@@ -126,11 +116,11 @@ def loose_keys(
 
 
 def refuse_names(definition: PipelineDefinition, columns: Collection[str]) -> None:
-    """Refuse a source without its cursor or its key, or with columns that would replace ours."""
+    """StartError for a source without its cursor or key, or with a column of a reserved name."""
     pipeline, source = definition.pipeline_name, definition.source_relation
-    # Only the clock of another PostgreSQL makes ages of what its view calls so.
-    ours = {ROW_AGE} if definition.clock_relation else set()
-    taken = [name for name in columns if name in RESERVED_COLUMNS and name not in ours]
+    # With a clock of another PostgreSQL, its view has the ages of rows under this name.
+    allowed = {ROW_AGE} if definition.clock_relation else set()
+    taken = [name for name in columns if name in RESERVED_COLUMNS and name not in allowed]
     if taken:
         raise StartError(
             f"pipeline {pipeline}: {source} has a column {', '.join(taken)}, a name that is"

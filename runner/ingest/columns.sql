@@ -21,7 +21,7 @@ where
 order by attributes.attnum
 
 -- time_types --
--- Which of some types are types of times, domains over them, or arrays or ranges of them.
+-- Which of some types are dates or times, domains over them, or arrays or ranges of them.
 with recursive parts (name, type, is_part) as (
     select
         wanted.name,
@@ -68,7 +68,7 @@ where
     )
 
 -- is_replica --
--- Whether a table is a replica of ours: it says who brought its rows.
+-- Whether a table is a replica: it has a column with the run that brought each row.
 select
     exists (
         select
@@ -81,10 +81,10 @@ select
             and not attributes.attisdropped
     ) as is_replica
 
--- forms --
--- Columns of a relation, in order, with how a value of each, {0}, is kept as JSON. `is_json`: it is
--- JSON itself. `readable` is what to_jsonb() never fails on, `as_text` the value as PostgreSQL
--- writes it: null where JSON gives it back byte for byte.
+-- kept_columns --
+-- Columns of a relation, in order, with expressions that keep a value of each, {0}. `is_json`: the
+-- column is JSON itself. `readable` is the value in a form that to_jsonb() always accepts;
+-- `as_text` is its text, null if JSON gives back the same value byte for byte.
 with recursive bases (type, base) as (
     select distinct
         attributes.atttypid as type,
@@ -155,9 +155,9 @@ select
         else 'orchestrator.readable({0})'
     end as readable,
     case
-        when described.is_reference  -- a name may stand for several objects
+        when described.is_reference  -- several objects may have the name
             then 'case when {0} is distinct from null then concat({0}::oid) end'
-        when described.type_oid = 'jsonb'::regtype  -- but of a null that is JSON's own
+        when described.type_oid = 'jsonb'::regtype  -- a JSON null would become an SQL null
             then 'case when {0} = ''null'' then ''null'' end'
         when
             described.is_scalar

@@ -1,6 +1,6 @@
-"""Conditions: which rows of a source a statement takes. Queries: conditions.sql.
+"""Conditions: which rows of a source a statement reads. Queries: conditions.sql.
 
-A condition is SQL about a row called `source`.
+A condition is an SQL expression about a row called `source`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from runner.database.names import column_of
+from runner.database.names import column_of, join
 from runner.database.session import Session
 from runner.ingest.columns import Column
 from runner.ingest.source import Clock, Source
 
+# When clocks are set back in autumn, this much local time occurs twice.
 AUTUMN_HOUR = "1 hour"
-# The server compares ages of transactions modulo 2^32: beyond half of that they say nothing.
+# Ages of transactions are compared modulo 2^32: beyond half of that they mean nothing.
 MAX_HORIZON_AGE = 2**31 - 1_000_000
 
 
@@ -22,7 +23,7 @@ MAX_HORIZON_AGE = 2**31 - 1_000_000
 class Conditions:
     """The conditions of one transaction. Moments are text, and the ends of windows may be infinite.
 
-    Without a clock only windows can be named. Rows of `gaps` are left out where a method says so.
+    Without a clock, only windows can be selected. Rows in `gaps` are left out where it says so.
     """
 
     session: Session
@@ -36,8 +37,8 @@ class Conditions:
         return self._between(edges["low"], edges["high"])
 
     def ahead(self, low: str, high: str) -> sql.Composed:
-        """Rows of [low, high) of which the first begins a window: none at -infinity, and no hour
-        twice.
+        """Rows of [low, high) whose first one begins a window: without those at -infinity, and with
+        no hour read twice.
         """
         edges = self._edges(low, high, slack="0")
         condition = self._between(edges["low"], edges["high"])
@@ -46,15 +47,15 @@ class Conditions:
         return sql.SQL("{} and {} > '-infinity'").format(condition, self.source.cursor_name)
 
     def behind(self, low: str, since: str | None) -> sql.Composed:
-        """Rows of the lookback before `low`, outside the gaps: before `since` if that is earlier,
-        where the run ended whose horizon is continued.
+        """Rows of the lookback before `low`, or before `since` if that is earlier, outside gaps:
+        that is where the run ended whose horizon this search starts from.
         """
         edges = self._edges(low, since=since)
         return self.outside_gaps(self._between(edges["behind"], edges["low"]))
 
     def odd(self) -> sql.Composed:
-        """Rows whose cursor is null, infinite or more than a day ahead: no window holds them, or
-        not for long.
+        """Rows whose cursor is null, infinite or over a day ahead: no window holds them yet, or
+        ever.
         """
         return _either([self._from("ahead"), *self._without_time()])
 
@@ -78,36 +79,34 @@ class Conditions:
             yield sql.SQL("{} is null").format(self.source.cursor_text)
 
     def unreadable(self) -> sql.Composed:
-        """Rows whose cursor is a text that is no moment."""
+        """Rows whose cursor is a text that is no time."""
         text = "({} is null and {} is not null)"
         return sql.SQL(text).format(self.source.cursor_name, self.source.cursor_text)
 
     def newest(self) -> dict[str, sql.Composable]:
-        """Return aggregates over rows: when the newest was written, and when it happened.
+        """Return aggregates: when the newest row was written, and when it happened; with the time
+        of a row, and whether it has passed.
 
-        Moments over a day ahead are left out, or one of them would be the newest for ever.
+        Times over a day ahead are left out, or one of them would be the newest for ever.
         """
-        source, ahead = self.source, self._edges("-infinity")["ahead"]
+        source, ahead = self.source, sql.Literal(self._edges("-infinity")["ahead"])
+        zone = sql.Literal(source.definition.cursor_timezone)
 
-        def of(column: Column | None, name: sql.Composed | None = None) -> sql.Composable:
-            if column is None:
-                return sql.SQL("null::timestamptz")
-            text = sql.SQL("max({0}) filter (where {0} >= '0001-01-01' and {0} < {1}::{2})")
-            name, kind = name or column_of("source", column.name), sql.SQL(column.type)
-            newest = text.format(name, sql.Literal(ahead), kind)
-            if not column.is_naive:
-                return newest
-            zone = sql.Literal(source.definition.cursor_timezone)
-            return sql.SQL("({})::timestamp at time zone {}").format(newest, zone)
+        def is_past(column: Column, name: sql.Composed) -> sql.Composed:
+            text = sql.SQL("{0} >= '0001-01-01' and {0} < {1}::{2}")
+            return text.format(name, ahead, sql.SQL(column.type))
 
-        event, arrival = of(source.event), of(source.cursor, source.cursor_name)
-        # When a row happened, or was written, and the condition that this has passed.
-        moment = column_of("source", source.event.name) if source.event else source.cursor_name
-        kind = sql.SQL((source.event or source.cursor).type)
-        past = sql.SQL("{0} >= '0001-01-01' and {0} < {1}::{2}")
-        is_past = past.format(moment, sql.Literal(ahead), kind)
-        newest = {"newest_arrival": arrival, "newest_event": event}
-        return {**newest, "moment": moment, "is_past": is_past}
+        def newest(column: Column, name: sql.Composed) -> sql.Composed:
+            text = "(max({}) filter (where {}))"
+            text += "::timestamp at time zone {}" if column.is_naive else ""
+            return sql.SQL(text).format(name, is_past(column, name), zone)
+
+        event, moment = source.event, source.cursor_name
+        values: dict[str, sql.Composable] = {"newest_arrival": newest(source.cursor, moment)}
+        if event:
+            moment = column_of("source", event.name)
+        values["newest_event"] = newest(event, moment) if event else sql.SQL("null::timestamptz")
+        return {**values, "moment": moment, "is_past": is_past(event or source.cursor, moment)}
 
     def written_since(self, condition: sql.Composed, horizon: int | None) -> sql.Composed:
         """Narrow a condition to rows that transactions have written since a horizon.
@@ -123,7 +122,7 @@ class Conditions:
         return sql.SQL("{} and {}").format(condition, self.source.is_recent(age))
 
     def _between(self, low: str, high: str) -> sql.Composed:
-        # Rows at -infinity are odd, where there is a key to merge them by.
+        # With a key, rows at -infinity are loaded with the odd ones.
         is_open = low == "-infinity" and self.source.is_postgres and self.source.has_key
         text = "({0} > {1} and {0} < {2})" if is_open else "({0} >= {1} and {0} < {2})"
         return sql.SQL(text).format(
@@ -140,27 +139,19 @@ class Conditions:
         self, low: str, high: str = "infinity", slack: str | None = None, since: str | None = None
     ) -> Mapping[str, str]:
         """Return moments as the cursor has them; the server knows the time zones."""
-        definition = self.source.definition
+        definition, is_naive = self.source.definition, self.source.cursor.is_naive
         if slack is None:
             slack = AUTUMN_HOUR if self.source.reads_hours_twice else "0"
-        values = {
-            "low": low,
-            "high": high,
-            "since": since,
-            "start": definition.start_at,
-            "clock": self.clock.clock if self.clock else None,
-            "lookback": definition.lookback,
-            "is_naive": self.source.cursor.is_naive,
-            "zone": definition.cursor_timezone,
-            "slack": slack,
-        }
-        [found] = self.session.named("ingest/conditions.edges", **values)
-        edges: Mapping[str, str] = found["edges"]
-        return edges
+        values = {"low": low, "high": high, "since": since, "slack": slack}
+        values |= {"start": definition.start_at, "lookback": definition.lookback}
+        clock = self.clock.clock if self.clock else None
+        values |= {"clock": clock, "zone": definition.cursor_timezone}
+        [found] = self.session.named("ingest/conditions.edges", **values, is_naive=is_naive)
+        return dict(found["edges"])
 
 
 def _either(parts: Sequence[sql.Composed]) -> sql.Composed:
-    return sql.SQL("({})").format(sql.SQL(" or ").join(parts))
+    return sql.SQL("({})").format(join(parts, " or "))
 
 
 def exists(session: Session, source: Source, condition: sql.Composable) -> bool:

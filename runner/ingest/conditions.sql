@@ -1,6 +1,6 @@
 -- edges --
--- Moments as the cursor has them: in local time of its zone if the type has none. Where that clock
--- is set back in autumn, an hour occurs twice; an hour of slack on both sides covers either
+-- Moments in the form of the cursor: in local time of its zone, if its type has none. In autumn,
+-- when clocks are set back, an hour occurs twice: an hour of slack on both sides covers either
 -- meaning.
 select
     jsonb_object_agg(

@@ -1,4 +1,4 @@
-"""Drift: when the columns of a source change, its replica follows where nothing is lost by it."""
+"""Drift: when the columns of a source change, its replica follows, unless that loses something."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -21,7 +21,7 @@ from runner.project.target import replica_name
 
 @dataclass(slots=True)
 class Drift:
-    """How a replica comes to fit its source: statements, and a sentence for each in the log.
+    """What makes a replica fit its source: statements, and sentences about them for the log.
 
     `widened` are the columns that change their type, and `removed` those that the source has
     dropped since the last run.
@@ -78,7 +78,7 @@ def compare(
         raise StartError(
             f"pipeline {definition.pipeline_name}: {target} has no column {', '.join(missing)},"
             " which the pipeline needs",
-            # Its rows may be all that is left of what the source no longer has.
+            # Not to be dropped: the source may no longer have all of its rows.
             f"move the replica out of the way: alter table {target} rename to a free name; the"
             " next ingest creates and loads a new one",
         )
@@ -109,7 +109,7 @@ def apply(session: Session, drift: Drift) -> None:
         values = {"target": relation(drift.target).as_string(), "columns": drift.widened}
         views = session.named("ingest/drift.views", **values)
     texts = [statement.as_string() for statement in drift.statements]
-    if any(text.startswith("alter") for text in texts):  # a comment bothers nobody
+    if any(text.startswith("alter") for text in texts):  # comments take no strong lock
         why = f"to follow its source ({', '.join(drift.sentences)})"
         lock_exclusively(session, [drift.target, *(view["plain_name"] for view in views)], why)
     try:
@@ -137,8 +137,8 @@ def apply(session: Session, drift: Drift) -> None:
 def readers(project: Path, target: str, columns: Sequence[str]) -> dict[str, list[Path]]:
     """Return which files of a project read which of these columns of a replica.
 
-    They are found as words: a file that has the word for something else is one too many, and none
-    is missing.
+    Columns are found as words: a file that uses the word for something else is returned too, and
+    none is missed.
     """
     manifest = load(project)
     found: dict[str, list[Path]] = {}
@@ -168,7 +168,7 @@ def _retyped(
 
 
 def _refuse_types(definition: PipelineDefinition, stuck: Sequence[tuple[Column, Column]]) -> None:
-    """Stop where stored values, or new ones, might not stay what they are."""
+    """StartError if stored values, or new ones, might not keep their value in the other type."""
     if not stuck:
         return
     source, target = definition.source_relation, definition.target_relation
@@ -192,7 +192,7 @@ def _refuse_types(definition: PipelineDefinition, stuck: Sequence[tuple[Column, 
 def _remember_removed(
     drift: Drift, source_name: str, source: Iterable[Column], stored: Iterable[Column]
 ) -> None:
-    """Say which columns the source dropped, or has again: once, as the comment remembers it."""
+    """Report columns that the source dropped, or has again: once, as the comment records it."""
     note = f"No longer in {source_name}: null in rows that are added."
     there = {column.name: column for column in source}
     for column in stored:

@@ -1,7 +1,7 @@
 -- followed --
--- Of the columns whose type differs between a source and its replica, those that the replica can
--- follow: every stored value stays what it is, because PostgreSQL has an implicit cast, or because
--- the type is the same with more room.
+-- Of the columns whose type differs between a source and its replica, those whose new type the
+-- replica can take: every stored value stays the same, because PostgreSQL has an implicit cast, or
+-- because the type is the same with a larger length or precision.
 with columns as (
     select
         attributes.attrelid,
@@ -62,7 +62,7 @@ where
                 and casts.casttarget = source.type
                 and casts.castcontext = 'i'
                 and source.category = stored.category
-                -- Implicit casts that lose something all the same, or depend on the time zone.
+                -- Some implicit casts lose something, or depend on the time zone.
                 and case source.type_name
                     when 'float4' then stored.type_name = 'int2'
                     when 'float8' then stored.type_name in ('int2', 'int4', 'float4')

@@ -1,4 +1,4 @@
-"""One pipeline: it catches up with its source, and tries again where that helps."""
+"""One pipeline: catches up with its source, and tries again where that helps."""
 
 import contextlib
 import time
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.database import ledger, retry
-from runner.database.locks import replica_locks
 from runner.database.session import UNDEFINED_COLUMN, Database, QueryFailed, Session
 from runner.errors import RunnerError, was_interrupted
 from runner.ingest.attempt import SILENT, Attempt, Call, Listener
 from runner.ingest.catch_up import catch_up
-from runner.ingest.pipelines import read_definition
+from runner.ingest.pipelines import read_definition, replica_locks
 from runner.ingest.run import RunResult
 
 __all__ = ["IngestionPipeline", "RunResult", "Sessions"]
@@ -21,8 +20,8 @@ APPLICATION = "milepost ingest"
 
 
 class Sessions(contextlib.ExitStack):
-    """The two sessions of pipelines that follow each other: to connect, and to fill the caches of a
-    new server process, takes longer than to find that a source has nothing new.
+    """The two sessions that pipelines use one after the other. To connect, and to fill the caches
+    of a new server process, takes longer than to find that a source has nothing new.
     """
 
     def __init__(self, database: Database) -> None:
@@ -32,7 +31,7 @@ class Sessions(contextlib.ExitStack):
 
     @contextlib.contextmanager
     def use(self) -> Iterator[tuple[Session, Session]]:
-        """Lend them; after an error, which may be a lost connection, the next gets new ones."""
+        """Yield the sessions; after an error, which may be a lost connection, open new ones."""
         try:
             if self._open is None:
                 self._open = self.enter_context(ledger.sessions(self.database, APPLICATION))
@@ -47,8 +46,8 @@ class Sessions(contextlib.ExitStack):
 class IngestionPipeline:
     """Brings the rows of one source into its replica, one run and one transaction at a time.
 
-    The listener hears of each run as it commits. Whoever runs the same pipeline at the same time
-    gets LockHeld. It opens sessions of its own, unless it is lent some.
+    The listener hears of each run as it commits. LockHeld if the pipeline runs elsewhere. It opens
+    its own sessions unless it is given some.
     """
 
     pipeline_id: int
@@ -60,13 +59,13 @@ class IngestionPipeline:
     def run(self, wait_seconds: float = 60.0, sweep: bool = False) -> list[RunResult]:
         """Load everything that was committed when this was called; the last run may be empty.
 
-        Rows that open transactions hold back are waited for, `wait_seconds` at most. With `sweep`,
-        the whole source is searched for rows that came late or changed.
+        Waits up to `wait_seconds` for rows that open transactions hold back. With `sweep`, searches
+        the whole source for rows that came late or changed.
         """
         return self.retried(lambda attempt: catch_up(attempt, wait_seconds, sweep))
 
     def retried(self, verb: Callable[[Attempt], None], is_one_run: bool = False) -> list[RunResult]:
-        """Attempt it until it is done or no further try would help; return the committed runs."""
+        """Try until it succeeds or another try would not help; return the committed runs."""
         call = Call(self.listener)
         while True:
             done = len(call.results)
@@ -79,11 +78,11 @@ class IngestionPipeline:
                     raise
                 if is_one_run and call.results and retry.is_transient(error, call.failures):
                     return call.results  # committed, before the connection was lost
-                # A sweep that fails would be tried for ever if new rows kept coming before it.
-                has_moved = any(result.counts.changed for result in call.results[done:])
-                is_further = has_moved and call.failing in ("window", "backfill")
-                call.failures = 1 if is_further else call.failures + 1
-                # Where a column went between two statements, a second look helps.
+                # Windows do not count if a sweep fails after them: it would be tried for ever.
+                has_written = any(result.counts.changed for result in call.results[done:])
+                has_progressed = has_written and call.failing in ("window", "backfill")
+                call.failures = 1 if has_progressed else call.failures + 1
+                # A column was dropped between two statements: reading the columns again helps.
                 codes = retry.TRANSIENT + ((UNDEFINED_COLUMN,) if call.failures == 1 else ())
                 is_worth_it = retry.is_transient(error, call.failures - 1, codes)
                 if call.failures >= retry.ATTEMPTS or not is_worth_it:
@@ -97,12 +96,9 @@ class IngestionPipeline:
     def _locked(self, call: Call) -> Iterator[Attempt]:
         """Hold the locks that keep everybody else from this pipeline, and from its replica."""
         sessions = self.sessions
-        lent = sessions.use() if sessions else ledger.sessions(self.database, APPLICATION)
-        with lent as (work, evidence):
-            definition = read_definition(work, self.pipeline_id)
-            name, target = definition.pipeline_name, definition.target_relation
-            with replica_locks(work, self.pipeline_id, name, target):
-                ledger.abandon_windows(evidence, self.pipeline_id)
-                # Read again: now nobody else moves the watermark.
-                definition = read_definition(work, self.pipeline_id)
-                yield Attempt(call, work, evidence, definition, self.project)
+        opened = sessions.use() if sessions else ledger.sessions(self.database, APPLICATION)
+        number = self.pipeline_id
+        with opened as (work, evidence), replica_locks(work, read_definition(work, number)):
+            ledger.abandon_windows(evidence, number)
+            # Read again: nobody else moves the watermark any more.
+            yield Attempt(call, work, evidence, read_definition(work, number), self.project)

@@ -48,7 +48,7 @@ cross join lateral (
 where pipelines.pipeline_id = %(pipeline_id)s
 
 -- enabled_pipelines --
--- The enabled pipelines, or the one named.
+-- The enabled pipelines, or the one of that name, enabled or not.
 select
     pipelines.pipeline_id,
     pipelines.pipeline_name
@@ -181,7 +181,7 @@ where pipeline_name = %(name)s
 returning pipeline_id
 
 -- replica --
--- Whose replica a table is.
+-- The pipelines whose replica a table is.
 select pipelines.pipeline_name
 from orchestrator.pipeline_definitions as pipelines
 where
@@ -191,7 +191,7 @@ where
     ) = %(target)s
 
 -- add_pipeline --
--- Add a pipeline: a new source is a new row.
+-- Add a pipeline.
 insert into orchestrator.pipeline_definitions (
     pipeline_name, source_relation, target_relation, cursor_column, key_columns,
     write_mode, window_size, owner, description, clock_relation, column_types, cursor_timezone

@@ -8,7 +8,7 @@ from runner.errors import RunnerError
 from runner.ingest.pipelines import read_definition
 from runner.ingest.source import Source, inspect_source, read_clock
 
-# Defaults that never lie before the start of the transaction, or of the statement.
+# Defaults that are never earlier than the start of the transaction.
 NOW = re.compile(r"now\(\)|current_timestamp|(transaction|statement|clock)_timestamp\(\)", re.I)
 
 
@@ -22,7 +22,7 @@ def of_pipeline(session: Session, pipeline_id: int, project: Path) -> list[str]:
 
 
 def findings(session: Session, source: Source) -> list[str]:
-    """Return doubts about a source, one sentence each, the gravest first."""
+    """Return doubts about a source, one sentence each, the most serious first."""
     definition, cursor = source.definition, source.cursor
     clock = read_clock(session, source)
     which = {"relation": source.relation.as_string(), "cursor": cursor.name}

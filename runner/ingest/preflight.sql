@@ -1,5 +1,5 @@
 -- preflight --
--- Facts that decide how well a relation can be read.
+-- Facts about a source that decide how fast, and how completely, it can be read.
 select
     has_table_privilege(relations.oid, 'select') as is_readable,
     exists (

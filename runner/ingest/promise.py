@@ -1,4 +1,4 @@
-"""What a run may promise, as one word and as a sentence. Pure: it asks no database."""
+"""What a run may promise, as one word and as a sentence. Reads nothing from the database."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ EXACT_SENTENCES: dict[Reach, str] = {
     "table": "every row up to the watermark is in the replica as the source had it; deletes are as"
     " of the last reconcile",
 }
-# The clock of another PostgreSQL may have been made before it told what columns are.
+# The clock of another PostgreSQL may be of an earlier version, which did not describe columns.
 EARLIER_VIEW = (
     "its server does not tell when values change without a row being written: there, run what is"
     " printed by python -m runner pipelines source-sql postgres"
@@ -37,7 +37,7 @@ class Promise:
 
 
 def promise_of(source: Source, clock: Clock, reach: Reach = "lookback") -> Promise:
-    """Return what a run may promise that has searched so much of a source."""
+    """Return what a run may promise, by how much of the source it has searched."""
     lookback, has_key = source.definition.lookback, source.has_key
     if flaw := _flaw(source, clock.facts.get(source.remote_name or "")):
         return Promise("best_effort", f"rows may be missing: {flaw}")
@@ -64,13 +64,13 @@ def promise_of(source: Source, clock: Clock, reach: Reach = "lookback") -> Promi
 
 
 def _flaw(source: Source, facts: Facts | None) -> str | None:
-    """Return what no protocol can make up for."""
+    """Return why rows may be missing, whatever is known of open transactions."""
     if source.hides_rows or (facts and facts["hides_rows"]):
         return "row security hides rows of the source from this role"
     if not source.has_key:
         return None
     if source.has_children or (facts and facts["has_children"]):
-        return "the key of the source does not hold for its children, whose rows are read too"
+        return "the key of the source does not cover its child tables, whose rows are read too"
     keys, is_unique = set(source.definition.key_columns), source.is_unique
     if facts:
         is_unique = any(keys.issuperset(columns) for columns in facts["keys"] or [])

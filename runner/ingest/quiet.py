@@ -1,9 +1,9 @@
-"""Quiet pipelines: those whose sources have nothing new are found and recorded, many at a time.
+"""Quiet pipelines, whose sources have nothing new: they are found and recorded many at a time.
 
-A pipeline is quiet if a run of its own would read no row and have nothing to tell. No statistics
-say so: the conditions of that run are asked of the sources, in one snapshot, taken after the same
-clock and under the same locks. Whatever is not as usual is left to a run of its own. Queries:
-quiet.sql.
+A pipeline is quiet if a run of its own would read no row and have nothing to report. This is no
+guess from statistics: the sources are queried with the conditions of that run, in one snapshot,
+taken after the same clock and under the same locks. Anything unusual is left to a run of its own.
+Queries: quiet.sql.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from runner.errors import StartError
 from runner.ingest import drift
 from runner.ingest.columns import DELETED_AT, RUN_ID, Column, loose_keys
 from runner.ingest.conditions import Conditions
-from runner.ingest.pipelines import PipelineDefinition
+from runner.ingest.pipelines import PipelineDefinition, definition_of
 from runner.ingest.promise import Promise, Reach, promise_of
 from runner.ingest.run import QUICK_SECONDS, RunResult
 from runner.ingest.source import Clock, Source, ask_clock, clock_text
@@ -30,20 +30,20 @@ from runner.ingest.windows import Window
 from runner.project.files import read_text, statement
 from runner.project.template import render
 
-# A whole table is searched together with others if that takes no longer.
+# A whole table is searched here, together with others, if that takes no longer.
 BRIEF_SECONDS = 0.05
 
 Definitions = dict[int, PipelineDefinition]
 
 
 @dataclass(frozen=True, slots=True)
-class KnownConditions(Conditions):
-    """The conditions around one window, whose edges were asked for with those of others."""
+class WindowConditions(Conditions):
+    """The conditions of one window, whose edges were read together with those of others."""
 
     edges: Mapping[str, str] = field(default_factory=dict)
 
     def new(self) -> sql.Composed:
-        """Rows of the window, and those up to the clock, for which a run would wait."""
+        """Rows of the window, and those up to the clock, which a run would wait for."""
         return self._between(self.edges["low"], self.edges["high"])
 
     def earlier(self) -> sql.Composed:
@@ -56,25 +56,22 @@ class KnownConditions(Conditions):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a run of a pipeline would look for, and what it may promise where there is nothing."""
+    """What a run of a pipeline would search for, and what it may promise if there is nothing."""
 
     source: Source
     window: Window
     chain: str
     reach: Reach
     promise: Promise
-    finds: sql.Composed  # whether there is anything
-
-    def found_nothing(self, run_id: int, seconds: float) -> RunResult:
-        """Return the run that is recorded of it."""
-        name, word = self.source.definition.pipeline_name, self.promise.word
-        return RunResult(name, run_id, "window", self.window, word, seconds)
+    finds: sql.Composed  # the condition that there is something
 
 
 def record_quiet(work: Session, project: Path, pipeline_ids: Sequence[int]) -> dict[int, RunResult]:
-    """Record the runs of those that are quiet, by pipeline. `work` holds no other locks."""
+    """Record runs of the pipelines that are quiet; return them by pipeline_id. `work` must hold no
+    other locks.
+    """
     started, text = time.monotonic(), clock_text(project, sql.Literal(ledger.BUILD_MARK))
-    for name in ("append", "merge"):  # a script that cannot be read is no news to come later
+    for name in ("append", "merge"):  # an error if it cannot be read
         read_text(statement(project, name))
     known = _definitions(work, pipeline_ids)
     with _locked(work, known) as known:
@@ -92,19 +89,20 @@ def record_quiet(work: Session, project: Path, pipeline_ids: Sequence[int]) -> d
             quiet = _without_rows(work, searches)
             run_ids = _record(work, quiet, before, clock) if quiet else {}
     seconds = (time.monotonic() - started) / max(len(quiet), 1)
-    return {number: quiet[number].found_nothing(run_ids[number], seconds) for number in quiet}
+    results = {}
+    for number, each in quiet.items():
+        name, word = each.source.definition.pipeline_name, each.promise.word
+        results[number] = RunResult(name, run_ids[number], "window", each.window, word, seconds)
+    return results
 
 
 def _definitions(work: Session, pipeline_ids: Sequence[int]) -> Definitions:
-    """Return definitions by pipeline, of those that could be quiet."""
+    """Return the definitions of pipelines that could be quiet, by pipeline_id."""
     definition = _of_each("ingest/pipelines.definition", pipeline_id="asked.pipeline_id")
     rows = _ask(work, "definitions", {"definition": definition}, ids=list(pipeline_ids))
-    found = (
-        PipelineDefinition(**{**row, "key_columns": tuple(row["key_columns"])}) for row in rows
-    )
     return {
         each.pipeline_id: each
-        for each in found
+        for each in map(definition_of, rows)
         if not each.is_new
         and each.cursor_timezone == "UTC"
         and not each.column_types
@@ -115,7 +113,7 @@ def _definitions(work: Session, pipeline_ids: Sequence[int]) -> Definitions:
 
 @contextlib.contextmanager
 def _locked(work: Session, known: Definitions) -> Iterator[Definitions]:
-    """Hold the locks of a pipeline's run, of as many of these as can be had at once."""
+    """Hold the locks of pipelines; yield those whose locks were free."""
     try:
         rows = _ask(
             work,
@@ -127,7 +125,7 @@ def _locked(work: Session, known: Definitions) -> Iterator[Definitions]:
             replica_lock=REPLICA_LOCK,
         )
         yield {row["pipeline_id"]: known[row["pipeline_id"]] for row in rows if row["has_both"]}
-    finally:  # also of a query that failed half-way
+    finally:  # even if the query failed half-way
         if not work.connection.closed:
             work.rows("select pg_advisory_unlock_all()")
 
@@ -135,13 +133,13 @@ def _locked(work: Session, known: Definitions) -> Iterator[Definitions]:
 def _searches(
     work: Session, project: Path, known: Definitions, before: Clock, clock: Clock
 ) -> dict[int, Search]:
-    """Return what to look for where all is as it was in the last run."""
+    """Return what to search for, for pipelines where nothing has changed since their last run."""
     sources: dict[int, Source] = {}
     chains: dict[int, str] = {}
     seconds: dict[int, float] = {}
     for row in _facts(work, project, known):
         number, definition = row["pipeline_id"], known[row["pipeline_id"]]
-        with contextlib.suppress(StartError):  # its own run says what is wrong
+        with contextlib.suppress(StartError):  # a run of its own says what is wrong
             if source := _regular(definition, row):
                 sources[number], seconds[number] = source, row["expected_seconds"]
                 chains[number] = source.chain_of(clock, row["files"], row["identity"])
@@ -160,7 +158,7 @@ def _searches(
     found: dict[int, Search] = {}
     for row in rows:
         number, horizons = row["pipeline_id"], ledger.Horizons(**row["horizons"])
-        conditions = KnownConditions(work, sources[number], clock, edges=row["edges"])
+        conditions = WindowConditions(work, sources[number], clock, edges=row["edges"])
         window = Window(known[number].watermark, row["high"])
         search = _search(conditions, clock, horizons, window, chains[number], seconds[number])
         if search:
@@ -223,13 +221,13 @@ def _history() -> Mapping[str, sql.Composable]:
 
 
 def _regular(definition: PipelineDefinition, row: Row) -> Source | None:
-    """Return the source of a pipeline if a run would leave the replica as it is."""
+    """Return the source of a pipeline if a run would not have to alter the replica."""
     columns, stored = ([Column(**each) for each in row[of] or ()] for of in ("columns", "stored"))
     nature = dict(row["nature"])
     is_elsewhere = any([nature.pop("is_built"), nature.pop("is_distributed")])
     source = Source(definition, columns, **nature, has_row_age=True, clock_text=None)
     follows = drift.compare(definition, columns, stored, ())
-    _ = source.event  # StartError if it is no moment
+    _ = source.event  # StartError if it is no timestamp
     types = {column.name: column.type for column in stored if column.is_required}
     is_regular = (
         source.kind == "table"
@@ -247,14 +245,14 @@ def _regular(definition: PipelineDefinition, row: Row) -> Source | None:
 
 
 def _search(
-    conditions: KnownConditions,
+    conditions: WindowConditions,
     clock: Clock,
     horizons: ledger.Horizons,
     window: Window,
     chain: str,
     seconds: float,
 ) -> Search | None:
-    """Return what a run would look for; None if that takes longer, or if a sweep is due."""
+    """Return what a run would search for; None if that takes too long, or if a sweep is due."""
     source = conditions.source
     wanted = [conditions.new()]
     reach: Reach = "window"
@@ -264,7 +262,7 @@ def _search(
         is_quick = wants_sweeps and (seconds if last is None else last) <= QUICK_SECONDS
         if not horizons.has_table or (horizons.is_due and not is_quick):
             return None
-        # Since the last search that was timed, the table may have grown.
+        # The table may have grown since the last search that was timed.
         if is_quick and max(seconds, last or 0) > BRIEF_SECONDS:
             return None
         reach, horizon = ("table", horizons.table) if is_quick else ("lookback", horizons.lookback)
@@ -291,7 +289,7 @@ def _without_rows(work: Session, searches: Mapping[int, Search]) -> dict[int, Se
 def _record(
     work: Session, quiet: Mapping[int, Search], before: Clock, clock: Clock
 ) -> dict[int, int]:
-    """Record a run of each; return their numbers by pipeline."""
+    """Record a run of each; return the run_ids by pipeline_id."""
     searches = quiet.values()
     rows = _ask(
         work,
@@ -311,8 +309,8 @@ def _record(
 
 
 def _of_each(query: str, **values: str) -> sql.SQL:
-    """Return a query of one pipeline as part of one of many: its values become columns."""
-    # What is escaped stays so.
+    """Return a query for one pipeline as part of a query for many: its values become columns."""
+    # Escaped percent signs stay escaped.
     return sql.SQL(named_query(query).replace("%%", "%%%%") % values)
 
 
@@ -320,4 +318,4 @@ def _ask(
     work: Session, query: str, parts: Mapping[str, sql.Composable] | None = None, **values: object
 ) -> list[Row]:
     text = render(named_query(f"ingest/quiet.{query}"), parts or {}, "ingest/quiet.sql")
-    return work.rows(text, values, is_ours=True)
+    return work.rows(text, values, may_prepare=True)

@@ -1,6 +1,6 @@
 -- lock --
--- Take the locks of pipelines, and of their replicas, without waiting. A source has to be a plain
--- table that this role may read; the others are left alone.
+-- Take the locks of pipelines and of their replicas, without waiting. Only of those whose source is
+-- a plain table that this role may read.
 select
     asked.pipeline_id,
     pg_try_advisory_lock(%(pipeline_lock)s, asked.pipeline_id)
@@ -13,7 +13,7 @@ inner join pg_class as tables
 where
     tables.relkind = 'r'
     and not tables.relhassubclass
-    -- Without this, a name in the schema is an error.
+    -- Without this privilege, the lookup of a table by its name fails.
     and has_schema_privilege(schemas.oid, 'usage')
     and has_table_privilege(tables.oid, 'select')
 
@@ -24,14 +24,14 @@ from unnest(%(ids)s::integer[]) as asked (pipeline_id)
 cross join lateral ({{ definition }}) as definitions
 
 -- facts --
--- What the catalogue says of their sources and replicas.
+-- What the catalogue says of the sources and replicas.
 select
     asked.pipeline_id,
     to_jsonb(natures) as nature,
     to_jsonb(files) as files,
     identities.identity,
     sizes.seconds::float8 as expected_seconds,
-    -- A run of its own writes no rows, but says so if it could not.
+    -- A run of its own would write no rows either, but would fail without these privileges.
     (
         select bool_and(has_table_privilege(to_regclass(asked.target), needed.privilege))
         from unnest(array['select', 'insert', 'update']) as needed (privilege)
@@ -48,8 +48,8 @@ cross join lateral ({{ identity }}) as identities
 cross join lateral ({{ expected_seconds }}) as sizes
 
 -- history --
--- What their runs say of those whose last run was of the same chain and left nothing to be told:
--- where a search can start from. `edges` are the moments that a search is about.
+-- Where a search can start from, for pipelines whose last run was of the same chain and that have
+-- nothing to report: no gaps, rejected rows or dead runs. `edges` are the moments of the search.
 select
     asked.pipeline_id,
     to_jsonb(horizons) as horizons,
@@ -97,8 +97,8 @@ where
     and asked.watermark <= %(clock)s::timestamptz
 
 -- record --
--- Record that they were found to have nothing new, each from its watermark to the settled bound.
--- How long the search of one took among many is not known: the last that was timed counts.
+-- Record that pipelines have nothing new, each from its watermark to the settled bound. How long
+-- the search of one took is not known, so search_elapsed stays null.
 insert into orchestrator.runs (
     kind, status, pipeline_id, low, high, guarantee, guarantee_note, horizon, horizon_scope,
     horizon_chain, host, backend_pid, started_at, finished_at

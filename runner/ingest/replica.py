@@ -1,6 +1,7 @@
-"""Replicas: the tables that hold the rows of sources, created from the columns of the sources."""
+"""Replicas: the tables that hold the rows of sources, created from the sources' columns."""
 
 from pathlib import Path
+from typing import Any
 
 from psycopg import sql
 
@@ -26,33 +27,33 @@ from runner.project.template import render
 def ensure_replica(session: Session, definition: PipelineDefinition, project: Path) -> None:
     """Create the replica of a source if there is none, and the months that it should have."""
     stored = [column.name for column in stored_columns(session, definition)]
-    if stored:
-        is_monthly = refuse_strangers(session, definition.target_relation) == "p"
-    else:
-        is_monthly = _is_wanted_monthly(session, definition, project)
-    if is_monthly:
-        from runner.ingest.months import months  # a room
-
+    if months := _months(session, definition, project):
         months.refuse_other_statements(definition, project)
     if not stored:
-        _create_replica(session, definition, project, is_monthly)
+        _create_replica(session, definition, project, months)
     if definition.on_delete == "mark" and DELETED_AT not in stored:
         _add_mark(session, definition)
-    if is_monthly:
+    if months:
         months.ensure_months(session, definition)
 
 
-def _is_wanted_monthly(session: Session, definition: PipelineDefinition, project: Path) -> bool:
-    manifest = load(project) if (project / MANIFEST).is_file() else None
-    if manifest is None or not manifest.variables.get("monthly_replicas"):
-        return False
+def _months(session: Session, definition: PipelineDefinition, project: Path) -> Any:
+    """Return the room that partitions a replica by month, if this one is, or is to be."""
+    kind = refuse_strangers(session, definition.target_relation)
+    manifest = load(project) if kind is None and (project / MANIFEST).is_file() else None
+    if kind != "p" and not (manifest and manifest.variables.get("monthly_replicas")):
+        return None
     from runner.ingest.months import months  # a room
 
-    return months.replica_of(definition) in months.wanted(session, manifest)
+    if manifest and months.replica_of(definition) not in months.monthly_replicas(session, manifest):
+        return None
+    return months
 
 
 def refuse_strangers(session: Session, target: str) -> str | None:
-    """Return the relkind; refuse a table that is no replica: it would be altered, and emptied."""
+    """Return the relkind of a replica, None if there is none. StartError for any other relation:
+    a repair would alter it, and delete its rows.
+    """
     kind = tables.kind(session, target)
     if kind is None:
         return None
@@ -61,14 +62,14 @@ def refuse_strangers(session: Session, target: str) -> str | None:
     if kind not in ("r", "p") or not found["is_replica"]:
         raise StartError(
             f"{target} exists already, and is not a replica: no ingest writes it",
-            "name a table that is new: --into SCHEMA.TABLE, or target_relation in"
+            "name a new table: --into SCHEMA.TABLE, or target_relation in"
             " orchestrator.pipeline_definitions",
         )
     return kind
 
 
 def _create_replica(
-    session: Session, definition: PipelineDefinition, project: Path, is_monthly: bool
+    session: Session, definition: PipelineDefinition, project: Path, months: Any
 ) -> None:
     columns = [each for each in source_columns(session, definition) if each.name != ROW_AGE]
     source, target = definition.source_relation, definition.target_relation
@@ -83,24 +84,19 @@ def _create_replica(
         sql.SQL("{};").format(comment_on(target, column.name, column.comment_in(source)))
         for column in columns
     )
-    # A longer name would be cut, to that of the table or of another key.
+    # A longer name would be truncated, and might be that of the table or of another key.
     key_name = shortened(target.partition(".")[2], MAX_BYTES - 4) + "_key"
     key: sql.Composable = sql.SQL("")
     if definition.key_columns:
         key = sql.SQL(", constraint {} primary key ({})").format(
             sql.Identifier(key_name),
-            join(map(sql.Identifier, written_keys(definition, is_monthly))),
+            join(map(sql.Identifier, written_keys(definition, bool(months)))),
         )
-    partitioning: sql.Composable = sql.SQL("")
-    if is_monthly:
-        from runner.ingest.months import months  # a room
-
-        partitioning = months.partitioning(definition, columns)
     values = {
         "target": relation(target),
         "definitions": join(definitions),
         "key_constraint": key,
-        "partitioning": partitioning,
+        "partitioning": months.partitioning(definition, columns) if months else sql.SQL(""),
         "table_comment": f"Replica of {source}. One row per row of the source.",
         "column_comments": join(comments, " "),
         "run_index": sql.SQL("brin" if definition.write_mode == "append" else "btree"),

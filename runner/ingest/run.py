@@ -1,4 +1,4 @@
-"""One run of a pipeline, which is one transaction: what it reads, writes and promises."""
+"""One run of a pipeline, in one transaction: what it reads, writes and promises."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -14,11 +14,11 @@ from runner.ingest import drift
 from runner.ingest.columns import RUN_ID, loose_keys, stored_columns
 from runner.ingest.conditions import Conditions
 from runner.ingest.promise import Promise, Reach, promise_of
-from runner.ingest.source import Source, expected_seconds, inspect_source, read_clock
+from runner.ingest.source import Source, inspect_source, read_clock
 from runner.ingest.windows import Window
 from runner.ingest.writer import EVERY_ROW, MIN_ROWS_OF_SHARE, Counts, ReplicaWriter
 
-# A search of the whole table that takes no longer belongs into every run.
+# If a search of the whole table takes no longer, every run makes one.
 QUICK_SECONDS = 0.5
 
 
@@ -41,18 +41,17 @@ class RunTransaction:
 
     def __init__(self, work: Session, source: Source, project: Path, run_id: int) -> None:
         self.work = work
-        # If the server dies, the rows and the watermark are lost together.
+        # If the server crashes, the rows and the watermark are lost together.
         work.run("set local synchronous_commit = off")
         if source.kind != "foreign":
-            # Before the snapshot: a table that is being rewritten is empty to an older one.
+            # Before the snapshot, to which a table that is rewritten later would seem empty.
             work.run(f"lock table {source.relation.as_string()} in access share mode")
         # The first query takes the snapshot that all others read, here and on a remote server.
         self.clock = read_clock(work, source)
-        # Somebody may have changed its keys or its policies since the attempt began.
+        # Its keys or its policies may have changed since the attempt began.
         source = inspect_source(work, source.definition, project)
         self.source = source
-        self.search_seconds: float | None = None
-        self.rows_left: int | None = None
+        self.measured: dict[str, float] = {}  # to be recorded in the ledger
         self.loose_keys: list[str] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
@@ -77,7 +76,7 @@ class RunTransaction:
         return self.writer.merge(condition)
 
     def search_lookback(self, low: str) -> Counts:
-        """Bring in what came late or changed in the lookback before `low`, and odd rows."""
+        """Load rows that came late or changed in the lookback before `low`, and odd rows."""
         horizon = self.horizons.lookback
         condition = self.conditions.behind(low, self.horizons.lookback_high)
         counts = self._merge(self.conditions.written_since(condition, horizon))
@@ -86,18 +85,18 @@ class RunTransaction:
         return counts
 
     def is_searched_quickly(self) -> bool:
-        """Whether every run can search the whole table, by how long that took, or by its size."""
+        """Whether each run can search the whole table, by how long that took, or by its size."""
         if self.source.definition.sweep_every is None or not self.source.has_horizon:
             return False
         seconds = self.horizons.search_seconds
         if seconds is None:
-            seconds = expected_seconds(self.work, self.source)
+            which = {"source": self.source.relation.as_string()}
+            seconds = self.work.named("ingest/source.expected_seconds", **which)[0]["seconds"]
         return self.horizons.has_table and seconds is not None and seconds <= QUICK_SECONDS
 
     def search_table(self, windows: Iterable[Window], is_full: bool = False) -> Counts:
-        """Bring in what came late or changed anywhere in these windows, and odd rows.
-
-        With `is_full` every row is compared, whenever it was written.
+        """Load rows that came late or changed in these windows, and odd rows. With `is_full`,
+        compare every row, whenever it was written.
         """
         started, horizon = time.monotonic(), None if is_full else self.horizons.table
         counts = self._load_odd_rows(horizon)
@@ -111,27 +110,22 @@ class RunTransaction:
             condition = self.conditions.window(window.low, window.high)
             condition = self.conditions.outside_gaps(condition)
             counts += self._merge(self.conditions.written_since(condition, horizon))
-        # To write rows takes its time too.
+        # With rows to write, it takes longer than a search.
         if horizon is not None and not counts.changed:
-            self.search_seconds = time.monotonic() - started
+            self.measured["search_seconds"] = time.monotonic() - started
         self._note_late_rows(counts, "in the whole table")
         return counts
 
-    def note_gaps(self) -> None:
-        """Say which undone windows a search of the whole table leaves out."""
-        text = "skipped, because a run there was undone: {} to {}"
-        self.notes += [text.format(*gap) for gap in self.gaps]
-
     def promise(self, reach: Reach | None) -> Promise:
-        """Return what this run may promise; an undo or a backfill, without a reach, nothing."""
+        """Return what this run may promise; nothing without a reach, as for an undo or backfill."""
         if reach is None:
             return Promise()
         promise = promise_of(self.source, self.clock, reach)
-        if self.loose_keys:  # a replica of an earlier version, or one that somebody altered
+        if self.loose_keys:  # the replica is of an earlier version, or was altered by hand
             promise = Promise(
                 "best_effort",
                 f"rows may be missing: {', '.join(self.loose_keys)} has another collation in the"
-                " replica, and other keys are equal there",
+                " replica, where keys that differ in the source may be equal",
             )
         if waiting := self.writer.count_waiting():
             promise = promise.but(f"{waiting:,} rows that cannot be stored are set aside")
@@ -145,17 +139,13 @@ class RunTransaction:
             self.notes.append(f"rows found {where}: {', '.join(parts)}")
 
     def _merge(self, condition: sql.Composed) -> Counts:
-        """Merge rows, unless there are none, as is usual: to count is cheaper."""
+        """Merge rows, unless there are none, as is usual: counting is cheaper."""
         return self.writer.merge(condition) if self.writer.count(condition) else Counts()
-
-    def _load_odd_rows(self, horizon: int | None) -> Counts:
-        counts = self._reject_unreadable() if self.source.has_text_cursor else Counts()
-        return counts + self._load_timeless(horizon)
 
     def _reject_unreadable(self) -> Counts:
         """Set rows aside whose cursor cannot be read; RunnerError if they are too many."""
         definition, condition = self.source.definition, self.conditions.unreadable()
-        if not (rows := self.writer.count(condition)):
+        if not (self.source.has_text_cursor and (rows := self.writer.count(condition))):
             return Counts()
         offset = " and without an offset" if self.source.cursor.is_naive else ""
         reason = (
@@ -171,24 +161,24 @@ class RunTransaction:
             )
         return self.writer.reject(condition, reason)
 
-    def _load_timeless(self, horizon: int | None) -> Counts:
-        definition = self.source.definition
-        if definition.odd_cursors == "include":  # those ahead come when their time has come
+    def _load_odd_rows(self, horizon: int | None) -> Counts:
+        definition, counts = self.source.definition, self._reject_unreadable()
+        if definition.odd_cursors == "include":  # those ahead are loaded once their time has come
             timeless = self.conditions.timeless()
-            return self._merge(self.conditions.written_since(timeless, horizon))
+            return counts + self._merge(self.conditions.written_since(timeless, horizon))
         condition = self.conditions.written_since(self.conditions.odd(), horizon)
         reason = f"{self.source.cursor.name} is null, infinite or over a day ahead"
         if definition.odd_cursors == "quarantine":
-            return self.writer.reject(condition, reason)
+            return counts + self.writer.reject(condition, reason)
         if rows := self.writer.count(condition):
             raise RunnerError(
                 f"pipeline {definition.pipeline_name}: {rows:,} rows whose {reason}",
                 "correct them in the source, or choose another policy in odd_cursors",
             )
-        return Counts()
+        return counts
 
     def _follow_drift(self, work: Session, project: Path) -> list[str]:
-        """Bring the replica to the columns of the source; return its columns, without _run_id."""
+        """Give the replica the columns of the source; return its columns, without _run_id."""
         definition = self.source.definition
         stored = stored_columns(work, definition)
         plan = drift.plan(work, definition, self.source.columns, stored)
@@ -201,7 +191,7 @@ class RunTransaction:
         return [name for name in names if name != RUN_ID]
 
     def _heed_drops(self, columns: Sequence[str], project: Path) -> None:
-        """Do what the definition says of columns that the source dropped and scripts read."""
+        """Follow on_column_drop for columns that the source dropped and scripts read."""
         definition = self.source.definition
         if definition.on_column_drop == "follow":
             return

@@ -1,4 +1,4 @@
-"""What a source is: a table, a view or a foreign table, with its columns and its clock."""
+"""Sources: tables, views and foreign tables, with their columns and their clocks."""
 
 import hashlib
 import json
@@ -19,24 +19,19 @@ from runner.ingest.pipelines import PipelineDefinition
 from runner.project.files import read_text, statement
 from runner.project.template import render
 
-# The fields of a definition that say which rows are read, and as what they are stored.
+# The fields of a definition that decide which rows are read, and how they are stored. Not start_at,
+# which changes when months are archived: their rows were read.
 CHAIN_FIELDS = (
-    "source_relation",
-    "cursor_column",
-    "cursor_timezone",
-    "key_columns",
-    "defined_start_at",  # what is archived was read
-    "lookback",
-    "odd_cursors",
-    "column_types",
+    *("source_relation", "cursor_column", "cursor_timezone", "key_columns"),
+    *("defined_start_at", "lookback", "odd_cursors", "column_types"),
 )
 
 Kind = Literal["table", "view", "foreign"]
 
 
 class Facts(TypedDict):
-    """What on_postgres.sql tells of a table: whether row security hides rows of it, whether it is a
-    parent, and the columns of its unique indexes.
+    """What on_postgres.sql says of a table: whether row security hides rows of it, whether it has
+    child tables, and the columns of its unique indexes.
     """
 
     hides_rows: bool
@@ -48,11 +43,11 @@ class Facts(TypedDict):
 class Clock:
     """A reading of a source's clock by sql/ingest/clock.sql; moments are text.
 
-    Rows below `settled` can no longer appear; `unheld` is what it would be without the transaction
-    that holds it back. Neither is ever before the watermark, and `is_behind` says that the clock
-    itself is. `horizon` is the oldest open transaction and `next_xid` the next to be assigned; both
-    are None where the engine has nothing of the kind. `facts` are what another PostgreSQL tells of
-    the tables behind its views, by the name of the view.
+    No more rows can appear below `settled`; `unheld` is what it would be without the transaction
+    that holds it back. Neither is ever before the watermark; `is_behind` is whether the clock is.
+    `hold_is_over` is whether rows were held back for longer than max_hold. `horizon` is the oldest
+    open transaction and `next_xid` the next to be assigned; both are None on other engines. `facts`
+    are what another PostgreSQL says about the tables behind its views, by the name of the view.
     """
 
     clock: str
@@ -71,11 +66,12 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source as it was inspected. `clock_text` is the query that reads its clock, if it has one;
-    `is_unique` is whether a unique index covers the key, None where that cannot be known; and
-    `has_children` whether the rows of other tables, which that index does not cover, are among
-    those read. `remote_name` is the view that a foreign table reads, and `is_monthly` whether the
-    replica is in months. `dated` has the texts that become times, and whether these keep an offset.
+    """A source as it was inspected. `clock_text` is the query that reads its clock, if it has one.
+    `is_unique` is whether a unique index covers the key, None if that cannot be known, and
+    `has_children` whether rows of child tables, which that index does not cover, are read too.
+    `remote_name` is the view that a foreign table reads, and `is_monthly` whether the replica is
+    partitioned by month. `dated` are the text columns that become times, with whether these have a
+    time zone.
     """
 
     definition: PipelineDefinition
@@ -97,7 +93,7 @@ class Source:
 
     @property
     def cursor(self) -> Column:
-        """The cursor; where the source has it as text, as what it becomes."""
+        """The cursor; if the source has it as text, with the type that it gets."""
         column = self._cursor_column
         return replace(column, type=text_of_moment(self.definition, column) or column.type)
 
@@ -123,7 +119,7 @@ class Source:
 
     @property
     def cursor_name(self) -> sql.Composed:
-        """The moment of a row called `source`; null where a text is none."""
+        """The cursor of a row called `source` as a timestamp; null for a text that is none."""
         if not self.has_text_cursor:
             return column_of("source", self.cursor.name)
         zone = "timestamp" if self.cursor.is_naive else "timestamptz"
@@ -148,19 +144,19 @@ class Source:
 
     @property
     def reads_hours_twice(self) -> bool:
-        """Whether such an hour is read twice; the key is needed to merge it."""
+        """Whether such an hour is read twice, which needs a key to merge rows by."""
         return self.repeats_hours and self.has_key
 
     @property
     def is_postgres(self) -> bool:
-        """Whether it has infinite moments, and one snapshot for all statements of a transaction: a
-        foreign table, only if it shows that.
+        """Whether times may be infinite, and a transaction has one snapshot: of foreign tables,
+        those that have the age of rows.
         """
         return self.kind != "foreign" or self.has_row_age
 
     @property
     def has_horizon(self) -> bool:
-        """Whether rows of late transactions can be told apart from the others, and merged."""
+        """Whether rows of late transactions can be found by their age, and merged."""
         return self.has_key and self.has_row_age
 
     def moment(self, text: str) -> sql.Composed:
@@ -174,10 +170,10 @@ class Source:
         return sql.SQL(row_age + " <= {}").format(sql.Literal(age))
 
     def chain(self, clock: Clock, session: Session) -> str:
-        """Return what two horizons must have in common to be compared: the server and database that
-        gave them, the file of the replica's rows, and a hash of all that decides which rows are
-        read and what is in them: the tables and their columns, the fields of the definition, and
-        whether rows are hidden.
+        """Return what must be the same for two horizons to be comparable: the server and database
+        that they are from, the file of the replica's rows, and a hash of all that decides which
+        rows are read and what is in them: the tables and their columns, the fields of the
+        definition, and whether rows are hidden.
         """
         names = {
             "source": self.relation.as_string(),
@@ -187,11 +183,11 @@ class Source:
         tables = sql.SQL(named_query("ingest/source.tables"))
         text = self.identity_text.replace("%", "%%")
         query = render(text, {"tables": tables}, "sql/ingest/identity.sql")
-        identity = str(session.row(query, names, is_ours=True)["identity"])
+        identity = str(session.row(query, names, may_prepare=True)["identity"])
         return self.chain_of(clock, files, identity)
 
     def chain_of(self, clock: Clock, files: Mapping[str, Any], identity: str) -> str:
-        """Return it where the files are known, and a hash of what the columns on both sides are."""
+        """Return the same from the files, and the hash of the columns on both sides."""
         fields = [str(getattr(self.definition, name)) for name in CHAIN_FIELDS]
         text = "\n".join([files["source"], identity, str(self.hides_rows), *fields])
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -207,11 +203,11 @@ def inspect_source(session: Session, definition: PipelineDefinition, project: Pa
     kind: Kind = nature["kind"]
     if nature.pop("is_distributed"):
         raise StartError(
-            f"{definition.source_relation} is a distributed table, or reads one: no clock of this"
-            " server tells which of its rows are still to come",
-            "let a pipeline read a table that is not distributed",
+            f"{definition.source_relation} is a distributed table, or reads one: the clock of this"
+            " server does not tell which of its rows are still to come",
+            "read a table that is not distributed",
         )
-    # Builds are waited for where they may write the source.
+    # Builds are only waited for if they may write the source.
     build_mark = sql.NULL if nature.pop("is_built") else sql.Literal(ledger.BUILD_MARK)
     has_age_column = any(column.name == ROW_AGE for column in columns)
     return Source(
@@ -244,13 +240,13 @@ def _clock_text(
 
 
 def clock_text(project: Path, build_mark: sql.Composable) -> str:
-    """Return the query that reads the clock of a server, on which builds are known by a lock."""
+    """Return the query that reads the clock of a server; a lock on `build_mark` marks builds."""
     file = statement(project, "clock")
     return render(read_text(file), {"build_mark": sql.SQL("{}::regclass").format(build_mark)}, file)
 
 
 def read_clock(session: Session, source: Source) -> Clock:
-    """Read the clock of a source, or that of this server where the source has none."""
+    """Read the clock of a source, or that of this server if the source has none."""
     text = source.clock_text or named_query("ingest/source.no_clock")
     definition = source.definition
     return ask_clock(session, text, definition.max_hold, definition.watermark)
@@ -259,18 +255,11 @@ def read_clock(session: Session, source: Source) -> Clock:
 def ask_clock(
     session: Session, text: str, max_hold: str = "0", watermark: str = "-infinity"
 ) -> Clock:
-    """Ask a query for what a clock says."""
+    """Read a clock by its query."""
     query = named_query("ingest/source.clock").replace("{{ clock }}", text.replace("%", "%%"))
-    found = session.row(query, {"max_hold": max_hold, "watermark": watermark}, is_ours=True)
+    found = session.row(query, {"max_hold": max_hold, "watermark": watermark}, may_prepare=True)
     identity, _, facts = found.pop("identity").partition(" {")
     if not facts:
         return Clock(**found, identity=identity)
     fingerprint = hashlib.sha256(facts.encode()).hexdigest()[:8]
     return Clock(**found, identity=f"{identity}:{fingerprint}", facts=json.loads("{" + facts))
-
-
-def expected_seconds(session: Session, source: Source) -> float | None:
-    """Return how long a scan of a table should take, by its size; None where that is not known."""
-    name = source.relation.as_string()
-    [found] = session.named("ingest/source.expected_seconds", source=name)
-    return None if found["seconds"] is None else float(found["seconds"])

@@ -1,11 +1,14 @@
 -- nature --
--- What a relation is to a guarantee: a table (with its partitions), a view, or foreign, because
--- rows of another server or of a materialized view are written unseen from here. Whether row
--- security hides rows of it, or of a table that a view reads. Whether its key is unique (null where
--- that cannot be known), and whether rows of other tables are read with it, for which its key does
--- not hold. Whether a build may write it. Whether its rows lie on the workers of a cluster, whose
--- transactions are not those of this server. What the table is called that a foreign table reads.
--- Whether its replica is in months.
+-- What decides how far a relation can be trusted to show all of its rows:
+-- kind: a table (with its partitions), a view, or foreign. So are materialized views: as on another
+--     server, it cannot be seen when their rows are written.
+-- hides_rows: whether row security hides rows of it, or of a table that a view reads.
+-- is_unique: whether a unique index covers the key; null if that cannot be known.
+-- has_children: whether rows of child tables are read with it, which its key does not cover.
+-- is_built: whether a build may write it.
+-- is_distributed: whether its rows are on the workers of a cluster, with transactions of their own.
+-- remote_name: the name of the table that a foreign table reads.
+-- is_monthly: whether the replica is partitioned by month.
 with recursive below (oid, relkind, reader) as (
     select
         relations.oid,
@@ -21,7 +24,7 @@ with recursive below (oid, relkind, reader) as (
         nested.reader
     from below
     cross join lateral (
-        -- Who may read a parent reads its children.
+        -- Whoever may read a parent may read its children.
         select
             children.inhrelid as oid,
             null::oid as reader
@@ -125,8 +128,8 @@ from pg_class as relations
 where relations.oid = to_regclass(%(relation)s)
 
 -- files --
--- The tables that rows are read from, with their partitions; and the file that holds the rows of a
--- replica, which is another one after it was truncated or created again.
+-- The tables that rows are read from, with their partitions; and the file that holds the rows of
+-- the replica, which changes when that is truncated or created again.
 with recursive tables as (
     select to_regclass(%(source)s)::oid as oid
     union
@@ -140,8 +143,8 @@ select
     coalesce(orchestrator.storage_file(to_regclass(%(target)s)), 0) as target
 
 -- expected_seconds --
--- How long it should take to look at the age of every row: at 200 MB or 2 million rows a second.
--- Null where some of the rows are elsewhere.
+-- How long a search of the whole table should take, at 200 MB and 2 million rows a second. Null if
+-- some of the rows are on another server.
 with recursive tables as (
     select to_regclass(%(source)s)::oid as oid
     union
@@ -162,7 +165,7 @@ from tables
 inner join pg_class as relations on relations.oid = tables.oid
 
 -- tables --
--- The tables whose columns decide what a replica has to hold: those of the source, and its own.
+-- The tables whose columns decide what is stored: those of the source, and the replica.
 with recursive tables as (
     select to_regclass(%(source)s)::oid as oid
     union
@@ -177,7 +180,7 @@ union all
 select to_regclass(%(target)s)::oid as oid
 
 -- clock --
--- The clock of a source. Rows below the watermark are loaded already, whatever it says.
+-- The clock of a source. Whatever it says, rows below the watermark are loaded already.
 select
     now_there.clock::text as clock,
     greatest(now_there.settled, %(watermark)s::timestamptz)::text as settled,
@@ -196,8 +199,8 @@ from (
 ) as now_there
 
 -- no_clock --
--- The clock of a source that has none: the time is taken to be that of this server, and nothing is
--- known of open transactions.
+-- The clock of a source that has none: the time of this server, and nothing about open
+-- transactions.
 select
     clock_timestamp() as clock,
     clock_timestamp() - interval '1 second' as settled,

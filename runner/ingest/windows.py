@@ -1,4 +1,4 @@
-"""Windows: which comes next, and how large it is: of the defined size at first, then what fits."""
+"""Windows: where the next one ends; at first after the defined size, then after what fits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MIN_SHARE, MAX_SHARE = 2.0**-30, 2.0**10
 class Window:
     """A half-open range of the cursor, [low, high), as text: the ends may be infinite.
 
-    `share` is how much of the way to the end is behind once it is loaded, from 0 to 1.
+    `share` is the progress once it is loaded, from 0 to 1.
     """
 
     low: str
@@ -31,7 +31,7 @@ class Window:
 
 @dataclass(slots=True)
 class Pace:
-    """How many times the definition's window size a window covers, as learned from others."""
+    """How large windows are, as a multiple of the definition's window size, learned from others."""
 
     share: float = 1.0
     max_share: float = MAX_SHARE
@@ -49,7 +49,7 @@ class Pace:
         self.share = max(MIN_SHARE, self.share / 2)
 
     def limit(self) -> None:
-        """Halve it after a statement that took too long, and never exceed that again."""
+        """Halve the size after a statement that took too long, and never exceed that again."""
         self.halve()
         self.max_share = self.share
 
@@ -62,16 +62,16 @@ class Windows:
         self.source = source
         self.pace = pace
         self.conditions = Conditions(work, source)
-        self.origin: str | None = None  # the first row's moment: progress counts from there
+        self.origin: str | None = None  # the time of the first row: progress counts from there
 
     def next(self, low: str, high: str) -> Window:
-        """Return the next window towards `high`: it skips what is empty, and takes what fits."""
+        """Return the next window towards `high`, which skips empty ranges."""
         query = sql.SQL("explain (format json) select from {} as source where {}")
         while True:
             window = self._propose(low, high)
             condition = self.conditions.window(window.low, window.high)
             plan = self.work.value(query.format(self.source.relation, condition).as_string())
-            # How many rows the planner expects, from its statistics.
+            # The planner's estimate, from its statistics.
             if not self.pace.is_too_many(int(plan[0]["Plan"]["Plan Rows"])):
                 return window
             self.pace.halve()

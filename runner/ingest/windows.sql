@@ -1,6 +1,7 @@
 -- next_window --
--- Where the next window ends: its size after the first row that is not loaded, at the settled bound
--- at most, and never before the watermark (a clock went back, or a transaction holds the bound).
+-- Where the next window ends: its size after the first row that is not loaded, at most at the
+-- settled bound, and never before the watermark (if a clock went back, or a transaction holds the
+-- bound).
 select
     next_window.high::text as high,
     next_window.high >= next_window.settled as is_last,
@@ -11,7 +12,7 @@ select
         0
     ) as share
 from (
-    -- One row in any case; an index finds it, and a foreign server sends a single row.
+    -- Always one row. An index finds it, and a foreign server sends no other.
     select (
         select {{ moment }}
         from {{ source }} as source
@@ -28,7 +29,7 @@ cross join lateral (
                 then greatest({{ low }}::timestamptz, {{ settled }}::timestamptz)
             else least(
                 greatest({{ low }}::timestamptz, {{ settled }}::timestamptz),
-                -- In the hour that occurs twice in autumn, the row may be of the earlier one.
+                -- In autumn, a row of the hour that occurs twice may be before the watermark.
                 greatest({{ low }}::timestamptz, first.moment)
                 + {{ size }}::interval * {{ share }}::double precision
             )

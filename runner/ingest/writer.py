@@ -1,11 +1,10 @@
-"""Writes rows of a source into its replica, inside a transaction of the caller's, and counts them
-twice. Queries: writer.sql, and sql/ingest/ for the statements that a project may replace.
+"""Writes rows of a source into its replica, in the caller's transaction, and counts them on both
+sides. Queries: writer.sql, and in sql/ingest/ the statements that a project may replace.
 """
 
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,16 @@ from runner.database.session import QueryFailed, Session
 from runner.database.tables import Equality
 from runner.errors import RunnerError
 from runner.ingest.columns import DELETED_AT, Column, written_keys
-from runner.ingest.images import Form, as_json, forms, image_values, key_object
+from runner.ingest.images import KeptColumn, as_json, image_values, kept_columns, key_object
 from runner.ingest.source import Source
 from runner.project.files import read_text, statement
 from runner.project.template import render
 
-# Errors that a single row can cause: a value that does not fit its type, or violates a constraint
-# of the replica.
+# Errors of a single row: a value does not fit its type, or violates a constraint of the replica.
 DATA_ERRORS = ("22", "23")
 DUPLICATE_KEY = "23505"
 SECOND_ROW_OF_A_KEY = "21000"
-# The share of rejected rows is taken of at least so many, or one bad row among few would stop a
-# pipeline.
+# The share of rejected rows is of at least so many, or one bad row among few would stop a pipeline.
 MIN_ROWS_OF_SHARE = 1000
 STAGED = sql.Identifier("pg_temp", "fresh")
 EVERY_ROW = sql.SQL("true")
@@ -56,7 +53,7 @@ class Counts:
 
 
 class ReplicaWriter:
-    """Writes the replica for one run. A condition is SQL about a row called `source`."""
+    """Writes the replica for one run. A condition is an expression about a row called `source`."""
 
     def __init__(
         self,
@@ -78,7 +75,7 @@ class ReplicaWriter:
         self.values = {
             **template_values(source, columns, run_id),
             "is_same_key": equality.of_rows(keys, "fresh", "stored"),
-            **image_values(forms(work, target), keys, equality),
+            **image_values(kept_columns(work, target), keys, equality),
             **newest,
         }
         self.months = None
@@ -86,12 +83,10 @@ class ReplicaWriter:
             from runner.ingest.months.months import Months  # a room
 
             self.months = Months(work, source.definition)
-        self.newest_event: datetime | None = None
-        self.newest_arrival: datetime | None = None
-        self.day_gap: timedelta | None = None
+        self.measured: dict[str, Any] = {}  # to be recorded in the ledger: times of the newest rows
 
     def append(self, condition: sql.Composable) -> Counts:
-        """Insert rows that are not in the replica yet. If one is after all, merge them all."""
+        """Insert rows that are not in the replica yet. If one is there after all, merge all."""
         try:
             return self._store("append", condition)
         except QueryFailed as error:
@@ -120,7 +115,7 @@ class ReplicaWriter:
         sqlstate: str | None = None,
         source: sql.Identifier | None = None,
     ) -> Counts:
-        """Set rows of the source, or of another table, aside, whatever they hold."""
+        """Set rows of the source, or of another table, aside in orchestrator.rejected_rows."""
         found = self._query(
             "reject",
             source=source or self.source.relation,
@@ -128,7 +123,7 @@ class ReplicaWriter:
             reason=reason,
             sqlstate=sqlstate,
             rejected_key=self.rejected_key(),
-            rejected_row=as_json(self.source_forms, "source"),
+            rejected_row=as_json(self.kept_source, "source"),
             is_waiting=Equality(self.work, self.source.relation.as_string()).of_rows(
                 self.definition.key_columns, "(waiting.key_row)", "(fresh.whole)"
             ),
@@ -148,7 +143,7 @@ class ReplicaWriter:
     def _store(self, name: str, condition: sql.Composable) -> Counts:
         """Append or merge the rows that can be stored, and set the others aside."""
         rows, is_staged = self.source.relation, not self.source.is_postgres
-        if is_staged:  # such a source may change between two statements: it is read once
+        if is_staged:  # the source may change between two statements, so it is read once
             self._stage(condition)
             rows, condition = STAGED, EVERY_ROW
         try:
@@ -175,8 +170,9 @@ class ReplicaWriter:
     def _write(self, name: str, rows: sql.Identifier, condition: sql.Composable) -> Counts:
         values = {**self.values, "source": rows, "condition": condition}
         if self.months:
-            values["within"] = self.months.meet(self.render, source=rows, condition=condition)
-            name = self.months.way_in(name, self.render, values)
+            values["within"] = self.months.prepare(self.render, source=rows, condition=condition)
+            if name == "append":
+                name = self.months.append_or_merge(self.render, values)
         file = statement(self.project, name)
         text = render(read_text(file), values, file)
         if name == "append":
@@ -186,13 +182,16 @@ class ReplicaWriter:
         return Counts(read=sum(found.values()), **found)
 
     def _balance(self, rows: sql.Identifier, condition: sql.Composable, counts: Counts) -> None:
-        """Refuse to go on unless every row of the source is accounted for, in the same snapshot."""
+        """RunnerError unless every row that the source has in this snapshot is accounted for."""
         found = self._query("balance", source=rows, condition=condition)[0]
         expected = int(found["rows"])
-        self.newest_event = _later(self.newest_event, found["newest_event"])
-        self.newest_arrival = _later(self.newest_arrival, found["newest_arrival"])
-        if expected and self.definition.is_new:  # later runs tell how often rows come
-            self.day_gap = self._query("day_gap", source=rows, condition=condition)[0]["gap"]
+        for name in ("newest_event", "newest_arrival"):
+            moments = filter(None, (self.measured.get(name), found[name]))
+            self.measured[name] = max(moments, default=None)
+        # Once a pipeline is not new, the times of its runs tell how often rows come.
+        if expected and self.definition.is_new:
+            gap = self._query("day_gap", source=rows, condition=condition)[0]["gap"]
+            self.measured["day_gap"] = gap
         if expected != counts.read:
             raise RunnerError(
                 f"pipeline {self.definition.pipeline_name}: of {expected:,} rows of"
@@ -209,11 +208,11 @@ class ReplicaWriter:
                 raise
             raise RunnerError(
                 f"pipeline {self.definition.pipeline_name}: {error.message}",
-                "show its column as text in the source, and name the type in column_types",
+                "have the source give the column as text, and name its type in column_types",
             ) from error
 
     def _sift(self) -> Counts:
-        """Store the staged rows that can be stored and set the others aside, halving the range."""
+        """Store the staged rows that can be stored, and set aside the others, found by halving."""
         name = "merge" if self.definition.key_columns else "append"
         total = self.count(EVERY_ROW, STAGED)
         allowed = int(self.definition.max_rejected_share * max(total, MIN_ROWS_OF_SHARE))
@@ -245,18 +244,20 @@ class ReplicaWriter:
         """Return the key of a row of the source as JSON; null where there is no key."""
         if not self.definition.key_columns:
             return sql.SQL("null::jsonb")
-        by_name = {form.name: form for form in self.source_forms}
+        by_name = {column.name: column for column in self.kept_source}
         keys = [by_name[key] for key in self.definition.key_columns]
         return sql.SQL("jsonb_build_object({})").format(key_object(keys, "source"))
 
     @cached_property
-    def source_forms(self) -> list[Form]:
-        """How values of the source's columns are kept as JSON, which few runs have to know."""
+    def kept_source(self) -> list[KeptColumn]:
+        """How values of the source's columns are kept as JSON; few runs need it."""
         names = {column.name for column in self.source.columns}
-        return [form for form in forms(self.work, self.source.relation) if form.name in names]
+        return [
+            each for each in kept_columns(self.work, self.source.relation) if each.name in names
+        ]
 
     def render(self, query: str, **values: Any) -> str:
-        """Return a query of a .sql file in the package, written in the names of this run."""
+        """Return a query of a .sql file in the package, with the names and values of this run."""
         file = f"{query.partition('.')[0]}.sql"
         return render(named_query(query), {**self.values, **values}, file)
 
@@ -269,7 +270,7 @@ class ReplicaWriter:
 
 
 def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict[str, Any]:
-    """Return what a run's statements are written in; `columns` are the replica's, but _run_id."""
+    """Return the values of a run's templates; `columns` are the replica's, without _run_id."""
     definition, has_mark = source.definition, DELETED_AT in columns
     types, keys = definition.column_types, definition.key_columns
     names = [column.name for column in source.columns]
@@ -285,13 +286,13 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
         ),
         "fresh_columns": fresh,
         "stored_keys": join(column_of("stored", key) for key in keys),
-        # Compared as images, byte by byte: 1.0 is not 1.00, and some types have no equality at all.
+        # *<> compares byte by byte: 1.0 is not 1.00, and some types have no equality at all.
         "is_different": sql.SQL("(row({})::record *<> row({})::record or {})").format(
             stored, fresh, was_removed
         ),
         "keys": join(map(sql.Identifier, written_keys(definition, source.is_monthly))),
         "within": sql.SQL("true"),
-        # Of a row in months: whether it belongs to another place now.
+        # Whether a row of a partitioned replica belongs to another partition now.
         "has_moved": sql.SQL("{} is distinct from {}" if source.is_monthly else "false").format(
             column_of("stored", definition.cursor_column),
             column_of("fresh", definition.cursor_column),
@@ -302,7 +303,7 @@ def template_values(source: Source, columns: Sequence[str], run_id: int) -> dict
 
 
 def _source_value(column: Column, type_name: str | None, dated: Mapping[str, bool]) -> sql.Composed:
-    """Return what is stored of a column: cast, where the definition names another type."""
+    """Return the value to store of a column: cast, if the definition names another type."""
     form = "{}"
     if column.name in dated:
         form = f"orchestrator.year_first({{}}, {str(dated[column.name]).lower()})"
@@ -315,7 +316,3 @@ def _source_value(column: Column, type_name: str | None, dated: Mapping[str, boo
 
 def _assignments(names: Sequence[str]) -> sql.Composed:
     return join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names)
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max(filter(None, (one, other)), default=None)

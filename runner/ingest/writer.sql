@@ -1,11 +1,12 @@
 -- count --
--- Count the rows that meet a condition, apart from the statement that writes them.
+-- Count the rows that meet a condition.
 select count(*) as rows
 from {{ source }} as source
 where {{ condition }}
 
 -- balance --
--- Count them beside that statement, and tell how new they are.
+-- Count the rows that meet a condition, apart from the statement that wrote them, and find the
+-- newest.
 select
     count(*) as rows,
     {{ newest_arrival }} as newest_arrival,
@@ -14,8 +15,8 @@ from {{ source }} as source
 where {{ condition }}
 
 -- day_gap --
--- The longest time between days with rows, in the 30 days before the newest; null where these are
--- too few to tell.
+-- The longest gap between two days with rows, in the 30 days before the newest; null for too few
+-- days.
 with days as (
     select distinct date_trunc('day', {{ moment }})::timestamp as day
     from {{ source }} as source
@@ -40,7 +41,7 @@ select
 from gaps
 
 -- stage --
--- Copy and number the rows that meet a condition, to find out which of them cannot be stored.
+-- Copy and number the rows that meet a condition, to find those that cannot be stored.
 create temporary table fresh on commit drop as
 select
     row_number() over () as _row,
@@ -48,17 +49,17 @@ select
 from {{ source }} as source
 where {{ condition }};
 
--- A half of the rows is found by their numbers.
+-- Halves of the rows are read by their numbers.
 create unique index on pg_temp.fresh (_row);
 analyze pg_temp.fresh;
 
 -- drop_staged --
--- The staged rows are no longer needed.
+-- Drop the staged rows.
 drop table pg_temp.fresh
 
 -- reject --
--- Set rows aside, with the reason. An older row of the same key that was set aside is settled by
--- it; one that is the same keeps waiting.
+-- Set rows aside, with the reason. This resolves an older rejected row of the same key, unless it
+-- is the same row, which stays.
 with fresh as materialized (
     select
         {{ rejected_key }} as key,
@@ -127,7 +128,7 @@ select count(*) as rows
 from fresh
 
 -- resolve --
--- Settle rows that were set aside, and are stored now. Their keys may be written otherwise.
+-- Resolve rejected rows whose keys are stored now, even if spelled differently.
 with waiting as materialized (
     select
         rejected.rejected_row_id,
@@ -154,7 +155,7 @@ where
     )
 
 -- count_waiting --
--- Count the rows of a pipeline that are set aside.
+-- Count the rejected rows of a pipeline.
 select count(*) as rows
 from orchestrator.rejected_rows as rejected
 where

@@ -1,5 +1,5 @@
-"""Repairs of what is loaded already: backfill, reconcile, undo, and pipelines that go.
+"""Repairs of what was loaded: backfill, reconcile and undo; and the removal of pipelines.
 
-A pipeline comes in, with a range, a run or nothing. The runs that were committed go out; none of
-them moves a watermark. It does not know scripts, builds or the command line.
+A pipeline comes in, with a range, a run or nothing; the committed runs go out, none of which moves
+a watermark. It does not know scripts, builds or the command line.
 """

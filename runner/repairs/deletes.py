@@ -9,23 +9,23 @@ from runner.ingest.columns import DELETED_AT
 from runner.ingest.run import RunTransaction
 from runner.ingest.writer import Counts
 
-# More deletes than this, and than rows that stay, look like a source that was emptied by mistake.
+# More deletes than this, and than rows that stay, suggest a source that was emptied by mistake.
 FEW_ROWS = 100
 
 
 def handle_deletes(run: RunTransaction, is_forced: bool) -> Counts:
-    """Do what the definition says. RunnerError if they are most rows, unless `is_forced`."""
+    """Do what on_delete says. RunnerError if these are most of the rows, unless `is_forced`."""
     rows, kept, sample = _find(run)
     definition = run.source.definition
     policy = definition.on_delete
-    run.rows_left = rows if policy == "report" else 0
+    run.measured["rows_left"] = rows if policy == "report" else 0
     if not rows:
         return Counts()
     done = {"report": "left in place", "mark": "marked", "apply": "deleted"}[policy]
     run.notes.append(f"{rows:,} rows are no longer in the source, {done}; for example {sample}")
     if policy == "report":
         return Counts()
-    # Nothing keeps others from emptying a foreign table just now.
+    # Nothing keeps others from emptying a foreign table at this moment.
     is_emptied = run.source.kind == "foreign" and not kept
     if (is_emptied or rows > max(kept, FEW_ROWS)) and not is_forced:
         name = definition.pipeline_name
@@ -41,7 +41,7 @@ def handle_deletes(run: RunTransaction, is_forced: bool) -> Counts:
 
 
 def _find(run: RunTransaction) -> tuple[int, int, list[Any]]:
-    """Find them; return how many they are, how many others stay, and a few of their keys."""
+    """Find the rows; return how many, how many others stay, and a few of their keys."""
     skips_marked = run.writer.has_mark and run.source.definition.on_delete != "apply"
     is_not_marked = sql.SQL(f"stored.{DELETED_AT} is null" if skips_marked else "true")
     relation = run.source.relation

@@ -14,7 +14,7 @@ where
 analyze pg_temp.removed;
 
 -- count_removed --
--- Count them and the others, and show a few.
+-- Count these rows and the others, and show a few.
 select
     count(*) as rows,
     (
@@ -29,7 +29,7 @@ select
 from pg_temp.removed
 
 -- resolve_removed --
--- Settle rows that were set aside, and are no longer in the source.
+-- Resolve rejected rows that are no longer in the source.
 update orchestrator.rejected_rows as rejected
 set resolved_run_id = {{ run_id }}
 where
@@ -42,7 +42,7 @@ where
     )
 
 -- keep_removed --
--- Keep what they were.
+-- Keep the earlier versions of these rows.
 insert into orchestrator.replaced_rows (run_id, pipeline_id, key, old_row, old_texts)
 select
     {{ run_id }} as run_id,
@@ -54,7 +54,7 @@ from {{ target }} as stored
 inner join pg_temp.removed as fresh on {{ is_same_key }}
 
 -- mark_removed --
--- Leave them, and say since when the source no longer has them.
+-- Mark these rows with the time since when the source no longer has them.
 update {{ target }} as stored
 set
     _deleted_at = clock_timestamp(),
@@ -63,7 +63,7 @@ from pg_temp.removed as fresh
 where {{ is_same_key }}
 
 -- delete_removed --
--- Delete them.
+-- Delete these rows.
 delete from {{ target }} as stored
 using pg_temp.removed as fresh
 where {{ is_same_key }}

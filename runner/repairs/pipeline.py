@@ -1,5 +1,5 @@
-"""The repairs of one pipeline: each reads again, compares or takes back, and is retried where that
-helps. Queries: pipeline.sql.
+"""The repairs of one pipeline: reading again, comparing, undoing; retried where that helps.
+Queries: pipeline.sql.
 """
 
 from functools import partial
@@ -9,30 +9,30 @@ from runner.database import ledger
 from runner.database.session import Database, QueryFailed
 from runner.errors import UsageError
 from runner.ingest.attempt import Attempt, Listener
+from runner.ingest.catch_up import search_source
 from runner.ingest.pipeline import IngestionPipeline
 from runner.ingest.pipelines import pipelines
-from runner.ingest.promise import Reach
 from runner.ingest.run import RunResult, RunTransaction
-from runner.ingest.windows import Window, Windows
+from runner.ingest.windows import Window
 from runner.ingest.writer import Counts
 from runner.repairs.deletes import handle_deletes
 from runner.repairs.undo import undo
 
 
 class RepairedPipeline(IngestionPipeline):
-    """A pipeline that can also read again, compare and take back what it has loaded.
+    """A pipeline that can also read again, compare and undo what it has loaded.
 
-    Each verb returns the runs that it committed, and the listener hears of each as it commits.
+    Each method returns the runs that it committed; the listener hears of each as it commits.
     """
 
     __slots__ = ()
 
     def backfill(self, low: str, high: str) -> list[RunResult]:
-        """Read [low, high) again, a window at a time, up to the watermark at most."""
+        """Read [low, high) again, window by window, up to the watermark at most."""
         return self.retried(lambda attempt: _backfill(attempt, low, high))
 
     def fill_gaps(self) -> list[RunResult]:
-        """Read every gap that undone runs have left."""
+        """Fill every gap that undone runs have left."""
 
         def fill(attempt: Attempt) -> None:
             for low, high in ledger.gaps(attempt.work, self.pipeline_id):
@@ -43,13 +43,13 @@ class RepairedPipeline(IngestionPipeline):
     def reconcile(self, force: bool = False) -> list[RunResult]:
         """Compare the whole replica with its source, and repair what is missing or different.
 
-        Rows that the source no longer has are left, marked or deleted, as the definition says; if
-        they are most rows, only with `force`.
+        Rows that the source no longer has are left, marked or deleted, as the definition says; most
+        of the rows only with `force`.
         """
         return self.retried(lambda attempt: _reconcile(attempt, force), is_one_run=True)
 
     def undo(self, run_id: int) -> list[RunResult]:
-        """Take back what a run did; its window becomes a gap."""
+        """Undo what a run did; its window becomes a gap."""
         return self.retried(lambda attempt: undo(attempt, run_id), is_one_run=True)
 
 
@@ -65,7 +65,7 @@ def open_pipeline(
 
 def _backfill(attempt: Attempt, low: str, high: str) -> None:
     for start, end in _ranges(attempt, low, high):
-        # It does not wait for what is still being written there: late rows are found later.
+        # No need to wait for open transactions: rows that they write late are found later.
         for window in attempt.windows("backfill", start, end):
             attempt.run("backfill", window, partial(_reload, window=window))
 
@@ -82,41 +82,29 @@ def _reconcile(attempt: Attempt, is_forced: bool) -> None:
     if not attempt.source.has_key:
         raise UsageError(
             f"pipeline {definition.pipeline_name} has no key to compare rows by",
-            "name key_columns in orchestrator.pipeline_definitions",
+            "set key_columns in orchestrator.pipeline_definitions",
         )
-
-    def work(run: RunTransaction) -> tuple[Counts, Reach]:
-        windows = Windows(attempt.work, attempt.source, attempt.call.sweep_pace)
-        every = windows.between(definition.start_at, definition.watermark)
-        counts = run.search_table(every, is_full=True)
-        run.note_gaps()
-        return counts + handle_deletes(run, is_forced), "table"
-
-    attempt.run("reconcile", Window("-infinity", definition.watermark), work)
+    finish = partial(handle_deletes, is_forced=is_forced)
+    search_source(attempt, "reconcile", definition.watermark, finish)
 
 
 def _ranges(attempt: Attempt, low: str, high: str) -> list[tuple[str, str]]:
-    """Return which parts of [low, high) can be read again: without a key, gaps only."""
+    """Return the parts of [low, high) that can be read again: without a key, gaps only."""
     definition, has_key = attempt.definition, attempt.source.has_key
     before = definition.archived_before
     only = "{(,)}"
     if not has_key:
         gaps = ledger.gaps(attempt.work, definition.pipeline_id)
         only = "{" + ",".join(f"[{start},{end})" for start, end in gaps) + "}"
-    values = {
-        "low": low,
-        "high": high,
-        "start": definition.start_at,
-        "watermark": definition.watermark,
-        "only": only,
-    }
+    loaded = {"start": definition.start_at, "watermark": definition.watermark}
     try:
-        found = attempt.work.named("repairs/pipeline.ranges", **values)
+        given = {"low": low, "high": high, "only": only}
+        found = attempt.work.named("repairs/pipeline.ranges", **loaded, **given)
     except QueryFailed as error:
         if not error.is_one_of("22"):
             raise
         raise UsageError(
-            f"{low} to {high} is not a range of time",
+            f"{low} to {high} is not a time range",
             "name the earlier end first, such as 2026-05-01 or '2026-05-01 12:00+00'",
         ) from error
     if not found and not attempt.call.results:

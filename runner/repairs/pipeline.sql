@@ -1,5 +1,5 @@
 -- ranges --
--- The parts of a range that lie below the watermark, and within `only`: what can be filled.
+-- The parts of a range that can be filled: those below the watermark and within `only`.
 select
     lower(ranges.part)::text as low,
     upper(ranges.part)::text as high

@@ -1,5 +1,5 @@
 -- remove --
--- Everything that is recorded of a pipeline, and the pipeline.
+-- Delete a pipeline, with everything that is recorded of it.
 with removed as (
     select runs.run_id
     from orchestrator.runs as runs
@@ -17,7 +17,7 @@ pipeline_logs as (
     where logs.pipeline_id = %(pipeline_id)s and logs.run_id is null
 ),
 
-kept_images as (
+earlier_versions as (
     delete from orchestrator.replaced_rows as kept
     using removed
     where kept.run_id = removed.run_id
@@ -47,7 +47,7 @@ delete from orchestrator.pipeline_definitions as definitions
 where definitions.pipeline_id = %(pipeline_id)s
 
 -- size --
--- What is recorded of a pipeline.
+-- How much is recorded of a pipeline.
 select
     count(*) as runs,
     (

@@ -1,5 +1,5 @@
-"""Takes back what a run did to a replica, by the images that it kept. Queries: undo.sql, and
-sql/ingest/undo.sql, which a project may replace.
+"""Undoes what a run did to a replica, from the earlier versions of rows that it kept. Queries:
+undo.sql, and sql/ingest/undo.sql, which a project may replace.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from runner.database.tables import Equality
 from runner.errors import RunnerError, UsageError
 from runner.ingest.attempt import Attempt
 from runner.ingest.columns import RUN_ID
-from runner.ingest.images import Form, forms
+from runner.ingest.images import KeptColumn, kept_columns
 from runner.ingest.months.months import Months
 from runner.ingest.run import RunTransaction
 from runner.ingest.windows import Window
@@ -21,25 +21,21 @@ from runner.project.template import render
 
 
 def undo(attempt: Attempt, run_id: int) -> None:
-    """Take back what a run did."""
+    """Undo a run. UsageError if that is impossible."""
     values = {"run_id": run_id, "pipeline_id": attempt.definition.pipeline_id}
     found = attempt.work.named("repairs/undo.undoable", **values)
     if not found:
         if attempt.call.failures and attempt.work.named("repairs/undo.undone", **values):
-            return  # by the try before this one, which lost its connection
+            return  # undone by the try before, which then lost its connection
         raise UsageError(
             f"run {run_id} cannot be undone: it failed, was already undone, or loaded no rows",
             "python -m runner runs lists them",
         )
     pruned_at, lost = found[0]["pruned_at"], found[0]["lost"]
     if pruned_at or lost:
+        gone = f"its rows were pruned on {pruned_at}" if pruned_at else f"{lost:,} rows are gone"
         raise UsageError(
-            f"run {run_id} cannot be undone: "
-            + (
-                f"what it replaced was pruned on {pruned_at}"
-                if pruned_at
-                else f"what {lost:,} of the rows were that it replaced is no longer known"
-            ),
+            f"run {run_id} cannot be undone: the earlier versions of {gone}",
             f"python -m runner reconcile {attempt.definition.pipeline_name} makes the replica match"
             " its source",
         )
@@ -48,15 +44,15 @@ def undo(attempt: Attempt, run_id: int) -> None:
     [archived] = attempt.work.named("repairs/undo.archived", **values, cursor=cursor)
     if archived["low"]:
         raise UsageError(
-            f"run {run_id} cannot be undone: rows of {archived['low'][:7]} that it brought or"
+            f"run {run_id} cannot be undone: rows of {archived['low'][:7]} that it loaded or"
             f" replaced are archived, in {archived['file_name']}",
-            "docs/retention.md says how archived months come back",
+            "docs/retention.md says how to bring archived months back",
         )
 
     def work(run: RunTransaction) -> tuple[Counts, None]:
         counts, left_alone = _take_back(run, run_id)
         if left_alone:
-            run.notes.append(f"rows that later runs changed again, left to them: {left_alone:,}")
+            run.notes.append(f"rows not restored, as later runs changed them again: {left_alone:,}")
         if not attempt.work.named("database/ledger.undo_run", run_id=run_id):
             raise RunnerError(f"run {run_id} cannot be undone twice")
         return counts, None
@@ -66,7 +62,7 @@ def undo(attempt: Attempt, run_id: int) -> None:
 
 
 def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
-    """Take it back; also return how many of its rows later runs have changed since."""
+    """Undo a run; also return how many of its rows later runs have changed since."""
     run.writer.execute("repairs/undo.give_back_rejects", undone_run_id=undone_run_id)
     writer = run.writer
     keys = writer.definition.key_columns
@@ -77,7 +73,7 @@ def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
         return Counts(deleted=deleted), 0
     target = relation(writer.definition.target_relation)
     equality = Equality(run.work, target.as_string())
-    images = _restoring_values(target, forms(run.work, target), keys, equality)
+    images = _restoring_values(target, kept_columns(run.work, target), keys, equality)
     if writer.months:
         cursor = writer.definition.cursor_column
         images["image_has_moved"] = sql.SQL("({} is distinct from {})").format(
@@ -91,7 +87,7 @@ def _take_back(run: RunTransaction, undone_run_id: int) -> tuple[Counts, int]:
 
 
 def _within(run: RunTransaction, months: Months, undone_run_id: int) -> sql.Composed:
-    """Return the condition that a row lies in a month that has anything to do with the run."""
+    """Return the condition that a row is in a month with rows that the undo may touch."""
     keys, pipeline_id = run.source.definition.key_columns, run.source.definition.pipeline_id
     about = {"run_id": undone_run_id, "pipeline_id": pipeline_id, "key": keys[0] if keys else ""}
     [traces] = run.work.named("repairs/undo.traces", **about)
@@ -102,13 +98,13 @@ def _within(run: RunTransaction, months: Months, undone_run_id: int) -> sql.Comp
 
 
 def _restoring_values(
-    target: sql.Identifier, forms: Sequence[Form], keys: Sequence[str], equality: Equality
+    target: sql.Identifier, columns: Sequence[KeptColumn], keys: Sequence[str], equality: Equality
 ) -> dict[str, sql.Composable]:
-    """Return what giving rows back is written in; `forms` and `equality` are of the replica."""
-    names = [form.name for form in forms if form.name != RUN_ID]
+    """Return the values of the template that restores rows; `columns` are those of the replica."""
+    names = [column.name for column in columns if column.name != RUN_ID]
     return {
-        "image": _image(target, forms),
-        "image_object": image_object(forms),
+        "image": _image(target, columns),
+        "image_object": image_object(columns),
         "image_keys": join(column_of("(images.image)", key) for key in keys),
         "is_key_of_image": equality.of_rows(keys, "(images.image)", "stored"),
         "is_same_image": equality.of_rows(keys, "(images.image)", "(former.image)"),
@@ -118,29 +114,27 @@ def _restoring_values(
     }
 
 
-def image_object(forms: Sequence[Form]) -> sql.Composed:
-    """Return the image as one JSON object: a text becomes what it was of every type but JSON, of
-    which it would be a value itself.
+def image_object(columns: Sequence[KeptColumn]) -> sql.Composed:
+    """Return an earlier version of a row as one JSON object: where a value was kept as text too,
+    that text. Not for JSON columns, for which a text would be a JSON string.
     """
     text = "replaced.old_row || coalesce(replaced.old_texts, '{{}}')"
-    names = [form.name for form in forms if form.is_json]
-    if not names:
-        return sql.SQL(text).format()
+    names = [column.name for column in columns if column.is_json]
     return sql.SQL(
         f"({text}) - array(select texts.name from jsonb_object_keys(coalesce(replaced.old_texts,"
         " '{{}}')) as texts (name) where texts.name = any({}::text[]))"
     ).format(sql.Literal(names))
 
 
-def _image(target: sql.Identifier, forms: Sequence[Form]) -> sql.Composed:
-    """Return the row that an image is of."""
-    if not any(form.is_json for form in forms):
+def _image(target: sql.Identifier, columns: Sequence[KeptColumn]) -> sql.Composed:
+    """Return an earlier version as a row of the replica."""
+    if not any(column.is_json for column in columns):
         return sql.SQL("(fresh.*)::{}").format(target)
     kept = sql.SQL("coalesce((replaced.old_texts ->> {})::{}, {})")
     values = [
-        kept.format(sql.Literal(form.name), sql.SQL(form.type), form.of("fresh"))
-        if form.is_json
-        else form.of("fresh")
-        for form in forms
+        kept.format(sql.Literal(column.name), sql.SQL(column.type), column.of("fresh"))
+        if column.is_json
+        else column.of("fresh")
+        for column in columns
     ]
     return sql.SQL("row({})::{}").format(join(values), target)

@@ -1,6 +1,6 @@
 -- undoable --
--- A run that can be undone; when what that takes was pruned, if it was; and how many of the rows
--- that it replaced are no longer known.
+-- A run that can be undone; when the earlier versions of its rows were pruned, if they were; and of
+-- how many rows that it replaced there is no earlier version.
 select
     runs.low::text as low,
     runs.high::text as high,
@@ -26,7 +26,7 @@ where
     and runs.status = 'succeeded'
 
 -- archived --
--- The newest month that has rows of a run, or of what it replaced, in a file.
+-- The newest archived month with rows that a run loaded or replaced.
 select
     max(months.low)::text as low,
     max(months.file_name) as file_name
@@ -47,7 +47,7 @@ where
     )
 
 -- traces --
--- The runs whose rows an undo may have to touch, and the keys of what it may have to restore.
+-- The runs whose rows an undo may change, and the keys of the rows that it may restore.
 select
     array(
         select %(run_id)s::bigint as run_id
@@ -84,7 +84,7 @@ delete from {{ target }} as stored
 where stored._run_id = {{ undone_run_id }} and {{ within }}
 
 -- give_back_rejects --
--- Rows that an undone run had set aside no longer wait; those that it had settled wait again.
+-- Resolve the rows that the undone run had rejected, and reopen those that it had resolved.
 update orchestrator.rejected_rows as rejected
 set
     resolved_run_id = case

@@ -20,7 +20,7 @@ from runner.database.session import (
 )
 from runner.database.tables import exists
 from runner.errors import StartError
-from runner.ingest.months.months import wanted as replicas_in_months
+from runner.ingest.months.months import monthly_replicas as replicas_in_months
 from runner.ingest.pipelines import pipelines, read_definition
 from runner.ingest.replica import ensure_replica
 from runner.project.files import tables_of

@@ -1,5 +1,5 @@
--- Add rows of the source that are not in the replica: the fast way, for sources whose rows are only
--- ever added. A key that is here already is an error, never a second row; then merge.sql does it.
+-- Insert rows of the source that are not in the replica: the fast way, for sources whose rows are
+-- never changed. A key that is there already is an error, not a second row: then merge.sql runs.
 
 insert into {{ target }} ({{ columns }}, _run_id)
 select

@@ -1,14 +1,14 @@
--- The clock of a source: how far it is settled, who holds it back, where its transactions stand.
--- Read twice: in a transaction before the one that reads the rows, for `settled`, and in that one,
--- for `horizon` and `next_xid`. Another PostgreSQL has this text as a view: on_postgres.sql.
+-- The clock of a source: how far it is settled, who holds it back, and its transaction numbers. It
+-- is read twice: for `settled`, before the transaction that reads the rows; and for `horizon` and
+-- `next_xid`, in that transaction. Another PostgreSQL has it as a view: on_postgres.sql.
 
 with started as materialized (
     select clock_timestamp() as moment
 ),
 
--- Who is active is read before who has prepared: nobody slips from the one list to the other. Our
--- own builds do not write the source, unless it is in a layer of theirs or on another server; they
--- are known by a lock that nobody can take who may not write the ledger.
+-- Active transactions are read before prepared ones, so that none is missed that moves from one
+-- list to the other. Builds do not write the source, and are left out, unless it is in one of their
+-- schemas or on another server. They are known by a lock that needs the right to write the ledger.
 active as materialized (
     select
         activity.pid,
@@ -35,8 +35,8 @@ active as materialized (
     limit 1
 ),
 
--- Who does not say since when it is in a transaction: track_activities is off in its session, or
--- was. One that begins or ends a transaction does not say so either, for a moment.
+-- Sessions that may be in a transaction without showing since when: track_activities is off in
+-- them, or was. For a moment, that is also so while a transaction begins or ends.
 untracked as materialized (
     select count(*) as sessions
     from started
@@ -61,9 +61,9 @@ now_here as materialized (
 
 select
     started.moment as clock,
-    -- The moment before which no open transaction can still write. A transaction begins a little
-    -- before others see it; a second buys that off. A prepared one that has written anything stops
-    -- it: when that one began is not known.
+    -- The moment before which no open transaction can still write. A second less, as a transaction
+    -- begins a little before others can see it. Nothing is settled while there is a prepared
+    -- transaction that has written: when it began is not known.
     case
         when prepared.gid is not null then '-infinity'
         else least(started.moment, active.xact_start) - interval '1 second'
@@ -77,8 +77,8 @@ select
                 'server process %s, %s, %s', active.pid, active.application_name, active.state
             )
     end as held_by,
-    -- Without this right the start of other people's transactions is hidden, and so is what they
-    -- will write. A standby knows nothing of those who write on its primary.
+    -- Without this privilege, the start of other roles' transactions is hidden. A standby does not
+    -- see the transactions of its primary.
     pg_has_role('pg_read_all_stats', 'usage')
     and current_setting('track_activities')::boolean
     and untracked.sessions = 0
@@ -88,7 +88,7 @@ select
     format(
         '%s:%s:%s',
         (select control.system_identifier from pg_control_system() as control),
-        -- After a failover or a restore transactions may be numbered again.
+        -- After a failover or a restore, transaction numbers may be used again.
         (select checkpoints.timeline_id from pg_control_checkpoint() as checkpoints),
         (
             select databases.oid
@@ -105,7 +105,7 @@ left join lateral (
         prepared_xacts.owner,
         prepared_xacts.prepared
     from pg_prepared_xacts as prepared_xacts
-    -- Its locks are known by its lock on itself, before and after a restart of the server.
+    -- Its lock on its own transaction id leads to its other locks, even after a restart.
     inner join pg_locks as itself
         on itself.transactionid = prepared_xacts.transaction
         and itself.locktype = 'transactionid'

@@ -11,6 +11,6 @@ comment on table {{ target }} is {{ table_comment }};
 {{ column_comments }}
 comment on column {{ target }}._run_id is 'The run that brought the row: orchestrator.runs.run_id.';
 
--- A build reads the rows of a few runs. Appended rows lie in the order of their runs, and a block
--- range index is enough; replaced rows are scattered.
+-- Builds read the rows of a few runs. Appended rows are stored in the order of their runs, for
+-- which a BRIN index is enough; updated rows are scattered.
 create index on {{ target }} using {{ run_index }} (_run_id);

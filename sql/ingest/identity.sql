@@ -1,7 +1,7 @@
--- What the columns of some tables are, as one hash: whatever gives them values without a row being
--- written. That is a column's number, its type, the value that older rows have of it, and how it is
--- computed; and what the types it is made of say. Another PostgreSQL has this text in a view:
--- on_postgres.sql.
+-- The definitions of the columns of some tables, as one hash: all that changes a value without a
+-- row being written. For a column, its number, its type, the value that older rows have, and its
+-- expression if it is generated; for its types, their parts and labels. Another PostgreSQL has it
+-- in a view: on_postgres.sql.
 
 with recursive columns as (
     select

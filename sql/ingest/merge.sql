@@ -1,6 +1,6 @@
--- Make rows of the replica what they are in the source, whoever brought them and whenever.
--- Rows that differ are written, the others are left alone. What a new row replaces is kept, in the
--- same transaction: a build has to take its old numbers back, and an undo puts it back itself.
+-- Make rows of the replica equal to those of the source, whichever run brought them. Rows that
+-- differ are written, the others are left alone. The earlier version of a row is kept in the same
+-- transaction: builds subtract its old values, and an undo restores it.
 
 with compared as materialized (
     select
@@ -28,7 +28,7 @@ replaced as (
     where fresh._differs and fresh._stored_run_id is not null
 ),
 
--- In a replica of months, a row whose cursor is another now is written anew.
+-- In a replica partitioned by month, a row with another cursor is deleted and inserted again.
 moved as (
     delete from {{ target }} as stored
     using compared as fresh

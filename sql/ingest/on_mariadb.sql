@@ -1,18 +1,18 @@
--- What a MariaDB needs to be a source: its clock, as far as it can be told there. `pipelines
--- source-sql mariadb` fills in the names. Run it there as a user with the rights PROCESS and CREATE
--- VIEW: the view shows with those rights what it shows, and who reads it needs neither. All times
--- are in UTC.
+-- What a MariaDB needs to be a source: a view of its clock, as far as it can be known there.
+-- `pipelines source-sql mariadb` fills in the names. Run it there as a user with the privileges
+-- PROCESS and CREATE VIEW: the view runs with them, and its readers need neither. All times are in
+-- UTC.
 --
--- A row's current_timestamp is when its statement began. So what may still be written is as old as
--- the oldest running statement or the oldest open transaction, less two seconds, since InnoDB keeps
--- whole ones. What this does not see: a statement that waited for a lock on the table's definition,
--- or for a global one, has a cursor older than the start of its transaction, and once it has ended
--- only the transaction is known. Such a row comes late, and is found by the lookback.
+-- A row's current_timestamp is the start of its statement. So rows that are still to come are as
+-- old as the oldest running statement or the oldest open transaction, less two seconds, as InnoDB
+-- keeps whole seconds. One case is not seen: a statement that waited for a metadata lock, or for a
+-- global one, has a cursor older than the start of its transaction, and once it has ended only the
+-- transaction is known. Such a row comes late, and is found by the lookback.
 
 create or replace sql security definer view {{ database }}.milepost_clock as
 select
     concat(date_format(utc_timestamp(6), '%Y-%m-%d %H:%i:%s.%f'), '+00') as clock,
-    -- A prepared transaction that nobody holds may be older than InnoDB says.
+    -- A prepared transaction without a connection may be older than InnoDB says.
     case
         when oldest.is_prepared then '-infinity'
         else
@@ -27,8 +27,8 @@ select
     end as settled,
     concat(date_format(oldest.started, '%Y-%m-%d %H:%i:%s'), '+00') as held_since,
     oldest.who as held_by,
-    -- Not all: see above. And rows that a replica or a cluster takes over bear the time of where
-    -- they were written.
+    -- Not all: see above. Also, rows that are replicated to this server have the time of the server
+    -- on which they were written.
     false as sees_all,
     cast(null as decimal(20)) as horizon,
     cast(null as decimal(20)) as next_xid,
@@ -39,7 +39,7 @@ select
     ) as identity
 from (select 1 as one) as here
 left join (
-    -- Statements are read before transactions: nobody slips from the one list to the other.
+    -- Statements are read before transactions, so that none is missed between the two lists.
     select
         utc_timestamp(6) - interval threads.time_ms * 1000 microsecond as started,
         false as is_prepared,
@@ -52,7 +52,7 @@ left join (
     select
         transactions.started
         - interval (
-            -- The hour that comes twice in autumn is taken for the first.
+            -- In autumn, a time in the hour that occurs twice is taken for the first.
             convert_tz(transactions.started - interval 1 hour, '+00:00', 'SYSTEM')
             = transactions.local_started
         ) hour as started,

@@ -1,7 +1,8 @@
--- What another PostgreSQL needs to be a source: its clock, and a view of the table that tells the
--- age of each row, in transactions. `pipelines source-sql postgres` fills in the names. Run it in
--- the database of the table, as the table's owner; and again after the table's columns changed. The
--- role reads these two views and nothing else. Give it a password: \password, in psql.
+-- What another PostgreSQL needs to be a source: a view of its clock, and a view of the table with
+-- the age of each row, in transactions. `pipelines source-sql postgres` fills in the names. Run it
+-- in the database of the table, as the table's owner, and again after the table's columns have
+-- changed. The role reads these two views and nothing else. Give it a password with \password in
+-- psql.
 
 begin;
 
@@ -15,9 +16,9 @@ $$;
 
 create schema if not exists milepost;
 
--- Its identity changes with the tables that are read and their columns, with partitions that come,
--- and with a restart: after a crash transactions may be numbered again. The next run compares all
--- then. Behind it stand the keys of each view's table, and whether row security hides rows of it.
+-- Its identity changes when tables, columns or partitions that are read do, and with a restart,
+-- since transaction numbers may be used again after a crash. Then the next run compares all rows.
+-- At its end are facts about the table of each view: its keys, and whether row security hides rows.
 create or replace view milepost.clock as
 with recursive tables as (
     select
@@ -124,8 +125,9 @@ from (
 {{ clock }}
 ) as now_there;
 
--- The view of another table is left alone. Earlier versions called the views of two tables the same
--- where their names, joined, were; what they made of this table has to follow it too.
+-- A view of this name that reads another table is left alone. Earlier versions gave the views of
+-- two tables one name if schema and table, joined, were equal; their view of this table is renewed
+-- too.
 do $$
 declare
     former text := {{ former_view_name }};
@@ -183,6 +185,6 @@ grant select on milepost.clock, milepost.{{ view }} to {{ role }};
 
 commit;
 
--- The start of other people's transactions is hidden without this. Who may not grant it asks an
--- administrator; until then the source is read with less of a guarantee, and every run says so.
+-- Without this, the start of other roles' transactions is hidden. If you may not grant it, ask an
+-- administrator: until then the guarantee is weaker, and every run says so.
 grant pg_read_all_stats to {{ role }};

@@ -1,10 +1,10 @@
--- Take back what a run did to a replica: rows that it added go, rows that it changed or deleted are
--- what they were. A row that a later run changed is left to that run, unless that one was undone
--- before. All that is touched carries the number of the undo, and what it replaces is kept: the
--- next build follows. Keys are compared as their own types compare them; a row of the replica is
--- known by its place, since nobody else writes there meanwhile.
+-- Undo what a run did to a replica: delete the rows that it added, and restore those that it
+-- changed or deleted. A row that a later run changed stays as it is, unless that run was undone
+-- before. Every row that is written gets the number of the undo, and its version before is kept, so
+-- the next build follows. Keys are compared as their types compare them. A row of the replica is
+-- identified by its ctid, as nobody else writes there meanwhile.
 
--- What rows were before this run and later ones.
+-- The earlier versions of rows that this run and later ones replaced.
 create temporary table images on commit drop as
 select
     replaced.replaced_row_id,
@@ -18,7 +18,7 @@ where
 
 analyze pg_temp.images;
 
--- Whose work a row is: what an undo gave back is the work of the run that had made it.
+-- The rows of this run: a version that an undo restored belongs to the run that wrote it.
 create temporary table owned on commit drop as
 with recursive candidates (run_id) as (
     values ({{ undone_run_id }}::bigint)
@@ -61,14 +61,14 @@ where owners.run_id = {{ undone_run_id }};
 
 analyze pg_temp.owned;
 
--- What they were before the run.
+-- The versions before this run.
 create temporary table former on commit drop as
 select distinct on ({{ image_keys }})
     images.image,
     stored.tableoid as place_table,
     stored.ctid as place,
     owned.place is not null as is_owned,
-    -- In a replica of months, a row whose cursor was another goes back to where it was.
+    -- In a partitioned replica, a row with another cursor is deleted and inserted again.
     not {{ image_has_moved }} as is_same_place
 from pg_temp.images as images
 left join {{ target }} as stored on {{ is_key_of_image }} and {{ within }}
@@ -121,7 +121,7 @@ restored as (
     from pg_temp.former as former
     where
         former.is_owned
-        -- The run had deleted it, and nobody had to do with it since.
+        -- The run had deleted it, and no run has written it since.
         or (
             former.place is null
             and not exists (

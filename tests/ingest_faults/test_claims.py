@@ -156,9 +156,9 @@ def test_a_key_of_a_table_says_nothing_of_its_children(arena: Arena) -> None:
     arena.set_clock("2026-01-01 02:00:00+00")
     arena.run_text(f"insert into fire.more values (1, 'another', '{NEW}')")
     assert {run.guarantee for run in arena.ingest()} == {"best_effort"}
-    assert "children" in last_note(arena)
+    assert "child tables" in last_note(arena)
     (problem,) = fallen(arena)
-    assert "best_effort" in problem and "children" in problem
+    assert "best_effort" in problem and "child tables" in problem
 
 
 def test_a_partitioned_table_keeps_its_promise(arena: Arena) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from runner.database.session import Database, Session
 from runner.errors import RunnerError, StartError
-from runner.ingest.months.months import Months, read_months
+from runner.ingest.months.months import Months, read_partitions
 from runner.ingest.pipelines import read_definition
 from runner.project.manifest import load
 from runner.project.target import Target
@@ -39,7 +39,7 @@ def places(arena: Arena) -> dict[int, str]:
 
 def partitions(arena: Arena) -> list[str]:
     with arena.database.session("test") as session:
-        return [month.name[-7:] for month in read_months(session, "warehouse.raw_goods")]
+        return [month.name[-7:] for month in read_partitions(session, "warehouse.raw_goods")]
 
 
 def test_rows_lie_in_the_month_of_their_cursor_and_odd_ones_in_none(months: Arena) -> None:
@@ -106,10 +106,10 @@ def test_rows_without_a_month_go_to_it_once_nobody_holds_the_place(months: Arena
     ("made", "said"),
     [
         ({"mode": "upsert", "cursor": CURSOR}, "an upsert pipeline"),
-        ({"cursor": "timestamptz"}, "a cursor written that may be null"),
+        ({"cursor": "timestamptz"}, "its cursor written may be null"),
         (
             {"cursor": "timestamp not null", "cursor_timezone": "Europe/Berlin"},
-            "of which Europe/Berlin sets the clock back",
+            "a local time, which Europe/Berlin sets back",
         ),
     ],
 )
@@ -156,7 +156,9 @@ def test_a_statement_of_a_projects_own_that_knows_no_months_is_refused(
     file.write_text(whole.replace(f"{{{{ {value} }}}}", f"/* {value} */ false"))
     arena.make(cursor=CURSOR, project=project)
     arena.insert("2025-11-05")
-    said = re.escape(f"raw_goods is in months, and sql/ingest/{name}.sql of this project does")
+    said = re.escape(
+        f"raw_goods is partitioned by month, but sql/ingest/{name}.sql of this project"
+    )
     with pytest.raises(StartError, match=said):
         arena.ingest()
     with pytest.raises(StartError, match=said):

@@ -245,7 +245,7 @@ def test_a_run_that_replaced_forgotten_rows_is_not_undone(
     forget(mutable)
     before = query(mutable, "select * from warehouse.raw_event_stream order by event_id")
     done = command("runs", "undo", str(changed), "--yes", database=mutable)
-    assert_refused(done, 2, "cannot be undone: what 40 of the rows were")
+    assert_refused(done, 2, "cannot be undone: the earlier versions of 40 rows")
     assert query(mutable, "select * from warehouse.raw_event_stream order by event_id") == before
     assert PERSON not in dump(mutable)
 
@@ -261,7 +261,7 @@ def test_an_undone_deletion_does_not_bring_anybody_back(mutable: Database, no_ma
     forget(mutable)
     assert PERSON not in dump(mutable)
     done = command("runs", "undo", str(deleted), "--yes", database=mutable)
-    assert_refused(done, 2, "cannot be undone: what 120 of the rows were")
+    assert_refused(done, 2, "cannot be undone: the earlier versions of 120 rows")
 
 
 # What may stand in the way.

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.database.session import Database, Session
-from runner.erasure.wanted import fields, words
+from runner.erasure.criteria import fields, words
 
 # No null, which no text of PostgreSQL has, and no surrogates.
 TEXTS = st.text(

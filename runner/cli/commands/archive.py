@@ -3,7 +3,7 @@ from pathlib import Path
 
 import click
 
-from runner.archive.archive import Month, archive, is_month, look
+from runner.archive.archive import Month, archive, inspect, is_month
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, yes_option
 from runner.cli.progress import live
@@ -43,7 +43,7 @@ def command(here: Workspace, pipeline: str | None, before: str, folder: Path, ye
     Example: python -m runner archive --before 2026-01
     """
     database, manifest = here.database(), here.manifest()
-    found = look(database, manifest, before, folder, pipeline)
+    found = inspect(database, manifest, before, folder, pipeline)
     if not found:
         output.say(f"archive: nothing from before {before} is left")
         output.data([])

@@ -7,7 +7,7 @@ from runner.cli.command import Workspace, json_option, project_command, yes_opti
 from runner.cli.progress import live
 from runner.cli.show import build as show_build
 from runner.erasure.erase import Erased, InSource
-from runner.erasure.forget import forget, look
+from runner.erasure.forget import forget, inspect
 
 PLACES = {
     "rows": "rows of the replica",
@@ -43,7 +43,7 @@ def command(
     Example: python -m runner forget event_stream --key user_id=u_42 --dry-run
     """
     database, manifest = here.database(), here.manifest()
-    found, in_source = look(database, manifest, pipeline, keys)
+    found, in_source = inspect(database, manifest, pipeline, keys)
     _show(found, in_source)
     if dry_run or not (found.total or in_source.rows):
         data = {"run": None, **asdict(found), "in_source": in_source.rows}

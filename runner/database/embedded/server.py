@@ -28,7 +28,7 @@ Settings = Mapping[str, str | float]
 # (synchronous_commit), but never leaves half of one. Nothing replicates from here (wal_level).
 FAST: Settings = {
     "max_connections": 50,
-    "max_locks_per_transaction": 256,  # a build touches every table, and may create each again
+    "max_locks_per_transaction": 256,  # a build locks every table, and may create each again
     "shared_buffers": "256MB",
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",
@@ -77,7 +77,7 @@ class Server:
         return self
 
     def stop(self) -> bool:
-        """Stop the server and tell whether it ran; open transactions are rolled back."""
+        """Stop the server, rolling back open transactions; return whether it ran."""
         with explained(self.data):
             if not self.is_running():
                 return False
@@ -85,12 +85,12 @@ class Server:
                 return self._stop()
 
     def is_running(self) -> bool:
-        """Tell whether a server works on this data folder, ready or not."""
+        """Whether a server runs on this data folder, ready or not."""
         with explained(self.data):
             return self.postmaster.answers() or self.postmaster.pid() is not None
 
     def delete(self) -> bool:
-        """Stop the server and delete its data folder; tell whether there was one."""
+        """Stop the server and delete its data folder; return whether there was one."""
         with explained(self.data):
             if not self.data.exists():
                 return False
@@ -181,7 +181,7 @@ class Server:
             if self.postmaster.answers():
                 number = self.postmaster.lines()[0]
                 raise RunnerError(
-                    f"the server at {self.socket} was started in another place or container",
+                    f"the server at {self.socket} was started on another path or in a container",
                     hint=f"stop it there; if its folder was moved: kill -INT {number}",
                 )
             return False
@@ -231,7 +231,7 @@ def default_data(project: Path) -> Path:
 
 
 def place(data: Path) -> Path:
-    """Return where the data can be: under root's private folders, they move to a shared base."""
+    """Return the data folder, or one in a shared base if root's private folders hide it."""
     data = data.resolve()
     if data.exists() or binaries.can_enter(data.parent, binaries.account(data)):
         return data
@@ -239,7 +239,7 @@ def place(data: Path) -> Path:
 
 
 def _socket_folder(data: Path) -> Path:
-    """Return the data folder, unless its path is too long for a socket or has libpq's separator."""
+    """Return the data folder, or one in /tmp if its path is too long, or has libpq's separator."""
     longest = 103 - len(f"/.s.PGSQL.{PORT}")
     if len(os.fsencode(data)) <= longest and "," not in str(data):
         return data
@@ -251,7 +251,7 @@ def _key(path: Path) -> str:
 
 
 def _shared_memory() -> Settings:
-    """Stay out of a small /dev/shm: a container's 64 MB are too few for a parallel hash join."""
+    """Avoid a small /dev/shm: a container's 64 MB are too little for a parallel hash join."""
     shm = Path("/dev/shm")
     if shm.is_dir() and shutil.disk_usage(shm).total < 512 * 1024**2:
         return {"dynamic_shared_memory_type": "mmap"}

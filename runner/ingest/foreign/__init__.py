@@ -1,5 +1,5 @@
 """Sources in other databases and in files, read through foreign tables.
 
-An address and a table there come in; a foreign table goes out, which a pipeline reads like any
-other source. It does not know windows or replicas.
+An address and the name of a table come in; a foreign table goes out, which a pipeline reads like
+any other source. It does not know windows or replicas.
 """

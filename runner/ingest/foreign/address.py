@@ -1,4 +1,4 @@
-"""Where a source elsewhere is: an address, parsed and kept without showing its password."""
+"""The address of a source in another database or a file, whose password is never shown."""
 
 import re
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from runner.errors import UsageError
 
-# The variable that has the password: everybody who lists processes sees the command line.
+# The variable with the password: a command line is visible to everybody who lists processes.
 PASSWORD_VARIABLE = "MILEPOST_SOURCE_PASSWORD"
 POSTGRES, MARIADB, FILE = "postgres_fdw", "mysql_fdw", "file_fdw"
 WRAPPERS = {"postgresql": POSTGRES, "postgres": POSTGRES, "mariadb": MARIADB, "mysql": MARIADB}
-# A lost network is noticed, a query that hangs ends, and rows come ten thousand at a time.
+# Notice a lost network, end a query that hangs, and fetch ten thousand rows at a time.
 SERVER_OPTIONS: dict[str, dict[str, str]] = {
     POSTGRES: {
         "port": "5432",
@@ -26,7 +26,7 @@ SERVER_OPTIONS: dict[str, dict[str, str]] = {
     MARIADB: {
         "port": "3306",
         "fetch_size": "10000",
-        # Without it, text comes in the encoding of this machine, which nobody converts.
+        # Without it, text arrives in the encoding of this machine, and is not converted.
         "character_set": "utf8mb4",
         # Moments arrive in UTC.
         "init_command": "SET time_zone='+00:00'",
@@ -37,7 +37,7 @@ SERVER_OPTIONS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SourceAddress:
-    """A server with its options, a database and a user there; or a file, without a user."""
+    """A server with its options, a database and a user on it; or a file, without a user."""
 
     wrapper: str
     database: str
@@ -47,7 +47,7 @@ class SourceAddress:
 
     @property
     def place(self) -> dict[str, str]:
-        """The options that say which database on which server it is."""
+        """The options that identify the database and its server."""
         names = ("host", "port", "dbname")
         return {name: self.options[name] for name in names if name in self.options}
 
@@ -56,7 +56,7 @@ def parse_address(address: str, password: str | None) -> SourceAddress:
     """Parse the path of a CSV file, or a URL: its own password wins over `password`."""
     if "://" not in address:
         return SourceAddress(FILE, "files", {"filename": str(Path(address).absolute())})
-    # Nothing of the address is repeated in an error: any part of it may be the password.
+    # No error repeats a part of the address: any part may be the password.
     try:
         parts = urlsplit(address)
         port, given = parts.port, dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
@@ -68,7 +68,7 @@ def parse_address(address: str, password: str | None) -> SourceAddress:
     wrapper, database = WRAPPERS.get(parts.scheme), unquote(parts.path.strip("/"))
     if wrapper is None or not database or not re.fullmatch(r"[^./]+", database):
         raise UsageError(
-            "--from names no database of a known kind",
+            "--from names no database of a kind that can be read",
             "postgresql://user@host/database, mariadb://user@host/database, or a CSV file",
         )
     if not parts.username:

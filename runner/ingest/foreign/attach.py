@@ -1,4 +1,4 @@
-"""Attaching a source elsewhere, by its kind; and what the other side is asked for: one window."""
+"""Attaches sources in other databases and files, and shows the query that a window sends there."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ SOURCE_SQL = {"postgres": postgres.source_sql, "mariadb": mariadb.source_sql}
 def attach(
     session: Session, address: SourceAddress, source: str | None, cursor: str, is_local_time: bool
 ) -> Attachment:
-    """Create the foreign table of a source elsewhere, in the caller's transaction.
+    """Create the foreign table of a source, in the caller's transaction.
 
     `is_local_time` is whether the cursor of a file has no time zone.
     """
@@ -43,7 +43,7 @@ def attach(
 def remote_query(session: Session, source: Source) -> str | None:
     """Return the query that a remote server gets for a window.
 
-    None if there is no such server; StartError if it would have to send the whole table.
+    None if no server is queried; StartError if each window would fetch the whole table.
     """
     name, cursor = source.definition.source_relation, source.cursor.name
     bounds = ("2026-01-01 00:00:00", "2026-01-02 00:00:00")
@@ -59,8 +59,8 @@ def remote_query(session: Session, source: Source) -> str | None:
             return str(text)
     if any(sent):
         raise StartError(
-            f"{name} cannot be searched by {cursor} where it is: every window would fetch the whole"
-            " table",
+            f"{name} cannot be searched by {cursor} on its server: every window would fetch the"
+            " whole table",
             f"give {cursor} of the foreign table the type that it has there, without expressions",
         )
     return None

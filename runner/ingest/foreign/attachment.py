@@ -1,7 +1,7 @@
 """Creates the foreign table of a source in another database, with its extension, server and user
 mapping.
 
-All are created in a transaction of the caller's. A password goes into the user mapping and nowhere
+All are created in the caller's transaction. A password goes into the user mapping, and nowhere
 else. Queries: foreign.sql.
 """
 
@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Self
 
 from psycopg import sql
 
-from runner.database import tables
 from runner.database.names import MAX_BYTES, join, relation, shortened
 from runner.database.queries import named_query
 from runner.database.session import QueryFailed, Session
@@ -23,16 +22,16 @@ from runner.ingest.foreign.address import FILE, SourceAddress
 from runner.project.template import render
 
 NOT_AVAILABLE = ("0A000", "58P01")
-# With a number behind it, a name that is not cut.
+# Leaves room for a number at the end of the name.
 MAX_SERVER_BYTES = 55
-# Foreign tables of ours beside those of sources.
+# Foreign tables that do not read a source.
 RESERVED_TABLES = frozenset({"clock", "_indexes", "_columns", "_lines"})
 CONTRIB = "install it there; it comes with the contrib modules of PostgreSQL"
 
 
 @dataclass
 class Attachment(ABC):
-    """A foreign table that is created here, with the steps that all wrappers share."""
+    """Creates the foreign table of a source; subclasses are the kinds of servers."""
 
     user_option: ClassVar[str]
     install: ClassVar[str]  # the hint when the extension is missing
@@ -42,11 +41,11 @@ class Attachment(ABC):
     source: str
     cursor: str
     is_local_time: bool
-    made: list[str] = field(default_factory=list)  # what is new, in words
+    made: list[str] = field(default_factory=list)  # what was created, in words
     notes: list[str] = field(default_factory=list)  # what is doubtful
     types: dict[str, str] = field(default_factory=dict)  # those of column_types
-    clock: str | None = None  # the relation that tells the time there
-    has_zone: bool = False  # a cursor without a time zone here has one there, and arrives in UTC
+    clock: str | None = None  # the foreign table of the clock there
+    has_zone: bool = False  # the cursor has a time zone there, and arrives in UTC without one
 
     def __post_init__(self) -> None:
         self.namespace, _, self.name = self.source.partition(".")
@@ -79,7 +78,7 @@ class Attachment(ABC):
         self.made.append(f"extension {name}")
 
     def _choose_server(self) -> tuple[str, bool]:
-        """Return the server that leads there, or a free name for a new one; whether it is new."""
+        """Return the server for this address, or a free name for a new one; whether it is new."""
         servers = {row["name"]: row for row in self.session.named("ingest/foreign/foreign.servers")}
         base = re.sub(r"\W", "_", f"from_{self.address.database}")
         base = base.encode()[:MAX_SERVER_BYTES].decode(errors="ignore")
@@ -95,7 +94,7 @@ class Attachment(ABC):
     @property
     @abstractmethod
     def _remote_options(self) -> Sequence[Mapping[str, str]]:
-        """The options of a foreign table that reads this very table, in each way that there is."""
+        """The options of foreign tables that read this table, in each way that there is."""
 
     def _choose_name(self) -> str:
         """Return a free name for the foreign table; UsageError if it can be read here already."""
@@ -141,7 +140,7 @@ class Attachment(ABC):
         self.made.append(f"user mapping on {self.server}: this role is {user} there{stored}")
 
     def _advise(self, kind: str) -> None:
-        """Note what is missing there, and how its owner can add it."""
+        """Note that the clock there is missing, and how its owner can create it."""
         self.notes.append(
             f"{self.address.database} does not show what is still being written there; before you"
             " add this, its owner can run what this prints: python -m runner pipelines"
@@ -163,7 +162,7 @@ class Attachment(ABC):
         )
 
     def _text(self, query: str, **values: Any) -> str:
-        """Return a query by its name, for this server."""
+        """Return a query of foreign.sql by its name, for this server."""
         names = {"server": sql.Identifier(self.server), "server_name": self.server}
         return render(
             named_query(f"ingest/foreign/foreign.{query}"),
@@ -172,12 +171,9 @@ class Attachment(ABC):
         )
 
     def _run(self, text: str, **values: sql.Composable) -> None:
-        """Run a statement, which can name the server and the foreign table that is created."""
+        """Run a statement with the names of the server and of the foreign table."""
         names = {"server": sql.Identifier(self.server), "table": relation(self.relation)}
         self.session.run(sql.SQL(text).format(**names, **values).as_string(None))
-
-    def _has(self, name: str) -> bool:
-        return tables.exists(self.session, name)
 
 
 def options(values: Mapping[str, str]) -> sql.Composed:

@@ -18,8 +18,8 @@ NOT_TEXT = ("22021", "22P05")
 class FileAttachment(Attachment):
     """A CSV file with a header, on the machine of the database server.
 
-    Every column is text: column_types gives them their types, that of the cursor among them, and a
-    row whose value does not fit is set aside.
+    Every column is text. column_types gives types to them, also to the cursor, and a row whose
+    value does not fit is set aside.
     """
 
     install = CONTRIB
@@ -59,14 +59,14 @@ class FileAttachment(Attachment):
         self._run(
             "create foreign table {table} ({columns}) server {server} {options}",
             columns=join([sql.SQL("{} text").format(sql.Identifier(each)) for each in header]),
-            # A column added, removed or moved is an error, and not another column's value.
+            # An error if a column was added, removed or moved: no value lands in another one.
             options=options({"filename": name, "format": "csv", "header": "match"}),
         )
         self.made.append(f"foreign table {self.relation} of {name}, {len(header)} columns")
         self.notes.append("a file has no index: every window reads the whole file")
 
     def _refuse_header(self, name: str, header: list[str]) -> None:
-        """Refuse a header whose names cannot be those of columns."""
+        """StartError for a header whose names cannot be those of columns."""
         if header and header[0].startswith(BYTE_ORDER_MARK):
             raise StartError(
                 f"{name} begins with a byte order mark, which would be part of the first column's"

@@ -1,5 +1,5 @@
 -- servers --
--- Foreign servers with their wrapper and where they lead.
+-- Foreign servers with their wrapper and their options.
 select
     servers.srvname as name,
     wrappers.fdwname as wrapper,
@@ -11,7 +11,7 @@ from pg_foreign_server as servers
 inner join pg_foreign_data_wrapper as wrappers on wrappers.oid = servers.srvfdw
 
 -- tables --
--- What is in the schema of a foreign server, with the options of foreign tables.
+-- The relations in the schema of a foreign server, with the options of foreign tables.
 select
     relations.relname as name,
     (
@@ -26,7 +26,7 @@ where schemas.nspname = %(server)s
 order by relations.relname
 
 -- imported --
--- Whether a table was imported: it may have been missing there.
+-- Whether a table was imported; it may be missing on the server.
 select relations.oid
 from pg_class as relations
 inner join pg_namespace as schemas on schemas.oid = relations.relnamespace
@@ -35,7 +35,7 @@ where
     and relations.relname = %(name)s
 
 -- has_extension --
--- Whether an extension exists already: to create it takes more privileges than to use it.
+-- Whether an extension exists already: creating it needs more privileges than using it.
 select extensions.extname
 from pg_extension as extensions
 where extensions.extname = %(name)s
@@ -49,12 +49,13 @@ where
     and mappings.usename = current_user
 
 -- keep_password --
--- Leave a password for the next statement: statements are logged, parameters are not.
+-- Keep a password in a setting, for the next statement: parameters are not logged as statements
+-- are.
 select set_config('milepost.password', %(password)s, true)
 
 -- map_user --
--- Map this role to a user on a foreign server, with the password left in the session. An error is
--- raised again without its statement, which has the password.
+-- Map this role to a user on a foreign server, with the password of the setting. An error is raised
+-- again without the statement, which contains the password.
 do $$
 begin
     execute format(
@@ -67,8 +68,8 @@ end;
 $$
 
 -- mariadb_catalogue --
--- Create foreign tables of the catalogue of a MariaDB, which are dropped again: the import of
--- mysql_fdw would lose types.
+-- Create foreign tables of the catalogue of a MariaDB, which are dropped again: mysql_fdw's own
+-- import would lose types.
 create foreign table {{ server }}._columns (
     table_schema text,
     table_name text,
@@ -89,10 +90,10 @@ create foreign table {{ server }}._indexes (
 ) server {{ server }} options (dbname 'information_schema', table_name 'STATISTICS')
 
 -- mariadb_columns --
--- Columns of a table there, in order; none if it does not exist or is hidden. `arrives_as` is their
--- type here, text unless it is listed. A date there may be 0000-00-00: dates come as text too, and
--- become `later_type` afterwards, where a row without a real one can be set aside. Not so the
--- cursor: windows search by it, and it cannot be set aside.
+-- Columns of a table there, in order; none if it does not exist or is hidden. `arrives_as` is the
+-- type of the foreign table's column: text, unless listed. Dates there may be 0000-00-00: they
+-- arrive as text and are cast to `later_type`, when a row with an invalid one can be set aside.
+-- Only the cursor arrives as a timestamp, since windows search by it.
 select
     columns.column_name as name,
     case

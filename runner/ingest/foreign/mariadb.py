@@ -7,6 +7,7 @@ from psycopg import sql
 
 from runner.database.names import join
 from runner.database.session import Row
+from runner.database.tables import exists
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import Attachment, options
 from runner.project.files import read_text, statement
@@ -14,7 +15,7 @@ from runner.project.template import render
 
 
 class MariaDBAttachment(Attachment):
-    """A table of a MariaDB, column by column, because the import of mysql_fdw loses types."""
+    """A table of a MariaDB, created column by column, as mysql_fdw's import would lose types."""
 
     user_option = "username"
     install = "install it there; Debian has it as postgresql-15-mysql-fdw"
@@ -45,7 +46,7 @@ class MariaDBAttachment(Attachment):
             f"foreign table {self.relation} of {self.namespace}.{self.name}, {len(columns)} columns"
         )
         clock = f"{self.server}.clock"
-        if self._has(clock):
+        if exists(self.session, clock):
             self.clock = clock
         elif self._columns("milepost_clock"):
             self.session.run(self._text("mariadb_clock", database=self.namespace))
@@ -67,7 +68,7 @@ def _definition(column: Row) -> sql.Composed:
 
 
 def source_sql(project: Path, source: str, role: str) -> str:
-    """Return what an administrator runs there, so that a table can be read by its clock.
+    """Return what an administrator runs there, so that a table can be read with a clock.
 
     `source` is DATABASE.TABLE, `role` USER or USER@HOST.
     """

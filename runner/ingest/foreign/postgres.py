@@ -7,6 +7,7 @@ from psycopg import sql
 
 from runner.database.names import join, relation, shortened
 from runner.database.session import QueryFailed
+from runner.database.tables import exists
 from runner.errors import StartError
 from runner.ingest.foreign.attachment import CONTRIB, Attachment
 from runner.ingest.source import clock_text
@@ -19,7 +20,7 @@ NO_SUCH_TYPES = ("42704", "3F000")
 
 
 class PostgresAttachment(Attachment):
-    """A table there, or the view that shows the age of its rows, if its owner has created one."""
+    """A table of another PostgreSQL, or its view with the age of rows, if its owner created one."""
 
     user_option = "user"
     install = CONTRIB
@@ -34,8 +35,8 @@ class PostgresAttachment(Attachment):
 
     def _make_tables(self) -> None:
         view, clock = view_of(f"{self.namespace}.{self.name}"), f"{self.server}.clock"
-        has_clock = self._has(clock)
-        # Apart, since a table that is here already may have the name of a view there.
+        has_clock = exists(self.session, clock)
+        # A schema of its own, as a table here may have the name of a view there.
         self._run("create schema {imported}", imported=IMPORTED)
         try:
             with self.session.savepoint():
@@ -45,7 +46,7 @@ class PostgresAttachment(Attachment):
                 raise
         if not has_clock and self._take("clock", "clock"):
             self.made.append(f"foreign table {clock}: the clock of {self.address.database}")
-        self.clock = clock if self._has(clock) else None
+        self.clock = clock if exists(self.session, clock) else None
         if self._take(view, self.local_name):
             read = f"milepost.{view}"
         else:
@@ -62,7 +63,7 @@ class PostgresAttachment(Attachment):
         self._run("drop foreign table {server}._indexes")
 
     def _take(self, imported: str, name: str) -> bool:
-        """Give a table that was imported its name and its place; return whether there is one."""
+        """Rename an imported table, and move it to the server's schema; False if there is none."""
         values = {"name": imported, "schema": IMPORTED.as_string().strip('"')}
         if not self.session.named("ingest/foreign/foreign.imported", **values):
             return False
@@ -93,16 +94,16 @@ class PostgresAttachment(Attachment):
 
 
 def view_of(source: str) -> str:
-    """Return the name of the view there that reads a table, and that no other table's has:
-    shop_orders for shop.orders.
+    """Return the name of the view there of a table, such as shop_orders for shop.orders; no other
+    table's view has it.
     """
     namespace, _, name = source.partition(".")
-    # Where the schema has an underscore itself, only a dot tells the two apart again.
+    # If the schema contains an underscore, only a dot separates it from the table for certain.
     return shortened(f"{namespace}{'.' if '_' in namespace else '_'}{name}")
 
 
 def source_sql(project: Path, source: str, role: str) -> str:
-    """Return what the owner of a table runs there, so that it can be read without loss."""
+    """Return what the owner of a table runs there, so that no row of it is missed."""
     file = statement(project, "on_postgres")
     clock, identity = clock_text(project, sql.NULL), read_text(statement(project, "identity"))
     tables = sql.SQL("select tables.oid from tables")

@@ -1,5 +1,5 @@
--- months --
--- The months of a replica, in order, the default partition last: it has no bounds.
+-- partitions --
+-- The partitions of a replica, in order, the default one last: it has no bounds.
 select
     schemas.nspname || '.' || partitions.relname as name,
     bounds.found[1] as low,
@@ -18,8 +18,8 @@ where children.inhparent = to_regclass(%(target)s)
 order by bounds.found[1]::timestamp nulls last
 
 -- due --
--- The months that a replica should have a partition for and has not, as their first days: this one
--- and the next two, and those of rows that lie in the default one for want of theirs.
+-- The first days of the months without a partition that should have one: the current month, the
+-- next two, and those of rows in the default partition.
 with due as (
     select
         generate_series(
@@ -39,8 +39,8 @@ where due.month <> all({{ known }}::timestamp[])
 order by due.month
 
 -- fresh --
--- What is known of rows before they are written: their months; their keys, of few, and of many the
--- first and the last.
+-- Facts about rows that are about to be written: their months, and their keys if they are few, or
+-- else the first and the last key.
 with fresh as materialized (
     select
         source.{{ cursor }} as moment,
@@ -67,7 +67,7 @@ select
     (select fresh.key::text from fresh order by fresh.key desc nulls last limit 1) as last_key
 
 -- create --
--- Create a partition, and move to it what lies in the default one.
+-- Create a partition, and move its rows there from the default one.
 create table {{ partition }} (
     like {{ target }} including defaults including constraints including storage including comments
 );
@@ -84,7 +84,7 @@ alter table {{ target }} attach partition {{ partition }}
 for values from ({{ low }}) to ({{ high }})
 
 -- is_elsewhere --
--- Whether a row of the source is in the replica already, under whichever cursor.
+-- Whether a row of the source is in the replica already, whatever its cursor there.
 select
     exists (
         select
@@ -97,7 +97,7 @@ select
     ) as is_elsewhere
 
 -- type --
--- The type of a column; null if it is none of PostgreSQL's own, whose operators are not at hand.
+-- The type of a column; null if it is not built in: its operators are not in the search path.
 select
     case
         when attributes.atttypid < 16384

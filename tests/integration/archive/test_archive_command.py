@@ -74,8 +74,8 @@ def test_a_replica_that_is_one_table_says_how_it_becomes_months(
     database: Database, folder: Path
 ) -> None:
     done = command("archive", "--before", "2026-03", "--into", str(folder), database=database)
-    assert_refused(done, 2, "no replica is kept in months", "monthly_replicas")
+    assert_refused(done, 2, "no replica is partitioned by month", "monthly_replicas")
     done = command("archive", "utm_campaigns", "--before", "2026-03", database=database)
-    assert_refused(done, 2, "raw_utm_campaigns is not kept in months", "monthly_replicas")
+    assert_refused(done, 2, "raw_utm_campaigns is not partitioned by month", "monthly_replicas")
     done = command("archive", "--before", "2026-13", database=database)
     assert done.returncode == 2 and "a month, such as 2026-01" in done.stderr

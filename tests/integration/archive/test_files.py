@@ -39,7 +39,7 @@ def test_a_file_that_is_there_is_never_written_over(monthly: Database, folder: P
     folder.mkdir()
     file = folder / "raw_event_stream_2026-01.csv"
     file.write_text("somebody's")
-    with pytest.raises(StartError, match="is there already, and holds other rows"):
+    with pytest.raises(StartError, match="exists already, and holds other rows"):
         put_away(monthly, folder)
     assert file.read_text() == "somebody's"
     assert [each.name for each in folder.iterdir()] == [file.name]

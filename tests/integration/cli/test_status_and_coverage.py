@@ -20,7 +20,7 @@ from tests.support.commands import command
 from tests.support.databases import Moulds, apply_schema
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
-UNDOES = "let it end; or end it, which undoes its work: "
+UNDOES = "wait until it ends; or end it, which rolls back its work: "
 ON_ITS_OWN = (
     "update orchestrator.pipeline_definitions set is_enabled = (pipeline_name = 'event_stream')"
 )
@@ -315,7 +315,7 @@ def test_status_says_who_holds_rows_back_since_when_and_what_ends_it(loaded: Dat
         ),
         ("connection 5, app, Query", UNDOES + "kill 5"),
         ("server process 7, milepost ingest (host:1), active", "wait for it to end"),
-        ("somebody", "let it end, or end it"),
+        ("somebody", "wait until it ends, or end it"),
     ],
 )
 def test_what_ends_a_hold_depends_on_who_holds(loaded: Database, who: str, remedy: str) -> None:
@@ -361,5 +361,5 @@ def test_a_clock_that_cannot_be_asked_breaks_nothing_else(loaded: Database) -> N
     query(loaded, "drop view public.clock")
     query(loaded, "create view public.clock as select 1 / 0 as clock")
     problem = problems(loaded)[-1]
-    assert problem["problem"].startswith("cannot find out who holds it back: ")
+    assert problem["problem"].startswith("cannot find out what holds it back: ")
     assert problem["remedy"].startswith("repair public.clock")

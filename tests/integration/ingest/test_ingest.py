@@ -242,7 +242,7 @@ def test_rows_without_a_cursor_are_said_and_nothing_is_promised(database: Databa
     )
     windows = ingest(database, "loose")
     assert [window.guarantee for window in windows] == ["best_effort"] * len(windows)
-    assert "without a cursor" in scalar(database, "select message from orchestrator.logs")
+    assert "cursor is null" in scalar(database, "select message from orchestrator.logs")
 
 
 def test_an_upsert_source_may_have_types_without_equality(database: Database) -> None:

@@ -57,7 +57,11 @@ def test_it_goes_with_its_runs_and_the_replica_as_asked(partners: Database, repl
 
 def test_what_a_script_needs_is_refused_with_its_name(built: Database) -> None:
     done = command("pipelines", "remove", "utm_campaigns", "--yes", database=built)
-    assert_refused(done, 3, "warehouse.dim_utm_sources: reads warehouse.raw_utm_campaigns")
+    assert_refused(
+        done,
+        3,
+        "warehouse.raw_utm_campaigns, which utm_campaigns fills, is read by warehouse.dim_utm_sources",
+    )
 
 
 def test_nothing_is_removed_unasked(partners: Database) -> None:

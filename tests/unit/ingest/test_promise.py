@@ -96,7 +96,7 @@ def test_a_clock_that_does_not_tell_what_columns_are_is_not_exact() -> None:
     ("facts", "why"),
     [
         ({"hides_rows": True}, "row security"),
-        ({"has_children": True}, "children"),
+        ({"has_children": True}, "child tables"),
         ({"keys": [["order_id", "region"]]}, "no unique index"),
         ({"keys": None}, "no unique index"),
     ],

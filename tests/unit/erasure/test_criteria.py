@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.erasure.wanted import Wanted
+from runner.erasure.criteria import Criteria
 from runner.errors import UsageError
 from runner.ingest.columns import Column
 from runner.ingest.pipelines import PipelineDefinition
@@ -27,20 +27,20 @@ COLUMNS = [Column(name, "text", False, None) for name in ("email", "city", "a", 
 def test_values_are_those_of_columns_or_of_the_key(
     keys: list[str], values: dict[str, list[str]]
 ) -> None:
-    assert Wanted(ONE, COLUMNS, keys).values == values
+    assert Criteria(ONE, COLUMNS, keys).values == values
 
 
 @pytest.mark.parametrize("keys", [[], ["x=1"], ["_run_id=1"], ["city="], ["city=  "], [""]])
 def test_what_names_nobody_is_refused(keys: list[str]) -> None:
     with pytest.raises(UsageError):
-        Wanted(ONE, COLUMNS, keys)
+        Criteria(ONE, COLUMNS, keys)
 
 
 def test_where_the_key_has_two_columns_a_value_alone_says_nothing() -> None:
     with pytest.raises(UsageError, match="no column 7"):
-        Wanted(TWO, COLUMNS, ["7"])
+        Criteria(TWO, COLUMNS, ["7"])
 
 
 def test_values_of_several_columns_are_combined() -> None:
-    wanted = Wanted(TWO, COLUMNS, ["a=1", "a=2", "b=3"])
+    wanted = Criteria(TWO, COLUMNS, ["a=1", "a=2", "b=3"])
     assert wanted.rows().as_string(None) == "('1', '3'), ('2', '3')"

@@ -1,4 +1,4 @@
-"""Whom or what to forget: columns of a replica and their values, as they were typed."""
+"""What to forget: columns of a replica and their values, as they were typed."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from runner.errors import UsageError, did_you_mean
 from runner.ingest.columns import REPLICA_COLUMNS, Column
 from runner.ingest.pipelines import PipelineDefinition
 
-# PostgreSQL shows no more bytes of a value than 64 when it says which row failed.
+# PostgreSQL shows 64 bytes of a value at most when it says which row failed.
 SHOWN_BYTES = 60
 # The ends of a word; before it JSON may have an escape, such as \\n.
 BEFORE = r"(^|[^[:alnum:]_]|\\[bfnrt]|\\u[0-9a-f]{4})"
@@ -20,8 +20,8 @@ AFTER = r"($|[^[:alnum:]_])"
 HINT = "--key COLUMN=VALUE, of any column of the replica"
 
 
-class Wanted:
-    """Values of columns. Rows that have all of them are meant; of a column with several, any."""
+class Criteria:
+    """Values of columns. A row meets them if it has, in each column, one of its values."""
 
     def __init__(
         self, definition: PipelineDefinition, stored: Sequence[Column], keys: Iterable[str]
@@ -44,14 +44,10 @@ class Wanted:
                 raise UsageError(f"--key {text} has no value", HINT)
             self.values.setdefault(column, []).append(value)
         if not self.values:
-            raise UsageError("it is not said what to forget", HINT)
-
-    @property
-    def columns(self) -> list[str]:
-        return list(self.values)
+            raise UsageError("--key is missing: it says what to forget", HINT)
 
     def rows(self) -> sql.Composed:
-        """Return the combinations of the values, as what follows `values`."""
+        """Return the combinations of the values, as the rows of a `values` list."""
         combinations = product(*self.values.values())
         return join(sql.SQL("({})").format(join(map(sql.Literal, each))) for each in combinations)
 
@@ -80,12 +76,12 @@ def _unknown(definition: PipelineDefinition, column: str, known: Sequence[str]) 
 
 
 def _shown(value: str) -> tuple[str, str]:
-    """Return how much of a value a message shows for certain, and what follows in a pattern."""
+    """Return how much of a value a message is sure to show, and the pattern that follows it."""
     if len(value.encode()) <= SHOWN_BYTES:
         return value, AFTER
     return value.encode()[:SHOWN_BYTES].decode(errors="ignore"), ""
 
 
 def _escaped(text: str) -> str:
-    """Return a pattern of PostgreSQL's that finds a text as it is."""
+    """Return a PostgreSQL regular expression that matches exactly this text."""
     return re.sub(r"([^\w\u0080-\U0010ffff])", r"\\\1", text)
