@@ -204,26 +204,28 @@ end;
 comment on function {{ warehouse }}.slice_value(text, text, text, text) is
 'The value of one slice that something belongs to.';
 
-create or replace function {{ warehouse }}.places(
-    is_settled boolean, has_one_platform boolean, country text, platform text, utm_source text
+-- Its name was another one.
+drop function if exists {{ warehouse }}.places(boolean, boolean, text, text, text);
+create or replace function {{ warehouse }}.slice_groups(
+    has_one_origin boolean, has_one_platform boolean, country text, platform text, utm_source text
 )
 returns table (everybody text, of_country text, of_platform text, of_source text)
 language sql immutable parallel safe
 as $$
     select
         'all' as everybody,
-        case when is_settled then country end as of_country,
+        case when has_one_origin then country end as of_country,
         case when has_one_platform then platform end as of_platform,
-        case when is_settled then utm_source end as of_source
+        case when has_one_origin then utm_source end as of_source
     union all
     select null, null, platform, null where not has_one_platform and platform is not null
     union all
-    select null, country, null, null where not is_settled and country is not null
+    select null, country, null, null where not has_one_origin and country is not null
     union all
-    select null, null, null, utm_source where not is_settled and utm_source is not null
+    select null, null, null, utm_source where not has_one_origin and utm_source is not null
 $$;
 
-comment on function {{ warehouse }}.places(boolean, boolean, text, text, text) is
-'Where a user has to be counted once: if settled in one country and one source, once for both and '
-'for everybody together; else in each of them alone; and so with a platform. slices() takes them '
-'apart again.';
+comment on function {{ warehouse }}.slice_groups(boolean, boolean, text, text, text) is
+'Groups of slice values that count a user alike, one a row, so that most users are counted once '
+'instead of four times: everybody, with the country and the source of a user who has but one of '
+'each, and with the only platform; every other value is a group of its own. slices() unfolds them.';

@@ -1,4 +1,5 @@
--- The affinities of users add up to the days of each category: two ways to the same events.
+-- Two ways to the same events: the lifetime figures of a category, which come from its months,
+-- equal the sums of its days.
 
 with lifetime as (
     select

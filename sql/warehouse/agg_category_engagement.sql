@@ -1,6 +1,6 @@
 -- warehouse.agg_category_engagement
 -- Grain: one row per category (transaction_category).
--- Rerun: whole; as many rows as categories, from their days and months, and never from users.
+-- Rerun: whole; as many rows as categories. Reads counts of days and months, and no users.
 -- Why:   how large a category is, and whether it is growing.
 
 insert into {{ this }} (

@@ -1,9 +1,10 @@
 -- warehouse.agg_category_profiles
 -- Grain: one row per category (transaction_category).
--- Rerun: whole; as many rows as categories. Users are counted already, by how much they use one.
--- Why:   what kind of category it is, by rules that a person can argue with. There are no clusters
---        as there are of users: groups found among a few dozen categories would be noise. The trend
---        is that of the share, as all categories grow while the app does.
+-- Rerun: whole; as many rows as categories. Reads agg_category_usage, where users are counted
+--        already.
+-- Why:   what kind of category it is, by rules that people can discuss. There are no clusters as
+--        there are of users: among a few dozen categories they would be noise. The trend is that of
+--        the share, because all categories grow with the app.
 
 insert into {{ this }} (
     transaction_category, segment, roles, rank, users, reach, repeat_rate, median_events_per_user,
@@ -16,7 +17,7 @@ with data as (
     from {{ warehouse }}.dim_dates
 ),
 
--- How many users have so many events, and how many have no more than that.
+-- How many users have this number of events, and how many have at most this number.
 counts as (
     select
         transaction_category, events, users,

@@ -1,6 +1,6 @@
 -- warehouse.agg_user_engagement
 -- Grain: one row per user (user_id).
--- Rerun: changed keys; replaces the changed users, from their months and from 90 days.
+-- Rerun: changed keys; replaces the changed users. Reads their months and their last 90 days.
 -- Why:   how much, how deeply and in what a user is engaged. The windows end on the user's own last
 --        active day, so that nobody changes merely because a day has passed.
 
@@ -93,7 +93,7 @@ windows as (
     group by user_id
 ),
 
--- User by user: a few days of many categories lie together, so no category is looked up by itself.
+-- One index scan for each user, instead of one for each of the user's categories.
 recent as (
     select users.user_id, transaction_category, events_7d, events_28d, events_90d
     from users
@@ -121,7 +121,7 @@ categories as (
     left join recent using (user_id, transaction_category)
 ),
 
--- The category with most events; of equals, the first by name.
+-- The category with the most events; ties go to the first by name.
 favourites as (
     select
         user_id,

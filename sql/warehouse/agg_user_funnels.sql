@@ -1,12 +1,13 @@
 -- warehouse.agg_user_funnels
 -- Grain: one row per user and slice value with an event (user_id, slice, slice_value).
--- Rerun: changed keys; writes those of the changed users that differ.
--- Why:   how far users come is asked of the same time for each, so that young cohorts do not look
---        worse. Whose time was over before the oldest change, or who was through by then, stays as
---        is. A look-up by the key of a fact finds the next step, whatever the history.
+-- Rerun: changed keys; recomputes the funnels that a change can affect, and writes those that
+--        differ.
+-- Why:   how far each user came within conversion_days x 24 hours of the first event. A funnel that
+--        was over or complete before the first change stays as it is. The next step is one look-up
+--        by the key of a fact, however long the history.
 
--- All in a full build. Else those whose time goes on, and a slice value without a funnel, which has
--- its first event on a changed day.
+-- In a full build all. Otherwise the open ones, and slice values without a funnel: their first
+-- event lies on a changed day.
 create temporary table due as
 with changed as (
     select
@@ -17,7 +18,7 @@ with changed as (
     group by user_id
 ),
 
--- Nothing in a full build, where the table is empty.
+-- None in a full build, where the table is empty.
 stored as materialized (
     select
         user_id, slice, slice_value,

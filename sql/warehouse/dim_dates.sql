@@ -1,8 +1,7 @@
 -- warehouse.dim_dates
 -- Grain: one row per date (calendar_date).
 -- Rerun: whole.
--- Why:   the spine of every dense report. Its last date is the last day: the clock on the wall
---        decides nothing.
+-- Why:   the days of every dense report. They end on the last day of the data, not today.
 
 insert into {{ this }} (
     calendar_date, week_start, month_start, quarter_start, iso_year, iso_week, weekday, is_weekend

@@ -1,10 +1,10 @@
 -- warehouse.model_user_clusters
 -- Grain: one row per cluster and feature (cluster, feature).
--- Rerun: whole; only if the sample is another one than the model was fitted on. With it goes
+-- Rerun: whole; fitted again only if the sample has changed, together with
 --        warehouse.model_cluster_trials: what other numbers of clusters would give.
--- Why:   groups that nobody had to think of before. Logarithms, as ten more events mean much to who
---        had two and little to who had a thousand; then scales on which all features weigh the
---        same. schema/warehouse.k_means.sql has the k-means.
+-- Why:   groups of users that follow from the data alone. Features are logarithms, because ten more
+--        events mean much after two and little after a thousand, on scales that make all of them
+--        weigh the same. The k-means itself is in schema/warehouse.k_means.sql.
 
 delete from {{ this }}
 where
