@@ -1,8 +1,9 @@
 -- reporting.acquisition
 -- Grain: one row per source and month of the first event (utm_source, cohort_start).
--- Rerun: changed keys; writes the rows that differ, from one per source and day of the first event.
--- Why:   what each source brings, and whether it is worth what it costs. A rate stands on users
---        whose time is over, and a month is charged when it is over, with what it cost then.
+-- Rerun: changed keys; computes all rows from warehouse.agg_acquisition_daily, and writes those
+--        that differ.
+-- Why:   what each source brings, and whether it is worth its cost. Rates leave out users whose
+--        time is not over, and a month has a cost once it is over: what the source cost then.
 
 with days as (
     select
@@ -32,7 +33,7 @@ cohorts as (
     group by utm_source, cohort_start
 ),
 
--- A month that cost something and brought nobody is one, too; not yet one that is to come.
+-- A month with a cost and no user has a row too, but not a month in the future.
 costs as (
     select
         utm_source,
@@ -79,7 +80,7 @@ figures as (
     from charged
 ),
 
-fresh as materialized (
+computed as materialized (
     select
         utm_source, cohort_start, new_users, activation_eligible, activated_users,
         trim_scale(round(activated_users / nullif(activation_eligible, 0), 6)) as activation_rate,
@@ -100,9 +101,9 @@ fresh as materialized (
     from figures
 ),
 
-gone as (
+removed as (
     delete from {{ this }}
-    where (utm_source, cohort_start) not in (select utm_source, cohort_start from fresh)
+    where (utm_source, cohort_start) not in (select utm_source, cohort_start from computed)
 )
 
 insert into {{ this }} as report (
@@ -116,7 +117,7 @@ select
     week_1_eligible, week_1_retained, week_1_rate, week_4_eligible, week_4_retained,
     week_4_rate, miles_per_user, redeemers, cost, cost_is_dated, cost_per_new_user,
     cost_per_activated_user, is_complete
-from fresh
+from computed
 on conflict (utm_source, cohort_start) do update set
     new_users = excluded.new_users,
     activation_eligible = excluded.activation_eligible,

@@ -1,5 +1,5 @@
--- A category has no more users than the period, and no more than events. In each grain the
--- categories together have every transaction and search, and every mile.
+-- A category has no more users than the period, and no more users than events. In each grain the
+-- categories add up to all transactions, searches and miles.
 
 with reported as (
     select

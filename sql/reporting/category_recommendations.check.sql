@@ -1,5 +1,5 @@
--- Everybody with a recommendation is in one row, and no row is about a handful of people, unless
--- there are no more.
+-- Each user with a recommendation is in exactly one row, and no row has fewer than min_cell users
+-- unless there are no more.
 
 with reported as (
     select

@@ -1,9 +1,8 @@
 -- reporting.growth_accounting
 -- Grain: one row per grain, period and slice value (grain, period_start, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the periods since then.
--- Why:   new, retained and resurrected users add up to the active ones; retained and churned to
---        those of the period before (checked). While a period runs nobody can be said to have
---        churned.
+-- Rerun: changed keys; in each changed slice value, the periods from the first change on.
+-- Why:   new, retained and resurrected users add up to the active ones; retained and churned ones
+--        to those of the period before (checked). While a period runs, nobody has churned yet.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed

@@ -1,5 +1,5 @@
--- A day is that of kpi_daily; weeks and months have the events and miles of their days, and end
--- with the same miles outstanding.
+-- Days equal those of kpi_daily. Weeks and months have the events and miles of their days, and end
+-- with the same outstanding miles.
 
 with days as (
     select

@@ -1,6 +1,6 @@
 -- reporting.miles_balance_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the days since then.
+-- Rerun: changed keys; in each changed slice value, the days from the first change on.
 -- Why:   miles that users hold are what the programme owes them. The burn rate says how fast they
 --        are spent.
 
@@ -32,7 +32,7 @@ slices as (
     group by slice, slice_value
 ),
 
--- A day of nothing is put beside each day, so that quiet ones are there too.
+-- With a row of zeros for each day, so that days without an event appear too.
 days as (
     select
         entries.day, entries.slice, entries.slice_value,

@@ -186,7 +186,7 @@ INCREMENTAL: list[Mutant] = [
     (PERIODS, f"{{{{ incremental }}}} where {NEXT} > since", "{{ incremental }} where period_start > since"),
     (DRIVERS, f"{{{{ incremental }}}}     and {NEXT} > since\n;", "{{ incremental }}     and period_start > since\n;"),
     (DRIVERS, f"{{{{ incremental }}}}     and {NEXT} > since\nwhere", "{{ incremental }}     and period_start > since\nwhere"),
-    (ACQUISITION, "where (utm_source, cohort_start) not in (select utm_source, cohort_start from fresh)", "where false"),
+    (ACQUISITION, "where (utm_source, cohort_start) not in (select utm_source, cohort_start from computed)", "where false"),
     (FUNNEL, "where since <= first_day or since <= over_on and over_on <= last_day", "where false"),
     (FUNNEL, "over_on > least(former.last_day, now.last_day)", "false"),
     (FUNNEL, "over_on <= greatest(", "over_on < greatest("),
