@@ -43,25 +43,6 @@ costs as (
     inner join {{ warehouse }}.last_day on month <= last_day
 ),
 
-charged as (
-    select
-        utm_source, cohort_start, new_users, activation_eligible, activated_users,
-        week_1_eligible, week_1_retained, week_4_eligible, week_4_retained, miles_earned,
-        redeemers,
-        {{ warehouse }}.next_period('month', cohort_start) <= last_day as is_complete,
-        dated_cost,
-        case
-            when dated.utm_source is null then monthly_cost
-            else dated_cost
-        end as given_cost
-    from cohorts
-    full join costs using (utm_source, cohort_start)
-    cross join {{ warehouse }}.last_day
-    left join {{ warehouse }}.dim_utm_sources using (utm_source)
-    left join (select distinct utm_source from {{ warehouse }}.agg_campaign_costs) as dated
-        using (utm_source)
-),
-
 figures as (
     select
         utm_source, cohort_start,
@@ -77,7 +58,17 @@ figures as (
         case when is_complete then given_cost end as cost,
         dated_cost is not null as is_dated,
         is_complete
-    from charged
+    from cohorts
+    full join costs using (utm_source, cohort_start)
+    cross join {{ warehouse }}.last_day
+    left join {{ warehouse }}.dim_utm_sources using (utm_source)
+    left join (select distinct utm_source from {{ warehouse }}.agg_campaign_costs) as dated
+        using (utm_source)
+    cross join lateral (
+        select
+            {{ warehouse }}.next_period('month', cohort_start) <= last_day as is_complete,
+            case when dated.utm_source is null then monthly_cost else dated_cost end as given_cost
+    ) as months
 ),
 
 computed as materialized (
@@ -119,21 +110,12 @@ select
     cost_per_activated_user, is_complete
 from computed
 on conflict (utm_source, cohort_start) do update set
-    new_users = excluded.new_users,
-    activation_eligible = excluded.activation_eligible,
-    activated_users = excluded.activated_users,
-    activation_rate = excluded.activation_rate,
-    week_1_eligible = excluded.week_1_eligible,
-    week_1_retained = excluded.week_1_retained,
-    week_1_rate = excluded.week_1_rate,
-    week_4_eligible = excluded.week_4_eligible,
-    week_4_retained = excluded.week_4_retained,
-    week_4_rate = excluded.week_4_rate,
-    miles_per_user = excluded.miles_per_user,
-    redeemers = excluded.redeemers,
-    cost = excluded.cost,
-    cost_is_dated = excluded.cost_is_dated,
-    cost_per_new_user = excluded.cost_per_new_user,
-    cost_per_activated_user = excluded.cost_per_activated_user,
-    is_complete = excluded.is_complete
+    new_users = excluded.new_users, activation_eligible = excluded.activation_eligible,
+    activated_users = excluded.activated_users, activation_rate = excluded.activation_rate,
+    week_1_eligible = excluded.week_1_eligible, week_1_retained = excluded.week_1_retained,
+    week_1_rate = excluded.week_1_rate, week_4_eligible = excluded.week_4_eligible,
+    week_4_retained = excluded.week_4_retained, week_4_rate = excluded.week_4_rate,
+    miles_per_user = excluded.miles_per_user, redeemers = excluded.redeemers, cost = excluded.cost,
+    cost_is_dated = excluded.cost_is_dated, cost_per_new_user = excluded.cost_per_new_user,
+    cost_per_activated_user = excluded.cost_per_activated_user, is_complete = excluded.is_complete
 where report is distinct from excluded;

@@ -63,9 +63,7 @@ shown as (
                 then 'other'
             else transaction_category
         end as transaction_category,
-        users,
-        score,
-        support
+        users, score, support
     from cells
 )
 

@@ -84,9 +84,7 @@ funnels as (
 cohorts as materialized (
     select
         cohort_start, slice, slice_value,
-        count(*) as eligible_users,
-        count(searched_at) as searched,
-        count(earned_at) as earned,
+        count(*) as eligible_users, count(searched_at) as searched, count(earned_at) as earned,
         count(redeemed_at) as redeemed,
         count(*) filter (where has_earned) as earned_any,
         count(*) filter (where has_redeemed) as redeemed_any,
@@ -105,12 +103,9 @@ insert into {{ this }} (
 )
 select
     cohort_start, slice, slice_value, users,
-    coalesce(eligible_users, 0) as eligible_users,
-    coalesce(searched, 0) as searched,
-    coalesce(earned, 0) as earned,
-    coalesce(redeemed, 0) as redeemed,
-    coalesce(earned_any, 0) as earned_any,
-    coalesce(redeemed_any, 0) as redeemed_any,
+    coalesce(eligible_users, 0) as eligible_users, coalesce(searched, 0) as searched,
+    coalesce(earned, 0) as earned, coalesce(redeemed, 0) as redeemed,
+    coalesce(earned_any, 0) as earned_any, coalesce(redeemed_any, 0) as redeemed_any,
     trim_scale(round(searched::numeric / eligible_users, 6)) as search_rate,
     trim_scale(round(earned::numeric / nullif(searched, 0), 6)) as earn_rate,
     trim_scale(round(redeemed::numeric / nullif(earned, 0), 6)) as redeem_rate,

@@ -27,10 +27,8 @@ with periods as (
 activity as (
     select
         slice, slice_value, grain, period_start,
-        sum(active_users) as active_users,
-        sum(new_users) as new_users,
-        sum(retained_users) as retained_users,
-        sum(resurrected_users) as resurrected_users,
+        sum(active_users) as active_users, sum(new_users) as new_users,
+        sum(retained_users) as retained_users, sum(resurrected_users) as resurrected_users,
         sum(churned_users) as churned_users
     from {{ warehouse }}.agg_period_activity
     {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
@@ -48,8 +46,7 @@ slices as (
 accounts as (
     select
         grain, period_start, slice, slice_value,
-        coalesce(active_users, 0) as active_users,
-        coalesce(new_users, 0) as new_users,
+        coalesce(active_users, 0) as active_users, coalesce(new_users, 0) as new_users,
         coalesce(retained_users, 0) as retained_users,
         coalesce(resurrected_users, 0) as resurrected_users,
         case when is_complete then coalesce(churned_users, 0) end as churned_users,

@@ -22,10 +22,8 @@ insert into {{ this }} (
 with days as (
     select
         grain, period_start, slice, slice_value,
-        sum(events) as events,
-        sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed,
-        sum(earning_users) as earning_users,
+        sum(events) as events, sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed, sum(earning_users) as earning_users,
         sum(redeeming_users) as redeeming_users
     from {{ warehouse }}.agg_engagement_daily
     {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)

@@ -37,8 +37,7 @@ ranked as (
 
 names as (
     select
-        kind,
-        name,
+        kind, name,
         case
             when is_small or (place = 1 and users_of_small < {{ min_cell }}) then 'other'
             else name
@@ -148,10 +147,7 @@ labels as (
 )
 
 select
-    kind,
-    name,
-    label,
-    users,
+    kind, name, label, users,
     trim_scale(round(users / sum(users) over (partition by kind), 6)) as share,
     trim_scale(round(last_day - '2000-01-01'::date - day, 6)) as median_recency_days,
     trim_scale(round(active_days, 6)) as median_active_days,

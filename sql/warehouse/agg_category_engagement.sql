@@ -19,12 +19,9 @@ with users as (
 lifetime as (
     select
         transaction_category,
-        sum(events) as events,
-        sum(earned_count) as earned_count,
-        sum(redeemed_count) as redeemed_count,
-        sum(search_count) as search_count,
-        sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed
+        sum(events) as events, sum(earned_count) as earned_count,
+        sum(redeemed_count) as redeemed_count, sum(search_count) as search_count,
+        sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed
     from {{ warehouse }}.agg_category_periods
     where grain = 'month' and slice = 'all'
     group by transaction_category

@@ -60,13 +60,10 @@ written as (
     from computed
     order by user_id
     on conflict (user_id) do update set
-        utm_source = excluded.utm_source,
-        first_day = excluded.first_day,
-        over_on = excluded.over_on,
-        is_activated = excluded.is_activated,
+        utm_source = excluded.utm_source, first_day = excluded.first_day,
+        over_on = excluded.over_on, is_activated = excluded.is_activated,
         is_back_in_week_1 = excluded.is_back_in_week_1,
-        is_back_in_week_4 = excluded.is_back_in_week_4,
-        has_redeemed = excluded.has_redeemed,
+        is_back_in_week_4 = excluded.is_back_in_week_4, has_redeemed = excluded.has_redeemed,
         miles_earned = excluded.miles_earned
     where users is distinct from excluded
 ),

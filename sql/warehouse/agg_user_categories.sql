@@ -25,10 +25,8 @@ added as (
     select
         user_id, transaction_category,
         sum(earned_count + redeemed_count + search_count) as events,
-        sum(earned_count) as earned_count,
-        sum(redeemed_count) as redeemed_count,
-        sum(search_count) as search_count,
-        sum(miles_earned) as miles_earned,
+        sum(earned_count) as earned_count, sum(redeemed_count) as redeemed_count,
+        sum(search_count) as search_count, sum(miles_earned) as miles_earned,
         sum(miles_redeemed) as miles_redeemed,
         {{ warehouse }}.logarithm(sum(earned_count + redeemed_count + search_count)) as affinity,
         min(event_date) as first_event_date,

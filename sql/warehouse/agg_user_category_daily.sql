@@ -174,10 +174,8 @@ day_counts as (
             as redeeming_of_week,
         sum(sign) filter (where redeemed_count > 0 and previous_redeeming < month)
             as redeeming_of_month,
-        sum(sign * earned_count) as earned_count,
-        sum(sign * redeemed_count) as redeemed_count,
-        sum(sign * search_count) as search_count,
-        sum(sign * miles_earned) as miles_earned,
+        sum(sign * earned_count) as earned_count, sum(sign * redeemed_count) as redeemed_count,
+        sum(sign * search_count) as search_count, sum(sign * miles_earned) as miles_earned,
         sum(sign * miles_redeemed) as miles_redeemed
     from counted_days
     group by event_date, transaction_category, everybody, of_country, of_platform, of_source

@@ -125,14 +125,10 @@ group_counts as (
         sum(sign) filter (where new_kinds & 8 > 0) as searching_users,
         sum(sign) filter (where new_kinds & 16 > 0) as sharing_users,
         sum(sign) filter (where new_kinds & 32 > 0) as liking_users,
-        sum(sign * earned_count) as earned_count,
-        sum(sign * redeemed_count) as redeemed_count,
-        sum(sign * search_count) as search_count,
-        sum(sign * share_count) as share_count,
-        sum(sign * like_count) as like_count,
-        sum(sign * unclassified_count) as unclassified_count,
-        sum(sign * miles_earned) as miles_earned,
-        sum(sign * miles_redeemed) as miles_redeemed
+        sum(sign * earned_count) as earned_count, sum(sign * redeemed_count) as redeemed_count,
+        sum(sign * search_count) as search_count, sum(sign * share_count) as share_count,
+        sum(sign * like_count) as like_count, sum(sign * unclassified_count) as unclassified_count,
+        sum(sign * miles_earned) as miles_earned, sum(sign * miles_redeemed) as miles_redeemed
     from days_by_slices
     group by event_date, everybody, of_country, of_platform, of_source
 )

@@ -40,14 +40,10 @@ lifetimes as (
             earned_count + redeemed_count + search_count
             + share_count + like_count + unclassified_count
         ) as event_count,
-        sum(earned_count) as earned_count,
-        sum(redeemed_count) as redeemed_count,
-        sum(search_count) as search_count,
-        sum(share_count) as share_count,
-        sum(like_count) as like_count,
-        sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed,
-        min(first_earned_at) as first_earned_at
+        sum(earned_count) as earned_count, sum(redeemed_count) as redeemed_count,
+        sum(search_count) as search_count, sum(share_count) as share_count,
+        sum(like_count) as like_count, sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed, min(first_earned_at) as first_earned_at
     from {{ warehouse }}.agg_user_monthly
     {{ incremental }} inner join {{ warehouse }}.changed_users using (user_id)
     group by user_id
@@ -59,8 +55,7 @@ days as (
         last_active_day - event_date as days_ago,
         earned_count + redeemed_count + search_count
         + share_count + like_count + unclassified_count as event_count,
-        miles_earned,
-        miles_redeemed,
+        miles_earned, miles_redeemed,
         case
             when redeemed_count > 0 then 5
             when earned_count > 0 then 4
@@ -85,10 +80,8 @@ windows as (
         sum(miles_earned) filter (where days_ago < 28) as miles_earned_28d,
         sum(miles_redeemed) filter (where days_ago < 28) as miles_redeemed_28d,
         max(depth) filter (where days_ago < 28) as depth_28d,
-        sum(event_count) as event_count_90d,
-        sum(miles_earned) as miles_earned_90d,
-        sum(miles_redeemed) as miles_redeemed_90d,
-        max(depth) as depth_90d
+        sum(event_count) as event_count_90d, sum(miles_earned) as miles_earned_90d,
+        sum(miles_redeemed) as miles_redeemed_90d, max(depth) as depth_90d
     from days
     group by user_id
 ),

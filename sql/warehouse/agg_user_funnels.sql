@@ -167,13 +167,9 @@ left join lateral (
 ) as any_redemptions on true
 order by user_id, slice, slice_value
 on conflict (user_id, slice, slice_value) do update set
-    first_day = excluded.first_day,
-    first_at = excluded.first_at,
-    over_on = excluded.over_on,
-    searched_at = excluded.searched_at,
-    earned_at = excluded.earned_at,
-    redeemed_at = excluded.redeemed_at,
-    has_earned = excluded.has_earned,
+    first_day = excluded.first_day, first_at = excluded.first_at, over_on = excluded.over_on,
+    searched_at = excluded.searched_at, earned_at = excluded.earned_at,
+    redeemed_at = excluded.redeemed_at, has_earned = excluded.has_earned,
     has_redeemed = excluded.has_redeemed
 where funnels is distinct from excluded;
 

@@ -208,10 +208,8 @@ group_counts as (
     select
         grain, period_start, keys.cohort_start, keys.active_days,
         everybody, of_country, of_platform, of_source,
-        sum(sign) as users,
-        sum(sign * is_earning) as earning_users,
-        sum(sign * is_redeeming) as redeeming_users,
-        sum(sign * miles_earned) as miles_earned,
+        sum(sign) as users, sum(sign * is_earning) as earning_users,
+        sum(sign * is_redeeming) as redeeming_users, sum(sign * miles_earned) as miles_earned,
         sum(sign * miles_redeemed) as miles_redeemed
     from users_by_slices as users
     cross join lateral (

@@ -54,10 +54,7 @@ categories as materialized (
 -- its score has more digits than any other, and step 3 leaves it out.
 similarities as materialized (
     select
-        pairs.transaction_category,
-        other.block,
-        other.position,
-        users,
+        pairs.transaction_category, other.block, other.position, users,
         (1000000 * similarity)::bigint as similarity
     from {{ warehouse }}.model_category_similarities as pairs
     inner join categories as other on other.transaction_category = similar_category
@@ -69,9 +66,7 @@ similarities as materialized (
 -- One row per category and block that it has a similarity to.
 packed_similarities as materialized (
     select
-        transaction_category,
-        number,
-        block,
+        transaction_category, number, block,
         array_agg(coalesce(known.similarity, 0) order by position) as block_similarities,
         array_agg(coalesce(known.users, 0) order by position) as block_users,
         string_agg(

@@ -142,8 +142,7 @@ written as (
     where first_day is not null
     order by user_id, slice, slice_value
     on conflict (user_id, slice, slice_value) do update set
-        first_day = excluded.first_day,
-        active_ages = excluded.active_ages,
+        first_day = excluded.first_day, active_ages = excluded.active_ages,
         returned_within = excluded.returned_within,
         first_redeemed_day = excluded.first_redeemed_day
 ),

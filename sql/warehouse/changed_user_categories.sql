@@ -45,9 +45,7 @@ days as (
 )
 
 select
-    user_id,
-    transaction_category,
-    first_changed_day,
+    user_id, transaction_category, first_changed_day,
     least(
         {{ warehouse }}.week_start(first_changed_day),
         {{ warehouse }}.month_start(first_changed_day)

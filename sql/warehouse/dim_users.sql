@@ -47,12 +47,8 @@ cross join lateral (
 where active.slice = 'all'
 order by active.user_id
 on conflict (user_id) do update set
-    country = excluded.country,
-    first_utm_source = excluded.first_utm_source,
-    first_platform = excluded.first_platform,
-    first_day = excluded.first_day,
-    first_week = excluded.first_week,
-    first_month = excluded.first_month,
-    first_seen_at = excluded.first_seen_at,
-    last_seen_at = excluded.last_seen_at
+    country = excluded.country, first_utm_source = excluded.first_utm_source,
+    first_platform = excluded.first_platform, first_day = excluded.first_day,
+    first_week = excluded.first_week, first_month = excluded.first_month,
+    first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at
 where users is distinct from excluded;

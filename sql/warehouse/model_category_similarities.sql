@@ -56,9 +56,7 @@ pairs as (
 )
 
 select
-    pairs.transaction_category,
-    pairs.similar_category,
-    pairs.users,
+    pairs.transaction_category, pairs.similar_category, pairs.users,
     trim_scale(round(pairs.product / sqrt(squares.square * others.square), 6)) as similarity,
     (
         select md5(string_agg(user_id || category_events, ' ' order by user_id collate "C"))

@@ -68,11 +68,8 @@ totals as (
     cross join lateral (
         select
             due.cut - max(event_date) as recency,
-            count(distinct event_date) as active_days,
-            sum(like_count) as likes,
-            sum(share_count) as shares,
-            sum(search_count) as searches,
-            sum(earned_count) as earns,
+            count(distinct event_date) as active_days, sum(like_count) as likes,
+            sum(share_count) as shares, sum(search_count) as searches, sum(earned_count) as earns,
             sum(redeemed_count) as redeems,
             trim_scale(greatest(sum(miles_earned), 0)) as miles_earned,
             trim_scale(greatest(sum(miles_redeemed), 0)) as miles_redeemed

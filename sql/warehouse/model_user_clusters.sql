@@ -65,11 +65,7 @@ sample as (
 
 fitted as materialized (
     select
-        found.cluster_count,
-        found.place,
-        found.users,
-        found.squared_distance,
-        found.silhouette,
+        found.cluster_count, found.place, found.users, found.squared_distance, found.silhouette,
         row_number() over (
             partition by cluster_count
             order by (select sum(x) from unnest(place[2:]) as coordinates (x)) desc, place
@@ -88,9 +84,7 @@ tried as (
         cluster_count, cluster, users, squared_distance, silhouette, is_chosen
     )
     select
-        cluster_count,
-        cluster,
-        users,
+        cluster_count, cluster, users,
         trim_scale(squared_distance) as squared_distance,
         trim_scale(silhouette) as silhouette,
         is_chosen
@@ -99,9 +93,7 @@ tried as (
 
 centres as (
     select
-        cluster,
-        position,
-        feature,
+        cluster, position, feature,
         millionths * 0.000001 as centre,
         mean,
         deviation,
@@ -127,10 +119,7 @@ insert into {{ this }} (
     cluster, label, position, feature, centre, mean, deviation, fitted_on
 )
 select
-    cluster,
-    label,
-    position,
-    feature,
+    cluster, label, position, feature,
     trim_scale(centre) as centre,
     mean,
     deviation,
