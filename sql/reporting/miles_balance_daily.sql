@@ -35,22 +35,22 @@ slices as (
 -- With a row of zeros for each day, so that days without an event appear too.
 days as (
     select
-        entries.day, entries.slice, entries.slice_value,
-        sum(entries.miles_earned) as miles_earned,
-        sum(entries.miles_redeemed) as miles_redeemed
+        day, slice, slice_value,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed
     from (
         select day, slice, slice_value, miles_earned, miles_redeemed
         from engagement
         union all
         select
-            dates.calendar_date as day,
-            slices.slice, slices.slice_value,
+            calendar_date as day,
+            slice, slice_value,
             0 as miles_earned,
             0 as miles_redeemed
         from slices
-        inner join {{ warehouse }}.dim_dates as dates on dates.calendar_date >= slices.first_day
+        inner join {{ warehouse }}.dim_dates on calendar_date >= first_day
     ) as entries
-    group by entries.day, entries.slice, entries.slice_value
+    group by day, slice, slice_value
 )
 
 select

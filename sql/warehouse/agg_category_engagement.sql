@@ -34,21 +34,16 @@ data as (
 
 windows as (
     select
-        daily.transaction_category,
-        min(daily.event_date) as first_event_date,
-        max(daily.event_date) as last_event_date,
+        transaction_category,
+        min(event_date) as first_event_date,
+        max(event_date) as last_event_date,
+        coalesce(sum(events) filter (where event_date > last_day - 28), 0) as events_28d,
         coalesce(
-            sum(daily.events) filter (where daily.event_date > data.last_day - 28), 0
-        ) as events_28d,
-        coalesce(
-            sum(daily.events) filter (
-                where daily.event_date between data.last_day - 55 and data.last_day - 28
-            ),
-            0
+            sum(events) filter (where event_date between last_day - 55 and last_day - 28), 0
         ) as events_28d_before
-    from {{ warehouse }}.agg_category_daily as daily
+    from {{ warehouse }}.agg_category_daily
     cross join data
-    group by daily.transaction_category
+    group by transaction_category
 )
 
 select

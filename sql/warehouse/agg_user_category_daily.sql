@@ -85,6 +85,7 @@ with signed_days as (  -- Waived: union, of changed categories alone; a full bui
     {{ incremental }} where event_date between span_start and span_end
 ),
 
+-- has_one_origin: whether all these days have one country and one source.
 days as (
     select
         signed_days.*,

@@ -7,7 +7,7 @@
 --        changes every day, the others only with an event. So the day on which another centre
 --        becomes the nearest for a user who stays away is known in advance.
 
--- Waived: union, of users alone: 1 GB is fifty million.
+-- Waived: union, of user ids alone: 1 GB holds fifty million.
 create temporary table due as
 with dates as materialized (
     select

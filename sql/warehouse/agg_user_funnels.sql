@@ -18,7 +18,8 @@ with changed as (
     group by user_id
 ),
 
--- None in a full build, where the table is empty.
+-- None in a full build, where the table is empty. A funnel is open if it was neither over nor
+-- complete before the first change.
 stored as materialized (
     select
         user_id, slice, slice_value,

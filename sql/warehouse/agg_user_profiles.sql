@@ -16,7 +16,7 @@
 --    no longer;
 -- 4. write the rows, and add how they differ from the old ones to agg_segment_values.
 
--- Waived: union, of users alone.
+-- Waived: union, of user ids and miles alone.
 create temporary table due as
 -- Who is due by a date: nobody while last day and model stay, everybody after another model or a
 -- last day that has gone back.
@@ -116,7 +116,7 @@ left join lateral (
     limit 1
 ) as first_miles on true;
 
--- Waived: union, of users alone.
+-- Waived: union, of user ids and miles alone.
 create temporary table threshold as
 select
     coalesce(

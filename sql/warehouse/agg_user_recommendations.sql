@@ -14,7 +14,7 @@
 -- 3. unpack the best five of each block, and find their reasons;
 -- 4. keep the best five of all.
 
--- Waived: union, of users alone: 1 GB is fifty million.
+-- Waived: union, of user ids alone: 1 GB holds fifty million.
 with due as materialized (
     select user_id from {{ warehouse }}.changed_user_categories
     union

@@ -16,7 +16,8 @@ with changed as (
     group by user_id
 ),
 
--- None in a full build, where the table is empty.
+-- None in a full build, where the table is empty. A row is open if a change since then can alter
+-- it.
 stored as materialized (
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day,
