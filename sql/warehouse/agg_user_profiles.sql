@@ -1,9 +1,8 @@
 -- warehouse.agg_user_profiles
 -- Grain: one row per user (user_id).
 -- Rerun: difference; recomputes the changed users and those whose profile may change with the last
---        day, or everybody after another model or a last day that has gone back. Writes the rows
---        that differ, and adds the difference to warehouse.agg_segment_values. A second run finds
---        none.
+--        day, or everybody after another model or a last day that has gone back. Adds the
+--        difference to warehouse.agg_segment_values; a second run finds none.
 -- Why:   who a user is: the cluster, and the segment of the first rule that fits. Rules look back
 --        from the last day of the data. Until which day a rule fits an absent user follows from the
 --        active days, so users are recomputed only when such a day has passed.
@@ -18,8 +17,8 @@
 
 -- Waived: union, of user ids and miles alone.
 create temporary table due as
--- Who is due by a date: nobody while last day and model stay, everybody after another model or a
--- last day that has gone back.
+-- Who may change up to due_until is due. No row while last day and model stay the same; infinity,
+-- which is everybody, after another model or a last day that has gone back.
 with dates as (
     select
         case when former.last_day < now.last_day and is_same then now.last_day else 'infinity' end
@@ -53,6 +52,7 @@ create temporary table due_profiles as
 with rules as (
     select
         user_id,
+        -- In the order of the segments below, without lost.
         array[
             active_days[1] + {{ new_days }},
             least(
