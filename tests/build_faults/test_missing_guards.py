@@ -608,7 +608,7 @@ GUARDS: dict[str, Guard] = {
         lambda bench: bench.script(
             "warehouse/agg_user_category_daily",
             "where event_date between span_start and span_end",
-            "where changed.user_id is not null and event_date between span_start and span_end",
+            "where changed_days.user_id is not null and event_date between span_start and span_end",
         ),
         two_days_of_a_week,
     ),
