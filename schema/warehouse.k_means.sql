@@ -46,7 +46,7 @@ as $function$
 #variable_conflict use_column
 declare
     rounds integer := 0;
-    -- Closeness and number of a centre are packed into one integer; this exceeds every number.
+    -- Closeness and number of a centre are packed into one integer; pack exceeds every number.
     pack bigint := 2 ^ ceil(log(2, 1 + (select max(wanted) from unnest(cluster_counts) as wanted)));
 begin
     create temporary table k_means_points on commit drop as

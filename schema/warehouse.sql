@@ -95,7 +95,7 @@ comment on function {{ warehouse }}.logarithm(double precision) is
 -- consists of one select, so these cost no call. A dollar-quoted body is parsed in the session that
 -- calls it, so it has no names or operators that depend on the search path. Rows computed from
 -- arguments are selects with union all: a values list, whose expressions PostgreSQL prepares again
--- for each row, takes three times as long.
+-- for each row, takes several times as long.
 
 -- The first day of year 1 was a Monday.
 create or replace function {{ warehouse }}.week_start(day date) returns date

@@ -150,11 +150,13 @@ counted_days as (
         {{ incremental }} select
         {{ incremental }}     -1 as sign, old_previous, old_previous_earning, old_previous_redeeming
     ) as side
-    {{ incremental }} where side.sign = days_by_slices.sign
-    {{ incremental }}     or days_by_slices.sign = 0
-    {{ incremental }}     and (old_previous, old_previous_earning, old_previous_redeeming)
-    {{ incremental }}     is distinct from
-    {{ incremental }}     (new_previous, new_previous_earning, new_previous_redeeming)
+    {{ incremental }} where (side.sign = days_by_slices.sign or days_by_slices.sign = 0)
+    {{ incremental }}     and (
+    {{ incremental }}         days_by_slices.sign <> 0
+    {{ incremental }}         or (old_previous, old_previous_earning, old_previous_redeeming)
+    {{ incremental }}         is distinct from
+    {{ incremental }}         (new_previous, new_previous_earning, new_previous_redeeming)
+    {{ incremental }}     )
 ),
 
 -- A user counts on the first day of a period: the previous one lies before it.

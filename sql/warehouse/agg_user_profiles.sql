@@ -52,7 +52,7 @@ create temporary table due_profiles as
 with rules as (
     select
         user_id,
-        -- In the order of the segments below, without lost.
+        -- For new, champion, loyal, promising, at risk and hibernating.
         array[
             active_days[1] + {{ new_days }},
             least(
@@ -176,13 +176,13 @@ with new_profiles as materialized (
     cross join lateral (
         select
             case
-                when last_day <= rules_until[1] then 1
-                when last_day <= rules_until[2] and miles_earned_90d >= top_miles then 2
-                when last_day <= rules_until[3] then 3
-                when last_day <= rules_until[4] then 4
-                when last_day <= rules_until[5] then 5
-                when last_day <= rules_until[6] then 6
-                else 7
+                when last_day <= rules_until[1] then 1  -- new
+                when last_day <= rules_until[2] and miles_earned_90d >= top_miles then 2  -- champion
+                when last_day <= rules_until[3] then 3  -- loyal
+                when last_day <= rules_until[4] then 4  -- promising
+                when last_day <= rules_until[5] then 5  -- at risk
+                when last_day <= rules_until[6] then 6  -- hibernating
+                else 7  -- lost
             end as rule
     ) as first_rules
 ),
