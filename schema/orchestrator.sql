@@ -1,5 +1,6 @@
--- The memory: what was defined, what ran, what it found. Rows beside the data; there is no state
--- file. This is how a new database begins, and what a migrated one comes to (schema/migrations).
+-- The state of a project: pipelines, runs and what they found, in tables beside the data. There is
+-- no state file. This file creates the schema in a new database; schema/migrations brings an older
+-- one to the same form.
 
 create schema if not exists orchestrator;
 comment on schema orchestrator is
@@ -14,7 +15,8 @@ create table if not exists orchestrator.schema_version (
 );
 
 comment on table orchestrator.schema_version is
-'What brought this schema to its version. One row per migration; a new database begins with all.';
+'The migrations that brought this schema to its version. One row per migration; a new database '
+'begins with all of them.';
 comment on column orchestrator.schema_version.version is
 'Key: the number of the migration. The highest is the version of the schema.';
 comment on column orchestrator.schema_version.name is 'Its name: schema/migrations/NNNN_name.sql.';
@@ -96,7 +98,7 @@ comment on column orchestrator.pipeline_definitions.cursor_column is
 comment on column orchestrator.pipeline_definitions.key_columns is
 'Columns that identify a row of the source.';
 comment on column orchestrator.pipeline_definitions.write_mode is
-'append: rows are only ever added. upsert: a row that comes again replaces its former self.';
+'append: rows are only ever added. upsert: a row that is read again replaces its earlier version.';
 comment on column orchestrator.pipeline_definitions.window_size is
 'How much of the cursor the first transaction takes at most while catching up, and less if more '
 'than two million rows are expected of it; the next ones adapt to time and rows.';
@@ -105,14 +107,15 @@ comment on column orchestrator.pipeline_definitions.start_at is
 comment on column orchestrator.pipeline_definitions.is_enabled is
 'Whether a plain `ingest` takes this pipeline.';
 comment on column orchestrator.pipeline_definitions.owner is 'Owner of the pipeline.';
-comment on column orchestrator.pipeline_definitions.description is 'What it brings, in a sentence.';
+comment on column orchestrator.pipeline_definitions.description is
+'What the pipeline loads, in a sentence.';
 comment on column orchestrator.pipeline_definitions.freshness_warn_after is
 'Age of the watermark at which reporting.freshness says late; null: never.';
 comment on column orchestrator.pipeline_definitions.freshness_fail_after is
 'Age of the watermark at which reporting.freshness says stale; null: never.';
 comment on column orchestrator.pipeline_definitions.created_at is 'When the row was added.';
 comment on column orchestrator.pipeline_definitions.lookback is
-'How far behind the watermark every run looks for rows that came late or changed.';
+'How far behind the watermark every run looks for rows that were late or have changed.';
 comment on column orchestrator.pipeline_definitions.sweep_every is
 'How often an ingest looks through the whole source for them; null: only when asked to.';
 comment on column orchestrator.pipeline_definitions.max_hold is
@@ -120,8 +123,8 @@ comment on column orchestrator.pipeline_definitions.max_hold is
 'anyway.';
 comment on column orchestrator.pipeline_definitions.odd_cursors is
 'What becomes of rows whose cursor is null, infinite or over a day ahead of the clock: include '
-'them, but for those ahead, which wait for their time; set them aside (quarantine); or fail the '
-'run.';
+'them, except for those ahead, which wait for their time; set them aside (quarantine); or fail '
+'the run.';
 comment on column orchestrator.pipeline_definitions.on_delete is
 'What reconcile does with rows that the source no longer has: report them, mark them '
 '(_deleted_at), or apply the delete.';
@@ -132,9 +135,9 @@ comment on column orchestrator.pipeline_definitions.cursor_timezone is
 'What a cursor without a time zone means.';
 comment on column orchestrator.pipeline_definitions.column_types is
 'Types of the replica that differ from those of the source, as {"column": "type"}: values are '
-'cast, and set aside where they do not fit.';
+'cast, and rows whose values do not fit are set aside.';
 comment on column orchestrator.pipeline_definitions.clock_relation is
-'For a source in another database: the foreign table that tells its settled bound and its horizon '
+'For a source in another database: the foreign table with its settled bound and its horizon '
 '(docs/sources.md).';
 comment on column orchestrator.pipeline_definitions.event_column is
 'Column of the source that says when something happened, a date or timestamp; null: only the '
@@ -150,10 +153,10 @@ comment on column orchestrator.pipeline_definitions.quiet_gaps is
 'at first, between days with rows of the first load.';
 
 comment on column orchestrator.pipeline_definitions.on_column_drop is
-'What a run does when the source dropped a column that scripts read: fail before anything changes, '
-'warn, or follow; the column stays in the replica then, null in rows that are added.';
+'What a run does when the source has dropped a column that scripts read: fail before anything '
+'changes, warn, or follow. With the last two the column stays in the replica, null in new rows.';
 
--- Two pipelines into one replica would each believe that the rows are theirs.
+-- Of two pipelines with one replica, each would take all rows for its own.
 create unique index if not exists replicas_have_one_pipeline on orchestrator.pipeline_definitions (
     coalesce(target_relation, 'warehouse.raw_' || split_part(source_relation, '.', 2))
 );
@@ -222,7 +225,7 @@ create table if not exists orchestrator.runs (
     constraint succeeded_window_has_bounds check (
         kind <> 'window' or status <> 'succeeded' or (pipeline_id is not null and low <= high)
     ),
-    -- A range of one id stands in for `pipeline_id with =`, which would want the extension
+    -- A range of one id stands in for `pipeline_id with =`, which would need the extension
     -- btree_gist.
     constraint succeeded_windows_do_not_overlap exclude using gist (
         int4range(pipeline_id, pipeline_id, '[]') with &&,
@@ -231,7 +234,7 @@ create table if not exists orchestrator.runs (
 );
 
 comment on table orchestrator.runs is
-'One row per attempt of anything: a window of a pipeline, a build, a script.';
+'Everything that was attempted: a window of a pipeline, a build, a script. One row per attempt.';
 comment on column orchestrator.runs.run_id is
 'Key. Runs of one pipeline commit in its order, because they hold its lock.';
 comment on column orchestrator.runs.kind is 'What was attempted; windows alone move a watermark.';
@@ -242,7 +245,7 @@ comment on column orchestrator.runs.pipeline_id is 'The pipeline, for the kinds 
 comment on column orchestrator.runs.target is 'The target built into; live is what readers see.';
 comment on column orchestrator.runs.script is 'layer.script, for kind script.';
 comment on column orchestrator.runs.build_mode is
-'Whether a script filled its table in full or took on what was new; null for other kinds.';
+'Whether a script filled its table in full or incrementally; null for other kinds.';
 comment on column orchestrator.runs.parent_run_id is
 'The build that a script ran in, or the run that an undo took back.';
 comment on column orchestrator.runs.low is 'Start of the window, included: the watermark found.';
@@ -251,22 +254,23 @@ comment on column orchestrator.runs.high is
 comment on column orchestrator.runs.rows_read is 'Rows of the source in the window.';
 comment on column orchestrator.runs.rows_inserted is 'Rows added.';
 comment on column orchestrator.runs.rows_updated is 'Rows replaced by a different one.';
-comment on column orchestrator.runs.rows_unchanged is 'Rows that came again as they were.';
+comment on column orchestrator.runs.rows_unchanged is
+'Rows that were read again and had not changed.';
 comment on column orchestrator.runs.rows_deleted is
-'Rows taken out. A script that replaces the rows of changed keys takes out, and adds, also those '
-'that come back as they were.';
+'Rows deleted. A script that replaces the rows of changed keys deletes and inserts them all, also '
+'those that stay the same.';
 comment on column orchestrator.runs.rows_rejected is
 'Rows set aside because they could not be stored.';
 comment on column orchestrator.runs.guarantee is
-'What is promised: exact, settled, lookback or best_effort; docs/sources.md says each in full.';
+'What is promised: exact, settled, lookback or best_effort; docs/sources.md explains each.';
 comment on column orchestrator.runs.guarantee_note is
 'What that means for this run, in a sentence.';
 comment on column orchestrator.runs.horizon is
-'Oldest transaction of the source still open in the snapshot that read the rows: what a later run '
-'has to look at again was written by it or after it.';
+'Oldest transaction of the source that was still open in the snapshot that read the rows: what a '
+'later run has to read again was written by it or by a later one.';
 comment on column orchestrator.runs.horizon_scope is
-'Which rows were held against the horizon of the run before: those of the window alone, those of '
-'the lookback too, or the whole table.';
+'Which rows were compared with the horizon of the run before: those of the window, those of the '
+'lookback too, or the whole table.';
 comment on column orchestrator.runs.horizon_chain is
 'Server, database, replica and columns: horizons of one chain can be compared.';
 comment on column orchestrator.runs.search_elapsed is
@@ -306,7 +310,7 @@ create index if not exists runs_by_pipeline on orchestrator.runs (pipeline_id, r
 -- The scripts of a build.
 create index if not exists runs_by_parent on orchestrator.runs (parent_run_id)
 where parent_run_id is not null;
--- The last times of a script.
+-- Recent durations of a script.
 create index if not exists runs_by_script on orchestrator.runs (
     target, script, build_mode, run_id
 )
@@ -314,10 +318,10 @@ where kind = 'script' and status = 'succeeded';
 -- The last build of a target.
 create index if not exists runs_by_target on orchestrator.runs (target, run_id)
 where kind in ('build', 'rebuild', 'verify');
--- Runs that were taken back, to know which horizons still count.
+-- Runs that were undone, to know which horizons still count.
 create index if not exists runs_undone on orchestrator.runs (pipeline_id, run_id)
 where kind = 'undo';
--- What died running.
+-- Running runs, among which are those whose process has died.
 create index if not exists runs_running on orchestrator.runs (run_id) where status = 'running';
 
 create table if not exists orchestrator.build_inputs (
@@ -341,8 +345,8 @@ comment on column orchestrator.build_inputs.after_run_id is
 comment on column orchestrator.build_inputs.through_run_id is
 'The last run of the pipeline that this build consumed.';
 comment on column orchestrator.build_inputs.replica_file is
-'The file that the rows of the replica were in: another one after it was truncated or made anew. 0 '
-'once rows were forgotten that the build had read: the next one fills all tables in full.';
+'The file that held the rows of the replica: another one after it was truncated or created again. '
+'0 once rows were forgotten that the build had read: the next build fills all tables in full.';
 
 create table if not exists orchestrator.built_scripts (
     target text not null,
@@ -377,14 +381,15 @@ create table if not exists orchestrator.left_tables (
 );
 
 comment on table orchestrator.left_tables is
-'Tables whose script left the manifest. One row per table that a build found so; `prune` drops '
-'those that are still there.';
+'Tables whose script has left the manifest. One row per table that a build found without one; '
+'`prune` drops those that still exist.';
 comment on column orchestrator.left_tables.target is 'The target.';
 comment on column orchestrator.left_tables.script is 'layer.script, which filled it.';
-comment on column orchestrator.left_tables.table_name is 'Its name then, with its schema.';
+comment on column orchestrator.left_tables.table_name is 'Its schema and name at that time.';
 comment on column orchestrator.left_tables.table_oid is
-'Key: the table itself; another one of its name is not ours.';
-comment on column orchestrator.left_tables.left_at is 'When a build first went without the script.';
+'Key: the table itself; a later table of the same name is not ours.';
+comment on column orchestrator.left_tables.left_at is
+'When a build first found it without a script.';
 
 create table if not exists orchestrator.replaced_rows (
     replaced_row_id bigint generated always as identity,
@@ -405,10 +410,10 @@ comment on column orchestrator.replaced_rows.run_id is 'The run that replaced th
 comment on column orchestrator.replaced_rows.pipeline_id is 'Its pipeline.';
 comment on column orchestrator.replaced_rows.key is 'Key columns and their values.';
 comment on column orchestrator.replaced_rows.old_row is
-'The whole row, with the run that had brought it: for scripts to read.';
+'The whole row, with the run that had loaded it, for scripts to read.';
 comment on column orchestrator.replaced_rows.old_texts is
-'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo gives back these. Null '
-'in rows of an earlier version.';
+'Values that JSON cannot hold exactly, as PostgreSQL writes them; an undo restores these. Null in '
+'rows that an earlier version of Milepost wrote.';
 
 create table if not exists orchestrator.pruned_runs (
     pipeline_id integer not null,
@@ -419,12 +424,13 @@ create table if not exists orchestrator.pruned_runs (
 );
 
 comment on table orchestrator.pruned_runs is
-'What is still known of runs that `prune` has deleted. One row per pipeline.';
+'What is kept of runs that `prune` has deleted. One row per pipeline.';
 comment on column orchestrator.pruned_runs.pipeline_id is 'Key: the pipeline.';
 comment on column orchestrator.pruned_runs.through_run_id is
-'This run and earlier ones cannot be undone: what they replaced, or an undo among them, is gone.';
+'This run and earlier ones cannot be undone: the rows that they replaced, or an undo of them, are '
+'no longer known.';
 comment on column orchestrator.pruned_runs.covered is
-'What of the source they had read, by its cursor.';
+'The part of the source that they had read, by its cursor.';
 comment on column orchestrator.pruned_runs.pruned_at is 'When runs were last deleted.';
 
 create table if not exists orchestrator.archived_months (
@@ -443,21 +449,22 @@ create table if not exists orchestrator.archived_months (
 );
 
 comment on table orchestrator.archived_months is
-'Months of replicas that went into a file. One row per month; committed with the drop of its rows. '
-'Rows of the source from before the end of the newest are read no more.';
+'Months of replicas that were archived in a file. One row per month; committed with the drop of '
+'its rows. Source rows from before the end of the newest are no longer read.';
 comment on column orchestrator.archived_months.pipeline_id is 'Key, first part: the pipeline.';
 comment on column orchestrator.archived_months.low is
 'Key, second part: start of the month, by the cursor, included.';
 comment on column orchestrator.archived_months.high is 'Its end, excluded.';
 comment on column orchestrator.archived_months.rows is 'Rows of the file, and of the month.';
 comment on column orchestrator.archived_months.run_ids is
-'The runs that had brought them: these cannot be undone.';
+'The runs that had loaded them: these cannot be undone.';
 comment on column orchestrator.archived_months.file_name is
 'The file, as its folder was named on the command line.';
 comment on column orchestrator.archived_months.sha256 is 'Hash of the content of the file.';
 comment on column orchestrator.archived_months.archived_at is 'When that was.';
 
--- Of a table in partitions it is that of the default one: all are emptied and created together.
+-- For a partitioned table, that of its default partition: all partitions are truncated and created
+-- together.
 create or replace function orchestrator.storage_file(replica regclass) returns bigint
 language sql stable parallel safe
 return coalesce(
@@ -472,7 +479,7 @@ return coalesce(
 comment on function orchestrator.storage_file(regclass) is
 'The file that holds the rows of a replica: another one after it was emptied or created again.';
 
--- JSON cannot hold every value: a null byte, a number without end.
+-- JSON cannot hold some values, such as a null byte or an infinite number.
 create or replace function orchestrator.readable(value anyelement)
 returns jsonb
 language plpgsql
@@ -490,7 +497,7 @@ $$;
 comment on function orchestrator.readable is
 'A value as JSON, or as a JSON string where JSON cannot hold it.';
 
--- What was set aside may have been so because of its key.
+-- A row may have been set aside because of its key.
 create or replace function orchestrator.row_of_key(key jsonb, table_row anyelement)
 returns anyelement
 language plpgsql
@@ -508,9 +515,9 @@ $$;
 comment on function orchestrator.row_of_key is
 'A row of a table with nothing in it but a key; null where the key does not fit the table.';
 
--- A source whose times are text, such as a file, gives them to column_types through this; as arrays
--- and ranges of times too. PostgreSQL itself takes `today` and 26-01-05, and drops an offset where
--- the type has none.
+-- Times that a source has as text, such as a file, are cast to column_types through this, in arrays
+-- and ranges too. PostgreSQL itself would accept `today` and 26-01-05, and would drop an offset
+-- where the type has none.
 create or replace function orchestrator.year_first(value text, takes_offset boolean)
 returns text
 language plpgsql
@@ -557,8 +564,7 @@ $$;
 comment on function orchestrator.moment is
 'A time in text as a moment of the given type; null where it is none, or not written year first.';
 
--- A build asks for what the runs of one pipeline replaced, and a run that is pruned for what refers
--- to it.
+-- Builds look up what the runs of a pipeline replaced, prune what refers to a run.
 create index if not exists replaced_rows_by_run on orchestrator.replaced_rows (run_id, pipeline_id);
 
 create table if not exists orchestrator.rejected_rows (
@@ -589,15 +595,15 @@ comment on column orchestrator.rejected_rows.source_row is 'The whole row, as th
 comment on column orchestrator.rejected_rows.reason is 'Why it could not be stored.';
 comment on column orchestrator.rejected_rows.sqlstate is 'The error class of PostgreSQL.';
 comment on column orchestrator.rejected_rows.resolved_run_id is
-'The run that met the row again and did better with it, or set it aside anew; null while it waits.';
+'The run that read the row again and stored it, or set it aside once more; null while it waits.';
 comment on column orchestrator.rejected_rows.rejected_at is 'When that was.';
 
--- What refers to a run that is pruned.
+-- For prune: what refers to a run.
 create index if not exists rejected_rows_by_run on orchestrator.rejected_rows (run_id);
--- The same of the run that met the row again.
+-- The same for resolved_run_id.
 create index if not exists rejected_rows_by_resolved on orchestrator.rejected_rows (resolved_run_id)
 where resolved_run_id is not null;
--- What of a pipeline still waits.
+-- Rows of a pipeline that still wait.
 create index if not exists rejected_rows_waiting on orchestrator.rejected_rows (pipeline_id)
 where resolved_run_id is null;
 
@@ -613,16 +619,16 @@ create table if not exists orchestrator.logs (
     constraint level_is_known check (level in ('debug', 'info', 'warning', 'error'))
 );
 
-comment on table orchestrator.logs is 'What a run had to say. One row per message.';
+comment on table orchestrator.logs is 'Messages of runs. One row per message.';
 comment on column orchestrator.logs.log_id is 'Key, given by the database.';
-comment on column orchestrator.logs.run_id is 'The run; null when none had begun.';
+comment on column orchestrator.logs.run_id is 'The run; null if none had started.';
 comment on column orchestrator.logs.pipeline_id is 'The pipeline, where there is one.';
 comment on column orchestrator.logs.level is 'debug, info, warning or error.';
 comment on column orchestrator.logs.message is 'The sentence.';
 comment on column orchestrator.logs.context is 'Figures that belong to it.';
-comment on column orchestrator.logs.logged_at is 'When it was said.';
+comment on column orchestrator.logs.logged_at is 'When it was logged.';
 
--- The story of one run.
+-- The messages of one run.
 create index if not exists logs_by_run on orchestrator.logs (run_id);
 
 create table if not exists orchestrator.check_results (
@@ -666,13 +672,13 @@ create table if not exists orchestrator.observations (
 );
 
 comment on table orchestrator.observations is
-'What builds saw beside their checks, such as how late rows arrived. One row per build, '
-'observation and label; kept also when the build fails.';
+'What builds measured besides their checks, such as how late rows arrived. One row per build, '
+'observation and label; kept even if the build fails.';
 comment on column orchestrator.observations.run_id is 'The build.';
-comment on column orchestrator.observations.script is 'layer.script that it was observed behind.';
+comment on column orchestrator.observations.script is 'layer.script after which it was observed.';
 comment on column orchestrator.observations.observation_name is
 'Name of the observation: its file without .observe.sql.';
-comment on column orchestrator.observations.position is 'Place among its rows, from 1.';
+comment on column orchestrator.observations.position is 'Position among its rows, from 1.';
 comment on column orchestrator.observations.label is 'What was counted.';
 comment on column orchestrator.observations.value is 'How much of it.';
 comment on column orchestrator.observations.observed_at is 'When it was observed.';
@@ -690,21 +696,21 @@ create table if not exists orchestrator.restatements (
 );
 
 comment on table orchestrator.restatements is
-'Rows that readers had seen and that a build changed or took out, of the tables whose script is '
-'restated. One row per row; committed with the build.';
+'Rows that readers had seen and that a build changed or deleted, in tables whose script is '
+'restated. One row per such row; committed with the build.';
 comment on column orchestrator.restatements.restatement_id is 'Key, given by the database.';
 comment on column orchestrator.restatements.run_id is 'The build.';
 comment on column orchestrator.restatements.table_name is
-'layer.table; which target it was built in, the run says.';
+'layer.table; the run says in which target.';
 comment on column orchestrator.restatements.key is 'Key columns and their values.';
 comment on column orchestrator.restatements.day is
-'The first date among them; null where the key has none.';
+'The first date in the key; null where it has none.';
 comment on column orchestrator.restatements.is_last_day is
-'Whether no later day was published before: such a day was still filling.';
+'Whether it was the last day published so far, which was still incomplete.';
 comment on column orchestrator.restatements.before is
 'What readers had seen, in the columns that changed.';
 comment on column orchestrator.restatements.after is
-'The same columns now; null where the row is gone.';
+'The same columns now; null where the row was deleted.';
 
 -- What one build restated.
 create index if not exists restatements_by_run on orchestrator.restatements (run_id);
@@ -717,10 +723,11 @@ create table if not exists orchestrator.targets (
 );
 
 comment on table orchestrator.targets is
-'Which project a target belongs to. One row per target that was built; committed with the build.';
+'Which project a target belongs to. One row per target that has been built; committed with the '
+'build.';
 comment on column orchestrator.targets.target is 'The target.';
 comment on column orchestrator.targets.owner is
-'The name in the manifest of the project that builds it; null where the manifest has none.';
+'The name in the manifest of the project that builds it; null where the manifest has no name.';
 comment on column orchestrator.targets.recorded_at is 'When that was recorded.';
 
 create table if not exists orchestrator.alerts (
@@ -747,7 +754,7 @@ comment on table orchestrator.alerts is
 comment on column orchestrator.alerts.alert_id is 'Key, given by the database.';
 comment on column orchestrator.alerts.target is 'The target that has the problem.';
 comment on column orchestrator.alerts.subject is
-'What has it: a pipeline, a check, the build; without the number of a run.';
+'What has the problem: a pipeline, a check, the build; without the number of a run.';
 comment on column orchestrator.alerts.kind is
 'Which kind of problem: late, failed, silent, promise, check ...';
 comment on column orchestrator.alerts.what is 'The subject as `status` names it.';
@@ -762,11 +769,11 @@ comment on column orchestrator.alerts.told is
 comment on column orchestrator.alerts.told_of_end is
 'The receivers that were told that it is over.';
 comment on column orchestrator.alerts.failed_attempts is
-'How often a receiver did not take the message.';
+'How often a receiver could not be reached.';
 comment on column orchestrator.alerts.last_failure is
-'Why not, the last time. Names no address.';
+'Why the last attempt failed; never names an address.';
 
--- An incident begins once. Each round asks for those that last.
+-- A problem has one open incident. Each round looks up the open ones.
 create unique index if not exists alerts_begin_once on orchestrator.alerts (target, subject, kind)
 where over_at is null;
 
@@ -786,24 +793,24 @@ create table if not exists orchestrator.loaded_files (
 );
 
 comment on table orchestrator.loaded_files is
-'The files that `load` brought into a table. One row per load; it commits with the rows.';
+'The files that `load` has loaded into a table. One row per load; committed with its rows.';
 comment on column orchestrator.loaded_files.load_id is 'Key, given by the database.';
 comment on column orchestrator.loaded_files.sha256 is
-'Hash of the content, whatever the file is called: the same content comes in once.';
+'Hash of the content, whatever the file is called: the same content is loaded once.';
 comment on column orchestrator.loaded_files.file_name is
 'The file as it was named on the command line.';
 comment on column orchestrator.loaded_files.rows_loaded is
 'Rows that went into the table; 0 if every line was rejected.';
 comment on column orchestrator.loaded_files.rows_rejected is
-'Lines that went into load_rejects instead.';
+'Records that went into load_rejects instead.';
 comment on column orchestrator.loaded_files.as_history is
-'Whether the rows arrived when they happened; otherwise they arrived at loaded_at.';
+'Whether the rows count as written when they happened; otherwise as written at loaded_at.';
 comment on column orchestrator.loaded_files.is_again is
-'Whether the content had been loaded before, and somebody insisted.';
+'Whether the content had been loaded before, and the load was forced.';
 comment on column orchestrator.loaded_files.loaded_at is
 'When the load began; its transaction has this time.';
 
--- Every load asks for its hash. Unique, so that content doubles only where somebody insisted.
+-- Every load looks up its hash. Unique, so that content is loaded twice only if forced.
 create unique index if not exists loaded_files_come_once on orchestrator.loaded_files (sha256)
 where rows_loaded > 0 and not is_again;
 
@@ -834,7 +841,7 @@ comment on column orchestrator.load_rejects.raw_line is
 'those are written as \x and two digits, and backslashes are doubled.';
 comment on column orchestrator.load_rejects.loaded_at is 'When the load began.';
 
--- How fresh the data are: of the runner, and of the source.
+-- Freshness of the ingest, and of the source.
 create or replace view orchestrator.pipeline_freshness as
 with ingested as (
     select
@@ -949,8 +956,7 @@ select
 from judged;
 
 comment on view orchestrator.pipeline_freshness is
-'How far the ingest of each pipeline has come, and how old its newest row is. One row per '
-'pipeline.';
+'How far each pipeline has been ingested, and how old its newest row is. One row per pipeline.';
 comment on column orchestrator.pipeline_freshness.pipeline_id is 'Key.';
 comment on column orchestrator.pipeline_freshness.pipeline_name is 'Its name.';
 comment on column orchestrator.pipeline_freshness.replica is 'Schema and table of its replica.';
@@ -973,7 +979,7 @@ comment on column orchestrator.pipeline_freshness.runner_status is
 comment on column orchestrator.pipeline_freshness.data_status is
 'fresh, late or stale by the age of the newest row: its limits, or quiet_gaps times the usual gap.';
 
--- Whole rows and texts: nobody looks them up by value, and statistics would keep copies of some.
+-- Whole rows and texts: no query looks them up by value, and statistics would copy some of them.
 alter table orchestrator.replaced_rows
 alter column key set statistics 0,
 alter column old_row set statistics 0,

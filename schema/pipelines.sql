@@ -1,4 +1,4 @@
--- The pipelines that ship. A row that exists already is left as its owner made it.
+-- The pipelines that ship with the project. An existing row is left as it is.
 
 insert into orchestrator.pipeline_definitions (
     pipeline_name,

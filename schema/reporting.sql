@@ -1,5 +1,5 @@
 create schema if not exists {{ reporting }};
-comment on schema {{ reporting }} is 'What people look at: pre-aggregated, no user ids.';
+comment on schema {{ reporting }} is 'What people read: aggregates without user ids.';
 
 -- Can today's numbers be trusted? Views, because they must be right also after a failed build.
 
@@ -45,13 +45,13 @@ comment on column {{ reporting }}.pipeline_runs.rows_read is 'Rows of the source
 comment on column {{ reporting }}.pipeline_runs.rows_inserted is 'Rows added.';
 comment on column {{ reporting }}.pipeline_runs.rows_updated is 'Rows replaced by a different one.';
 comment on column {{ reporting }}.pipeline_runs.rows_unchanged is
-'Rows that came again as they were.';
-comment on column {{ reporting }}.pipeline_runs.rows_deleted is 'Rows taken out.';
+'Rows that were read again and had not changed.';
+comment on column {{ reporting }}.pipeline_runs.rows_deleted is 'Rows deleted.';
 comment on column {{ reporting }}.pipeline_runs.rows_rejected is 'Rows set aside.';
 comment on column {{ reporting }}.pipeline_runs.guarantee is 'What is promised of the window.';
 comment on column {{ reporting }}.pipeline_runs.sqlstate is 'Error class, where it failed.';
 comment on column {{ reporting }}.pipeline_runs.error is
-'Why it failed, which may show a row: null to who may not read orchestrator.runs.';
+'Why it failed, which may show a row; null for roles that may not read orchestrator.runs.';
 comment on column {{ reporting }}.pipeline_runs.parent_run_id is 'The build that a script ran in.';
 comment on column {{ reporting }}.pipeline_runs.started_at is 'When it began.';
 comment on column {{ reporting }}.pipeline_runs.finished_at is 'When it ended.';
@@ -78,10 +78,11 @@ select
 from orchestrator.pipeline_freshness as pipelines
 where pipelines.is_enabled;
 
-comment on view {{ reporting }}.freshness is 'How far the data go. One row per enabled pipeline.';
+comment on view {{ reporting }}.freshness is
+'How fresh the data are. One row per enabled pipeline.';
 comment on column {{ reporting }}.freshness.pipeline_name is 'The pipeline.';
 comment on column {{ reporting }}.freshness.loaded_through is
-'Its watermark: how far the source was read. What that guarantees: orchestrator.runs.guarantee.';
+'Its watermark: how far the source was read. orchestrator.runs.guarantee says what that promises.';
 comment on column {{ reporting }}.freshness.ingested_at is 'When it last succeeded.';
 comment on column {{ reporting }}.freshness.built_at is 'When the tables were last built.';
 comment on column {{ reporting }}.freshness.status is
@@ -119,12 +120,12 @@ comment on column {{ reporting }}.data_checks.status is
 'passed, warned or failed; a failed check stops its build.';
 comment on column {{ reporting }}.data_checks.bad_rows is 'Rows that the check returned.';
 comment on column {{ reporting }}.data_checks.sample is
-'The first of them: null to who may not read orchestrator.check_results.';
+'The first of them; null for roles that may not read orchestrator.check_results.';
 comment on column {{ reporting }}.data_checks.run_id is 'The build.';
 comment on column {{ reporting }}.data_checks.checked_at is 'When it was checked.';
 
--- What people know and no event says. No script fills these two tables: they are read beside the
--- reports, and no build touches them.
+-- Filled by people, with what no event says. No script writes these two tables, and no build
+-- changes them.
 
 create table if not exists {{ reporting }}.annotations (
     day date not null,
@@ -156,9 +157,9 @@ create table if not exists {{ reporting }}.goals (
 );
 
 comment on table {{ reporting }}.goals is
-'What a figure should be from a day on, until the next goal of the figure. Filled by people. One '
-'row per figure and first day.';
+'Goals of figures, each from a day until the next goal of the figure. Filled by people. One row '
+'per figure and first day.';
 comment on column {{ reporting }}.goals.figure is
 'Table and column of the figure, such as kpi_daily.dau.';
-comment on column {{ reporting }}.goals.from_day is 'First day that the goal is for.';
+comment on column {{ reporting }}.goals.from_day is 'First day for which the goal holds.';
 comment on column {{ reporting }}.goals.value is 'The goal.';

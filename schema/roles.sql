@@ -1,7 +1,7 @@
--- Four groups that cannot log in, for logins to be put into: who owns the sources and applies the
--- schema, who runs ingests and builds, who loads files, and who reads the reports. Roles belong to
--- all databases of a server, so these are named after this one. docs/security.md says what each may
--- do. Only `schema apply --roles` runs this.
+-- Four roles that cannot log in, to be granted to those that can: the owner of the sources, who
+-- applies the schema; the runner of ingests and builds; the loader of files; and the reader of the
+-- reports. Roles belong to all databases of a server, so these are named after this one.
+-- docs/security.md says what each may do. Only `schema apply --roles` runs this.
 
 do $roles$
 declare
@@ -20,7 +20,7 @@ begin
             hint = 'give it a name of 46 bytes at most';
     end if;
 
-    -- Roles, who belongs to whom, and what the database allows: what is not so yet.
+    -- The roles, memberships and database privileges that are still missing.
     loop
         select array_agg(steps.statement order by steps.place, steps.statement)
         into wanted
@@ -95,8 +95,8 @@ begin
         is_tried := true;
     end loop;
 
-    -- To see the transactions of others, which exact promises rest on. Few may grant it; where it
-    -- is missing, `pipelines show` says so.
+    -- To see the transactions of other sessions, as exact promises require. Few may grant it; where
+    -- it is missing, `pipelines show` says so.
     if not pg_has_role(runner, 'pg_read_all_stats', 'usage') then
         begin
             execute format('grant pg_read_all_stats to %I', runner);
@@ -108,7 +108,7 @@ begin
 
     execute format('grant usage on schema {{ reporting }} to %I', reader);
     execute format('grant select on all tables in schema {{ reporting }} to %I', reader);
-    -- Tables to come, and those that are dropped and made anew: by the runner, or by whoever
+    -- Future tables, and those that are dropped and created again: by the runner, or by whoever
     -- applies this, and may build too.
     foreach statement in array array[runner, current_user] loop
         execute format(
@@ -119,7 +119,7 @@ begin
         );
     end loop;
 
-    -- What `load` asks, and where it records what it loaded and what did not fit.
+    -- What `load` reads, and where it records loads and rejects.
     execute format('grant usage on schema orchestrator to %I', loader);
     execute format(
         'grant select on orchestrator.schema_version, orchestrator.pipeline_definitions to %I',

@@ -1,4 +1,4 @@
--- The source: what the application writes. On a server of one's own these tables usually exist
+-- The source: what the application writes. On a server of your own these tables usually exist
 -- already; `if not exists` then leaves them as they are.
 {% if source.event_stream.relation == 'public.event_stream' %}
 create table if not exists public.event_stream (
@@ -26,7 +26,8 @@ comment on column public.event_stream.event_type is
 'miles_earned, miles_redeemed, reward_search, share or like; anything else is kept and counted as '
 'unclassified.';
 comment on column public.event_stream.transaction_category is
-'What the miles were earned or spent on, or the partner searched for; null for likes and shares.';
+'What the miles were earned or spent on, or the partner that was searched for; null for likes and '
+'shares.';
 comment on column public.event_stream.miles_amount is
 'Miles earned or redeemed; null for everything else.';
 comment on column public.event_stream.platform is 'ios, android or web.';
@@ -51,14 +52,14 @@ create table if not exists public.utm_campaigns (
 );
 
 comment on table public.utm_campaigns is
-'What marketing knows of each source of users. One row per utm_source; rows are updated.';
+'What marketing knows about each source of users. One row per utm_source; rows are updated.';
 comment on column public.utm_campaigns.utm_source is 'Key: the utm_source of the events.';
 comment on column public.utm_campaigns.campaign is
 'Name of the campaign that runs on this source now.';
 comment on column public.utm_campaigns.channel is 'organic, search, social, referral or email.';
 comment on column public.utm_campaigns.is_paid is 'Whether the source costs money.';
 comment on column public.utm_campaigns.monthly_cost is
-'What it costs a month now, for want of rows in campaign_costs; null when nothing is known.';
+'What it costs a month now, used where campaign_costs has no rows of it; null if nothing is known.';
 comment on column public.utm_campaigns.updated_at is
 'When the row last changed: the cursor of ingestion.';
 

@@ -1,6 +1,6 @@
--- K-means (Lloyd) for clusters of users, as docs/adr/0017 decides. A place has ten coordinates, in
--- whole millionths: whole numbers add up exactly, in whatever order the rows come, so that every
--- server and every rebuild finds the same clusters.
+-- K-means (Lloyd) for clusters of users, as docs/adr/0017 decides. A point has ten coordinates, in
+-- whole millionths: integers add up exactly in any order, so every server and every rebuild finds
+-- the same clusters.
 
 create or replace function {{ warehouse }}.coordinate(
     logarithm numeric, mean numeric, deviation numeric
@@ -9,7 +9,7 @@ language sql immutable parallel safe
 return coalesce(1000000 * round((logarithm - mean) / nullif(deviation, 0), 6), 0)::bigint;
 
 comment on function {{ warehouse }}.coordinate(numeric, numeric, numeric) is
-'Where a value stands on a scale of mean 0 and deviation 1, in millionths; 0 where none differ.';
+'A value on a scale of mean 0 and deviation 1, in millionths; 0 if the deviation is 0.';
 
 create or replace function {{ warehouse }}.product(
     one double precision[], other double precision[]
@@ -21,12 +21,13 @@ one[1] * other[1] + one[2] * other[2] + one[3] * other[3] + one[4] * other[4]
 + one[9] * other[9] + one[10] * other[10];
 
 comment on function {{ warehouse }}.product(double precision[], double precision[]) is
-'Scalar product of two places. Of some centres c, the one with the largest 2 x.c - c.c is nearest.';
+'Scalar product of two points. Of several centres c, the one with the largest 2 x.c - c.c is the '
+'nearest to x.';
 
--- For each number of clusters the best of some starts, all tried side by side: in each round of the
--- loop every point goes to the nearest centre, and every centre to the mean of its points. After
--- four rounds the starts differ as they will in the end: only the best of them goes on.
--- Its columns have been others, and no replacement may have others than what it replaces.
+-- For each number of clusters the best of several starts, all computed side by side: in each round
+-- of the loop every point goes to the nearest centre, and every centre to the mean of its points.
+-- After four rounds only the best start of each number of clusters goes on. Dropped first, because
+-- its columns have changed once, and a replacement must have the same ones.
 drop function if exists {{ warehouse }}.k_means(text[], bigint[], integer[], integer);
 create function {{ warehouse }}.k_means(
     user_ids text[], places bigint[], cluster_counts integer[], starts integer
@@ -45,7 +46,7 @@ as $function$
 #variable_conflict use_column
 declare
     rounds integer := 0;
-    -- How near a centre is and its number are packed into one number; this is more than the latter.
+    -- Closeness and number of a centre are packed into one integer; pack exceeds every number.
     pack bigint := 2 ^ ceil(log(2, 1 + (select max(wanted) from unnest(cluster_counts) as wanted)));
 begin
     create temporary table k_means_points on commit drop as
@@ -57,7 +58,7 @@ begin
         places[point][10] as x10
     from unnest(user_ids) with ordinality as people (user_id, point);
 
-    -- A start takes the first different points, each start in an order of its own.
+    -- A start takes the first distinct points, each start in an order of its own.
     create temporary table k_means_centres on commit drop as
     with firsts as (
         select
@@ -85,7 +86,7 @@ begin
     from counts inner join firsts on centre <= centres;
     analyze pg_temp.k_means_points, pg_temp.k_means_centres;
 
-    -- Until nothing changes, or the 100th look at who is nearest, which is below.
+    -- Until nothing changes, or for 99 rounds; the last assignment is below.
     while
         rounds < 4
         or rounds < 99 and exists (select from pg_temp.k_means_centres where is_moving)
@@ -106,7 +107,7 @@ begin
             from pg_temp.k_means_centres
             where is_moving
         ),
-        -- Point by point: what is grouped at a time is as small as there are trials.
+        -- Point by point, so that few rows are grouped at a time.
         means as (
             select
                 trial, centre,
@@ -209,7 +210,7 @@ begin
             trial, centre,
             count(*) as users,
             sum(own_square) as own_squares,
-            -- Other centres at the same place: to belong to one is as clear as to the other.
+            -- 0 where two centres are at the same point.
             sum(case when next_square > 0 then 1 - sqrt(own_square / next_square) else 0 end)
                 as silhouettes
         from nearest
@@ -228,6 +229,6 @@ end
 $function$;
 
 comment on function {{ warehouse }}.k_means(text[], bigint[], integer[], integer) is
-'Clusters of users by k-means, for each number of clusters: the best of some starts. Returns the '
-'centre of each cluster, its users, the sum of their squared distances to it, and the sum of their '
-'silhouettes.';
+'Clusters of users by k-means: for each number of clusters the best of several starts. Returns '
+'the centre of each cluster, its users, the sum of their squared distances to it, and the sum of '
+'their silhouettes.';

@@ -1,8 +1,8 @@
 create schema if not exists {{ warehouse }};
 comment on schema {{ warehouse }} is 'Replicas of the sources, dimensions, facts and aggregates.';
 
--- Attributes are keys of indexes, which take no very long ones: whoever sends one (a source is part
--- of a web address) must not stop the build. It is cut, and stays distinct by its hash.
+-- Attributes are index keys, whose length is limited. A very long one (a source comes from a web
+-- address) must not stop the build: it is shortened, and a hash keeps it distinct.
 create or replace function {{ warehouse }}.member(value text) returns text
 language sql immutable parallel safe
 return coalesce(
@@ -14,10 +14,10 @@ return coalesce(
 );
 
 comment on function {{ warehouse }}.member(text) is
-'The member that an attribute stands for: unknown if it is missing or empty, cut if very long.';
+'The text that stands for an attribute: unknown if it is missing or empty, shortened if very long.';
 
--- Whatever has a time gets its day here: rows as they are and as they were, so that a build finds
--- again what it put somewhere. A time far outside the calendar makes no day.
+-- The one place that turns a time into a day, for present and former rows, so that a build finds a
+-- former row where it had put it. A time far outside the calendar has no day.
 create or replace function {{ warehouse }}.day_of(moment timestamptz, zone text) returns date
 language sql immutable parallel safe
 return case
@@ -27,9 +27,9 @@ return case
 end;
 
 comment on function {{ warehouse }}.day_of(timestamptz, text) is
-'The calendar day of a moment in a time zone; -infinity where it makes no day.';
+'The calendar day of a moment in a time zone; -infinity if the moment is missing or out of range.';
 
--- The zone's own clock says 00:00 twice where it is put back by an hour at 01:00.
+-- Where clocks go back from 01:00 to 00:00, midnight comes twice.
 create or replace function {{ warehouse }}.day_start(day date, zone text) returns timestamptz
 language sql stable parallel safe
 return case
@@ -48,13 +48,13 @@ return ((moment - interval '1 microsecond') at time zone zone)::date + 1;
 comment on function {{ warehouse }}.over_on(timestamptz, text) is
 'The first day in a time zone that starts at a moment or after it.';
 
--- NaN, infinity and absurd amounts would spoil every sum that they enter.
+-- NaN, infinity and absurd amounts would spoil every sum.
 create or replace function {{ warehouse }}.amount(value numeric) returns numeric
 language sql immutable parallel safe
 return case when abs(value) <= 1000000000000 then value else 0 end;
 
 comment on function {{ warehouse }}.amount(numeric) is
-'An amount as it counts: 0 where it is missing, no finite number or above a million millions.';
+'An amount as it is counted: 0 if it is missing, not finite or beyond a million millions.';
 
 create or replace function {{ warehouse }}.band(value numeric) returns numeric
 language sql immutable parallel safe
@@ -76,10 +76,10 @@ return case
 end;
 
 comment on function {{ warehouse }}.days_until(date[], integer, integer) is
-'The last day of which a trailing window has as many active days as wanted; -infinity without.';
+'The last day whose trailing window has as many active days as wanted; -infinity if there is none.';
 
--- The machine's own logarithm is ten times as fast as that of a numeric, and the same but for its
--- last digits, in which machines differ: close to a half of the sixth digit the other one decides.
+-- The logarithm of a double is ten times as fast as that of a numeric, but its last digits differ
+-- between machines: where they could decide the rounding to six digits, numeric does.
 create or replace function {{ warehouse }}.logarithm(value double precision) returns numeric
 language sql immutable parallel safe
 return case
@@ -91,18 +91,19 @@ end;
 comment on function {{ warehouse }}.logarithm(double precision) is
 'ln(1 + value), to six digits, of values from 0 on.';
 
--- Grains and slices, said once. The planner inlines these functions, so they cost what they say;
--- that takes an immutable function of a single select, and no strict one. A body in dollars is read
--- in the session of whoever calls it: it has no name or operator that a search path would decide.
--- Rows that depend on what they are joined to are selects, not a list of values, whose expressions
--- PostgreSQL prepares anew for each row: a third of the time.
+-- Grains and slices, defined once. The planner inlines an immutable function that is not strict and
+-- consists of one select, so these cost no call. A dollar-quoted body is parsed in the session that
+-- calls it, so it has no names or operators that depend on the search path. Rows computed from
+-- arguments are selects with union all: a values list, whose expressions PostgreSQL prepares again
+-- for each row, takes several times as long.
 
 -- The first day of year 1 was a Monday.
 create or replace function {{ warehouse }}.week_start(day date) returns date
 language sql immutable parallel safe
 return day - (day - '0001-01-01'::date) % 7;
 
-comment on function {{ warehouse }}.week_start(date) is 'The Monday of a day; of finite ones only.';
+comment on function {{ warehouse }}.week_start(date) is
+'The Monday of a day''s week; finite days only.';
 
 create or replace function {{ warehouse }}.month_start(day date) returns date
 language sql immutable parallel safe
@@ -115,14 +116,14 @@ language sql immutable parallel safe
 return (day - '0001-01-01'::date) / 7;
 
 comment on function {{ warehouse }}.week_number(date) is
-'Weeks since year 1: that of the next week is one more.';
+'Weeks since year 1; consecutive weeks have consecutive numbers.';
 
 create or replace function {{ warehouse }}.month_number(day date) returns integer
 language sql immutable parallel safe
 return date_part('year', day) * 12 + date_part('month', day);
 
 comment on function {{ warehouse }}.month_number(date) is
-'Months since year 0: that of the next month is one more.';
+'Months since year 0; consecutive months have consecutive numbers.';
 
 create or replace function {{ warehouse }}.next_period(grain text, period_start date) returns date
 language sql immutable parallel safe
@@ -169,7 +170,8 @@ return case
 end;
 
 comment on function {{ warehouse }}.week_bits(date, date) is
-'The days of a week, which is named by its Monday, among those of a month, whose first is bit 0.';
+'The bits of a week''s days within a month. The week is given by its Monday; bit 0 is the first '
+'of the month.';
 
 create or replace function {{ warehouse }}.slices(
     everybody text, country text, platform text, utm_source text
@@ -187,7 +189,8 @@ as $$
 $$;
 
 comment on function {{ warehouse }}.slices(text, text, text, text) is
-'The slice values that something belongs to: one for each that is not null. Everybody is ''all''.';
+'A group of slice values, or all those of an event, as rows: one for each argument that is not '
+'null. The value of slice all is ''all''.';
 
 create or replace function {{ warehouse }}.slice_value(
     slice text, country text, platform text, utm_source text
@@ -202,28 +205,31 @@ return case slice
 end;
 
 comment on function {{ warehouse }}.slice_value(text, text, text, text) is
-'The value of one slice that something belongs to.';
+'The value that an event has in a slice.';
 
-create or replace function {{ warehouse }}.places(
-    is_settled boolean, has_one_platform boolean, country text, platform text, utm_source text
+-- Its former name.
+drop function if exists {{ warehouse }}.places(boolean, boolean, text, text, text);
+create or replace function {{ warehouse }}.slice_groups(
+    has_one_origin boolean, has_one_platform boolean, country text, platform text, utm_source text
 )
 returns table (everybody text, of_country text, of_platform text, of_source text)
 language sql immutable parallel safe
 as $$
     select
         'all' as everybody,
-        case when is_settled then country end as of_country,
+        case when has_one_origin then country end as of_country,
         case when has_one_platform then platform end as of_platform,
-        case when is_settled then utm_source end as of_source
+        case when has_one_origin then utm_source end as of_source
     union all
     select null, null, platform, null where not has_one_platform and platform is not null
     union all
-    select null, country, null, null where not is_settled and country is not null
+    select null, country, null, null where not has_one_origin and country is not null
     union all
-    select null, null, null, utm_source where not is_settled and utm_source is not null
+    select null, null, null, utm_source where not has_one_origin and utm_source is not null
 $$;
 
-comment on function {{ warehouse }}.places(boolean, boolean, text, text, text) is
-'Where a user has to be counted once: if settled in one country and one source, once for both and '
-'for everybody together; else in each of them alone; and so with a platform. slices() takes them '
-'apart again.';
+comment on function {{ warehouse }}.slice_groups(boolean, boolean, text, text, text) is
+'Groups of slice values that count a user together, one per row: slice all, with the country and '
+'the source if the user has one of each, and with the platform if there is one; every other value '
+'is a group of its own. Most users are so counted once instead of four times. slices() unfolds '
+'the groups.';

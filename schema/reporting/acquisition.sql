@@ -27,11 +27,11 @@ comment on table {{ reporting }}.acquisition is
 comment on column {{ reporting }}.acquisition.utm_source is 'Source of the first event of a user.';
 comment on column {{ reporting }}.acquisition.cohort_start is 'Month of the first event.';
 comment on column {{ reporting }}.acquisition.new_users is
-'Users of the cohort; 0 where a cost alone was given.';
+'Users of the cohort; 0 where only a cost was given.';
 comment on column {{ reporting }}.acquisition.activation_eligible is
-'Of these, whose first 168 hours are over.';
+'Of these, users whose first 168 hours are over.';
 comment on column {{ reporting }}.acquisition.activated_users is
-'Of the eligible, who earned miles within these hours.';
+'Of the eligible, users who earned miles within these hours.';
 comment on column {{ reporting }}.acquisition.activation_rate is
 'activated_users / activation_eligible; null while nobody is eligible.';
 comment on column {{ reporting }}.acquisition.week_1_eligible is
@@ -50,10 +50,10 @@ comment on column {{ reporting }}.acquisition.redeemers is
 'Users who ever redeemed miles; older cohorts have had more time.';
 comment on column {{ reporting }}.acquisition.cost is
 'What the source cost in the month, or costs a month now if no month of it is known; null while '
-'the month runs, and where nothing is known.';
+'the month runs, or if nothing is known.';
 comment on column {{ reporting }}.acquisition.cost_is_dated is
-'Whether the cost was given for this month, so that it stays; false: it is the one of now; null '
-'without a cost.';
+'Whether the cost was given for this month; false if it is the current monthly cost, which may '
+'change; null without a cost.';
 comment on column {{ reporting }}.acquisition.cost_per_new_user is
 'cost / new_users; null without either.';
 comment on column {{ reporting }}.acquisition.cost_per_activated_user is

@@ -13,7 +13,8 @@ create table if not exists {{ reporting }}.active_users_daily (
 );
 
 comment on table {{ reporting }}.active_users_daily is
-'How many users come, and come back. One row per day and slice value, from its first day on.';
+'How many users are active on a day, in a week and in four weeks. One row per day and slice '
+'value, from its first day on.';
 comment on column {{ reporting }}.active_users_daily.day is 'Calendar day in reporting_timezone.';
 comment on column {{ reporting }}.active_users_daily.slice is
 'all, country, platform or utm_source.';
@@ -27,6 +28,6 @@ comment on column {{ reporting }}.active_users_daily.mau is
 comment on column {{ reporting }}.active_users_daily.stickiness is
 'Mean dau of the 28 days ending that day / mau; null until there are 28.';
 comment on column {{ reporting }}.active_users_daily.is_window_full is
-'Whether 28 days lie behind.';
+'Whether the slice value has existed for 28 days.';
 comment on column {{ reporting }}.active_users_daily.is_complete is
 'Whether the data go beyond the day.';

@@ -15,12 +15,12 @@ create table if not exists {{ reporting }}.cohort_value (
 );
 
 comment on table {{ reporting }}.cohort_value is
-'What the users who came in a month are worth so many months later, all in all. One row per '
-'cohort, number of months and slice value.';
+'What the users who came in a month have earned and redeemed up to so many months later. One row '
+'per cohort, number of months and slice value.';
 comment on column {{ reporting }}.cohort_value.cohort_start is
 'Month of the first event of these users.';
 comment on column {{ reporting }}.cohort_value.period_number is
-'Months later; 0 is that month itself.';
+'Months since; 0 is the month of the cohort itself.';
 comment on column {{ reporting }}.cohort_value.slice is 'all, country, platform or utm_source.';
 comment on column {{ reporting }}.cohort_value.slice_value is
 'Member of the slice; all in slice all.';

@@ -31,17 +31,17 @@ comment on column {{ reporting }}.engagement_funnel.slice_value is
 'Member of the slice; all in slice all.';
 comment on column {{ reporting }}.engagement_funnel.users is 'Users of the cohort.';
 comment on column {{ reporting }}.engagement_funnel.eligible_users is
-'Of these, whose time is over: all that follows is about them.';
+'Of these, users whose conversion_days x 24 hours are over; all other counts are of them.';
 comment on column {{ reporting }}.engagement_funnel.searched is
-'Of the eligible, who searched for a reward within their time.';
+'Of the eligible, users who searched for a reward within these hours.';
 comment on column {{ reporting }}.engagement_funnel.earned is
-'Of those, who earned miles after the first search.';
+'Of those who searched, users who earned miles after the first search.';
 comment on column {{ reporting }}.engagement_funnel.redeemed is
-'Of those, who redeemed miles after that earning.';
+'Of those who earned, users who redeemed miles after that earning.';
 comment on column {{ reporting }}.engagement_funnel.earned_any is
-'Of the eligible, who earned miles, be it without a search.';
+'Of the eligible, users who earned miles, with or without a search before.';
 comment on column {{ reporting }}.engagement_funnel.redeemed_any is
-'Of the eligible, who redeemed miles, in whatever order.';
+'Of the eligible, users who redeemed miles, in any order.';
 comment on column {{ reporting }}.engagement_funnel.search_rate is
 'searched / eligible_users; null while nobody is eligible.';
 comment on column {{ reporting }}.engagement_funnel.earn_rate is
@@ -55,4 +55,4 @@ comment on column {{ reporting }}.engagement_funnel.median_days_to_earn is
 comment on column {{ reporting }}.engagement_funnel.median_days_to_redeem is
 'Days from that earning to that redemption, of those who redeemed.';
 comment on column {{ reporting }}.engagement_funnel.is_complete is
-'Whether the time of everybody of the month is over.';
+'Whether the hours of all users of the month are over.';

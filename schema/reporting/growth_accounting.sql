@@ -17,7 +17,7 @@ create table if not exists {{ reporting }}.growth_accounting (
 );
 
 comment on table {{ reporting }}.growth_accounting is
-'Users won, kept, won back and lost. One row per grain, period and slice value.';
+'New, retained, resurrected and churned users. One row per grain, period and slice value.';
 comment on column {{ reporting }}.growth_accounting.grain is 'day, week (ISO) or month.';
 comment on column {{ reporting }}.growth_accounting.period_start is 'First day of the period.';
 comment on column {{ reporting }}.growth_accounting.slice is

@@ -42,9 +42,10 @@ comment on column {{ reporting }}.kpi_periods.miles_redeemed is 'Miles redeemed.
 comment on column {{ reporting }}.kpi_periods.net_miles is 'miles_earned - miles_redeemed.';
 comment on column {{ reporting }}.kpi_periods.outstanding_miles is
 'All net miles up to the end of the period.';
-comment on column {{ reporting }}.kpi_periods.earning_users is 'Users who earned miles, be it 0.';
+comment on column {{ reporting }}.kpi_periods.earning_users is
+'Users with an event that earned miles, even 0.';
 comment on column {{ reporting }}.kpi_periods.redeeming_users is
-'Users who redeemed miles, be it 0.';
+'Users with an event that redeemed miles, even 0.';
 comment on column {{ reporting }}.kpi_periods.miles_per_active_user is
 'miles_earned / active_users; null without any.';
 comment on column {{ reporting }}.kpi_periods.redemption_rate is
@@ -52,8 +53,8 @@ comment on column {{ reporting }}.kpi_periods.redemption_rate is
 comment on column {{ reporting }}.kpi_periods.active_change is
 'active_users / those of the period before - 1. Null, as the other changes, while the period '
 'runs and without a full period before.';
-comment on column {{ reporting }}.kpi_periods.new_change is 'The same of new_users.';
-comment on column {{ reporting }}.kpi_periods.earned_change is 'The same of miles_earned.';
-comment on column {{ reporting }}.kpi_periods.redeemed_change is 'The same of miles_redeemed.';
+comment on column {{ reporting }}.kpi_periods.new_change is 'The same for new_users.';
+comment on column {{ reporting }}.kpi_periods.earned_change is 'The same for miles_earned.';
+comment on column {{ reporting }}.kpi_periods.redeemed_change is 'The same for miles_redeemed.';
 comment on column {{ reporting }}.kpi_periods.is_complete is
 'Whether the data go beyond the last day of the period.';

@@ -17,8 +17,8 @@ create table if not exists {{ reporting }}.miles_by_category (
 );
 
 comment on table {{ reporting }}.miles_by_category is
-'Where miles come from and go. One row per grain, period, direction, category and slice value '
-'with a transaction.';
+'Where miles are earned and redeemed. One row per grain, period, direction, category and slice '
+'value with a transaction.';
 comment on column {{ reporting }}.miles_by_category.grain is 'day, week (ISO) or month.';
 comment on column {{ reporting }}.miles_by_category.period_start is 'First day of the period.';
 comment on column {{ reporting }}.miles_by_category.direction is 'earned or redeemed.';

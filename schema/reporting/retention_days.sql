@@ -19,9 +19,9 @@ create table if not exists {{ reporting }}.retention_days (
 );
 
 comment on table {{ reporting }}.retention_days is
-'Of the users who came in a week or month, how many are there so many days later, and how many '
-'came back until then. One row per grain, cohort, day number and slice value, and the average of '
-'the complete cohorts.';
+'How many of the users who came in a week or month are active so many days later, and how many '
+'have come back by then. One row per grain, cohort, day number and slice value, and the average '
+'of the complete cohorts.';
 comment on column {{ reporting }}.retention_days.grain is 'week (ISO) or month.';
 comment on column {{ reporting }}.retention_days.cohort_start is
 'First day of the period of the cohort; null in the average.';
@@ -33,7 +33,7 @@ comment on column {{ reporting }}.retention_days.slice_value is
 comment on column {{ reporting }}.retention_days.cohort_size is
 'Users whose first active day is in the period.';
 comment on column {{ reporting }}.retention_days.eligible_users is
-'Of these, those whose day of that number is over.';
+'Of these, users whose day of that number is over.';
 comment on column {{ reporting }}.retention_days.retained_users is
 'Of the eligible, active on exactly that day.';
 comment on column {{ reporting }}.retention_days.returned_users is
@@ -44,4 +44,4 @@ comment on column {{ reporting }}.retention_days.return_rate is 'returned_users 
 comment on column {{ reporting }}.retention_days.cohorts is
 'Cohorts in the average; null in the row of a cohort.';
 comment on column {{ reporting }}.retention_days.is_complete is
-'Whether the day of that number is over for the last day of the period.';
+'Whether the day of that number is over for all first days of the period.';

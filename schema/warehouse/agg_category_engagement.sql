@@ -18,11 +18,11 @@ create table if not exists {{ warehouse }}.agg_category_engagement (
 );
 
 comment on table {{ warehouse }}.agg_category_engagement is
-'A category over its whole life. One row per category.';
+'Lifetime figures of a category. One row per category.';
 comment on column {{ warehouse }}.agg_category_engagement.transaction_category is
 'Category; unknown where the source had none.';
 comment on column {{ warehouse }}.agg_category_engagement.users is
-'Users with an event in the category, each once.';
+'Distinct users with an event in the category.';
 comment on column {{ warehouse }}.agg_category_engagement.events is
 'Events in the category: earnings, redemptions and searches.';
 comment on column {{ warehouse }}.agg_category_engagement.earned_count is

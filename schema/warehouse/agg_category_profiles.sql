@@ -23,23 +23,23 @@ comment on column {{ warehouse }}.agg_category_profiles.transaction_category is
 comment on column {{ warehouse }}.agg_category_profiles.segment is
 'new, fading, rising, staple, niche or steady: the first rule that fits; limits are variables.';
 comment on column {{ warehouse }}.agg_category_profiles.roles is
-'What is done in it: earn, redeem, search; several with a comma between them.';
+'What users do in it: earn, redeem, search; separated by commas.';
 comment on column {{ warehouse }}.agg_category_profiles.rank is
-'1 has the most users; of equal ones the first by name.';
+'1 has the most users; ties by name.';
 comment on column {{ warehouse }}.agg_category_profiles.users is
 'Users with an event in the category.';
 comment on column {{ warehouse }}.agg_category_profiles.reach is 'users / all users.';
 comment on column {{ warehouse }}.agg_category_profiles.repeat_rate is
 'Users with two or more events in the category / users.';
 comment on column {{ warehouse }}.agg_category_profiles.median_events_per_user is
-'Events of the user in the middle; the mean of two where there are two.';
+'Median of the events per user.';
 comment on column {{ warehouse }}.agg_category_profiles.events_28d is
 'Events of the 28 days ending on the last day of the data.';
 comment on column {{ warehouse }}.agg_category_profiles.events_28d_before is
 'Events of the 28 days before these.';
 comment on column {{ warehouse }}.agg_category_profiles.share_trend_28d is
-'Share in the events of all categories: of events_28d / of events_28d_before - 1; null if it had
-none before. So a category that only grows as all do has a trend of 0.';
+'Share of events_28d in those of all categories / share of events_28d_before - 1; null if it had '
+'none before. A category that grows like all others has a trend of 0.';
 comment on column {{ warehouse }}.agg_category_profiles.first_event_date is
 'Day of its oldest event.';
 comment on column {{ warehouse }}.agg_category_profiles.last_event_date is

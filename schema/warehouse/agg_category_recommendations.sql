@@ -12,15 +12,15 @@ from {{ warehouse }}.agg_user_recommendations as users
 cross join lateral generate_subscripts(users.transaction_categories, 1) as places (rank);
 
 comment on view {{ warehouse }}.agg_category_recommendations is
-'What to offer a user: the best five categories never used, because of those that are. One row per '
-'user and category; none for who has used everything, or nothing yet.';
+'What to offer a user: the best five categories never used, by similarity to the used ones. One '
+'row per user and category; none for users who have used everything, or nothing yet.';
 comment on column {{ warehouse }}.agg_category_recommendations.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_category_recommendations.transaction_category is
 'A category that the user has never used; never unknown.';
 comment on column {{ warehouse }}.agg_category_recommendations.rank is
 '1 is the best for this user: by score, then by name.';
 comment on column {{ warehouse }}.agg_category_recommendations.reason is
-'The category of the user that speaks for it most: it adds the largest part of the score.';
+'The used category that adds the largest part of the score.';
 comment on column {{ warehouse }}.agg_category_recommendations.support is
 'Users of the model''s sample who used both this category and the reason.';
 comment on column {{ warehouse }}.agg_category_recommendations.score is

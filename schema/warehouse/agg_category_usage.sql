@@ -13,4 +13,4 @@ comment on column {{ warehouse }}.agg_category_usage.transaction_category is
 comment on column {{ warehouse }}.agg_category_usage.events is
 'Events in the category: earnings, redemptions and searches.';
 comment on column {{ warehouse }}.agg_category_usage.users is
-'Users with so many events in the category.';
+'Users with that number of events in the category.';

@@ -18,18 +18,18 @@ create table if not exists {{ warehouse }}.agg_period_activity (
 );
 
 comment on table {{ warehouse }}.agg_period_activity is
-'How many users were active, came, left or came back in a period, per slice. '
-'Kept by agg_user_activity.';
+'How many users were active, new, retained, resurrected or churned in a period, per slice. Kept '
+'by agg_user_activity.';
 comment on column {{ warehouse }}.agg_period_activity.slice is
 'all, country, platform or utm_source.';
 comment on column {{ warehouse }}.agg_period_activity.slice_value is 'Member of the slice.';
 comment on column {{ warehouse }}.agg_period_activity.grain is 'day, week (ISO) or month.';
 comment on column {{ warehouse }}.agg_period_activity.cohort_start is
-'First active period of these users; -infinity for days, whose cohorts nobody asks for.';
+'First active period of these users; -infinity for days, which have no cohorts.';
 comment on column {{ warehouse }}.agg_period_activity.period_start is 'First day of the period.';
 comment on column {{ warehouse }}.agg_period_activity.active_users is 'Users active in the period.';
 comment on column {{ warehouse }}.agg_period_activity.new_users is
-'Of these, in their first period.';
+'Of these, users in their first period.';
 comment on column {{ warehouse }}.agg_period_activity.retained_users is
 'Of these, active in the calendar period before.';
 comment on column {{ warehouse }}.agg_period_activity.resurrected_users is

@@ -17,24 +17,24 @@ create table if not exists {{ warehouse }}.agg_slice_periods (
 );
 
 comment on table {{ warehouse }}.agg_slice_periods is
-'Who earned and redeemed in a week or month, and how much, per slice. A month is there twice: by '
-'cohort, and by active days. Kept by agg_user_monthly.';
+'How many users earned and redeemed in a week or month, and how much, per slice. A month is '
+'counted twice: by cohort, and by active days. Kept by agg_user_monthly.';
 comment on column {{ warehouse }}.agg_slice_periods.slice is
 'all, country, platform or utm_source.';
 comment on column {{ warehouse }}.agg_slice_periods.slice_value is 'Member of the slice.';
 comment on column {{ warehouse }}.agg_slice_periods.grain is 'week (ISO) or month.';
 comment on column {{ warehouse }}.agg_slice_periods.period_start is 'First day of the period.';
 comment on column {{ warehouse }}.agg_slice_periods.cohort_start is
-'First active month of these users; -infinity where they are of all cohorts.';
+'First active month of these users; -infinity for rows of all cohorts.';
 comment on column {{ warehouse }}.agg_slice_periods.active_days is
-'On how many days of the month these users were active; 0 where they are all.';
+'On how many days of the month these users were active; 0 for rows of any number of days.';
 comment on column {{ warehouse }}.agg_slice_periods.users is
-'Users active in the month; of a week, those who earned or redeemed.';
+'Users active in the month; for weeks, users who earned or redeemed.';
 comment on column {{ warehouse }}.agg_slice_periods.earning_users is
-'Of these, who earned miles, be it 0.';
+'Of these, users with an event that earned miles, even 0.';
 comment on column {{ warehouse }}.agg_slice_periods.redeeming_users is
-'Of these, who redeemed miles, be it 0.';
+'Of these, users with an event that redeemed miles, even 0.';
 comment on column {{ warehouse }}.agg_slice_periods.miles_earned is
-'Miles that they earned; 0 for weeks, whose miles are those of their days.';
+'Miles that they earned; 0 for weeks, whose miles are sums of their days.';
 comment on column {{ warehouse }}.agg_slice_periods.miles_redeemed is
 'Miles that they redeemed; 0 for weeks.';

@@ -13,12 +13,12 @@ create table if not exists {{ warehouse }}.agg_user_acquisition (
 ) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.agg_user_acquisition is
-'What brought a user, and what became of it. One row per user with an event that counts.';
+'Where a user came from, and what followed. One row per user with an event that counts.';
 comment on column {{ warehouse }}.agg_user_acquisition.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_acquisition.utm_source is 'Source of the first event.';
 comment on column {{ warehouse }}.agg_user_acquisition.first_day is 'Day of the first event.';
 comment on column {{ warehouse }}.agg_user_acquisition.over_on is
-'First day by whose start the 168 hours from the first event on are over.';
+'First day at whose start the 168 hours from the first event on are over.';
 comment on column {{ warehouse }}.agg_user_acquisition.is_activated is
 'Whether the user earned miles within these hours.';
 comment on column {{ warehouse }}.agg_user_acquisition.is_back_in_week_1 is
@@ -27,4 +27,4 @@ comment on column {{ warehouse }}.agg_user_acquisition.is_back_in_week_4 is
 'Whether the user was active in the fourth ISO week after the first one.';
 comment on column {{ warehouse }}.agg_user_acquisition.has_redeemed is
 'Whether the user ever redeemed miles.';
-comment on column {{ warehouse }}.agg_user_acquisition.miles_earned is 'Miles earned, in all.';
+comment on column {{ warehouse }}.agg_user_acquisition.miles_earned is 'Miles ever earned.';

@@ -8,13 +8,11 @@ create table if not exists {{ warehouse }}.agg_user_activity (
 ) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.agg_user_activity is
-'On which days a user was active, in all and in each slice value. One row per user and slice '
-'value; where its days are those of all, it has no list of its own. The view agg_user_active_days '
-'has a list in each row.';
+'On which days a user was active, per slice. One row per user and slice value; the list is null '
+'where it is the same as in slice all. The view agg_user_active_days has a list in each row.';
 comment on column {{ warehouse }}.agg_user_activity.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_activity.slice is
 'all, country, platform or utm_source.';
 comment on column {{ warehouse }}.agg_user_activity.slice_value is 'Member of the slice.';
 comment on column {{ warehouse }}.agg_user_activity.active_days is
-'Days with an event that counts, each once, in order; the first is active_days[1]. Null where they '
-'are the same as in all.';
+'Distinct days with an event that counts, in order. Null where they are the same as in slice all.';

@@ -5,7 +5,7 @@ create table if not exists {{ warehouse }}.agg_user_closeness_basis (
 );
 
 comment on table {{ warehouse }}.agg_user_closeness_basis is
-'The model that agg_user_closeness was last filled from: with another one everybody is looked at '
-'anew. One row, or none.';
+'The model that agg_user_closeness was last filled from; with another one, all users are '
+'recomputed. One row, or none.';
 comment on column {{ warehouse }}.agg_user_closeness_basis.fitted_on is
 'The model, by model_user_clusters.fitted_on.';

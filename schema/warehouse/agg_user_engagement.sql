@@ -37,69 +37,68 @@ create table if not exists {{ warehouse }}.agg_user_engagement (
 );
 
 comment on table {{ warehouse }}.agg_user_engagement is
-'How much and how deeply a user is engaged, in all and up to the own last active day. One row per '
-'user.';
+'How much and how deeply a user is engaged: lifetime, and windows that end on the user''s last '
+'active day. One row per user.';
 comment on column {{ warehouse }}.agg_user_engagement.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_engagement.active_days_lifetime is
-'Days with an event, in all.';
-comment on column {{ warehouse }}.agg_user_engagement.event_count_lifetime is 'Events, in all.';
-comment on column {{ warehouse }}.agg_user_engagement.miles_earned_lifetime is
-'Miles earned, in all.';
+'Days with an event, lifetime.';
+comment on column {{ warehouse }}.agg_user_engagement.event_count_lifetime is 'Events, lifetime.';
+comment on column {{ warehouse }}.agg_user_engagement.miles_earned_lifetime is 'Miles ever earned.';
 comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_lifetime is
-'Miles redeemed, in all.';
+'Miles ever redeemed.';
 comment on column {{ warehouse }}.agg_user_engagement.depth_lifetime is
-'Deepest engagement, in all: 1 like to 5 redeem; 0 without.';
+'Deepest engagement, lifetime: 1 like to 5 redeem; 0 without.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_lifetime is
-'Category with the most events, in all; ties by name (C order); null without one.';
+'Category with the most events, lifetime; ties by name (C order); null without one.';
 comment on column {{ warehouse }}.agg_user_engagement.active_days_7d is
-'Days with an event, in the 7 days that end on last_active_day.';
+'Days with an event in the 7 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.event_count_7d is
-'Events, in the 7 days that end on last_active_day.';
+'Events in the 7 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.miles_earned_7d is
-'Miles earned, in the 7 days that end on last_active_day.';
+'Miles earned in the 7 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_7d is
-'Miles redeemed, in the 7 days that end on last_active_day.';
+'Miles redeemed in the 7 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.depth_7d is
-'Deepest engagement, in the 7 days that end on last_active_day: 1 like to 5 redeem; 0 without.';
+'Deepest engagement in the 7 days that end on last_active_day: 1 like to 5 redeem; 0 without.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_7d is
-'Category with the most events, in the 7 days that end on last_active_day; ties by name; null '
+'Category with the most events in the 7 days that end on last_active_day; ties by name; null '
 'without one.';
 comment on column {{ warehouse }}.agg_user_engagement.active_days_28d is
-'Days with an event, in the 28 days that end on last_active_day.';
+'Days with an event in the 28 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.event_count_28d is
-'Events, in the 28 days that end on last_active_day.';
+'Events in the 28 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.miles_earned_28d is
-'Miles earned, in the 28 days that end on last_active_day.';
+'Miles earned in the 28 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_28d is
-'Miles redeemed, in the 28 days that end on last_active_day.';
+'Miles redeemed in the 28 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.depth_28d is
-'Deepest engagement, in the 28 days that end on last_active_day: 1 like to 5 redeem; 0 without.';
+'Deepest engagement in the 28 days that end on last_active_day: 1 like to 5 redeem; 0 without.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_28d is
-'Category with the most events, in the 28 days that end on last_active_day; ties by name; null '
+'Category with the most events in the 28 days that end on last_active_day; ties by name; null '
 'without one.';
 comment on column {{ warehouse }}.agg_user_engagement.active_days_90d is
-'Days with an event, in the 90 days that end on last_active_day.';
+'Days with an event in the 90 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.event_count_90d is
-'Events, in the 90 days that end on last_active_day.';
+'Events in the 90 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.miles_earned_90d is
-'Miles earned, in the 90 days that end on last_active_day.';
+'Miles earned in the 90 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.miles_redeemed_90d is
-'Miles redeemed, in the 90 days that end on last_active_day.';
+'Miles redeemed in the 90 days that end on last_active_day.';
 comment on column {{ warehouse }}.agg_user_engagement.depth_90d is
-'Deepest engagement, in the 90 days that end on last_active_day: 1 like to 5 redeem; 0 without.';
+'Deepest engagement in the 90 days that end on last_active_day: 1 like to 5 redeem; 0 without.';
 comment on column {{ warehouse }}.agg_user_engagement.favourite_category_90d is
-'Category with the most events, in the 90 days that end on last_active_day; ties by name; null '
+'Category with the most events in the 90 days that end on last_active_day; ties by name; null '
 'without one.';
 comment on column {{ warehouse }}.agg_user_engagement.earned_count_lifetime is
-'Events that earned miles, in all.';
+'Events that earned miles, lifetime.';
 comment on column {{ warehouse }}.agg_user_engagement.redeemed_count_lifetime is
-'Events that redeemed miles, in all.';
+'Events that redeemed miles, lifetime.';
 comment on column {{ warehouse }}.agg_user_engagement.search_count_lifetime is
-'Searches for rewards, in all.';
-comment on column {{ warehouse }}.agg_user_engagement.share_count_lifetime is 'Shares, in all.';
-comment on column {{ warehouse }}.agg_user_engagement.like_count_lifetime is 'Likes, in all.';
+'Searches for rewards, lifetime.';
+comment on column {{ warehouse }}.agg_user_engagement.share_count_lifetime is 'Shares, lifetime.';
+comment on column {{ warehouse }}.agg_user_engagement.like_count_lifetime is 'Likes, lifetime.';
 comment on column {{ warehouse }}.agg_user_engagement.category_count_lifetime is
-'Categories with an event of the user, in all.';
+'Categories with an event of the user, lifetime.';
 comment on column {{ warehouse }}.agg_user_engagement.last_active_day is 'Day of the newest event.';
 comment on column {{ warehouse }}.agg_user_engagement.first_earned_at is
 'Time of the first event that earned miles; null without one.';

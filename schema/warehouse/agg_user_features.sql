@@ -14,8 +14,8 @@ create table if not exists {{ warehouse }}.agg_user_features (
 );
 
 comment on table {{ warehouse }}.agg_user_features is
-'What decides which cluster a user is in, but for recency: ln(1 + x) of what the user did in all. '
-'One row per user.';
+'What decides which cluster a user is in, except recency: ln(1 + x) of lifetime figures. One row '
+'per user.';
 comment on column {{ warehouse }}.agg_user_features.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_features.active_days is 'Active days.';
 comment on column {{ warehouse }}.agg_user_features.likes is 'Likes.';
@@ -24,7 +24,7 @@ comment on column {{ warehouse }}.agg_user_features.searches is 'Searches for re
 comment on column {{ warehouse }}.agg_user_features.earns is 'Events that earned miles.';
 comment on column {{ warehouse }}.agg_user_features.redeems is 'Events that redeemed miles.';
 comment on column {{ warehouse }}.agg_user_features.miles_earned is
-'Miles earned; less than none counts as none.';
+'Miles earned; a negative sum counts as 0.';
 comment on column {{ warehouse }}.agg_user_features.miles_redeemed is
-'Miles redeemed; less than none counts as none.';
+'Miles redeemed; a negative sum counts as 0.';
 comment on column {{ warehouse }}.agg_user_features.categories is 'Categories used.';

@@ -24,7 +24,7 @@ comment on column {{ warehouse }}.agg_user_funnels.slice_value is
 comment on column {{ warehouse }}.agg_user_funnels.first_day is 'Day of the first event.';
 comment on column {{ warehouse }}.agg_user_funnels.first_at is 'Time of the first event.';
 comment on column {{ warehouse }}.agg_user_funnels.over_on is
-'First day by whose start these hours are over.';
+'First day at whose start these hours are over.';
 comment on column {{ warehouse }}.agg_user_funnels.searched_at is
 'Time of the first search; null without one.';
 comment on column {{ warehouse }}.agg_user_funnels.earned_at is
@@ -33,10 +33,10 @@ comment on column {{ warehouse }}.agg_user_funnels.earned_at is
 comment on column {{ warehouse }}.agg_user_funnels.redeemed_at is
 'Time of the first redemption after that earning; null without one.';
 comment on column {{ warehouse }}.agg_user_funnels.has_earned is
-'Whether the user earned miles within these hours, be it without a search.';
+'Whether the user earned miles within these hours, with or without a search before.';
 comment on column {{ warehouse }}.agg_user_funnels.has_redeemed is
-'Whether the user redeemed miles within these hours, in whatever order.';
+'Whether the user redeemed miles within these hours, in any order.';
 
--- A day finds whose time it ends, and a cohort its users whose time is over.
+-- For the users whose hours are over on some day, and for those of a cohort.
 create index if not exists agg_user_funnels_over_on
 on {{ warehouse }}.agg_user_funnels (over_on);

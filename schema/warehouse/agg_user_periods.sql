@@ -1,4 +1,4 @@
--- A view: the days of agg_user_activity as periods with their neighbours, for looking at a user.
+-- A view: the periods of agg_user_activity with their neighbours, for looking at a user.
 
 create or replace view {{ warehouse }}.agg_user_periods as
 select

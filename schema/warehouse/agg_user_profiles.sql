@@ -16,30 +16,29 @@ create table if not exists {{ warehouse }}.agg_user_profiles (
 ) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.agg_user_profiles is
-'Who a user is: segment by rule, cluster, and what decided on the segment. One row per user.';
+'Segment by rule and cluster of a user, and what decided on the segment. One row per user.';
 comment on column {{ warehouse }}.agg_user_profiles.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_profiles.segment is
-'new, champion, loyal, promising, at risk, hibernating or lost: the first whose rule fits.';
+'new, champion, loyal, promising, at risk, hibernating or lost: the first with a rule that fits.';
 comment on column {{ warehouse }}.agg_user_profiles.cluster is
 'Number of the nearest cluster of model_user_clusters, from the most active.';
 comment on column {{ warehouse }}.agg_user_profiles.last_active_day is 'Day of the newest event.';
 comment on column {{ warehouse }}.agg_user_profiles.active_days_lifetime is
-'Days with an event, in all.';
-comment on column {{ warehouse }}.agg_user_profiles.miles_earned_lifetime is
-'Miles earned, in all.';
+'Days with an event, lifetime.';
+comment on column {{ warehouse }}.agg_user_profiles.miles_earned_lifetime is 'Miles ever earned.';
 comment on column {{ warehouse }}.agg_user_profiles.miles_redeemed_lifetime is
-'Miles redeemed, in all.';
+'Miles ever redeemed.';
 comment on column {{ warehouse }}.agg_user_profiles.miles_earned_90d is
-'Miles earned, in the 90 days that end on the last day of the data.';
+'Miles earned in the 90 days that end on the last day of the data.';
 comment on column {{ warehouse }}.agg_user_profiles.has_top_miles is
-'Whether miles_earned_90d are among the highest: a share champion_miles_share of those who earned, '
-'rounded up, and who has as many as the last of them.';
+'Whether the user is among the top champion_miles_share of those who earned miles in these 90 '
+'days, rounded up; ties with the last of them included.';
 comment on column {{ warehouse }}.agg_user_profiles.rules_until is
-'Of each segment but lost, in their order: without another event, the last day of the data on '
-'which its rule fits, has_top_miles aside; -infinity without enough days in all.';
+'For each segment but lost, in order: without another event, the last day of the data on which '
+'its rule fits, apart from has_top_miles; -infinity if the user has too few active days.';
 comment on column {{ warehouse }}.agg_user_profiles.segment_until is
-'Without another event, the last day of the data on which the rule of segment fits; infinity of '
-'lost.';
+'Without another event, the last day of the data on which the rule of the segment fits; infinity '
+'for lost.';
 comment on column {{ warehouse }}.agg_user_profiles.next_look_on is
-'Without another event, cluster and miles_earned_90d stay until this is the last day of the data; '
-'infinity if they stay for ever.';
+'Without another event, cluster and miles_earned_90d stay the same until this is the last day of '
+'the data; infinity if they never change.';

@@ -9,13 +9,13 @@ create table if not exists {{ warehouse }}.agg_user_recommendations (
 );
 
 comment on table {{ warehouse }}.agg_user_recommendations is
-'What to offer a user: the best five categories never used, because of those that are. One row per '
-'user; none for who has used everything, or nothing yet.';
+'What to offer a user: the best five categories never used, by similarity to the used ones. One '
+'row per user; none for users who have used everything, or nothing yet.';
 comment on column {{ warehouse }}.agg_user_recommendations.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_recommendations.transaction_categories is
 'Categories that the user has never used, the best first: by score, then by name. Never unknown.';
 comment on column {{ warehouse }}.agg_user_recommendations.reasons is
-'For each, the category of the user that speaks for it most: it adds most of the score.';
+'For each, the used category that adds the largest part of the score.';
 comment on column {{ warehouse }}.agg_user_recommendations.supports is
 'For each, users of the model''s sample who used both this category and the reason.';
 comment on column {{ warehouse }}.agg_user_recommendations.scores is

@@ -5,7 +5,7 @@ create table if not exists {{ warehouse }}.agg_user_recommendations_basis (
 );
 
 comment on table {{ warehouse }}.agg_user_recommendations_basis is
-'What agg_user_recommendations was last brought up to: if it is another one now, so may be '
-'everybody''s recommendations. One row; none if no categories are alike.';
+'The model that agg_user_recommendations was last filled from; with another one, all users are '
+'recomputed. One row; none if no categories are similar.';
 comment on column {{ warehouse }}.agg_user_recommendations_basis.fitted_on is
 'The model, by model_category_similarities.fitted_on.';

@@ -11,15 +11,16 @@ create table if not exists {{ warehouse }}.agg_user_returns (
 ) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.agg_user_returns is
-'When a user came first, came back and redeemed first, in all and in each slice value. One row per '
-'user and slice value with an event.';
+'When a user first came, came back and first redeemed, per slice. One row per user and slice '
+'value with an event.';
 comment on column {{ warehouse }}.agg_user_returns.user_id is 'The user.';
 comment on column {{ warehouse }}.agg_user_returns.slice is 'all, country, platform or utm_source.';
 comment on column {{ warehouse }}.agg_user_returns.slice_value is 'Member of the slice.';
 comment on column {{ warehouse }}.agg_user_returns.first_day is 'First active day.';
 comment on column {{ warehouse }}.agg_user_returns.active_ages is
-'Which of the days 1, 3, 7, 14, 30, 60 and 90 after the first the user was active on.';
+'On which of the days 1, 3, 7, 14, 30, 60 and 90 after the first the user was active.';
 comment on column {{ warehouse }}.agg_user_returns.returned_within is
-'The smallest of these by which the user was active again; null if after all of them or not yet.';
+'The smallest of these numbers by which the user was active again; null if later than all of '
+'them, or not yet.';
 comment on column {{ warehouse }}.agg_user_returns.first_redeemed_day is
 'Day of the first event that redeemed miles; null without one.';

@@ -6,8 +6,9 @@ create table if not exists {{ warehouse }}.changed_user_days_basis (
 );
 
 comment on table {{ warehouse }}.changed_user_days_basis is
-'The last day that the tables were brought up to: events between it and the one now become part of '
-'them, or cease to be. One row per build, of the last two; none without an event that counts.';
+'The last day as of the last two builds: early events between it and the present one begin or '
+'cease to count. One row per build; none without an event that counts.';
 comment on column {{ warehouse }}.changed_user_days_basis.through_run_id is
-'Newest run of event_stream that the build had taken.';
-comment on column {{ warehouse }}.changed_user_days_basis.last_day is 'Last day of the data then.';
+'Newest run of event_stream that the build had consumed.';
+comment on column {{ warehouse }}.changed_user_days_basis.last_day is
+'Last day of the data at that time.';

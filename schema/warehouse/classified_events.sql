@@ -1,5 +1,6 @@
--- A view: what a day is, what a missing attribute becomes and which fact an event belongs to, each
--- said once. Which column of the source is which stands in the manifest.
+-- A view: the one place that decides what the day of an event is, what stands for a missing
+-- attribute and which fact an event belongs to. The manifest says which column of the source is
+-- which.
 
 create or replace view {{ warehouse }}.classified_events as
 select
@@ -35,7 +36,7 @@ from (
     select
         {{ warehouse }}.member(events.user_id) as user_id,
         {{ warehouse }}.day_of(events.event_time, {{ reporting_timezone }}) as event_date,
-        -- A clock that runs ahead says nothing of a day before the row came.
+        -- If the clock of the event runs ahead, the day on which it arrived counts.
         {{ warehouse }}.day_of(
             least(events.event_time, events.created_at), {{ reporting_timezone }}
         ) as known_date,
@@ -82,12 +83,12 @@ from (
 ) as judged;
 
 comment on view {{ warehouse }}.classified_events is
-'Every row of raw_event_stream with its day, its fact and no missing attributes. One row per '
-'event.';
+'Every row of raw_event_stream with its day and its fact; unknown stands for missing attributes. '
+'One row per event.';
 comment on column {{ warehouse }}.classified_events.user_id is
 'The user; unknown where the source had none.';
 comment on column {{ warehouse }}.classified_events.event_date is
-'Calendar day in reporting_timezone; -infinity where the time makes no day.';
+'Calendar day in reporting_timezone; -infinity where the time is missing or out of range.';
 comment on column {{ warehouse }}.classified_events.event_id is 'Key of the source row.';
 comment on column {{ warehouse }}.classified_events.fact_table is
 'The one fact that the event belongs to.';
@@ -102,8 +103,8 @@ comment on column {{ warehouse }}.classified_events.miles_amount is
 'Miles; 0 where the source gave none, or an absurd number.';
 comment on column {{ warehouse }}.classified_events.event_time is 'When it happened.';
 comment on column {{ warehouse }}.classified_events.known_date is
-'Day by which the event proves that the data go on: event_date, or the day of created_at where '
-'that is earlier. Null where the event does not count.';
+'The last day of the data is at least this day: event_date, or the day of created_at where that '
+'is earlier. Null where the event does not count.';
 comment on column {{ warehouse }}.classified_events.created_date is
 'UTC day on which the source wrote the row; -infinity where it has no time.';
-comment on column {{ warehouse }}.classified_events._run_id is 'The run that brought the row.';
+comment on column {{ warehouse }}.classified_events._run_id is 'The run that loaded the row.';

@@ -1,4 +1,4 @@
--- A view: which events count, from whichever fact, up to the last day: said once.
+-- A view: the one place that decides which events of the facts count: those up to the last day.
 
 create or replace view {{ warehouse }}.counted_events as
 select

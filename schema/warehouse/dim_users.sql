@@ -13,7 +13,7 @@ create table if not exists {{ warehouse }}.dim_users (
 ) with (fillfactor = 70);
 
 comment on table {{ warehouse }}.dim_users is
-'Who the users are. One row per user with an event that counts.';
+'First touch, cohort and country of each user. One row per user with an event that counts.';
 comment on column {{ warehouse }}.dim_users.user_id is 'The user.';
 comment on column {{ warehouse }}.dim_users.country is 'Country of the newest event.';
 comment on column {{ warehouse }}.dim_users.first_utm_source is 'Source of the oldest event.';

@@ -1,5 +1,5 @@
--- A view: events that count, of a later day than the one on which they came. Few: the clock of
--- their device ran ahead over a midnight.
+-- A view: events that count and that arrived before their own day. They are few: the clock of their
+-- device ran ahead over a midnight.
 
 create or replace view {{ warehouse }}.early_events as
 select user_id, event_date, transaction_category, platform, utm_source, country
@@ -29,7 +29,7 @@ from {{ warehouse }}.fact_unclassified_events
 where known_date < event_date;
 
 comment on view {{ warehouse }}.early_events is
-'Events that count, of a later day than the one on which they came. One row per event.';
+'Events that count and that arrived before their own day. One row per event.';
 comment on column {{ warehouse }}.early_events.user_id is 'The user.';
 comment on column {{ warehouse }}.early_events.event_date is
 'Calendar day of the event in reporting_timezone.';

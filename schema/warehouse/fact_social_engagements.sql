@@ -28,14 +28,15 @@ comment on column {{ warehouse }}.fact_social_engagements.utm_source is
 comment on column {{ warehouse }}.fact_social_engagements.country is 'Country of the event.';
 comment on column {{ warehouse }}.fact_social_engagements.event_time is 'When it happened.';
 comment on column {{ warehouse }}.fact_social_engagements.known_date is
-'Day by which the event proves that the data go on: event_date, or the day of created_at where '
-'that is earlier.';
+'The last day of the data is at least this day: event_date, or the day of created_at where that '
+'is earlier.';
 comment on column {{ warehouse }}.fact_social_engagements.created_date is
-'UTC day on which the source wrote the row: whether that is archived.';
+'UTC day on which the source wrote the row; it decides whether the row is archived.';
 
--- The newest of these is the last day.
+-- The last day is the newest of these.
 create index if not exists fact_social_engagements_known_date
 on {{ warehouse }}.fact_social_engagements (known_date);
--- Few events come before their day: what a move of the last day changes.
+-- The few events that arrived before their own day: a last day that moves decides whether they
+-- count.
 create index if not exists fact_social_engagements_early
 on {{ warehouse }}.fact_social_engagements (event_date) where known_date < event_date;

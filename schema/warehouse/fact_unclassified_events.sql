@@ -24,10 +24,10 @@ comment on table {{ warehouse }}.fact_unclassified_events is
 comment on column {{ warehouse }}.fact_unclassified_events.user_id is
 'The user; unknown where the source had none.';
 comment on column {{ warehouse }}.fact_unclassified_events.event_date is
-'Calendar day of the event; -infinity where its time makes no day.';
+'Calendar day of the event; -infinity where its time is missing or out of range.';
 comment on column {{ warehouse }}.fact_unclassified_events.event_id is 'Key of the source row.';
 comment on column {{ warehouse }}.fact_unclassified_events.reason is
-'Why: no user_id, insane time or unknown event type, the first that applies.';
+'Why it fits no other fact: no user_id, insane time or unknown event type, the first that applies.';
 comment on column {{ warehouse }}.fact_unclassified_events.event_type is
 'What the source called it; unknown where it had no name.';
 comment on column {{ warehouse }}.fact_unclassified_events.transaction_category is
@@ -41,14 +41,15 @@ comment on column {{ warehouse }}.fact_unclassified_events.miles_amount is
 comment on column {{ warehouse }}.fact_unclassified_events.event_time is
 'When it is said to have happened; -infinity where the source had nothing.';
 comment on column {{ warehouse }}.fact_unclassified_events.known_date is
-'Day by which the event proves that the data go on: event_date, or the day of created_at where '
-'that is earlier. Null where the event does not count.';
+'The last day of the data is at least this day: event_date, or the day of created_at where that '
+'is earlier. Null where the event does not count.';
 comment on column {{ warehouse }}.fact_unclassified_events.created_date is
-'UTC day on which the source wrote the row: whether that is archived.';
+'UTC day on which the source wrote the row; it decides whether the row is archived.';
 
--- The newest of these is the last day.
+-- The last day is the newest of these.
 create index if not exists fact_unclassified_events_known_date
 on {{ warehouse }}.fact_unclassified_events (known_date);
--- Few events come before their day: what a move of the last day changes.
+-- The few events that arrived before their own day: a last day that moves decides whether they
+-- count.
 create index if not exists fact_unclassified_events_early
 on {{ warehouse }}.fact_unclassified_events (event_date) where known_date < event_date;

@@ -1,4 +1,5 @@
--- A view: what replaced rows were, read as classified_events reads the rows that are there.
+-- A view: the earlier versions of replaced rows, interpreted as classified_events interprets
+-- present ones.
 
 create or replace view {{ warehouse }}.former_events as
 select
@@ -28,17 +29,16 @@ cross join lateral (
 ) as former;
 
 comment on view {{ warehouse }}.former_events is
-'Rows of raw_event_stream as they were before they were replaced or deleted; of other pipelines '
-'too, to be told apart by pipeline_id. One row per replaced row.';
+'Rows of raw_event_stream before they were replaced or deleted. Includes the rows of other '
+'pipelines, which pipeline_id tells apart. One row per replaced row.';
 comment on column {{ warehouse }}.former_events.pipeline_id is 'The pipeline that replaced it.';
 comment on column {{ warehouse }}.former_events.run_id is 'The run that replaced it.';
-comment on column {{ warehouse }}.former_events.former_run_id is 'The run that had brought it.';
-comment on column {{ warehouse }}.former_events.user_id is 'The user that it was of.';
-comment on column {{ warehouse }}.former_events.event_date is 'The day that it was of.';
+comment on column {{ warehouse }}.former_events.former_run_id is 'The run that had loaded it.';
+comment on column {{ warehouse }}.former_events.user_id is 'Its user.';
+comment on column {{ warehouse }}.former_events.event_date is 'Its day.';
 comment on column {{ warehouse }}.former_events.event_id is 'Key of the source row.';
 comment on column {{ warehouse }}.former_events.event_type is 'What the source called it.';
-comment on column {{ warehouse }}.former_events.transaction_category is
-'The category that it was of.';
-comment on column {{ warehouse }}.former_events.platform is 'The platform that it was of.';
-comment on column {{ warehouse }}.former_events.utm_source is 'The source that it was of.';
-comment on column {{ warehouse }}.former_events.country is 'The country that it was of.';
+comment on column {{ warehouse }}.former_events.transaction_category is 'Its category.';
+comment on column {{ warehouse }}.former_events.platform is 'Its platform.';
+comment on column {{ warehouse }}.former_events.utm_source is 'Its campaign source.';
+comment on column {{ warehouse }}.former_events.country is 'Its country.';

@@ -5,6 +5,6 @@ create table if not exists {{ warehouse }}.last_day (
 );
 
 comment on table {{ warehouse }}.last_day is
-'Where the data end. One row; none without an event that counts.';
+'The last day of the data. One row; none without an event that counts.';
 comment on column {{ warehouse }}.last_day.last_day is
-'Newest day of which an event gives proof: by its time, but by no clock that runs ahead.';
+'Newest day of an event that counts; the day on which it arrived where its clock ran ahead.';

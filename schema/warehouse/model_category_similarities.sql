@@ -9,8 +9,8 @@ create table if not exists {{ warehouse }}.model_category_similarities (
 );
 
 comment on table {{ warehouse }}.model_category_similarities is
-'How alike two categories are, by model_sample. One row per ordered pair of categories that share '
-'a user.';
+'How similar two categories are, by model_sample. One row per ordered pair of categories that '
+'share a user.';
 comment on column {{ warehouse }}.model_category_similarities.transaction_category is
 'One category; never unknown.';
 comment on column {{ warehouse }}.model_category_similarities.similar_category is
@@ -18,7 +18,7 @@ comment on column {{ warehouse }}.model_category_similarities.similar_category i
 comment on column {{ warehouse }}.model_category_similarities.users is
 'Users of the sample who used both.';
 comment on column {{ warehouse }}.model_category_similarities.similarity is
-'Cosine of the affinities of the sample''s users for the one and for the other: 1 where all use '
-'both alike.';
+'Cosine of the affinities of the sample''s users for the two categories: 1 where all use both '
+'alike.';
 comment on column {{ warehouse }}.model_category_similarities.fitted_on is
-'md5 of the sample: as long as it stays, so does the model.';
+'md5 of the sample: the model stays as long as the sample does.';

@@ -10,10 +10,10 @@ create table if not exists {{ warehouse }}.model_cluster_trials (
 );
 
 comment on table {{ warehouse }}.model_cluster_trials is
-'The clusters in use and those that other numbers of clusters would give, of model_sample. One row '
-'per number of clusters and cluster. Kept by model_user_clusters.';
+'The clusters in use, and those that other numbers of clusters would give for model_sample. One '
+'row per number of clusters and cluster. Kept by model_user_clusters.';
 comment on column {{ warehouse }}.model_cluster_trials.cluster_count is
-'Number of clusters, no more than there are different users.';
+'Number of clusters; no more than there are distinct points.';
 comment on column {{ warehouse }}.model_cluster_trials.cluster is 'Number of the cluster.';
 comment on column {{ warehouse }}.model_cluster_trials.users is 'Users of the sample in it.';
 comment on column {{ warehouse }}.model_cluster_trials.squared_distance is

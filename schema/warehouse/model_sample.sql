@@ -20,8 +20,8 @@ comment on table {{ warehouse }}.model_sample is
 'of the smallest md5(user_id) among the users first seen by then. One row per user.';
 comment on column {{ warehouse }}.model_sample.user_id is 'The user.';
 comment on column {{ warehouse }}.model_sample.cut is
-'The last day that the models know of: the end of the month before the last day''s, or the last '
-'day itself as long as fewer than 10 x cluster_count users were seen by then.';
+'The last day that the models know: the end of the month before that of the last day, or the last '
+'day itself while fewer than 10 x cluster_count users had been seen by that end.';
 comment on column {{ warehouse }}.model_sample.recency is
 'Days from the last active day to the cut.';
 comment on column {{ warehouse }}.model_sample.active_days is 'Days with an event.';
@@ -31,8 +31,8 @@ comment on column {{ warehouse }}.model_sample.searches is 'Searches for rewards
 comment on column {{ warehouse }}.model_sample.earns is 'Events that earned miles.';
 comment on column {{ warehouse }}.model_sample.redeems is 'Events that redeemed miles.';
 comment on column {{ warehouse }}.model_sample.miles_earned is
-'Miles earned; less than none counts as none.';
+'Miles earned; a negative sum counts as 0.';
 comment on column {{ warehouse }}.model_sample.miles_redeemed is
-'Miles redeemed; less than none counts as none.';
+'Miles redeemed; a negative sum counts as 0.';
 comment on column {{ warehouse }}.model_sample.category_events is
 'Categories used, unknown included, each with its earn, redeem and search events.';

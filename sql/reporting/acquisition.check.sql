@@ -1,6 +1,6 @@
--- The cohorts of a month together are who was new in it, and have what these have done in all. Who
--- did something is among those whose time is over. A running month costs nothing yet, and a cost
--- that was given for a month is that of this month, whatever the source costs now.
+-- The cohorts of a month add up to its new users and to what these have done in all. Users who did
+-- something are among those who are eligible. A running month has no cost yet, and a cost that was
+-- given for a month is reported for it, whatever the source costs now.
 
 with lifetimes as (
     select distinct on (cohort_start)

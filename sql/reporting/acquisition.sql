@@ -1,8 +1,9 @@
 -- reporting.acquisition
 -- Grain: one row per source and month of the first event (utm_source, cohort_start).
--- Rerun: changed keys; writes the rows that differ, from one per source and day of the first event.
--- Why:   what each source brings, and whether it is worth what it costs. A rate stands on users
---        whose time is over, and a month is charged when it is over, with what it cost then.
+-- Rerun: changed keys; computes all rows from warehouse.agg_acquisition_daily, and writes those
+--        that differ.
+-- Why:   what each source brings, and whether it is worth its cost. Rates leave out users whose
+--        time is not over, and a month has a cost once it is over: what the source cost then.
 
 with days as (
     select
@@ -32,7 +33,7 @@ cohorts as (
     group by utm_source, cohort_start
 ),
 
--- A month that cost something and brought nobody is one, too; not yet one that is to come.
+-- A month with a cost and no user has a row too, but not a month in the future.
 costs as (
     select
         utm_source,
@@ -40,25 +41,6 @@ costs as (
         cost as dated_cost
     from {{ warehouse }}.agg_campaign_costs
     inner join {{ warehouse }}.last_day on month <= last_day
-),
-
-charged as (
-    select
-        utm_source, cohort_start, new_users, activation_eligible, activated_users,
-        week_1_eligible, week_1_retained, week_4_eligible, week_4_retained, miles_earned,
-        redeemers,
-        {{ warehouse }}.next_period('month', cohort_start) <= last_day as is_complete,
-        dated_cost,
-        case
-            when dated.utm_source is null then monthly_cost
-            else dated_cost
-        end as given_cost
-    from cohorts
-    full join costs using (utm_source, cohort_start)
-    cross join {{ warehouse }}.last_day
-    left join {{ warehouse }}.dim_utm_sources using (utm_source)
-    left join (select distinct utm_source from {{ warehouse }}.agg_campaign_costs) as dated
-        using (utm_source)
 ),
 
 figures as (
@@ -76,10 +58,20 @@ figures as (
         case when is_complete then given_cost end as cost,
         dated_cost is not null as is_dated,
         is_complete
-    from charged
+    from cohorts
+    full join costs using (utm_source, cohort_start)
+    cross join {{ warehouse }}.last_day
+    left join {{ warehouse }}.dim_utm_sources using (utm_source)
+    left join (select distinct utm_source from {{ warehouse }}.agg_campaign_costs) as dated
+        using (utm_source)
+    cross join lateral (
+        select
+            {{ warehouse }}.next_period('month', cohort_start) <= last_day as is_complete,
+            case when dated.utm_source is null then monthly_cost else dated_cost end as given_cost
+    ) as months
 ),
 
-fresh as materialized (
+computed as materialized (
     select
         utm_source, cohort_start, new_users, activation_eligible, activated_users,
         trim_scale(round(activated_users / nullif(activation_eligible, 0), 6)) as activation_rate,
@@ -100,9 +92,9 @@ fresh as materialized (
     from figures
 ),
 
-gone as (
+removed as (
     delete from {{ this }}
-    where (utm_source, cohort_start) not in (select utm_source, cohort_start from fresh)
+    where (utm_source, cohort_start) not in (select utm_source, cohort_start from computed)
 )
 
 insert into {{ this }} as report (
@@ -116,23 +108,14 @@ select
     week_1_eligible, week_1_retained, week_1_rate, week_4_eligible, week_4_retained,
     week_4_rate, miles_per_user, redeemers, cost, cost_is_dated, cost_per_new_user,
     cost_per_activated_user, is_complete
-from fresh
+from computed
 on conflict (utm_source, cohort_start) do update set
-    new_users = excluded.new_users,
-    activation_eligible = excluded.activation_eligible,
-    activated_users = excluded.activated_users,
-    activation_rate = excluded.activation_rate,
-    week_1_eligible = excluded.week_1_eligible,
-    week_1_retained = excluded.week_1_retained,
-    week_1_rate = excluded.week_1_rate,
-    week_4_eligible = excluded.week_4_eligible,
-    week_4_retained = excluded.week_4_retained,
-    week_4_rate = excluded.week_4_rate,
-    miles_per_user = excluded.miles_per_user,
-    redeemers = excluded.redeemers,
-    cost = excluded.cost,
-    cost_is_dated = excluded.cost_is_dated,
-    cost_per_new_user = excluded.cost_per_new_user,
-    cost_per_activated_user = excluded.cost_per_activated_user,
-    is_complete = excluded.is_complete
+    new_users = excluded.new_users, activation_eligible = excluded.activation_eligible,
+    activated_users = excluded.activated_users, activation_rate = excluded.activation_rate,
+    week_1_eligible = excluded.week_1_eligible, week_1_retained = excluded.week_1_retained,
+    week_1_rate = excluded.week_1_rate, week_4_eligible = excluded.week_4_eligible,
+    week_4_retained = excluded.week_4_retained, week_4_rate = excluded.week_4_rate,
+    miles_per_user = excluded.miles_per_user, redeemers = excluded.redeemers, cost = excluded.cost,
+    cost_is_dated = excluded.cost_is_dated, cost_per_new_user = excluded.cost_per_new_user,
+    cost_per_activated_user = excluded.cost_per_activated_user, is_complete = excluded.is_complete
 where report is distinct from excluded;

@@ -1,4 +1,5 @@
--- The users of a month are its active users, and all their days are the active users of all days.
+-- The users of a month are its active users, and their active days are the sum of its daily active
+-- users.
 
 with months as (
     select

@@ -1,7 +1,7 @@
 -- reporting.active_days_monthly
 -- Grain: one row per month, number of active days and slice value with a user
 --        (month, active_days, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the months since then.
+-- Rerun: changed keys; in each changed slice value, the months from the first change on.
 -- Why:   the power curve: a mean of active days hides those who come every day.
 
 delete from {{ this }} as report

@@ -1,4 +1,5 @@
--- Who is active today is so this week and this month, and who is active in a slice is so in all.
+-- Users of a day are among those of the 7 and 28 days ending on it, and users of a slice are among
+-- those of all.
 
 with days as (
     select

@@ -1,8 +1,9 @@
 -- reporting.active_users_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the days since then.
--- Why:   how many users come, and how many of them come back. Distinct users of a trailing window
---        are the running sum of who enters it less who leaves it, so no window is counted again.
+-- Rerun: changed keys; in each changed slice value, the days from the first change on.
+-- Why:   how many users come, and how many of them come back. The distinct users of a trailing
+--        window are a running sum: those who enter it less those who leave it, so no window is
+--        counted again.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed
@@ -34,7 +35,7 @@ slices as (
     group by slice, slice_value
 ),
 
--- A day of nothing is put beside each day, so that quiet ones are there too.
+-- With a row of zeros for each day, so that days without an event appear too.
 days as (
     select
         day, slice, slice_value,

@@ -1,9 +1,10 @@
--- The last full day, if its users lie outside what is usual for its weekday. A day is measured by
--- the mean of the 28 before it, so that growth is no alarm: usual is the median of that over the
--- same weekday in the eight weeks before, and on both sides 4.45 times the median distance from it
--- (about three standard deviations), at least a tenth, and at least 3.5 times the root of the
--- users, by which chance alone moves them. Four such days, and twenty users, say what is usual.
--- Events that did not come look like this, and so does a feast. The dashboard draws it.
+-- The last full day, if its users are outside the usual range of its weekday. A day is divided by
+-- the mean of the 28 days before it, so that growth raises no alarm. The middle of the range is the
+-- median of that ratio on the same weekday of the last eight weeks; on both sides it reaches as far
+-- as the largest of 4.45 times the median distance from the middle (about three standard
+-- deviations), a tenth, and 3.5 times the square root of the users, by which chance alone moves
+-- them. At least four such days and twenty expected users are needed. Events that did not arrive
+-- look like this, and so does a public holiday. The dashboard draws the range.
 -- Level: warn
 
 with levels as (

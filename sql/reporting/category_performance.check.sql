@@ -1,5 +1,5 @@
--- A category has no more users than the period, and no more than events. In each grain the
--- categories together have every transaction and search, and every mile.
+-- A category has no more users than the period, and no more users than events. In each grain the
+-- categories add up to all transactions, searches and miles.
 
 with reported as (
     select
@@ -13,16 +13,14 @@ with reported as (
 
 stored as (
     select
-        grains.grain,
-        sum(
-            engagement.earned_count + engagement.redeemed_count + engagement.search_count
-        ) as events,
-        sum(engagement.miles_earned) as miles_earned,
-        sum(engagement.miles_redeemed) as miles_redeemed
-    from {{ warehouse }}.agg_engagement_daily as engagement
+        grain,
+        sum(earned_count + redeemed_count + search_count) as events,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed
+    from {{ warehouse }}.agg_engagement_daily
     cross join (values ('day'), ('week'), ('month')) as grains (grain)
-    where engagement.slice = 'all'
-    group by grains.grain
+    where slice = 'all'
+    group by grain
 )
 
 select
@@ -34,14 +32,14 @@ where
     or growth < -1
 union all
 select
-    stored.grain,
+    grain,
     null as period_start,
     null as transaction_category,
     null as users,
     reported.events,
     null as share_of_users
 from stored
-left join reported on reported.grain = stored.grain
+left join reported using (grain)
 where
     coalesce(reported.events, 0) <> stored.events
     or coalesce(reported.miles_earned, 0) <> stored.miles_earned

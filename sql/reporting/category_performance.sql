@@ -1,10 +1,10 @@
 -- reporting.category_performance
 -- Grain: one row per grain, period and category with an event
 --        (grain, period_start, transaction_category).
--- Rerun: changed keys; the periods since the first that a change touches.
+-- Rerun: changed keys; the periods from the first change on.
 -- Why:   which categories grow, and how many of the users they reach. Active users come from
---        growth_accounting, so that the two can not disagree. Nothing is compared with the period
---        in which the data begin.
+--        growth_accounting, so that the two cannot disagree. There is no growth against a period
+--        that is partial because the data begin in it.
 
 delete from {{ this }}
 {{ incremental }} using {{ warehouse }}.changed_slices

@@ -1,12 +1,12 @@
--- Everybody with a recommendation is in one row, and no row is about a handful of people, unless
--- there are no more.
+-- Each user with a recommendation is in exactly one row, and no row has fewer than min_cell users
+-- unless there are no more.
 
 with reported as (
     select
-        coalesce(sum(report.users), 0) as users,
-        min(report.users) as smallest_row,
+        coalesce(sum(users), 0) as users,
+        min(users) as smallest_row,
         count(*) as rows
-    from {{ reporting }}.category_recommendations as report
+    from {{ reporting }}.category_recommendations
 ),
 
 recommended as (
@@ -17,9 +17,9 @@ recommended as (
 select
     reported.users as reported_users,
     recommended.users as recommended_users,
-    reported.smallest_row
+    smallest_row
 from reported
 cross join recommended
 where
     reported.users <> recommended.users
-    or (reported.rows > 1 and reported.smallest_row < {{ min_cell }})
+    or (rows > 1 and smallest_row < {{ min_cell }})

@@ -1,8 +1,8 @@
 -- reporting.category_recommendations
 -- Grain: one row per segment by rule and category (segment, transaction_category).
 -- Rerun: whole; reads the best recommendation of each user.
--- Why:   what to offer whom, without saying who. What fewer than min_cell users share is shown
---        together as other, and so that other has as many, the next smallest joins it.
+-- Why:   what to offer to whom, without naming anybody. What fewer than min_cell users share is
+--        shown together as other; if other has still fewer, the next smallest joins it.
 
 insert into {{ this }} (segment, transaction_category, rank, users, score, support)
 with best as (
@@ -17,7 +17,7 @@ with best as (
     group by segment, transaction_categories[1]
 ),
 
--- From the smallest: who is small, or comes when the small ones are still too few.
+-- From the smallest: those that are small, and the next one if these are too few together.
 segments as (
     select
         segment,
@@ -47,7 +47,7 @@ cells as (
     group by shown_segment, transaction_category
 ),
 
--- A category that is really named other is in other from the start.
+-- A category whose name is other belongs to other from the start.
 shown as (
     select
         segment,
@@ -63,9 +63,7 @@ shown as (
                 then 'other'
             else transaction_category
         end as transaction_category,
-        users,
-        score,
-        support
+        users, score, support
     from cells
 )
 

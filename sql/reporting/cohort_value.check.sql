@@ -1,5 +1,5 @@
--- A cohort is who was new in its month, and its figures in the last month are those of a lifetime:
--- the cohorts together have every mile. Nobody who redeemed is forgotten.
+-- A cohort has the new users of its month. Its figures in the last month are lifetime figures, so
+-- all cohorts together have every mile. Its redeemers never become fewer.
 
 with lifetimes as (
     select

@@ -1,9 +1,8 @@
 -- reporting.cohort_value
 -- Grain: one row per month of the first event, number of months since and slice value
 --        (cohort_start, period_number, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the months since then.
--- Why:   what a cohort is worth, at the same age as another: lifetime sums favour whoever came
---        first.
+-- Rerun: changed keys; in each changed slice value, the months from the first change on.
+-- Why:   what cohorts are worth at the same age: lifetime sums favour the oldest.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed
@@ -27,7 +26,7 @@ with cohorts as (
     group by slice, slice_value, {{ warehouse }}.month_start(cohort_start)
 ),
 
--- What came in each month, beside nothing, so that quiet months are there too.
+-- What each month adds, with a row of zeros, so that months without an event appear too.
 entries as (
     select
         slice, slice_value, cohort_start,

@@ -1,10 +1,10 @@
 -- reporting.engagement_daily
 -- Grain: one row per day, event type and slice value with an event
 --        (day, event_type, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the days since then. Unknown
+-- Rerun: changed keys; in each changed slice value, the days from the first change on. Unknown
 --        types are counted from fact_unclassified_events, which is small when the source is clean.
--- Why:   what users do, from the lightest engagement to the deepest. Here alone are types that are
---        not activity.
+-- Why:   what users do, from the lightest engagement to the deepest. The only report with types
+--        that are no activity.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed

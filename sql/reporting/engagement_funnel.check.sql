@@ -1,6 +1,6 @@
--- The users of a cohort are those who are new in its month, and all are eligible when its time is
--- over. No step has more users than the one before it, nor than took it in whatever order; nobody
--- takes it before the other, nor after the time.
+-- The users of a cohort are the new users of its month, and all are eligible once it is complete.
+-- No step has more users than the one before, nor than took it in any order. Medians are within
+-- conversion_days.
 
 with cohorts as (
     select

@@ -1,10 +1,10 @@
 -- reporting.engagement_funnel
 -- Grain: one row per month of the first event and slice value (cohort_start, slice, slice_value).
--- Rerun: changed keys; the cohorts of changed users whose time is over, those that have lost or won
---        some, and those of which the time of more users is over by now.
--- Why:   how many users go from a search to earning and on to redeeming, and how long it takes.
---        Of an even number of users the median is the mean of the two in the middle: a share that
---        is larger than a half by next to nothing asks for the upper one.
+-- Rerun: changed keys; the cohorts that have gained or lost users, those of eligible users who have
+--        changed, and those in which other users are eligible by now.
+-- Why:   how many users go from a search to earning and on to redeeming, and how long it takes. The
+--        median of an even number of users is the mean of the two in the middle: a fraction just
+--        above a half asks for the upper one.
 
 -- Waived: union, of the cohorts of changed users.
 with sizes as (
@@ -37,7 +37,7 @@ due as materialized (
     full join {{ this }} as report using (slice, slice_value, cohort_start)
     where (report.users, report.is_complete) is distinct from (sizes.users, sizes.is_complete)
     union
-    -- Who is new in a cohort may stand where another was.
+    -- A user who is new in a cohort may replace one who left, and the numbers stay the same.
     select slice, slice_value, {{ warehouse }}.month_start(first_day) as cohort_start
     from {{ warehouse }}.agg_user_funnels
     inner join changed using (user_id)
@@ -54,14 +54,14 @@ due as materialized (
         and over_on <= greatest(former.last_day, now.last_day)
 ),
 
-gone as (
+removed as (
     delete from {{ this }}
     where (slice, slice_value, cohort_start) in (select slice, slice_value, cohort_start from due)
     returning cohort_start
 ),
 
--- The time of a cohort is over within two days of that many after its first and its last one. By
--- days, so that the index is asked for these, and not for all that is over.
+-- The users of a month become eligible conversion_days after its first day to a day or two after
+-- that of its last. A list of these days makes the index scan read no others.
 funnels as (
     select
         cohort_start, slice, slice_value, searched_at, earned_at, redeemed_at, has_earned,
@@ -84,9 +84,7 @@ funnels as (
 cohorts as materialized (
     select
         cohort_start, slice, slice_value,
-        count(*) as eligible_users,
-        count(searched_at) as searched,
-        count(earned_at) as earned,
+        count(*) as eligible_users, count(searched_at) as searched, count(earned_at) as earned,
         count(redeemed_at) as redeemed,
         count(*) filter (where has_earned) as earned_any,
         count(*) filter (where has_redeemed) as redeemed_any,
@@ -105,12 +103,9 @@ insert into {{ this }} (
 )
 select
     cohort_start, slice, slice_value, users,
-    coalesce(eligible_users, 0) as eligible_users,
-    coalesce(searched, 0) as searched,
-    coalesce(earned, 0) as earned,
-    coalesce(redeemed, 0) as redeemed,
-    coalesce(earned_any, 0) as earned_any,
-    coalesce(redeemed_any, 0) as redeemed_any,
+    coalesce(eligible_users, 0) as eligible_users, coalesce(searched, 0) as searched,
+    coalesce(earned, 0) as earned, coalesce(redeemed, 0) as redeemed,
+    coalesce(earned_any, 0) as earned_any, coalesce(redeemed_any, 0) as redeemed_any,
     trim_scale(round(searched::numeric / eligible_users, 6)) as search_rate,
     trim_scale(round(earned::numeric / nullif(searched, 0), 6)) as earn_rate,
     trim_scale(round(redeemed::numeric / nullif(earned, 0), 6)) as redeem_rate,
@@ -124,5 +119,5 @@ from sizes
 left join cohorts using (cohort_start, slice, slice_value)
 where
     (slice, slice_value, cohort_start) in (select slice, slice_value, cohort_start from due)
-    -- The old rows must be out before the new ones go in: counting them makes it so.
-    and (select count(*) from gone) >= 0;
+    -- Reading what the delete returns makes it run before the insert.
+    and (select count(*) from removed) >= 0;

@@ -1,5 +1,5 @@
--- Both identities of growth accounting: who is active came, stayed or came back; who was active
--- stayed or left.
+-- Both identities of growth accounting: active users are new, retained or resurrected; those of the
+-- period before are retained or churned.
 
 with accounts as (
     select

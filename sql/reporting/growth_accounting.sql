@@ -1,9 +1,8 @@
 -- reporting.growth_accounting
 -- Grain: one row per grain, period and slice value (grain, period_start, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the periods since then.
--- Why:   new, retained and resurrected users add up to the active ones; retained and churned to
---        those of the period before (checked). While a period runs nobody can be said to have
---        churned.
+-- Rerun: changed keys; in each changed slice value, the periods from the first change on.
+-- Why:   new, retained and resurrected users add up to the active ones; retained and churned ones
+--        to those of the period before (checked). While a period runs, nobody has churned yet.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed
@@ -28,10 +27,8 @@ with periods as (
 activity as (
     select
         slice, slice_value, grain, period_start,
-        sum(active_users) as active_users,
-        sum(new_users) as new_users,
-        sum(retained_users) as retained_users,
-        sum(resurrected_users) as resurrected_users,
+        sum(active_users) as active_users, sum(new_users) as new_users,
+        sum(retained_users) as retained_users, sum(resurrected_users) as resurrected_users,
         sum(churned_users) as churned_users
     from {{ warehouse }}.agg_period_activity
     {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
@@ -49,8 +46,7 @@ slices as (
 accounts as (
     select
         grain, period_start, slice, slice_value,
-        coalesce(active_users, 0) as active_users,
-        coalesce(new_users, 0) as new_users,
+        coalesce(active_users, 0) as active_users, coalesce(new_users, 0) as new_users,
         coalesce(retained_users, 0) as retained_users,
         coalesce(resurrected_users, 0) as resurrected_users,
         case when is_complete then coalesce(churned_users, 0) end as churned_users,

@@ -1,4 +1,4 @@
--- Each day with a balance of miles is a day of users and the other way round, and has its miles.
+-- kpi_daily and miles_balance_daily have the same days and slice values, with the same miles.
 
 select
     day, slice, slice_value,

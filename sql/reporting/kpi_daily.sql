@@ -2,7 +2,7 @@
 -- Grain: one row per day and slice value (day, slice, slice_value).
 -- Rerun: whole; as many rows as days and slice values.
 -- Why:   the headline numbers of a day in one row. Users come from active_users_daily and miles
---        from miles_balance_daily, so that no two can disagree.
+--        from miles_balance_daily, so that no two reports can disagree.
 
 insert into {{ this }} (
     day, slice, slice_value, dau, dau_7d_average, wau, mau, stickiness, new_users, events,

@@ -4,9 +4,7 @@
 with slices as (
     select
         grain, period_start, figure, slice,
-        sum(value) as value,
-        sum(previous_value) as previous_value,
-        count(*) as members,
+        sum(value) as value, sum(previous_value) as previous_value, count(*) as members,
         max(rank) as last_rank,
         max(abs(change)) as largest_change,
         max(abs(change)) filter (where rank = 1) as first_change

@@ -1,9 +1,9 @@
 -- reporting.kpi_drivers
 -- Grain: one row per grain, period, figure and slice value with an event in the period or in the
 --        one before (grain, period_start, figure, slice, slice_value).
--- Rerun: changed keys; the periods since the first day that a change touches.
--- Why:   which countries, platforms and sources moved a figure. Only whole periods are compared:
---        not one that runs, and not with the one in which the data begin.
+-- Rerun: changed keys; the periods from the first change on.
+-- Why:   which countries, platforms and sources moved a figure. Only complete periods are compared,
+--        and not with one that is partial because the data begin in it.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed

@@ -1,27 +1,11 @@
--- A day is that of kpi_daily; weeks and months have the events and miles of their days, and end
--- with the same miles outstanding.
+-- Days equal those of kpi_daily. Weeks and months have the events and miles of their days, and end
+-- with the same outstanding miles.
 
-with days as (
-    select
-        slice, slice_value, day,
-        dau, new_users, events, miles_earned, miles_redeemed
-    from {{ reporting }}.kpi_daily
-),
-
-periods as (
-    select
-        grain, period_start, slice, slice_value, active_users, new_users, events, miles_earned,
-        miles_redeemed, earning_users, redeeming_users
-    from {{ reporting }}.kpi_periods
-),
-
-sums as (
+with sums as (
     select
         slice, slice_value, grain,
-        sum(events) as events,
-        sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed,
-        sum(net_miles) as net_miles,
+        sum(events) as events, sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed, sum(net_miles) as net_miles,
         (array_agg(outstanding_miles order by period_start desc))[1] as outstanding_miles
     from {{ reporting }}.kpi_periods
     group by slice, slice_value, grain
@@ -33,12 +17,12 @@ select
     slice, slice_value,
     days.events as events_of_days,
     periods.events
-from days
+from {{ reporting }}.kpi_daily as days
 full join (
     select
         period_start as day,
         slice, slice_value, active_users, new_users, events, miles_earned, miles_redeemed
-    from periods
+    from {{ reporting }}.kpi_periods
     where grain = 'day'
 ) as periods using (day, slice, slice_value)
 where
@@ -52,7 +36,7 @@ select
     grain, period_start, slice, slice_value,
     null as events_of_days,
     events
-from periods
+from {{ reporting }}.kpi_periods
 where
     earning_users > active_users
     or redeeming_users > active_users

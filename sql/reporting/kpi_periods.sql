@@ -1,9 +1,9 @@
 -- reporting.kpi_periods
 -- Grain: one row per grain, period and slice value (grain, period_start, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the periods since then.
+-- Rerun: changed keys; in each changed slice value, the periods from the first change on.
 -- Why:   the totals that people ask for, in one row. Users come from growth_accounting, so that no
---        two can disagree. A change needs two whole periods: not one that runs, and not the one in
---        whose midst the data begin.
+--        two reports can disagree. A change compares two whole periods: not one that runs, and not
+--        one that is partial because the data begin in it.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed
@@ -18,14 +18,12 @@ insert into {{ this }} (
     earning_users, redeeming_users, miles_per_active_user, redemption_rate, active_change,
     new_change, earned_change, redeemed_change, is_complete
 )
--- With the periods before, for the changes: none begins more than a month earlier.
+-- With the period before the first change, to compare with: it begins at most a month earlier.
 with days as (
     select
         grain, period_start, slice, slice_value,
-        sum(events) as events,
-        sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed,
-        sum(earning_users) as earning_users,
+        sum(events) as events, sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed, sum(earning_users) as earning_users,
         sum(redeeming_users) as redeeming_users
     from {{ warehouse }}.agg_engagement_daily
     {{ incremental }} inner join {{ warehouse }}.changed_slices using (slice, slice_value)
@@ -34,7 +32,7 @@ with days as (
     group by grain, period_start, slice, slice_value
 ),
 
--- Users of days must not be added up.
+-- Distinct users of days cannot be added up.
 users as (
     select
         grain, period_start, slice, slice_value,
@@ -72,7 +70,7 @@ totals as (
     {{ incremental }} where period_start >= {{ warehouse }}.month_start(since - 31)
 ),
 
--- Beside each period the one before, of those that can be compared.
+-- Each period with the figures of the one before, where the two can be compared.
 pairs as (
     select
         totals.*,

@@ -1,5 +1,5 @@
--- What is owed goes from day to day by the net miles, without a gap, and on the last day is all
--- miles that were earned and not redeemed.
+-- Outstanding miles change from day to day by the net miles, without a gap, and end as all miles
+-- earned less all redeemed.
 
 with days as (
     select

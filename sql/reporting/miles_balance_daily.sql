@@ -1,6 +1,6 @@
 -- reporting.miles_balance_daily
 -- Grain: one row per day and slice value (day, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the days since then.
+-- Rerun: changed keys; in each changed slice value, the days from the first change on.
 -- Why:   miles that users hold are what the programme owes them. The burn rate says how fast they
 --        are spent.
 
@@ -32,25 +32,25 @@ slices as (
     group by slice, slice_value
 ),
 
--- A day of nothing is put beside each day, so that quiet ones are there too.
+-- With a row of zeros for each day, so that days without an event appear too.
 days as (
     select
-        entries.day, entries.slice, entries.slice_value,
-        sum(entries.miles_earned) as miles_earned,
-        sum(entries.miles_redeemed) as miles_redeemed
+        day, slice, slice_value,
+        sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed
     from (
         select day, slice, slice_value, miles_earned, miles_redeemed
         from engagement
         union all
         select
-            dates.calendar_date as day,
-            slices.slice, slices.slice_value,
+            calendar_date as day,
+            slice, slice_value,
             0 as miles_earned,
             0 as miles_redeemed
         from slices
-        inner join {{ warehouse }}.dim_dates as dates on dates.calendar_date >= slices.first_day
+        inner join {{ warehouse }}.dim_dates on calendar_date >= first_day
     ) as entries
-    group by entries.day, entries.slice, entries.slice_value
+    group by day, slice, slice_value
 )
 
 select

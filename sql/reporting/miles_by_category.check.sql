@@ -1,5 +1,5 @@
--- The miles and transactions of a day's categories are those of the day, in every slice. An
--- incremental build looks at the days that have changed.
+-- In every slice, the miles and transactions of a day's categories are those of the day. An
+-- incremental build checks the changed days.
 
 with reported as (
     select

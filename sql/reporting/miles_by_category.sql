@@ -1,18 +1,18 @@
 -- reporting.miles_by_category
 -- Grain: one row per grain, period, direction, category and slice value with a transaction
 --        (grain, period_start, direction, transaction_category, slice, slice_value).
--- Rerun: changed keys; replaces the categories of a change in its periods, and whole periods that
---        are complete now and were not, or the other way round.
--- Why:   where miles come from and what they are spent on. Of many categories in many slices the
---        rows are too many for all of them to be written in each build.
+-- Rerun: changed keys; replaces the changed categories in their changed periods, and all categories
+--        of periods whose is_complete has changed.
+-- Why:   where miles come from and what they are spent on. With many categories and slices there
+--        are too many rows to write all of them in each build.
 
 with data as (
     select max(calendar_date) as last_day
     from {{ warehouse }}.dim_dates
 ),
 
--- Complete now and not before, or the other way round.
-turned as (
+-- Periods whose is_complete has changed.
+turned_periods as (
     select
         periods.grain,
         periods.period_start
@@ -42,11 +42,11 @@ changed as (
     where isfinite(event_date)
     union
     select grain, period_start, transaction_category
-    from turned
+    from turned_periods
     cross join {{ warehouse }}.dim_transaction_categories
 ),
 
-gone as (
+removed as (
     delete from {{ this }} as report
     {{ incremental }} where (grain, period_start, transaction_category) in (
     {{ incremental }}     select grain, period_start, transaction_category from changed
@@ -78,5 +78,5 @@ where
     {{ incremental }} and (categories.grain, categories.period_start, transaction_category) in (
     {{ incremental }}     select grain, period_start, transaction_category from changed
     {{ incremental }} )
-    -- The old rows must be out before the new ones go in: counting them makes it so.
-    and (select count(*) from gone) >= 0;
+    -- Reading what the delete returns makes it run before the insert.
+    and (select count(*) from removed) >= 0;

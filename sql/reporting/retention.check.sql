@@ -1,4 +1,5 @@
--- A cohort is who was new in its period; all of it was active then, and never more than all later.
+-- A cohort has the new users of its period: all of them are active in it, and never more of them
+-- later.
 
 with cells as (
     select

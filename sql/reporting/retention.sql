@@ -1,11 +1,11 @@
 -- reporting.retention
 -- Grain: one row per grain, cohort, period number and slice value
 --        (grain, cohort_start, period_number, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the periods since then, and the
+-- Rerun: changed keys; in each changed slice value, the periods from the first change on, and the
 --        averages.
--- Why:   of the users who came in a week or month, how many are there later. The rows without a
---        cohort are the average over complete cells, weighted by the size of the cohorts, as far as
---        it stands on enough users.
+-- Why:   how many of the users who came in a week or month are active later. The rows without a
+--        cohort are the average over complete cells, weighted by cohort size, where it covers at
+--        least average_min_users.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed

@@ -1,8 +1,8 @@
--- A cohort is who was new in its period. Whose later day number is over, the earlier one is over
--- for too: along a cohort, eligible users never grow from one day number to the next, and are at
--- most the cohort, all of a complete one. Who is there on a day has come back by then. This is of
--- the rows of one build: that the eligible users of a cohort and day number grow, as days go by,
--- cannot be seen in them.
+-- A cohort has the new users of its period. A later day number is over for no more users than an
+-- earlier one: along a cohort, eligible users never grow from one day number to the next, and are
+-- at most the cohort, all of a complete one. A user who is active on a day has come back by then.
+-- All this is within the rows of one build: that the eligible users of a cohort and day number grow
+-- as days go by cannot be seen in them.
 
 with lines as (
     select

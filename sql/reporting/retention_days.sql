@@ -1,10 +1,11 @@
 -- reporting.retention_days
 -- Grain: one row per grain, cohort, day number and slice value
 --        (grain, cohort_start, day_number, slice, slice_value).
--- Rerun: changed keys; of the slice values that a change touches, the days of cohorts since then,
---        and the averages.
--- Why:   who is back on the day after tomorrow, and who has been back by then. Users whose day is
---        not over are in neither, or young cohorts would look worse than they are.
+-- Rerun: changed keys; in each changed slice value, the day numbers of cohorts from the first
+--        change on, and the averages.
+-- Why:   how many users are active exactly so many days after their first day, and how many have
+--        come back by then. Users whose day is not over count in neither, or young cohorts would
+--        look worse than they are.
 
 delete from {{ this }} as report
 {{ incremental }} using {{ warehouse }}.changed_slices as changed
@@ -20,7 +21,7 @@ insert into {{ this }} (
     grain, cohort_start, day_number, slice, slice_value, cohort_size, eligible_users,
     retained_users, returned_users, retention_rate, return_rate, cohorts, is_complete
 )
--- First days of a period of which as many day numbers are over are alike.
+-- First days of a period are counted together if the same day numbers are over.
 with days as (
     select
         grain, period_start, slice, slice_value, figure, number, last_day,
@@ -39,7 +40,7 @@ with days as (
     ) as periods
     where
         figure in ('new', 'active', 'returned')
-        -- A month is 31 days at most.
+        -- A month has at most 31 days.
         {{ incremental }} and cohort_start > since - 90 - 31
         {{ incremental }} and (figure <> 'active' or cohort_start > since - number - 31)
     group by
@@ -90,10 +91,8 @@ select
     grain,
     null as cohort_start,
     day_number, slice, slice_value,
-    sum(cohort_size) as cohort_size,
-    sum(eligible_users) as eligible_users,
-    sum(retained_users) as retained_users,
-    sum(returned_users) as returned_users,
+    sum(cohort_size) as cohort_size, sum(eligible_users) as eligible_users,
+    sum(retained_users) as retained_users, sum(returned_users) as returned_users,
     trim_scale(round(sum(retained_users) / sum(eligible_users), 6)) as retention_rate,
     trim_scale(round(sum(returned_users) / sum(eligible_users), 6)) as return_rate,
     count(*) as cohorts,

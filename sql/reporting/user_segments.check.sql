@@ -1,4 +1,5 @@
--- Each kind of group has every user, once, and its shares add up to one, but for rounding.
+-- Each kind of group has every user exactly once, and its shares add up to one, except for
+-- rounding.
 
 with stored as (
     select count(*) as users

@@ -1,10 +1,10 @@
 -- reporting.user_segments
 -- Grain: one row per kind of group and name (kind, name).
--- Rerun: whole; from how many users have which value, and the miles of those near the middle.
--- Why:   who the users are, without saying it of a handful of people: small groups become one, and
---        if that is still small, the next smallest group joins it.
+-- Rerun: whole; reads how many users have which value, and the miles of those near the median.
+-- Why:   who the users are, without telling it of a few people: small groups become one, and if
+--        that is still small, the next smallest group joins it.
 
--- As a table, so that the planner knows how few they are.
+-- A temporary table, so that the planner knows how few rows it has.
 create temporary table groups as
 with counts as (
     select kind, name, figure, value, sum(users) as users
@@ -22,7 +22,7 @@ sizes as (
     group by kind, name
 ),
 
--- `place` is the order by size: of the small ones by themselves, and of the others.
+-- place: the rank by size, of small groups and of the others separately.
 ranked as (
     select
         kind,
@@ -37,8 +37,7 @@ ranked as (
 
 names as (
     select
-        kind,
-        name,
+        kind, name,
         case
             when is_small or (place = 1 and users_of_small < {{ min_cell }}) then 'other'
             else name
@@ -59,8 +58,8 @@ shown as (
     window of_figure as (partition by kind, shown_name, figure)
 ),
 
--- The values on both sides of the middle, one if their number is odd: from where to before which
--- value both are, and the how manieth from there.
+-- The two middle users, one if their number is odd. Of miles only bands of values are known: both
+-- users have miles from low to below beyond, and are at the positions lower and upper there.
 middles as (
     select
         kind, shown_name, figure, all_users,
@@ -111,7 +110,7 @@ with people as (
     from {{ warehouse }}.agg_user_profiles
 ),
 
--- Of miles the bands are known: what is in those of the middle is looked up.
+-- Exact miles are read of the users in the middle bands alone.
 medians as (
     select
         kind,
@@ -148,10 +147,7 @@ labels as (
 )
 
 select
-    kind,
-    name,
-    label,
-    users,
+    kind, name, label, users,
     trim_scale(round(users / sum(users) over (partition by kind), 6)) as share,
     trim_scale(round(last_day - '2000-01-01'::date - day, 6)) as median_recency_days,
     trim_scale(round(active_days, 6)) as median_active_days,

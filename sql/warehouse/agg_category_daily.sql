@@ -1,9 +1,10 @@
 -- warehouse.agg_category_daily
 -- Grain: one row per category and day with an event (transaction_category, event_date).
--- Rerun: changed keys; the changed days, and those after them whose trend they are in.
--- Why:   what is popular, and whether it is rising. A day is compared with up to 13 days before it.
+-- Rerun: changed keys; replaces the changed days and the 13 days after each, whose trend includes
+--        it.
+-- Why:   what is popular, and whether it is rising. The trend of a day needs the 13 days before it.
 
-create temporary table around as
+create temporary table days_around as
 select
     event_date + days as event_date,
     bool_or(days >= 0) as is_due
@@ -12,8 +13,8 @@ cross join generate_series(-13, 13) as distances (days)
 group by event_date + days;
 
 delete from {{ this }} as daily
-{{ incremental }} using pg_temp.around
-{{ incremental }} where around.event_date = daily.event_date and is_due
+{{ incremental }} using pg_temp.days_around
+{{ incremental }} where days_around.event_date = daily.event_date and is_due
 ;
 
 insert into {{ this }} (
@@ -37,7 +38,7 @@ with days as (
             range between interval '13 days' preceding and interval '7 days' preceding
         ) as events_7d_before
     from {{ warehouse }}.agg_category_periods
-    {{ incremental }} inner join pg_temp.around on around.event_date = period_start
+    {{ incremental }} inner join pg_temp.days_around on days_around.event_date = period_start
     where
         slice = 'all'
         and grain = 'day'
@@ -48,8 +49,8 @@ select
     round(events::numeric / events_of_day, 6) as share_of_events,
     round(events_7d / nullif(events_7d_before, 0) - 1, 6) as trend_7d
 from days
-{{ incremental }} inner join pg_temp.around using (event_date)
+{{ incremental }} inner join pg_temp.days_around using (event_date)
 {{ incremental }} where is_due
 ;
 
-drop table pg_temp.around;
+drop table pg_temp.days_around;

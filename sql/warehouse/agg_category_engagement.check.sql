@@ -1,12 +1,7 @@
--- The affinities of users add up to the days of each category: two ways to the same events.
+-- Two ways to the same events: the lifetime figures of a category, which come from its months,
+-- equal the sums of its days.
 
-with lifetime as (
-    select
-        transaction_category, events, miles_earned, miles_redeemed
-    from {{ warehouse }}.agg_category_engagement
-),
-
-days as (
+with days as (
     select
         transaction_category,
         sum(events) as events,
@@ -23,7 +18,7 @@ select
     days.miles_earned as miles_earned_of_days,
     lifetime.miles_redeemed,
     days.miles_redeemed as miles_redeemed_of_days
-from lifetime
+from {{ warehouse }}.agg_category_engagement as lifetime
 full join days using (transaction_category)
 where
     lifetime.events is distinct from days.events

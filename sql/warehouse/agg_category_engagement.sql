@@ -1,6 +1,6 @@
 -- warehouse.agg_category_engagement
 -- Grain: one row per category (transaction_category).
--- Rerun: whole; as many rows as categories, from their days and months, and never from users.
+-- Rerun: whole; as many rows as categories. Reads counts of days and months, and no users.
 -- Why:   how large a category is, and whether it is growing.
 
 insert into {{ this }} (
@@ -19,12 +19,9 @@ with users as (
 lifetime as (
     select
         transaction_category,
-        sum(events) as events,
-        sum(earned_count) as earned_count,
-        sum(redeemed_count) as redeemed_count,
-        sum(search_count) as search_count,
-        sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed
+        sum(events) as events, sum(earned_count) as earned_count,
+        sum(redeemed_count) as redeemed_count, sum(search_count) as search_count,
+        sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed
     from {{ warehouse }}.agg_category_periods
     where grain = 'month' and slice = 'all'
     group by transaction_category
@@ -37,21 +34,16 @@ data as (
 
 windows as (
     select
-        daily.transaction_category,
-        min(daily.event_date) as first_event_date,
-        max(daily.event_date) as last_event_date,
+        transaction_category,
+        min(event_date) as first_event_date,
+        max(event_date) as last_event_date,
+        coalesce(sum(events) filter (where event_date > last_day - 28), 0) as events_28d,
         coalesce(
-            sum(daily.events) filter (where daily.event_date > data.last_day - 28), 0
-        ) as events_28d,
-        coalesce(
-            sum(daily.events) filter (
-                where daily.event_date between data.last_day - 55 and data.last_day - 28
-            ),
-            0
+            sum(events) filter (where event_date between last_day - 55 and last_day - 28), 0
         ) as events_28d_before
-    from {{ warehouse }}.agg_category_daily as daily
+    from {{ warehouse }}.agg_category_daily
     cross join data
-    group by daily.transaction_category
+    group by transaction_category
 )
 
 select

@@ -1,9 +1,10 @@
 -- warehouse.agg_category_profiles
 -- Grain: one row per category (transaction_category).
--- Rerun: whole; as many rows as categories. Users are counted already, by how much they use one.
--- Why:   what kind of category it is, by rules that a person can argue with. There are no clusters
---        as there are of users: groups found among a few dozen categories would be noise. The trend
---        is that of the share, as all categories grow while the app does.
+-- Rerun: whole; as many rows as categories. Reads agg_category_usage, where users are counted
+--        already.
+-- Why:   what kind of category it is, by rules that people can discuss. There are no clusters as
+--        there are of users: among a few dozen categories they would be noise. The trend is that of
+--        the share, because all categories grow with the app.
 
 insert into {{ this }} (
     transaction_category, segment, roles, rank, users, reach, repeat_rate, median_events_per_user,
@@ -16,7 +17,7 @@ with data as (
     from {{ warehouse }}.dim_dates
 ),
 
--- How many users have so many events, and how many have no more than that.
+-- How many users have this number of events, and how many have at most this number.
 counts as (
     select
         transaction_category, events, users,
@@ -40,29 +41,28 @@ users as (
 
 profiles as (
     select
-        engagement.transaction_category,
+        transaction_category,
         concat_ws(
             ', ',
-            case when engagement.earned_count > 0 then 'earn' end,
-            case when engagement.redeemed_count > 0 then 'redeem' end,
-            case when engagement.search_count > 0 then 'search' end
+            case when earned_count > 0 then 'earn' end,
+            case when redeemed_count > 0 then 'redeem' end,
+            case when search_count > 0 then 'search' end
         ) as roles,
         engagement.users,
         round(engagement.users::numeric / data.users, 6) as reach,
-        round(coalesce(users.repeating_users, 0) / engagement.users, 6) as repeat_rate,
-        round(users.median_events_per_user, 6) as median_events_per_user,
-        engagement.events_28d, engagement.events_28d_before,
+        round(coalesce(repeating_users, 0) / engagement.users, 6) as repeat_rate,
+        round(median_events_per_user, 6) as median_events_per_user,
+        events_28d, events_28d_before,
         round(
-            engagement.events_28d * sum(engagement.events_28d_before) over ()
-            / nullif(engagement.events_28d_before * sum(engagement.events_28d) over (), 0) - 1,
+            events_28d * sum(events_28d_before) over ()
+            / nullif(events_28d_before * sum(events_28d) over (), 0) - 1,
             6
         ) as share_trend_28d,
-        engagement.first_event_date, engagement.last_event_date,
-        engagement.first_event_date > data.last_day - 28 as is_new,
-        engagement.events_28d + engagement.events_28d_before
-        >= {{ category_trend_events }} as has_trend
+        first_event_date, last_event_date,
+        first_event_date > last_day - 28 as is_new,
+        events_28d + events_28d_before >= {{ category_trend_events }} as has_trend
     from {{ warehouse }}.agg_category_engagement as engagement
-    inner join users on users.transaction_category = engagement.transaction_category
+    inner join users using (transaction_category)
     cross join data
 )
 

@@ -1,12 +1,13 @@
 -- warehouse.agg_user_acquisition
 -- Grain: one row per user (user_id).
--- Rerun: difference; writes the changed users who differ, and moves warehouse.agg_acquisition_daily
---        by what differs; a second run changes nothing.
--- Why:   what a source brings is known from each user's first weeks and from lifetime figures. Days
---        are kept apart, as the time of users who came on one day is over on one day.
+-- Rerun: difference; writes the changed users whose row differs, and adds the difference to
+--        warehouse.agg_acquisition_daily. A second run finds no difference.
+-- Why:   what a source brings shows in the first weeks of its users and in their lifetime figures.
+--        Users are summed by first day, so that a report can leave out those whose first 168 hours,
+--        or whose week, are not over.
 
--- Nobody in a full build.
-with was as materialized (
+-- None in a full build.
+with stored as materialized (
     select
         user_id,
         utm_source, first_day, over_on, is_activated, is_back_in_week_1, is_back_in_week_4,
@@ -15,8 +16,8 @@ with was as materialized (
     {{ incremental }} inner join {{ warehouse }}.changed_users using (user_id)
 ),
 
--- Back in a week: more days are in the list by the end of it than before.
-now as materialized (
+-- Active in a week: the list has more days up to its end than before it.
+computed as materialized (
     select
         user_id,
         first_utm_source as utm_source,
@@ -37,16 +38,16 @@ now as materialized (
     where slice = 'all'
 ),
 
-gone as (
+removed as (
     delete from {{ this }} as users
-    using was
-    left join now using (user_id)
+    using stored
+    left join computed using (user_id)
     where
-        users.user_id = was.user_id
-        and now.user_id is null
+        users.user_id = stored.user_id
+        and computed.user_id is null
 ),
 
-come as (
+written as (
     insert into {{ this }} as users (
         user_id,
         utm_source, first_day, over_on, is_activated, is_back_in_week_1, is_back_in_week_4,
@@ -56,35 +57,32 @@ come as (
         user_id,
         utm_source, first_day, over_on, is_activated, is_back_in_week_1, is_back_in_week_4,
         has_redeemed, miles_earned
-    from now
+    from computed
     order by user_id
     on conflict (user_id) do update set
-        utm_source = excluded.utm_source,
-        first_day = excluded.first_day,
-        over_on = excluded.over_on,
-        is_activated = excluded.is_activated,
+        utm_source = excluded.utm_source, first_day = excluded.first_day,
+        over_on = excluded.over_on, is_activated = excluded.is_activated,
         is_back_in_week_1 = excluded.is_back_in_week_1,
-        is_back_in_week_4 = excluded.is_back_in_week_4,
-        has_redeemed = excluded.has_redeemed,
+        is_back_in_week_4 = excluded.is_back_in_week_4, has_redeemed = excluded.has_redeemed,
         miles_earned = excluded.miles_earned
     where users is distinct from excluded
 ),
 
-versions as (
+signed_users as (
     select
         -1 as sign,
         utm_source, first_day, over_on, is_activated, is_back_in_week_1, is_back_in_week_4,
         has_redeemed, miles_earned
-    from was
+    from stored
     union all
     select
         1 as sign,
         utm_source, first_day, over_on, is_activated, is_back_in_week_1, is_back_in_week_4,
         has_redeemed, miles_earned
-    from now
+    from computed
 ),
 
-moves as (
+differences as (
     select
         utm_source, first_day, over_on,
         sum(sign) as users,
@@ -93,7 +91,7 @@ moves as (
         sum(sign * is_back_in_week_4::integer) as week_4_users,
         sum(sign * has_redeemed::integer) as redeemers,
         sum(sign * miles_earned) as miles_earned
-    from versions
+    from signed_users
     group by utm_source, first_day, over_on
 )
 
@@ -105,7 +103,7 @@ select
     utm_source, first_day, over_on, users, activated_users, week_1_users, week_4_users,
     redeemers,
     trim_scale(miles_earned) as miles_earned
-from moves
+from differences
 where
     (users, activated_users, week_1_users, week_4_users, redeemers, miles_earned)
     is distinct from (0, 0, 0, 0, 0, 0)
@@ -118,6 +116,6 @@ on conflict (utm_source, first_day, over_on) do update set
     redeemers = days.redeemers + excluded.redeemers,
     miles_earned = trim_scale(days.miles_earned + excluded.miles_earned);
 
--- Where nobody is left there is no row, as in a full build.
+-- Where no user is left there is no row, as in a full build.
 delete from {{ state }} as days
 where users = 0;

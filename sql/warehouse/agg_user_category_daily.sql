@@ -1,18 +1,23 @@
 -- warehouse.agg_user_category_daily
 -- Grain: one row per user, category, day, platform, source and country
 --        (user_id, transaction_category, event_date, platform, utm_source, country).
---        The category before the day, so that a user's history in a category lies together.
--- Rerun: difference; takes the changed days of the changed categories of users out, puts them back
---        as they are now, and moves warehouse.agg_category_periods by what differs between the two:
---        nothing, the second time. Other days of their weeks and months count by what lies before.
--- Why:   the atom of category metrics, in every slice. A user counts once in a week or month: on
---        the first day of it. So the other days of the weeks and months of a change are looked at
---        too, once for both sides; one pass in the order of the key serves all grains.
+--        The category before the day, so that a user's history in a category is stored together.
+-- Rerun: difference; replaces the changed days in the changed categories of users, and adds the
+--        difference to warehouse.agg_category_periods. A second run finds no difference.
+-- Why:   the base of all category metrics, in every slice. Distinct users of weeks and months are
+--        not sums of days, so agg_category_periods counts a user in a category on the first day of
+--        each day, week and month.
 
--- What the changed days held until now; nothing in a full build.
-create temporary table was as
+-- In steps:
+-- 1. replace the changed days, and keep their old rows;
+-- 2. take old rows (sign -1), new rows (1) and the other days of the same weeks and months (0), and
+--    find the user's previous day in the category for each, before and after the change;
+-- 3. a day whose previous day lies before its week is the first of the week, and counts the user:
+--    add what that gives now, and subtract what it gave before, in agg_category_periods.
+
+-- None in a full build.
+create temporary table old_days as
 select
-    -1 as sign,
     user_id, transaction_category, event_date, platform, utm_source, country,
     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
 from {{ warehouse }}.changed_user_categories
@@ -21,10 +26,10 @@ inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
 where event_date between first_changed_day and span_end;
 
 delete from {{ this }} as daily
-{{ incremental }} using pg_temp.was
-{{ incremental }} where daily.user_id = was.user_id
-{{ incremental }}     and daily.transaction_category = was.transaction_category
-{{ incremental }}     and daily.event_date = was.event_date
+{{ incremental }} using pg_temp.old_days
+{{ incremental }} where daily.user_id = old_days.user_id
+{{ incremental }}     and daily.transaction_category = old_days.transaction_category
+{{ incremental }}     and daily.event_date = old_days.event_date
 ;
 
 insert into {{ this }} (
@@ -48,7 +53,7 @@ where transaction_category is not null
 group by user_id, transaction_category, event_date, platform, utm_source, country
 order by user_id, transaction_category, event_date;
 
--- A full build counts anew, whatever was counted before.
+-- A full build counts from zero.
 delete from {{ state }} as categories
 {{ incremental }} where false
 ;
@@ -58,73 +63,64 @@ insert into {{ state }} as categories (
     users, events, earning_users, earned_count, redeeming_users, redeemed_count, search_count,
     miles_earned, miles_redeemed
 )
--- The changed days as they were and as they are, and beside them the other days of the same weeks
--- and months. Of those before the first change only the last is of interest: there the user was
--- there before. From it on a row is a group by itself, so that max() says what it holds.
-with days as (  -- Waived: union, of changed categories alone; a full build has none
+with signed_days as (  -- Waived: union, of changed categories alone; a full build has no old rows.
     {{ incremental }} select
-    {{ incremental }}     sign,
+    {{ incremental }}     -1 as sign,
     {{ incremental }}     user_id, transaction_category, event_date, platform, utm_source, country,
-    {{ incremental }}     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed,
-    {{ incremental }}     case when earned_count > 0 then event_date end as earned_date,
-    {{ incremental }}     case when redeemed_count > 0 then event_date end as redeemed_date
-    {{ incremental }} from pg_temp.was
+    {{ incremental }}     earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
+    {{ incremental }} from pg_temp.old_days
     {{ incremental }} union all
     select
-        1 as sign,
+        -- 1 for a changed day, 0 for an unchanged one beside it. In a full build all are new.
+        1
+        {{ incremental }} * (changed_days.user_id is not null)::integer
+        as sign,
         user_id, transaction_category, event_date, platform, utm_source, country,
-        earned_count, redeemed_count, search_count, miles_earned, miles_redeemed,
-        case when earned_count > 0 then event_date end as earned_date,
-        case when redeemed_count > 0 then event_date end as redeemed_date
+        earned_count, redeemed_count, search_count, miles_earned, miles_redeemed
     from {{ this }}
-    {{ incremental }} where false
-    {{ incremental }} union all
-    {{ incremental }} select
-    {{ incremental }}     (changed.user_id is not null)::integer as sign,
-    {{ incremental }}     user_id, transaction_category,
-    {{ incremental }}     max(event_date) as event_date,
-    {{ incremental }}     platform, utm_source, country,
-    {{ incremental }}     max(earned_count) as earned_count, max(redeemed_count) as redeemed_count,
-    {{ incremental }}     max(search_count) as search_count,
-    {{ incremental }}     max(miles_earned) as miles_earned, max(miles_redeemed) as miles_redeemed,
-    {{ incremental }}     max(event_date) filter (where earned_count > 0) as earned_date,
-    {{ incremental }}     max(event_date) filter (where redeemed_count > 0) as redeemed_date
-    {{ incremental }} from {{ warehouse }}.changed_user_categories
-    {{ incremental }} inner join {{ this }} using (user_id, transaction_category)
-    {{ incremental }} left join {{ warehouse }}.changed_user_days as changed
+    {{ incremental }} inner join {{ warehouse }}.changed_user_categories
+    {{ incremental }}     using (user_id, transaction_category)
+    {{ incremental }} left join {{ warehouse }}.changed_user_days as changed_days
     {{ incremental }}     using (user_id, event_date)
     {{ incremental }} where event_date between span_start and span_end
-    {{ incremental }} group by
-    {{ incremental }}     user_id, transaction_category, platform, utm_source, country,
-    {{ incremental }}     greatest(event_date, first_changed_day), changed.user_id
 ),
 
-users as (
+-- has_one_origin: whether all these days have one country and one source.
+days as (
     select
-        days.*,
+        signed_days.*,
         {{ warehouse }}.week_start(event_date) as week,
         {{ warehouse }}.month_start(event_date) as month,
+        case when earned_count > 0 then event_date end as earning_day,
+        case when redeemed_count > 0 then event_date end as redeeming_day,
         min(country) over user_category = max(country) over user_category
-        and min(utm_source) over user_category = max(utm_source) over user_category as is_settled
-    from days
+        and min(utm_source) over user_category = max(utm_source) over user_category
+            as has_one_origin
+    from signed_days
     window user_category as (partition by user_id, transaction_category)
 ),
 
--- When the user was there before, earned before and redeemed before, now and formerly. Platforms
--- are always counted apart: together with country and source they would make too many places.
-seen as (
+-- One row per day and group of slice values that count the user together, which slice_groups()
+-- makes and slices() unfolds. With the user's previous day there: active, earning and redeeming,
+-- after the change (new_) and before it (old_). Platforms are always counted apart: combined with
+-- country and source they would make too many groups.
+days_by_slices as (
     select
-        users.*,
+        days.*,
         everybody, of_country, of_platform, of_source,
-        max(event_date) filter (where sign >= 0) over before as seen_now,
-        max(earned_date) filter (where sign >= 0) over before as earned_now,
-        max(redeemed_date) filter (where sign >= 0) over before as redeemed_now
-        {{ incremental }}, max(event_date) filter (where sign <= 0) over before as seen_then
-        {{ incremental }}, max(earned_date) filter (where sign <= 0) over before as earned_then
-        {{ incremental }}, max(redeemed_date) filter (where sign <= 0) over before as redeemed_then
-    from users
-    cross join lateral {{ warehouse }}.places(is_settled, false, country, platform, utm_source)
-    window before as (
+        max(event_date) filter (where sign >= 0) over earlier as new_previous,
+        max(earning_day) filter (where sign >= 0) over earlier as new_previous_earning,
+        max(redeeming_day) filter (where sign >= 0) over earlier as new_previous_redeeming
+        {{ incremental }}, max(event_date) filter (where sign <= 0) over earlier as old_previous
+        {{ incremental }}, max(earning_day) filter (where sign <= 0) over earlier
+        {{ incremental }}     as old_previous_earning
+        {{ incremental }}, max(redeeming_day) filter (where sign <= 0) over earlier
+        {{ incremental }}     as old_previous_redeeming
+    from days
+    cross join lateral {{ warehouse }}.slice_groups(
+        has_one_origin, false, country, platform, utm_source
+    )
+    window earlier as (
         partition by
             user_id, transaction_category, everybody, of_country, of_platform, of_source
         order by event_date
@@ -132,54 +128,63 @@ seen as (
     )
 ),
 
--- A row of another day matters only if something else lies before it than did.
-sides as (
+-- What to add and what to subtract. An unchanged day matters only if its previous day differs: then
+-- it is added with the new one and subtracted with the old one.
+counted_days as (
     select
         event_date, week, month, transaction_category,
         everybody, of_country, of_platform, of_source,
         side.sign,
         earned_count, redeemed_count, search_count, miles_earned, miles_redeemed,
-        coalesce(side.seen, '-infinity') as seen_before,
-        coalesce(side.earned, '-infinity') as earned_before,
-        coalesce(side.redeemed, '-infinity') as redeemed_before
-    from seen
+        coalesce(side.previous, '-infinity') as previous,
+        coalesce(side.previous_earning, '-infinity') as previous_earning,
+        coalesce(side.previous_redeeming, '-infinity') as previous_redeeming
+    from days_by_slices
     cross join lateral (
-        select 1 as sign, seen_now as seen, earned_now as earned, redeemed_now as redeemed
+        select
+            1 as sign,
+            new_previous as previous,
+            new_previous_earning as previous_earning,
+            new_previous_redeeming as previous_redeeming
         {{ incremental }} union all
-        {{ incremental }} select -1 as sign, seen_then, earned_then, redeemed_then
+        {{ incremental }} select
+        {{ incremental }}     -1 as sign, old_previous, old_previous_earning, old_previous_redeeming
     ) as side
-    {{ incremental }} where side.sign = seen.sign
-    {{ incremental }}     or seen.sign = 0
-    {{ incremental }}     and (seen_then, earned_then, redeemed_then)
-    {{ incremental }}     is distinct from (seen_now, earned_now, redeemed_now)
+    {{ incremental }} where (side.sign = days_by_slices.sign or days_by_slices.sign = 0)
+    {{ incremental }}     and (
+    {{ incremental }}         days_by_slices.sign <> 0
+    {{ incremental }}         or (old_previous, old_previous_earning, old_previous_redeeming)
+    {{ incremental }}         is distinct from
+    {{ incremental }}         (new_previous, new_previous_earning, new_previous_redeeming)
+    {{ incremental }}     )
 ),
 
-counts as (
+-- A user counts on the first day of a period: the previous one lies before it.
+day_counts as (
     select
         event_date, transaction_category,
         everybody, of_country, of_platform, of_source,
-        sum(sign) filter (where seen_before < event_date) as users_of_day,
-        sum(sign) filter (where seen_before < week) as users_of_week,
-        sum(sign) filter (where seen_before < month) as users_of_month,
-        sum(sign) filter (where earned_count > 0 and earned_before < event_date) as earning_of_day,
-        sum(sign) filter (where earned_count > 0 and earned_before < week) as earning_of_week,
-        sum(sign) filter (where earned_count > 0 and earned_before < month) as earning_of_month,
-        sum(sign) filter (where redeemed_count > 0 and redeemed_before < event_date)
+        sum(sign) filter (where previous < event_date) as users_of_day,
+        sum(sign) filter (where previous < week) as users_of_week,
+        sum(sign) filter (where previous < month) as users_of_month,
+        sum(sign) filter (where earned_count > 0 and previous_earning < event_date)
+            as earning_of_day,
+        sum(sign) filter (where earned_count > 0 and previous_earning < week) as earning_of_week,
+        sum(sign) filter (where earned_count > 0 and previous_earning < month) as earning_of_month,
+        sum(sign) filter (where redeemed_count > 0 and previous_redeeming < event_date)
             as redeeming_of_day,
-        sum(sign) filter (where redeemed_count > 0 and redeemed_before < week)
+        sum(sign) filter (where redeemed_count > 0 and previous_redeeming < week)
             as redeeming_of_week,
-        sum(sign) filter (where redeemed_count > 0 and redeemed_before < month)
+        sum(sign) filter (where redeemed_count > 0 and previous_redeeming < month)
             as redeeming_of_month,
-        sum(sign * earned_count) as earned_count,
-        sum(sign * redeemed_count) as redeemed_count,
-        sum(sign * search_count) as search_count,
-        sum(sign * miles_earned) as miles_earned,
+        sum(sign * earned_count) as earned_count, sum(sign * redeemed_count) as redeemed_count,
+        sum(sign * search_count) as search_count, sum(sign * miles_earned) as miles_earned,
         sum(sign * miles_redeemed) as miles_redeemed
-    from sides
+    from counted_days
     group by event_date, transaction_category, everybody, of_country, of_platform, of_source
 ),
 
-sliced as (
+slice_counts as (
     select
         event_date, slice, slice_value, transaction_category,
         sum(users_of_day) as users_of_day, sum(users_of_week) as users_of_week,
@@ -189,7 +194,7 @@ sliced as (
         sum(redeeming_of_month) as redeeming_of_month, sum(earned_count) as earned_count,
         sum(redeemed_count) as redeemed_count, sum(search_count) as search_count,
         sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed
-    from counts
+    from day_counts
     cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
     group by event_date, slice, slice_value, transaction_category
 )
@@ -203,7 +208,7 @@ select
     coalesce(sum(redeeming_users), 0) as redeeming_users,
     sum(redeemed_count) as redeemed_count, sum(search_count) as search_count,
     trim_scale(sum(miles_earned)) as miles_earned, trim_scale(sum(miles_redeemed)) as miles_redeemed
-from sliced
+from slice_counts
 cross join lateral (
     select 'day' as grain, event_date, users_of_day, earning_of_day, redeeming_of_day
     union all
@@ -242,4 +247,4 @@ where
     {{ incremental }} and categories.period_start = changed.period_start
 ;
 
-drop table pg_temp.was;
+drop table pg_temp.old_days;

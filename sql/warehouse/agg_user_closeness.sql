@@ -1,21 +1,22 @@
 -- warehouse.agg_user_closeness
 -- Grain: one row per user (user_id).
--- Rerun: changed keys; the changed users and those whose day has come, and everybody when the model
---        is another one than in warehouse.agg_user_closeness_basis or the last day has gone back.
--- Why:   how near each centre of a cluster is to a user, by all features but recency. That one
---        changes from day to day for everybody, these do not. So it is known on which day another
---        centre will be the nearest, if the user stays away.
+-- Rerun: changed keys; replaces the changed users and those whose next_look_on has come, or
+--        everybody if the model is not the one in warehouse.agg_user_closeness_basis or the last
+--        day has gone back.
+-- Why:   how close a user is to the centre of each cluster, by all features but recency. Recency
+--        changes every day, the others only with an event. So the day on which another centre
+--        becomes the nearest for a user who stays away is known in advance.
 
--- Waived: union, of users alone: 1 GB is fifty million.
+-- Waived: union, of user ids alone: 1 GB holds fifty million.
 create temporary table due as
-with now as materialized (
+with dates as materialized (
     select
         now.last_day,
         not exists (
             select 1 from {{ state }}
             inner join {{ warehouse }}.model_user_clusters using (fitted_on)
-        ) or former.last_day > now.last_day as is_other,
-        former.last_day < now.last_day as is_later
+        ) or former.last_day > now.last_day as is_everybody_due,
+        former.last_day < now.last_day as is_later_day
     from {{ warehouse }}.last_day as now
     left join {{ warehouse }}.changed_user_days_basis as former
         on through_run_id = {{ after.event_stream }}
@@ -24,10 +25,10 @@ with now as materialized (
 select user_id from {{ warehouse }}.changed_users
 union
 select user_id from {{ warehouse }}.agg_user_features
-where (select is_other from now)
+where (select is_everybody_due from dates)
 union
 select user_id from {{ this }}
-where (select is_later from now) and next_look_on <= (select last_day from now);
+where (select is_later_day from dates) and next_look_on <= (select last_day from dates);
 
 analyze pg_temp.due;
 
@@ -53,13 +54,13 @@ centres as materialized (
     group by cluster
 ),
 
--- How fast each centre comes nearer as the logarithm of the days since the last one grows.
+-- How fast each centre comes closer as recency grows.
 slopes as materialized (
     select array_agg(2 * place[1] order by cluster) as slopes
     from centres
 ),
 
-places as materialized (
+points as materialized (
     select
         user_id, last_active_day,
         array[
@@ -84,21 +85,21 @@ closest as materialized (
     select
         user_id, last_active_day,
         array(
-            select 2 * {{ warehouse }}.product(places.place, centres.place) - square
+            select 2 * {{ warehouse }}.product(points.place, centres.place) - square
             from centres
             order by cluster
         ) as closeness
-    from places
+    from points
 ),
 
--- The logarithms of recency are as few as there are days.
+-- Recency is computed once for each last active day, not for each user.
 recencies as materialized (
     select
         last_active_day, last_day,
         {{ warehouse }}.coordinate(
             {{ warehouse }}.logarithm(last_day - last_active_day), mean[1], deviation[1]
         ) as recency
-    from (select distinct last_active_day from places) as days
+    from (select distinct last_active_day from points) as days
     cross join {{ warehouse }}.last_day
     cross join scales
 )
@@ -106,7 +107,7 @@ recencies as materialized (
 insert into {{ this }} (user_id, closeness, cluster, next_look_on)
 select
     user_id, closest.closeness, nearest.cluster,
-    -- By logarithms of days that are not whole; a day too early does no harm.
+    -- Computed in floating point and rounded down: to look a day too early does no harm.
     case
         when overtaken_at is null then 'infinity'
         else greatest(
@@ -127,7 +128,7 @@ cross join lateral (
     order by closeness + slope * recency desc, cluster
     limit 1
 ) as nearest
--- Where on the scale of recency another centre is as near.
+-- The recency at which another centre becomes as close.
 cross join lateral (
     select min((nearest.closeness - closeness) / (slope - nearest.slope)) as overtaken_at
     from unnest(closest.closeness, slopes) as centres (closeness, slope)

@@ -1,13 +1,13 @@
 -- warehouse.agg_user_daily
 -- Grain: one row per user, day, platform, source and country
 --        (user_id, event_date, platform, utm_source, country).
--- Rerun: difference; takes the changed days of users out, puts them back as they are now, and moves
---        warehouse.agg_engagement_daily by what differs between the two: nothing, the second time.
--- Why:   the atom of user metrics, in every slice; a day's distinct users follow from it without a
---        look at the users who did not change.
+-- Rerun: difference; replaces the changed days of users, and adds the difference to
+--        warehouse.agg_engagement_daily. A second run finds no difference.
+-- Why:   the base of all user metrics, in every slice. A day's distinct users are corrected by the
+--        users who changed, without reading the others.
 
--- What the changed days held until now; nothing in a full build.
-create temporary table was as
+-- None in a full build.
+create temporary table old_days as
 select
     user_id, event_date, platform, utm_source, country,
     earned_count, redeemed_count, search_count, share_count, like_count, unclassified_count,
@@ -16,9 +16,9 @@ from {{ this }}
 inner join {{ warehouse }}.changed_user_days using (user_id, event_date);
 
 delete from {{ this }} as daily
-{{ incremental }} using pg_temp.was
-{{ incremental }} where daily.user_id = was.user_id
-{{ incremental }}     and daily.event_date = was.event_date
+{{ incremental }} using pg_temp.old_days
+{{ incremental }} where daily.user_id = old_days.user_id
+{{ incremental }}     and daily.event_date = old_days.event_date
 ;
 
 insert into {{ this }} (
@@ -50,12 +50,13 @@ from {{ warehouse }}.counted_events as fact
 group by user_id, event_date, platform, utm_source, country
 order by user_id, event_date;
 
--- A full build counts anew, whatever was counted before.
+-- A full build counts from zero.
 delete from {{ state }} as engagement
 {{ incremental }} where false
 ;
 
--- Waived: union, of changed days alone; in a full build there is none.
+-- Waived: union, of changed days alone; a full build has no old rows. Old rows have sign -1, new
+-- ones 1.
 insert into {{ state }} as engagement (
     slice, slice_value, event_date,
     users, events,
@@ -63,14 +64,14 @@ insert into {{ state }} as engagement (
     sharing_users, share_count, liking_users, like_count,
     miles_earned, miles_redeemed
 )
-with signed as (
+with signed_days as (
     {{ incremental }} select
     {{ incremental }}     -1 as sign,
     {{ incremental }}     user_id, event_date, platform, utm_source, country,
     {{ incremental }}     earned_count, redeemed_count, search_count,
     {{ incremental }}     share_count, like_count, unclassified_count,
     {{ incremental }}     miles_earned, miles_redeemed
-    {{ incremental }} from pg_temp.was
+    {{ incremental }} from pg_temp.old_days
     {{ incremental }} union all
     select
         1 as sign,
@@ -81,38 +82,41 @@ with signed as (
     {{ incremental }} inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
 ),
 
--- What a user did, in bits; and whether the day has one country and source, or one platform.
+-- What a user did, as bits: 1 anything, 2 earn, 4 redeem, 8 search, 16 share, 32 like. And whether
+-- the day has one country and source, and one platform.
 kinds as (
     select
-        signed.*,
+        signed_days.*,
         1 + 2 * (earned_count > 0)::integer + 4 * (redeemed_count > 0)::integer
         + 8 * (search_count > 0)::integer + 16 * (share_count > 0)::integer
         + 32 * (like_count > 0)::integer as kinds,
         min(country) over user_day = max(country) over user_day
-        and min(utm_source) over user_day = max(utm_source) over user_day as is_settled,
+        and min(utm_source) over user_day = max(utm_source) over user_day as has_one_origin,
         min(platform) over user_day = max(platform) over user_day as has_one_platform
-    from signed
+    from signed_days
     window user_day as (partition by user_id, event_date)
 ),
 
--- A user counts once, however many rows the day has: in the first that has a bit.
-seen as (
+-- One row per group of slice values that count the user together, which slice_groups() makes and
+-- slices() unfolds. However many rows the user's day has there, each bit counts once: in the first
+-- row that has it.
+days_by_slices as (
     select
         kinds.*,
         everybody, of_country, of_platform, of_source,
-        kinds & ~coalesce(bit_or(kinds) over before, 0) as new_kinds
+        kinds & ~coalesce(bit_or(kinds) over earlier, 0) as new_kinds
     from kinds
-    cross join lateral {{ warehouse }}.places(
-        is_settled, has_one_platform, country, platform, utm_source
+    cross join lateral {{ warehouse }}.slice_groups(
+        has_one_origin, has_one_platform, country, platform, utm_source
     )
-    window before as (
+    window earlier as (
         partition by
             user_id, event_date, sign, everybody, of_country, of_platform, of_source
         rows between unbounded preceding and 1 preceding
     )
 ),
 
-counts as (
+group_counts as (
     select
         event_date, everybody, of_country, of_platform, of_source,
         sum(sign) filter (where new_kinds & 1 > 0) as users,
@@ -121,15 +125,11 @@ counts as (
         sum(sign) filter (where new_kinds & 8 > 0) as searching_users,
         sum(sign) filter (where new_kinds & 16 > 0) as sharing_users,
         sum(sign) filter (where new_kinds & 32 > 0) as liking_users,
-        sum(sign * earned_count) as earned_count,
-        sum(sign * redeemed_count) as redeemed_count,
-        sum(sign * search_count) as search_count,
-        sum(sign * share_count) as share_count,
-        sum(sign * like_count) as like_count,
-        sum(sign * unclassified_count) as unclassified_count,
-        sum(sign * miles_earned) as miles_earned,
-        sum(sign * miles_redeemed) as miles_redeemed
-    from seen
+        sum(sign * earned_count) as earned_count, sum(sign * redeemed_count) as redeemed_count,
+        sum(sign * search_count) as search_count, sum(sign * share_count) as share_count,
+        sum(sign * like_count) as like_count, sum(sign * unclassified_count) as unclassified_count,
+        sum(sign * miles_earned) as miles_earned, sum(sign * miles_redeemed) as miles_redeemed
+    from days_by_slices
     group by event_date, everybody, of_country, of_platform, of_source
 )
 
@@ -151,7 +151,7 @@ select
     sum(like_count) as like_count,
     trim_scale(sum(miles_earned)) as miles_earned,
     trim_scale(sum(miles_redeemed)) as miles_redeemed
-from counts
+from group_counts
 cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
 group by slice, slice_value, event_date
 on conflict (slice, slice_value, event_date) do update set
@@ -170,8 +170,8 @@ on conflict (slice, slice_value, event_date) do update set
     miles_earned = trim_scale(engagement.miles_earned + excluded.miles_earned),
     miles_redeemed = trim_scale(engagement.miles_redeemed + excluded.miles_redeemed);
 
--- A day on which nothing is left has no row, as in a full build.
+-- A day without an event has no row, as in a full build.
 delete from {{ state }} as engagement
 where engagement.events = 0;
 
-drop table pg_temp.was;
+drop table pg_temp.old_days;

@@ -1,6 +1,6 @@
 -- warehouse.agg_user_engagement
 -- Grain: one row per user (user_id).
--- Rerun: changed keys; replaces the changed users, from their months and from 90 days.
+-- Rerun: changed keys; replaces the changed users. Reads their months and their last 90 days.
 -- Why:   how much, how deeply and in what a user is engaged. The windows end on the user's own last
 --        active day, so that nobody changes merely because a day has passed.
 
@@ -40,14 +40,10 @@ lifetimes as (
             earned_count + redeemed_count + search_count
             + share_count + like_count + unclassified_count
         ) as event_count,
-        sum(earned_count) as earned_count,
-        sum(redeemed_count) as redeemed_count,
-        sum(search_count) as search_count,
-        sum(share_count) as share_count,
-        sum(like_count) as like_count,
-        sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed,
-        min(first_earned_at) as first_earned_at
+        sum(earned_count) as earned_count, sum(redeemed_count) as redeemed_count,
+        sum(search_count) as search_count, sum(share_count) as share_count,
+        sum(like_count) as like_count, sum(miles_earned) as miles_earned,
+        sum(miles_redeemed) as miles_redeemed, min(first_earned_at) as first_earned_at
     from {{ warehouse }}.agg_user_monthly
     {{ incremental }} inner join {{ warehouse }}.changed_users using (user_id)
     group by user_id
@@ -59,8 +55,7 @@ days as (
         last_active_day - event_date as days_ago,
         earned_count + redeemed_count + search_count
         + share_count + like_count + unclassified_count as event_count,
-        miles_earned,
-        miles_redeemed,
+        miles_earned, miles_redeemed,
         case
             when redeemed_count > 0 then 5
             when earned_count > 0 then 4
@@ -85,15 +80,13 @@ windows as (
         sum(miles_earned) filter (where days_ago < 28) as miles_earned_28d,
         sum(miles_redeemed) filter (where days_ago < 28) as miles_redeemed_28d,
         max(depth) filter (where days_ago < 28) as depth_28d,
-        sum(event_count) as event_count_90d,
-        sum(miles_earned) as miles_earned_90d,
-        sum(miles_redeemed) as miles_redeemed_90d,
-        max(depth) as depth_90d
+        sum(event_count) as event_count_90d, sum(miles_earned) as miles_earned_90d,
+        sum(miles_redeemed) as miles_redeemed_90d, max(depth) as depth_90d
     from days
     group by user_id
 ),
 
--- User by user: a few days of many categories lie together, so no category is looked up by itself.
+-- One index scan for each user, instead of one for each of the user's categories.
 recent as (
     select users.user_id, transaction_category, events_7d, events_28d, events_90d
     from users
@@ -121,7 +114,7 @@ categories as (
     left join recent using (user_id, transaction_category)
 ),
 
--- The category with most events; of equals, the first by name.
+-- The category with the most events; ties go to the first by name.
 favourites as (
     select
         user_id,

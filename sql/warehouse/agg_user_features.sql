@@ -1,8 +1,8 @@
 -- warehouse.agg_user_features
 -- Grain: one row per user (user_id).
 -- Rerun: changed keys; replaces the changed users.
--- Why:   what decides which cluster a user is in, but for the days since the last one, which pass
---        by themselves. Logarithms take time: so they are kept, and taken of changed users only.
+-- Why:   all that decides which cluster a user is in, except recency, which changes every day.
+--        Logarithms are slow: they are stored, and computed for changed users only.
 
 delete from {{ this }} as features
 {{ incremental }} using {{ warehouse }}.changed_users as changed

@@ -1,12 +1,13 @@
 -- warehouse.agg_user_funnels
 -- Grain: one row per user and slice value with an event (user_id, slice, slice_value).
--- Rerun: changed keys; writes those of the changed users that differ.
--- Why:   how far users come is asked of the same time for each, so that young cohorts do not look
---        worse. Whose time was over before the oldest change, or who was through by then, stays as
---        is. A look-up by the key of a fact finds the next step, whatever the history.
+-- Rerun: changed keys; recomputes the funnels that a change can affect, and writes those that
+--        differ.
+-- Why:   how far each user came within conversion_days x 24 hours of the first event. A funnel that
+--        was over or complete before the first change stays as it is. The next step is one look-up
+--        by the key of a fact, however long the history.
 
--- All in a full build. Else those whose time goes on, and a slice value without a funnel, which has
--- its first event on a changed day.
+-- In a full build all. Otherwise the open ones, and slice values without a funnel: their first
+-- event lies on a changed day.
 create temporary table due as
 with changed as (
     select
@@ -17,7 +18,8 @@ with changed as (
     group by user_id
 ),
 
--- Nothing in a full build, where the table is empty.
+-- None in a full build, where the table is empty. A funnel is open if it was neither over nor
+-- complete before the first change.
 stored as materialized (
     select
         user_id, slice, slice_value,
@@ -166,13 +168,9 @@ left join lateral (
 ) as any_redemptions on true
 order by user_id, slice, slice_value
 on conflict (user_id, slice, slice_value) do update set
-    first_day = excluded.first_day,
-    first_at = excluded.first_at,
-    over_on = excluded.over_on,
-    searched_at = excluded.searched_at,
-    earned_at = excluded.earned_at,
-    redeemed_at = excluded.redeemed_at,
-    has_earned = excluded.has_earned,
+    first_day = excluded.first_day, first_at = excluded.first_at, over_on = excluded.over_on,
+    searched_at = excluded.searched_at, earned_at = excluded.earned_at,
+    redeemed_at = excluded.redeemed_at, has_earned = excluded.has_earned,
     has_redeemed = excluded.has_redeemed
 where funnels is distinct from excluded;
 

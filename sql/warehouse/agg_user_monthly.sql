@@ -1,14 +1,21 @@
 -- warehouse.agg_user_monthly
 -- Grain: one row per user, month, platform, source and country with an event
 --        (user_id, month, platform, utm_source, country).
--- Rerun: difference; fills the changed months of users anew, and moves warehouse.agg_slice_periods
---        by what differs: nothing, the second time.
--- Why:   what a user did in all, on how many days people come, who earns and what a cohort is worth
---        are matters of a user's month. Its days are bits, so weeks can be told from it too.
+-- Rerun: difference; replaces the changed months of users, and adds the difference to
+--        warehouse.agg_slice_periods. A second run finds no difference.
+-- Why:   lifetime figures, the number of active days, earning and redeeming users and the value of
+--        cohorts all follow from a user's months. Days are stored as bits, so weeks follow too.
 
--- The months of users to take anew: those that the week of a change lies in, and all of a user who
--- may have got another first month somewhere. Waived: union, of the months of changed users.
-create temporary table changed as
+-- In steps:
+-- 1. replace the changed months, and keep their old rows;
+-- 2. from old rows (sign -1) and new ones (1), make the months and weeks in which a user counts;
+-- 3. make one row per user, period and group of slices that count the user alike;
+-- 4. count months by cohort, months again by number of active days, and weeks, and add that to
+--    agg_slice_periods.
+
+-- The months in which the week of a changed day lies, and all months of a user whose first month
+-- may have moved in some slice. Waived: union, of the months of changed users.
+create temporary table changed_months as
 select
     user_id,
     {{ warehouse }}.month_start({{ warehouse }}.week_start(event_date) + day_number) as month
@@ -24,23 +31,23 @@ where
     and user_id in (
         select user_id
         from {{ warehouse }}.changed_user_days
-        inner join {{ warehouse }}.agg_user_activity as begun using (user_id)
+        inner join {{ warehouse }}.agg_user_activity as activity using (user_id)
         where
             isfinite(event_date)
-            and begun.active_days[1] >= {{ warehouse }}.month_start(event_date)
+            and activity.active_days[1] >= {{ warehouse }}.month_start(event_date)
     );
 
--- What these months held until now; nothing in a full build.
-create temporary table was as
+-- None in a full build.
+create temporary table old_months as
 select
     user_id, month, platform, utm_source, country, miles_earned, miles_redeemed, active_days,
     earning_days, redeeming_days, first_month, first_month_on_platform, first_month_from_source,
     first_month_in_country
 from {{ this }}
-inner join pg_temp.changed using (user_id, month);
+inner join pg_temp.changed_months using (user_id, month);
 
 delete from {{ this }} as monthly
-{{ incremental }} using pg_temp.changed as changed
+{{ incremental }} using pg_temp.changed_months as changed
 {{ incremental }} where monthly.user_id = changed.user_id
 {{ incremental }}     and monthly.month = changed.month
 ;
@@ -56,20 +63,16 @@ with months as (
         daily.user_id,
         {{ warehouse }}.month_start(event_date) as month,
         platform, utm_source, country,
-        sum(earned_count) as earned_count,
-        sum(redeemed_count) as redeemed_count,
-        sum(search_count) as search_count,
-        sum(share_count) as share_count,
-        sum(like_count) as like_count,
-        sum(unclassified_count) as unclassified_count,
-        sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed,
+        sum(earned_count) as earned_count, sum(redeemed_count) as redeemed_count,
+        sum(search_count) as search_count, sum(share_count) as share_count,
+        sum(like_count) as like_count, sum(unclassified_count) as unclassified_count,
+        sum(miles_earned) as miles_earned, sum(miles_redeemed) as miles_redeemed,
         min(first_earned_at) as first_earned_at,
         bit_or(day_bit) as active_days,
         bit_or(case when earned_count > 0 then day_bit else 0 end) as earning_days,
         bit_or(case when redeemed_count > 0 then day_bit else 0 end) as redeeming_days
     from {{ warehouse }}.agg_user_daily as daily
-    {{ incremental }} inner join pg_temp.changed
+    {{ incremental }} inner join pg_temp.changed_months as changed
     {{ incremental }}     on changed.user_id = daily.user_id
     {{ incremental }}     and event_date >= changed.month
     {{ incremental }}     and event_date < {{ warehouse }}.next_period('month', changed.month)
@@ -87,7 +90,7 @@ select
     {{ warehouse }}.month_start(coalesce(source_day, first_day)) as first_month_from_source,
     {{ warehouse }}.month_start(coalesce(country_day, first_day)) as first_month_in_country
 from months
--- A slice value without a list of its own has that of all.
+-- A slice value without a list of its own has the days of slice all.
 cross join lateral (
     select
         min(lists.active_days[1]) as first_day,
@@ -102,7 +105,7 @@ cross join lateral (
 ) as first_days
 order by user_id, month;
 
--- A full build counts anew, whatever was counted before.
+-- A full build counts from zero.
 delete from {{ state }} as periods
 {{ incremental }} where false
 ;
@@ -111,13 +114,13 @@ insert into {{ state }} as periods (
     slice, slice_value, grain, period_start, cohort_start, active_days,
     users, earning_users, redeeming_users, miles_earned, miles_redeemed
 )
-with signed as (  -- Waived: union, of changed months alone; a full build has none
+with signed_months as (  -- Waived: union, of changed months alone; a full build has no old rows.
     {{ incremental }} select
     {{ incremental }}     -1 as sign,
     {{ incremental }}     user_id, month, platform, utm_source, country, miles_earned,
     {{ incremental }}     miles_redeemed, active_days, earning_days, redeeming_days, first_month,
     {{ incremental }}     first_month_on_platform, first_month_from_source, first_month_in_country
-    {{ incremental }} from pg_temp.was
+    {{ incremental }} from pg_temp.old_months
     {{ incremental }} union all
     select
         1 as sign,
@@ -125,11 +128,11 @@ with signed as (  -- Waived: union, of changed months alone; a full build has no
         earning_days, redeeming_days, first_month, first_month_on_platform,
         first_month_from_source, first_month_in_country
     from {{ this }}
-    {{ incremental }} inner join pg_temp.changed using (user_id, month)
+    {{ incremental }} inner join pg_temp.changed_months using (user_id, month)
 ),
 
--- What counts in a month, and in the weeks of a change. A week may lie in two months: its days are
--- looked for in both. It has no cohort.
+-- Of a week only who earns or redeems is counted, not miles, days and cohorts. One that lies in two
+-- months has its days in the bits of both.
 periods as (
     select
         sign, user_id,
@@ -138,23 +141,19 @@ periods as (
         platform, utm_source, country, miles_earned, miles_redeemed,
         active_days, earning_days, redeeming_days,
         first_month, first_month_on_platform, first_month_from_source, first_month_in_country
-    from signed
+    from signed_months
     union all
     select
         sign, user_id,
         'week' as grain,
         week as period_start,
         platform, utm_source, country,
-        0 as miles_earned,
-        0 as miles_redeemed,
-        0 as active_days,
+        0 as miles_earned, 0 as miles_redeemed, 0 as active_days,
         earning_days & {{ warehouse }}.week_bits(month, week) as earning_days,
         redeeming_days & {{ warehouse }}.week_bits(month, week) as redeeming_days,
-        '-infinity' as first_month,
-        '-infinity' as first_month_on_platform,
-        '-infinity' as first_month_from_source,
-        '-infinity' as first_month_in_country
-    from signed
+        '-infinity' as first_month, '-infinity' as first_month_on_platform,
+        '-infinity' as first_month_from_source, '-infinity' as first_month_in_country
+    from signed_months
     cross join generate_series(0, 5) as numbers (number)
     cross join lateral (select {{ warehouse }}.week_start(month) + 7 * number as week) as weeks
     where
@@ -166,22 +165,23 @@ periods as (
         {{ incremental }} )
 ),
 
--- Whether the period, and the cohort, are the same in country and source as in all; and so with the
--- platform.
-settled as (
+-- Whether country and source count the user as slice all does: the period has one of each, and the
+-- cohort is the same. And whether the platform does.
+user_periods as (
     select
         periods.*,
         min(country) over user_period = max(country) over user_period
         and min(utm_source) over user_period = max(utm_source) over user_period
         and first_month_in_country = first_month
-        and first_month_from_source = first_month as is_settled,
+        and first_month_from_source = first_month as has_one_origin,
         min(platform) over user_period = max(platform) over user_period
         and first_month_on_platform = first_month as has_one_platform
     from periods
     window user_period as (partition by sign, user_id, grain, period_start)
 ),
 
-users as (
+-- slice_groups() makes groups of slice values that count the user together, slices() unfolds them.
+users_by_slices as (
     select
         sign, grain, period_start, everybody, of_country, of_platform, of_source,
         min(
@@ -197,32 +197,29 @@ users as (
         (bit_or(redeeming_days) <> 0)::integer as is_redeeming,
         sum(miles_earned) as miles_earned,
         sum(miles_redeemed) as miles_redeemed
-    from settled
-    cross join lateral {{ warehouse }}.places(
-        is_settled, has_one_platform, country, platform, utm_source
+    from user_periods
+    cross join lateral {{ warehouse }}.slice_groups(
+        has_one_origin, has_one_platform, country, platform, utm_source
     )
     group by sign, user_id, grain, period_start, everybody, of_country, of_platform, of_source
 ),
 
--- A month counts twice: by its cohort, and by its active days.
-alike as (
+group_counts as (
     select
-        grain, period_start, groups.cohort_start, groups.active_days,
+        grain, period_start, keys.cohort_start, keys.active_days,
         everybody, of_country, of_platform, of_source,
-        sum(sign) as users,
-        sum(sign * is_earning) as earning_users,
-        sum(sign * is_redeeming) as redeeming_users,
-        sum(sign * miles_earned) as miles_earned,
+        sum(sign) as users, sum(sign * is_earning) as earning_users,
+        sum(sign * is_redeeming) as redeeming_users, sum(sign * miles_earned) as miles_earned,
         sum(sign * miles_redeemed) as miles_redeemed
-    from users
+    from users_by_slices as users
     cross join lateral (
         select users.cohort_start, 0 as active_days
         union all
         select '-infinity' as cohort_start, users.active_days
         where users.active_days > 0
-    ) as groups
+    ) as keys
     group by
-        grain, period_start, groups.cohort_start, groups.active_days,
+        grain, period_start, keys.cohort_start, keys.active_days,
         everybody, of_country, of_platform, of_source
 )
 
@@ -233,7 +230,7 @@ select
     sum(redeeming_users) as redeeming_users,
     trim_scale(sum(miles_earned)) as miles_earned,
     trim_scale(sum(miles_redeemed)) as miles_redeemed
-from alike
+from group_counts
 cross join lateral {{ warehouse }}.slices(everybody, of_country, of_platform, of_source)
 group by slice, slice_value, grain, period_start, cohort_start, active_days
 on conflict (slice, slice_value, grain, period_start, cohort_start, active_days) do update set
@@ -247,4 +244,4 @@ on conflict (slice, slice_value, grain, period_start, cohort_start, active_days)
 delete from {{ state }} as periods
 where users = 0;
 
-drop table pg_temp.was, pg_temp.changed;
+drop table pg_temp.old_months, pg_temp.changed_months;

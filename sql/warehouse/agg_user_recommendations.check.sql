@@ -1,10 +1,7 @@
 -- Only what a user has never used is recommended, and only because of what the user does use.
 
 select
-    user_id,
-    transaction_categories,
-    reasons,
-    supports
+    user_id, transaction_categories, reasons, supports
 from {{ warehouse }}.agg_user_recommendations
 {{ incremental }} inner join {{ warehouse }}.changed_users using (user_id)
 cross join lateral (

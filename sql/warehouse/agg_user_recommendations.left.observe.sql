@@ -1,4 +1,4 @@
--- How many users there is something left to recommend to, and why not to the others.
+-- How many users have a recommendation, and why the others have none.
 
 with named as (
     select count(*) as categories

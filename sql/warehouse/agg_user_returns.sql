@@ -1,10 +1,10 @@
 -- warehouse.agg_user_returns
 -- Grain: one row per user and slice value with an event (user_id, slice, slice_value).
--- Rerun: difference; writes the changed users who differ, and moves warehouse.agg_cohort_users by
---        what differs: nothing, the second time.
--- Why:   who came back is known from a user's first day, the next one, and a few days after the
---        first. So a day on which an old user comes again changes nothing here: whom it may change
---        is told from what is stored, without a look at the days of the others.
+-- Rerun: difference; writes the changed users whose rows differ, and adds the difference to
+--        warehouse.agg_cohort_users. A second run finds no difference.
+-- Why:   whether a user came back follows from the first active day, the next one, and some fixed
+--        days after the first. So most events of older users change nothing here: the stored row
+--        tells whether a change matters, without reading the user's other days.
 
 with changed as (
     select
@@ -16,7 +16,8 @@ with changed as (
     group by user_id
 ),
 
--- Nothing in a full build, where the table is empty.
+-- None in a full build, where the table is empty. A row is open if a change since then can alter
+-- it.
 stored as materialized (
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day,
@@ -32,7 +33,8 @@ stored as materialized (
     inner join changed using (user_id)
 ),
 
--- All in a full build. Else a slice value without a row has its first event on a changed day.
+-- In a full build all. Otherwise the open ones, and slice values without a row: their first event
+-- lies on a changed day.
 due as materialized (
     select user_id, slice, slice_value, redeemed_before
     from stored
@@ -75,8 +77,8 @@ redeemed as (
     group by daily.user_id, slice, slice_value
 ),
 
--- Without a first day where no event is left.
-fresh as materialized (
+-- first_day is null where no event is left.
+computed as materialized (
     select
         user_id, slice, slice_value,
         active_days[1] as first_day,
@@ -99,7 +101,7 @@ fresh as materialized (
     left join redeemed using (user_id, slice, slice_value)
 ),
 
-was as materialized (
+old_rows as materialized (
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
     from stored
@@ -107,13 +109,13 @@ was as materialized (
     except
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
-    from fresh
+    from computed
 ),
 
-now as materialized (
+new_rows as materialized (
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
-    from fresh
+    from computed
     except
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
@@ -121,56 +123,55 @@ now as materialized (
     where is_open
 ),
 
-gone as (
+removed as (
     delete from {{ this }} as returns
-    using now
+    using new_rows
     where
-        returns.user_id = now.user_id
-        and returns.slice = now.slice
-        and returns.slice_value = now.slice_value
-        and now.first_day is null
+        returns.user_id = new_rows.user_id
+        and returns.slice = new_rows.slice
+        and returns.slice_value = new_rows.slice_value
+        and new_rows.first_day is null
 ),
 
-come as (
+written as (
     insert into {{ this }} (
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
     )
     select
         user_id, slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
-    from now
+    from new_rows
     where first_day is not null
     order by user_id, slice, slice_value
     on conflict (user_id, slice, slice_value) do update set
-        first_day = excluded.first_day,
-        active_ages = excluded.active_ages,
+        first_day = excluded.first_day, active_ages = excluded.active_ages,
         returned_within = excluded.returned_within,
         first_redeemed_day = excluded.first_redeemed_day
 ),
 
-versions as (
+signed_rows as (
     select
         -1 as sign,
         slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
-    from was
+    from old_rows
     union all
     select
         1 as sign,
         slice, slice_value, first_day, active_ages, returned_within, first_redeemed_day
-    from now
+    from new_rows
     where first_day is not null
 ),
 
-marks as (
+figures as (
     select
         sign, slice, slice_value,
         'active' as figure,
         first_day as cohort_start,
         age as number
-    from versions
+    from signed_rows
     cross join lateral unnest(active_ages) as ages (age)
     union all
     select sign, slice, slice_value, figure, cohort_start, number
-    from versions
+    from signed_rows
     cross join lateral (
         select 'new' as figure, first_day as cohort_start, 0 as number
         union all
@@ -181,7 +182,7 @@ marks as (
             {{ warehouse }}.month_start(first_day) as cohort_start,
             {{ warehouse }}.month_number(first_redeemed_day)
             - {{ warehouse }}.month_number(first_day) as number
-    ) as figures
+    ) as cohort_figures
     where number is not null
 )
 
@@ -189,12 +190,12 @@ insert into {{ state }} as cohorts (slice, slice_value, figure, cohort_start, nu
 select
     slice, slice_value, figure, cohort_start, number,
     sum(sign) as users
-from marks
+from figures
 group by slice, slice_value, figure, cohort_start, number
 having sum(sign) <> 0
 on conflict (slice, slice_value, figure, cohort_start, number) do update set
     users = cohorts.users + excluded.users;
 
--- Where nobody is left there is no row, as in a full build.
+-- Where no user is left there is no row, as in a full build.
 delete from {{ state }} as cohorts
 where users = 0;

@@ -1,5 +1,5 @@
--- Earnings and redemptions whose miles are no finite number, or absurd: they count as transactions
--- of 0 miles. An incremental build looks at the rows that are new.
+-- Earned or redeemed miles that are not a finite number, or absurdly many: they count as
+-- transactions of 0 miles. An incremental build checks the new rows.
 -- Level: warn
 
 select

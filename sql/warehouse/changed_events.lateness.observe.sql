@@ -1,9 +1,9 @@
--- How late the events of this build arrived: created_at - event_time. Rows that came or changed
--- count, the places that they have left do not; in a full build it is all rows.
+-- How late the events of this build arrived: created_at - event_time, of new and changed rows; in a
+-- full build, of all rows.
 
 with arrived as (
     select
-        -- 0: before it happened; 1 to 6: by how much later; null: a time that says nothing.
+        -- 0: written before it happened; 1 to 6: by how much later; null: a time out of range.
         case
             when
                 event_time between '2000-01-01 00:00+00' and '9999-12-30 00:00+00'

@@ -1,10 +1,11 @@
 -- warehouse.changed_events
--- Grain: one row per event and place, new or former (user_id, event_date, event_id).
+-- Grain: one row per event and each user and day that it has or had (user_id, event_date,
+--        event_id).
 -- Rerun: whole; the same runs of the pipeline give the same rows.
--- Why:   everything downstream recomputes what these events touch, and nothing else. A place that
---        an event has left matters as much as the one it has now: its old numbers have to go. In
---        the order of the facts' keys, so that what is looked up next lies beside it. With the fact
---        of each, so that the facts look up their own events alone.
+-- Why:   every later script recomputes what these events touch, and nothing else. That includes the
+--        user and day that an event has left, whose old numbers have to go. Rows have the order of
+--        the facts' keys, so that look-ups there are sequential, and the name of the fact, so that
+--        each fact looks up its own events only.
 
 delete from {{ this }};
 
@@ -22,7 +23,7 @@ from (
         _run_id > {{ after.event_stream }}
         and _run_id <= {{ through.event_stream }}
     union all
-    -- Where a replaced row used to be.
+    -- The user and day of a row before it was replaced or deleted.
     select
         user_id, event_date, event_id,
         null as fact_table,
@@ -32,7 +33,7 @@ from (
         pipeline_id = {{ pipeline.event_stream }}
         and run_id > {{ after.event_stream }}
         and run_id <= {{ through.event_stream }}
-) as places
+) as events
 group by user_id, event_date, event_id
 order by user_id, event_date, event_id;
 

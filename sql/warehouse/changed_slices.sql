@@ -1,10 +1,10 @@
 -- warehouse.changed_slices
 -- Grain: one row per slice value (slice, slice_value).
 -- Rerun: whole; the same runs of the pipeline give the same rows.
--- Why:   what happens on a day changes reports of that day and of later ones: windows, running
---        totals, who came back. Earlier days stay, and so does every other slice value. When the
---        last day moves, all of them go on from there, or end there; when the first one does, it
---        changes which period is complete, for every slice value.
+-- Why:   an event changes the reports of its slice values on its day and on later ones: windows,
+--        running totals, returns. Earlier days and other slice values stay. A last day that moves
+--        changes all slice values from there on. A first day that moves changes all of them too: it
+--        decides whether the first period is partial.
 
 delete from {{ this }};
 
@@ -18,7 +18,7 @@ with arrived as (
         and _run_id <= {{ through.event_stream }}
         and (known_date is not null or reason = 'unknown event type')
     union all
-    -- What a replaced row used to be of.
+    -- The former slices of replaced rows.
     select country, platform, utm_source, event_date
     from {{ warehouse }}.former_events
     where
@@ -41,7 +41,7 @@ moved as (
     ) as former
     where former.last_day is distinct from now.last_day
     union all
-    -- The first day is one that something came on, or lies behind one that something has left.
+    -- The first day has moved if something arrived on it, or left it or an earlier day.
     select min(event_date) as since
     from arrived
     having
@@ -56,12 +56,12 @@ touched as (
     select country, platform, utm_source, event_date
     from arrived
     union all
-    -- What came before its day may be all that there is of a country.
+    -- Early events may be all that a country has there.
     select country, platform, utm_source, event_date
     from {{ warehouse }}.early_events
     where event_date > (select min(since) from moved)
     union all
-    -- And so may what is no activity; its last day is over by now, or goes on again.
+    -- So may events that are no activity, whose days become complete too.
     select country, platform, utm_source, event_date
     from {{ warehouse }}.fact_unclassified_events
     where reason = 'unknown event type' and event_date >= (select min(since) from moved)

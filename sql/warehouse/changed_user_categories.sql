@@ -1,8 +1,8 @@
 -- warehouse.changed_user_categories
 -- Grain: one row per user and category (user_id, transaction_category).
 -- Rerun: whole; the same runs of the pipeline give the same rows.
--- Why:   most users change in few of their categories. Distinct users of a week or month need the
---        whole week or month of a category, so the span reaches to the borders of both.
+-- Why:   most users change in few of their categories. Distinct users of a week or month are
+--        counted from all of its days, so the span covers whole weeks and months.
 
 delete from {{ this }};
 
@@ -18,7 +18,7 @@ with pairs as (
         and _run_id <= {{ through.event_stream }}
         and fact_table in ('fact_miles_earned', 'fact_miles_redeemed', 'fact_reward_searches')
     union
-    -- What a replaced row used to be of.
+    -- The former categories of replaced rows.
     select user_id, transaction_category
     from {{ warehouse }}.former_events
     where
@@ -26,14 +26,14 @@ with pairs as (
         and run_id > {{ after.event_stream }}
         and run_id <= {{ through.event_stream }}
     union
-    -- What came before its day, and counts from now on or no longer.
+    -- Early events that begin to count, or cease to.
     select user_id, transaction_category
     from {{ warehouse }}.early_events
     inner join {{ warehouse }}.changed_user_days using (user_id, event_date)
     where transaction_category is not null
 ),
 
--- A day that is none is of no category.
+-- -infinity stands for no day, and such an event has no category.
 days as (
     select
         user_id,
@@ -45,9 +45,7 @@ days as (
 )
 
 select
-    user_id,
-    transaction_category,
-    first_changed_day,
+    user_id, transaction_category, first_changed_day,
     least(
         {{ warehouse }}.week_start(first_changed_day),
         {{ warehouse }}.month_start(first_changed_day)

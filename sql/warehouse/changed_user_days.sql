@@ -1,10 +1,11 @@
 -- warehouse.changed_user_days
 -- Grain: one row per user and day (user_id, event_date).
--- Rerun: whole; the same runs of the pipeline give the same rows. With what the last day was before
---        these runs, by warehouse.changed_user_days_basis.
--- Why:   a user's day is recomputed in full, so nothing has to be added up or taken back. An event
---        that came before its day counts from that day on: when the last day moves, either way,
---        such events on the way come or go, though nobody touched them.
+-- Rerun: whole; the same runs of the pipeline give the same rows. What the last day was before them
+--        is kept in warehouse.changed_user_days_basis.
+-- Why:   a user's day is always recomputed in full, so no sum has to be corrected. An event that
+--        came before its day counts from that day on: when the last day moves, forwards or back,
+--        the early events that it passes begin or cease to count, though their rows have not
+--        changed.
 
 delete from {{ this }};
 

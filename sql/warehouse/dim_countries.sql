@@ -1,7 +1,7 @@
 -- warehouse.dim_countries
 -- Grain: one row per country (country).
 -- Rerun: whole.
--- Why:   the list of members, and the first day of each.
+-- Why:   the list of countries, and the first day of each.
 
 insert into {{ this }} (
     country, first_seen_date

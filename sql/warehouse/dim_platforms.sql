@@ -1,7 +1,7 @@
 -- warehouse.dim_platforms
 -- Grain: one row per platform (platform).
 -- Rerun: whole.
--- Why:   the list of members, and the first day of each.
+-- Why:   the list of platforms, and the first day of each.
 
 insert into {{ this }} (
     platform, first_seen_date

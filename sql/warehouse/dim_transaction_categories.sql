@@ -1,8 +1,8 @@
 -- warehouse.dim_transaction_categories
 -- Grain: one row per category (transaction_category).
 -- Rerun: whole.
--- Why:   one list of categories with the roles each of them plays; a category can play several.
---        By months, which are few; the first day is at the end of an index.
+-- Why:   one list of categories with the roles of each; a category can have several. Roles come
+--        from months, which are few; the first day is the first entry of an index.
 
 insert into {{ this }} (
     transaction_category, is_earned, is_redeemed, is_searched, first_seen_date

@@ -1,9 +1,9 @@
 -- warehouse.dim_users
 -- Grain: one row per user (user_id).
--- Rerun: changed keys; writes those of the changed users who differ, a user without an event that
---        counts is gone.
+-- Rerun: changed keys; writes the changed users whose row differs, and deletes those who have no
+--        event left that counts.
 -- Why:   first touch and cohort of each user. Read from agg_user_daily, where the first and the
---        last row of a user are one index step away.
+--        last row of a user are one index look-up away.
 
 delete from {{ this }} as users
 {{ incremental }} using {{ warehouse }}.changed_users as changed
@@ -47,12 +47,8 @@ cross join lateral (
 where active.slice = 'all'
 order by active.user_id
 on conflict (user_id) do update set
-    country = excluded.country,
-    first_utm_source = excluded.first_utm_source,
-    first_platform = excluded.first_platform,
-    first_day = excluded.first_day,
-    first_week = excluded.first_week,
-    first_month = excluded.first_month,
-    first_seen_at = excluded.first_seen_at,
-    last_seen_at = excluded.last_seen_at
+    country = excluded.country, first_utm_source = excluded.first_utm_source,
+    first_platform = excluded.first_platform, first_day = excluded.first_day,
+    first_week = excluded.first_week, first_month = excluded.first_month,
+    first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at
 where users is distinct from excluded;

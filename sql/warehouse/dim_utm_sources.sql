@@ -1,9 +1,9 @@
 -- warehouse.dim_utm_sources
 -- Grain: one row per utm_source (utm_source).
 -- Rerun: whole.
--- Why:   a source of users beside what marketing knows of it; a source that it does not know stays.
---        Of campaigns that share a member, as an empty name and unknown do, the first is the one. A
---        cost that is no finite number is none.
+-- Why:   each source of users with what marketing knows of it; sources that marketing does not know
+--        stay. Of several campaigns that stand for one source, as an empty name and unknown do, the
+--        first counts. A cost that is not a finite number is null.
 
 insert into {{ this }} (
     utm_source, campaign, channel, is_paid, monthly_cost, first_seen_date
@@ -21,7 +21,7 @@ campaigns as (
     select distinct on ({{ warehouse }}.member(utm_source))
         {{ warehouse }}.member(utm_source) as utm_source,
         campaign, channel, is_paid,
-        -- NaN is above infinity; a source may have whole numbers, which have neither.
+        -- NaN sorts above infinity. Cast, because a source may have integers, which have neither.
         case
             when
                 monthly_cost::numeric > '-infinity' and monthly_cost::numeric < 'infinity'

@@ -1,7 +1,7 @@
 -- warehouse.fact_miles_earned
 -- Grain: one row per event (user_id, event_date, event_id).
---        The user first, so that a user's events lie together.
--- Rerun: changed keys; replaces the events of the change set, other rows stay.
+--        The user first, so that a user's events are stored together.
+-- Rerun: changed keys; replaces the changed events; other rows stay.
 -- Why:   earning is a transaction, with a category and miles; lighter engagement has its own facts.
 
 delete from {{ this }} as fact

@@ -1,8 +1,8 @@
 -- warehouse.fact_miles_redeemed
 -- Grain: one row per event (user_id, event_date, event_id).
---        The user first, so that a user's events lie together.
--- Rerun: changed keys; replaces the events of the change set, other rows stay.
--- Why:   redeeming is what the programme pays for; apart from earning, each is a plain sum.
+--        The user first, so that a user's events are stored together.
+-- Rerun: changed keys; replaces the changed events; other rows stay.
+-- Why:   redeeming is what the programme pays for. Apart from earning, its miles are a plain sum.
 
 delete from {{ this }} as fact
 {{ incremental }} using {{ warehouse }}.changed_events as changed

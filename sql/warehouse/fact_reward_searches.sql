@@ -1,8 +1,8 @@
 -- warehouse.fact_reward_searches
 -- Grain: one row per event (user_id, event_date, event_id).
---        The user first, so that a user's events lie together.
--- Rerun: changed keys; replaces the events of the change set, other rows stay.
--- Why:   a search is an intent: it has a partner and no miles.
+--        The user first, so that a user's events are stored together.
+-- Rerun: changed keys; replaces the changed events; other rows stay.
+-- Why:   a search is an intent: it has a category and no miles.
 
 delete from {{ this }} as fact
 {{ incremental }} using {{ warehouse }}.changed_events as changed

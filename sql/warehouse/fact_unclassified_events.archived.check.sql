@@ -1,5 +1,5 @@
--- Of rows that are archived the facts are all that is here: whatever fills them in full keeps every
--- one. An incremental build does not touch them.
+-- The facts hold the only copy of archived rows here, so a full build has to keep every one. An
+-- incremental build does not touch them.
 
 select
     {{ archived_rows.event_stream }} as archived,

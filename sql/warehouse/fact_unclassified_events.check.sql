@@ -1,7 +1,7 @@
--- Every raw row is in exactly one fact, under the user and the day it has now, and no fact holds
--- anything else. An incremental build looks for the rows that came, changed or went, a full one for
--- all. What was there before may be left over on any day of a user it was of: only where that is
--- nobody, of whom there are many rows, a day is looked at.
+-- Every raw row is in exactly one fact, under its present user and day, and no fact holds anything
+-- else. An incremental build checks the rows that were added, changed or deleted, a full one all. A
+-- former row may have left something on any day of its user, so all of them are searched; of the
+-- user unknown, who has many rows, only the former day.
 
 with
 {{ incremental }} versions as materialized (
@@ -59,7 +59,7 @@ placed as (
     {{ incremental }} inner join (select distinct user_id, since, until from versions) as places
     {{ incremental }}     on places.user_id = facts.user_id
     {{ incremental }}     and facts.event_date between places.since and places.until
-    -- What is archived has no raw row; fact_unclassified_events.archived counts it.
+    -- Archived rows have no raw row; fact_unclassified_events.archived counts them.
     {{ archived.event_stream }} where facts.created_date >= {{ archived_before.event_stream }}
     {{ archived.event_stream }}     or facts.created_date = '-infinity'
 )
@@ -78,7 +78,7 @@ where
         is distinct from (placed.user_id, placed.event_date, placed.fact_table)
         or expected.fact_table is null
     )
-    -- Other events of these days are none of this build's.
+    -- Other events of these users are not this build's.
     {{ incremental }} and (
     {{ incremental }}     expected.event_id is not null
     {{ incremental }}     or event_id in (select event_id from versions)

@@ -1,6 +1,5 @@
--- Types of events that were first seen in the rows of this build, and that no fact knows. They
--- count as activity, so they move active users; if they are none, name them in passive_event_types
--- in sql/manifest.toml.
+-- Event types that were first seen in this build and that no fact knows. They count as activity, so
+-- they change active users; name those that are none in passive_event_types in sql/manifest.toml.
 -- Level: warn
 
 select

@@ -1,7 +1,7 @@
 -- warehouse.fact_unclassified_events
 -- Grain: one row per event (user_id, event_date, event_id).
---        The user first, so that a user's events lie together.
--- Rerun: changed keys; replaces the events of the change set, other rows stay.
+--        The user first, so that a user's events are stored together.
+-- Rerun: changed keys; replaces the changed events; other rows stay.
 -- Why:   no row is ever lost: what fits no other fact is kept, counted and flagged with its reason.
 
 delete from {{ this }} as fact

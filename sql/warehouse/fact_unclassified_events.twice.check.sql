@@ -1,6 +1,6 @@
--- An event that was archived, and whose source row has another cursor since, is loaded as a new one
--- and counts twice if it is of another user or day now. A full build and an archive look for such
--- events: their months have to come back.
+-- An archived event whose source row has got another cursor value is loaded again, and counts twice
+-- if its user or day is another one too. A full build and an archive look for such events: their
+-- months have to be brought back.
 
 select
     event_id,

@@ -1,8 +1,8 @@
 -- warehouse.last_day
 -- Grain: one row (last_day).
--- Rerun: whole; from the end of an index of each fact.
--- Why:   what is complete, and where all tables but the facts end, is said here alone. A phone
---        whose clock runs ahead must not end a day that is still going on.
+-- Rerun: whole; reads the last entry of an index of each fact.
+-- Why:   the one place that decides what is complete, and where all tables but the facts end. A
+--        phone whose clock runs ahead must not end a day that is still running.
 
 insert into {{ this }} (last_day)
 select max(known_date) as last_day

@@ -1,9 +1,9 @@
 -- warehouse.model_category_similarities
 -- Grain: one row per pair of categories that share a user (transaction_category, similar_category).
--- Rerun: whole; only if the sample used other categories, or others did, than when it was fitted.
+-- Rerun: whole; fitted again only if the users of the sample, or their categories, have changed.
 -- Why:   categories are alike if the same users use both, and use them much: the cosine of their
---        affinities. No name says so: who has an unknown category is in none that could be offered.
---        Of somebody with more than a hundred categories those used most say what they like.
+--        affinities. The category unknown takes no part, since it could not be offered. Of users
+--        with more than a hundred categories, the hundred most used count.
 
 delete from {{ this }}
 where
@@ -28,7 +28,7 @@ with counted as (
     where category <> 'unknown' and not exists (select from {{ this }})
 ),
 
--- The pairs of a user grow with the square of its categories.
+-- The pairs grow with the square of a user's categories.
 used as materialized (
     select user_id, transaction_category, {{ warehouse }}.logarithm(events) as affinity
     from counted
@@ -56,9 +56,7 @@ pairs as (
 )
 
 select
-    pairs.transaction_category,
-    pairs.similar_category,
-    pairs.users,
+    pairs.transaction_category, pairs.similar_category, pairs.users,
     trim_scale(round(pairs.product / sqrt(squares.square * others.square), 6)) as similarity,
     (
         select md5(string_agg(user_id || category_events, ' ' order by user_id collate "C"))

@@ -1,9 +1,10 @@
 -- warehouse.model_sample
 -- Grain: one row per user of the sample (user_id).
--- Rerun: changed keys; who is new in the sample, or did something else up to the cut, is looked at
---        again. When a month ends that is everybody in it, at most model_users.
--- Why:   models are fitted on some users as they were at the cut, the end of a closed month, so
---        that what happens afterwards doesn't move them. The smallest hashes are a fair sample.
+-- Rerun: changed keys; recomputes users who are new in the sample or whose events up to the cut
+--        have changed. When a month ends that is all of them, at most model_users.
+-- Why:   models are fitted on a sample of users as they were at the cut, the end of a closed month,
+--        so that later events do not move them. The users with the smallest hashes are a fair
+--        sample.
 
 with last_days as (
     select
@@ -41,7 +42,7 @@ chosen as materialized (
     limit {{ model_users }}
 ),
 
-gone as (
+removed as (
     delete from {{ this }}
     where user_id not in (select user_id from chosen)
 ),
@@ -58,7 +59,7 @@ due as (
     {{ incremental }} where event_date <= cut
 ),
 
--- User by user: in most builds there are few.
+-- User by user, since most builds have few.
 totals as (
     select
         user_id, cut, recency, active_days, likes, shares, searches, earns, redeems,
@@ -67,11 +68,8 @@ totals as (
     cross join lateral (
         select
             due.cut - max(event_date) as recency,
-            count(distinct event_date) as active_days,
-            sum(like_count) as likes,
-            sum(share_count) as shares,
-            sum(search_count) as searches,
-            sum(earned_count) as earns,
+            count(distinct event_date) as active_days, sum(like_count) as likes,
+            sum(share_count) as shares, sum(search_count) as searches, sum(earned_count) as earns,
             sum(redeemed_count) as redeems,
             trim_scale(greatest(sum(miles_earned), 0)) as miles_earned,
             trim_scale(greatest(sum(miles_redeemed), 0)) as miles_redeemed

@@ -1,10 +1,10 @@
 -- warehouse.model_user_clusters
 -- Grain: one row per cluster and feature (cluster, feature).
--- Rerun: whole; only if the sample is another one than the model was fitted on. With it goes
+-- Rerun: whole; fitted again only if the sample has changed, together with
 --        warehouse.model_cluster_trials: what other numbers of clusters would give.
--- Why:   groups that nobody had to think of before. Logarithms, as ten more events mean much to who
---        had two and little to who had a thousand; then scales on which all features weigh the
---        same. schema/warehouse.k_means.sql has the k-means.
+-- Why:   groups of users that follow from the data alone. Features are logarithms, because ten more
+--        events mean much after two and little after a thousand, on scales that make all of them
+--        weigh the same. The k-means itself is in schema/warehouse.k_means.sql.
 
 delete from {{ this }}
 where
@@ -65,11 +65,7 @@ sample as (
 
 fitted as materialized (
     select
-        found.cluster_count,
-        found.place,
-        found.users,
-        found.squared_distance,
-        found.silhouette,
+        found.cluster_count, found.place, found.users, found.squared_distance, found.silhouette,
         row_number() over (
             partition by cluster_count
             order by (select sum(x) from unnest(place[2:]) as coordinates (x)) desc, place
@@ -88,9 +84,7 @@ tried as (
         cluster_count, cluster, users, squared_distance, silhouette, is_chosen
     )
     select
-        cluster_count,
-        cluster,
-        users,
+        cluster_count, cluster, users,
         trim_scale(squared_distance) as squared_distance,
         trim_scale(silhouette) as silhouette,
         is_chosen
@@ -99,9 +93,7 @@ tried as (
 
 centres as (
     select
-        cluster,
-        position,
-        feature,
+        cluster, position, feature,
         millionths * 0.000001 as centre,
         mean,
         deviation,
@@ -127,10 +119,7 @@ insert into {{ this }} (
     cluster, label, position, feature, centre, mean, deviation, fitted_on
 )
 select
-    cluster,
-    label,
-    position,
-    feature,
+    cluster, label, position, feature,
     trim_scale(centre) as centre,
     mean,
     deviation,

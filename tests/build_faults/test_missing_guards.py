@@ -588,7 +588,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "the difference in counts of periods": (
         lambda bench: bench.script(
-            "warehouse/agg_user_activity", "-1 as sign, days_before", "0 as sign, days_before"
+            "warehouse/agg_user_activity", "-1 as sign, old_days", "0 as sign, old_days"
         ),
         late_event_between_two_others,
     ),
@@ -608,7 +608,7 @@ GUARDS: dict[str, Guard] = {
         lambda bench: bench.script(
             "warehouse/agg_user_category_daily",
             "where event_date between span_start and span_end",
-            "where changed.user_id is not null and event_date between span_start and span_end",
+            "where changed_days.user_id is not null and event_date between span_start and span_end",
         ),
         two_days_of_a_week,
     ),
@@ -620,9 +620,9 @@ GUARDS: dict[str, Guard] = {
         ),
         late_event_between_two_others,
     ),
-    "several places of a user": (
+    "several platforms of a user": (
         lambda bench: bench.script(
-            "warehouse/agg_user_category_daily", "(is_settled, false,", "(is_settled, true,"
+            "warehouse/agg_user_category_daily", "has_one_origin, false,", "has_one_origin, true,"
         ),
         two_platforms_of_a_day,
     ),
@@ -680,7 +680,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "users who are gone": (
         lambda bench: bench.script(
-            "warehouse/agg_user_acquisition", "and now.user_id is null", "and false"
+            "warehouse/agg_user_acquisition", "and computed.user_id is null", "and false"
         ),
         user_who_is_no_more,
     ),

@@ -68,7 +68,9 @@ def test_a_report_of_ours_calls_nothing_of_theirs_in_the_session_of_its_reader(
     database: Database, mallory: str
 ) -> None:
     with psycopg.connect(database.conninfo) as reader:
-        reader.execute("select * from warehouse.places(true, true, 'SG', 'ios', 'x')").fetchall()
+        reader.execute(
+            "select * from warehouse.slice_groups(true, true, 'SG', 'ios', 'x')"
+        ).fetchall()
         reader.execute("select * from warehouse.periods('2026-01-01')").fetchall()
     assert caught(database) == []
 

@@ -99,7 +99,7 @@ MUTANTS: list[Mutant] = [
     (FUNNEL, "month_start(first_day) = cohort_start\n),", "month_start(over_on) = cohort_start\n),"),
     (FUNNEL, "        and {{ warehouse }}.month_start(first_day) = cohort_start\n", ""),
     (FUNNEL, "0.5 + 1e-9", "0.5"),
-    (FUNNEL, "order by earned_at - searched_at", "order by earned_at - first_at"),
+    (FUNNEL, "order by earned_at - searched_at", "order by redeemed_at - searched_at"),
     (FUNNEL, "filter (where has_earned)", "filter (where earned_at is not null)"),
     (FUNNEL, "filter (where has_redeemed)", "filter (where redeemed_at is not null)"),
     (FUNNEL, "round(searched::numeric / eligible_users, 6)", "round(searched::numeric / users, 6)"),

@@ -69,7 +69,7 @@ def test_a_table_tells_its_script_its_neighbours_and_its_last_build(
     said = squeezed(page.texts["reporting.growth_accounting"])
     for text in (
         "Grain one row per grain, period and slice value (grain, period_start, slice, slice_value).",
-        "Rerun changed keys; of the slice values that a change touches, the periods since then.",
+        "Rerun changed keys; in each changed slice value, the periods from the first change on.",
         "Needs warehouse.agg_period_activity, warehouse.changed_slices, warehouse.dim_dates",
         "growth_accounting (stops the build; last result: passed): Both identities",
         "sql/reporting/growth_accounting.sql",
