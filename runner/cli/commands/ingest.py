@@ -13,14 +13,15 @@ from runner.cli.show import ingest as show_ingest
 def command(here: Workspace, pipeline: str | None, wait: float, sweep: bool) -> None:
     """Load new rows from the sources into the replicas.
 
-    Everything that was committed when the command started is loaded, by all enabled pipelines or
-    by the one named.
+    Runs PIPELINE, or all enabled pipelines. Loads every row that was committed before the command
+    started, except rows behind a transaction that stays open for longer than --wait: the next run
+    loads those.
 
     \b
     Example: python -m runner ingest event_stream
              python -m runner ingest --sweep
     """
-    with show_ingest.shown("ingest") as progress:
+    with show_ingest.reporting("ingest") as progress:
         run.ingest(
             here.database(),
             here.folder,

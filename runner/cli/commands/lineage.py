@@ -11,8 +11,8 @@ from runner.project.lineage import lineage, stored, tree
 def command(here: Workspace, name: str) -> None:
     """Show what a table depends on, and what depends on it.
 
-    The dependencies are those of the manifest. `...` stands for what is listed further up. Needs
-    no server.
+    Reads only the manifest, and needs no server. `...` stands for dependencies that are listed
+    further up.
 
     \b
     Example: python -m runner lineage kpi_daily

@@ -17,6 +17,6 @@ def command(here: Workspace, patterns: tuple[str, ...]) -> None:
     """
     manifest = here.manifest()
     chosen = select(manifest, patterns or ["*"])
-    lines.refuse(lint(manifest, chosen), "correct the SQL, or the needs in sql/manifest.toml")
+    lines.fail_with(lint(manifest, chosen), "correct the SQL, or the needs in sql/manifest.toml")
     output.say(f"lint: {len(chosen)} scripts read what they declare")
     output.data([])

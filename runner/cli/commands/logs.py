@@ -15,7 +15,7 @@ from runner.errors import UsageError
 @click.option(
     "--level",
     type=click.Choice(["debug", "info", "warning", "error"]),
-    help="This level or more severe.",
+    help="Only messages of this level or more severe.",
 )
 @click.option(
     "--since", metavar="TIME", help="Only newer messages: a time, or an age such as '2 hours'."
@@ -33,7 +33,7 @@ def command(here: Workspace, /, **filters: object) -> None:
         except QueryFailed as error:
             raise UsageError(
                 f"--since {since} is neither a time nor an age",
-                "write it as --since 2026-01-31, or --since '2 hours'",
+                "for example --since 2026-01-31, or --since '2 hours'",
             ) from error
         rows = session.named("cli/show/runs.logs", **filters)
     output.listing(rows, "nothing was logged")

@@ -11,13 +11,13 @@ from runner.ingest.foreign.attach import SOURCE_SQL
     "--source",
     required=True,
     metavar="SCHEMA.TABLE",
-    help="Table in that database; for MariaDB, DATABASE.TABLE.",
+    help="Table to read; in MariaDB, DATABASE.TABLE.",
 )
 @click.option(
     "--role",
     required=True,
     metavar="USER",
-    help="User that reads it; for MariaDB, it may be USER@HOST.",
+    help="User that reads it; in MariaDB, USER or USER@HOST.",
 )
 def command(here: Workspace, kind: str, source: str, role: str) -> None:
     """Print the SQL that prepares a source in another database.

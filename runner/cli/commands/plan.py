@@ -9,19 +9,19 @@ from runner.project.target import Target
 
 
 @project_command("plan", target_option, json_option)
-@select_option("Plan as if these scripts were forced.")
+@select_option("Plan for a full build of these scripts.")
 @click.option(
     "--explain",
     "is_explained",
     is_flag=True,
-    help="Try the build and roll it back: rows, times, locks and the server's plans.",
+    help="Run the build, roll it back, and show its rows, times, locks and query plans.",
 )
 def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_explained: bool) -> None:
     """Show which scripts a build would run, and why.
 
-    All scripts are listed in build order, then those no longer in the manifest, and other targets.
-    --explain takes as long as the build and lists only the scripts that would run. For a table of
-    changed keys, such as changed_users, the row count is the number of keys that changed.
+    Lists all scripts in build order, then those that are no longer in the manifest, and other
+    targets. --explain takes as long as the build, and lists only the scripts that would run. For a
+    table of changed keys, such as changed_users, the row count is the number of changed keys.
 
     \b
     Example: python -m runner plan --explain
@@ -45,7 +45,7 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
     ]
     output.listing(rows, "the manifest declares no scripts")
     if left:
-        output.say(f"to drop the tables of scripts that are gone: {output.program()} prune")
+        output.say(f"to drop tables that are no longer in the manifest: {output.program()} prune")
     for row in others:
         output.say(
             f"target {row['target']} still exists, last built on {row['built_at']}; to drop"

@@ -12,8 +12,8 @@ from runner.project.target import Target
 def command(here: Workspace, scripts: tuple[str, ...], full: bool, target: Target) -> None:
     """Print the SQL that a build would run.
 
-    SCRIPTS are names, layers or globs; +NAME adds everything upstream, NAME+ everything downstream.
-    Without SCRIPTS it prints the pending build.
+    SCRIPTS are names, layers or globs. +NAME also selects everything upstream, NAME+ everything
+    downstream. Without SCRIPTS, prints the pending build.
 
     \b
     Example: python -m runner render fact_miles_earned

@@ -27,8 +27,9 @@ def command(
 ) -> None:
     """Run the test cases in tests/sql.
 
-    A case holds rows and what a build should make of them: in full, again, and incrementally.
-    Nothing is left behind, and your own tables stay as they are.
+    A case gives input rows and the rows expected of a full build, of the same build again, and of
+    an incremental one. Cases run in schemas of their own and are rolled back; your tables stay as
+    they are.
 
     \b
     Example: python -m runner test -s growth_accounting
@@ -50,7 +51,7 @@ def command(
 
 
 def _show(done: CaseResult) -> None:
-    """Show the result of a case: a line, and below it what differs if it failed."""
+    """Show the result of a case on one line; if it failed, with the rows that differ."""
     if done.has_passed:
         output.say(f"ok      {done.case.name:<76} {done.seconds:6.2f}s")
         return

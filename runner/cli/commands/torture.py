@@ -6,7 +6,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, number_option, project_command
-from runner.cli.progress import Live, live
+from runner.cli.progress import ProgressListener, show_progress
 from runner.torture.faults import Plan, Progress
 from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
 
@@ -20,22 +20,20 @@ NAMES = {
 
 
 @project_command("torture", json_option)
-@number_option("--seconds", low=1, high=3600, default=20, help="Duration.")
-@number_option(
-    "--writers", low=1, high=24, default=8, help="Number of applications that write at once."
-)
-@number_option("--runners", low=1, high=6, default=3, help="Number of ingests at once.")
+@number_option("--seconds", low=1, high=3600, default=20, help="Duration in seconds.")
+@number_option("--writers", low=1, high=24, default=8, help="Number of concurrent writers.")
+@number_option("--runners", low=1, high=6, default=3, help="Number of concurrent ingests.")
 @click.option(
     "--seed",
     type=int,
     metavar="N",
-    help="Random seed for what the writers do, but not when (default: random).",
+    help="Random seed of the writers' actions, but not of their timing (default: random).",
 )
 def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int | None) -> None:
     """Test on your server that ingestion loses no rows.
 
-    In a scratch database, applications write while ingests read and server processes are killed.
-    Exits with 1 if a row was lost or duplicated.
+    Creates a scratch database in which writers change rows while ingests read them and server
+    processes are killed. Exits with 1 if a row is lost or duplicated.
 
     \b
     Example: python -m runner torture --seconds 60
@@ -43,7 +41,7 @@ def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int
     plan = Plan(seconds, writers, runners, random.randrange(10_000) if seed is None else seed)
     target = here.database()
     output.say(_intention(plan, database_name()))
-    with scratch(target) as own, live() as shown:
+    with scratch(target) as own, show_progress() as shown:
         verdict = torture(own, here.folder, plan, lambda progress: _show(shown, plan, progress))
     _show_verdict(verdict)
     output.fail_if(not verdict.is_kept)
@@ -60,7 +58,7 @@ torture: {plan.seconds} seconds, seed {plan.seed}
 """
 
 
-def _show(shown: Live, plan: Plan, progress: Progress) -> None:
+def _show(shown: ProgressListener, plan: Plan, progress: Progress) -> None:
     text = f"{progress.rows:,} rows, {progress.succeeded:,} runs, {progress.kills:,} kills"
     is_over = progress.seconds >= plan.seconds
     shown.show("comparing" if is_over else text, progress.seconds, plan.seconds)

@@ -7,17 +7,17 @@ from typing import Any
 
 from runner.build.transaction import BuildResult, ScriptResult
 from runner.cli.output import data, number, program, say, table, warn
-from runner.cli.progress import Live, script_rows
+from runner.cli.progress import ProgressListener, script_rows
 from runner.database.ledger import SlowScript
 
 
-def show(done: BuildResult, live: Live, what: str = "build") -> None:
+def show(done: BuildResult, live: ProgressListener, what: str = "build") -> None:
     """Show what a build did, for people and as JSON."""
     summary(done, live, what)
     data(as_data(done))
 
 
-def summary(done: BuildResult, live: Live, what: str = "build") -> None:
+def summary(done: BuildResult, live: ProgressListener, what: str = "build") -> None:
     """Show what a build did: on a terminal the table of its scripts."""
     for warning in done.warnings:
         warn(warning)

@@ -7,21 +7,21 @@ from decimal import Decimal
 from typing import Any
 
 from runner.cli.output import data, row_counts, say, table
-from runner.cli.progress import Live, live
+from runner.cli.progress import ProgressListener, show_progress
 from runner.ingest.run import RunResult
 from runner.ingest.writer import Counts
 
 
 @contextmanager
-def shown(what: str) -> Iterator[Live]:
+def reporting(what: str) -> Iterator[ProgressListener]:
     """Show the ingest that goes on inside, and at its end what it brought in."""
-    with live() as progress:
+    with show_progress() as progress:
         yield progress
     summary(progress, what)
     data(as_data(progress))
 
 
-def summary(done: Live, what: str = "ingest") -> None:
+def summary(done: ProgressListener, what: str = "ingest") -> None:
     """Show what an ingest brought in: on a terminal a line for each pipeline."""
     if not done.windows:
         say(f"{what}: nothing new")
@@ -46,7 +46,7 @@ def _line(pipeline: str, runs: Sequence[RunResult]) -> dict[str, Any]:
     }
 
 
-def as_data(done: Live) -> list[dict[str, Any]]:
+def as_data(done: ProgressListener) -> list[dict[str, Any]]:
     """Return an ingest as data, for JSON."""
     return [
         {

@@ -1,12 +1,11 @@
 """Shows the observations and restatements of a run, from rows of orchestrator.*."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from runner.cli.output import is_terminal, row_counts, say, table
+from runner.cli.output import is_terminal, row_counts, say, table, terminal_width
 from runner.cli.show.lines import can_write
 
 Row = Mapping[str, Any]
@@ -38,7 +37,6 @@ def observations(rows: Sequence[Row]) -> None:
 
 def restatements(days: Sequence[Row]) -> None:
     """Show the published days that a build changed, a line each; the last day apart."""
-    width = shutil.get_terminal_size((100, 24)).columns
     for (name, is_last), group in groupby(days, key=lambda row: (row["table"], row["is_last_day"])):
         rows = list(group)
         say()
@@ -48,7 +46,7 @@ def restatements(days: Sequence[Row]) -> None:
             what = "days" if rows[0]["day"] else "rows"
             say(f"published {what} that changed, largest change first: {name}")
         for row in rows[:SHOWN_DAYS]:
-            say(restated(row, width))
+            say(restated(row, terminal_width()))
         if len(rows) > SHOWN_DAYS:
             rest = f"{len(rows) - SHOWN_DAYS:,} more"
             say(f"and {rest}: see --json, or orchestrator.restatements")
@@ -72,8 +70,7 @@ def trend(builds: Sequence[dict[str, Any]]) -> None:
 
 
 def _draw(rows: Sequence[Row]) -> None:
-    width = shutil.get_terminal_size().columns
-    say("\n".join(histogram(rows, width, "█" if can_write("█") else "#")))
+    say("\n".join(histogram(rows, terminal_width(), "█" if can_write("█") else "#")))
 
 
 def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:
