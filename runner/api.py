@@ -1,6 +1,6 @@
 """The public API: `Project`, a project's folder and its database."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,6 +120,8 @@ class Project:
         `jobs` scripts run at once (default: one per core, up to eight). With `repair`, publish the
         rebuilt rows that differ. Ingestion is blocked meanwhile.
         """
-        manifest = load(self.path)
-        verify: Callable[..., Verdict] = room("runner.compare.rebuild", what="verify").verify
-        return verify(self.database, manifest, Target(target), jobs, repair, listener)
+        compare = room("runner.compare.rebuild", what="verify")
+        verdict: Verdict = compare.verify(
+            self.database, load(self.path), Target(target), jobs, repair, listener
+        )
+        return verdict

@@ -1,6 +1,6 @@
 -- problems --
--- What needs a person before today's numbers can be trusted. `what` and `kind` name a problem, and
--- stay as they are while its text goes with the figures.
+-- The problems of a target, each with its remedy. `what` and `kind` identify a problem while it
+-- lasts; its text may change.
 with newest as (
     select
         pipelines.pipeline_id,
@@ -11,7 +11,7 @@ with newest as (
         definitions.data_warn_after,
         definitions.data_fail_after,
         definitions.quiet_gaps,
-        -- Without a key there is nothing that a sweep could tell.
+        -- A sweep needs a key to match rows by.
         case when cardinality(definitions.key_columns) > 0 then definitions.sweep_every end
             as sweep_every,
         definitions.is_enabled,
@@ -48,7 +48,7 @@ with newest as (
     where pipelines.is_enabled or pipelines.replica = any(%(needed)s)
 ),
 
--- What each pipeline promised last, and the best of a week.
+-- The latest guarantee of each pipeline, and whether one within the last week was exact.
 promises as (
     select
         newest.pipeline_name,
@@ -124,7 +124,7 @@ consumed as (
 select
     'raw.' || replace(needs.replica, 'warehouse.raw_', '') as what,
     'missing' as kind,
-    'scripts need it, and no pipeline fills it' as problem,
+    'scripts need it, but no pipeline fills it' as problem,
     'run pipelines add' as remedy
 from unnest(%(needed)s::text[]) as needs (replica)
 where
@@ -136,7 +136,7 @@ union all
 select
     'pipeline ' || newest.pipeline_name as what,
     'disabled' as kind,
-    'scripts need it, and it is disabled' as problem,
+    'scripts need it, but it is disabled' as problem,
     'run pipelines enable ' || newest.pipeline_name as remedy
 from newest
 where not newest.is_enabled
@@ -163,7 +163,7 @@ select
                 || ', over ' || trim_scale(newest.quiet_gaps) || ' times the usual gap of '
                 || justify_hours(date_trunc('minute', newest.usual_gap + interval '30 seconds'))
         else
-            'its newest row is of ' || to_char(
+            'its newest row is from ' || to_char(
                 coalesce(newest.newest_event, newest.newest_arrival), 'YYYY-MM-DD HH24:MI'
             ) || ', older than ' || case newest.data_status
                 when 'stale' then newest.data_fail_after
@@ -283,15 +283,15 @@ left join lateral (
     order by runs.run_id
     limit 1
 ) as first_run on true
--- Between one and two an ingest may be about to do it.
+-- Until twice the interval has passed, the next ingest may still do it in time.
 where
     coalesce(swept.finished_at, first_run.started_at) < now() - 2 * newest.sweep_every
 union all
 select
     'pipeline ' || newest.pipeline_name as what,
     'rejected' as kind,
-    rejected.rows || case rejected.rows when 1 then ' row waits' else ' rows wait' end
-    || ' that could not be stored: ' || rejected.reason as problem,
+    rejected.rows || case rejected.rows when 1 then ' row is' else ' rows are' end
+    || ' rejected: ' || rejected.reason as problem,
     'see orchestrator.rejected_rows; fix the source or column_types; run ingest --sweep'
         as remedy
 from newest
@@ -304,7 +304,8 @@ cross join lateral (
 ) as rejected
 where rejected.rows > 0
 union all
--- A promise that fell from exact to settled is told for a week; then it is what the source is like.
+-- A guarantee that fell from exact to settled is reported for a week. After that, settled is normal
+-- for the source.
 select
     'pipeline ' || promises.pipeline_name as what,
     'promise' as kind,
@@ -340,7 +341,7 @@ union all
 select
     'tables' as what,
     'unbuilt' as kind,
-    'nothing was built yet' as problem,
+    'nothing has been built yet' as problem,
     'run build' as remedy
 where not exists (select from last_build)
 union all
@@ -348,7 +349,7 @@ select
     'tables' as what,
     'unbuilt' as kind,
     'rows of ' || string_agg(newest.pipeline_name, ', ')
-    || ' are ingested and not built' as problem,
+    || ' are ingested but not built' as problem,
     'run build' as remedy
 from newest
 inner join last_build on true
@@ -385,7 +386,7 @@ from (
     inner join orchestrator.runs as builds on builds.run_id = results.run_id
     where
         builds.target = %(target)s
-        -- What a failed build found is told until a later one succeeds.
+        -- Results of a failed build count until a later build succeeds.
         and (
             builds.status = 'succeeded'
             or builds.run_id = (select last_build.run_id from last_build)
@@ -395,8 +396,8 @@ from (
 where latest.status <> 'passed'
 
 -- freshness --
--- How far the data go, how new they are, and when the whole source was last searched for rows that
--- came late.
+-- How far each pipeline has loaded, how new its newest row is, and when its whole source was last
+-- searched for late rows.
 select
     pipelines.pipeline_name as pipeline,
     pipelines.status,
@@ -446,8 +447,8 @@ where pipelines.is_enabled or pipelines.replica = any(%(needed)s)
 order by pipelines.pipeline_id
 
 -- unknown_gaps --
--- Pipelines that scripts need and that could fall silent unnoticed: no limit is set, and no usual
--- gap is known yet.
+-- Needed pipelines whose source could stop sending rows unnoticed: they have no limit, and no usual
+-- gap between rows is known yet.
 select pipelines.pipeline_name as pipeline
 from orchestrator.pipeline_freshness as pipelines
 inner join orchestrator.pipeline_definitions as definitions
@@ -461,7 +462,7 @@ where
 order by pipelines.pipeline_id
 
 -- last_builds --
--- The last build, and the last that succeeded.
+-- The latest builds, back to the last that succeeded.
 select
     builds.run_id as build,
     builds.status,
@@ -488,7 +489,7 @@ order by builds.run_id desc
 limit 5
 
 -- check_counts --
--- Checks by their last result.
+-- The number of checks by their latest result.
 select
     latest.status,
     count(*) as checks

@@ -124,8 +124,8 @@ def table(rows: Rows, empty: str = "", columns: Sequence[str] = ()) -> None:
     elif sum(widths[:-1], len(names) + min(widths[-1], LAST_COLUMN)) <= terminal_width():
         _rich_table(names, cells, numeric)
     else:  # as psql's expanded display
-        for line in cells:
-            record(dict(zip(names, line, strict=True)))
+        for row_cells in cells:
+            record(dict(zip(names, row_cells, strict=True)))
             _echo("")
 
 
@@ -141,6 +141,22 @@ def record(values: dict[str, Any]) -> None:
                 text, terminal_width(), subsequent_indent=" " * (width + 2), drop_whitespace=False
             )
         say(text)
+
+
+def fail_with(problems: Sequence[str], hint: str) -> None:
+    """List problems and raise RunnerError, if there are any."""
+    if problems:
+        listing([{"problem": problem} for problem in problems], "")
+        raise RunnerError(number(len(problems), "problem"), hint)
+
+
+def drawable(text: str, fallback: str) -> str:
+    """Return the text if standard output can encode it, and the fallback if not."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return fallback
+    return text
 
 
 def terminal_width() -> int:

@@ -5,7 +5,6 @@ import click
 
 from runner.cli import output
 from runner.cli.command import FILE, Workspace, number_option, project_command, target_option
-from runner.cli.show import lines
 from runner.errors import UsageError
 from runner.pages.dashboard.check import check as check_cards
 from runner.pages.dashboard.data import Member
@@ -61,7 +60,7 @@ def command(
         raise UsageError("--only cannot be combined with --check or --serve")
     if check:
         count, problems = check_cards(here.database(), here.folder)
-        lines.fail_with(problems, "docs/dashboard.md describes the cards")
+        output.fail_with(problems, "docs/dashboard.md describes the cards")
         output.say(f"dashboard: {output.number(count, 'card')}, no problems")
     elif serve:
         serve_page(

@@ -68,8 +68,7 @@ def _show(erased: Erased, in_source: InSource) -> None:
     if not erased.total:
         output.say("forget: nothing was found")
     else:
-        counts = asdict(erased).items()
-        for name, count in counts:
+        for name, count in asdict(erased).items():
             output.say(f"{count:>12,}  {PLACES[name]}")
     if in_source.problem:
         output.warn(

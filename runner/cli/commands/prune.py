@@ -1,6 +1,5 @@
 import re
 from dataclasses import asdict
-from typing import Any
 
 import click
 
@@ -62,7 +61,7 @@ def command(
         _show(found)
     if dry_run or is_empty:
         output.say("prune: nothing to delete" if is_empty else "prune: nothing was changed")
-        output.data(_as_data(found))
+        output.data({**asdict(found), "deleted": found.deleted})
         return
     output.confirm("delete this?", "--yes deletes it without asking", yes)
     done = pruner.prune()
@@ -72,7 +71,7 @@ def command(
     if done.tables:
         said.append(f"deleted {output.number(done.deleted, 'row')}; {before} -> {after}")
     output.say(f"prune: {'; '.join(said)}")
-    output.data(_as_data(done))
+    output.data({**asdict(done), "deleted": done.deleted})
 
 
 def _show(found: PruneResult) -> None:
@@ -100,10 +99,6 @@ def _show(found: PruneResult) -> None:
                 f"target {name} was last built on {day}; earlier versions of rows are kept for its"
                 " next build"
             )
-
-
-def _as_data(found: PruneResult) -> dict[str, Any]:
-    return {**asdict(found), "deleted": found.deleted}
 
 
 def _size(count: int) -> str:

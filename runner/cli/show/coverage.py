@@ -1,12 +1,11 @@
-"""Which ranges of its cursor a pipeline has read, and which are gaps. Queries: coverage.sql."""
+"""Shows which ranges of its cursor a pipeline has read, and its gaps. Queries: coverage.sql."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.cli.output import program, say, table, terminal_width
-from runner.cli.show.lines import can_write
+from runner.cli.output import drawable, program, say, table, terminal_width
 from runner.database.queries import named_query
 from runner.database.session import Session
 from runner.ingest.blockers import edge, fill
@@ -14,13 +13,13 @@ from runner.ingest.blockers import edge, fill
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A half-open range of the cursor, [low, high), as text; if it is a gap, `why`."""
+    """A half-open range of the cursor, [low, high), as text. `why` is the reason of a gap."""
 
     low: str
     high: str
     is_covered: bool
     why: str | None
-    begins: float  # where it is drawn, from 0 to 1
+    begins: float  # where it begins and ends in the bar, from 0 to 1
     ends: float
 
 
@@ -33,21 +32,22 @@ def coverage(session: Session, pipeline_id: int) -> list[Segment]:
 
 
 def show(pipeline: str, segments: Sequence[Segment]) -> None:
-    """Show what a pipeline covers, on one line, and its gaps with the commands that fill them."""
+    """Show what a pipeline covers as a bar, and its gaps with the commands that fill them."""
     if not segments:
         return
-    say()
-    say(line(segments, terminal_width(), "█░" if can_write("█░") else "#."))
+    first, last = edge(segments[0].low), edge(segments[-1].high)
+    width = max(terminal_width() - len(first) - len(last) - 2, 10)
+    say(f"\n{first} {bar(segments, width, *drawable('█░', '#.'))} {last}")
     gaps = [segment for segment in segments if not segment.is_covered]
     if gaps:
         say()
         table([{"gap from": gap.low, "to": gap.high, "why": gap.why} for gap in gaps])
         for gap in gaps:
-            say(f"fill it: {program()} {fill(pipeline, gap.low, gap.high)}")
+            say(f"to fill it: {program()} {fill(pipeline, gap.low, gap.high)}")
 
 
 def as_data(pipeline: str, segments: Sequence[Segment]) -> dict[str, Any]:
-    """Return the same as data, for JSON."""
+    """Return covered ranges and gaps as data, for JSON."""
     covered = [{"low": each.low, "high": each.high} for each in segments if each.is_covered]
     gaps = [
         {
@@ -62,15 +62,8 @@ def as_data(pipeline: str, segments: Sequence[Segment]) -> dict[str, Any]:
     return {"coverage": covered, "gaps": gaps}
 
 
-def line(segments: Sequence[Segment], width: int, blocks: str) -> str:
-    """Draw the bar between its edges, `width` characters in all; `blocks` are covered and gap."""
-    first, last = edge(segments[0].low), edge(segments[-1].high)
-    room = max(width - len(first) - len(last) - 2, 10)
-    return f"{first} {bar(segments, room, *blocks)} {last}"
-
-
 def bar(segments: Sequence[Segment], width: int, solid: str, empty: str) -> str:
-    """Draw a character for each part of the way; even the smallest gap shows."""
+    """Return a bar, `width` characters long. Even the smallest gap is shown, with one character."""
     cells = [solid] * width
     for segment in segments:
         if not segment.is_covered:

@@ -1,4 +1,4 @@
-"""Shows an ingest."""
+"""Shows the result of an ingest or a repair."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from runner.ingest.writer import Counts
 
 @contextmanager
 def reporting(what: str) -> Iterator[ProgressListener]:
-    """Show the ingest that goes on inside, and at its end what it brought in."""
+    """Show the progress of the runs inside the block, and at its end what they loaded."""
     with show_progress() as progress:
         yield progress
     summary(progress, what)
@@ -22,18 +22,18 @@ def reporting(what: str) -> Iterator[ProgressListener]:
 
 
 def summary(done: ProgressListener, what: str = "ingest") -> None:
-    """Show what an ingest brought in: on a terminal a line for each pipeline."""
+    """Show what an ingest loaded; on a terminal, with a row for each pipeline."""
     if not done.windows:
         say(f"{what}: nothing new")
     elif done.progress is not None:
         names = dict.fromkeys(window.pipeline for window in done.windows)
-        table([_line(name, done.windows) for name in names])
+        table([_row(name, done.windows) for name in names])
         for window in done.windows:
             for note in window.notes:
                 say(f"run {window.run_id}: {note}")
 
 
-def _line(pipeline: str, runs: Sequence[RunResult]) -> dict[str, Any]:
+def _row(pipeline: str, runs: Sequence[RunResult]) -> dict[str, Any]:
     windows = [run for run in runs if run.pipeline == pipeline]
     counts = sum((window.counts for window in windows), Counts())
     return {

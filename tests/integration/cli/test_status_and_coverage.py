@@ -260,7 +260,7 @@ def test_status_names_rows_that_were_set_aside(loaded: Database) -> None:
         id=pipeline_id(loaded),
     )
     (problem,) = problems(loaded)
-    assert problem["problem"] == "1 row waits that could not be stored: amount is too large"
+    assert problem["problem"] == "1 row is rejected: amount is too large"
     assert shown(loaded)["rejected_rows_waiting"] == 1
 
 
