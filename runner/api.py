@@ -71,12 +71,7 @@ class Project:
         With `sweep`, also search the whole source for rows that arrived late or changed.
         """
         runs = run.ingest(
-            self.database,
-            self.path,
-            listener,
-            pipeline=pipeline,
-            wait_seconds=wait_seconds,
-            sweep=sweep,
+            self.database, self.path, listener, pipeline, wait_seconds=wait_seconds, sweep=sweep
         )
         return tuple(runs)
 

@@ -68,8 +68,8 @@ def ingest(
     database: Database,
     project: Path,
     listener: Listener,
-    *,
     pipeline: str | None = None,
+    *,
     wait_seconds: float = 60.0,
     sweep: bool = False,
 ) -> list[RunResult]:
@@ -134,9 +134,7 @@ def _quiet(
         if was_interrupted(error):
             raise
         if isinstance(error, QueryFailed) and error.sqlstate == LOCK_NOT_AVAILABLE:
-            listener.warn(
-                f"{error.reason}: checking {len(rows)} pipelines one at a time, which is slower"
-            )
+            listener.warn(f"{error.reason}: checking {len(rows)} pipelines one at a time")
         return {}
 
 
@@ -203,9 +201,7 @@ def interval(text: str) -> int:
     """Return the seconds of an interval such as `30s`, `5m`, `1h` or `30`; UsageError if none."""
     found = re.fullmatch(r"([0-9]{1,9})([smh]?)", text)
     if not found:
-        raise UsageError(
-            f"--every {text}: not an interval", "use 30s, 5m, 1h, or a number of seconds"
-        )
+        raise UsageError(f"--every {text}: not an interval", "30s, 5m, 1h, or a number of seconds")
     seconds = int(found[1]) * UNITS[found[2]]
     if not 1 <= seconds <= LONGEST_HOURS * 3600:
         raise UsageError(f"--every {text}: the interval must be from 1s to {LONGEST_HOURS}h")
@@ -220,9 +216,7 @@ def next_tick(start: float, seconds: int, now: float) -> float:
     return due if due > now else due + seconds
 
 
-def repeat(
-    seconds: int, tick: Callable[[], object], on_error: Callable[[RunnerError], object]
-) -> None:
+def repeat(seconds: int, tick: Callable[[], Any], on_error: Callable[[RunnerError], Any]) -> None:
     """Call `tick` every so many seconds until a signal arrives. An error is reported and the loop
     goes on; only a UsageError ends it.
 

@@ -94,7 +94,7 @@ def _rests_on(
     pipelines stopped receiving rows.
     """
     needed = [row for row in pipelines if row["is_needed"]]
-    words = " and ".join(sorted({row["guarantee"] or "none" for row in needed})) or "none"
+    guarantees = " and ".join(sorted({row["guarantee"] or "none" for row in needed})) or "none"
     through = min((row["loaded_through"] or "never" for row in needed), default="never")
     passed = sum(row["checks"] for row in checks if row["status"] == "passed")
     unchecked = [row["pipeline"] for row in needed if row["reconciled_at"] is None]
@@ -102,7 +102,7 @@ def _rests_on(
     deletes = f"not checked for {', '.join(unchecked)}" if unchecked else f"last checked {oldest}"
     lines = [
         f"sources: {len(needed)} needed {'pipeline' if len(needed) == 1 else 'pipelines'},"
-        f" guarantee {words}, loaded through {through}",
+        f" guarantee {guarantees}, loaded through {through}",
         f"build: {builds[0]['build'] if builds else 'none'}, {passed} checks passed",
         f"deletes in the sources: {deletes}",
     ]

@@ -32,10 +32,8 @@ def metrics(found: Status, target: str) -> str:
         ("newest_event", "Event time of the newest event."),
         ("newest_arrival", "Arrival time of the newest row."),
     ):
-        moments = [
-            ({"pipeline": row["pipeline"]}, _seconds(row[column])) for row in found.freshness
-        ]
-        add(f"{column}_seconds", text, moments)
+        times = [({"pipeline": row["pipeline"]}, _seconds(row[column])) for row in found.freshness]
+        add(f"{column}_seconds", text, times)
     succeeded = [row for row in found.last_builds if row["status"] == "succeeded"][:1]
     started: list[Sample] = [({}, _seconds(row["started_at"])) for row in succeeded]
     add("build_started_at_seconds", "Start time of the last successful build.", started)

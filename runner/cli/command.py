@@ -75,7 +75,7 @@ def pass_workspace(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_workspace
 
 
-def complete_scripts(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+def script_names(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
     """Return the names of scripts for shell completion; none outside a project."""
     folder = context.find_root().params.get("project") or Path.cwd()
     plus = "+" if typed.startswith("+") else ""
@@ -96,9 +96,7 @@ def select_option(what: str) -> Decorator:
             options["patterns"] = _selected(here, options["patterns"], exclude, target)
             return function(here, **options)
 
-        names = partial(
-            click.option, multiple=True, metavar="NAME", shell_complete=complete_scripts
-        )
+        names = partial(click.option, multiple=True, metavar="NAME", shell_complete=script_names)
         with_selection = names("--exclude", help=EXCLUDE)(with_selection)
         return names("-s", "--select", "patterns", help=f"{what} {SELECT}")(with_selection)
 
@@ -159,10 +157,6 @@ wait_option = click.Option(
     help="Maximum time to wait for open transactions in a source.",
 )
 last_option = click.Option(
-    ["-n", "--last"],
-    type=click.IntRange(1),
-    default=20,
-    metavar="N",
-    help="Number of rows to list.",
+    ["-n", "--last"], type=click.IntRange(1), default=20, metavar="N", help="Number of rows."
 )
 yes_option = click.Option(["--yes"], is_flag=True, help="Do not ask for confirmation.")

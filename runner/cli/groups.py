@@ -26,18 +26,15 @@ def flag(name: str, what: str, set_it: Callable[[], object]) -> click.Option:
         if is_given:
             set_it()
 
-    return click.Option(
-        [name], is_flag=True, expose_value=False, is_eager=True, callback=act, help=what
-    )
+    shape = {"is_flag": True, "expose_value": False, "is_eager": True}
+    return click.Option([name], callback=act, help=what, **shape)
 
 
 class Command(click.Command):
     """A command with the shared options given, then --quiet and --debug."""
 
-    def __init__(
-        self, *arguments: Any, shared: Sequence[click.Option] = (), **options: Any
-    ) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, *args: Any, shared: Sequence[click.Option] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
         be_quiet = partial(setattr, output.style, "quiet", True)
         log = partial(logging.basicConfig, level=logging.DEBUG)
         quiet = flag("--quiet", "Print only warnings and errors.", be_quiet)

@@ -24,9 +24,7 @@ from runner.project.target import Target
     " An existing file keeps its permissions.",
 )
 @click.option(
-    "--only",
-    metavar="SLICE=MEMBER",
-    help="Include only one member of a slice, such as country=SG.",
+    "--only", metavar="SLICE=MEMBER", help="Include only one member of a slice, such as country=SG."
 )
 @click.option("--check", is_flag=True, help="Check every card, and write nothing.")
 @click.option(
@@ -34,9 +32,7 @@ from runner.project.target import Target
     is_flag=True,
     help="Serve the page on 127.0.0.1, and update it when a build ends or a card is edited.",
 )
-@number_option(
-    "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 picks a free one."
-)
+@number_option("--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 for any.")
 def command(
     here: Workspace,
     file: Path,
@@ -84,7 +80,5 @@ def write_page(here: Workspace, file: Path, **how: Any) -> None:
 def _member(words: str) -> Member:
     name, sign, value = words.partition("=")
     if not (name and sign and value):
-        raise UsageError(
-            f"--only {words} is not a slice and a member", "for example --only country=SG"
-        )
+        raise UsageError(f"--only {words} is not a slice and a member", "--only country=SG")
     return name, value

@@ -22,11 +22,4 @@ def command(here: Workspace, pipeline: str | None, wait: float, sweep: bool) -> 
              python -m runner ingest --sweep
     """
     with show_ingest.reporting("ingest") as progress:
-        run.ingest(
-            here.database(),
-            here.folder,
-            progress,
-            pipeline=pipeline,
-            wait_seconds=wait,
-            sweep=sweep,
-        )
+        run.ingest(here.database(), here.folder, progress, pipeline, wait_seconds=wait, sweep=sweep)

@@ -51,8 +51,7 @@ def command(
     if like:
         if source is None or key or cursor:
             raise UsageError(
-                "--like needs --source, without --key and --cursor",
-                "for example --like miles --source app.events",
+                "--like needs --source, and no --key or --cursor", "--source app.events"
             )
         _write_miles(folder, source, columns, timezone)
         return
@@ -74,7 +73,7 @@ def _write_miles(folder: Path, source: str, columns: tuple[str, ...], timezone: 
     ask = (lambda role, likely: click.prompt(role, default=likely)) if asked else None
     chosen = like_miles.choose(found, given, ask)
     files = like_miles.write(folder, source, found, chosen, timezone)
-    output.say(f"{folder}: {len(files)} files; these columns are in sql/manifest.toml:")
+    output.say(f"{folder}: {len(files)} files; sql/manifest.toml has the roles of the columns:")
     for role, column in chosen.items():
         output.say(f"  {role:<22}{column or 'none'}")
     output.say(f"next: cd {folder}, then {output.program()} schema apply")

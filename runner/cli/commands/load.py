@@ -13,13 +13,9 @@ from runner.setup.load_csv import SHOW_REJECTS, load
 @project_command("load", json_option)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option(
-    "--into",
-    metavar="SCHEMA.TABLE",
-    help="Table to load into (default: the source of the first pipeline).",
+    "--into", metavar="SCHEMA.TABLE", help="Target table (default: source of the first pipeline)."
 )
-@click.option(
-    "--as-history", is_flag=True, help="Load each row as if it had arrived when it happened."
-)
+@click.option("--as-history", is_flag=True, help="Load each row as if it arrived when it happened.")
 @click.option(
     "--dates",
     type=click.Choice(["dmy", "mdy"]),
@@ -51,6 +47,4 @@ def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) 
         )
     if loaded.rejected:
         lines = output.number(loaded.rejected, "line")
-        output.warn(
-            f"rejected {lines}; see orchestrator.load_rejects for the reasons", SHOW_REJECTS
-        )
+        output.warn(f"rejected {lines}; see orchestrator.load_rejects for reasons", SHOW_REJECTS)

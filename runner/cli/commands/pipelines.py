@@ -11,6 +11,7 @@ from runner.repairs import remove as removing
 
 # These need runner/setup and runner/ingest/foreign, which may be missing.
 LAZY = {"Commands": ("add", "source-sql")}
+KEEP_OR_DROP = click.Choice(["keep", "drop"])
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 
 
@@ -93,11 +94,7 @@ def _switch(here: Workspace, name: str, is_enabled: bool) -> None:
 
 @project_command("remove", yes_option, group=command)
 @click.argument("name")
-@click.option(
-    "--replica",
-    type=click.Choice(["keep", "drop"]),
-    help="Keep or drop its replica (default: ask).",
-)
+@click.option("--replica", type=KEEP_OR_DROP, help="Keep or drop its replica (default: ask).")
 def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
     """Remove a pipeline that no script needs.
 
@@ -118,10 +115,8 @@ def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
         )
     if found.has_replica and replica is None:
         if yes:
-            raise UsageError(
-                f"--yes needs a decision about {found.replica}", "--replica keep, or --replica drop"
-            )
-        replica = click.prompt(found.replica, type=click.Choice(["keep", "drop"]))
+            raise UsageError(f"replica {found.replica} exists", "--replica keep or --replica drop")
+        replica = click.prompt(found.replica, type=KEEP_OR_DROP)
     output.confirm(f"remove {name}?", "--yes removes it without asking", yes)
     removing.remove(here.database(), found, drop_replica=replica == "drop")
     output.say(f"{name} is removed")

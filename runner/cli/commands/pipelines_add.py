@@ -19,10 +19,7 @@ from runner.setup.add_pipeline import add as add_pipeline
     " mariadb://USER@HOST/DATABASE, or a CSV file. Set MILEPOST_SOURCE_PASSWORD to the password.",
 )
 @click.option(
-    "--source",
-    "source_relation",
-    metavar="SCHEMA.TABLE",
-    help="Table to read; not needed for a CSV file.",
+    "--source", "source_relation", metavar="SCHEMA.TABLE", help="Table; not needed for a CSV file."
 )
 @click.option(
     "--cursor",
@@ -31,9 +28,7 @@ from runner.setup.add_pipeline import add as add_pipeline
     metavar="COLUMN",
     help="Timestamp column that is set whenever a row is written.",
 )
-@click.option(
-    "--timezone", metavar="ZONE", help="Time zone of a cursor that has none (default: UTC)."
-)
+@click.option("--timezone", metavar="ZONE", help="Time zone if the cursor has none (default: UTC).")
 @click.option(
     "--key", "key_columns", multiple=True, metavar="COLUMN", help="Key column. Can be repeated."
 )

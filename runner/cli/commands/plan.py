@@ -28,21 +28,16 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
     """
     manifest = here.manifest()
     if is_explained:
-        room("runner.cli.show.plans").explain(here.database(), manifest, target, patterns)
+        room("runner.cli.show.plans").show(here.database(), manifest, target, patterns)
         return
     with here.ledger() as session:
         steps = read_plan(session, manifest, target, patterns)[1]
         left = ledger.left_tables(session, target.name, manifest.scripts)
         others = session.named("database/ledger.other_targets", target=target.name)
     rows = [{"script": step.script.key, "build": step.mode, "why": step.reason} for step in steps]
-    rows += [
-        {
-            "script": each.script,
-            "build": "gone",
-            "why": f"no longer in the manifest: {each.table_name}",
-        }
-        for each in left
-    ]
+    for each in left:
+        why = f"no longer in the manifest: {each.table_name}"
+        rows.append({"script": each.script, "build": "gone", "why": why})
     output.listing(rows, "the manifest declares no scripts")
     if left:
         output.say(f"to drop tables that are no longer in the manifest: {output.program()} prune")

@@ -35,10 +35,7 @@ def _read_age(context: click.Context, parameter: click.Parameter, text: str | No
     " rows that no target needs. AGE is in days, weeks or years, such as 90d, 12w or 1y.",
 )
 @click.option(
-    "--drop-target",
-    "target",
-    metavar="NAME",
-    help="Drop only a target that is no longer built, with its tables.",
+    "--drop-target", "target", metavar="NAME", help="Drop only this target, with its tables."
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted, and change nothing.")
 def command(
@@ -95,10 +92,7 @@ def _show(found: PruneResult) -> None:
         output.warn(f"not dropped, because something depends on it: {reason}")
     if len(found.waiting) > 1:
         for name, day in found.waiting:
-            output.say(
-                f"target {name} was last built on {day}; earlier versions of rows are kept for its"
-                " next build"
-            )
+            output.say(f"target {name}, last built on {day}, still needs earlier versions of rows")
 
 
 def _size(count: int) -> str:

@@ -1,13 +1,13 @@
 import click
 
 from runner.cli import output
-from runner.cli.command import Workspace, complete_scripts, project_command, target_option
+from runner.cli.command import Workspace, project_command, script_names, target_option
 from runner.preview.render import rendered
 from runner.project.target import Target
 
 
 @project_command("render", target_option)
-@click.argument("scripts", nargs=-1, shell_complete=complete_scripts)
+@click.argument("scripts", nargs=-1, shell_complete=script_names)
 @click.option("--full", is_flag=True, help="Render for a full build.")
 def command(here: Workspace, scripts: tuple[str, ...], full: bool, target: Target) -> None:
     """Print the SQL that a build would run.

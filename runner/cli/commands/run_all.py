@@ -23,9 +23,7 @@ AFTER_ROUND = ("MILEPOST_ALERT_", "OTEL_EXPORTER_OTLP_")
 @click.option(
     "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until interrupted."
 )
-@click.option(
-    "--dashboard", type=FILE, help="Write the dashboard after each build that changed tables."
-)
+@click.option("--dashboard", type=FILE, help="Write the dashboard when a build has changed tables.")
 @click.option(
     "--on-success",
     metavar="COMMAND",
@@ -89,14 +87,10 @@ class Rounds:
         """Run one round, show it, and run what follows it."""
         here, done, failed = self.here, run.Round(), None
         newest = self.after.newest_run() if self.after else 0
-        with show_progress() as progress:
+        with show_progress() as shown:
             try:
                 done = run.run_all(
-                    here.database(),
-                    here.folder,
-                    progress,
-                    wait_seconds=self.wait,
-                    skip_locked=in_loop,
+                    here.database(), here.folder, shown, wait_seconds=self.wait, skip_locked=in_loop
                 )
             except RunnerError as error:
                 if was_interrupted(error):  # main exits with another code
@@ -106,9 +100,9 @@ class Rounds:
             done = failed.done
         has_built = failed is None or isinstance(failed, run.RoundFailed)
         if has_built:
-            _show(done, progress)
+            _show(done, shown)
         answer: dict[str, Any] = {
-            "ingest": show_ingest.as_data(progress),
+            "ingest": show_ingest.as_data(shown),
             "build": show_build.as_data(done.build) if has_built else None,
         }
         if in_loop:
@@ -133,11 +127,11 @@ class Rounds:
                 output.warn(error.message, error.hint)
 
 
-def _show(done: run.Round, progress: ProgressListener) -> None:
+def _show(done: run.Round, shown: ProgressListener) -> None:
     """Show what a round loaded and built."""
-    if progress.windows or not (done.skipped or done.failures):
-        show_ingest.summary(progress)
+    if shown.windows or not (done.skipped or done.failures):
+        show_ingest.summary(shown)
     if not done.skipped:
-        show_build.summary(done.build, progress)
+        show_build.summary(done.build, shown)
     for error in done.skipped:
         output.say(f"skipped: {error.message}")

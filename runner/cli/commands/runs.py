@@ -5,10 +5,10 @@ import click
 from runner.cli import output
 from runner.cli.command import (
     Workspace,
-    complete_scripts,
     json_option,
     last_option,
     project_command,
+    script_names,
     target_option,
     yes_option,
 )
@@ -23,6 +23,7 @@ from runner.project.target import Target
 from runner.repairs.pipeline import open_pipeline
 
 TABLES = ("run_scripts", "run_inputs", "run_checks", "run_logs")
+LIST_RUNS = "to list them: python -m runner runs"
 COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 
 
@@ -61,7 +62,7 @@ def show(here: Workspace, run_id: int, plans: bool) -> None:
     with here.ledger() as session:
         found = session.named("cli/show/runs.run", run_id=run_id)
         if not found:
-            raise UsageError(f"there is no run {run_id}", "to list them: python -m runner runs")
+            raise UsageError(f"there is no run {run_id}", LIST_RUNS)
         if plans:
             _show_plans(session.named("cli/show/runs.run_plans", run_id=run_id))
             return
@@ -86,14 +87,11 @@ def _show_plans(rows: list[dict[str, str]]) -> None:
     for row in rows:
         output.say(f"{row['message']}\n{row['plan']}\n")
     if not rows:
-        output.say(
-            "no plans were kept; with MILEPOST_KEEP_PLANS=5, builds keep those of statements that"
-            " run for five seconds or more"
-        )
+        output.say("no plans were kept; MILEPOST_KEEP_PLANS=5 keeps those of five seconds or more")
 
 
 @project_command("trend", last_option, target_option, json_option, group=command)
-@click.argument("name", metavar="[SCRIPT]", required=False, shell_complete=complete_scripts)
+@click.argument("name", metavar="[SCRIPT]", required=False, shell_complete=script_names)
 def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
     """Show how long the latest builds took, or one script in them.
 
@@ -136,10 +134,7 @@ def undo(here: Workspace, run_id: int, yes: bool) -> None:
     with here.ledger() as session:
         found = session.named("cli/show/runs.run", run_id=run_id)
     if not found or not found[0]["pipeline"]:
-        raise UsageError(
-            f"there is no run {run_id} of a pipeline, or it was pruned",
-            "to list them: python -m runner runs",
-        )
+        raise UsageError(f"there is no run {run_id} of a pipeline, or it was pruned", LIST_RUNS)
     run = found[0]
     rows = output.row_counts(run["rows_inserted"], run["rows_updated"], run["rows_deleted"])
     output.say(f"run {run_id}: {run['kind']} of {run['pipeline']}, {run['status']}, rows {rows}")

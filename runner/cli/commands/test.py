@@ -12,16 +12,14 @@ from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
 from runner.testing.tables import Mismatch
 
-# Rows of a difference that are shown to a person.
+# Maximum number of rows shown as text for each kind of difference.
 SHOWN_ROWS = 10
 
 
 @project_command("test", json_option)
 @select_option("Run only the cases of these scripts.")
 @click.argument("names", nargs=-1, metavar="[CASE]...")
-@click.option(
-    "--junit", type=FILE, help="Also write the results as JUnit XML, which CI servers read."
-)
+@click.option("--junit", type=FILE, help="Also write the results as JUnit XML, for CI.")
 def command(
     here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...], junit: Path | None
 ) -> None:
@@ -79,7 +77,7 @@ def _as_data(done: CaseResult) -> dict[str, Any]:
 def _as_junit(results: list[CaseResult]) -> str:
     seconds = sum(result.seconds for result in results)
     failed = sum(not result.has_passed for result in results)
-    suite = Element(
+    root = Element(
         "testsuite",
         name="milepost",
         tests=str(len(results)),
@@ -88,15 +86,13 @@ def _as_junit(results: list[CaseResult]) -> str:
     )
     for done in results:
         folder, _, name = done.case.name.rpartition("/")
-        case = SubElement(
-            suite, "testcase", classname=folder, name=name, time=f"{done.seconds:.3f}"
-        )
+        case = SubElement(root, "testcase", classname=folder, name=name, time=f"{done.seconds:.3f}")
         if not done.has_passed:
             why = f"after {done.after}{': ' if done.error else ''}{done.error}"
             failure = SubElement(case, "failure", message=output.visible(why))
             lines = [line for each in done.mismatches for line in (each.table, *_lines(each))]
             failure.text = output.visible("\n".join(lines))
-    return tostring(suite, encoding="unicode", xml_declaration=True)
+    return tostring(root, encoding="unicode", xml_declaration=True)
 
 
 def _lines(mismatch: Mismatch) -> list[str]:

@@ -42,9 +42,7 @@ def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int
     target = here.database()
     output.say(_announcement(plan, database_name()))
     with scratch(target) as database, show_progress() as shown:
-        verdict = torture(
-            database, here.folder, plan, lambda progress: _show(shown, plan, progress)
-        )
+        verdict = torture(database, here.folder, plan, lambda done: _show(shown, plan, done))
     _show_verdict(verdict)
     output.fail_if(not verdict.is_kept)
 
@@ -68,16 +66,13 @@ def _show(shown: ProgressListener, plan: Plan, progress: Progress) -> None:
 
 def _show_verdict(verdict: Verdict) -> None:
     output.data({**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling})
-    rows = [
-        _row(name, each.final, each.is_kept, each.ledger) for name, each in verdict.ours.items()
-    ]
+    rows = [_row(name, own.final, own.is_kept, own.ledger) for name, own in verdict.ours.items()]
     rows += [_row(name, copy, copy.is_exact, {}) for name, copy in verdict.naive.items()]
     output.table(rows)
     output.say("\nrows by how they were written, and how many of them were lost or differ:")
     columns = {"story": "story", "written": "written", **PROTOCOLS}
     stories = [
-        {title: story[name] for name, title in columns.items() if name in story}
-        for story in verdict.stories
+        {title: row[key] for key, title in columns.items() if key in row} for row in verdict.stories
     ]
     output.table(stories, "nothing was written")
     output.say()

@@ -15,9 +15,7 @@ from runner.project.target import Target
 SHOWN_PLANS = 3
 
 
-def explain(
-    database: Database, manifest: Manifest, target: Target, patterns: Sequence[str]
-) -> None:
+def show(database: Database, manifest: Manifest, target: Target, patterns: Sequence[str]) -> None:
     """Run a build, roll it back, and show what each script did."""
     found = preview.explain(database, manifest, target, patterns)
     output.data([_as_data(each) for each in found])
