@@ -32,7 +32,7 @@ from runner.project.target import Target
     is_flag=True,
     help="Serve the page on 127.0.0.1, and update it when a build ends or a card is edited.",
 )
-@number_option("--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 for any.")
+@number_option("--port", low=0, high=65_535, default=8765, help="Port for --serve; 0 for any free.")
 def command(
     here: Workspace,
     file: Path,

@@ -13,9 +13,9 @@ from runner.cli.show import ingest as show_ingest
 def command(here: Workspace, pipeline: str | None, wait: float, sweep: bool) -> None:
     """Load new rows from the sources into the replicas.
 
-    Runs PIPELINE, or all enabled pipelines. Loads every row that was committed before the command
-    started, except rows behind a transaction that stays open for longer than --wait: the next run
-    loads those.
+    Runs PIPELINE, or all enabled pipelines. Loads the rows that were committed before the command
+    started, except those behind a transaction that stays open for longer than --wait: the next run
+    loads them.
 
     \b
     Example: python -m runner ingest event_stream

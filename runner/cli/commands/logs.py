@@ -15,7 +15,7 @@ from runner.errors import UsageError
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="Only messages of this level or more severe.",
 )
-@click.option("--since", metavar="TIME", help="Only since a time, or an age such as '2 hours'.")
+@click.option("--since", metavar="TIME", help="Only messages since a time, or age like '2 hours'.")
 def command(here: Workspace, /, **filters: object) -> None:
     """List the latest log messages, newest first.
 

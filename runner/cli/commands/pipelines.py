@@ -7,7 +7,7 @@ from runner.cli.show import coverage as show_coverage
 from runner.cli.show import runs as show_runs
 from runner.errors import UsageError, room
 from runner.ingest.pipelines import pipelines
-from runner.repairs import remove as removing
+from runner.repairs import remove as removal
 
 # These need runner/setup and runner/ingest/foreign, which may be missing.
 LAZY = {"Commands": ("add", "source-sql")}
@@ -103,7 +103,7 @@ def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
     \b
     Example: python -m runner pipelines remove partners --replica keep
     """
-    found = removing.inspect(here.database(), here.manifest(), name)
+    found = removal.inspect(here.database(), here.manifest(), name)
     output.say(
         f"{name}: {output.number(found.runs, 'run')},"
         f" {output.number(found.kept_rows, 'earlier version')} of rows"
@@ -118,5 +118,5 @@ def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
             raise UsageError(f"replica {found.replica} exists", "--replica keep or --replica drop")
         replica = click.prompt(found.replica, type=KEEP_OR_DROP)
     output.confirm(f"remove {name}?", "--yes removes it without asking", yes)
-    removing.remove(here.database(), found, drop_replica=replica == "drop")
+    removal.remove(here.database(), found, drop_replica=replica == "drop")
     output.say(f"{name} is removed")

@@ -19,7 +19,7 @@ from runner.setup.add_pipeline import add as add_pipeline
     " mariadb://USER@HOST/DATABASE, or a CSV file. Set MILEPOST_SOURCE_PASSWORD to the password.",
 )
 @click.option(
-    "--source", "source_relation", metavar="SCHEMA.TABLE", help="Table; not needed for a CSV file."
+    "--source", "source_relation", metavar="SCHEMA.TABLE", help="Table to read; not for a CSV file."
 )
 @click.option(
     "--cursor",

@@ -11,7 +11,7 @@ from runner.ingest.foreign.attach import SOURCE_SQL
     "--source", required=True, metavar="SCHEMA.TABLE", help="Table; in MariaDB, DATABASE.TABLE."
 )
 @click.option(
-    "--role", required=True, metavar="USER", help="Reading user; in MariaDB, USER or USER@HOST."
+    "--role", required=True, metavar="USER", help="User that reads; in MariaDB, USER or USER@HOST."
 )
 def command(here: Workspace, kind: str, source: str, role: str) -> None:
     """Print the SQL that prepares a source in another database.
