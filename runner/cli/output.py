@@ -101,9 +101,9 @@ def error_data(error: RunnerError) -> dict[str, Any]:
     return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
 
 
-def listing(rows: Rows, empty: str) -> None:
+def listing(rows: Rows, empty: str, columns: Sequence[str] = ()) -> None:
     """Print the rows that a command was called for, as a table or as JSON."""
-    table(rows, empty)
+    table(rows, empty, columns)
     data(rows)
 
 

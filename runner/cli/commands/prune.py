@@ -76,7 +76,7 @@ def _show(found: PruneResult) -> None:
         {
             "table": f"orchestrator.{each.table}",
             "rows": each.rows,
-            "to delete": each.deleted,
+            "delete": each.deleted,
             "size": _size(each.bytes_before),
         }
         for each in found.tables
