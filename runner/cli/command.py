@@ -133,9 +133,7 @@ def _read_target(context: click.Context, parameter: click.Parameter, name: str) 
     return Target(name)
 
 
-json_option = flag(
-    "--json", "Print the result as JSON.", partial(setattr, output.style, "json", True)
-)
+json_option = flag("--json", "Print results as JSON.", partial(setattr, output.style, "json", True))
 target_option = click.Option(
     ["--target"],
     default="live",

@@ -207,10 +207,7 @@ def visible(text: str) -> str:
 def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     """Return lines of cells, with each column padded to its widest cell."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
 def _rich_table(names: list[str], cells: list[list[str]], numeric: list[bool]) -> None:

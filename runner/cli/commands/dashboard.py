@@ -53,7 +53,7 @@ def command(
              python -m runner dashboard --serve
     """
     if only and (check or serve):
-        raise UsageError("--only cannot be combined with --check or --serve")
+        raise UsageError("--only cannot be used with --check or --serve", "leave one out")
     if check:
         count, problems = check_cards(here.database(), here.folder)
         output.fail_with(problems, "docs/dashboard.md describes the cards")

@@ -15,8 +15,7 @@ def command(here: Workspace) -> None:
     Example: python -m runner doctor
     """
     found = examine(here.database(), here.manifest())
-    if output.style.json:
-        output.data([asdict(each) for each in found])
+    output.data([asdict(each) for each in found])
     for each in found:
         output.say(f"{each.level:<8} {each.what}: {each.finding}")
         if each.cure:

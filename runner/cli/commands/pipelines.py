@@ -104,15 +104,11 @@ def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
     Example: python -m runner pipelines remove partners --replica keep
     """
     found = removal.inspect(here.database(), here.manifest(), name)
-    output.say(
-        f"{name}: {output.number(found.runs, 'run')},"
-        f" {output.number(found.kept_rows, 'earlier version')} of rows"
-    )
+    versions = output.number(found.kept_rows, "earlier version")
+    output.say(f"{name}: {output.number(found.runs, 'run')}, {versions} of rows")
     if found.archived:
-        output.say(
-            f"{output.number(len(found.archived), 'archived month')}: the files stay, and their"
-            " records, with the SHA-256, go to orchestrator.logs"
-        )
+        months = output.number(len(found.archived), "archived month")
+        output.say(f"{months}: the files stay, and orchestrator.logs keeps their SHA-256")
     if found.has_replica and replica is None:
         if yes:
             raise UsageError(f"replica {found.replica} exists", "--replica keep or --replica drop")

@@ -42,7 +42,7 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target, is_expla
     if left:
         output.say(f"to drop tables that are no longer in the manifest: {output.program()} prune")
     for row in others:
+        drop = f"{output.program()} prune --drop-target {row['target']}"
         output.say(
-            f"target {row['target']} still exists, last built on {row['built_at']}; to drop"
-            f" it: {output.program()} prune --drop-target {row['target']}"
+            f"target {row['target']} was last built on {row['built_at']}; to drop it: {drop}"
         )

@@ -35,7 +35,7 @@ def _read_age(context: click.Context, parameter: click.Parameter, text: str | No
     " rows that no target needs. AGE is in days, weeks or years, such as 90d, 12w or 1y.",
 )
 @click.option(
-    "--drop-target", "target", metavar="NAME", help="Drop only this target, with its tables."
+    "--drop-target", "target", metavar="NAME", help="Drop only the tables of this target."
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted, and change nothing.")
 def command(

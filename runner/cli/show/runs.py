@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from runner.cli.output import drawable, is_terminal, row_counts, say, table, terminal_width
+from runner.cli.output import aligned, drawable, is_terminal, row_counts, say, table, terminal_width
 
 Row = Mapping[str, Any]
 
@@ -29,8 +29,7 @@ def runs(rows: Sequence[dict[str, Any]], empty: str, columns: Sequence[str]) -> 
 def observations(rows: Sequence[Row]) -> None:
     """Show the observations of a build as bar charts."""
     for name, group in groupby(rows, key=lambda row: row["observation"]):
-        say()
-        say(f"observed: {name}")
+        say(f"\nobserved: {name}")
         _draw(list(group))
 
 
@@ -38,17 +37,16 @@ def restatements(days: Sequence[Row]) -> None:
     """Show the published days that a build changed, one per line; the last day separately."""
     for (name, is_last), group in groupby(days, key=lambda row: (row["table"], row["is_last_day"])):
         rows = list(group)
-        say()
         if is_last:
-            say(f"the last published day, which was still incomplete: {name}")
+            say(f"\nthe last published day, which was still incomplete: {name}")
         else:
             what = "days" if rows[0]["day"] else "rows"
-            say(f"published {what} that changed, largest change first: {name}")
+            say(f"\npublished {what} that changed, largest change first: {name}")
         for row in rows[:SHOWN_DAYS]:
             say(restated(row, terminal_width()))
         if len(rows) > SHOWN_DAYS:
-            rest = f"{len(rows) - SHOWN_DAYS:,} more"
-            say(f"and {rest}: see --json or orchestrator.restatements")
+            more = len(rows) - SHOWN_DAYS
+            say(f"and {more:,} more: see --json or orchestrator.restatements")
 
 
 def trend(builds: Sequence[dict[str, Any]]) -> None:
@@ -56,16 +54,11 @@ def trend(builds: Sequence[dict[str, Any]]) -> None:
     if not builds or not is_terminal():
         table(builds, NO_BUILDS)
         return
-    run = max(len(str(build["run"])) for build in builds)
-    kind = max(len(build["build"]) for build in builds)
-    rows = [
-        {
-            "label": f"{build['run']:>{run}}  {build['started_at']}  {build['build']:<{kind}}",
-            "value": build["seconds"],
-        }
-        for build in builds
-    ]
-    _draw(rows)
+    width = max(len(str(build["run"])) for build in builds)
+    cells = [[f"{each['run']:>{width}}", each["started_at"], each["build"]] for each in builds]
+    values = [build["seconds"] for build in builds]
+    pairs = zip(aligned(cells), values, strict=True)
+    _draw([{"label": label, "value": value} for label, value in pairs])
 
 
 def _draw(rows: Sequence[Row]) -> None:
