@@ -1,4 +1,7 @@
-"""Milepost: PostgreSQL scripts, run in order and incrementally, by a light runner.
+"""Milepost: ingests rows into PostgreSQL, and builds tables from them with plain SQL scripts.
+
+A project's folder and a database come in; tables that readers see, and a ledger of every run, go
+out. It does not know what your tables mean: that is written in your scripts.
 
 from runner import Project
 
@@ -6,6 +9,7 @@ project = Project.open("path/to/project")
 project.run_all()
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from runner.about import VERSION as __version__
@@ -18,13 +22,8 @@ __all__ = ["Project", "RunnerError", "StartError", "UsageError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names when they are asked for: `python -m runner --help` stays quick."""
+    """Import the public names when they are first used, so that --help stays fast."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "Project":
-        from runner.api import Project
-
-        return Project
-    from runner import errors
-
-    return getattr(errors, name)
+    module = "runner.api" if name == "Project" else "runner.errors"
+    return getattr(importlib.import_module(module), name)

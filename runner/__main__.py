@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, or say that its libraries are not installed."""
+    """Run the command line; if Click is not installed, say so and exit with 3."""
     try:
         from runner.cli.main import main as run
     except ModuleNotFoundError as error:

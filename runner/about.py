@@ -1,3 +1,3 @@
-"""The version of Milepost, in its one place: setup.cfg reads it from here."""
+"""The version of Milepost. setup.cfg reads it from here."""
 
 VERSION = "0.2.0"

@@ -1,6 +1,6 @@
-"""The public API: a project on a server, and what can be done with it."""
+"""The public API: `Project`, a project's folder and its database."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +26,10 @@ SILENT = Listener()
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's folder and the server that its warehouse is on.
+    """A project's folder and the database of its warehouse.
 
-    It holds no connection and no state: each call opens its own and reads the files as they are,
-    so that several projects can be used at once, from several threads.
+    It holds no connection and no state. Each call opens its own connections and reads the files as
+    they are, so several projects can be used at once, from several threads.
     """
 
     path: Path
@@ -39,10 +39,10 @@ class Project:
     def open(cls, path: str | Path = ".", url: str | None = None) -> "Project":
         """Open the project in a folder.
 
-        `url` is a connection string, such as `postgresql://user@host/database`. Without it the
-        server is the one that DATABASE_URL or the PG* variables name, else the embedded one, which
-        is started. UsageError if there is no such folder, StartError if there is no manifest in it
-        or no server.
+        `url` is a connection string, such as `postgresql://user@host/database`. Without it,
+        DATABASE_URL or the PG* variables name the server; if they are not set, the embedded server
+        is started. Raises UsageError if the folder does not exist, and StartError if it has no
+        valid manifest or if there is no server.
         """
         folder = Path(path).absolute()
         if not folder.is_dir():
@@ -51,9 +51,10 @@ class Project:
         return cls(folder, Database(url if url is not None else address.find(folder).conninfo))
 
     def run_all(self, *, wait_seconds: float = 60.0, listener: Listener = SILENT) -> Round:
-        """Bring in what is new, and build what follows from it.
+        """Ingest new rows, then build everything that depends on them.
 
-        `wait_seconds` is the longest wait for transactions that are open in a source.
+        `wait_seconds` is the maximum time to wait for open transactions in a source. Raises
+        `runner.run.RoundFailed` if a pipeline failed; the rest is built.
         """
         return run.run_all(self.database, self.path, listener, wait_seconds=wait_seconds)
 
@@ -65,17 +66,12 @@ class Project:
         sweep: bool = False,
         listener: Listener = SILENT,
     ) -> tuple[RunResult, ...]:
-        """Bring new rows into the replicas of all enabled pipelines, or of one.
+        """Load new rows into the replicas of all enabled pipelines, or of one.
 
-        With `sweep`, look through the whole source for rows that came late or changed.
+        With `sweep`, also search the whole source for rows that arrived late or changed.
         """
         runs = run.ingest(
-            self.database,
-            self.path,
-            listener,
-            pipeline=pipeline,
-            wait_seconds=wait_seconds,
-            sweep=sweep,
+            self.database, self.path, listener, pipeline, wait_seconds=wait_seconds, sweep=sweep
         )
         return tuple(runs)
 
@@ -87,23 +83,23 @@ class Project:
         jobs: int | None = None,
         listener: Listener = SILENT,
     ) -> BuildResult:
-        """Bring a target up to date in one commit, or leave it as it was and raise.
+        """Bring the tables of a target up to date in one commit, or change nothing and raise.
 
-        `select` names scripts that are built in full, with all that follows from them. A large
-        first build runs `jobs` scripts at once, by default one for each core of this machine, and
-        nothing is ingested meanwhile.
+        `select` names scripts to build in full, with everything downstream of them. A large first
+        build runs `jobs` scripts at once (default: one per core, up to eight), and blocks ingestion
+        until it is done.
         """
         manifest = load(self.path)
         return build(self.database, manifest, Target(target), select, jobs, listener)
 
     def plan(self, select: Iterable[str] = (), *, target: str = "live") -> tuple[Step, ...]:
-        """Say for each script, in order, what a build would do and why. Changes nothing."""
+        """Return, for each script in build order, what a build would do and why."""
         with self.database.session() as session:
             ledger.require(session)
             return tuple(read_plan(session, load(self.path), Target(target), select)[1])
 
     def status(self, *, target: str = "live") -> Status:
-        """Say whether today's numbers can be trusted, and what needs a person."""
+        """Return whether the data can be trusted, and each problem with its remedy."""
         return status(self.database, self.path, target)
 
     def verify(
@@ -114,11 +110,13 @@ class Project:
         repair: bool = False,
         listener: Listener = SILENT,
     ) -> "Verdict":
-        """Build what is due, rebuild everything beside it, and compare the two row by row.
+        """Build pending changes, rebuild everything in a scratch schema, and compare row by row.
 
-        `jobs` scripts run at once, by default one for each core of this machine. With `repair`,
-        publish what differs. Nothing is ingested meanwhile.
+        `jobs` scripts run at once (default: one per core, up to eight). With `repair`, publish the
+        rebuilt rows that differ. Ingestion is blocked meanwhile.
         """
-        manifest = load(self.path)
-        verify: Callable[..., Verdict] = room("runner.compare.rebuild", what="verify").verify
-        return verify(self.database, manifest, Target(target), jobs, repair, listener)
+        compare = room("runner.compare.rebuild", what="verify")
+        verdict: Verdict = compare.verify(
+            self.database, load(self.path), Target(target), jobs, repair, listener
+        )
+        return verdict

@@ -1,7 +1,4 @@
-"""Errors that a person can do something about: a message, a hint and an exit code.
-
-Any other exception is a bug.
-"""
+"""Errors that a user can fix: a message, a hint and an exit code. Any other exception is a bug."""
 
 import difflib
 import importlib
@@ -28,7 +25,7 @@ class RunnerError(Exception):
 
 
 class UsageError(RunnerError):
-    """The request names something that does not exist, or combines what does not go together."""
+    """The request names something that does not exist, or combines incompatible options."""
 
     exit_code = 2
 
@@ -40,7 +37,7 @@ class StartError(RunnerError):
 
 
 def missing(what: str, error: ModuleNotFoundError, extra: str = "") -> StartError:
-    """Say which module something needs, and what to install."""
+    """Return an error that names the missing module, and the package to install."""
     return StartError(
         f"{what} needs the module {error.name}, which is not installed",
         f"install it: pip install 'milepost{extra}'",
@@ -48,7 +45,7 @@ def missing(what: str, error: ModuleNotFoundError, extra: str = "") -> StartErro
 
 
 def room(module: str, extra: str = "", what: str | None = None) -> Any:
-    """Import a module that may not be there: StartError then, which says `what` needs it."""
+    """Import a module of an optional part; StartError, with `what` needs it, if it is missing."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -56,19 +53,19 @@ def room(module: str, extra: str = "", what: str | None = None) -> Any:
 
 
 def was_interrupted(error: BaseException | None) -> bool:
-    """Whether an interrupt is the cause, even if cleaning up after it failed in turn."""
+    """Whether an interrupt caused this error, even if the clean-up after it failed in turn."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like `name`, if any is; in capitals it is the same."""
+    """Return the known name that is most similar to `name`, ignoring case, or None."""
     by_case = {each.lower(): each for each in known}
     return next(map(by_case.get, difflib.get_close_matches(name.lower(), by_case, n=1)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
-    """Return a hint for a name that is not known: the closest one, or else `otherwise`."""
+    """Return a hint for an unknown name: the closest known one, or else `otherwise`."""
     near = closest(name, known)
     return f"did you mean {near}?" if near else otherwise

@@ -1,7 +1,7 @@
-"""The front door: one round brings in what is new and builds what follows; a loop repeats it.
+"""Runs rounds: a round ingests new rows, then builds what depends on them; a loop repeats it.
 
-What comes in are a database, a project's folder and a listener; what goes out are results. It
-prints nothing: whoever calls decides what people see.
+A database, a project's folder and a listener come in; results go out. Nothing is printed: the
+listener and the caller decide what users see.
 """
 
 import logging
@@ -27,18 +27,18 @@ from runner.project.target import Target
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 LONGEST_HOURS = 168
-# Pipelines that are looked at together: their locks, those on their tables and indexes too, find
-# room in the memory of any server.
-AT_ONCE = 50
+# Pipelines that are checked for new rows in one transaction. The locks on their tables and indexes
+# fit into the lock table of a server with default settings.
+BATCH = 50
 
 
 class Listener(IngestListener, BuildListener):
-    """Hears of a round while it goes on; override what you want to know."""
+    """Receives the events of a round; override the methods that you need."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineFailure:
-    """Why a pipeline brought in nothing, or not all."""
+    """The error that stopped a pipeline. Windows committed before it stay loaded."""
 
     pipeline_id: int
     pipeline: str
@@ -47,7 +47,7 @@ class PipelineFailure:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round did: its runs, its build, what was left to other runners, and what failed."""
+    """What a round did. `skipped` says which locks other runners held."""
 
     runs: tuple[RunResult, ...] = ()
     build: BuildResult = field(default_factory=BuildResult)
@@ -56,7 +56,7 @@ class Round:
 
 
 class RoundFailed(RunnerError):
-    """Pipelines failed. What could be built without their new rows is built: see `done`."""
+    """Pipelines failed; `done` is the round, which built what it could without their new rows."""
 
     def __init__(self, done: Round) -> None:
         first = done.failures[0].error
@@ -68,13 +68,13 @@ def ingest(
     database: Database,
     project: Path,
     listener: Listener,
-    *,
     pipeline: str | None = None,
+    *,
     wait_seconds: float = 60.0,
     sweep: bool = False,
 ) -> list[RunResult]:
-    """Run the enabled pipelines, or the one named. A pipeline that fails does not stop the others;
-    its error is raised at the end. What another runner holds is an error too.
+    """Run the enabled pipelines, or the one named. A pipeline that fails, or that another runner
+    has locked, does not stop the others; the first error is raised at the end.
     """
     runs, failures = _ingest(database, project, listener, pipeline, wait_seconds, sweep)
     _warn_of(failures[1:], listener)
@@ -91,7 +91,7 @@ def _ingest(
     wait_seconds: float,
     sweep: bool = False,
 ) -> tuple[list[RunResult], list[PipelineFailure]]:
-    """Run pipelines, whatever becomes of the others."""
+    """Run pipelines one after the other, and return the runs and the failures."""
     runs: list[RunResult] = []
     failures = []
     with Sessions(database) as sessions:
@@ -100,8 +100,8 @@ def _ingest(
         quiet: dict[int, RunResult] = {}
         for place, row in enumerate(found):
             number = row["pipeline_id"]
-            if place % AT_ONCE == 0 and not sweep:
-                quiet = _quiet(sessions, project, listener, found[place : place + AT_ONCE])
+            if place % BATCH == 0 and not sweep:
+                quiet = _quiet(sessions, project, listener, found[place : place + BATCH])
             if number in quiet:
                 runs.append(quiet[number])
                 listener.loaded(quiet[number])
@@ -119,8 +119,9 @@ def _ingest(
 def _quiet(
     sessions: Sessions, project: Path, listener: Listener, rows: Sequence[dict[str, Any]]
 ) -> dict[int, RunResult]:
-    """Record the runs of pipelines that have nothing new; none where this room was taken away. What
-    fails, fails again in a run of their own; a lock may be gone by then.
+    """Record runs for the pipelines that have no new rows, in one transaction, and return them.
+
+    On an error, return none: each pipeline is then run on its own, which reports the error.
     """
     try:
         from runner.ingest.quiet import record_quiet
@@ -133,9 +134,7 @@ def _quiet(
         if was_interrupted(error):
             raise
         if isinstance(error, QueryFailed) and error.sqlstate == LOCK_NOT_AVAILABLE:
-            listener.warn(
-                f"{error.reason}: checking {len(rows)} pipelines one at a time, which is slower"
-            )
+            listener.warn(f"{error.reason}: checking {len(rows)} pipelines one at a time")
         return {}
 
 
@@ -150,37 +149,37 @@ def run_all(
     listener: Listener,
     *,
     wait_seconds: float = 60.0,
-    leave_to_others: bool = False,
+    skip_locked: bool = False,
 ) -> Round:
-    """Bring in what is new and build what follows. Where a pipeline fails, the build goes on with
-    what is committed, and RoundFailed is raised at the end.
+    """Ingest new rows and build what depends on them. If a pipeline fails, the build goes on with
+    the rows that are committed, and RoundFailed is raised at the end.
 
-    With `leave_to_others`, what another runner holds is skipped, and all that would follow is left
-    to it; otherwise it is LockHeld, and nothing is built.
+    A pipeline or target that another runner has locked raises LockHeld. With `skip_locked` it is
+    skipped instead, and so is the build, which is left to that runner.
     """
     manifest = load(project)
     runs, stopped = _ingest(database, project, listener, None, wait_seconds)
-    held = [each for each in stopped if isinstance(each.error, LockHeld)]
-    failures = [each for each in stopped if each not in held]
-    if held and not leave_to_others:
-        _warn_of([*failures, *held[1:]], listener)
-        raise held[0].error
-    for each in held:
+    locked = [each for each in stopped if isinstance(each.error, LockHeld)]
+    failures = [each for each in stopped if each not in locked]
+    if locked and not skip_locked:
+        _warn_of([*failures, *locked[1:]], listener)
+        raise locked[0].error
+    for each in locked:
         _record_skip(database, each.error, pipeline_id=each.pipeline_id)
-    skipped = [each.error for each in held]
+    skipped = [each.error for each in locked]
     done = BuildResult()
     try:
         if not skipped:
             done = build(database, manifest, Target(), listener=listener)
     except LockHeld as error:
-        if not leave_to_others:
+        if not skip_locked:
             raise
         _record_skip(database, error, target=Target().name)
         skipped.append(error)
     except StartError as error:
         if not failures or was_interrupted(error):
             raise
-        # Such as a replica that was never loaded: this follows from the first failure.
+        # For example a replica that was never loaded, which the first failure caused.
         _warn_of(failures[1:], listener)
         raise failures[0].error from error
     except RunnerError:
@@ -199,30 +198,30 @@ def _record_skip(database: Database, error: RunnerError, **what: Any) -> None:
 
 
 def interval(text: str) -> int:
-    """Seconds between two rounds, from `30s`, `5m`, `1h` or a plain number of seconds."""
+    """Return the seconds of an interval such as `30s`, `5m`, `1h` or `30`; UsageError if none."""
     found = re.fullmatch(r"([0-9]{1,9})([smh]?)", text)
     if not found:
         raise UsageError(f"--every {text}: not an interval", "30s, 5m, 1h, or a number of seconds")
     seconds = int(found[1]) * UNITS[found[2]]
     if not 1 <= seconds <= LONGEST_HOURS * 3600:
-        raise UsageError(f"--every {text}: the interval is from 1s to {LONGEST_HOURS}h")
+        raise UsageError(f"--every {text}: the interval must be from 1s to {LONGEST_HOURS}h")
     return seconds
 
 
 def next_tick(start: float, seconds: int, now: float) -> float:
-    """When the next round is due: the first multiple of the interval, from the start, after now."""
+    """Return when the next round is due: the first multiple of the interval since `start` that
+    lies after `now`. Both are in seconds.
+    """
     due = start + (math.floor((now - start) / seconds) + 1) * seconds
     return due if due > now else due + seconds
 
 
-def repeat(
-    seconds: int, tick: Callable[[], object], on_error: Callable[[RunnerError], object]
-) -> None:
-    """Run a tick every so many seconds until a signal. One that fails is reported, and the next may
-    succeed; only a wrong command line ends the loop.
+def repeat(seconds: int, tick: Callable[[], Any], on_error: Callable[[RunnerError], Any]) -> None:
+    """Call `tick` every so many seconds until a signal arrives. An error is reported and the loop
+    goes on; only a UsageError ends it.
 
-    While it sleeps it holds nothing, and a signal ends it here. During a tick the KeyboardInterrupt
-    goes on to the caller, because work was cut short.
+    A signal while it sleeps ends the loop normally. During a tick, KeyboardInterrupt is raised to
+    the caller, because work was cut short.
     """
     start = time.monotonic()
     while True:
@@ -230,7 +229,7 @@ def repeat(
             tick()
         except UsageError:
             raise
-        except Exception as error:  # whatever it is: a lost server, a file that is being edited
+        except Exception as error:  # a lost server, or a file that is being edited
             if was_interrupted(error):
                 raise KeyboardInterrupt from error
             logging.getLogger(__name__).debug("tick", exc_info=True)

@@ -1,4 +1,4 @@
-"""Whether today's numbers can be trusted, and if not, what needs a person. Queries: status.sql."""
+"""Finds out whether the data of a target can be trusted, and if not, why. Queries: status.sql."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from runner.project.graph import reports_of
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target, replica_name
 
-# Kinds of problems that keep the new rows of a pipeline from the reports.
+# Kinds of problems that keep new rows of a pipeline out of the reports.
 STOPPED = {"disabled", "dropped", "emptied", "failed", "held", "late", "unreadable"}
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is known of a target: each problem with its remedy, how fresh the pipelines are, the
-    last builds, and how many checks passed, warned and failed.
+    """The status of a target: each problem with its remedy, the freshness of the pipelines, the
+    latest builds, and how many checks passed, warned and failed.
 
-    `notes` are problems of pipelines that no script needs, and `rests_on` says what a good status
-    rests on. `behind` are the pipelines whose new rows do not come in, with the reports that stay
-    as they were, and since when.
+    `notes` are problems of pipelines that no script needs. `rests_on` says what the verdict is
+    based on. `behind` are the pipelines that load no new rows, with how far they are loaded and
+    the reports that are out of date as a result.
     """
 
     problems: tuple[Row, ...]
@@ -41,7 +41,7 @@ class Status:
 
 
 def status(database: Database, project: Path, target: str = "live") -> Status:
-    """Look at the runs, builds and checks of a target, and at the sources of its pipelines."""
+    """Return the status of a target, from its runs, builds and checks and from the sources."""
     manifest = load(project)
     needed = [replica_name(name) for name in manifest.raw_needs()]
     with database.session() as session:
@@ -63,7 +63,7 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
             problems.append({"what": "disk", "kind": "disk", **said})
         problems += [*gaps(session), *blockers(session, project)]
     unneeded = {f"pipeline {row['pipeline']}" for row in freshness if not row["is_needed"]}
-    # What a source would be promised now is also told of its last run.
+    # The same problem may be found in the source and in the last run.
     problems = list({(row["what"], row["problem"]): row for row in problems}.values())
     return Status(
         tuple(row for row in problems if row["what"] not in unneeded),
@@ -77,7 +77,7 @@ def status(database: Database, project: Path, target: str = "live") -> Status:
 
 
 def _behind(manifest: Manifest, problems: Sequence[Row], freshness: Sequence[Row]) -> Iterator[Row]:
-    """Yield the pipelines that bring in no new rows, each with the reports that show them."""
+    """Yield the pipelines that load no new rows, each with the reports that depend on it."""
     stopped = {row["what"] for row in problems if row["kind"] in STOPPED}
     for row in freshness:
         name = row["replica"].removeprefix(replica_name(""))
@@ -90,11 +90,11 @@ def _behind(manifest: Manifest, problems: Sequence[Row], freshness: Sequence[Row
 def _rests_on(
     pipelines: Sequence[Row], builds: Sequence[Row], checks: Sequence[Row], silent: Sequence[str]
 ) -> str:
-    """Return what is known, and as of when: no more than that can be guaranteed. A line each.
-    Nobody would notice that rows of the `silent` pipelines no longer come.
+    """Return what the verdict is based on, a fact per line. Nobody would notice if the `silent`
+    pipelines stopped receiving rows.
     """
     needed = [row for row in pipelines if row["is_needed"]]
-    words = " and ".join(sorted({row["guarantee"] or "none" for row in needed})) or "none"
+    guarantees = " and ".join(sorted({row["guarantee"] or "none" for row in needed})) or "none"
     through = min((row["loaded_through"] or "never" for row in needed), default="never")
     passed = sum(row["checks"] for row in checks if row["status"] == "passed")
     unchecked = [row["pipeline"] for row in needed if row["reconciled_at"] is None]
@@ -102,7 +102,7 @@ def _rests_on(
     deletes = f"not checked for {', '.join(unchecked)}" if unchecked else f"last checked {oldest}"
     lines = [
         f"sources: {len(needed)} needed {'pipeline' if len(needed) == 1 else 'pipelines'},"
-        f" guarantee {words}, loaded through {through}",
+        f" guarantee {guarantees}, loaded through {through}",
         f"build: {builds[0]['build'] if builds else 'none'}, {passed} checks passed",
         f"deletes in the sources: {deletes}",
     ]

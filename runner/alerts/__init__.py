@@ -1,5 +1,5 @@
-"""Alerts: what `status` finds, told once to whoever should know, and told again when it is over.
+"""Alerts: sends each problem that `status` finds once, and once more when it is over.
 
-In come the problems of a target; out go messages to a command, a webhook or a mailbox, rows in
-orchestrator.alerts, and metrics for a collector. It does not know how problems are found.
+The problems of a target come in; messages to a command, a webhook or a mailbox, rows of
+orchestrator.alerts, metrics and spans go out. It does not know how problems are found.
 """

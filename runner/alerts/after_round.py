@@ -1,4 +1,6 @@
-"""What follows a round of run-all: alerts, spans, the user's commands. What fails is a warning."""
+"""Runs what follows a round of run-all: alerts, spans and the user's commands. A failure is only a
+warning.
+"""
 
 import os
 import subprocess
@@ -10,14 +12,14 @@ from runner.alerts.incidents import alert
 from runner.database.session import Database
 from runner.errors import RunnerError, room
 
-# How the variables begin that name receivers of alerts, and of spans.
+# Prefixes of the variables that name the receivers of alerts and of spans.
 ALERTS = "MILEPOST_ALERT_"
 SPANS = "OTEL_EXPORTER_OTLP_"
 
 
 @dataclass(frozen=True, slots=True)
 class AfterRound:
-    """What was asked for on the command line and in the environment; `connect` finds the server."""
+    """What the command line and the environment ask for. `connect` returns the database."""
 
     project: Path
     connect: Callable[[], Database]
@@ -26,22 +28,24 @@ class AfterRound:
     on_failure: str | None = None
 
     def newest_run(self) -> int:
-        """Return the number of the newest run before a round; 0 if nobody needs to know."""
+        """Return the number of the newest run before a round; 0 if no spans are sent."""
         if not _is_set(SPANS):
             return 0
         newest = "select coalesce(max(run_id), 0) from orchestrator.runs"
         try:
             with self.connect().session() as session:
                 return int(session.value(newest))
-        except RunnerError:  # the round itself will say so
+        except RunnerError:  # the round reports it
             return 0
 
     def follow(self, answer: str, has_failed: bool, after_run: int) -> None:
-        """Do it. `answer` is the round as JSON; its runs come after `after_run`."""
+        """Send alerts and spans, and call the command. `answer` is the round as JSON; its runs are
+        those after `after_run`.
+        """
         if _is_set(ALERTS):
             self._try(lambda: alert(self.connect(), self.project, self.warn))
         if _is_set(SPANS):
-            spans = ("runner.alerts.spans", "[otel]", "sending spans")  # by libraries of its own
+            spans = ("runner.alerts.spans", "[otel]", "sending spans")
             self._try(lambda: room(*spans).export(self.connect(), after_run))
         if command := self.on_failure if has_failed else self.on_success:
             self._call(command, answer)
@@ -53,12 +57,12 @@ class AfterRound:
             self.warn(error.message, error.hint)
 
     def _call(self, command: str, answer: str) -> None:
-        """Run a command line in a shell, with the round on its standard input."""
-        # What it prints goes to standard error, where it cannot get into the JSON of ours.
+        """Run a shell command, with the round on its standard input."""
+        # Its output goes to standard error, so that it does not mix with --json.
         done = subprocess.run(command, shell=True, input=answer, text=True, stdout=2, check=False)
         if done.returncode:
             self.warn(f"{command}: exit code {done.returncode}", None)
 
 
-def _is_set(beginning: str) -> bool:
-    return any(name.startswith(beginning) and value for name, value in os.environ.items())
+def _is_set(prefix: str) -> bool:
+    return any(name.startswith(prefix) and value for name, value in os.environ.items())

@@ -1,5 +1,5 @@
 -- record --
--- Which problems there are now: new ones begin, known ones go on, all others are over.
+-- Record the current problems: new ones begin, known ones go on, all others are over.
 with problems as (
     select
         found.subject,
@@ -41,7 +41,7 @@ set
     seen_at = now()
 
 -- waiting --
--- What a receiver has not been told: problems that are open, and the end of those it was told of.
+-- What a receiver has not been told: open problems, and the end of those that it was told of.
 select
     alerts.alert_id,
     case when alerts.over_at is null then 'found' else 'over' end as event,
@@ -62,7 +62,7 @@ where
 order by alerts.alert_id
 
 -- delivered --
--- A receiver took a message.
+-- Record that a receiver accepted a message.
 update orchestrator.alerts
 set
     told = case %(event)s when 'found' then told || %(receiver)s::text else told end,
@@ -71,7 +71,7 @@ set
 where alerts.alert_id = %(alert_id)s
 
 -- failed --
--- A receiver did not take a message.
+-- Record that a receiver did not accept a message.
 update orchestrator.alerts
 set
     failed_attempts = failed_attempts + 1,

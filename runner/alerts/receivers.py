@@ -1,6 +1,6 @@
-"""Receivers of alerts: a command, a webhook, a mailbox, as the environment names them.
+"""Receivers of alerts: a command, a webhook or a mailbox, which the environment names.
 
-The addresses stand in the environment and nowhere else: a webhook's address is its password.
+Their addresses are read from the environment and never stored: that of a webhook is a secret.
 """
 
 import json
@@ -22,16 +22,16 @@ COMMAND = "MILEPOST_ALERT_COMMAND"
 WEBHOOK = "MILEPOST_ALERT_WEBHOOK"
 EMAIL = "MILEPOST_ALERT_EMAIL"
 SMTP = "MILEPOST_SMTP_URL"
-PATIENCE_SECONDS = 5.0  # for each message; one that fails is tried again in the next round
+TIMEOUT_SECONDS = 5.0  # for each message; one that fails is sent again in the next round
 
 
 class NotDelivered(Exception):
-    """A receiver did not take a message. The text names no address."""
+    """A receiver did not accept a message. The text contains no address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What a receiver is told: that a problem was found, or that it is over."""
+    """A message to a receiver: a problem was found, or it is over."""
 
     event: str  # found or over
     database: str
@@ -45,7 +45,7 @@ class Incident:
 
     @property
     def headline(self) -> str:
-        """One line, as a chat or the subject of a mail shows it."""
+        """Return the message as one line, for a chat or the subject of a mail."""
         return f"{'over: ' if self.event == 'over' else ''}{self.what}: {self.problem}"
 
     def as_json(self) -> str:
@@ -54,31 +54,31 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """One way to tell somebody: `send` raises NotDelivered."""
+    """A receiver. `send` raises NotDelivered."""
 
     name: str
     send: Callable[[Incident], None]
 
 
 def receivers(environment: Mapping[str, str] = os.environ) -> list[Receiver]:
-    """Return the receivers that the environment names; UsageError if none, or one of no use."""
+    """Return the receivers that the environment names; UsageError if none or invalid."""
     found = []
     if command := environment.get(COMMAND):
         found.append(Receiver("command", lambda incident: _run(command, incident)))
     if webhook := environment.get(WEBHOOK):
         if not re.match(r"https?://[^\s/\[\]]", webhook):
-            raise UsageError(f"{WEBHOOK} is not an address", "https://...")
+            raise UsageError(f"{WEBHOOK} is not an address", "for example https://...")
         found.append(Receiver("webhook", lambda incident: _post(webhook, incident)))
     if recipient := environment.get(EMAIL):
         server = _mail_server(environment.get(SMTP, "smtp://localhost"))
         found.append(Receiver("email", lambda incident: _mail(server, recipient, incident)))
     if not found:
-        raise UsageError("no receiver of alerts is named", f"set {COMMAND}, {WEBHOOK} or {EMAIL}")
+        raise UsageError("there is no receiver of alerts", f"set {COMMAND}, {WEBHOOK} or {EMAIL}")
     return found
 
 
 def _run(command: str, incident: Incident) -> None:
-    """Give the incident to a command of the shell, as JSON on its standard input."""
+    """Run a shell command, with the incident as JSON on its standard input."""
     try:
         done = subprocess.run(
             command,
@@ -87,7 +87,7 @@ def _run(command: str, incident: Incident) -> None:
             text=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -97,7 +97,7 @@ def _run(command: str, incident: Incident) -> None:
 
 
 def _post(address: str, incident: Incident) -> None:
-    """Post {"text": ...}, which Slack and what is like it show as a message."""
+    """Post {"text": ...}, the format of Slack and compatible chats."""
     text = f"milepost, {incident.database}: {incident.headline}"
     if incident.event == "found" and incident.remedy:
         text += f"\n{incident.remedy}"
@@ -107,7 +107,7 @@ def _post(address: str, incident: Incident) -> None:
         {"Content-Type": "application/json", "User-Agent": "milepost"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS):
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):
             pass
     except (OSError, HTTPException, ValueError) as error:  # HTTPError is an OSError
         raise NotDelivered(_reason(error)) from error
@@ -116,11 +116,11 @@ def _post(address: str, incident: Incident) -> None:
 def _mail_server(address: str) -> SplitResult:
     try:
         found = urlsplit(address)
-        _ = found.port  # ValueError if it is none
+        _ = found.port  # ValueError if it is not a port
     except ValueError:
         found = urlsplit("")
     if found.scheme not in ("smtp", "smtps") or not found.hostname:
-        raise UsageError(f"{SMTP} is not an address", "smtp://user:password@host:587")
+        raise UsageError(f"{SMTP} is not an address", "for example smtp://user:password@host:587")
     return found
 
 
@@ -128,7 +128,7 @@ def _mail(address: SplitResult, recipient: str, incident: Incident) -> None:
     message = EmailMessage()
     message["From"] = f"milepost <milepost@{socket.getfqdn()}>"
     message["To"] = recipient
-    # A header is one line, whatever the text of an error has.
+    # A header is one line, but the text of an error may have several.
     subject = f"milepost, {incident.database}: {incident.headline}"
     message["Subject"] = " ".join(subject.split())[:200]
     lines = [incident.headline, "", incident.remedy or "", f"since {incident.found_at}"]
@@ -136,8 +136,8 @@ def _mail(address: SplitResult, recipient: str, incident: Incident) -> None:
     is_tls = address.scheme == "smtps"
     kind = smtplib.SMTP_SSL if is_tls else smtplib.SMTP
     try:
-        # Without a port it takes its own, 465 or 25.
-        with kind(address.hostname or "", address.port or 0, timeout=PATIENCE_SECONDS) as server:
+        # Port 0 is the default port, 465 or 25.
+        with kind(address.hostname or "", address.port or 0, timeout=TIMEOUT_SECONDS) as server:
             if not is_tls and server.has_extn("starttls"):
                 server.starttls()
             if address.username:
@@ -148,7 +148,7 @@ def _mail(address: SplitResult, recipient: str, incident: Incident) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return why, without an address: that of a webhook is a secret."""
+    """Return the reason without the address, which may be a secret."""
     code = getattr(error, "code", None) or getattr(error, "smtp_code", None)
     reason = getattr(error, "reason", None)
     strerror = getattr(reason, "strerror", None) or getattr(error, "strerror", None)

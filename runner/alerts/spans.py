@@ -1,7 +1,7 @@
-"""The runs and scripts of a round as OpenTelemetry spans. Queries: spans.sql.
+"""Exports the runs and scripts of a round as OpenTelemetry spans. Queries: spans.sql.
 
-Where they go is said by the variables of OpenTelemetry, such as OTEL_EXPORTER_OTLP_ENDPOINT. They
-name pipelines, scripts and counts of rows, and no text of an error, which may hold data.
+The variables of OpenTelemetry, such as OTEL_EXPORTER_OTLP_ENDPOINT, say where to. Spans contain
+names of pipelines and scripts and counts of rows, but no error messages, which may contain data.
 """
 
 from datetime import datetime
@@ -16,12 +16,12 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 from runner.database.session import Database, Row, host
 from runner.errors import RunnerError
 
-PATIENCE_SECONDS = 5
+TIMEOUT_SECONDS = 5
 ATTRIBUTES = ("run_id", "kind", "status", "target", "rows_inserted", "rows_updated", "rows_deleted")
 
 
 def export(database: Database, after_run: int) -> None:
-    """Send this process's runs after a run, in one request. RunnerError if nobody takes it."""
+    """Send the runs of this process after `after_run` in one request; RunnerError if it fails."""
     with database.session("milepost spans") as session:
         rows = session.named("alerts/spans.runs", host=host(), after=after_run)
     if not rows:
@@ -44,10 +44,10 @@ def export(database: Database, after_run: int) -> None:
         contexts[row["run_id"]] = set_span_in_context(span)
         span.end(end_time=_nanoseconds(row["finished_at"]))
     root.end(end_time=max(_nanoseconds(row["finished_at"]) for row in rows))
-    exporter = OTLPSpanExporter(timeout=PATIENCE_SECONDS)
+    exporter = OTLPSpanExporter(timeout=TIMEOUT_SECONDS)
     if exporter.export(collected.get_finished_spans()) is not SpanExportResult.SUCCESS:
         raise RunnerError(
-            "the spans of this round were not delivered", "look at OTEL_EXPORTER_OTLP_ENDPOINT"
+            "the spans of this round were not delivered", "check OTEL_EXPORTER_OTLP_ENDPOINT"
         )
 
 

@@ -1,5 +1,5 @@
 -- runs --
--- What a process has run after a run, a build before its scripts.
+-- The runs of a process after a given run. A build comes before its scripts.
 select
     runs.run_id,
     runs.parent_run_id,

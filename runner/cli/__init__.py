@@ -1,5 +1,5 @@
-"""The command line: all that talks to people.
+"""The command line, the only part that prints, asks or exits.
 
-It takes arguments and signals, and gives words, tables, JSON and an exit code. It does not know how
-the work is done: it calls the engines and shows what they return.
+Arguments and signals come in; text, tables, JSON and an exit code go out. It does not know how the
+work is done: it calls the other packages and shows what they return.
 """

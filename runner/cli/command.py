@@ -1,4 +1,4 @@
-"""How a command is declared: what it works on, and the options that several share."""
+"""Declares commands: the workspace that they work on, and the options that several share."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,15 +19,20 @@ from runner.project.graph import select
 from runner.project.manifest import Manifest, load
 from runner.project.target import Target
 
-# An option that names a file.
 FILE = click.Path(dir_okay=False, path_type=Path)
+
+SELECT = (
+    "NAME is a script, a layer, a glob, tag:TAG, state:changed or result:failed. +NAME also selects"
+    " everything upstream, NAME+ everything downstream. Can be repeated."
+)
+EXCLUDE = "Exclude these from the selection of -s. Can be repeated."
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A project, as the command line names it. Nothing is kept: files change, and servers stop."""
+    """The project that the command line names. It caches nothing: files change, servers stop."""
 
     folder: Path
 
@@ -35,12 +40,12 @@ class Workspace:
         return load(self.folder)
 
     def database(self) -> Database:
-        """Return the database that the environment names, else the embedded one, started."""
+        """Return the database that the environment names; without one, start the embedded one."""
         return Database(address.find(self.folder).conninfo)
 
     @contextmanager
     def ledger(self) -> Iterator[Session]:
-        """Open a session on it; StartError if it has no orchestrator schema of this version."""
+        """Open a session; StartError if there is no orchestrator schema of this version."""
         with self.database().session() as session:
             ledger.require(session)
             yield session
@@ -49,7 +54,7 @@ class Workspace:
 def project_command(
     name: str, *shared: click.Option, group: click.Group | None = None
 ) -> Callable[[Callable[..., Any]], click.Command]:
-    """Declare a command whose function gets the workspace, then its own options and shared ones."""
+    """Declare a command. Its function gets the workspace, and its own and the shared options."""
 
     def declare(function: Callable[..., Any]) -> click.Command:
         declared = click.command(name, cls=Command, shared=shared)(pass_workspace(function))
@@ -61,7 +66,7 @@ def project_command(
 
 
 def pass_workspace(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function of a command begin with the workspace, of which the group knows the folder."""
+    """Pass the workspace, whose folder the root group has set, as the first argument."""
 
     @wraps(function)
     def with_workspace(**options: Any) -> Any:
@@ -70,8 +75,8 @@ def pass_workspace(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_workspace
 
 
-def complete_scripts(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
-    """Return names of scripts for the shell; none where there is no project."""
+def script_names(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    """Return the names of scripts for shell completion; none outside a project."""
     folder = context.find_root().params.get("project") or Path.cwd()
     plus = "+" if typed.startswith("+") else ""
     try:
@@ -82,35 +87,28 @@ def complete_scripts(context: click.Context, parameter: click.Parameter, typed: 
 
 
 def select_option(what: str) -> Decorator:
-    """-s and --exclude: choose scripts; `what` says what for. The function gets their names."""
+    """Add -s, whose help begins with `what`, and --exclude; the function gets keys of scripts."""
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def with_selection(here: Workspace, exclude: tuple[str, ...], **options: Any) -> Any:
             target = options.get("target", Target())
-            options["patterns"] = _chosen(here, options["patterns"], exclude, target)
+            options["patterns"] = _selected(here, options["patterns"], exclude, target)
             return function(here, **options)
 
-        names = partial(
-            click.option, multiple=True, metavar="NAME", shell_complete=complete_scripts
-        )
-        left_out = "Leave these out of what -s chooses. May repeat."
-        chosen = (
-            f"{what} NAME is a script, a layer, a glob, tag:NAME, state:changed or result:failed;"
-            " +NAME adds everything upstream of it, NAME+ everything downstream. May repeat."
-        )
-        with_selection = names("--exclude", help=left_out)(with_selection)
-        return names("-s", "--select", "patterns", help=chosen)(with_selection)
+        names = partial(click.option, multiple=True, metavar="NAME", shell_complete=script_names)
+        with_selection = names("--exclude", help=EXCLUDE)(with_selection)
+        return names("-s", "--select", "patterns", help=f"{what} {SELECT}")(with_selection)
 
     return declare
 
 
-def _chosen(
+def _selected(
     here: Workspace, patterns: tuple[str, ...], exclude: tuple[str, ...], target: Target
 ) -> tuple[str, ...]:
-    """Return the keys that are chosen, none if nobody chose; a choice of nothing is the end."""
+    """Return the selected keys in build order, none without -s. If -s selects none, exit with 0."""
     if exclude and not patterns:
-        raise UsageError("--exclude takes scripts out of what -s chooses", "-s '*' chooses all")
+        raise UsageError("--exclude needs -s", "-s '*' selects all scripts")
     known: dict[str, set[str]] = {}
     manifest = here.manifest()
     if any(":" in each and "tag:" not in each for each in (*patterns, *exclude)):
@@ -118,33 +116,30 @@ def _chosen(
             known = states(session, target, read_plan(session, manifest, target)[1])
     keys = select(manifest, patterns, known) - select(manifest, exclude, known)
     if patterns and not keys:
-        output.say(f"no script is chosen by {' '.join(patterns)}")
+        output.say(f"{' '.join(patterns)} selects no script")
         output.data([])
         raise click.exceptions.Exit
     return tuple(key for key in manifest.scripts if key in keys)
 
 
 def number_option(*names: str, low: int, high: int | None = None, **options: Any) -> Decorator:
-    """An option that takes a whole number of a range."""
+    """Declare an option that takes an integer from `low` to `high`."""
     return click.option(*names, type=click.IntRange(low, high), metavar="N", **options)
 
 
 def _read_target(context: click.Context, parameter: click.Parameter, name: str) -> Target:
-    if name.endswith("_scratch"):  # tables that nobody may see yet, and that every build removes
+    if name.endswith("_scratch"):  # schemas of unfinished builds, which every build drops
         raise click.BadParameter("names that end in _scratch are reserved")
     return Target(name)
 
 
-# Prints the result as JSON on standard output, and nothing else there.
-json_option = flag(
-    "--json", "Print the result as JSON.", partial(setattr, output.style, "json", True)
-)
+json_option = flag("--json", "Print results as JSON.", partial(setattr, output.style, "json", True))
 target_option = click.Option(
     ["--target"],
     default="live",
     metavar="NAME",
     callback=_read_target,
-    help="The target: live, or the schemas NAME_warehouse and NAME_reporting.",
+    help="live, or another target, in the schemas NAME_warehouse and NAME_reporting.",
 )
 jobs_option = click.Option(
     ["-j", "--jobs"],
@@ -157,13 +152,9 @@ wait_option = click.Option(
     type=click.FloatRange(0, 86_400),
     default=60.0,
     metavar="SECONDS",
-    help="Longest time to wait for transactions that are open in a source.",
+    help="Maximum time to wait for open transactions in a source.",
 )
 last_option = click.Option(
-    ["-n", "--last"],
-    type=click.IntRange(1),
-    default=20,
-    metavar="N",
-    help="Number of rows to list.",
+    ["-n", "--last"], type=click.IntRange(1), default=20, metavar="N", help="Number of rows."
 )
 yes_option = click.Option(["--yes"], is_flag=True, help="Do not ask for confirmation.")

@@ -1,4 +1,4 @@
-"""The classes of commands and groups, and how commands are found."""
+"""Click classes: commands with common options, and groups that import their commands lazily."""
 
 import logging
 import re
@@ -14,30 +14,27 @@ from runner.cli import output
 from runner.errors import room
 
 FOLDER = Path(__file__).parent
-# Commands that need an extra of setup.cfg.
+# Extras in setup.cfg that commands need.
 EXTRAS = {"dashboard": "[dashboard]", "docs": "[docs]", "lint": "[lint]", "db": "[embedded]"}
 SUMMARY = re.compile(r'^def command\(.*?"""(.+?)(?:"""|$)', re.DOTALL | re.MULTILINE)
 
 
 def flag(name: str, what: str, set_it: Callable[[], object]) -> click.Option:
-    """Return a flag that is no argument of the command: it sets how the process behaves."""
+    """Return a flag that calls `set_it` and is not passed to the function of the command."""
 
     def act(context: click.Context, parameter: click.Parameter, is_given: bool) -> None:
         if is_given:
             set_it()
 
-    return click.Option(
-        [name], is_flag=True, expose_value=False, is_eager=True, callback=act, help=what
-    )
+    shape = {"is_flag": True, "expose_value": False, "is_eager": True}
+    return click.Option([name], callback=act, help=what, **shape)
 
 
 class Command(click.Command):
-    """A command that also takes --quiet and --debug, after the options that it shares."""
+    """A command with the shared options given, then --quiet and --debug."""
 
-    def __init__(
-        self, *arguments: Any, shared: Sequence[click.Option] = (), **options: Any
-    ) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, *args: Any, shared: Sequence[click.Option] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
         be_quiet = partial(setattr, output.style, "quiet", True)
         log = partial(logging.basicConfig, level=logging.DEBUG)
         quiet = flag("--quiet", "Print only warnings and errors.", be_quiet)
@@ -46,11 +43,11 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group of such commands, listed in the order in which they are defined.
+    """A group that lists its commands in the order of their definition.
 
-    It may know further commands only by name, under headings. Their modules, such as
-    `pipelines_add` for `pipelines add`, are imported when they are asked for: --help stays quick,
-    and a command whose libraries are missing does not affect the others.
+    `lazy` names further commands, under headings. Their modules, such as `pipelines_add` for
+    `pipelines add`, are imported when they are called: --help stays fast, and a command whose
+    libraries are missing does not affect the others.
     """
 
     command_class = Command
@@ -93,7 +90,7 @@ class Group(click.Group):
         return commands + click.Command.shell_complete(self, context, incomplete)
 
     def _short_helps(self) -> dict[str, dict[str, str]]:
-        """The short help of every command, by heading and name, without an import."""
+        """Return the short help of every command, by heading and name, without importing it."""
         own = {name: command.get_short_help_str(100) for name, command in self.commands.items()}
         found = {"Commands": own} if own else {}
         for heading, names in self.lazy.items():
@@ -104,7 +101,7 @@ class Group(click.Group):
         return FOLDER / "commands" / f"{self.prefix}{name.replace('-', '_')}.py"
 
     def _summary(self, name: str) -> str:
-        """Return the first line of a command's help, as its module has it."""
+        """Return the first line of a command's help, read from the source of its module."""
         file = self._file(name)
         found = SUMMARY.search(file.read_text(encoding="utf-8")) if file.exists() else None
         return found[1] if found else "Not installed."

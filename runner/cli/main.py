@@ -1,4 +1,4 @@
-"""Runs a command, and turns errors into one line, a hint and an exit code."""
+"""Runs a command, and turns an error into one line, a hint and an exit code."""
 
 import os
 import signal
@@ -32,13 +32,14 @@ COMMANDS = {
     "Set up": ("init", "schema", "load", "seed", "db", "torture"),
 }
 INTERRUPTED = 130
-# They ask us to stop: Ctrl-C, a service manager, a terminal that closes.
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE_SECONDS = 2.0
+# Sent by Ctrl-C, by a service manager, and when a terminal closes.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Within this time, further signals count as the same request.
+SAME_REQUEST_SECONDS = 2.0
 
 
 class Interrupted(RunnerError):
-    """A signal ended the work."""
+    """A signal interrupted the work."""
 
     exit_code = INTERRUPTED
 
@@ -52,29 +53,29 @@ class Interrupted(RunnerError):
     "--project",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     default=".",
-    help="Folder of the project, which holds sql/ and schema/.",
+    help="Folder of the project, which contains sql/ and schema/.",
 )
 @click.version_option(VERSION, prog_name="milepost")
 @click.pass_context
 def cli(context: click.Context, project: Path) -> None:
     """Milepost: ingest events, build the warehouse, and inspect both.
 
-    Commands connect to the server that DATABASE_URL or the PG* variables name. Without them they
-    start and use the embedded server.
+    Commands connect to the server named by DATABASE_URL or the PG* variables. If they are not set,
+    commands start and use the embedded server.
     """
     context.obj = project.absolute()
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command line; exits 0 done, 1 failed, 2 usage, 3 could not start, 130 interrupted."""
+    """Run a command line. Exit with 0 done, 1 failed, 2 usage, 3 not started, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     written = streams.install()
-    _listen()
+    _handle_signals()
     try:
         code = cli.main(
             args=arguments,
             standalone_mode=False,
-            # The name under which we were called: completion works for the installed command.
+            # Shell completion depends on the name of the installed command.
             prog_name="milepost" if Path(sys.argv[0]).name == "milepost" else "python -m runner",
             complete_var="_MILEPOST_COMPLETE",
         )
@@ -85,17 +86,17 @@ def main(arguments: list[str] | None = None) -> None:
     except (Exception, KeyboardInterrupt) as error:
         if "--debug" in arguments and not isinstance(error, click.Abort | KeyboardInterrupt):
             raise
-        reason = _reason(error)
-        output.complain(reason)
+        shown = _as_runner_error(error)
+        output.report_error(shown)
         if not output.style.has_answered:
-            output.data({"error": output.error_data(reason)})
-        code = reason.exit_code
+            output.data({"error": output.error_data(shown)})
+        code = shown.exit_code
     sys.stdout.flush()
     sys.exit(code or int(any(stream.has_failed for stream in written)))
 
 
-def _reason(error: BaseException) -> RunnerError:
-    if was_interrupted(error):  # also when the clean-up after it has failed
+def _as_runner_error(error: BaseException) -> RunnerError:
+    if was_interrupted(error):
         return Interrupted("interrupted; what was not committed is rolled back")
     if isinstance(error, RunnerError):
         return error
@@ -109,24 +110,24 @@ def _reason(error: BaseException) -> RunnerError:
     )
 
 
-def _listen() -> None:
-    """Let the first signal interrupt the work. Signals that follow at once repeat the same request
-    (a terminal and `make` both pass Ctrl-C on); a later one ends the process without a word, and
-    the next run marks its rows as abandoned.
+def _handle_signals() -> None:
+    """Let the first signal interrupt the work. Signals that follow at once are the same request (a
+    terminal and `make` both pass Ctrl-C on). A later one kills the process, and the next run marks
+    its runs as abandoned.
     """
-    # Signals that we were started to ignore (nohup) stay ignored.
-    heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    # Signals that the parent process ignores (nohup) stay ignored.
+    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def interrupt(number: int, frame: Any) -> None:
-        asked = time.monotonic()
+        interrupted_at = time.monotonic()
 
-        def insist(number: int, frame: Any) -> None:
-            if time.monotonic() - asked > PATIENCE_SECONDS:
+        def kill(number: int, frame: Any) -> None:
+            if time.monotonic() - interrupted_at > SAME_REQUEST_SECONDS:
                 os._exit(INTERRUPTED)
 
-        for each in heard:
-            signal.signal(each, insist)
+        for each in handled:
+            signal.signal(each, kill)
         raise KeyboardInterrupt
 
-    for each in heard:
+    for each in handled:
         signal.signal(each, interrupt)

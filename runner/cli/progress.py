@@ -1,4 +1,4 @@
-"""Shows work while it goes on: a line for each result, or on a terminal one line that moves."""
+"""Shows progress: a line for each result or, on a terminal, a progress bar."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Live(Listener):
-    """The listener of the command line: shows each result, and keeps it for the summary."""
+class ProgressListener(Listener):
+    """Shows each result as it arrives, and keeps results and warnings for the summary."""
 
     progress: Progress | None = None
     task: TaskID | None = None
@@ -32,7 +32,7 @@ class Live(Listener):
         self.warnings.append((message, hint))
 
     def waiting(self, message: str) -> None:
-        """Say at once whom the work waits for."""
+        """Report at once what the work is waiting for."""
         if self.progress is not None:
             self.progress.stop()
         warn(message)
@@ -40,30 +40,30 @@ class Live(Listener):
             self.progress.start()
 
     def show(self, text: str, done: float, total: float) -> None:
-        """Show a step of known size, for instance bytes of a file."""
+        """Update the progress bar: `done` of `total` steps, bytes or seconds."""
         if self.progress is not None and self.task is not None:
             self.progress.update(self.task, description=visible(text), completed=done, total=total)
 
     def starting(self, step: Step, index: int, count: int) -> None:
-        """Show the script that begins."""
+        """Show which script is starting."""
         self.show(f"{step.script.key} ({index + 1} of {count})", index, count)
 
     def result(self, done: ScriptResult) -> None:
-        """Show a script that has run."""
+        """Show what a script changed."""
         self.results.append(done)
         if self.progress is None:
             line = f"ok  {done.step.script.key:<34} {script_rows(done):>24} {done.seconds:7.2f}s"
             say(f"{line}  {done.step.reason}")
 
     def loaded(self, window: RunResult) -> None:
-        """Show a committed run, unless it found nothing to change."""
+        """Show a committed run, unless it changed nothing."""
         counts, up_to = window.counts, window.window.high[:19]
-        is_worth_a_word = bool(counts.changed or counts.rejected or window.notes)
-        if is_worth_a_word:
+        is_shown = bool(counts.changed or counts.rejected or window.notes)
+        if is_shown:
             self.windows.append(window)
         if self.progress is not None:
             self.show(f"{window.pipeline} up to {up_to}", window.window.share, 1.0)
-        elif is_worth_a_word:
+        elif is_shown:
             rows = row_counts(counts.inserted, counts.updated, counts.deleted, counts.rejected)
             say(f"ok  {window.pipeline:<34} {rows:>24} {window.seconds:7.2f}s  up to {up_to}")
             for note in window.notes:
@@ -71,16 +71,16 @@ class Live(Listener):
 
 
 def script_rows(done: ScriptResult) -> str:
-    """Describe what a script changed; nothing for a view."""
+    """Return the row counts of a script as text; empty for a view."""
     return "" if done.step.script.is_view else row_counts(*astuple(done.changes))
 
 
 @contextmanager
-def live() -> Iterator[Live]:
-    """Show the work that goes on inside, and at its end, also when it fails, the warnings."""
-    shown = Live()
+def show_progress() -> Iterator[ProgressListener]:
+    """Show progress inside the block, and the warnings at its end, even if it fails."""
+    shown = ProgressListener()
     if is_terminal() and not style.quiet:
-        shown.progress = _moving_line()
+        shown.progress = _progress_bar()
         shown.task = shown.progress.add_task("", total=None)
         shown.progress.start()
     try:
@@ -92,8 +92,8 @@ def live() -> Iterator[Live]:
             warn(message, hint)
 
 
-def _moving_line() -> Progress:
-    # Only terminals need rich, and it is slow to import.
+def _progress_bar() -> Progress:
+    # Rich is slow to import, and needed only on a terminal.
     from rich import progress as bars
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""Standard output and error that outlive their reader."""
+"""Standard output and error that survive a closed pipe and a full disk."""
 
 import errno
 import io
@@ -10,12 +10,11 @@ from typing import Any
 STDERR = 2
 
 
-class Outliving(io.FileIO):
-    """A stream whose reader may leave (a closed terminal, the end of a pipe) or whose disk may be
-    full: the work and its evidence go on, and further output is discarded.
+class TolerantStream(io.FileIO):
+    """A stream that discards its output after a write has failed, so that the work can go on.
 
-    A reader that leaves does so on purpose. Anything else is a failure, reported on standard error
-    when it happens; `has_failed` then tells the exit code.
+    A closed pipe or terminal is intended, and not an error. Any other failure, such as a full disk,
+    is reported once on standard error and sets `has_failed`, for the exit code.
     """
 
     def __init__(self, number: int) -> None:
@@ -37,22 +36,22 @@ class Outliving(io.FileIO):
             return memoryview(content).nbytes
 
 
-def install() -> list[Outliving]:
-    """Put such streams in the place of standard output and error; returns them."""
+def install() -> list[TolerantStream]:
+    """Replace standard output and error by such streams, and return these."""
     installed = []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed before we began
+        if stream is None:  # closed by the parent process
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
             stream.flush()
-            installed.append(Outliving(stream.fileno()))
-            lasting = io.TextIOWrapper(
+            installed.append(TolerantStream(stream.fileno()))
+            tolerant = io.TextIOWrapper(
                 io.BufferedWriter(installed[-1]),
                 encoding=stream.encoding,
                 errors=stream.errors,
                 line_buffering=stream.line_buffering,
                 write_through=stream.write_through,
             )
-            setattr(sys, name, lasting)
+            setattr(sys, name, tolerant)
     return installed

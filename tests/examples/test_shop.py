@@ -290,7 +290,7 @@ def test_the_example_works_as_its_readme_says_and_follows_its_sources(shop: Shop
 def test_what_a_person_runs_before_a_change_goes_live(shop: Shop) -> None:
     assert "14 scripts read what they declare" in shop.run("lint")
     assert "5 cases passed" in shop.run("test")
-    assert "3 cards, no problem" in shop.run("dashboard", "--check")
+    assert "3 cards, no problems" in shop.run("dashboard", "--check")
     shop.run("build", "--target", "dev")
     shop.run("diff", "live", "dev")
 

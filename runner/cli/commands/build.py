@@ -7,7 +7,7 @@ from runner.cli.command import (
     select_option,
     target_option,
 )
-from runner.cli.progress import live
+from runner.cli.progress import show_progress
 from runner.cli.show import build as show_build
 from runner.project.target import Target
 
@@ -17,7 +17,7 @@ from runner.project.target import Target
 def command(here: Workspace, patterns: tuple[str, ...], jobs: int | None, target: Target) -> None:
     """Bring the tables up to date.
 
-    Only scripts that have something to do run. Readers see the new version all at once, after all
+    Runs only the scripts that have work to do. Readers see the new version all at once, after all
     checks have passed; a build that fails changes nothing. A large first build runs several scripts
     at once, and blocks `ingest` until it is done.
 
@@ -25,6 +25,6 @@ def command(here: Workspace, patterns: tuple[str, ...], jobs: int | None, target
     Example: python -m runner build -s fact_miles_earned
     """
     manifest = here.manifest()
-    with live() as progress:
+    with show_progress() as progress:
         done = build(here.database(), manifest, target, patterns, jobs, progress)
     show_build.show(done, progress)

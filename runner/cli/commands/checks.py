@@ -24,5 +24,6 @@ def command(here: Workspace, patterns: tuple[str, ...], target: Target) -> None:
             name = check.name.removesuffix(".check.sql")
             missing = {"check": name, "status": "never", "bad_rows": None, "sample": None}
             found.append({"script": key, **results.get(name, missing)})
-    output.listing(found, "there are no checks")
+    # The name of a check begins with that of its script.
+    output.listing(found, "there are no checks", ("check", "status", "bad_rows", "sample"))
     output.fail_if(any(row["status"] == "failed" for row in found))

@@ -5,7 +5,6 @@ import click
 
 from runner.cli import output
 from runner.cli.command import FILE, Workspace, number_option, project_command, target_option
-from runner.cli.show import lines
 from runner.errors import UsageError
 from runner.pages.dashboard.check import check as check_cards
 from runner.pages.dashboard.data import Member
@@ -21,23 +20,19 @@ from runner.project.target import Target
     type=click.Choice(["600", "640", "644", "0600", "0640", "0644"]),
     metavar="MODE",
     default="640",
-    help="Who may read a new file: you (600), your group (640) or everybody (644)."
-    " An existing file keeps its mode.",
+    help="Permissions of a new file: readable by you (600), your group (640) or everybody (644)."
+    " An existing file keeps its permissions.",
 )
 @click.option(
-    "--only",
-    metavar="SLICE=MEMBER",
-    help="Write only the figures of one member, such as country=SG.",
+    "--only", metavar="SLICE=MEMBER", help="Include only one member of a slice, such as country=SG."
 )
-@click.option("--check", is_flag=True, help="Check every card instead, and write nothing.")
+@click.option("--check", is_flag=True, help="Check every card, and write nothing.")
 @click.option(
     "--serve",
     is_flag=True,
     help="Serve the page on 127.0.0.1, and update it when a build ends or a card is edited.",
 )
-@number_option(
-    "--port", low=0, high=65_535, default=8765, help="Port to serve on; 0 picks a free one."
-)
+@number_option("--port", low=0, high=65_535, default=8765, help="Port for --serve; 0 for any free.")
 def command(
     here: Workspace,
     file: Path,
@@ -48,9 +43,9 @@ def command(
     port: int,
     target: Target,
 ) -> None:
-    """Write the reports as one HTML page, or serve it.
+    """Write the dashboard as one HTML file, or serve it.
 
-    The page shows the cards in dashboard/ and needs neither a server nor a network.
+    The page shows the cards in dashboard/, and works offline.
 
     \b
     Example: python -m runner dashboard -o report.html
@@ -58,18 +53,18 @@ def command(
              python -m runner dashboard --serve
     """
     if only and (check or serve):
-        raise UsageError("--only writes a file", "leave out --check and --serve")
+        raise UsageError("--only cannot be used with --check or --serve", "leave one out")
     if check:
         count, problems = check_cards(here.database(), here.folder)
-        lines.refuse(problems, "docs/dashboard.md describes the cards")
-        output.say(f"dashboard: {output.number(count, 'card')}, no problem")
+        output.fail_with(problems, "docs/dashboard.md describes the cards")
+        output.say(f"dashboard: {output.number(count, 'card')}, no problems")
     elif serve:
         serve_page(
             here.database(),
             here.folder,
             port,
             lambda url: output.say(f"dashboard: {url} (Ctrl-C stops it)"),
-            output.complain,
+            output.report_error,
         )
     else:
         member = _member(only) if only else None
@@ -77,7 +72,7 @@ def command(
 
 
 def write_page(here: Workspace, file: Path, **how: Any) -> None:
-    """Write the page, and say where it is."""
+    """Write the page, and print its address."""
     write(here.database(), here.folder, file, **how)
     output.say(f"dashboard: {file.absolute().as_uri()}")
 

@@ -12,12 +12,12 @@ from runner.database.embedded.binaries import psql_path
 
 @click.group("db", cls=Group)
 def command() -> None:
-    """Start, stop and connect to the server."""
+    """Start and stop the embedded server, and connect to the server in use."""
 
 
 @project_command("start", group=command)
 def start(here: Workspace) -> None:
-    """Start the embedded server; it runs until `db stop`.
+    """Start the embedded server. It runs until `db stop`.
 
     \b
     Example: python -m runner db start
@@ -37,9 +37,9 @@ def stop(here: Workspace) -> None:
 
 @project_command("url", group=command)
 def url(here: Workspace) -> None:
-    """Print the connection string, without its password.
+    """Print the connection string of the server in use, without the password.
 
-    Starts the embedded server if that is the one in use.
+    Starts the embedded server if that is the one.
 
     \b
     Example: psql "$(python -m runner db url)"
@@ -55,9 +55,9 @@ def url(here: Workspace) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @pass_workspace
 def psql(here: Workspace, arguments: tuple[str, ...]) -> None:
-    """Open psql, and pass all arguments to it.
+    """Open psql on the server in use, and pass all arguments to psql.
 
-    `-d` replaces the address; `-c '\\connect NAME'` opens another database of the same server.
+    `-d` replaces the connection string; `-c '\\connect NAME'` opens another database of the server.
 
     \b
     Example: python -m runner db psql -c 'table reporting.growth_accounting'
@@ -65,7 +65,7 @@ def psql(here: Workspace, arguments: tuple[str, ...]) -> None:
     server = here.database()
     with server.session() as session:
         version = session.row("select current_setting('server_version_num')::int as number")
-    # Everybody who lists processes sees their arguments, and nobody else their environment.
+    # All users can list the arguments of a process, but only its owner can read its environment.
     conninfo, password = _without_password(server.conninfo)
     os.execve(
         psql_path(version["number"] // 10_000),
@@ -75,7 +75,7 @@ def psql(here: Workspace, arguments: tuple[str, ...]) -> None:
 
 
 def _without_password(conninfo: str) -> tuple[str, str | None]:
-    """Return a connection string as it is or, if it has a password, without it and beside it."""
+    """Return a connection string without its password, and the password."""
     parts = conninfo_to_dict(conninfo)
     password = parts.pop("password", None)
     given = {name: str(value) for name, value in parts.items()}

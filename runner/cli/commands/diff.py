@@ -17,8 +17,8 @@ from runner.project.target import Target
 def command(here: Workspace, left: str, right: str, patterns: tuple[str, ...]) -> None:
     """Compare the tables of two targets, row by row.
 
-    Use it to see what a change to the SQL does to the figures: `build --target dev` makes a target
-    to compare with. Exits with 1 if the two differ.
+    Use it to see how a change to the SQL affects the data: `build --target dev` builds a target to
+    compare with live. Exits with 1 if the two differ.
 
     \b
     Example: python -m runner diff live dev
@@ -28,7 +28,7 @@ def command(here: Workspace, left: str, right: str, patterns: tuple[str, ...]) -
     for warning in compared.warnings:
         output.warn(warning)
     found = [difference for difference in compared.tables if not difference.is_same]
-    differences(found, left, right)
+    show_differences(found, left, right)
     output.data(
         {
             "left": left,
@@ -45,49 +45,45 @@ def command(here: Workspace, left: str, right: str, patterns: tuple[str, ...]) -
     output.fail_if(found)
 
 
-def differences(found: Sequence[Difference], left: str, right: str) -> None:
-    """Show the tables that differ between two targets, then a few rows of each."""
+def show_differences(found: Sequence[Difference], left: str, right: str) -> None:
+    """Show the tables that differ between two targets, then a sample of rows of each."""
     if not found:
         return
-
-    def changed(each: Difference) -> str:
-        return ", ".join(f"{name} {count:,}" for name, count in each.columns.items())
-
-    rows = [
-        {
-            "table": each.table,
-            "rows": _both(each.left_rows, each.right_rows),
-            f"only {left}": each.only_left,
-            f"only {right}": each.only_right,
-            "changed": each.changed,
-            "columns": "; ".join(filter(None, (changed(each), each.problem))),
-        }
-        for each in found
-    ]
+    rows = []
+    for each in found:
+        columns = ", ".join(f"{name} {count:,}" for name, count in each.columns.items())
+        rows.append(
+            {
+                "table": each.table,
+                "rows": _row_counts(each.left_rows, each.right_rows),
+                f"only {left}": each.only_left,
+                f"only {right}": each.only_right,
+                "changed": each.changed,
+                "columns": "; ".join(filter(None, (columns, each.problem))),
+            }
+        )
     output.table(rows)
     for each in found:
         if each.sample:
-            output.say()
-            output.say(each.table)
+            output.say(f"\n{each.table}")
         for row in each.sample:
             output.say(f"  {_difference(row, left, right)}")
     output.say()
 
 
-def _both(one: int, other: int) -> str:
-    """Show how many rows each has; nothing where rows are not counted."""
-    return f"{one:,} -> {other:,}" if one != other else f"{one:,}" if one else ""
+def _row_counts(left: int, right: int) -> str:
+    """Return the numbers of rows as text; empty for a view, whose rows are not counted."""
+    return f"{left:,} -> {right:,}" if left != right else f"{left:,}" if left else ""
 
 
 def _difference(row: dict[str, Any], left: str, right: str) -> str:
-    """Describe a row that differs, in a line: `2026-05-01 all: dau 812 -> 815`."""
+    """Return a row that differs as one line: `2026-05-01 all: dau 812 -> 815`."""
     key = " ".join(str(value) for value in row["key"].values())
-    one, other = row["left"], row["right"]
-    if one is None or other is None:
-        return f"{key}: only in {right if one is None else left}"
-    changes = [f"{name} {_value(one[name])} -> {_value(other[name])}" for name in row["changed"]]
+    if row["left"] is None or row["right"] is None:
+        return f"{key}: only in {right if row['left'] is None else left}"
+    texts = [
+        {name: "null" if value is None else value for name, value in row[side].items()}
+        for side in ("left", "right")
+    ]
+    changes = [f"{name} {texts[0][name]} -> {texts[1][name]}" for name in row["changed"]]
     return f"{key}: {', '.join(changes)}"
-
-
-def _value(text: str | None) -> str:
-    return "null" if text is None else text

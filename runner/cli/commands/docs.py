@@ -16,14 +16,13 @@ from runner.pages.html import put
     multiple=True,
     type=FILE,
     default=["docs.html"],
-    help="File to write. Its ending chooses the format: .html for the page, .dbml for the tables in"
-    " the language of dbdiagram.io. May repeat.",
+    help="File to write: .html for the page, .dbml for dbdiagram.io. Can be repeated.",
 )
 def command(here: Workspace, files: tuple[Path, ...]) -> None:
     """Write a page that documents the tables.
 
-    It works offline, and shows the columns, comments, SQL, checks and lineage of each table, the
-    pipelines and the metrics.
+    The page works offline. It shows the columns, comments, SQL, checks and lineage of each table,
+    the pipelines and the metrics.
 
     \b
     Example: python -m runner docs -o docs.html

@@ -7,16 +7,15 @@ from runner.setup.doctor import examine
 
 @project_command("doctor", json_option)
 def command(here: Workspace) -> None:
-    """Look for trouble ahead: settings, privileges, sources, disk, clocks.
+    """Check settings, privileges, sources, disk space and clocks.
 
-    Changes nothing. Each finding comes with a fix. Exits with 1 if there is a problem.
+    Changes nothing. Shows a fix with each finding. Exits with 1 if there is a problem.
 
     \b
     Example: python -m runner doctor
     """
     found = examine(here.database(), here.manifest())
-    if output.style.json:
-        output.data([asdict(each) for each in found])
+    output.data([asdict(each) for each in found])
     for each in found:
         output.say(f"{each.level:<8} {each.what}: {each.finding}")
         if each.cure:

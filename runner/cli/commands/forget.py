@@ -4,7 +4,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, yes_option
-from runner.cli.progress import live
+from runner.cli.progress import show_progress
 from runner.cli.show import build as show_build
 from runner.erasure.erase import Erased, InSource
 from runner.erasure.forget import forget, inspect
@@ -26,8 +26,9 @@ PLACES = {
     multiple=True,
     required=True,
     metavar="COLUMN=VALUE",
-    help="Rows whose COLUMN has this VALUE; VALUE alone if the key is a single column. May repeat:"
-    " values of one column are alternatives, and different columns must all match.",
+    help="Erase the rows in which COLUMN has this VALUE; VALUE alone if the key is a single column."
+    " Can be repeated: several values of one column are alternatives, and different columns must"
+    " all match.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be erased, and change nothing.")
 def command(
@@ -35,9 +36,10 @@ def command(
 ) -> None:
     """Erase a person, or a row, from everything that was loaded and built.
 
-    Erases rows of the replica, their earlier versions, rows that were set aside, and messages and
-    samples that show a value. A full build then removes them from all tables. A run of kind forget
-    keeps only the counts. Delete the rows at the source first: until then nothing is erased.
+    Erases the rows from the replica, with their earlier versions, rejected rows, and messages and
+    samples that show a value. A full build then removes them from all tables. Only the counts are
+    recorded, in a run of kind forget. Delete the rows in the source first; until then, nothing is
+    erased.
 
     \b
     Example: python -m runner forget event_stream --key user_id=u_42 --dry-run
@@ -51,7 +53,7 @@ def command(
         return
     if not in_source.rows:
         output.confirm("erase them for good?", "--yes erases them without asking", yes)
-    with live() as progress:
+    with show_progress() as progress:
         done = forget(database, manifest, pipeline, keys, progress)
     show_build.summary(done.build, progress)
     output.say(f"forget {done.run_id}: {output.number(done.erased.total, 'record')} erased")
@@ -66,8 +68,7 @@ def _show(erased: Erased, in_source: InSource) -> None:
     if not erased.total:
         output.say("forget: nothing was found")
     else:
-        counts = asdict(erased).items()
-        for name, count in counts:
+        for name, count in asdict(erased).items():
             output.say(f"{count:>12,}  {PLACES[name]}")
     if in_source.problem:
         output.warn(

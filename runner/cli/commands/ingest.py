@@ -13,19 +13,13 @@ from runner.cli.show import ingest as show_ingest
 def command(here: Workspace, pipeline: str | None, wait: float, sweep: bool) -> None:
     """Load new rows from the sources into the replicas.
 
-    Everything that was committed when the command started is loaded, by all enabled pipelines or
-    by the one named.
+    Runs PIPELINE, or all enabled pipelines. Loads the rows that were committed before the command
+    started, except those behind a transaction that stays open for longer than --wait: the next run
+    loads them.
 
     \b
     Example: python -m runner ingest event_stream
              python -m runner ingest --sweep
     """
-    with show_ingest.shown("ingest") as progress:
-        run.ingest(
-            here.database(),
-            here.folder,
-            progress,
-            pipeline=pipeline,
-            wait_seconds=wait,
-            sweep=sweep,
-        )
+    with show_ingest.reporting("ingest") as progress:
+        run.ingest(here.database(), here.folder, progress, pipeline, wait_seconds=wait, sweep=sweep)

@@ -18,16 +18,16 @@ from runner.setup import like_miles, new_project
 @click.option(
     "--like",
     type=click.Choice(["miles"]),
-    help="Use the shipped warehouse, over the events in --source, instead of a small example.",
+    help="Copy the shipped warehouse, and build it from the events in --source.",
 )
 @click.option(
     "--column",
     "columns",
     multiple=True,
     metavar="ROLE=COLUMN",
-    help="With --like: the role of a column, such as event_time=occurred_at. May repeat.",
+    help="With --like: the role of a column, such as event_time=occurred_at. Can be repeated.",
 )
-@click.option("--timezone", metavar="ZONE", help="With --like: time zone of times without one.")
+@click.option("--timezone", metavar="ZONE", help="With --like: time zone of times that have none.")
 def command(
     folder: Path,
     source: str | None,
@@ -39,9 +39,10 @@ def command(
 ) -> None:
     """Create a new project.
 
-    It has one pipeline, a fact table with its check, and a report. Without --source it includes a
-    small example table. With --like it looks at the columns of the source, asks what each of them
-    is, and writes the answers to the manifest; otherwise it needs no server.
+    The project has one pipeline, a fact table with its check, and a report. Without --source, it
+    includes a small example table. With --like, it is a copy of the shipped warehouse: the command
+    reads the columns of the source, asks for their roles, and writes the answers to the manifest.
+    Only --like needs a server.
 
     \b
     Example: python -m runner init shop
@@ -49,11 +50,13 @@ def command(
     """
     if like:
         if source is None or key or cursor:
-            raise UsageError("--like goes with --source alone", "--like miles --source app.events")
+            raise UsageError(
+                "--like needs --source, and no --key or --cursor", "--source app.events"
+            )
         _write_miles(folder, source, columns, timezone)
         return
     if columns or timezone:
-        raise UsageError("--column and --timezone go with --like", "--like miles --source ...")
+        raise UsageError("--column and --timezone need --like", "--like miles --source ...")
     table = new_project.parse(source, key, cursor)
     files = new_project.write(folder, table, is_example=source is None)
     needs_server = source is not None and not address.is_given()
@@ -70,7 +73,7 @@ def _write_miles(folder: Path, source: str, columns: tuple[str, ...], timezone: 
     ask = (lambda role, likely: click.prompt(role, default=likely)) if asked else None
     chosen = like_miles.choose(found, given, ask)
     files = like_miles.write(folder, source, found, chosen, timezone)
-    output.say(f"{folder}: {len(files)} files; sql/manifest.toml says what each column is:")
+    output.say(f"{folder}: {len(files)} files; sql/manifest.toml has the roles of the columns:")
     for role, column in chosen.items():
         output.say(f"  {role:<22}{column or 'none'}")
     output.say(f"next: cd {folder}, then {output.program()} schema apply")
@@ -81,7 +84,7 @@ def _role(text: str) -> tuple[str, str]:
     if not equals or role not in like_miles.USUAL:
         roles = ", ".join(like_miles.USUAL)
         raise UsageError(
-            f"--column {text}: no ROLE=COLUMN",
-            did_you_mean(role, like_miles.USUAL, f"roles are {roles}"),
+            f"--column {text} is not a ROLE=COLUMN",
+            did_you_mean(role, like_miles.USUAL, f"the roles are {roles}"),
         )
     return role, column

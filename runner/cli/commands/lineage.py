@@ -1,18 +1,18 @@
 import click
 
 from runner.cli import output
-from runner.cli.command import Workspace, complete_scripts, json_option, project_command
+from runner.cli.command import Workspace, json_option, project_command, script_names
 from runner.errors import UsageError, did_you_mean
 from runner.project.lineage import lineage, stored, tree
 
 
 @project_command("lineage", json_option)
-@click.argument("name", metavar="TABLE", shell_complete=complete_scripts)
+@click.argument("name", metavar="TABLE", shell_complete=script_names)
 def command(here: Workspace, name: str) -> None:
     """Show what a table depends on, and what depends on it.
 
-    The dependencies are those of the manifest. `...` stands for what is listed further up. Needs
-    no server.
+    Reads only the manifest, and needs no server. `...` stands for dependencies that are listed
+    further up.
 
     \b
     Example: python -m runner lineage kpi_daily

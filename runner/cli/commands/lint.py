@@ -1,6 +1,5 @@
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, select_option
-from runner.cli.show import lines
 from runner.project.graph import select
 from runner.testing.lint import lint
 
@@ -17,6 +16,6 @@ def command(here: Workspace, patterns: tuple[str, ...]) -> None:
     """
     manifest = here.manifest()
     chosen = select(manifest, patterns or ["*"])
-    lines.refuse(lint(manifest, chosen), "correct the SQL, or the needs in sql/manifest.toml")
+    output.fail_with(lint(manifest, chosen), "correct the SQL, or the needs in sql/manifest.toml")
     output.say(f"lint: {len(chosen)} scripts read what they declare")
     output.data([])

@@ -5,7 +5,7 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command
-from runner.cli.progress import live
+from runner.cli.progress import show_progress
 from runner.setup.csv_times import Order
 from runner.setup.load_csv import SHOW_REJECTS, load
 
@@ -13,13 +13,9 @@ from runner.setup.load_csv import SHOW_REJECTS, load
 @project_command("load", json_option)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option(
-    "--into",
-    metavar="SCHEMA.TABLE",
-    help="Table to load into (default: the source of the first pipeline).",
+    "--into", metavar="SCHEMA.TABLE", help="Target table (default: source of the first pipeline)."
 )
-@click.option(
-    "--as-history", is_flag=True, help="Load each row as if it had arrived when it happened."
-)
+@click.option("--as-history", is_flag=True, help="Load each row as if it arrived when it happened.")
 @click.option(
     "--dates",
     type=click.Choice(["dmy", "mdy"]),
@@ -30,12 +26,12 @@ def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) 
     """Load a CSV file with a header into a source.
 
     Times begin with the year, as in 2026-01-31 10:00:00, unless --dates names another order. Lines
-    that do not fit the table are set aside in orchestrator.load_rejects, with the reason.
+    that do not fit the table go to orchestrator.load_rejects, with the reason.
 
     \b
     Example: python -m runner load events.csv --as-history
     """
-    with live() as progress:
+    with show_progress() as progress:
         loaded = load(
             here.database(),
             file,
@@ -47,8 +43,8 @@ def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) 
     output.say(f"load: {output.number(loaded.rows, 'row')} from {file} into {loaded.table}")
     if loaded.is_behind:
         output.say(
-            f"some are older than the watermark; to read them: {output.program()} ingest --sweep"
+            f"some are older than the watermark; to load them: {output.program()} ingest --sweep"
         )
     if loaded.rejected:
         lines = output.number(loaded.rejected, "line")
-        output.warn(f"rejected {lines}; orchestrator.load_rejects has the reasons", SHOW_REJECTS)
+        output.warn(f"rejected {lines}; see orchestrator.load_rejects for reasons", SHOW_REJECTS)

@@ -9,17 +9,13 @@ from runner.errors import UsageError
 @project_command("logs", last_option, json_option)
 @click.option("--run", "run_id", type=int, metavar="RUN", help="Only messages of this run.")
 @click.option("--pipeline", metavar="NAME", help="Only messages of this pipeline.")
-@click.option(
-    "--status", metavar="STATUS", help="Only messages of runs with this status, such as failed."
-)
+@click.option("--status", metavar="STATUS", help="Only runs with this status, such as failed.")
 @click.option(
     "--level",
     type=click.Choice(["debug", "info", "warning", "error"]),
-    help="This level or more severe.",
+    help="Only messages of this level or more severe.",
 )
-@click.option(
-    "--since", metavar="TIME", help="Only newer messages: a time, or an age such as '2 hours'."
-)
+@click.option("--since", metavar="TIME", help="Only messages since a time, or age like '2 hours'.")
 def command(here: Workspace, /, **filters: object) -> None:
     """List the latest log messages, newest first.
 
@@ -33,7 +29,7 @@ def command(here: Workspace, /, **filters: object) -> None:
         except QueryFailed as error:
             raise UsageError(
                 f"--since {since} is neither a time nor an age",
-                "write it as --since 2026-01-31, or --since '2 hours'",
+                "for example --since 2026-01-31, or --since '2 hours'",
             ) from error
         rows = session.named("cli/show/runs.logs", **filters)
     output.listing(rows, "nothing was logged")

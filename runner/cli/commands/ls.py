@@ -12,13 +12,14 @@ def command(here: Workspace, patterns: tuple[str, ...]) -> None:
     \b
     Example: python -m runner ls -s tag:finance
     """
+    listed = list if output.style.json else ", ".join
     rows = [
         {
             "script": script.key,
             "kind": "view" if script.is_view else "table",
-            "tags": list(script.tags),
+            "tags": listed(script.tags),
             "checks": len(script.checks),
-            "needs": list(script.needs),
+            "needs": listed(script.needs),
         }
         for script in here.manifest().scripts.values()
         if not patterns or script.key in patterns

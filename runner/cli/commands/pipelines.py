@@ -4,14 +4,14 @@ from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command, yes_option
 from runner.cli.groups import Group
 from runner.cli.show import coverage as show_coverage
-from runner.cli.show import lines
 from runner.cli.show import runs as show_runs
 from runner.errors import UsageError, room
 from runner.ingest.pipelines import pipelines
-from runner.repairs import remove as removing
+from runner.repairs import remove as removal
 
-# They need the room of foreign sources.
+# These need runner/setup and runner/ingest/foreign, which may be missing.
 LAZY = {"Commands": ("add", "source-sql")}
+KEEP_OR_DROP = click.Choice(["keep", "drop"])
 RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 
 
@@ -19,7 +19,7 @@ RUN_COLUMNS = ("run", "kind", "status", "started_at", "rows", "up_to")
 def command() -> None:
     """List, show, add, enable, disable and remove pipelines.
 
-    Pipelines are rows of orchestrator.pipeline_definitions.
+    Each pipeline is a row of orchestrator.pipeline_definitions.
     """
 
 
@@ -40,8 +40,8 @@ def list_command(here: Workspace) -> None:
 def show(here: Workspace, name: str) -> None:
     """Show one pipeline.
 
-    This includes its definition, its watermark, what it covers and where it has gaps, what would
-    improve its guarantee, and its latest runs.
+    Shows its definition, its watermark, its coverage and gaps, what would improve its guarantee,
+    and its latest runs.
 
     \b
     Example: python -m runner pipelines show event_stream
@@ -49,14 +49,14 @@ def show(here: Workspace, name: str) -> None:
     with here.ledger() as session:
         pipelines(session, name)
         [found] = session.named("ingest/pipelines.pipeline", name=name)
-        stretches = show_coverage.coverage(session, found["id"])
+        segments = show_coverage.coverage(session, found["id"])
         preflight = room("runner.ingest.preflight")
         doubts = preflight.of_pipeline(session, found["id"], here.folder)
         runs = session.named("ingest/pipelines.pipeline_runs", name=name)
-    covered = show_coverage.as_data(name, stretches)
+    covered = show_coverage.as_data(name, segments)
     output.data({**found, **covered, "doubts": doubts, "runs": runs})
-    lines.pairs(found)
-    show_coverage.show(name, stretches)
+    output.record(found)
+    show_coverage.show(name, segments)
     output.say()
     for doubt in doubts:
         output.warn(doubt)
@@ -66,7 +66,7 @@ def show(here: Workspace, name: str) -> None:
 @project_command("enable", group=command)
 @click.argument("name")
 def enable(here: Workspace, name: str) -> None:
-    """Let `ingest` and `run-all` load a pipeline.
+    """Enable a pipeline, so that `ingest` and `run-all` load it.
 
     \b
     Example: python -m runner pipelines enable utm_campaigns
@@ -77,7 +77,7 @@ def enable(here: Workspace, name: str) -> None:
 @project_command("disable", group=command)
 @click.argument("name")
 def disable(here: Workspace, name: str) -> None:
-    """Stop `ingest` and `run-all` from loading a pipeline; its rows stay.
+    """Disable a pipeline, so that `ingest` and `run-all` skip it; its rows stay.
 
     \b
     Example: python -m runner pipelines disable utm_campaigns
@@ -94,34 +94,25 @@ def _switch(here: Workspace, name: str, is_enabled: bool) -> None:
 
 @project_command("remove", yes_option, group=command)
 @click.argument("name")
-@click.option(
-    "--replica",
-    type=click.Choice(["keep", "drop"]),
-    help="What to do with its replica. If there is one, you are asked.",
-)
+@click.option("--replica", type=KEEP_OR_DROP, help="Keep or drop its replica (default: ask).")
 def remove(here: Workspace, name: str, replica: str | None, yes: bool) -> None:
     """Remove a pipeline that no script needs.
 
-    The records of its runs are deleted, with the rows that they replaced. The source stays as it
-    is.
+    Deletes the records of its runs, with the earlier versions of rows. The source stays as it is.
 
     \b
     Example: python -m runner pipelines remove partners --replica keep
     """
-    found = removing.inspect(here.database(), here.manifest(), name)
-    output.say(
-        f"{name}: {output.number(found.runs, 'run')},"
-        f" {output.number(found.kept_rows, 'replaced row')} that could be restored"
-    )
+    found = removal.inspect(here.database(), here.manifest(), name)
+    versions = output.number(found.kept_rows, "earlier version")
+    output.say(f"{name}: {output.number(found.runs, 'run')}, {versions} of rows")
     if found.archived:
-        output.say(
-            f"{output.number(len(found.archived), 'archived month')}: the files stay, and what"
-            " is known of them, with their SHA-256, goes to orchestrator.logs"
-        )
+        months = output.number(len(found.archived), "archived month")
+        output.say(f"{months}: the files stay, and orchestrator.logs keeps their SHA-256")
     if found.has_replica and replica is None:
         if yes:
-            raise UsageError(f"{found.replica} is there", "--replica keep, or --replica drop")
-        replica = click.prompt(f"{found.replica}", type=click.Choice(["keep", "drop"]))
+            raise UsageError(f"replica {found.replica} exists", "--replica keep or --replica drop")
+        replica = click.prompt(found.replica, type=KEEP_OR_DROP)
     output.confirm(f"remove {name}?", "--yes removes it without asking", yes)
-    removing.remove(here.database(), found, drop_replica=replica == "drop")
+    removal.remove(here.database(), found, drop_replica=replica == "drop")
     output.say(f"{name} is removed")

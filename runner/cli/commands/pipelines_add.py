@@ -5,7 +5,6 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, project_command, yes_option
-from runner.cli.show import lines
 from runner.setup.add_pipeline import Added, read
 from runner.setup.add_pipeline import add as add_pipeline
 
@@ -16,41 +15,36 @@ from runner.setup.add_pipeline import add as add_pipeline
     "--from",
     "address",
     metavar="ADDRESS",
-    help="Where the table is, if not in this database: postgresql://USER@HOST/DATABASE,"
-    " mariadb://USER@HOST/DATABASE, or a CSV file. Put the password in MILEPOST_SOURCE_PASSWORD.",
+    help="Address of a source that is not in this database: postgresql://USER@HOST/DATABASE,"
+    " mariadb://USER@HOST/DATABASE, or a CSV file. Set MILEPOST_SOURCE_PASSWORD to the password.",
 )
 @click.option(
-    "--source",
-    "source_relation",
-    metavar="SCHEMA.TABLE",
-    help="Table to read; not needed for a CSV file.",
+    "--source", "source_relation", metavar="SCHEMA.TABLE", help="Table to read; not for a CSV file."
 )
 @click.option(
     "--cursor",
     "cursor_column",
     required=True,
     metavar="COLUMN",
-    help="Timestamp that is set whenever a row is written.",
+    help="Timestamp column that is set whenever a row is written.",
 )
+@click.option("--timezone", metavar="ZONE", help="Time zone if the cursor has none (default: UTC).")
 @click.option(
-    "--timezone", metavar="ZONE", help="Time zone of a cursor that has none (default: UTC)."
-)
-@click.option(
-    "--key", "key_columns", multiple=True, metavar="COLUMN", help="Key column. May repeat."
+    "--key", "key_columns", multiple=True, metavar="COLUMN", help="Key column. Can be repeated."
 )
 @click.option(
     "--type",
     "types",
     multiple=True,
     metavar="COLUMN=TYPE",
-    help="Type of a column in the replica, if not that of the source. May repeat.",
+    help="Type of a column in the replica, if it differs from the source. Can be repeated.",
 )
 @click.option(
     "--mode",
     "write_mode",
     type=click.Choice(["append", "upsert"]),
     default="append",
-    help="append if rows are only ever added to the source, upsert if they also change.",
+    help="append if rows are only added to the source, upsert if they also change.",
 )
 @click.option(
     "--into",
@@ -62,12 +56,12 @@ from runner.setup.add_pipeline import add as add_pipeline
     "--window",
     "window_size",
     metavar="INTERVAL",
-    help="Size of the first window (default: 1 year; 30 days for another database).",
+    help="Maximum size of the first window (default: 1 year; 30 days for another database).",
 )
 @click.option("--owner", help="Owner of the pipeline.")
-@click.option("--description", help="What the pipeline brings in.")
+@click.option("--description", help="What the pipeline loads.")
 def command(here: Workspace, /, yes: bool, **values: Any) -> None:
-    """Inspect a source, show what would be added, ask, and add it.
+    """Add a pipeline, after inspecting its source and asking.
 
     For a source in another database it also creates a foreign table, with its server and user
     mapping: see docs/sources.md.
@@ -76,27 +70,27 @@ def command(here: Workspace, /, yes: bool, **values: Any) -> None:
     Example: python -m runner pipelines add orders --source shop.orders --cursor updated_at \\
                  --key order_id --mode upsert
     """
-    wanted = read(**values)
-    if wanted.lacks_password and not yes and sys.stdin.isatty():
-        wanted = wanted.with_password(
+    request = read(**values)
+    if request.lacks_password and not yes and sys.stdin.isatty():
+        request = request.with_password(
             click.prompt("password (empty for none)", "", hide_input=True, show_default=False)
         )
     if not yes:
-        # An open transaction would hold every ingest back for as long as a person thinks.
+        # Not in the transaction below: while it is open, ingests would wait for the answer.
         with here.ledger() as session, session.rehearsal():
-            rehearsed = add_pipeline(session, wanted, here.folder)
+            rehearsed = add_pipeline(session, request, here.folder)
         _show(rehearsed)
         output.confirm("add this?", "--yes adds it without asking", yes)
     with here.ledger() as session, session.transaction():
-        added = add_pipeline(session, wanted, here.folder)
+        added = add_pipeline(session, request, here.folder)
     if yes:
         _show(added)
-    output.say(f"added: {output.program()} ingest {values['name']}")
+    output.say(f"added; to load it: {output.program()} ingest {values['name']}")
 
 
 def _show(added: Added) -> None:
     for thing in added.made:
         output.say(f"+ {thing}")
-    lines.pairs(added.row)
+    output.record(added.row)
     for warning in added.warnings:
         output.warn(warning)

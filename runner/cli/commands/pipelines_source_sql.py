@@ -8,16 +8,10 @@ from runner.ingest.foreign.attach import SOURCE_SQL
 @project_command("source-sql")
 @click.argument("kind", type=click.Choice(list(SOURCE_SQL)))
 @click.option(
-    "--source",
-    required=True,
-    metavar="SCHEMA.TABLE",
-    help="Table in that database; for MariaDB, DATABASE.TABLE.",
+    "--source", required=True, metavar="SCHEMA.TABLE", help="Table; in MariaDB, DATABASE.TABLE."
 )
 @click.option(
-    "--role",
-    required=True,
-    metavar="USER",
-    help="User that reads it; for MariaDB, it may be USER@HOST.",
+    "--role", required=True, metavar="USER", help="User that reads; in MariaDB, USER or USER@HOST."
 )
 def command(here: Workspace, kind: str, source: str, role: str) -> None:
     """Print the SQL that prepares a source in another database.

@@ -1,6 +1,5 @@
 import re
 from dataclasses import asdict
-from typing import Any
 
 import click
 
@@ -10,9 +9,8 @@ from runner.project.target import Target
 from runner.setup.prune import Pruner, PruneResult
 
 DAYS = {"d": 1, "w": 7, "y": 365}
-FEWEST_DAYS = 7  # `status` looks back over a week
-MOST_DAYS = 36_500
-LEFT = "its script is no longer in the manifest"
+MIN_DAYS = 7  # `status` looks back over a week
+MAX_DAYS = 36_500
 
 
 def _read_age(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
@@ -22,8 +20,8 @@ def _read_age(context: click.Context, parameter: click.Parameter, text: str | No
     if not found:
         raise click.BadParameter("days, weeks or years, such as 90d, 12w or 1y")
     days = int(found[1]) * DAYS[found[2]]
-    if not FEWEST_DAYS <= days <= MOST_DAYS:
-        raise click.BadParameter(f"{FEWEST_DAYS}d at least, and 100y at most")
+    if not MIN_DAYS <= days <= MAX_DAYS:
+        raise click.BadParameter(f"{MIN_DAYS}d at least, and 100y at most")
     return days
 
 
@@ -33,24 +31,22 @@ def _read_age(context: click.Context, parameter: click.Parameter, text: str | No
     "days",
     metavar="AGE",
     callback=_read_age,
-    help="Also delete old runs with their logs, checks and observations, and earlier versions of"
-    " rows that no target still needs. AGE is 90d, 12w or 1y.",
+    help="Also delete older runs with their logs, checks and observations, and earlier versions of"
+    " rows that no target needs. AGE is in days, weeks or years, such as 90d, 12w or 1y.",
 )
 @click.option(
-    "--drop-target",
-    "target",
-    metavar="NAME",
-    help="Drop a target that is no longer built, with its tables and nothing else.",
+    "--drop-target", "target", metavar="NAME", help="Drop only the tables of this target."
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted, and change nothing.")
 def command(
     here: Workspace, days: int | None, target: str | None, dry_run: bool, yes: bool
 ) -> None:
-    """Delete what is no longer needed, after showing it.
+    """Delete what is no longer needed, after asking.
 
     Without --drop-target, drops tables whose scripts are no longer in the manifest. Keeps whatever
-    an ingest, a build, a repair or status may still need, whatever its age. Runs whose earlier
-    versions of rows are deleted can no longer be undone. Ingests and builds are blocked meanwhile.
+    an ingest, a build, a repair or `status` may still need, regardless of its age. Runs whose
+    earlier versions of rows are deleted can no longer be undone. Ingests and builds are blocked
+    meanwhile.
 
     \b
     Example: python -m runner prune --older-than 90d --dry-run
@@ -62,7 +58,7 @@ def command(
         _show(found)
     if dry_run or is_empty:
         output.say("prune: nothing to delete" if is_empty else "prune: nothing was changed")
-        output.data(_as_data(found))
+        output.data({**asdict(found), "deleted": found.deleted})
         return
     output.confirm("delete this?", "--yes deletes it without asking", yes)
     done = pruner.prune()
@@ -72,7 +68,7 @@ def command(
     if done.tables:
         said.append(f"deleted {output.number(done.deleted, 'row')}; {before} -> {after}")
     output.say(f"prune: {'; '.join(said)}")
-    output.data(_as_data(done))
+    output.data({**asdict(done), "deleted": done.deleted})
 
 
 def _show(found: PruneResult) -> None:
@@ -80,7 +76,7 @@ def _show(found: PruneResult) -> None:
         {
             "table": f"orchestrator.{each.table}",
             "rows": each.rows,
-            "go": each.deleted,
+            "delete": each.deleted,
             "size": _size(each.bytes_before),
         }
         for each in found.tables
@@ -90,19 +86,13 @@ def _show(found: PruneResult) -> None:
     for name, run_id in found.undoable_after.items():
         output.say(f"{name}: runs up to {run_id} can no longer be undone")
     for table in found.dropped:
-        output.say(f"drop {table}: " + ("with all its tables" if " " in table else LEFT))
+        why = "with all its tables" if " " in table else "its script is no longer in the manifest"
+        output.say(f"drop {table}: {why}")
     for reason in found.kept:
-        output.warn(f"stays, because something depends on it: {reason}")
+        output.warn(f"not dropped, because something depends on it: {reason}")
     if len(found.waiting) > 1:
         for name, day in found.waiting:
-            output.say(
-                f"target {name} was last built on {day}; earlier versions of rows are kept until"
-                " its next build"
-            )
-
-
-def _as_data(found: PruneResult) -> dict[str, Any]:
-    return {**asdict(found), "deleted": found.deleted}
+            output.say(f"target {name}, last built on {day}, still needs earlier versions of rows")
 
 
 def _size(count: int) -> str:

@@ -11,11 +11,11 @@ from runner.repairs.pipeline import open_pipeline
 def command(here: Workspace, pipeline: str, force: bool) -> None:
     """Compare a whole replica with its source, and repair it.
 
-    Rows that the source no longer has are reported, marked or deleted, as the column on_delete of
-    the pipeline says.
+    Rows that are no longer in the source are reported, marked or deleted, depending on the
+    on_delete of the pipeline.
 
     \b
     Example: python -m runner reconcile utm_campaigns
     """
-    with show_ingest.shown("reconcile") as progress:
+    with show_ingest.reporting("reconcile") as progress:
         open_pipeline(here.database(), here.folder, pipeline, progress).reconcile(force)

@@ -10,12 +10,12 @@ import click
 from runner import run
 from runner.cli import output
 from runner.cli.command import FILE, Workspace, json_option, project_command, wait_option
-from runner.cli.progress import Live, live
+from runner.cli.progress import ProgressListener, show_progress
 from runner.cli.show import build as show_build
 from runner.cli.show import ingest as show_ingest
 from runner.errors import RunnerError, room, was_interrupted
 
-# How the variables begin that ask for something after each round.
+# Prefixes of the variables that ask for alerts and for spans.
 AFTER_ROUND = ("MILEPOST_ALERT_", "OTEL_EXPORTER_OTLP_")
 
 
@@ -23,15 +23,13 @@ AFTER_ROUND = ("MILEPOST_ALERT_", "OTEL_EXPORTER_OTLP_")
 @click.option(
     "--every", metavar="INTERVAL", help="Repeat at this interval (30s, 5m, 1h) until interrupted."
 )
-@click.option(
-    "--dashboard", type=FILE, help="Write the dashboard after each build that changed something."
-)
+@click.option("--dashboard", type=FILE, help="Write the dashboard when a build has changed tables.")
 @click.option(
     "--on-success",
     metavar="COMMAND",
-    help="Run this in a shell after each round that succeeds, with the --json output as its input.",
+    help="Shell command to run after each successful round. Its input is the --json output.",
 )
-@click.option("--on-failure", metavar="COMMAND", help="The same after each round that fails.")
+@click.option("--on-failure", metavar="COMMAND", help="The same, for rounds that fail.")
 def command(
     here: Workspace,
     wait: float,
@@ -42,8 +40,9 @@ def command(
 ) -> None:
     """Ingest new rows, then build everything that depends on them.
 
-    If a pipeline fails, the build goes on with what is there, and the exit code is 1. Alerts go to
-    the receivers that MILEPOST_ALERT_COMMAND, MILEPOST_ALERT_WEBHOOK and MILEPOST_ALERT_EMAIL name.
+    If a pipeline fails, the build goes on with the rows that are loaded, and the exit code is 1.
+    Alerts are sent to the receivers named by MILEPOST_ALERT_COMMAND, MILEPOST_ALERT_WEBHOOK and
+    MILEPOST_ALERT_EMAIL.
 
     \b
     Example: python -m runner run-all
@@ -52,7 +51,7 @@ def command(
     manifest = here.manifest()
     rounds = Rounds(here, wait, dashboard, _after_round(here, on_success, on_failure))
     if every is not None:
-        run.repeat(run.interval(every), rounds.tick, output.complain)
+        run.repeat(run.interval(every), rounds.tick, output.report_error)
         output.say("stopped between two rounds")
     elif rounds.one().build.run_id is not None:
         *_, last = tables = list(manifest.scripts)
@@ -61,7 +60,7 @@ def command(
 
 
 def _after_round(here: Workspace, on_success: str | None, on_failure: str | None) -> Any:
-    """Return what follows each round; None if nothing was asked for."""
+    """Return what to run after each round; None if neither options nor variables ask for it."""
     asked = any(value and name.startswith(AFTER_ROUND) for name, value in os.environ.items())
     if not (asked or on_success or on_failure):
         return None
@@ -72,7 +71,7 @@ def _after_round(here: Workspace, on_success: str | None, on_failure: str | None
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """Rounds, as one command line asks for them."""
+    """Runs rounds with the options of the command line."""
 
     here: Workspace
     wait: float
@@ -85,33 +84,29 @@ class Rounds:
         self.one(in_loop=True)
 
     def one(self, in_loop: bool = False) -> run.Round:
-        """Run one round, show it, and do what follows it."""
+        """Run one round, show it, and run what follows it."""
         here, done, failed = self.here, run.Round(), None
         newest = self.after.newest_run() if self.after else 0
-        with live() as progress:
+        with show_progress() as shown:
             try:
                 done = run.run_all(
-                    here.database(),
-                    here.folder,
-                    progress,
-                    wait_seconds=self.wait,
-                    leave_to_others=in_loop,
+                    here.database(), here.folder, shown, wait_seconds=self.wait, skip_locked=in_loop
                 )
             except RunnerError as error:
-                if was_interrupted(error):  # which is another error, with another exit code
+                if was_interrupted(error):  # main exits with another code
                     raise
                 failed = error
         if isinstance(failed, run.RoundFailed):
             done = failed.done
         has_built = failed is None or isinstance(failed, run.RoundFailed)
         if has_built:
-            _show(done, progress)
+            _show(done, shown)
         answer: dict[str, Any] = {
-            "ingest": show_ingest.as_data(progress),
+            "ingest": show_ingest.as_data(shown),
             "build": show_build.as_data(done.build) if has_built else None,
         }
         if in_loop:
-            answer["skipped"] = [held.message for held in done.skipped]
+            answer["skipped"] = [error.message for error in done.skipped]
         if failed:
             answer["error"] = output.error_data(failed)
         output.data(answer)
@@ -124,7 +119,7 @@ class Rounds:
         return done
 
     def _write_page(self, is_new: bool) -> None:
-        """Write the dashboard that was asked for, if it would change; a failure is a warning."""
+        """Write the dashboard of --dashboard if it may change; a failure is a warning."""
         if self.dashboard and (is_new or not self.dashboard.exists()):
             try:
                 room("runner.cli.commands.dashboard").write_page(self.here, self.dashboard)
@@ -132,11 +127,11 @@ class Rounds:
                 output.warn(error.message, error.hint)
 
 
-def _show(done: run.Round, progress: Live) -> None:
-    """Show what a round brought in and built."""
-    if progress.windows or not (done.skipped or done.failures):
-        show_ingest.summary(progress)
+def _show(done: run.Round, shown: ProgressListener) -> None:
+    """Show what a round loaded and built."""
+    if shown.windows or not (done.skipped or done.failures):
+        show_ingest.summary(shown)
     if not done.skipped:
-        show_build.summary(done.build, progress)
-    for held in done.skipped:
-        output.say(f"skipped: {held.message}")
+        show_build.summary(done.build, shown)
+    for error in done.skipped:
+        output.say(f"skipped: {error.message}")

@@ -5,17 +5,16 @@ import click
 from runner.cli import output
 from runner.cli.command import (
     Workspace,
-    complete_scripts,
     json_option,
     last_option,
     project_command,
+    script_names,
     target_option,
     yes_option,
 )
 from runner.cli.groups import Group
 from runner.cli.show import build as show_build
 from runner.cli.show import ingest as show_ingest
-from runner.cli.show import lines
 from runner.cli.show import runs as show_runs
 from runner.database.ledger import slow_scripts
 from runner.errors import UsageError
@@ -24,17 +23,18 @@ from runner.project.target import Target
 from runner.repairs.pipeline import open_pipeline
 
 TABLES = ("run_scripts", "run_inputs", "run_checks", "run_logs")
+LIST_RUNS = "to list them: python -m runner runs"
 COLUMNS = ("run", "kind", "what", "status", "started_at", "seconds", "rows")
 
 
 @click.group("runs", cls=Group, invoke_without_command=True, params=[last_option, json_option])
-@click.option("--scripts", is_flag=True, help="List the scripts of builds too.")
+@click.option("--scripts", is_flag=True, help="Also list the scripts of builds.")
 @click.option("--status", metavar="STATUS", help="Only runs with this status, such as failed.")
 @click.pass_context
 def command(context: click.Context, /, **filters: object) -> None:
     """List, show and undo runs, and show how long builds take.
 
-    Without a command it lists the latest windows and builds, newest first.
+    Without a subcommand, lists the latest runs, newest first.
 
     \b
     Example: python -m runner runs -n 5 --status failed
@@ -48,12 +48,12 @@ def command(context: click.Context, /, **filters: object) -> None:
 
 @project_command("show", json_option, group=command)
 @click.argument("run_id", type=int, metavar="RUN")
-@click.option("--plans", is_flag=True, help="Print the kept plans of slow statements instead.")
+@click.option("--plans", is_flag=True, help="Print only the query plans of slow statements.")
 def show(here: Workspace, run_id: int, plans: bool) -> None:
     """Show everything that is known about a run.
 
     Shows its window or scripts, row counts, checks, messages, errors, observations, and the
-    published days that it changed. MILEPOST_KEEP_PLANS=5 lets builds keep the server's plans of
+    published days that it changed. With MILEPOST_KEEP_PLANS=5, builds keep the query plans of
     statements that run for five seconds or more.
 
     \b
@@ -62,7 +62,7 @@ def show(here: Workspace, run_id: int, plans: bool) -> None:
     with here.ledger() as session:
         found = session.named("cli/show/runs.run", run_id=run_id)
         if not found:
-            raise UsageError(f"there is no run {run_id}", "python -m runner runs lists them")
+            raise UsageError(f"there is no run {run_id}", LIST_RUNS)
         if plans:
             _show_plans(session.named("cli/show/runs.run_plans", run_id=run_id))
             return
@@ -74,7 +74,7 @@ def show(here: Workspace, run_id: int, plans: bool) -> None:
         more = {"run_observations": observed, "run_restatements": restated}
         output.data({**found[0], **parts, **more})
         return
-    lines.pairs(found[0])
+    output.record(found[0])
     for rows in filter(None, parts.values()):
         output.say()
         output.table(rows)
@@ -91,13 +91,13 @@ def _show_plans(rows: list[dict[str, str]]) -> None:
 
 
 @project_command("trend", last_option, target_option, json_option, group=command)
-@click.argument("name", metavar="[SCRIPT]", required=False, shell_complete=complete_scripts)
+@click.argument("name", metavar="[SCRIPT]", required=False, shell_complete=script_names)
 def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
-    """Show how long the last builds took, or a script in them.
+    """Show how long the latest builds took, or one script in them.
 
-    Draws bars on a terminal; otherwise prints a table. Warns if a script took more than three times
-    its median of up to 20 earlier builds of the same mode, full or incremental. Ignores times under
-    0.5 s, and scripts with fewer than five earlier builds.
+    Draws bars on a terminal, and otherwise prints a table. Warns if a script took more than three
+    times its median in up to 20 earlier builds of the same mode, full or incremental. Times under
+    0.5 s, and scripts with fewer than five earlier builds, are ignored.
 
     \b
     Example: python -m runner runs trend fact_miles_earned
@@ -116,7 +116,7 @@ def trend(here: Workspace, name: str | None, last: int, target: Target) -> None:
 def _script(here: Workspace, name: str) -> str:
     keys = sorted(select(here.manifest(), [name]))
     if len(keys) > 1:
-        raise UsageError(f"{name} names {len(keys)} scripts", f"one of them, such as {keys[0]}")
+        raise UsageError(f"{name} selects {len(keys)} scripts", f"name one, such as {keys[0]}")
     return keys[0]
 
 
@@ -125,8 +125,8 @@ def _script(here: Workspace, name: str) -> str:
 def undo(here: Workspace, run_id: int, yes: bool) -> None:
     """Undo what a run did to a replica.
 
-    Added rows are removed; changed and deleted rows are restored. The window of the run becomes a
-    gap, which `backfill` fills. The next build picks up the change.
+    Removes the rows that it added, and restores those that it changed or deleted. Its window
+    becomes a gap, which `backfill` can fill. The next build picks up the change.
 
     \b
     Example: python -m runner runs undo 12
@@ -134,12 +134,10 @@ def undo(here: Workspace, run_id: int, yes: bool) -> None:
     with here.ledger() as session:
         found = session.named("cli/show/runs.run", run_id=run_id)
     if not found or not found[0]["pipeline"]:
-        raise UsageError(
-            f"there is no run {run_id} of a pipeline, or it was pruned", "python -m runner runs"
-        )
+        raise UsageError(f"there is no run {run_id} of a pipeline, or it was pruned", LIST_RUNS)
     run = found[0]
     rows = output.row_counts(run["rows_inserted"], run["rows_updated"], run["rows_deleted"])
     output.say(f"run {run_id}: {run['kind']} of {run['pipeline']}, {run['status']}, rows {rows}")
     output.confirm("undo it?", "--yes undoes it without asking", yes)
-    with show_ingest.shown("undo") as progress:
+    with show_ingest.reporting("undo") as progress:
         open_pipeline(here.database(), here.folder, run["pipeline"], progress).undo(run_id)

@@ -11,17 +11,17 @@ from runner.setup import schema
 
 @click.group("schema", cls=Group)
 def command() -> None:
-    """Create the schemas and tables."""
+    """Create and migrate the schemas and tables."""
 
 
 @project_command("apply", target_option, yes_option, group=command)
-@click.option("--roles", is_flag=True, help="Also create the roles that own, run, load and read.")
+@click.option("--roles", is_flag=True, help="Also create roles to own, run, load and read.")
 def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> None:
-    """Show what would be created, ask, and create it.
+    """Create or migrate the schemas and tables, after asking.
 
-    On the embedded server it does not ask. A schema of an older version of Milepost is migrated
-    first, in the same commit; the next build fills derived tables again. --roles also creates four
-    roles for your logins, and grants each what it needs: see docs/security.md.
+    Does not ask on the embedded server. A schema of an older version of Milepost is migrated first,
+    in the same commit; the next build fills derived tables again. --roles also creates four roles
+    for your logins, and grants each the privileges that it needs: see docs/security.md.
 
     \b
     Example: python -m runner schema apply --yes

@@ -17,7 +17,10 @@ from runner.setup.demo import Demo, is_empty, seed
 @number_option("--days", low=1, high=3650, default=180, help="Number of days that the events span.")
 @click.option("--seed", type=int, metavar="N", default=1, help="Random seed.")
 @click.option(
-    "--end", type=click.DateTime(), help="End of the last day, in UTC (default: today at midnight)."
+    "--end",
+    type=click.DateTime(),
+    metavar="TIME",
+    help="End of the last day, in UTC (default: today at midnight).",
 )
 @click.option("--append", is_flag=True, help="Continue after the newest row.")
 @click.option("--demo", is_flag=True, help="Allow demo data on your own server.")
@@ -29,7 +32,7 @@ from runner.setup.demo import Demo, is_empty, seed
 def command(here: Workspace, /, demo: bool, if_empty: bool, **wanted: Any) -> None:
     """Fill the source tables with demo data.
 
-    The rows come from the scripts in sql/demo. The same options give the same rows.
+    Runs the scripts in sql/demo. The same options give the same rows.
 
     \b
     Example: python -m runner seed --events 1000000 --users 10000 --days 180
@@ -37,7 +40,7 @@ def command(here: Workspace, /, demo: bool, if_empty: bool, **wanted: Any) -> No
     server = address.find(here.folder)
     if not server.is_embedded and not demo:
         if if_empty:
-            output.say("seed: no demo data on your own server (make run DEMO=1 adds them)")
+            output.say("seed: no demo data on your own server; make run DEMO=1 adds them")
             return
         raise UsageError("this is your own server", "--demo allows demo data there")
     database = Database(server.conninfo)

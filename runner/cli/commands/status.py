@@ -8,27 +8,29 @@ from runner.errors import room
 from runner.project.target import Target
 from runner.status import Status, status
 
+FRESHNESS = ("pipeline", "status", "loaded_through", "newest_arrival", "guarantee")
+
 
 @project_command("status", target_option, json_option)
 @click.option(
     "--format",
     "form",
     type=click.Choice(["prometheus"]),
-    help="Print metrics in the text format of Prometheus instead.",
+    help="Print metrics in the Prometheus text format instead.",
 )
 @click.option("--alert", is_flag=True, help="Also send alerts, as run-all does after each round.")
 def command(here: Workspace, target: Target, form: str | None, alert: bool) -> None:
-    """Say whether the numbers can be trusted, and if not, why.
+    """Show whether the data can be trusted, and if not, why.
 
-    Each problem comes with its remedy. Exits with 1 if something needs attention.
+    Shows a remedy with each problem. Exits with 1 if there is one.
 
     \b
     Example: python -m runner status
     """
     found = status(here.database(), here.folder, target.name)
     if alert:
-        tell = room("runner.alerts.incidents").alert
-        tell(here.database(), here.folder, output.warn, target.name, found)
+        send = room("runner.alerts.incidents").alert
+        send(here.database(), here.folder, output.warn, target.name, found)
     if form:
         output.answer(room("runner.alerts.prometheus").metrics(found, target.name))
     else:
@@ -44,7 +46,7 @@ def _show(found: Status) -> None:
             output.say(f"    {line}")
     else:
         output.say(f"not ok: {output.number(len(found.problems), 'problem')}")
-    for problem in found.problems:  # not a table, which would cut them
+    for problem in found.problems:
         output.say(f"{problem['what']}: {problem['problem']}")
         output.say(f"    {problem['remedy']}")
     for note in found.notes:
@@ -54,10 +56,9 @@ def _show(found: Status) -> None:
             f"not updated since pipeline {late['pipeline']} stopped at {late['loaded_through']}:"
             f" {', '.join(late['reports'])}"
         )
-    for rows, empty in (
-        (found.freshness, "no pipeline is enabled"),
-        (found.last_builds, "nothing has been built yet"),
-        (found.check_counts, "no check has run yet"),
-    ):
-        output.say()
-        output.table(rows, empty)
+    output.say()
+    output.table(found.freshness, "no pipeline is enabled", FRESHNESS)
+    output.say()
+    output.table(found.last_builds, "nothing has been built yet")
+    counts = ", ".join(f"{row['checks']} {row['status']}" for row in found.check_counts)
+    output.say(f"\nchecks: {counts or 'none has run yet'}")

@@ -12,23 +12,22 @@ from runner.testing.cases import choose, collect
 from runner.testing.run import CaseResult, run_cases
 from runner.testing.tables import Mismatch
 
-# Rows of a difference that are shown to a person.
+# Maximum number of rows shown as text for each kind of difference.
 SHOWN_ROWS = 10
 
 
 @project_command("test", json_option)
 @select_option("Run only the cases of these scripts.")
 @click.argument("names", nargs=-1, metavar="[CASE]...")
-@click.option(
-    "--junit", type=FILE, help="Also write the results as JUnit XML, which CI servers read."
-)
+@click.option("--junit", type=FILE, help="Also write the results as JUnit XML, for CI.")
 def command(
     here: Workspace, patterns: tuple[str, ...], names: tuple[str, ...], junit: Path | None
 ) -> None:
     """Run the test cases in tests/sql.
 
-    A case holds rows and what a build should make of them: in full, again, and incrementally.
-    Nothing is left behind, and your own tables stay as they are.
+    A case gives input rows and the rows expected of a full build, of the same build again, and of
+    an incremental one. Cases run in schemas of their own and are rolled back; your tables stay as
+    they are.
 
     \b
     Example: python -m runner test -s growth_accounting
@@ -50,7 +49,7 @@ def command(
 
 
 def _show(done: CaseResult) -> None:
-    """Show the result of a case: a line, and below it what differs if it failed."""
+    """Show the result of a case on one line; if it failed, with the rows that differ."""
     if done.has_passed:
         output.say(f"ok      {done.case.name:<76} {done.seconds:6.2f}s")
         return
@@ -78,7 +77,7 @@ def _as_data(done: CaseResult) -> dict[str, Any]:
 def _as_junit(results: list[CaseResult]) -> str:
     seconds = sum(result.seconds for result in results)
     failed = sum(not result.has_passed for result in results)
-    suite = Element(
+    root = Element(
         "testsuite",
         name="milepost",
         tests=str(len(results)),
@@ -87,15 +86,13 @@ def _as_junit(results: list[CaseResult]) -> str:
     )
     for done in results:
         folder, _, name = done.case.name.rpartition("/")
-        case = SubElement(
-            suite, "testcase", classname=folder, name=name, time=f"{done.seconds:.3f}"
-        )
+        case = SubElement(root, "testcase", classname=folder, name=name, time=f"{done.seconds:.3f}")
         if not done.has_passed:
             why = f"after {done.after}{': ' if done.error else ''}{done.error}"
             failure = SubElement(case, "failure", message=output.visible(why))
             lines = [line for each in done.mismatches for line in (each.table, *_lines(each))]
             failure.text = output.visible("\n".join(lines))
-    return tostring(suite, encoding="unicode", xml_declaration=True)
+    return tostring(root, encoding="unicode", xml_declaration=True)
 
 
 def _lines(mismatch: Mismatch) -> list[str]:

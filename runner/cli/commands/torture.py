@@ -6,11 +6,11 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, number_option, project_command
-from runner.cli.progress import Live, live
+from runner.cli.progress import ProgressListener, show_progress
 from runner.torture.faults import Plan, Progress
 from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
 
-NAMES = {
+PROTOCOLS = {
     "upsert": "milepost, upsert",
     "append": "milepost, append",
     "hidden": "milepost, hidden rows",
@@ -20,81 +20,77 @@ NAMES = {
 
 
 @project_command("torture", json_option)
-@number_option("--seconds", low=1, high=3600, default=20, help="Duration.")
-@number_option(
-    "--writers", low=1, high=24, default=8, help="Number of applications that write at once."
-)
-@number_option("--runners", low=1, high=6, default=3, help="Number of ingests at once.")
+@number_option("--seconds", low=1, high=3600, default=20, help="Duration in seconds.")
+@number_option("--writers", low=1, high=24, default=8, help="Number of concurrent writers.")
+@number_option("--runners", low=1, high=6, default=3, help="Number of concurrent ingests.")
 @click.option(
     "--seed",
     type=int,
     metavar="N",
-    help="Random seed for what the writers do, but not when (default: random).",
+    help="Random seed of the writers' actions, but not of their timing (default: random).",
 )
 def command(here: Workspace, seconds: int, writers: int, runners: int, seed: int | None) -> None:
     """Test on your server that ingestion loses no rows.
 
-    In a scratch database, applications write while ingests read and server processes are killed.
-    Exits with 1 if a row was lost or duplicated.
+    Creates a scratch database in which writers change rows while ingests read them and server
+    processes are killed. Exits with 1 if a row is lost or duplicated.
 
     \b
     Example: python -m runner torture --seconds 60
     """
     plan = Plan(seconds, writers, runners, random.randrange(10_000) if seed is None else seed)
     target = here.database()
-    output.say(_intention(plan, database_name()))
-    with scratch(target) as own, live() as shown:
-        verdict = torture(own, here.folder, plan, lambda progress: _show(shown, plan, progress))
+    output.say(_announcement(plan, database_name()))
+    with scratch(target) as database, show_progress() as shown:
+        verdict = torture(database, here.folder, plan, lambda done: _show(shown, plan, done))
     _show_verdict(verdict)
     output.fail_if(not verdict.is_kept)
 
 
-def _intention(plan: Plan, name: str) -> str:
+def _announcement(plan: Plan, name: str) -> str:
     return f"""\
 torture: {plan.seconds} seconds, seed {plan.seed}
-  the database {name} is created for it, and dropped at the end; so is a role, if yours may
+  creates the database {name}, and a role if yours may; both are dropped at the end
   {plan.writers} writers commit out of order, roll back, use savepoints, change and backdate rows
-  {plan.runners} runners ingest the rows into replicas; a killer ends their server processes
+  {plan.runners} runners ingest the rows into replicas, while their server processes are killed
   the owner of the table recreates columns, freezes rows, and hides rows by row security
-  2 naive copies read the same rows, after the highest time that they have seen
+  2 naive copies of the table read the rows that are newer than their newest one
 """
 
 
-def _show(shown: Live, plan: Plan, progress: Progress) -> None:
+def _show(shown: ProgressListener, plan: Plan, progress: Progress) -> None:
     text = f"{progress.rows:,} rows, {progress.succeeded:,} runs, {progress.kills:,} kills"
     is_over = progress.seconds >= plan.seconds
     shown.show("comparing" if is_over else text, progress.seconds, plan.seconds)
 
 
 def _show_verdict(verdict: Verdict) -> None:
-    """Tables and sentences for people, everything for a program."""
     output.data({**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling})
-    rows = [
-        _row(name, ours.final, ours.is_kept, ours.ledger) for name, ours in verdict.ours.items()
-    ]
+    rows = [_row(name, own.final, own.is_kept, own.ledger) for name, own in verdict.ours.items()]
     rows += [_row(name, copy, copy.is_exact, {}) for name, copy in verdict.naive.items()]
     output.table(rows)
     output.say("\nrows by how they were written, and how many of them were lost or differ:")
+    columns = {"story": "story", "written": "written", **PROTOCOLS}
     stories = [
-        {"story": story["story"], "written": story["written"]}
-        | {title: story[name] for name, title in NAMES.items() if name in story}
-        for story in verdict.stories
+        {title: row[key] for key, title in columns.items() if key in row} for row in verdict.stories
     ]
     output.table(stories, "nothing was written")
     output.say()
-    for sentence in _sentences(verdict):
-        output.say(sentence)
+    _say_summary(verdict)
     if not verdict.is_telling:
         output.warn(
             "inconclusive: a naive copy lost no correctly dated row",
             "run it longer, or with more writers",
         )
-    _show_failures(verdict)
+    for error, count in verdict.errors.items():
+        output.warn(f"{count} runs failed although nobody killed them: {error}")
+    if not verdict.is_kept:
+        _show_failures(verdict)
 
 
 def _row(name: str, outcome: Outcome, is_good: bool, ledger: dict[str, Any]) -> dict[str, Any]:
     return {
-        "protocol": NAMES[name],
+        "protocol": PROTOCOLS[name],
         "verdict": "passed" if is_good else "failed",
         "rows": outcome.rows,
         "missing": outcome.missing,
@@ -106,35 +102,33 @@ def _row(name: str, outcome: Outcome, is_good: bool, ledger: dict[str, Any]) -> 
     }
 
 
-def _sentences(verdict: Verdict) -> list[str]:
-    what = "kept its promise" if verdict.is_kept else "BROKE its promise"
-    lost = " and ".join(f"{verdict.lost_in_time(name):,}" for name in verdict.naive)
-    hidden = (
-        f"row security hid rows from {verdict.hidden_runs:,} runs,"
-        f" {verdict.untrue or 'none'} of which promised them; then it showed them again"
-        if verdict.hidden_runs is not None
-        else "not tried: rows that row security hides, because this role may not create roles"
+def _say_summary(verdict: Verdict) -> None:
+    windows = sum(each.ledger["windows"] for each in verdict.ours.values())
+    output.say(
+        f"milepost {'kept' if verdict.is_kept else 'BROKE'} its promise: {verdict.written:,} rows,"
+        f" {windows:,} windows, {verdict.kills:,} server processes killed,"
+        f" {verdict.audits:,} audits meanwhile"
     )
-    windows = sum(ours.ledger["windows"] for ours in verdict.ours.values())
-    return [
-        f"milepost {what}: {verdict.written:,} rows, {windows:,} windows,"
-        f" {verdict.kills:,} server processes killed, {verdict.audits:,} audits meanwhile",
-        f"the naive copies lost {lost} rows of writers that did nothing wrong: a row is dated when"
-        " its\ntransaction begins, but visible only when that commits",
-        hidden,
-    ]
+    lost = " and ".join(f"{verdict.lost_in_time(name):,}" for name in verdict.naive)
+    output.say(
+        f"the naive copies lost {lost} correctly dated rows: a row is dated when its transaction\n"
+        "begins, but becomes visible only when it commits"
+    )
+    if verdict.hidden_runs is None:
+        output.say("not tried: rows that row security hides; this role may not create roles")
+    else:
+        output.say(
+            f"row security hid rows from {verdict.hidden_runs:,} runs, of which"
+            f" {verdict.untrue or 'none'} promised them; then it showed them again"
+        )
 
 
 def _show_failures(verdict: Verdict) -> None:
-    for error, count in verdict.errors.items():
-        output.warn(f"{count} runs failed although nobody killed them: {error}")
-    if verdict.is_kept:
-        return
-    for name, ours in verdict.ours.items():
-        if not ours.unswept.is_exact:
-            output.warn(f"{NAMES[name]}, before its sweep: {ours.unswept}")
-        if not ours.deleted.is_exact:
-            output.warn(f"{NAMES[name]}, after deletes and a reconcile: {ours.deleted}")
+    for name, each in verdict.ours.items():
+        if not each.unswept.is_exact:
+            output.warn(f"{PROTOCOLS[name]}, before its sweep: {each.unswept}")
+        if not each.deleted.is_exact:
+            output.warn(f"{PROTOCOLS[name]}, after deletes and a reconcile: {each.deleted}")
     output.say("\nrows that were lost or stale, and the runs whose windows contain them:")
     output.table(verdict.sample, "none at the end")
     output.say("\nrows that a run had promised and that were missing at an audit:")

@@ -4,8 +4,8 @@ import click
 
 from runner.cli import output
 from runner.cli.command import Workspace, jobs_option, json_option, project_command, target_option
-from runner.cli.commands.diff import differences
-from runner.cli.progress import live
+from runner.cli.commands.diff import show_differences
+from runner.cli.progress import show_progress
 from runner.cli.show import build as show_build
 from runner.compare.rebuild import verify
 from runner.project.target import Target
@@ -16,22 +16,22 @@ from runner.project.target import Target
 def command(here: Workspace, repair: bool, jobs: int | None, target: Target) -> None:
     """Compare the tables with a rebuild, row by row.
 
-    Pending changes are built first; the rebuild happens in a scratch schema. Nothing is ingested
+    Builds pending changes first, then rebuilds all tables in a scratch schema; `ingest` is blocked
     meanwhile. Exits with 1 if the two differ, unless --repair publishes the rebuilt rows.
 
     \b
     Example: python -m runner verify --repair
     """
     manifest = here.manifest()
-    with live() as progress:
+    with show_progress() as progress:
         found = verify(here.database(), manifest, target, jobs, repair, progress)
-    differences(found.differences, target.name, "rebuilt")
+    show_differences(found.differences, target.name, "rebuilt")
     if found.repair:
         show_build.summary(found.repair, progress, "repair")
     elif found.differences:
         count = f"{len(found.differences)} of {found.tables} tables"
         output.say(f"verify {found.run_id}: {count} differ from a rebuild")
-        output.say(f"repair them: {output.program()} verify --repair")
+        output.say(f"to repair them: {output.program()} verify --repair")
     else:
         equal = f"all {found.tables} tables equal a rebuild, {found.seconds:.1f}s"
         output.say(f"verify {found.run_id}: {equal}")

@@ -1,4 +1,5 @@
-"""How results look: builds and ingests as they happen, runs and plans as they were recorded.
-Comes in: what an engine returned, or rows of the ledger; goes out: lines and tables of a terminal.
-The core needs `build` and `ingest`; the others can be deleted with the commands that call them.
+"""Shows results: builds and ingests as they happen, runs and plans as they were recorded.
+
+Results of the other packages and rows of the ledger come in; lines, tables and JSON go out. It does
+not know which command asked: `build` and `ingest` serve the core, the others single commands.
 """

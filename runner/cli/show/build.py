@@ -1,4 +1,4 @@
-"""Shows a build."""
+"""Shows the result of a build."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
@@ -7,18 +7,18 @@ from typing import Any
 
 from runner.build.transaction import BuildResult, ScriptResult
 from runner.cli.output import data, number, program, say, table, warn
-from runner.cli.progress import Live, script_rows
+from runner.cli.progress import ProgressListener, script_rows
 from runner.database.ledger import SlowScript
 
 
-def show(done: BuildResult, live: Live, what: str = "build") -> None:
-    """Show what a build did, for people and as JSON."""
+def show(done: BuildResult, live: ProgressListener, what: str = "build") -> None:
+    """Show what a build did, as text or as JSON."""
     summary(done, live, what)
     data(as_data(done))
 
 
-def summary(done: BuildResult, live: Live, what: str = "build") -> None:
-    """Show what a build did: on a terminal the table of its scripts."""
+def summary(done: BuildResult, live: ProgressListener, what: str = "build") -> None:
+    """Show what a build did as text; on a terminal, with a table of its scripts."""
     for warning in done.warnings:
         warn(warning)
     if done.run_id is None:
@@ -53,7 +53,7 @@ def summary(done: BuildResult, live: Live, what: str = "build") -> None:
 
 
 def slow(scripts: Sequence[SlowScript]) -> None:
-    """Warn of scripts that took much longer than they usually do."""
+    """Warn of scripts that took much longer than usual."""
     for each in scripts:
         warn(
             f"{each.script} took {each.seconds:.1f} s, {each.seconds / each.median:.1f} times its"
@@ -75,7 +75,7 @@ def as_data(done: BuildResult) -> dict[str, Any]:
 
 
 def script_as_data(done: ScriptResult) -> dict[str, Any]:
-    """Return what a script changed, or would change, as data."""
+    """Return what a script changed, or would change, as data for JSON."""
     return {
         "script": done.step.script.key,
         "build": done.step.mode,

@@ -1,7 +1,7 @@
 -- coverage --
--- What a pipeline has read of its source, from its start to its watermark: covered ranges, and
--- gaps. `begins` and `ends` are where they are drawn, from 0 to 1. A source that is read from minus
--- infinity is drawn as if its first window were no longer than all the others together.
+-- The covered ranges and the gaps of a pipeline, from its start to its watermark. `begins` and
+-- `ends` are their places in a bar, from 0 to 1. If the start is minus infinity, the bar shows the
+-- first window no longer than all the others together.
 with windows as (
     select
         pipelines.start_at,
@@ -59,7 +59,7 @@ hull as (
     from windows
 ),
 
--- Windows that were undone are included first, and excluded where nothing has filled them since.
+-- All windows, minus the gaps: undone windows that nothing has filled since.
 covered as (
     select
         (

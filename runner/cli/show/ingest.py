@@ -1,4 +1,4 @@
-"""Shows an ingest."""
+"""Shows the result of an ingest or a repair."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,33 +7,33 @@ from decimal import Decimal
 from typing import Any
 
 from runner.cli.output import data, row_counts, say, table
-from runner.cli.progress import Live, live
+from runner.cli.progress import ProgressListener, show_progress
 from runner.ingest.run import RunResult
 from runner.ingest.writer import Counts
 
 
 @contextmanager
-def shown(what: str) -> Iterator[Live]:
-    """Show the ingest that goes on inside, and at its end what it brought in."""
-    with live() as progress:
+def reporting(what: str) -> Iterator[ProgressListener]:
+    """Show the progress of the runs inside the block, and at its end what they loaded."""
+    with show_progress() as progress:
         yield progress
     summary(progress, what)
     data(as_data(progress))
 
 
-def summary(done: Live, what: str = "ingest") -> None:
-    """Show what an ingest brought in: on a terminal a line for each pipeline."""
+def summary(done: ProgressListener, what: str = "ingest") -> None:
+    """Show what an ingest loaded; on a terminal, with a row for each pipeline."""
     if not done.windows:
         say(f"{what}: nothing new")
     elif done.progress is not None:
         names = dict.fromkeys(window.pipeline for window in done.windows)
-        table([_line(name, done.windows) for name in names])
+        table([_row(name, done.windows) for name in names])
         for window in done.windows:
             for note in window.notes:
                 say(f"run {window.run_id}: {note}")
 
 
-def _line(pipeline: str, runs: Sequence[RunResult]) -> dict[str, Any]:
+def _row(pipeline: str, runs: Sequence[RunResult]) -> dict[str, Any]:
     windows = [run for run in runs if run.pipeline == pipeline]
     counts = sum((window.counts for window in windows), Counts())
     return {
@@ -46,7 +46,7 @@ def _line(pipeline: str, runs: Sequence[RunResult]) -> dict[str, Any]:
     }
 
 
-def as_data(done: Live) -> list[dict[str, Any]]:
+def as_data(done: ProgressListener) -> list[dict[str, Any]]:
     """Return an ingest as data, for JSON."""
     return [
         {

@@ -1,4 +1,4 @@
-"""Shows what a build would do, as it was tried."""
+"""Shows what a build would do, from a build that was rolled back."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
@@ -15,10 +15,8 @@ from runner.project.target import Target
 SHOWN_PLANS = 3
 
 
-def explain(
-    database: Database, manifest: Manifest, target: Target, patterns: Sequence[str]
-) -> None:
-    """Try a build, and show each script as it was tried."""
+def show(database: Database, manifest: Manifest, target: Target, patterns: Sequence[str]) -> None:
+    """Run a build, roll it back, and show what each script did."""
     found = preview.explain(database, manifest, target, patterns)
     output.data([_as_data(each) for each in found])
     rows = [

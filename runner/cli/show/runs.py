@@ -1,19 +1,17 @@
-"""Shows the observations and restatements of a run, from rows of orchestrator.*."""
+"""Shows runs from rows of orchestrator.*: their list, observations, restatements and times."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from runner.cli.output import is_terminal, row_counts, say, table
-from runner.cli.show.lines import can_write
+from runner.cli.output import aligned, drawable, is_terminal, row_counts, say, table, terminal_width
 
 Row = Mapping[str, Any]
 
 WIDEST_BAR = 40
 NO_BUILDS = "no build has succeeded yet: python -m runner build"
-# Restated days that are shown to a person.
+# Maximum number of restated days shown as text.
 SHOWN_DAYS = 20
 
 
@@ -29,56 +27,47 @@ def runs(rows: Sequence[dict[str, Any]], empty: str, columns: Sequence[str]) -> 
 
 
 def observations(rows: Sequence[Row]) -> None:
-    """Show what a build observed, with a bar for each value."""
+    """Show the observations of a build as bar charts."""
     for name, group in groupby(rows, key=lambda row: row["observation"]):
-        say()
-        say(f"observed: {name}")
+        say(f"\nobserved: {name}")
         _draw(list(group))
 
 
 def restatements(days: Sequence[Row]) -> None:
-    """Show the published days that a build changed, a line each; the last day apart."""
-    width = shutil.get_terminal_size((100, 24)).columns
+    """Show the published days that a build changed, one per line; the last day separately."""
     for (name, is_last), group in groupby(days, key=lambda row: (row["table"], row["is_last_day"])):
         rows = list(group)
-        say()
         if is_last:
-            say(f"the last published day, which was still incomplete: {name}")
+            say(f"\nthe last published day, which was still incomplete: {name}")
         else:
             what = "days" if rows[0]["day"] else "rows"
-            say(f"published {what} that changed, largest change first: {name}")
+            say(f"\npublished {what} that changed, largest change first: {name}")
         for row in rows[:SHOWN_DAYS]:
-            say(restated(row, width))
+            say(restated(row, terminal_width()))
         if len(rows) > SHOWN_DAYS:
-            rest = f"{len(rows) - SHOWN_DAYS:,} more"
-            say(f"and {rest}: see --json, or orchestrator.restatements")
+            more = len(rows) - SHOWN_DAYS
+            say(f"and {more:,} more: see --json or orchestrator.restatements")
 
 
 def trend(builds: Sequence[dict[str, Any]]) -> None:
-    """Show how long builds took, the last one last: with a bar each for a person at a terminal."""
+    """Show how long builds took, the latest one last; on a terminal, with bars."""
     if not builds or not is_terminal():
         table(builds, NO_BUILDS)
         return
-    run = max(len(str(build["run"])) for build in builds)
-    kind = max(len(build["build"]) for build in builds)
-    rows = [
-        {
-            "label": f"{build['run']:>{run}}  {build['started_at']}  {build['build']:<{kind}}",
-            "value": build["seconds"],
-        }
-        for build in builds
-    ]
-    _draw(rows)
+    width = max(len(str(build["run"])) for build in builds)
+    cells = [[f"{each['run']:>{width}}", each["started_at"], each["build"]] for each in builds]
+    values = [build["seconds"] for build in builds]
+    pairs = zip(aligned(cells), values, strict=True)
+    _draw([{"label": label, "value": value} for label, value in pairs])
 
 
 def _draw(rows: Sequence[Row]) -> None:
-    width = shutil.get_terminal_size().columns
-    say("\n".join(histogram(rows, width, "█" if can_write("█") else "#")))
+    say("\n".join(histogram(rows, terminal_width(), drawable("█", "#"))))
 
 
 def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:
-    """Draw a line for each row of one observation: its label, its value, and a bar where bars can
-    be drawn. The smallest value above zero gets a bar, a value that is not finite gets none.
+    """Return a line for each row of an observation: its label, its value, and a bar if there is
+    room and no value is negative. Every value above zero gets a bar, unless it is not finite.
     """
     labels = [row["label"] for row in rows]
     numbers = [_text(row["value"]) for row in rows]
@@ -95,7 +84,7 @@ def histogram(rows: Sequence[Row], width: int, solid: str) -> list[str]:
 
 
 def restated(row: Row, width: int) -> str:
-    """Describe a published row that changed: its key, and as many changes as a line takes."""
+    """Return a published row that changed as one line: its key, and as many changes as fit."""
     line = "  ".join(filter(None, (row["day"], _name(row))))
     if row["after"] is None:
         return f"{line}  was removed"
@@ -114,7 +103,7 @@ def restated(row: Row, width: int) -> str:
 
 
 def _name(row: Row) -> str:
-    """The rest of the key; the slice `all` has the value `all` too, and shows it once."""
+    """Return the key without its day. The slice `all` and its value `all` are shown once."""
     values = [str(value) for value in row["key"].values() if value != row["day"]]
     others = f" and {row['rows'] - 1:,} more rows" if row["rows"] > 1 else ""
     return " ".join(dict.fromkeys(values)) + others
@@ -129,7 +118,7 @@ def _text(value: Any) -> str:
 
 
 def _pair(old: Any, new: Any) -> str:
-    """Both, with as few decimals as tell them apart."""
+    """Return both values, with as few decimals as distinguish them."""
     if _is_number(old) and _is_number(new):
         for decimals in range(6):
             texts = f"{old:,.{decimals}f}", f"{new:,.{decimals}f}"
@@ -139,7 +128,7 @@ def _pair(old: Any, new: Any) -> str:
 
 
 def _share(old: Any, new: Any) -> float:
-    """How much has changed, from 0 to 1."""
+    """Return the relative change, from 0 to 1."""
     if not _is_number(old) or not _is_number(new):
         return 1.0
     return float(abs(new - old) / (max(abs(old), abs(new)) or 1))
@@ -153,6 +142,6 @@ def _percent(old: Any, new: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it can be computed with: a finite number, not a truth value."""
+    """Whether a value is a finite number, and not a boolean."""
     is_numeric = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
     return is_numeric and Decimal(value).is_finite()

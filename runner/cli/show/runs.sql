@@ -1,5 +1,5 @@
 -- runs --
--- The last runs, newest first.
+-- The latest runs, newest first.
 select
     runs.run_id as run,
     runs.kind,
@@ -21,7 +21,7 @@ order by runs.run_id desc
 limit %(last)s
 
 -- trend --
--- The last builds of a target, or the last times of a script in them, newest first.
+-- The durations of the latest builds of a target, or of a script in them, newest first.
 select
     coalesce(runs.parent_run_id, runs.run_id) as run,
     coalesce(runs.build_mode, runs.kind) as build,
@@ -153,8 +153,9 @@ order by
     restatements.restatement_id
 
 -- run_restated_days --
--- The same by day, the day that changed most first: the number of rows, and the row whose numbers
--- moved most, which is the row of all where there are slices.
+-- Published days that a build changed, the largest relative change first, each with the number of
+-- changed rows and the row whose numbers changed most, which in a report with slices is usually that
+-- of the slice all.
 select
     days.table_name as table,
     days.key,
@@ -216,7 +217,7 @@ where logs.run_id = %(run_id)s
 order by logs.log_id
 
 -- moment --
--- A point in time: an age such as '2 hours' counts back from now.
+-- A point in time, from a timestamp or from an age such as '2 hours'.
 select
     case
         when %(since)s::text ~ '^\s*\d+\s*[a-z]' then now() - %(since)s::interval
@@ -224,7 +225,7 @@ select
     end as since
 
 -- logs --
--- The last messages, newest first.
+-- The latest messages, newest first.
 select
     to_char(logs.logged_at, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') as logged_at,
     logs.level,
@@ -248,7 +249,7 @@ order by logs.log_id desc
 limit %(last)s
 
 -- run_plans --
--- The plans of slow statements that were kept with a run.
+-- The query plans of slow statements that were kept with a run.
 select
     logs.message,
     logs.context ->> 'plan' as plan

@@ -214,7 +214,7 @@ def test_a_second_problem_of_one_pipeline_is_a_second_incident(built: Database, 
 def test_what_cannot_be_delivered_says_so_in_time(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receivers, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(receivers, "TIMEOUT_SECONDS", 0.3)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         smtp = f"smtp://127.0.0.1:{closed.getsockname()[1]}"

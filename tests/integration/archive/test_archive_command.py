@@ -43,7 +43,7 @@ def test_the_command_shows_what_it_will_do_and_does_it_as_the_page_says(monthly:
         assert (said["month"], said["rows"]) == ("2026-03", source_months(monthly)["2026-03"])
         assert said["file"] == "archive/raw_event_stream_2026-03.csv"
         done = command(*again, database=monthly, project=project)
-        assert done.stdout == "archive: nothing from before 2026-04 is left\n"
+        assert done.stdout == "archive: nothing before 2026-04 to archive\n"
     finally:
         shutil.rmtree(folder)
     done = command("verify", database=monthly, project=project)

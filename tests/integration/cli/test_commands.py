@@ -235,5 +235,16 @@ def test_a_terminal_gets_progress_and_a_table_and_no_color_is_heard(database: Da
     assert "\x1b[32m" not in at_terminal("status", database=database, NO_COLOR="1")
 
 
+def test_a_table_that_is_wider_than_the_terminal_has_a_line_for_each_value(built: Database) -> None:
+    heading = r"^pipeline +status +loaded_through +newest_arrival +guarantee\s*$"
+    shown = {
+        columns: plain(at_terminal("status", database=built, COLUMNS=columns))
+        for columns in ("60", "80")
+    }
+    assert re.search(heading, shown["80"], re.MULTILINE)
+    assert not re.search(heading, shown["60"], re.MULTILINE)
+    assert re.search(r"^pipeline +event_stream\s*$", shown["60"], re.MULTILINE)
+
+
 def plain(shown: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)

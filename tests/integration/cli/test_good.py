@@ -88,7 +88,7 @@ def test_less_than_settled_is_not_good(built: Database, word: str) -> None:
 def test_a_pipeline_that_scripts_need_and_that_is_disabled_is_not_good(built: Database) -> None:
     query(built, f"update orchestrator.pipeline_definitions set is_enabled = false where pipeline_id"
           f" = {PIPELINE.format('event_stream')}")  # fmt: skip
-    assert "pipeline event_stream: scripts need it, and it is disabled" in problem(built)
+    assert "pipeline event_stream: scripts need it, but it is disabled" in problem(built)
 
 
 def test_a_pipeline_that_no_script_needs_is_told_and_does_not_count(built: Database) -> None:
@@ -181,7 +181,7 @@ def test_a_feed_that_rests_at_nights_is_not_late_in_the_morning(built: Database)
 def test_limits_on_the_newest_row(built: Database, column: str, word: str) -> None:
     query(built, f"update orchestrator.pipeline_definitions set data_{column}_after = '2 days'")
     assert freshness(built)["status"] == word
-    assert "its newest row is of 2026-01-30 12:00, older than 2 days" in problem(built)
+    assert "its newest row is from 2026-01-30 12:00, older than 2 days" in problem(built)
     insert_events(built, [{**earn(0, "u_1", 1), "event_time": NOW}])
     run_all(built)
     assert freshness(built)["status"] == "fresh"

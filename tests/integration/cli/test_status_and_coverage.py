@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner.cli.show.coverage import Stretch, bar, coverage
+from runner.cli.show.coverage import Segment, bar, coverage
 from runner.database.session import Database
 from runner.ingest import blockers
 from runner.repairs.pipeline import RepairedPipeline
@@ -69,7 +69,7 @@ def undo(database: Database, number: int) -> dict[str, Any]:
     return window
 
 
-def stretches(database: Database) -> list[Stretch]:
+def segments(database: Database) -> list[Segment]:
     with database.session("test") as session:
         return coverage(session, pipeline_id(database))
 
@@ -113,7 +113,7 @@ def held_by(database: Database, who: str, since: str = "7 minutes 10 seconds") -
 
 
 def test_a_pipeline_that_was_never_run_covers_nothing(database: Database) -> None:
-    assert stretches(database) == []
+    assert segments(database) == []
     done = command("pipelines", "show", "event_stream", database=database)
     assert "it has not run yet" in done.stdout
     assert "█" not in done.stdout
@@ -125,9 +125,9 @@ def test_windows_cover_everything_up_to_the_watermark(loaded: Database) -> None:
         "select max(high)::text from orchestrator.runs where pipeline_id = %(id)s",
         id=pipeline_id(loaded),
     )
-    (stretch,) = stretches(loaded)
-    assert (stretch.low, stretch.high, stretch.is_covered) == ("-infinity", watermark, True)
-    assert (stretch.begins, stretch.ends) == (0, 1)
+    (segment,) = segments(loaded)
+    assert (segment.low, segment.high, segment.is_covered) == ("-infinity", watermark, True)
+    assert (segment.begins, segment.ends) == (0, 1)
 
 
 def test_an_undone_window_is_a_gap_with_its_reason_and_what_fills_it(loaded: Database) -> None:
@@ -158,7 +158,7 @@ def test_neighbours_that_were_undone_are_one_gap_with_both_reasons(loaded: Datab
 
 def test_the_first_and_the_last_window_can_be_gaps(loaded: Database) -> None:
     first, last = undo(loaded, 0), undo(loaded, -1)
-    found = stretches(loaded)
+    found = segments(loaded)
     assert [part.is_covered for part in found] == [False, True, False]
     assert found[0].low == first["low"] == "-infinity"
     assert found[-1].high == last["high"]
@@ -169,7 +169,7 @@ def test_a_start_that_was_moved_back_is_a_gap_that_was_never_read(database: Data
     insert_events(database, [{"event_time": JANUARY, "created_at": JANUARY}])
     query(database, "update orchestrator.pipeline_definitions set start_at = '2026-01-01 00:00+00'")
     ingest(database)
-    assert [part.is_covered for part in stretches(database)] == [True]
+    assert [part.is_covered for part in segments(database)] == [True]
     query(database, "update orchestrator.pipeline_definitions set start_at = '2025-01-01 00:00+00'")
     (gap,) = shown(database)["gaps"]
     assert (gap["low"], gap["high"], gap["why"]) == (
@@ -198,13 +198,13 @@ def test_the_bar_does_without_blocks_where_they_cannot_be_written(loaded: Databa
 
 def test_the_smallest_gap_is_seen() -> None:
     parts = [
-        Stretch("", "", True, None, 0, 0.5),
-        Stretch("", "", False, "undone", 0.5, 0.5000001),
-        Stretch("", "", True, None, 0.5000001, 1),
+        Segment("", "", True, None, 0, 0.5),
+        Segment("", "", False, "undone", 0.5, 0.5000001),
+        Segment("", "", True, None, 0.5000001, 1),
     ]
     assert bar(parts, 10, "#", ".") == "#####.####"
-    assert bar([Stretch("", "", False, "undone", 0, 0)], 3, "#", ".") == ".##"
-    assert bar([Stretch("", "", False, "undone", 1, 1)], 3, "#", ".") == "##."
+    assert bar([Segment("", "", False, "undone", 0, 0)], 3, "#", ".") == ".##"
+    assert bar([Segment("", "", False, "undone", 1, 1)], 3, "#", ".") == "##."
 
 
 def test_an_undone_window_does_not_move_the_watermark(loaded: Database) -> None:
@@ -260,7 +260,7 @@ def test_status_names_rows_that_were_set_aside(loaded: Database) -> None:
         id=pipeline_id(loaded),
     )
     (problem,) = problems(loaded)
-    assert problem["problem"] == "1 row waits that could not be stored: amount is too large"
+    assert problem["problem"] == "1 row is rejected: amount is too large"
     assert shown(loaded)["rejected_rows_waiting"] == 1
 
 

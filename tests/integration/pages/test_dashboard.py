@@ -304,7 +304,7 @@ def test_what_is_wrong_with_a_card_is_told(
 
 def test_the_command_says_what_is_wrong(database: Database, single: Path) -> None:
     done = command("--project", str(single), "dashboard", "--check", database=database)
-    assert (done.returncode, done.stdout) == (0, "dashboard: 1 card, no problem\n")
+    assert (done.returncode, done.stdout) == (0, "dashboard: 1 card, no problems\n")
     (single / "dashboard" / "10_days.sql").write_text(CARD.replace("kpi_daily", "kpi_hourly"))
     done = command("--project", str(single), "dashboard", "--check", database=database)
     assert_refused(done, 1, "1 problem")
@@ -506,7 +506,7 @@ def test_a_file_of_one_member_is_written_for_everybody_or_refused(
         done = command("dashboard", "--only", only, "-o", str(file), database=database)
         assert_refused(done, 2, said)
     words = ("dashboard", "--only", "country=SG")
-    assert_refused(command(*words, "--serve", database=database), 2, "--only writes a file")
+    assert_refused(command(*words, "--serve", database=database), 2, "--only cannot be used with")
     assert not file.exists()
     done = command(*words, "--mode", "0644", "-o", str(file), database=database)
     assert done.returncode == 0, done.stderr

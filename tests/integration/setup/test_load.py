@@ -522,7 +522,7 @@ def test_the_command_warns_of_lines_that_stayed_out(database: Database, file: Pa
         f"load: 1 row from {file} into public.event_stream\n",
     )
     assert done.stderr.splitlines() == [
-        "warning: rejected 2 lines; orchestrator.load_rejects has the reasons",
+        "warning: rejected 2 lines; see orchestrator.load_rejects for reasons",
         "hint: python -m runner db psql -c 'select * from orchestrator.load_rejects'",
     ]
     assert_refused(command("load", str(file), database=database), 1, "the same content")

@@ -219,11 +219,11 @@ def test_a_cursor_is_not_guessed_and_what_is_written_otherwise_is_told(
     )
     assert [row["n"] for row in found] == list(range(10, 10 + len(BAD)))
     assert all("updated_at is not a time written year first" in row["reason"] for row in found)
-    assert f"{len(BAD)} rows wait" in command("status", database=database).stdout
+    assert f"{len(BAD)} rows are rejected" in command("status", database=database).stdout
     file.write_text(HEADER + good + bad.replace("today", "2026-01-06"))
     assert command("ingest", "partners", "--sweep", database=database).returncode == 0
     assert [row[0] for row in rows(database)] == [1, 2, 3, 12]
-    assert f"{len(BAD) - 1} rows wait" in command("status", database=database).stdout
+    assert f"{len(BAD) - 1} rows are rejected" in command("status", database=database).stdout
 
 
 def test_a_file_of_nothing_but_other_dates_is_refused(database: Database, file: Path) -> None:
