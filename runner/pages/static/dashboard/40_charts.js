@@ -204,7 +204,7 @@ const tip = (card, event, value) => {
   box.replaceChildren(...(value.note ? [make("p", {}, moment(value.noted)), value.note] : [
     make("p", {}, (value.curve === "everybody" ? "Everybody: " : value.member ? `${value.member}: ` : "") + (value[first.name] === null && "range" in value ? average(value) : text(value[first.name], first.form, value.grain)) + (value.is_complete === false ? " (in progress)" : "")),
     make("table", {}, ...others.filter((column) => column.look !== "line").map(line)),
-    ...(value.is_withheld ? [`Fewer than ${page.min_cell} users, or too close to such a group: not shown.`] : []),
+    ...(value.is_withheld ? [`Not shown: fewer than ${page.min_cell} users, or would reveal such a group.`] : []),
   ]));
   const { clientX: x, clientY: y } = event;
   const { offsetWidth: width, offsetHeight: height } = box;
