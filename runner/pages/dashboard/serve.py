@@ -120,7 +120,8 @@ def listen(page: NewestPage, port: int) -> ThreadingHTTPServer:
             self.do_GET()
 
         def _send(self, page: ServedPage) -> None:
-            is_known = _names_tag(self.headers.get("If-None-Match", ""), page.tag)
+            tags = self.headers.get("If-None-Match", "").split(",")
+            is_known = bool({page.tag, f"W/{page.tag}", "*"} & {tag.strip() for tag in tags})
             is_packed = _takes_gzip(self.headers.get("Accept-Encoding", ""))
             content = page.packed if is_packed else page.plain
             self.send_response(304 if is_known else 200)
@@ -157,11 +158,6 @@ def listen(page: NewestPage, port: int) -> ThreadingHTTPServer:
     number = server.server_port
     return server
 
-
-def _names_tag(header: str, tag: str) -> bool:
-    """Whether If-None-Match names this version, in either encoding."""
-    asked = [each.strip().removeprefix("W/") for each in header.split(",")]
-    return tag in asked or asked == ["*"]
 
 
 def _takes_gzip(header: str) -> bool:

@@ -42,7 +42,11 @@ class QueryReader(ExpressionReader):
         names = self._with(statement, names)
         target = statement.this.find(exp.Table)
         if isinstance(statement, exp.Insert):
-            made = self._inserted(statement, names)
+            columns = [each.name for each in statement.this.expressions]
+            found = list(self.query(statement.expression, names).columns.values())
+            if len(columns) != len(found):
+                found = [unknown("an insert whose columns cannot be told")] * len(columns)
+            made = dict(zip(columns, found, strict=True))
             names = names.inside({target.alias_or_name: FromItem(made)})
         else:
             names = names.inside(self._items(statement, names))
@@ -54,15 +58,8 @@ class QueryReader(ExpressionReader):
             self.touch(statement.args.get("where"), names)
         self.made.append((f"{target.db}.{target.name}", made))
         returning = statement.args.get("returning")
-        columns = returning.expressions if returning else ()
-        return FromItem({each.alias_or_name: self.value(each, names) for each in columns})
-
-    def _inserted(self, statement: exp.Insert, names: Namespace) -> dict[str, Origin]:
-        columns = [each.name for each in statement.this.expressions]
-        found = list(self.query(statement.expression, names).columns.values())
-        if len(columns) != len(found):
-            return dict.fromkeys(columns, unknown("an insert whose columns cannot be told"))
-        return dict(zip(columns, found, strict=True))
+        returned = returning.expressions if returning else ()
+        return FromItem({each.alias_or_name: self.value(each, names) for each in returned})
 
     def _with(self, statement: exp.Expr, names: Namespace | None) -> Namespace:
         """Add what WITH defines to the names; outside of a query, these are temporary tables."""

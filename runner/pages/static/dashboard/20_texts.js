@@ -49,7 +49,7 @@ const change = (shown) => {
   const { value, previous, form } = row;
   if (value === null || previous === null || (form === "number" && !previous))
     return { text: "", tone: "", beside: row.compared_with };
-  // Nothing is so many per cent of a negative figure.
+  // A change from a negative figure has no percentage.
   if (form === "number" && previous < 0)
     return { text: "", tone: "", beside: `from ${text(previous, form)}, ${row.compared_with}` };
   const difference = value - previous;

@@ -1,6 +1,6 @@
-// A card: what it shows of the chosen rows, and what it saves.
+// Cards: how the selected rows are shown, and how they are saved.
 
-// By day, a card may have fewer days of a member than of all users: the first of those, if so.
+// The first day of a member, if the file has fewer of its days than of all users.
 const cutAt = (card, rows) => {
   if (state.segment === "all" || rows[0]?.grain !== "day") return null;
   const first = (found) => found.reduce((least, row) => row.period_start < least ? row.period_start : least, page.last);
@@ -9,7 +9,7 @@ const cutAt = (card, rows) => {
   return of > first(whole) ? of : null;
 };
 
-// What a reader has to know of the rows: which users, days and periods they are of.
+// The line above a card: which users, days and periods its rows are about.
 const asides = (card, all, rows) => {
   const [first] = card.rows;
   if (!first || !card.of_users) return [];
@@ -82,7 +82,7 @@ const show = (card) => {
 const hasMarks = ({ role, items }) =>
   role === "mark" ? items.length > 0 : items.some((item) => (item.items ?? []).some(hasMarks));
 
-// A spec that cannot be drawn costs its own card the chart, and no other card anything.
+// If a spec cannot be drawn, its card shows the error and a table; the other cards are as they were.
 const drawn = (card, rows, body, spec) => {
   try {
     chart(card, rows, body, spec);
@@ -122,7 +122,7 @@ const showEach = (changed) => {
 };
 const showAll = () => showEach(cards);
 
-// After a choice of range or grain alone, cards that follow neither stay as they are.
+// After a choice of range or grain alone, cards that follow neither are not drawn again.
 const showChanged = (names) => {
   const isOfTime = names.length > 0 && names.every((name) => ["range", "grain"].includes(name));
   showEach(cards.filter((card) => !isOfTime || card.show === "figures" || card.follows.some((name) => names.includes(name))));
