@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -16,37 +15,29 @@ ORDERS = ("place", "depth")
 Sum = tuple[Sequence[int], int | None]
 
 
-@dataclass(slots=True)
 class Groups:
     """The rows of a card, known by their places, and which of them are withheld."""
 
-    card: Card
-    rows: Sequence[Row]
-    least: int
-    hidden: set[int] = field(default_factory=set)
-    users: list[int] = field(init=False)  # of each row
-    places: list[int] = field(init=False)  # of all rows but averages
-    names: list[str] = field(init=False)  # the columns with names, such as categories
-    keys: list[str] = field(init=False)  # the columns that tell groups apart
-    kept: set[str] = field(init=False)  # the columns that are no figures
-    balances: list[str] = field(init=False)
-    sizes: Counter[tuple[str, Any]] = field(init=False)  # the users of each member and name
-
-    def __post_init__(self) -> None:
-        columns, rows = self.card.columns.values(), self.rows
-        self.users = [row[self.card.base or ""] or 0 for row in rows]
+    def __init__(self, card: Card, rows: Sequence[Row], least: int) -> None:
+        self.card, self.rows, self.least = card, rows, least
+        self.hidden: set[int] = set()
+        self.users = [row[card.base or ""] or 0 for row in rows]
+        # All rows but averages.
         self.places = [at for at, row in enumerate(rows) if row.get("cohort_start", "") is not None]
+        columns = card.columns.values()
         self.names = [column.name for column in columns if column.is_name]
-        known = (*SLICE, "grain", "range", *DATES, "figure", "direction")
+        self.balances = [column.name for column in columns if column.look == "balance"]
         across = [column.name for column in columns if column.look == "across"]
+        # The columns that tell groups apart.
+        known = (*SLICE, "grain", "range", *DATES, "figure", "direction")
         present = (name for name in known if name in rows[0])
         self.keys = list(dict.fromkeys([*present, *across, *self.names]))
+        # The columns that a withheld row keeps. In a table, its name would reveal that it exists.
         numbers = {name for name in rows[0] if self._is_number(name)}
-        # In a table, the name of a withheld row would reveal that it exists.
-        left_out = {*self.names} if self.card.show in ("table", "beside") else set()
+        left_out = {*self.names} if card.show in ("table", "beside") else set()
         self.kept = {*rows[0]} - numbers - left_out | {*across, *ORDERS, *DATES}
-        self.balances = [column.name for column in columns if column.look == "balance"]
-        self.sizes = Counter()
+        # The users of each member and name.
+        self.sizes: Counter[tuple[str, Any]] = Counter()
         for row, users in zip(rows, self.users, strict=True):
             for name in (*SLICE[1:], *self.names):
                 self.sizes[name, row.get(name)] += users

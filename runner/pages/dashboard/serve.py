@@ -159,7 +159,6 @@ def listen(page: NewestPage, port: int) -> ThreadingHTTPServer:
     return server
 
 
-
 def _takes_gzip(header: str) -> bool:
     """Whether Accept-Encoding allows gzip: by name or by `*`, and not with the weight 0."""
     weights = {}

@@ -13,7 +13,6 @@ between two.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -40,8 +39,7 @@ def withhold(
     """
     if not card.base or not rows:
         return list(rows)
-    groups = _Withheld(card, rows, least)
-    groups.hide(unlisted, last)
+    groups = _Withheld(card, rows, least, unlisted, last)
     hidden, changed = groups.hidden, groups.without_balances()
     if hidden and len(groups.places) < len(rows):
         averages = _averages(card, rows, hidden, last)
@@ -62,15 +60,14 @@ def withhold(
     return [shown(at, row) for at, row in enumerate(rows)]
 
 
-@dataclass(slots=True)
 class _Withheld(Groups):
     """The rows of a card, with those that are withheld and those that the file lacks."""
 
-    unsent: set[int] = field(default_factory=set)
-    newest: set[int] = field(default_factory=set)  # rows whose balance is shown in any case
-
-    def hide(self, unlisted: Set[int], last: str | None) -> None:
-        """Withhold small groups, unlisted members, and what would reveal them."""
+    def __init__(
+        self, card: Card, rows: Sequence[Row], least: int, unlisted: Set[int], last: str | None
+    ) -> None:
+        super().__init__(card, rows, least)
+        self.newest: set[int] = set()  # rows whose balance is shown in any case
         for at in self.places:
             users = self.users[at]
             if at in unlisted if users >= self.least else users or self.has_figures(at):
