@@ -83,17 +83,17 @@ daily as (
     from days
     cross join lateral (
         values
-        (1, 'Daily users, 7-d mean', days.dau_7d_average, 'number', 'up', true, null),
+        (1, 'Daily users, 7-day mean', days.dau_7d_average, 'number', 'up', true, null),
         (2, 'Weekly users', days.wau, 'number', 'up', true, null),
-        (3, 'Monthly users, 28 d', days.mau, 'number', 'up', true, null),
+        (3, 'Monthly users, 28 days', days.mau, 'number', 'up', true, null),
         (4, 'Stickiness', days.stickiness, 'percent', 'up', true, null),
-        (7, 'Miles earned, 28 d', days.earned, 'number', 'up', true, '28'),
-        (8, 'Miles redeemed, 28 d', days.redeemed, 'number', '', true, '28'),
+        (7, 'Miles earned, 28 days', days.earned, 'number', 'up', true, '28'),
+        (8, 'Miles redeemed, 28 days', days.redeemed, 'number', '', true, '28'),
         (9, 'Outstanding miles', days.outstanding_miles, 'number', '', true, 'outstanding_miles'),
         -- Day by day, the miles of a small member would be those of a few people.
         (
             10,
-            'Burn rate, 28 d',
+            'Burn rate, 28 days',
             days.burn_rate,
             'percent',
             '',
@@ -211,7 +211,7 @@ select
     case
         when count(*) filter (where fourth_weeks.retention_rate is not null) = 0
             then 'no cohort is old enough'
-        when count(fourth_weeks.cohort_start) > 1 then 'all cohorts; line: each cohort'
+        when count(fourth_weeks.cohort_start) > 1 then 'all cohorts; the line shows each'
         else 'all cohorts'
     end as compared_with,
     'up' as better,

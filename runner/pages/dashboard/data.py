@@ -99,8 +99,8 @@ def read(
         shown: dict[str, CardRows] = {}
         for each in sorted(results, key=lambda each: bool(each.card.withheld_with)):
             other = shown.get(each.card.withheld_with or "")
-            gone = _withheld_periods(other) if other else set()
-            shown[each.card.name] = _without_small(each, members, least, last, gone)
+            elsewhere = _withheld_periods(other) if other else set()
+            shown[each.card.name] = _without_small(each, members, least, last, elsewhere)
         results = [
             _with_past_periods(shown[each.card.name], standing["loaded_through"])
             for each in results
@@ -195,7 +195,7 @@ def _without_small(
     members: Set[Member] | None,
     least: int,
     last: str | None,
-    gone: Set[tuple[Any, ...]],
+    elsewhere: Set[tuple[Any, ...]],  # periods that another card withholds
 ) -> CardRows:
     """Withhold small groups and periods that another card withholds, and drop unlisted members."""
     unlisted: set[int] = set()
@@ -206,7 +206,9 @@ def _without_small(
             for place, row in enumerate(result.rows)
             if row[names[0]] != EVERYTHING and (row[names[0]], row[names[1]]) not in members
         }
-    with_them = {at for at, row in enumerate(result.rows) if gone and period_of(row) in gone}
+    with_them = {
+        at for at, row in enumerate(result.rows) if elsewhere and period_of(row) in elsewhere
+    }
     # What has to be withheld follows from all rows, so the others are dropped afterwards.
     rows = withhold(result.card, result.rows, least, unlisted | with_them, last)
     kept = [

@@ -1,4 +1,4 @@
-"""Reads what the database knows about its tables: columns, keys, comments, rows, last builds."""
+"""Reads the catalogue and the ledger: the columns, keys, comments, rows and builds of tables."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

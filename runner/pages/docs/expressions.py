@@ -29,7 +29,7 @@ CONSTANT = Origin()
 
 
 def unknown(reason: str) -> Origin:
-    """Return the origin of a value of which it cannot be told."""
+    """Return an origin that cannot be told, and why."""
     return Origin(unknown=frozenset({reason}))
 
 

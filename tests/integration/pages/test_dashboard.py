@@ -206,8 +206,8 @@ def test_headlines_are_of_the_last_day_that_is_over(
     day, before = shown["over"]
     assert found["all", "Stickiness"] == (None, day)
     assert found["all", "Weekly users"] == (before, day)
-    assert found["all", "Monthly users, 28 d"] == (before, day)
-    assert found["all", "Daily users, 7-d mean"][1] == day
+    assert found["all", "Monthly users, 28 days"] == (before, day)
+    assert found["all", "Daily users, 7-day mean"][1] == day
     assert found["ID", "Weekly users"] == (5, shown["ID"])
     drawn = [row["is_complete"] for row in rows_of(text, "active_users") if row["slice"] == "all"]
     assert drawn == [True, True, is_over]
