@@ -72,6 +72,8 @@ def page(found: Snapshot, generated_at: datetime) -> str:
         "min_cell": found.min_cell,
         **found.notes,
         "currency": about.currency if about else "",
+        "spelt": tables.SPELT,
+        "before": tables.BEFORE,
     }
     cards = {each.card.name: _for_script(each) for each in found.results}
     text = fill(

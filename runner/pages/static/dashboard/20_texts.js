@@ -23,9 +23,8 @@ const moment = (value, grain) => {
 };
 
 // Names that programs gave are written as people write them: gift_card as Gift card.
-const SPELT = { ios: "iOS", qr_code: "QR code", tiktok: "TikTok" };
-const named = (value) => SPELT[value] ??
-  (/^[a-z][a-z0-9]*([_ ,.:][a-z0-9 ,_:.]*)?$/.test(value) ? value[0].toUpperCase() + value.slice(1).replaceAll("_", " ") : value);
+const named = (value) => Object.hasOwn(page.spelt, value) ? page.spelt[value]
+  : /^[a-z][a-z0-9]*([_ ,.:][a-z0-9 ,_:.]*)?$/.test(value) ? value[0].toUpperCase() + value.slice(1).replaceAll("_", " ") : value;
 
 const text = (value, form, grain) => {
   if (value === null || value === undefined) return form === "name" ? "All" : "\u2013";

@@ -8,8 +8,6 @@ const memberName = (slice, member) => {
   try { return (slice === "country" && regions?.of(member)) || named(member); } catch { return named(member); }
 };
 
-// The word before a member in a sentence. runner/pages/dashboard/tables.py has the same.
-const BEFORE = { platform: "on", utm_source: "from" };
 
 const addressOf = (change) => {
   const words = new URLSearchParams(Object.entries({ ...state, ...change }).filter(([name, value]) => value !== OPENING[name]));
@@ -48,7 +46,7 @@ const sentence = (row) => {
     isMember ? { grain, segment: slice, member } : { grain, segment: "all", member: "all" }, target), " ");
   if (by !== null) words.push(make("b", {}, `${by > 0 ? "+" : ""}${fixed(by * 100, 1)}%`), " ");
   words.push(after);
-  if (driver) words.push(`, ${share} ${BEFORE[among] ?? "in"} `, members[among]?.has(driver)
+  if (driver) words.push(`, ${share} ${page.before[among] ?? "in"} `, members[among]?.has(driver)
     ? linkTo(memberName(among, driver), { grain, segment: among, member: driver }, target) : memberName(among, driver));
   return make("li", {}, ...words, ".");
 };
