@@ -1,11 +1,11 @@
 -- What changed
 -- Question: What moved in the last full week or month, and who moved it?
--- Meaning:  The last full month (with Grain: Month) or week against the one before. A figure is
---           listed if it changed by 2 % or more, with the country, platform or source whose part
---           in it is largest for its size; a member or a category if it changed by 10 % or more
---           and had at least twenty users both times; of each, the one that moved most. A day is
---           listed if its users lie outside the usual range of its weekday, a check if it warned
---           or failed. A click shows the figures.
+-- Meaning:  Compares the last full week (with Grain: Month, the last full month) with the one
+--           before. A figure is listed if it changed by 2 % or more, with the country, platform or
+--           source that contributed most to the change for its size. A member or a category is
+--           listed if it changed by 10 % or more and had at least twenty users both times; of each
+--           kind, the one that changed most. A day is listed if its users are outside the usual
+--           range of its weekday, and a check if it warned or failed. A click shows the figures.
 -- Empty:    Nothing can be compared yet: no week is over.
 -- Show:     sentences
 

@@ -1,12 +1,14 @@
 -- Headlines
 -- Question: How do we stand on the last full day?
--- Meaning:  Each figure is of the last day that is over, its change against the same figure 28 days
---           earlier; with Compare, against the one a range earlier. The quick ratio is of the last
---           full week: users won (new or back) for each user lost; its change is against the week
---           before. Week-4 retention is over all cohorts that are four full weeks old, its line each
---           of twenty users or more. Miles earned and redeemed are those of 28 days; outstanding is
---           all that was earned and not redeemed so far; of a member, they are of its last full
---           month. Burn rate is miles redeemed for each mile earned, over 28 days.
+-- Meaning:  Each figure is of the last full day; its change is against the same figure 28 days
+--           earlier or, with Compare, one range earlier. Quick ratio: users won (new or back) for
+--           each user lost, in the last full week; its change is against the week before. Week-4
+--           retention: the share of users who were active in the fourth week after their first,
+--           over all cohorts that are old enough; the line has a point for each cohort of twenty
+--           users or more. Miles earned and redeemed are those of 28 days; outstanding miles are
+--           all miles earned and not redeemed so far. Of a country, platform or source, these three
+--           are of its last full month. Burn rate: miles redeemed for each mile earned, over 28
+--           days.
 -- Show:     figures
 -- Base:     users
 
@@ -81,17 +83,17 @@ daily as (
     from days
     cross join lateral (
         values
-        (1, 'Daily users, 7-d mean', days.dau_7d_average, 'number', 'up', true, null),
+        (1, 'Daily users, 7-day mean', days.dau_7d_average, 'number', 'up', true, null),
         (2, 'Weekly users', days.wau, 'number', 'up', true, null),
-        (3, 'Monthly users, 28 d', days.mau, 'number', 'up', true, null),
+        (3, 'Monthly users, 28 days', days.mau, 'number', 'up', true, null),
         (4, 'Stickiness', days.stickiness, 'percent', 'up', true, null),
-        (7, 'Miles earned, 28 d', days.earned, 'number', 'up', true, '28'),
-        (8, 'Miles redeemed, 28 d', days.redeemed, 'number', '', true, '28'),
+        (7, 'Miles earned, 28 days', days.earned, 'number', 'up', true, '28'),
+        (8, 'Miles redeemed, 28 days', days.redeemed, 'number', '', true, '28'),
         (9, 'Outstanding miles', days.outstanding_miles, 'number', '', true, 'outstanding_miles'),
         -- Day by day, the miles of a small member would be those of a few people.
         (
             10,
-            'Burn rate, 28 d',
+            'Burn rate, 28 days',
             days.burn_rate,
             'percent',
             '',
@@ -208,8 +210,8 @@ select
     null as previous,
     case
         when count(*) filter (where fourth_weeks.retention_rate is not null) = 0
-            then 'no cohort is that old'
-        when count(fourth_weeks.cohort_start) > 1 then 'all cohorts; line: each cohort'
+            then 'no cohort is old enough'
+        when count(fourth_weeks.cohort_start) > 1 then 'all cohorts; the line shows each'
         else 'all cohorts'
     end as compared_with,
     'up' as better,

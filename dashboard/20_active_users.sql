@@ -1,13 +1,14 @@
 -- Active users
 -- Question: How many come, and how many come back?
--- Meaning:  Distinct users with an event that counts: on the day (daily), in the 7 days ending
+-- Meaning:  Distinct users with an event that counts: on the day (daily), in the 7 days that end
 --           with it (weekly) and in the 28 days (monthly). Stickiness is the mean of daily users
---           over these 28 days / monthly users. Until 28 days lie behind, the monthly window is
---           still filling, and the curve rises with it. Open dots: the last day still runs. The
---           band is what is usual for the weekday, measured by the mean of the 28 days before: the
---           median of the same weekday in the eight weeks before, and about three standard
---           deviations on both sides (4.45 times the median distance from it; at least a tenth, and
---           3.5 times the root of the users); a ring marks a day outside it.
+--           over these 28 days / monthly users. For the first 28 days the monthly window is still
+--           filling, and the curve rises with it. Open dots: the last day is not over. The band is
+--           what is usual for the weekday: each day is divided by the mean of the 28 days before
+--           it, and the middle of the band is the median of that over the same weekday in the eight
+--           weeks before. It reaches about three standard deviations to both sides (4.45 times the
+--           median distance from it; at least a tenth, and 3.5 times the square root of the users).
+--           A ring marks a day outside it.
 -- Base:     base
 -- Adds:     no
 -- Width:    half

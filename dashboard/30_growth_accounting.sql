@@ -1,11 +1,11 @@
 -- Growth accounting
 -- Question: Are users won, kept, won back or lost?
--- Meaning:  New: active for the first time. Retained: active in this and the last period.
---           Resurrected: back after a period away or more. Churned: active in the last period, not
---           in this one; unknown (a question mark, once the period is over) until later events
---           are there. Net change is new + resurrected -
---           churned. Quick ratio: (new + resurrected) / churned; none where nobody churned. In the
---           first period everybody is new. By day, a member goes back 90 days.
+-- Meaning:  New: active for the first time. Retained: active in this period and the one before.
+--           Resurrected: back after one period away or more. Churned: active in the period before,
+--           but not in this one; once the period is over, a question mark stands for it until later
+--           events have come. Net change is new + resurrected - churned. Quick ratio: (new +
+--           resurrected) / churned; none where nobody churned. In the first period everybody is
+--           new. By day, a country, platform or source is shown for the last 90 days.
 -- Width:    half
 -- Base:     base
 -- Adds:     no

@@ -1,12 +1,12 @@
 -- Retention
 -- Question: Of those who came for the first time, how many come back later?
--- Meaning:  A row is a cohort: the users whose first active week (or month, with Grain: Month) it
---           is. A cell is the share of them that is active that many periods later. The first row
---           adds up the cohorts of the range over their periods that are over, as long as they are
---           twenty users or more, whatever average_min_users is. Hatched: the period still runs.
---           Blank: not yet. The curves are that row and the newest three cohorts that are three
---           periods old; of a member, everybody is drawn, too. In the first period of the data
---           everybody counts as new.
+-- Meaning:  A row is a cohort: the users who were active for the first time in that week (or month,
+--           with Grain: Month). A cell is the share of them that is active that many periods later.
+--           The first row adds up the cohorts of the range over the periods that are over, as long
+--           as they are twenty users or more, whatever average_min_users is. Hatched: the period is
+--           not over. Blank: not yet. The curves are that row and the newest three cohorts that are
+--           three periods old; for a country, platform or source, the average of everybody is
+--           drawn, too. In the first period of the data everybody counts as new.
 -- Empty:    Nobody can be back yet: no cohort is a week old.
 -- Show:     beside
 -- Base:     cohort_size

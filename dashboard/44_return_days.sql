@@ -1,5 +1,5 @@
 -- Day 1, day 7, day 30
--- Question: How many users come back a day, a week, a month after their first day?
+-- Question: How many users come back a day, a week and a month after their first day?
 -- Meaning:  A row is a cohort: the users whose first active day lies in the month (or week, with
 --           Grain: Week). A cell is the share of them that is active exactly so many days after the
 --           first, among those for whom that day is over. The first row adds up the cohorts of the

@@ -1,7 +1,7 @@
 -- Power curve
 -- Question: On how many days of a month do users come?
 -- Meaning:  Users by the number of their active days in the last full month; dashed, the month
---           before. The more it rises again to the right, the more have made a habit of it.
+--           before. If the curve rises again to the right, many users have made a habit of coming.
 -- Empty:    This needs a whole month, and none is over yet.
 -- Width:    half
 -- Base:     base

@@ -1,8 +1,9 @@
 -- Miles earned and redeemed
 -- Question: Where do miles come from, and what are they spent on?
 -- Meaning:  Miles of the period by category: earned above zero, redeemed below. The largest
---           categories have a colour of their own, the others are added up; a pointer on a bar also
---           tells the total of all categories. By day, a member goes back 90 days.
+--           categories have colours of their own, the others are added up; pointing at a bar also
+--           shows the total of all categories. By day, a country, platform or source is shown for
+--           the last 90 days.
 -- Width:    half
 -- Base:     users
 -- Columns:

@@ -1,10 +1,10 @@
 -- Miles balance
 -- Question: What does the programme owe, and how fast is it spent?
 -- Meaning:  Outstanding miles are all miles earned up to the end of the period less all redeemed:
---           what the programme owes. Burn rate is miles
---           redeemed for each mile earned over the 28 days that end with the period; there is none
---           while none were earned. Open dots: the period still runs. By day, a member goes back
---           90 days.
+--           what the programme owes. Burn rate is miles redeemed for each mile earned over the 28
+--           days that end with the period; there is none while none were earned. Open dots: the
+--           period is not over. By day, a country, platform or source is shown for the last 90
+--           days.
 -- Base:     base
 -- With:     miles
 -- Width:    half

@@ -1,9 +1,9 @@
 -- Engagement
 -- Question: How often do users act, from a like to a redemption?
 -- Meaning:  Events of each type in the period, from light engagement to deep. Users are those with
---           such an event on the day; a week or month has no such figure, because users of its
---           days cannot be added up. Each panel has its own scale. By day, a member goes back
---           90 days.
+--           such an event on the day; weeks and months have no such figure, because users of
+--           several days cannot be added up. Each panel has its own scale. By day, a country,
+--           platform or source is shown for the last 90 days.
 -- Base:     base
 -- Width:    half
 -- Columns:

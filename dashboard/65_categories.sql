@@ -1,6 +1,6 @@
 -- Categories
 -- Question: Which categories reach users, and which grow?
--- Meaning:  Of the last full day, week or month, after Grain. Share is the part of the period's
+-- Meaning:  The last full day, week or month, as Grain says. Share is the part of the period's
 --           active users that earned, redeemed or searched in the category; growth compares its
 --           users with those of the period before.
 -- Empty:    No event of a full day, week or month has a category yet.

@@ -1,11 +1,11 @@
 -- Acquisition
 -- Question: Which sources bring users who stay and earn?
--- Meaning:  A user belongs to the source of the first event. Range chooses cohorts: the months that
---           reach into it. Activated: earned miles within a week of the first event. Week 1 and
---           week 4: active in that ISO week after the first. Each of the users for whom that time
---           is over. Miles per user are those earned so far. Cost is that of the months that are
---           over and known, over the users whom they activated. In the first month of the data
---           everybody counts as new.
+-- Meaning:  A user belongs to the source of the first event. Range selects cohorts: the months that
+--           overlap it. Activated: earned miles within a week of the first event. Week 1 and week
+--           4: active in the first, or fourth, ISO week after the one of the first event. Each is a
+--           share of the users for whom that time is over. Miles per user are those earned so far.
+--           Cost is that of months that are over and whose cost is known, per user activated in
+--           them. In the first month of the data everybody counts as new.
 -- Base:     base
 -- Columns:
 --     utm_source: Source, name

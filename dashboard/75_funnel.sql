@@ -1,11 +1,12 @@
 -- Funnel
 -- Question: How many go from joining to searching, earning and redeeming?
--- Meaning:  A row is a cohort: the users whose first event was in the month. Of those whose first
---           weeks (28 days, the variable conversion_days) are over, who are counted, the shares
---           that searched in them, that then earned, and that then redeemed. Days are the median
---           from that search to the earning, and from that earning to the redemption. The bars add
---           up the cohorts of the range of which everybody is counted, and beside them those of
---           which some are not yet. In the first month of the data everybody counts as new.
+-- Meaning:  A row is a cohort: the users whose first event was in the month. Counted are those of
+--           them whose first 28 days (the variable conversion_days) are over. The shares are of
+--           these users: who searched in that time, who earned after that, and who then redeemed.
+--           Days are the median from that search to the earning, and from that earning to the
+--           redemption. The bars add up the cohorts of the range of which everybody is counted, and
+--           beside them those of which only some are. In the first month of the data everybody
+--           counts as new.
 -- Show:     beside
 -- Base:     eligible_users
 -- Columns:

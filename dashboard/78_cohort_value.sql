@@ -1,9 +1,9 @@
 -- Cohort value
--- Question: How many miles has a user of each month earned by now?
+-- Question: How many miles has a user of each month earned so far?
 -- Meaning:  A row is a cohort: the users whose first event was in the month. A cell is the miles
---           that they have earned, per user, up to the end of so many months later: read a column
---           downwards to compare cohorts of the same age. Hatched: the month still runs. In the
---           first month of the data everybody counts as new.
+--           that they have earned, per user, up to the end of the month that many months later:
+--           read down a column to compare cohorts at the same age. Hatched: the month is not over.
+--           In the first month of the data everybody counts as new.
 -- Width:    half
 -- Base:     cohort_size
 -- Columns:

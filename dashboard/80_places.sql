@@ -1,9 +1,8 @@
 -- Countries and platforms
 -- Question: Where are the active users, and where are they growing?
--- Meaning:  Users active in the 28 days that end with the last full day; the change is against
---           the 28 days before. A user of two platforms counts on both, so that these
---           figures do not add up. Events are those of the 28 days; the line is monthly users
---           over the range.
+-- Meaning:  Users active in the 28 days that end with the last full day; the change is against the
+--           28 days before. A user of two platforms counts on both, so these figures do not add up.
+--           Events are those of the 28 days; the line is monthly users over the range.
 -- Base:     base
 -- Width:    half
 -- Columns:

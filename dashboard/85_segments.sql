@@ -1,11 +1,12 @@
 -- Segments
 -- Question: Who are the users, and how many of each kind?
--- Meaning:  By rule: champions come on 12 days of the last 28 and are in the top fifth of miles;
---           loyal come on 6; promising came within two weeks; at risk were frequent and have been
---           away for more than two weeks; hibernating came within 90 days; lost have not. Clusters
---           are found by k-means on the behaviour alone, the most active one first, and named by
---           what sets them apart. Days away are those since the last active day; days and miles are
---           medians of the group. Groups of fewer than five users are in other.
+-- Meaning:  By rule: champions came on 12 or more of the last 28 days and are in the top fifth by
+--           miles; loyal users came on 6 or more; promising ones came within two weeks; those at
+--           risk came often and have been away for more than two weeks; hibernating ones came
+--           within 90 days; lost ones did not. Clusters are found by k-means from behaviour alone;
+--           the most active one comes first, and each is named after what sets it apart. Days away
+--           are the days since the last active day; days and miles are medians of the group. Groups
+--           of fewer than five users are in other.
 -- Columns:
 --     kind: By, name
 --     name: Segment, name

@@ -1,10 +1,11 @@
 -- Recommendations
 -- Question: Which category should each segment be offered next?
--- Meaning:  Users of a segment by the category, not used yet, that similar users like best. The
---           share is of all users with an offer, and those whose best category few others share
---           appear in no row. Score is how strongly habits point to it, support how many users of
---           the model's sample share both categories. The five first choices of each segment, the
---           very first ones on top.
+-- Meaning:  For each segment, its users by the category that they have not used yet and that
+--           similar users like best. Share is of all users of the segment with an offer; those
+--           whose best category only few others share are in no row. Score is how strongly their
+--           habits point to the category, support how many users of the model's sample use both it
+--           and the category that led to it. The first five choices of each segment, the first
+--           choices on top.
 -- Empty:    No category can be offered: users have used all that similar users like, or too few
 --           would be offered the same.
 -- Width:    half

@@ -1,8 +1,8 @@
 -- Runs
 -- Question: What ran last, and how did it end?
--- Meaning:  The last twenty windows of ingestion and builds; a build's scripts are in its time and
---           rows. What failed or was rolled back has changed nothing that readers see; why it did
---           may show a row, so it is not here: runner runs show RUN.
+-- Meaning:  The last twenty windows of ingestion and builds; the time and rows of a build include
+--           its scripts. A run that failed or was rolled back has changed nothing that readers see.
+--           The reason may contain a row, so it is not shown here: python -m runner runs show RUN.
 -- Columns:
 --     run_id: Run
 --     kind: Kind, text

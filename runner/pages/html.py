@@ -15,17 +15,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from runner.errors import RunnerError
 
 FOLDER = Path(__file__).with_name("static")
-# Characters that no XML may hold, even escaped, and those that reverse the text after them.
+# Characters that XML forbids, even escaped, and those that reverse the direction of text.
 UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 
 
 def fill(name: str, **values: Any) -> str:
-    """Render a template of the folder with these values."""
+    """Render a template of static/ with these values."""
     return _environment().get_template(name).render(values)
 
 
 def static(name: str) -> str:
-    """Read a file of the folder."""
+    """Read a file of static/."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
@@ -38,7 +38,7 @@ def digest(text: str) -> str:
 def _environment() -> Environment:
     return Environment(
         autoescape=True,
-        # Markup has been here before.
+        # The parts of a Markup have been through here already.
         finalize=lambda value: showable(value) if type(value) is str else value,
         keep_trailing_newline=True,
         loader=FileSystemLoader(FOLDER),
@@ -54,7 +54,10 @@ def showable(text: str) -> str:
 
 
 def put(file: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file as a whole or not at all. A new one gets `mode`; an old one keeps its own."""
+    """Write a file as a whole or not at all. A new file gets `mode`; an existing one keeps its own.
+
+    Raises RunnerError for a symbolic link, and where the file cannot be written.
+    """
     if file.is_symlink():
         raise RunnerError(f"{file} is a symbolic link", "name the file itself")
     try:

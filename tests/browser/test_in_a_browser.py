@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from runner.pages.dashboard.cards import Card, Column, Dashboard
-from runner.pages.dashboard.data import Result, Snapshot
+from runner.pages.dashboard.data import CardRows, Snapshot
 from runner.pages.dashboard.page import page, write
-from runner.pages.dashboard.serve import HOST, Pages, listen
+from runner.pages.dashboard.serve import HOST, NewestPage, listen
 from tests.browser.conftest import READY, Open, Shown, Warehouse
 from tests.support import PROJECT, event, insert_events, query, run_all
 from tests.support.pages import data_of, decoded
@@ -816,7 +816,7 @@ def made(tmp_path: Path, show: Open) -> Callable[..., Shown]:
             "made", Path("dashboard/10_made.sql"), "", "Made", "?", ".", card, "full", columns
         )
         file = tmp_path / "page.html"
-        snapshot = Snapshot(Dashboard(None, (one,)), "x", [Result(one, rows)], None, None, None)
+        snapshot = Snapshot(Dashboard(None, (one,)), "x", [CardRows(one, rows)])
         file.write_text(page(snapshot, datetime(2026, 4, 1, tzinfo=UTC)))
         return show(file, hash_)
 
@@ -900,7 +900,7 @@ def test_ranges_are_chosen_and_not_added_up(made: Callable[..., Shown]) -> None:
 
 @pytest.mark.slow
 def test_what_is_served_follows_the_builds(growing: Warehouse, show: Open) -> None:
-    server = listen(Pages(growing.database, PROJECT), 0)
+    server = listen(NewestPage(growing.database, PROJECT), 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

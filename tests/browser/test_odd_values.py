@@ -30,7 +30,10 @@ NAMES = f"""-- Names
 --     name: Name, name
 --     miles: Miles, number
 
-select * from (values ('{ARABIC}', -1234567), ('{HEBREW}', 98765432101)) as names (name, miles)
+select *
+from (
+    values ('{ARABIC}', -1234567), ('constructor', 7), ('{HEBREW}', 98765432101)
+) as names (name, miles)
 order by miles;
 """
 DAYS = """-- Days
@@ -75,8 +78,11 @@ def test_what_is_odd_is_shown_as_it_is(odd: Shown) -> None:
     assert "%" not in told["Debt"] + told["Turn"]  # of what is below zero, there is no part
     assert "150.0%" in told["Fall"]
     assert "123,456.8B" in told["Huge"] and "23.5%" in told["Huge"]
-    # Names that run to the left leave columns and figures where they are.
-    assert odd.table("names") == [[ARABIC, f"{minus}1.2M"], [HEBREW, "98.8B"]]
+    # Names that run to the left leave columns and figures where they are; one that every object of
+    # JavaScript has is a name like any other.
+    assert odd.table("names") == [
+        [ARABIC, f"{minus}1.2M"], ["Constructor", "7"], [HEBREW, "98.8B"]
+    ]  # fmt: skip
     for line in odd.card("names").locator("tbody tr").all():
         name, miles = (each.bounding_box() for each in line.locator("th, td").all())
         assert name and miles and name["x"] < miles["x"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runner.pages.dashboard.cards import Card, Column, Dashboard
-from runner.pages.dashboard.data import Result, Snapshot
+from runner.pages.dashboard.data import CardRows, Snapshot
 from runner.pages.dashboard.page import page
 from tests.browser.conftest import Open, Shown, Warehouse
 from tests.support.pages import data_of, decoded
@@ -74,8 +74,8 @@ def test_a_period_is_shown_if_it_overlaps_the_range(tmp_path: Path, show: Open, 
         "made", Path("dashboard/10_made.sql"), "", "Made", "?", ".", "table", "full", columns
     )
     one_day = Card("last", Path("dashboard/20_last.sql"), "", "Last", "?", ".", "table", "full", {})
-    results = [Result(card, rows), Result(one_day, [{"day": last.isoformat()}])]
-    snapshot = Snapshot(Dashboard(None, (card, one_day)), "x", results, None, None, None)
+    results = [CardRows(card, rows), CardRows(one_day, [{"day": last.isoformat()}])]
+    snapshot = Snapshot(Dashboard(None, (card, one_day)), "x", results)
     file = tmp_path / "page.html"
     file.write_text(page(snapshot, datetime(2026, 7, 1, tzinfo=UTC)))
     shown = show(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.database.session import Database, QueryFailed
-from runner.pages.dashboard.serve import Pages
+from runner.pages.dashboard.serve import NewestPage
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
@@ -189,7 +189,7 @@ def test_who_reads_the_reports_alone_writes_checks_and_serves_the_page(
         succeed(database, "dashboard", "-o", str(file))
         pages[name] = re.sub(r"File written.*?</div>", "", file.read_text())
     assert pages["reader"] == pages["runner"]
-    served = Pages(reader, PROJECT)
+    served = NewestPage(reader, PROJECT)
     first = served.current()
     insert_events(prepared, [earn(20, "u_1", 100)])
     run_all(prepared)

@@ -14,17 +14,18 @@ from runner.project.scripts import leading_comment
 FOLDER = Path("dashboard")
 # The file about the page itself: its title, and the members of slices that it may show.
 PAGE = "page"
-HOW = ("Show", "Width", "Base", "Adds", "With", "Currency", "Columns")
-WORDS = ("Question", "Meaning", "Empty", *HOW)
+# The words with which paragraphs of a header begin: docs/dashboard.md.
+REQUIRED = ("Question", "Meaning")
+WORDS = (*REQUIRED, "Empty", "Show", "Width", "Base", "Adds", "With", "Currency", "Columns")
 SHOWS = ("table", "figures", "sentences")
 # A chart in the place of its table, or beside it.
-CHARTS = ("chart", "beside")
+CHART_SHOWS = ("chart", "beside")
 # Whether the figures of days add up to those of weeks and months. Those of users do not.
 ADDS = ("up", "no")
 WIDTHS = ("full", "half")
 FORMS = ("text", "name", "number", "decimal", "percent", "money", "date", "time")
 LOOKS = ("bar", "heat", "line", "across", "balance")
-# The member of a slice that a row is of; that of all users.
+# The columns with the member of a slice that a row is of, and their value for all users.
 SLICE = ("slice", "slice_value")
 EVERYTHING = "all"
 # Columns of `Show: figures`: a number, its earlier value, and which direction is good.
@@ -33,6 +34,7 @@ FIGURES = ("figure", "value", "form", "previous", "compared_with", "better", "tr
 DRIVER, LINK = ("driver", "driver_slice", "share"), ("link_slice", "link_member", "card")
 SENTENCES = ("before", "name", "change", "after", *DRIVER, *LINK)
 HEADER_HINT = "a header is a title, then Question:, Meaning: and what docs/dashboard.md lists"
+COLUMN_HINT = "one per line: share: Share, percent, bar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,11 @@ class Card:
         text = re.sub(r"--.*", "", self.sql)
         return sorted(set(re.findall(r"\breporting\.[a-z_][a-z0-9_]*\b", text)))
 
+    @property
+    def scripts(self) -> list[str]:
+        """The files that fill these tables, by the convention that a path is a name."""
+        return [f"sql/{table.replace('.', '/')}.sql" for table in self.tables]
+
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
@@ -103,11 +110,18 @@ def inspect(project: Path) -> tuple[Dashboard, list[StartError]]:
     page = folder / f"{PAGE}.sql"
     files = sorted(path for path in folder.glob("*.sql") if path != page)
     if not files:
-        raise StartError(
-            f"{FOLDER} has no cards", f"write one, {FOLDER}/10_name.sql: docs/dashboard.md says how"
-        )
+        hint = f"write one, {FOLDER}/10_name.sql: docs/dashboard.md says how"
+        raise StartError(f"{FOLDER} has no cards", hint)
     problems: list[StartError] = []
-    cards = [card for path in files if (card := _tried(project, path, problems))]
+
+    def read(file: Path) -> Card | None:
+        try:
+            return _card(project, file)
+        except StartError as error:
+            problems.append(error)
+            return None
+
+    cards = [card for path in files if (card := read(path))]
     names: dict[str, Card] = {}
     for card in cards:
         other = names.setdefault(card.name, card)
@@ -118,45 +132,43 @@ def inspect(project: Path) -> tuple[Dashboard, list[StartError]]:
     for path in sorted({*folder.glob("*.vl.json")} - used):
         hint = f"write {path.name.removesuffix('.vl.json')}.sql beside it"
         problems.append(StartError(f"{path.relative_to(project)} has no query", hint))
-    own = _tried(project, page, problems) if page.is_file() else None
-    return Dashboard(own, tuple(cards)), problems
-
-
-def _tried(project: Path, file: Path, problems: list[StartError]) -> Card | None:
-    try:
-        return _card(project, file)
-    except StartError as error:
-        problems.append(error)
-        return None
+    return Dashboard(read(page) if page.is_file() else None, tuple(cards)), problems
 
 
 def _card(project: Path, file: Path) -> Card:
     path = file.relative_to(project)
     found = re.fullmatch(r"(?:\d+_)?([a-z][a-z0-9_]*)", path.stem)
     if not found:
-        raise StartError(
-            f"{path} is not a name for a card", "name it 10_name.sql, in lower-case letters"
-        )
+        hint = "name it 10_name.sql, in lower-case letters"
+        raise StartError(f"{path} is not a name for a card", hint)
     sql = read_text(file, path)
     title, said = _header(sql, path)
     spec_file = file.with_suffix(".vl.json")
     spec = read_spec(spec_file, path.with_suffix(".vl.json")) if spec_file.is_file() else None
+
+    def one_of(word: str, known: tuple[str, ...]) -> str:
+        value = said.get(word, known[0])
+        if value not in known:
+            hint = f"{word}: {' or '.join(known)}"
+            raise StartError(f"{path}: {word}: {value} is not known", hint)
+        return value
+
     return Card(
         name=found[1],
         path=path,
         sql=sql,
         title=title,
-        question=said.get("Question", ""),
-        meaning=said.get("Meaning", ""),
-        show=_one_of(said, "Show", SHOWS if spec is None else CHARTS, path),
-        width=_one_of(said, "Width", WIDTHS, path),
-        columns=dict(_columns(said.get("Columns", ""), path)),
+        question=said["Question"],
+        meaning=said["Meaning"],
+        show=one_of("Show", SHOWS if spec is None else CHART_SHOWS),
+        width=one_of("Width", WIDTHS),
+        columns={column.name: column for column in _columns(said.get("Columns", ""), path)},
         spec=spec,
         base=said.get("Base"),
         currency=said.get("Currency", ""),
+        adds_up=one_of("Adds", ADDS) == "up",
         withheld_with=said.get("With"),
         empty=said.get("Empty"),
-        adds_up=_one_of(said, "Adds", ADDS, path) == "up",
     )
 
 
@@ -170,47 +182,33 @@ def _header(sql: str, path: Path) -> tuple[str, dict[str, str]]:
     word = ""
     for number, line in enumerate(lines[1:], 2):
         text = line.strip()
-        begin = re.match(r"([A-Z]\w*):(?: +|$)(.*)", line)
-        if begin:
-            word, text = begin[1], begin[2].strip()
+        if begin := re.match(r"([A-Z]\w*):(?: +|$)(.*)", line):
+            word = begin[1]
             if word not in WORDS or word in said:
                 fault = "appears twice" if word in said else f"is not one of {', '.join(WORDS)}"
                 raise StartError(f"{path}:{number}: {word}: {fault}", HEADER_HINT)
-            said[word] = text
+            said[word] = begin[2].strip()
         elif not word:
             raise StartError(f"{path}:{number}: {text!r} comes before Question:", HEADER_HINT)
         elif text:
             joint = "\n" if word == "Columns" else " "
             said[word] = f"{said[word]}{joint}{text}".strip()
-    for word in ("Question", "Meaning"):
+    for word in REQUIRED:
         if not said.get(word):
             raise StartError(f"{path}:1: no {word}:", HEADER_HINT)
     return title, said
 
 
-def _one_of(said: Mapping[str, str], word: str, known: tuple[str, ...], path: Path) -> str:
-    value = said.get(word, known[0])
-    if value not in known:
-        raise StartError(f"{path}: {word}: {value} is not known", f"{word}: {' or '.join(known)}")
-    return value
-
-
-def _columns(text: str, path: Path) -> Iterator[tuple[str, Column]]:
+def _columns(text: str, path: Path) -> Iterator[Column]:
     """Read lines of the form `name: Label, form, look`."""
     for line in text.splitlines():
         found = re.fullmatch(r"([a-z_][a-z0-9_]*): ([^,]+)((?:, [a-z]+)*)", line)
         if not found:
-            raise StartError(
-                f"{path}: Columns: {line!r} cannot be read",
-                "one per line: share: Share, percent, bar",
-            )
+            raise StartError(f"{path}: Columns: {line!r} cannot be read", COLUMN_HINT)
         words = found[3].split(", ")[1:]
         forms = [word for word in words if word in FORMS]
         looks = [word for word in words if word in LOOKS]
         if len(forms) > 1 or len(looks) > 1 or len(forms) + len(looks) < len(words):
-            raise StartError(
-                f"{path}: Columns: {line!r}: one of {', '.join(FORMS)} and one of"
-                f" {', '.join(LOOKS)} at most",
-                "one per line: share: Share, percent, bar",
-            )
-        yield found[1], Column(found[1], found[2], *(forms or [None]), *(looks or [None]))
+            most = f"one of {', '.join(FORMS)} and one of {', '.join(LOOKS)} at most"
+            raise StartError(f"{path}: Columns: {line!r}: {most}", COLUMN_HINT)
+        yield Column(found[1], found[2], *(forms or [None]), *(looks or [None]))

@@ -17,15 +17,17 @@ from runner.project.files import read_text
 def check(database: Database, project: Path) -> tuple[int, list[str]]:
     """Return the number of cards, and a line for each problem."""
     found, unread = inspect(project)
-    cards = [*([found.page] if found.page else []), *found.cards]
     problems = [error.message for error in unread]
     with database.session("milepost dashboard") as session, session.transaction():
         require(session)
         begin(session)
-        for card in cards:
+        for card in (*([found.page] if found.page else []), *found.cards):
             problems += _problems(session, card, project)
         if found.page and not problems:
-            problems += _of_page(session, found.page)
+            columns = session.columns(found.page.sql, found.page.path)
+            if not set(SLICE) <= set(columns):
+                path = found.page.path
+                problems.append(f"{path}: must return slice and slice_value, the members to show")
     return len(found.cards), problems
 
 
@@ -38,13 +40,13 @@ def _problems(session: Session, card: Card, project: Path) -> Iterator[str]:
         with session.savepoint():
             columns = session.columns(card.sql, card.path)
     except QueryFailed as error:
-        scripts = ", ".join(f"sql/{table.replace('.', '/')}.sql" for table in card.tables)
-        yield error.message + (f"; created by {scripts}" if error.sqlstate in MISSING else "")
+        scripts = f"; created by {', '.join(card.scripts)}"
+        yield error.message + (scripts if error.sqlstate in MISSING else "")
         return
     yield from _of_columns(card, columns)
     if card.spec is not None:
-        # With Compare, the page adds the figures of the period before.
-        # Beside a table, it also adds those of everybody to a member's.
+        # The page adds the figures of the period before, with Compare, and whether a row is of
+        # everybody, for a chart that stands beside a table.
         known = [*columns, *(f"before_{name}" for name in columns), "is_everybody"]
         text = read_text(project / card.spec_path, card.spec_path)
         for token, problem in problems_of_spec(card.spec, known):
@@ -52,7 +54,7 @@ def _problems(session: Session, card: Card, project: Path) -> Iterator[str]:
 
 
 def _of_text(card: Card) -> Iterator[str]:
-    """Check that the card is one query, and of reports."""
+    """Check that the card is one query, and reads reports alone."""
     try:
         statements = sqlglot.parse(card.sql, dialect="postgres")
     except sqlglot.errors.ParseError as error:
@@ -76,8 +78,7 @@ def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
             yield f"{card.path}: Columns: {name} is not a column of the query"
     if len(set(columns)) < len(columns):
         yield f"{card.path}: two columns have the same name"
-    needed = {"figures": FIGURES, "sentences": SENTENCES}.get(card.show, ())
-    for name in needed:
+    for name in {"figures": FIGURES, "sentences": SENTENCES}.get(card.show, ()):
         if name not in columns:
             yield f"{card.path}: Show: {card.show} needs a column {name}"
     if len({*SLICE} & {*columns}) == 1:
@@ -85,8 +86,3 @@ def _of_columns(card: Card, columns: list[str]) -> Iterator[str]:
     looks = [column.look for column in card.columns.values()]
     if "across" in (*looks[:1], *looks[-1:]):
         yield f"{card.path}: Columns: the column across stands between those of rows and of values"
-
-
-def _of_page(session: Session, page: Card) -> Iterator[str]:
-    if not set(SLICE) <= set(session.columns(page.sql, page.path)):
-        yield f"{page.path}: must return slice and slice_value, the members to show"

@@ -3,7 +3,6 @@
 select
     (select min(freshness.loaded_through) from reporting.freshness) as loaded_through,
     (select max(freshness.newest_event) from reporting.freshness) as newest_event,
-    (select max(freshness.built_at) from reporting.freshness) as built_at,
     (
         select runs.status
         from reporting.pipeline_runs as runs

@@ -1,4 +1,4 @@
-"""Reads the JSON file of a chart; whatever is wrong with it is told with its line."""
+"""Reads the JSON file of a chart; an error has the line of what is wrong."""
 
 import json
 import math
@@ -15,7 +15,7 @@ ROWS = {"name": "rows"}
 
 
 class _Wrong(ValueError):
-    """What JSON, or a page in UTF-8, cannot hold, although Python reads it."""
+    """Something that Python reads as JSON, but that a chart cannot be."""
 
     def __init__(self, reason: str, token: str, occurrence: int = 1) -> None:
         super().__init__(reason)
@@ -26,33 +26,28 @@ class _Wrong(ValueError):
 def read_spec(file: Path, path: Path) -> Mapping[str, Any]:
     """Return the spec of a chart. Raises StartError with path, line and reason."""
     text = read_text(file, path)
+    cause: Exception
     try:
         spec = json.loads(
             text, parse_constant=_constant, parse_float=_float, object_pairs_hook=_object
         )
         json.dumps(spec, ensure_ascii=False).encode()
+        if isinstance(spec, dict) and spec.get("data") == ROWS:
+            return spec
+        reason = 'the data of a chart are the rows of its query: "data": {"name": "rows"}'
+        raise _Wrong(reason, '"data"')
     except UnicodeEncodeError as error:  # \ud800 alone, which UTF-8 has no bytes for
         half = f"\\u{ord(error.object[error.start]):04x}"
-        line = line_of(text, half)
-        raise StartError(f"{path}:{line}: {half} is half a character", HINT) from error
+        line, reason, cause = line_of(text, half), f"{half} is half a character", error
     except json.JSONDecodeError as error:
-        line, reason = _told(error)
-        raise StartError(f"{path}:{line}: {reason}", HINT) from error
+        (line, reason), cause = _explained(error), error
     except _Wrong as error:
-        line = line_of(text, error.token, error.occurrence)
-        raise StartError(f"{path}:{line}: {error}", HINT) from error
+        line, reason, cause = line_of(text, error.token, error.occurrence), str(error), error
     except RecursionError as error:
-        raise StartError(f"{path}:1: too deep", HINT) from error
+        line, reason, cause = 1, "too deep", error
     except ValueError as error:  # more digits than Python converts
-        raise StartError(f"{path}:1: a number is too long", HINT) from error
-    if not isinstance(spec, dict) or spec.get("data") != ROWS:
-        line = line_of(text, '"data"')
-        raise StartError(
-            f"{path}:{line}: the data of a chart are the rows of its query:"
-            ' "data": {"name": "rows"}',
-            HINT,
-        )
-    return spec
+        line, reason, cause = 1, "a number is too long", error
+    raise StartError(f"{path}:{line}: {reason}", HINT) from cause
 
 
 def line_of(text: str, token: str, occurrence: int = 1) -> int:
@@ -61,8 +56,8 @@ def line_of(text: str, token: str, occurrence: int = 1) -> int:
     return text.count("\n", 0, found[0].start()) + 1 if found else 1
 
 
-def _told(error: json.JSONDecodeError) -> tuple[int, str]:
-    """Return line and reason, and say of a comma too many or too few what it is."""
+def _explained(error: json.JSONDecodeError) -> tuple[int, str]:
+    """Return line and reason of a syntax error; a comma too many or too few is called that."""
     before = error.doc[: error.pos].rstrip()
     if before.endswith(",") and error.doc[error.pos : error.pos + 1] in (",", "}", "]"):
         return before.count("\n") + 1, "a comma too many"

@@ -13,12 +13,12 @@ from markupsafe import Markup
 
 from runner.database.session import Database
 from runner.errors import RunnerError
-from runner.pages.dashboard import plain as tables
-from runner.pages.dashboard.cards import CHARTS as CHART_SHOWS
+from runner.pages.dashboard import tables
+from runner.pages.dashboard.cards import CHART_SHOWS
 from runner.pages.dashboard.data import (
     LIVE,
+    CardRows,
     Member,
-    Result,
     Snapshot,
     by_column,
     plain,
@@ -64,18 +64,28 @@ def _packed_script() -> str:
 
 def page(found: Snapshot, generated_at: datetime) -> str:
     """Return the whole page. The same snapshot and time give the same bytes."""
-    known = _known(found)
-    cards = {result.card.name: _described(result) for result in found.results}
+    days = [day for each in found.results for day in each.days]
+    about = found.dashboard.page
+    known: dict[str, Any] = {
+        "first": min(days, default=None),
+        "last": max(days, default=None),
+        "min_cell": found.min_cell,
+        **found.notes,
+        "currency": about.currency if about else "",
+        "spelt": tables.SPELT,
+        "before": tables.BEFORE,
+    }
+    cards = {each.card.name: _for_script(each) for each in found.results}
     text = fill(
         "dashboard.html",
-        title=found.dashboard.page.title if found.dashboard.page else found.database,
-        about=found.dashboard.page,
+        title=about.title if about else found.database,
+        about=about,
         policy=Markup(policy()),
         style=Markup(static("dashboard.css")),
         unpack=Markup(static("unpack.js")),
         script=_packed_script(),
         data=packed(script_json({**known, "cards": cards, "only": found.only})),
-        cards=[_opening(result, known) for result in found.results],
+        cards=[_for_template(each, known["last"], known["currency"]) for each in found.results],
         found=found,
         newest=_newest(found),
         first=known["first"],
@@ -97,30 +107,18 @@ def page(found: Snapshot, generated_at: datetime) -> str:
     return text
 
 
-def _known(found: Snapshot) -> dict[str, Any]:
-    """Return what all cards share."""
-    days = [day for each in found.results for day in each.days]
-    return {
-        "first": min(days, default=None),
-        "last": max(days, default=None),
-        "min_cell": found.min_cell,
-        **found.notes,
-        "currency": found.dashboard.page.currency if found.dashboard.page else "",
-    }
-
-
 def _newest(found: Snapshot) -> Mapping[str, str] | None:
     """Return when the newest event happened, and how long that was before the sources were read."""
     if not found.newest_event:
         return None
-    said = {"time": found.newest_event, "day": found.newest_event[:10], "age": "", "tone": ""}
+    age = tone = ""
     if found.loaded_through:
         between = datetime.fromisoformat(found.loaded_through)
         hours = (between - datetime.fromisoformat(found.newest_event)).total_seconds() / 3600
         if hours >= 1:
-            said["age"] = f"{hours // 24:,.0f} days" if hours >= 48 else f"{hours // 1:.0f} h"
-        said["tone"] = "stale" if hours > STALE_HOURS else "old" if hours > OLD_HOURS else ""
-    return said
+            age = f"{hours // 24:,.0f} days" if hours >= 48 else f"{hours // 1:.0f} h"
+        tone = "stale" if hours > STALE_HOURS else "old" if hours > OLD_HOURS else ""
+    return {"time": found.newest_event, "day": found.newest_event[:10], "age": age, "tone": tone}
 
 
 def render(
@@ -142,36 +140,34 @@ def write(
     put(file, render(database, project, target, only), mode)
 
 
-def _described(result: Result) -> Mapping[str, Any]:
-    card = result.card
+def _for_script(result: CardRows) -> Mapping[str, Any]:
+    """Return what the script needs of a card."""
+    card, columns = result.card, tables.columns(result.card, result.rows)
     return {
         "title": card.title,
         "show": card.show,
         "empty": card.empty,
         "columns": [
             {name: value for name, value in asdict(column).items() if value is not None}
-            for column in tables.columns(card, result.rows)
+            for column in columns
         ],
         "spec": card.spec,
-        # What concerns the state of the data is of no users, whoever is shown.
+        # Cards about the state of the data have no users, whoever is shown.
         "of_users": not set(card.tables) <= HEALTH,
         "rows": len(result.rows),
         "data": by_column(result.rows),
     }
 
 
-def _opening(result: Result, known: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what the template needs of a card."""
-    card, rows = result.card, tables.chosen(result.rows, known["last"])
+def _for_template(result: CardRows, last: str | None, currency: str) -> Mapping[str, Any]:
+    """Return what the template needs of a card, for readers without JavaScript."""
+    card, rows = result.card, tables.chosen(result.rows, last)
     few = rows if card.show == "figures" else tables.newest(rows)
+    has_table = few and card.show in ("table", *CHART_SHOWS)
     return {
         "card": card,
         "rows": few,
         "missing": result.missing,
-        "table": tables.table(card, few, known["currency"])
-        if few and card.show in ("table", *CHART_SHOWS)
-        else None,
+        "table": tables.table(card, few, currency) if has_table else None,
         "left_out": len(rows) - len(few),
-        # The SQL behind its tables, by the convention that a path is a name.
-        "scripts": [f"sql/{table.replace('.', '/')}.sql" for table in card.tables],
     }

@@ -1,4 +1,4 @@
-"""Serves the page to this machine only, and renews it after each build and edited card."""
+"""Serves the page to this machine only, and renews it after builds and edits of cards."""
 
 import contextlib
 import gzip
@@ -21,7 +21,7 @@ PATHS = ("/", "/index.html")
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedPage:
     """A page as it is sent, plain or compressed, with a tag that tells one version from another."""
 
     plain: bytes
@@ -29,15 +29,16 @@ class Served:
     tag: str
 
     @classmethod
-    def of(cls, text: str) -> "Served":
+    def of(cls, text: str) -> "ServedPage":
         content = text.encode()
         packed = gzip.compress(content, mtime=0)
         return cls(content, packed, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
-class Pages:
-    """The page of the newest build and of the cards, rendered again when a request finds that one
-    of them has changed. `on_problem` is told once of what keeps it from being renewed.
+class NewestPage:
+    """The page of the newest build and cards: rendered again on the first request after a change.
+
+    If it cannot be rendered, `on_problem` is called, once for each problem.
     """
 
     def __init__(
@@ -51,16 +52,16 @@ class Pages:
         self._on_problem = on_problem
         self._problem: str | None = None
         self._lock = threading.Lock()
-        self._version = self._newest()
-        self._page = Served.of(render(database, project))
+        self._version = self._newest_version()
+        self._page = ServedPage.of(render(database, project))
 
-    def current(self) -> Served:
-        """Return the newest page; while none can be rendered, the last one, which shows its age."""
+    def current(self) -> ServedPage:
+        """Return the newest page or, while none can be rendered, the last one."""
         with self._lock:
             try:
-                version = self._newest()
+                version = self._newest_version()
                 if version != self._version:
-                    self._page = Served.of(render(self._database, self._project))
+                    self._page = ServedPage.of(render(self._database, self._project))
                     self._version = version
                 self._problem = None
             except RunnerError as error:
@@ -69,11 +70,11 @@ class Pages:
                 self._problem = error.message
             return self._page
 
-    def _newest(self) -> tuple[object, ...]:
+    def _newest_version(self) -> tuple[object, ...]:
         """Return what a page is made of: the last build, and the cards by their times and sizes."""
         cards = []
         for file in sorted((self._project / FOLDER).glob("*")):
-            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+            with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
                 found = file.stat()
                 cards.append((file.name, found.st_mtime_ns, found.st_size))
         with self._database.session("milepost dashboard") as session:
@@ -90,13 +91,13 @@ def serve(
     on_problem: Callable[[RunnerError], object],
 ) -> None:
     """Serve until Ctrl-C; `on_ready` is called with the address, once requests are answered."""
-    server = listen(Pages(database, project, on_problem), port)
+    server = listen(NewestPage(database, project, on_problem), port)
     on_ready(f"http://{HOST}:{server.server_port}/")
     with server, contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 
 
-def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
+def listen(page: NewestPage, port: int) -> ThreadingHTTPServer:
     """Open a port of this machine; 0 takes a free one. Raises StartError if it is taken."""
     rules = policy(served=True)
 
@@ -106,20 +107,21 @@ def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
         timeout = 30
 
         def do_GET(self) -> None:
-            # Any other Host is a foreign page that points here.
+            # Another Host means that a foreign site's name points to this machine.
             if self.headers.get("Host", "") not in {f"{HOST}:{number}", f"localhost:{number}"}:
                 self.send_error(403, "Not this host")
             elif self.path.partition("?")[0] not in PATHS:
                 self.send_error(404, "There is one page, at /")
             else:
-                self._send(pages.current())
+                self._send(page.current())
 
         def do_HEAD(self) -> None:
-            """The answer to GET without its body: errors and pages leave it out."""
+            """Answer as GET does; send_error() and _send() leave out the body."""
             self.do_GET()
 
-        def _send(self, page: Served) -> None:
-            is_known = _names_tag(self.headers.get("If-None-Match", ""), page.tag)
+        def _send(self, page: ServedPage) -> None:
+            tags = self.headers.get("If-None-Match", "").split(",")
+            is_known = bool({page.tag, f"W/{page.tag}", "*"} & {tag.strip() for tag in tags})
             is_packed = _takes_gzip(self.headers.get("Accept-Encoding", ""))
             content = page.packed if is_packed else page.plain
             self.send_response(304 if is_known else 200)
@@ -155,12 +157,6 @@ def listen(pages: Pages, port: int) -> ThreadingHTTPServer:
         ) from error
     number = server.server_port
     return server
-
-
-def _names_tag(header: str, tag: str) -> bool:
-    """Whether If-None-Match names this version, in either encoding."""
-    asked = [each.strip().removeprefix("W/") for each in header.split(",")]
-    return tag in asked or asked == ["*"]
 
 
 def _takes_gzip(header: str) -> bool:

@@ -1,48 +1,48 @@
-"""Withholds what stands on few users, and as much besides as keeps it from being computed.
+"""Withholds figures of few users, and others from which these could be computed.
 
-A row stands on the users in the column that `Base:` names. Where these are fewer than min_cell, its
-numbers are left out of the file: they are secrets. The other rows are taken one after the other,
-the most important first, and one is left out if, with those that are shown already and with all
-that adds up, a secret could be computed (known.py). So none can be computed from what is shown.
+The users of a row are in the column that `Base:` names. A row with fewer users than min_cell loses
+its figures: they are secrets. The other rows are taken in turn, the most important first. A row is
+withheld if a secret could be computed from it, the rows that are shown already, and all that is
+known to add up: members, categories, cohorts of whom some were active in the same week, and days,
+weeks and months. So no secret can be computed from the rows that are shown.
 
-- What adds up: the members of a slice, the categories, the cohorts of whom some were active in a
-  week, and days to weeks and months (flows.py).
-- Secrets are also what lies between any two points in time, and the small ones of a sum together,
-  if they have few users.
-- Of ranges, the longer ones are kept where few users lie between.
+Secrets are also two kinds of sums, if they have few users: what lies between any two points in
+time, and the small parts of a total together. Of ranges, the longer one is kept if few users lie
+between two.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from runner.database.session import Row
 from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card
-from runner.pages.dashboard.flows import Flows, ends_of
 from runner.pages.dashboard.groups import Groups
-from runner.pages.dashboard.known import Known, Term
+from runner.pages.dashboard.known_sums import KnownSums, Term
 from runner.pages.dashboard.periods import DATES, is_shown, start_of
+from runner.pages.dashboard.running_totals import RunningTotals, ends_of
 
-# Where not all can be shown, a running month or a day is withheld sooner than a week.
+# Where not everything can be shown, a running month or a day is withheld sooner than a week.
 ORDER = {"month": 0, "week": 1, "running": 2, "day": 3}
-# Of fewer users there is no average, as in the reports.
-LITTLE = 20
+# Averages of fewer users are not shown, as in the reports.
+AVERAGE_MIN_USERS = 20
 Forms = Mapping[int, Sequence[Term]]
 
 
 def withhold(
     card: Card, rows: Sequence[Row], least: int, unlisted: Set[int], last: str | None
 ) -> list[Row | None]:
-    """Return the rows; small ones without numbers, and None for one that the file lacks."""
+    """Return the rows, withheld ones without figures, and None for rows that the file lacks.
+
+    Rows of unlisted places are protected like small ones.
+    """
     if not card.base or not rows:
         return list(rows)
-    groups = _Withheld(card, rows, least)
-    groups.hide(unlisted, last)
+    groups = _Withheld(card, rows, least, unlisted, last)
     hidden, changed = groups.hidden, groups.without_balances()
     if hidden and len(groups.places) < len(rows):
-        averages = _averaged(card, rows, hidden, last)
+        averages = _averages(card, rows, hidden, last)
         hidden |= {at for at, row in averages.items() if row is None}
         changed |= {at: row for at, row in averages.items() if row is not None}
     if not hidden and not changed and not groups.unsent:
@@ -60,57 +60,56 @@ def withhold(
     return [shown(at, row) for at, row in enumerate(rows)]
 
 
-@dataclass(slots=True)
 class _Withheld(Groups):
-    """What is withheld of the rows, and what the file does not have at all."""
+    """The rows of a card, with those that are withheld and those that the file lacks."""
 
-    unsent: set[int] = field(default_factory=set)
-    newest: set[int] = field(default_factory=set)  # whose balance is shown whatever else is not
-
-    def hide(self, unlisted: Set[int], last: str | None) -> None:
-        """Withhold the small groups, the unlisted members, and what gives them away."""
+    def __init__(
+        self, card: Card, rows: Sequence[Row], least: int, unlisted: Set[int], last: str | None
+    ) -> None:
+        super().__init__(card, rows, least)
+        self.newest: set[int] = set()  # rows whose balance is shown in any case
         for at in self.places:
-            count = self.users[at]
-            if at in unlisted if count >= self.least else count or self.tells(at):
+            users = self.users[at]
+            if at in unlisted if users >= self.least else users or self.has_figures(at):
                 self.hidden.add(at)
         self._hide_ranges()
         is_dated = "grain" in self.keys and any(name in self.keys for name in DATES[1:])
-        flows = Flows(self, last) if self.card.adds_up and is_dated else None
-        forms: Forms = flows.forms() if flows else {at: [(at, 1)] for at in self.places}
+        totals = RunningTotals(self, last) if self.card.adds_up and is_dated else None
+        forms: Forms = totals.forms() if totals else {at: [(at, 1)] for at in self.places}
         self.unsent = {at for at in self.places if at not in forms}
-        secrets = [*(flows.between() if flows else ()), *self._together(forms)]
-        if secrets or self.hidden:
-            known = Known()
-            lines = [*(flows.lines() if flows and flows.has_days else self._lines(forms))]
-            for is_known, line in lines:
-                if is_known:
-                    known.learn(line)
-            for secret in (*(forms.get(at, ()) for at in self.hidden), *secrets):
-                known.keep(secret)
-            for is_known, line in lines:
-                # Whoever knows the sum from elsewhere: it is taken to be shown.
-                if not is_known:
-                    known.show(line)
-            for at, form in flows.newest() if flows and self.balances else ():
-                if known.show(form):
-                    self.newest.add(at)
-            self._show(known, forms)
+        secrets = [*(totals.between() if totals else ()), *self._small_parts(forms)]
+        if not secrets and not self.hidden:
+            return
+        known = KnownSums()
+        zero_sums = list(
+            totals.zero_sums() if totals and totals.has_days else self._zero_sums(forms)
+        )
+        for has_total, form in zero_sums:
+            if has_total:
+                known.learn(form)
+        for secret in (*(forms.get(at, ()) for at in self.hidden), *secrets):
+            known.protect(secret)
+        for has_total, form in zero_sums:
+            if not has_total:  # the sum of the parts is taken to be known from elsewhere
+                known.show(form)
+        for at, form in totals.newest() if totals and self.balances else ():
+            if known.show(form):
+                self.newest.add(at)
+        self._hide_rows(known, forms)
 
-    def _show(self, known: Known, forms: Forms) -> None:
-        # A cohort goes as a whole, lest it look like a young one.
-        is_of_cohorts = "cohort_start" in self.keys
-        cohort = (*SLICE, "grain", "cohort_start")
-        wholes: dict[Any, list[int]] = {at: [at] for at in self.places}
-        if is_of_cohorts:
-            wholes = self.grouped(self.places, cohort)
-        for whole in sorted(wholes.values(), key=lambda whole: self._order(whole[0])):
+    def _hide_rows(self, known: KnownSums, forms: Forms) -> None:
+        """Withhold rows that reveal a secret; a cohort as a whole, so that none looks new."""
+        wholes = [[at] for at in self.places]
+        if "cohort_start" in self.keys:
+            wholes = [*self.grouped(self.places, (*SLICE, "grain", "cohort_start")).values()]
+        for whole in sorted(wholes, key=lambda whole: self._importance(whole[0])):
             of_whole = [forms[at] for at in whole if forms.get(at)]
             if not self.hidden.isdisjoint(whole) or not known.show(*of_whole):
                 self.hidden |= {*whole}
 
-    def _order(self, at: int) -> tuple[Any, ...]:
-        """Everybody before members, months before weeks and days, large ones before small ones, new
-        ones before old ones. The same small members and names come last everywhere.
+    def _importance(self, at: int) -> tuple[Any, ...]:
+        """Order everybody before members, months before weeks and days, large groups before small
+        ones, and new periods before old ones.
         """
         row = self.rows[at]
         grain = row.get("grain")
@@ -123,89 +122,85 @@ class _Withheld(Groups):
             -ends_of(start, "day", False)[0] if start else 0,
         )
 
-    def _lines(self, forms: Forms) -> Iterator[tuple[bool, list[Term]]]:
-        """Yield what adds up, row by row: the forms that are nothing."""
+    def _zero_sums(self, forms: Forms) -> Iterator[tuple[bool, list[Term]]]:
+        """Yield the forms of rows that add up less that of their sum, and whether that is a row."""
         for parts, total in self.sums():
-            line = [term for at in parts if self._is_of_users(at) for term in forms[at]]
-            if total is not None and self._is_of_users(total):
-                line += [(unknown, -factor) for unknown, factor in forms[total]]
-            yield total is not None, line
+            form = [term for at in parts if self._has_users(at) for term in forms[at]]
+            if total is not None and self._has_users(total):
+                form += [(unknown, -factor) for unknown, factor in forms[total]]
+            yield total is not None, form
 
-    def _is_of_users(self, at: int) -> bool:
+    def _has_users(self, at: int) -> bool:
         return self.users[at] > 0 or at in self.hidden
 
-    def _together(self, forms: Forms) -> Iterator[list[Term]]:
-        """Yield the small ones of each sum together, where they have few users."""
+    def _small_parts(self, forms: Forms) -> Iterator[list[Term]]:
+        """Yield the sum of the small parts of each total, where they have few users."""
         found: dict[Any, list[int]] = defaultdict(list)
-        for at in self.hidden:
+        for at in (at for at in self.hidden if forms.get(at)):
             row = self.rows[at]
-            if forms.get(at):
-                for name in (*SLICE[1:], *self.names):
-                    rest = tuple(row[key] for key in self.keys if key != name)
-                    found[name, rest].append(at)
-                is_day = self.card.adds_up and row.get("grain") == "day" and "period_start" in row
-                for longer in ("week", "month") if is_day else ():
-                    start = start_of(date.fromisoformat(row["period_start"]), longer)
-                    rest = tuple(row[key] for key in self.without("grain", "period_start"))
-                    found[longer, start, rest].append(at)
+            for name in (*SLICE[1:], *self.names):
+                found[name, *(row[key] for key in self.keys if key != name)].append(at)
+            if self.card.adds_up and row.get("grain") == "day" and "period_start" in row:
+                rest = [row[key] for key in self.without("grain", "period_start")]
+                day = date.fromisoformat(row["period_start"])
+                for grain in ("week", "month"):
+                    found[grain, start_of(day, grain), *rest].append(at)
         for places in found.values():
             if len(places) > 1 and sum(self.users[at] for at in places) < self.least:
                 yield [term for at in places for term in forms[at]]
 
     def without_balances(self) -> dict[int, Row]:
-        """Return rows without a balance that tells more than the sum of the periods that are shown:
-        whose end these, and the newest balance, do not link to the beginning of all.
+        """Return rows without a balance that cannot be computed from the periods that are shown.
+
+        Such a balance would reveal more than they do. It can be if shown periods, and the newest
+        balance, link its day to the beginning.
         """
         found: dict[int, Row] = {}
-        gone = dict.fromkeys(self.balances)
-        for places in self.grouped(self.places, SLICE).values() if gone else ():
+        none = dict.fromkeys(self.balances)
+        for places in self.grouped(self.places, SLICE).values() if none else ():
             ends = {
                 at: ends_of(row["period_start"], row["grain"], row.get("is_complete") is False)
                 for at in places
                 for row in [self.rows[at]]
             }
-            known = Known()
+            known = KnownSums()
             for at in places:
                 if at not in self.hidden and at not in self.unsent:
-                    known.show((end, factor) for end, factor in zip(ends[at], (1, -1), strict=True))
+                    known.show([(ends[at][0], 1), (ends[at][1], -1)])
             start = min(first for first, _ in ends.values())
             for at in self.newest.intersection(places):
                 known.show([(start, 1), (ends[at][1], -1)])
-            found |= {
-                at: {**self.rows[at], **gone}
-                for at, (_, end) in ends.items()
-                if not known.has([(start, 1), (end, -1)])
-            }
+            for at, (_, end) in ends.items():
+                if not known.has([(start, 1), (end, -1)]):
+                    found[at] = {**self.rows[at], **none}
         return found
 
     def _hide_ranges(self) -> None:
-        """Withhold rows of a range that a few users tell from those of a longer one."""
+        """Withhold rows of a range that differ from those of a longer one by a few users."""
         if "range" not in self.keys:
             return
         counts = [name for name, value in self.rows[0].items() if type(value) is int]
+
+        def differs_by_few(one: int, other: int) -> bool:
+            pairs = ((self.rows[one][name] or 0, self.rows[other][name] or 0) for name in counts)
+            return any(0 < abs(count - another) < self.least for count, another in pairs)
+
         for places in self.grouped(self.places, self.without("range")).values():
             shown: list[int] = []
             for at in sorted(places, key=lambda at: -self.users[at]):
-                row = self.rows[at]
-                if at in self.hidden:
-                    continue
-                if any(
-                    0 < abs((self.rows[other][name] or 0) - (row[name] or 0)) < self.least
-                    for other in shown
-                    for name in counts
-                ):
+                if any(differs_by_few(at, other) for other in shown):
                     self.hidden.add(at)
-                else:
+                if at not in self.hidden:
                     shown.append(at)
 
 
-def _averaged(
+def _averages(
     card: Card, rows: Sequence[Row], hidden: Set[int], last: str | None
 ) -> dict[int, Row | None]:
-    """Return the averages that lack a cohort, without it; None where too little is left.
+    """Return averages without the cohorts that are withheld; None where too few users are left.
 
-    An average is a row without a cohort, over the complete cells of its range. Of cohorts that are
-    not shown it would tell, together with who was active in all, so it leaves them out.
+    An average is a row without a cohort, over the complete cells of its range. With a withheld
+    cohort in it, it would reveal that one to those who know how many users were active in all.
     """
     across = next(column.name for column in card.columns.values() if column.look == "across")
     rates = [column.name for column in card.columns.values() if column.form == "percent"]
@@ -219,9 +214,8 @@ def _averaged(
         if row["cohort_start"] is not None:
             continue
         places = cells[tuple(row.get(name) for name in names)]
-        days = row.get("range")
+        days, grain = row.get("range"), row.get("grain")
         if days and days != EVERYTHING and last:
-            grain = row.get("grain")
             places = [
                 each
                 for each in places
@@ -237,14 +231,9 @@ def _average(
     base: str, rates: Sequence[str], row: Row, across: str, shown: Sequence[Row]
 ) -> Row | None:
     users = sum(each[base] for each in shown)
-    if users < LITTLE:
+    if users < AVERAGE_MIN_USERS:
         return None
-    sums = {
-        name: sum(each[name] for each in shown)
-        for name, value in row.items()
-        if isinstance(value, int) and not isinstance(value, bool) and name != across
-    }
-    of_rates = {
-        name: round(sum(each[name] * each[base] for each in shown) / users, 6) for name in rates
-    }
-    return {**row, **sums, **of_rates}
+    counts = [name for name, value in row.items() if type(value) is int and name != across]
+    sums = {name: sum(each[name] for each in shown) for name in counts}
+    weighted = {name: sum(each[name] * each[base] for each in shown) for name in rates}
+    return {**row, **sums, **{name: round(sum_ / users, 6) for name, sum_ in weighted.items()}}

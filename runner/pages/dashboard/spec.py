@@ -20,8 +20,7 @@ CHANNELS = """
     tooltip x x2 xError xError2 xOffset y y2 yError yError2 yOffset
 """
 MARKS = """
-    arc area bar boxplot circle errorband errorbar line point rect rule square text tick
-    trail
+    arc area bar boxplot circle errorband errorbar line point rect rule square text tick trail
 """
 TRANSFORMS = """
     aggregate bin calculate density extent filter flatten fold impute joinaggregate loess
@@ -32,7 +31,7 @@ FORBIDDEN = ("url", "href", "loader", "lookup", "image", "geoshape", "format_typ
 PARTS = ("layer", "concat", "hconcat", "vconcat")
 FACET_KEYS = "field type sort header columns title"
 
-# What is wrong, after the words of the file by which its line is found.
+# A text of the file, by which the line is found, and what is wrong there.
 Problem = tuple[str, str]
 
 
@@ -52,8 +51,7 @@ def _words(spec: Mapping[str, Any]) -> Iterator[Problem]:
         if key in FORBIDDEN:
             yield _quoted(key), f"{key} is not allowed: a chart reads its rows and nothing else"
         if isinstance(value, str) and value.startswith("--") and value not in colours:
-            near = _near(value, colours)
-            yield _quoted(value), f"{value} is not a colour of the page{near}"
+            yield _quoted(value), f"{value} is not a colour of the page{_near(value, colours)}"
 
 
 def _walk(part: Any, key: str = "", but: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -70,7 +68,7 @@ def _walk(part: Any, key: str = "", but: tuple[str, ...] = ()) -> Iterator[tuple
 
 def _unit(unit: Any, above: set[str]) -> Iterator[Problem]:
     """Check a chart or a part of one; fields are columns, or made by transforms above it."""
-    if wrong := _odd(unit):
+    if wrong := _malformed(unit):
         yield wrong
         return
     for key in unit:
@@ -90,21 +88,21 @@ def _unit(unit: Any, above: set[str]) -> Iterator[Problem]:
     for where, known in (("encoding", CHANNELS), ("facet", f"{CHANNELS} {FACET_KEYS}")):
         allowed = known.split()
         for channel, definition in unit.get(where, {}).items():
+            # In a layer, null takes away what it would inherit.
+            many = definition if isinstance(definition, list) else [definition]
+            is_object = definition is None or all(isinstance(each, Mapping) for each in many)
             if channel not in allowed:
-                near = _near(channel, allowed)
-                yield _quoted(channel), f"{where} {channel} is not known{near}"
-            elif where == "encoding" and not _is_definition(definition):
+                yield _quoted(channel), f"{where} {channel} is not known{_near(channel, allowed)}"
+            elif where == "encoding" and not is_object:
                 yield _quoted(channel), f"{where} {channel} is not an object"
             yield from _unknown({channel: definition}, fields)
-    for key in PARTS:
-        for part in unit.get(key, []):
-            yield from _unit(part, fields)
-    if "spec" in unit:
-        yield from _unit(unit["spec"], fields)
+    parts = [part for key in PARTS for part in unit.get(key, [])]
+    for part in (*parts, unit["spec"]) if "spec" in unit else parts:
+        yield from _unit(part, fields)
 
 
-def _odd(unit: Any) -> Problem | None:
-    """Return what of a chart is not of the kind that it has to be."""
+def _malformed(unit: Any) -> Problem | None:
+    """Return the first part of a chart that does not have the type it needs."""
     if not isinstance(unit, Mapping):
         return _quoted(unit), f"{unit!r} is not a chart"
     for key in ("encoding", "facet"):
@@ -120,12 +118,6 @@ def _odd(unit: Any) -> Problem | None:
         if not is_size and size != "container":
             return _quoted(key), f'{key} is neither a number nor "container"'
     return None
-
-
-def _is_definition(value: Any) -> bool:
-    """Whether a channel can have this: null takes away what a layer would inherit."""
-    many = value if isinstance(value, list) else [value]
-    return value is None or all(isinstance(each, Mapping) for each in many)
 
 
 def _unknown(part: Any, fields: set[str]) -> Iterator[Problem]:

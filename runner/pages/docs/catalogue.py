@@ -1,4 +1,4 @@
-"""Reads what the database knows about its tables: columns, keys, comments, rows, last builds."""
+"""Reads the catalogue and the ledger: the columns, keys, comments, rows and builds of tables."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,10 @@ from runner.database.session import Row, Session
 from runner.project.files import tables_of
 from runner.project.manifest import LAYERS, Manifest
 
-MEMORY = "orchestrator"
+LEDGER = "orchestrator"
 # Smaller tables are counted; for others the page gives the server's estimate, in two digits.
 SMALL_BYTES = 32 * 1024 * 1024
-# What the names of tables say.
+# What kind of table it is, by the beginning of its name.
 DIMENSION, REPLICA = "dim_", "raw_"
 PREFIXES = {REPLICA: "replica", "fact_": "fact", DIMENSION: "dimension", "agg_": "aggregate"}
 
@@ -54,7 +54,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The tables of a database in one snapshot; `built` and `checks` have rows by name."""
+    """The tables of a database in one snapshot.
+
+    `built` has the last build of each script, and `checks` the last result of each check.
+    """
 
     database: str
     tables: list[Relation]
@@ -66,8 +69,8 @@ class Catalogue:
     def references(self) -> list[Reference]:
         """How tables refer to each other: by declared foreign keys, and by name.
 
-        Keys are natural, so few foreign keys are declared: columns named like the whole key of a
-        dimension, or else of a replica, refer to it.
+        Keys are natural, so few foreign keys are declared. Columns with the names of the whole key
+        of a dimension, or else of a replica, refer to it.
         """
         members: dict[tuple[str, ...], list[Relation]] = defaultdict(list)
         for prefix in (DIMENSION, REPLICA):
@@ -88,7 +91,7 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
     named = queries("pages/docs/catalogue.sql")
     pipelines = session.rows(named["pipelines"])
     values = {
-        "schemas": [*LAYERS, MEMORY],
+        "schemas": [*LAYERS, LEDGER],
         "names": [*(row["source"] for row in pipelines), *tables_of(manifest.project, "source")],
         "small": SMALL_BYTES,
     }
@@ -106,12 +109,12 @@ def read(session: Session, manifest: Manifest) -> Catalogue:
 
 
 def family(table: str) -> str:
-    """Tell by its name what kind of table this is."""
+    """Return the kind of a table, which follows from its name."""
     schema, _, short = table.partition(".")
     if schema == "reporting":
         return "report"
     if schema not in LAYERS:
-        return "memory" if schema == MEMORY else "source"
+        return "ledger" if schema == LEDGER else "source"
     return next((kind for prefix, kind in PREFIXES.items() if short.startswith(prefix)), "event")
 
 

@@ -1,13 +1,12 @@
-"""Which columns each column is made from, and who reads it, by the parsed SQL of a project; and so
-for the cards of its dashboard.
+"""Column lineage: which columns each column is made from, and what reads it.
 
-Nothing is guessed: what cannot be told, such as what a function of the project reads, is unknown.
+It is read from the parsed SQL of a project's scripts, views and cards. Nothing is guessed: what
+cannot be told, such as what a function of the project reads, is unknown.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
@@ -17,37 +16,46 @@ from runner.build.inspect.functions import without_comment_statements
 from runner.database.ledger import Position
 from runner.errors import StartError
 from runner.pages.dashboard.cards import Card, load
-from runner.pages.docs.expressions import NOTHING, ROWS, Column, Columns, Origin, Relation
+from runner.pages.docs.expressions import (
+    CONSTANT,
+    ROWS,
+    FromItem,
+    Origin,
+    TableColumn,
+    union,
+    unknown,
+)
 from runner.pages.docs.functions import Function, functions
-from runner.pages.docs.queries import Reader
+from runner.pages.docs.queries import QueryReader
 from runner.project.graph import reachable
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import Target
 
 DIALECT = "postgres"
 VIEW = re.compile(r"^create (?:or replace )?view .*?;$", re.MULTILINE | re.DOTALL)
+Tables = Mapping[str, Sequence[str]]  # the columns of tables
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnLineage:
     """Where each column comes from, and what each table reads besides, in conditions and joins."""
 
-    origins: Mapping[Column, Origin]
-    read: Mapping[str, frozenset[Column]]
+    origins: Mapping[TableColumn, Origin]  # not of columns that nothing fills, such as a source's
+    read: Mapping[str, frozenset[TableColumn]]
 
-    def sources(self, columns: Iterable[Column]) -> Origin:
-        """Return the columns that nothing makes, such as a source's, from which these come."""
+    def sources(self, columns: Iterable[TableColumn]) -> Origin:
+        """Return the columns that nothing fills, such as a source's, from which these come."""
         nearest = {column: origin.columns for column, origin in self.origins.items()}
         for table, read in self.read.items():  # its rows are made from the rows of what it reads
             nearest[table, ROWS] = frozenset((other, ROWS) for other, _ in read)
         wanted = set(columns)
         reached = wanted | reachable(wanted, nearest)
-        unknown = (self.origins[each].unknown for each in reached if each in self.origins)
-        return Origin(frozenset(reached - nearest.keys()), frozenset[str]().union(*unknown))
+        reasons = (self.origins[each].unknown for each in reached if each in self.origins)
+        return Origin(frozenset(reached - nearest.keys()), frozenset[str]().union(*reasons))
 
-    def readers(self) -> dict[Column, dict[str, bool]]:
+    def readers(self) -> dict[TableColumn, dict[str, bool]]:
         """Return the tables that read each column, and whether a value of theirs comes from it."""
-        found: dict[Column, dict[str, bool]] = {}
+        found: dict[TableColumn, dict[str, bool]] = {}
         for table, columns in self.read.items():
             for column in columns:
                 found.setdefault(column, {}).setdefault(table, False)
@@ -59,25 +67,23 @@ class ColumnLineage:
 
 
 def column_lineage(
-    manifest: Manifest, tables: Mapping[str, Columns], replicas: Iterable[tuple[str, str]]
+    manifest: Manifest, tables: Tables, replicas: Iterable[tuple[str, str]]
 ) -> ColumnLineage:
-    """Return the lineage of all scripts and views; `tables` has the columns of the database, and
-    `replicas` are pairs of a source and its replica.
+    """Return the lineage of all scripts and views.
+
+    `tables` has the columns of the database's tables, `replicas` pairs of a source and its replica.
     """
-    origins: dict[Column, Origin] = {}
-    read: dict[str, set[Column]] = {}
-    composer = Composer(
-        manifest, Target(), {name: Position(0, 0, 0) for name in manifest.raw_needs()}
-    )
+    origins: dict[TableColumn, Origin] = {}
+    read: dict[str, set[TableColumn]] = {}
+    positions = {name: Position(0, 0, 0) for name in manifest.raw_needs()}
+    composer = Composer(manifest, Target(), positions)
     own = functions(
         "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer)), tables
     )
     for source, replica in replicas:
-        known = set(tables.get(source, ()))
-        for name in tables.get(replica, ()):
-            if name in known:
-                origins[replica, name] = Origin(frozenset({(source, name)}))
-                read.setdefault(replica, set()).add((source, name))
+        for name in {*tables.get(source, ())}.intersection(tables.get(replica, ())):
+            origins[replica, name] = Origin(frozenset({(source, name)}))
+            read.setdefault(replica, set()).add((source, name))
     texts = [_text(composer, script) for script in manifest.scripts.values()]
     for layer in ("orchestrator", *LAYERS):
         texts += [view for piece in composer.layer(layer) for view in VIEW.findall(piece.text)]
@@ -85,12 +91,10 @@ def column_lineage(
         for table, made, touched in _made(text, tables, own):
             read.setdefault(table, set()).update(each for each in touched if each[0] != table)
             for name, origin in made.items():
-                origins[table, name] = origins.get((table, name), NOTHING) | origin
+                origins[table, name] = origins.get((table, name), CONSTANT) | origin
     for table, script in manifest.fillers().items():
-        for name in tables.get(table, ()):  # what no statement was seen to fill
-            origins.setdefault(
-                (table, name), Origin(unknown=frozenset({f"what {script.path} does"}))
-            )
+        for name in tables.get(table, ()):  # columns that no statement was seen to fill
+            origins.setdefault((table, name), unknown(f"what {script.path} does"))
     return ColumnLineage(origins, {table: frozenset(found) for table, found in read.items()})
 
 
@@ -101,24 +105,17 @@ def _text(composer: Composer, script: Script) -> str:
     return composer.script(script, "full", own).text
 
 
-def of_query(text: str, tables: Mapping[str, Columns]) -> tuple[dict[str, Origin], set[Column]]:
-    """Return the origins of the columns of one query, such as a card's, and all that it reads."""
-    reader = Reader(tables, {})
-    relation = reader.query(sqlglot.parse_one(text, dialect=DIALECT))
-    return dict(relation.columns), reader.touched
-
-
 def _made(
-    text: str, tables: Mapping[str, Columns], functions: Mapping[str, Function]
-) -> Iterable[tuple[str, Mapping[str, Origin], set[Column]]]:
+    text: str, tables: Tables, functions: Mapping[str, Function]
+) -> Iterator[tuple[str, Mapping[str, Origin], set[TableColumn]]]:
     """Yield the columns that each statement of a text makes, by table, and what it reads."""
-    temporary: dict[str, Relation] = {}
+    temporary: dict[str, FromItem] = {}
     try:
         statements = sqlglot.parse(without_comment_statements(text), dialect=DIALECT)
     except sqlglot.errors.SqlglotError:
         return  # its columns are unknown
     for statement in statements:
-        reader = Reader(tables, functions, temporary)
+        reader = QueryReader(tables, functions, temporary)
         if isinstance(statement, exp.Insert | exp.Update | exp.Delete):
             reader.change(statement)
         elif isinstance(statement, exp.Create) and isinstance(statement.expression, exp.Query):
@@ -133,8 +130,8 @@ def _made(
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Who reads a column: a table or a card, and whether a value of it comes from the column."""
+class ColumnReader:
+    """A table or card that reads a column, and whether a value of it comes from the column."""
 
     name: str
     is_card: bool
@@ -142,55 +139,47 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class CardTrail:
-    """A card of the dashboard: its columns with what they are made from, and the sources of all."""
+class CardLineage:
+    """A card, what its columns are made from, and the columns of sources behind all of them."""
 
-    name: str
-    title: str
-    question: str
-    path: Path
+    card: Card
     columns: Mapping[str, Origin]
     sources: Origin
 
 
 @dataclass(frozen=True, slots=True)
-class Trails:
-    """By table and column: what a column is made from, and who reads it."""
+class ProjectLineage:
+    """What is known of all columns of a project and of its dashboard."""
 
-    origins: Mapping[Column, Origin]  # none of what nothing makes, such as a source's
-    readers: Mapping[Column, Sequence[Reading]]
-    cards: Sequence[CardTrail]
+    origins: Mapping[TableColumn, Origin]
+    readers: Mapping[TableColumn, Sequence[ColumnReader]]
+    cards: Sequence[CardLineage]
 
 
-def trails(
-    manifest: Manifest, tables: Mapping[str, Columns], replicas: Iterable[tuple[str, str]]
-) -> Trails:
-    """Return what is known of all columns of a project and of its dashboard, if it has one."""
+def project_lineage(
+    manifest: Manifest, tables: Tables, replicas: Iterable[tuple[str, str]]
+) -> ProjectLineage:
+    """Return the lineage of a project's tables, and of its cards if it has any."""
     lineage = column_lineage(manifest, tables, replicas)
-    readers: dict[Column, list[Reading]] = {
-        column: [Reading(name, False, is_value) for name, is_value in sorted(found.items())]
+    readers: dict[TableColumn, list[ColumnReader]] = {
+        column: [ColumnReader(name, False, is_value) for name, is_value in sorted(found.items())]
         for column, found in lineage.readers().items()
     }
-    cards = []
-    for card in _cards(manifest.project):
-        try:
-            columns, read = of_query(card.sql, tables)
-        except sqlglot.errors.SqlglotError:
-            unknown = Origin(unknown=frozenset({f"what {card.path} reads"}))
-            columns, read = {name: unknown for name in card.columns}, set()
-        made = NOTHING.either(columns.values())
-        sources = lineage.sources(made.columns) | Origin(unknown=made.unknown)
-        about = card.name, card.title, card.question, card.path
-        cards.append(CardTrail(*about, columns, sources))
-        for column in sorted(each for each in read if each[1] != ROWS):
-            found = Reading(card.name, True, column in made.columns)
-            readers.setdefault(column, []).append(found)
-    return Trails(lineage.origins, readers, cards)
-
-
-def _cards(project: Path) -> Sequence[Card]:
-    """Return the cards; none where there are none, or one that `dashboard --check` refuses."""
     try:
-        return load(project).cards
-    except StartError:
-        return ()
+        cards = load(manifest.project).cards
+    except StartError:  # there are none, or one that `dashboard --check` refuses
+        cards = ()
+    found = []
+    for card in cards:
+        reader = QueryReader(tables, {})
+        try:
+            columns = reader.query(sqlglot.parse_one(card.sql, dialect=DIALECT)).columns
+        except sqlglot.errors.SqlglotError:
+            columns = dict.fromkeys(card.columns, unknown(f"what {card.path} reads"))
+        made = union(columns.values())
+        sources = lineage.sources(made.columns) | Origin(unknown=made.unknown)
+        found.append(CardLineage(card, columns, sources))
+        for column in sorted(reader.touched):
+            is_value = column in made.columns
+            readers.setdefault(column, []).append(ColumnReader(card.name, True, is_value))
+    return ProjectLineage(lineage.origins, readers, found)

@@ -12,7 +12,10 @@ from runner.build.inspect.functions import function_bodies, functions_reached, r
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function. `query` is its body if that is one query; `reads_tables` counts what it calls."""
+    """A function; `query` is its body if that is a single query.
+
+    `reads_tables` is also true if a function that it calls reads tables.
+    """
 
     parameters: list[str]
     columns: list[str]
@@ -39,7 +42,7 @@ def functions(text: str, tables: Collection[str]) -> Mapping[str, Function]:
 
 
 def _names(found: re.Match[str] | None) -> list[str]:
-    """Return the first words of what a list in parentheses holds."""
+    """Return the first word of each item of a list in parentheses."""
     depth, items = 0, [""]
     for letter in found[1] if found else "":
         depth += (letter in "([") - (letter in ")]")
@@ -54,10 +57,8 @@ def _names(found: re.Match[str] | None) -> list[str]:
 
 def _query(body: str) -> exp.Expr | None:
     found = re.search(r"language sql\b.*?\$(\w*)\$(.*?)\$\1\$", body, re.DOTALL)
-    if not found:
-        return None
     try:
-        statements = sqlglot.parse(found[2], dialect="postgres")
+        statements = sqlglot.parse(found[2], dialect="postgres") if found else []
     except sqlglot.errors.SqlglotError:
         return None
     queries = [each for each in statements if each is not None]

@@ -7,7 +7,7 @@ from statistics import fmean
 from runner.project.graph import reachable
 from runner.project.lineage import Edge
 
-SWEEPS = 8
+SWEEPS = 8  # how often the order of each layer is improved
 
 Near = Mapping[str, Sequence[str]]
 

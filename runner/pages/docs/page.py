@@ -14,8 +14,8 @@ from runner.database import ledger
 from runner.database.session import Database, Row
 from runner.errors import UsageError
 from runner.pages.docs.catalogue import Catalogue, family, read
-from runner.pages.docs.columns import trails
-from runner.pages.docs.expressions import ROWS, Column
+from runner.pages.docs.columns import project_lineage
+from runner.pages.docs.expressions import ROWS, TableColumn
 from runner.pages.docs.layers import layers, reduced
 from runner.pages.html import digest, fill, static
 from runner.project.lineage import lineage
@@ -25,8 +25,8 @@ from runner.project.scripts import header, is_warning, leading_comment
 METRICS = Path("docs", "metrics.md")
 # The page, and the language of dbdiagram.io.
 FORMS = (".html", ".dbml")
-# In the order in which data flow: title, what they are, and the families of tables in it.
-LAYERS = (
+# In the order in which data flow: title, what the tables are, and the families of tables in it.
+SECTIONS = (
     ("Sources", "Tables that applications write, or that files are loaded into.", ("source",)),
     ("Replicas", "Copies of the source tables, with the run that loaded each row.", ("replica",)),
     (
@@ -35,12 +35,12 @@ LAYERS = (
         ("aggregate", "event", "dimension", "fact"),
     ),
     ("Reporting", "Reports: pre-aggregated, without user ids.", ("report",)),
-    ("Orchestrator", "Pipelines, runs and the results of checks.", ("memory",)),
+    ("Orchestrator", "Pipelines, runs and the results of checks.", ("ledger",)),
 )
 
 
 def documents(database: Database, manifest: Manifest, files: Sequence[Path]) -> Mapping[Path, str]:
-    """Return the text of each file, by its ending. All are of one snapshot."""
+    """Return the text of each file, of the kind that its ending says, all from one snapshot."""
     for file in files:
         if file.suffix not in FORMS:
             raise UsageError(f"{file} ends in none of {', '.join(FORMS)}", "docs -o docs.html")
@@ -76,7 +76,7 @@ def page(manifest: Manifest, found: Catalogue) -> str:
         " base-uri 'none'; form-action 'none'",
         layers=[
             (title, purpose, [table for table in found.tables if family(table.name) in families])
-            for title, purpose, families in LAYERS
+            for title, purpose, families in SECTIONS
         ],
         leads=leads,
         scripts=manifest.scripts,
@@ -100,7 +100,7 @@ def page(manifest: Manifest, found: Catalogue) -> str:
         anchor=anchor,
         column_anchor=column_anchor,
         family=family,
-        trails=trails(manifest, known, replicas),
+        columns=project_lineage(manifest, known, replicas),
         written=_written,
     )
 
@@ -117,14 +117,14 @@ def column_anchor(table: str, column: str) -> str:
     return f"column-{anchor(f'{table}.{column}')}"
 
 
-def _written(column: Column) -> str:
-    """Write a column with its table; its rows stand for what is counted."""
+def _written(column: TableColumn) -> str:
+    """Write a column with its table, or `rows of` the table if these are counted."""
     table, name = column
     return f"rows of {table}" if name == ROWS else f"{table}.{name}"
 
 
 def _story(manifest: Manifest, script: Script, results: Mapping[str, Row]) -> Mapping[str, Any]:
-    """Return what the template tells of a script, with its checks and observations."""
+    """Return what the template shows of a script, with its checks and observations."""
     text = manifest.read(script.path)
     checks = [_query(manifest, path, ".check.sql") for path in script.checks]
     for check in checks:
@@ -159,15 +159,12 @@ def _metrics(file: Path) -> Markup:
         for link in token.children or []:
             _keep_on_the_page(link)
     html = markdown.renderer.render(tokens, markdown.options, {})
-    return Markup(
-        html.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace(
-            "</table>", "</table></div>"
-        )
-    )
+    html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>')
+    return Markup(html.replace("</table>", "</table></div>"))
 
 
 def _keep_on_the_page(token: Token) -> None:
-    """Lead a link to a heading to it on this page, and one to another file nowhere."""
+    """Make a link to a heading lead to it on this page, and take away a link to another file."""
     target = str(token.attrGet("href") or "")
     if token.type == "link_open" and target.startswith("#"):
         token.attrSet("href", f"#metrics-{target[1:]}")

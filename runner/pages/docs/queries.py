@@ -1,122 +1,122 @@
 """Reads parsed queries: which columns of tables each of their columns is made from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from runner.pages.docs.expressions import NOTHING, Expressions, Origin, Place, Relation, called
+from runner.pages.docs.expressions import (
+    CONSTANT,
+    ExpressionReader,
+    FromItem,
+    Namespace,
+    Origin,
+    called,
+    union,
+    unknown,
+)
 
 
 @dataclass(slots=True)
-class Reader(Expressions):
-    """Reads queries over tables of which the columns are known."""
+class QueryReader(ExpressionReader):
+    """Reads queries and statements over tables of which the columns are known."""
 
-    # The columns that statements fill.
+    # The columns that statements fill, by table.
     made: list[tuple[str, Mapping[str, Origin]]] = field(default_factory=list)
 
-    def query(self, query: exp.Expr, place: Place | None = None) -> Relation:
+    def query(self, query: exp.Expr, names: Namespace | None = None) -> FromItem:
         """Return the columns of a query."""
-        place = self._named(query, place)
+        names = self._with(query, names)
         if isinstance(query, exp.Subquery):
-            return self.query(query.this, place)
+            return self.query(query.this, names)
         if isinstance(query, exp.SetOperation):
-            return _side_by_side(self.query(query.this, place), self.query(query.expression, place))
+            return _united(self.query(query.this, names), self.query(query.expression, names))
         if isinstance(query, exp.Values):
-            return self._values(query, place)
+            return self._values(query, names)
         if isinstance(query, exp.Select):
-            return self._select(query, place)
-        return Relation({}, is_closed=False)
+            return self._select(query, names)
+        return FromItem({}, is_closed=False)
 
-    def change(self, statement: exp.Expr, place: Place | None = None) -> Relation:
+    def change(self, statement: exp.Expr, names: Namespace | None = None) -> FromItem:
         """Note what an insert, an update or a delete makes and reads; return what it returns."""
-        place = self._named(statement, place)
+        names = self._with(statement, names)
         target = statement.this.find(exp.Table)
         if isinstance(statement, exp.Insert):
-            made = self._inserted(statement, place)
-            place = place.inside({target.alias_or_name: Relation(made)})
+            columns = [each.name for each in statement.this.expressions]
+            found = list(self.query(statement.expression, names).columns.values())
+            if len(columns) != len(found):
+                found = [unknown("an insert whose columns cannot be told")] * len(columns)
+            made = dict(zip(columns, found, strict=True))
+            names = names.inside({target.alias_or_name: FromItem(made)})
         else:
-            place = place.inside(self._items(statement, place))
+            names = names.inside(self._items(statement, names))
             made = {
-                each.this.name: self.value(each.expression, place)
+                each.this.name: self.value(each.expression, names)
                 for each in statement.expressions
                 if isinstance(each, exp.EQ)
             }
-            self.touch(statement.args.get("where"), place)
+            self.touch(statement.args.get("where"), names)
         self.made.append((f"{target.db}.{target.name}", made))
         returning = statement.args.get("returning")
-        columns = returning.expressions if returning else ()
-        return Relation({each.alias_or_name: self.value(each, place) for each in columns})
+        returned = returning.expressions if returning else ()
+        return FromItem({each.alias_or_name: self.value(each, names) for each in returned})
 
-    def _inserted(self, statement: exp.Insert, place: Place) -> dict[str, Origin]:
-        columns = [each.name for each in statement.this.expressions]
-        found = list(self.query(statement.expression, place).columns.values())
-        if len(columns) != len(found):
-            unknown = Origin(unknown=frozenset({"an insert whose columns cannot be told"}))
-            return dict.fromkeys(columns, unknown)
-        return dict(zip(columns, found, strict=True))
-
-    def _named(self, statement: exp.Expr, place: Place | None) -> Place:
-        """Add the names of a WITH to those that are known: at first, the temporary tables."""
-        place = place or Place((), self.temporary)
+    def _with(self, statement: exp.Expr, names: Namespace | None) -> Namespace:
+        """Add what WITH defines to the names; outside of a query, these are temporary tables."""
+        names = names or Namespace((), self.temporary)
         if part := statement.args.get("with_"):
             for cte in part.expressions:
-                relation = self._cte(cte, bool(part.args.get("recursive")), place)
-                place = place.knowing(cte.alias, relation)
-        return place
+                relation = self._cte(cte, bool(part.args.get("recursive")), names)
+                names = names.knowing(cte.alias, relation)
+        return names
 
-    def _cte(self, cte: exp.CTE, is_recursive: bool, place: Place) -> Relation:
+    def _cte(self, cte: exp.CTE, is_recursive: bool, names: Namespace) -> FromItem:
         aliases = [each.name for each in cte.args["alias"].columns]
         body = cte.this
         if isinstance(body, exp.Insert | exp.Update | exp.Delete):
-            return self.change(body, place).renamed(aliases)
+            return self.change(body, names).renamed(aliases)
         if not is_recursive or not isinstance(body, exp.SetOperation):
-            return self.query(body, place).renamed(aliases)
-        found = self.query(body.this, place).renamed(aliases)
+            return self.query(body, names).renamed(aliases)
+        found = self.query(body.this, names).renamed(aliases)
         while True:  # each turn only adds, until nothing is new
-            more = self.query(body, place.knowing(cte.alias, found)).renamed(aliases)
+            more = self.query(body, names.knowing(cte.alias, found)).renamed(aliases)
             if more == found:
                 return found
             found = more
 
-    def _values(self, values: exp.Values, place: Place) -> Relation:
-        found: list[Origin] = []
-        for row in values.expressions:
-            cells = [self.value(cell, place) for cell in row.expressions]
-            before = found or [NOTHING] * len(cells)
-            found = [one | other for one, other in zip(before, cells, strict=True)]
-        return Relation({f"column{number}": one for number, one in enumerate(found, 1)})
+    def _values(self, values: exp.Values, names: Namespace) -> FromItem:
+        rows = [[self.value(cell, names) for cell in row.expressions] for row in values.expressions]
+        columns = enumerate(zip(*rows, strict=True), 1)
+        return FromItem({f"column{number}": union(cells) for number, cells in columns})
 
-    def _select(self, select: exp.Select, place: Place) -> Relation:
-        scope = self._items(select, place)
-        place = place.inside(scope)
+    def _select(self, select: exp.Select, names: Namespace) -> FromItem:
+        scope = self._items(select, names)
+        names = names.inside(scope)
         columns: dict[str, Origin] = {}
         is_closed = True
         for number, each in enumerate(select.expressions):
-            if isinstance(each, exp.Star) or (
-                isinstance(each, exp.Column) and isinstance(each.this, exp.Star)
-            ):
-                of = [scope[each.table]] if isinstance(each, exp.Column) else list(scope.values())
-                for relation in of:
+            is_column = isinstance(each, exp.Column)
+            if isinstance(each.this if is_column else each, exp.Star):
+                for relation in [scope[each.table]] if is_column else scope.values():
                     is_closed = is_closed and relation.is_closed
                     columns |= relation.columns
                     self.note(relation.columns.values())
             else:
                 name = each.alias_or_name
                 name = name if name and name not in columns else f"{name}?{number}"
-                columns[name] = self.value(each, place)
+                columns[name] = self.value(each, names)
         for clause in ("where", "group", "having", "order", "qualify", "distinct", "windows"):
-            self.touch(select.args.get(clause), place, columns)
+            self.touch(select.args.get(clause), names, columns)
         tables = frozenset[str]().union(*(relation.tables for relation in scope.values()))
-        return Relation(columns, tables, is_closed)
+        return FromItem(columns, tables, is_closed)
 
-    def _items(self, query: exp.Expr, place: Place) -> dict[str, Relation]:
-        """Return what stands in FROM and JOIN by alias; each item may look at those before it."""
-        scope: dict[str, Relation] = {}
-        place = place.inside(scope)
+    def _items(self, query: exp.Expr, names: Namespace) -> dict[str, FromItem]:
+        """Return the items of FROM and JOIN by alias; each may refer to those before it."""
+        scope: dict[str, FromItem] = {}
+        names = names.inside(scope)
 
         def add(item: exp.Expr) -> None:
-            relation = self._item(item, place)
+            relation = self._item(item, names)
             scope[item.alias_or_name or f"?{len(scope)}"] = relation.renamed(_aliases(item))
 
         begin = query.args.get("from_")
@@ -133,34 +133,33 @@ class Reader(Expressions):
             add(join.this)
             for inner in join.this.args.get("joins") or ():
                 add(inner.this)
-                self.touch(inner.args.get("on"), place)
-            self.touch(join.args.get("on"), place)
+                self.touch(inner.args.get("on"), names)
+            self.touch(join.args.get("on"), names)
             for column in join.args.get("using") or ():
-                for relation in scope.values():
-                    self.note([relation.columns.get(column.name, NOTHING)])
+                self.note(one.columns.get(column.name, CONSTANT) for one in scope.values())
         return scope
 
-    def _item(self, item: exp.Expr, place: Place) -> Relation:
+    def _item(self, item: exp.Expr, names: Namespace) -> FromItem:
+        if isinstance(item, exp.Values):
+            return self._values(item, names)
         if isinstance(item, exp.Lateral | exp.Subquery):
             inner = item.this
             if isinstance(inner, exp.Query | exp.Subquery | exp.Values):
-                return self.query(inner, place)
-            return self._function(item, inner, place)
-        if isinstance(item, exp.Values):
-            return self._values(item, place)
-        if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
-            if not item.db or item.db == "pg_temp":
-                return place.names.get(item.name, Relation({}, is_closed=False))
-            name = f"{item.db}.{item.name}"
-            if name not in self.tables:
-                return Relation({}, frozenset({name}), is_closed=False)
-            columns = {each: Origin(frozenset({(name, each)})) for each in self.tables[name]}
-            return Relation(columns, frozenset({name}))
-        return self._function(item, item, place)
+                return self.query(inner, names)
+            return self._function(item, inner, names)
+        if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
+            return self._function(item, item, names)
+        if not item.db or item.db == "pg_temp":
+            return names.relations.get(item.name, FromItem({}, is_closed=False))
+        name = f"{item.db}.{item.name}"
+        columns = {each: Origin(frozenset({(name, each)})) for each in self.tables.get(name, ())}
+        return FromItem(columns, frozenset({name}), is_closed=name in self.tables)
 
-    def _function(self, item: exp.Expr, call: exp.Expr, place: Place) -> Relation:
-        """A function in FROM. One of the project with a query is read as if that stood here; of
-        others, each column may come from each argument.
+    def _function(self, item: exp.Expr, call: exp.Expr, names: Namespace) -> FromItem:
+        """Return the columns of a function in FROM.
+
+        The query of a project's function is read as if it stood here. Of other functions, each
+        column may come from each argument.
         """
         columns = _aliases(item)
         bare = call.copy()
@@ -169,32 +168,28 @@ class Reader(Expressions):
         name, arguments = called(bare)
         function = self.functions.get(name)
         if function and function.query is not None:
-            values = [self.value(each, place) for each in arguments]
-            given = Relation(dict(zip(function.parameters, values, strict=False)))
-            inside = Place(({"": given},))
-            return self.query(function.query, inside).renamed(function.columns)
-        origin = self.value(bare, place)
-        known = function.columns if function else []
-        found = dict.fromkeys(columns or known or [item.alias_or_name], origin)
+            values = [self.value(each, names) for each in arguments]
+            given = FromItem(dict(zip(function.parameters, values, strict=False)))
+            return self.query(function.query, Namespace(({"": given},))).renamed(function.columns)
+        columns = columns or (function.columns if function else [])
+        found = dict.fromkeys(columns or [item.alias_or_name], self.value(bare, names))
         offset = item.args.get("offset")
         if isinstance(offset, exp.Identifier):
-            found[offset.name] = NOTHING
-        return Relation(found, is_closed=bool(columns or known))
+            found[offset.name] = CONSTANT
+        return FromItem(found, is_closed=bool(columns))
 
 
 def _aliases(item: exp.Expr) -> list[str]:
-    """Return the names that an alias gives to the columns of what stands in FROM."""
+    """Return the names that an alias gives to the columns of an item of FROM."""
     alias = item.args.get("alias")
     return [each.name for each in alias.columns] if isinstance(alias, exp.TableAlias) else []
 
 
-def _side_by_side(one: Relation, other: Relation) -> Relation:
-    origins = list(other.columns.values())
-    if len(origins) != len(one.columns):
-        unknown = Origin(unknown=frozenset({"a union of queries whose columns are not known"}))
-        return Relation(dict.fromkeys(one.columns, unknown), one.tables | other.tables, False)
-    pairs: Iterator[tuple[tuple[str, Origin], Origin]] = zip(
-        one.columns.items(), origins, strict=True
-    )
+def _united(one: FromItem, other: FromItem) -> FromItem:
+    tables = one.tables | other.tables
+    if len(other.columns) != len(one.columns):
+        origin = unknown("a union of queries whose columns are not known")
+        return FromItem(dict.fromkeys(one.columns, origin), tables, is_closed=False)
+    pairs = zip(one.columns.items(), other.columns.values(), strict=True)
     columns = {name: origin | more for (name, origin), more in pairs}
-    return Relation(columns, one.tables | other.tables, one.is_closed and other.is_closed)
+    return FromItem(columns, tables, one.is_closed and other.is_closed)

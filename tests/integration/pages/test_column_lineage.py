@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import sqlglot
@@ -14,10 +14,10 @@ from runner.database.ledger import Position
 from runner.database.session import Database, Session
 from runner.pages.dashboard.cards import load as load_cards
 from runner.pages.docs.catalogue import Catalogue, read
-from runner.pages.docs.columns import ColumnLineage, column_lineage, trails
-from runner.pages.docs.expressions import ROWS, Columns
+from runner.pages.docs.columns import ColumnLineage, column_lineage, project_lineage
+from runner.pages.docs.expressions import ROWS
 from runner.pages.docs.functions import functions
-from runner.pages.docs.queries import Reader
+from runner.pages.docs.queries import QueryReader
 from runner.project.manifest import LAYERS, load
 from runner.project.target import Target
 from tests.support import PROJECT, query
@@ -51,7 +51,7 @@ def catalogue(applied: Database) -> Catalogue:
 
 
 @pytest.fixture(scope="module")
-def tables(catalogue: Catalogue) -> dict[str, Columns]:
+def tables(catalogue: Catalogue) -> dict[str, Sequence[str]]:
     return {table.name: [column["name"] for column in table.columns] for table in catalogue.tables}
 
 
@@ -61,12 +61,12 @@ def replicas(catalogue: Catalogue) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def lineage(tables: dict[str, Columns], replicas: list[tuple[str, str]]) -> ColumnLineage:
+def lineage(tables: dict[str, Sequence[str]], replicas: list[tuple[str, str]]) -> ColumnLineage:
     return column_lineage(MANIFEST, tables, replicas)
 
 
 def test_each_column_that_ships_is_known_and_comes_from_columns_that_exist(
-    tables: dict[str, Columns], lineage: ColumnLineage
+    tables: dict[str, Sequence[str]], lineage: ColumnLineage
 ) -> None:
     for table in MANIFEST.fillers():
         for column in tables[table]:
@@ -95,7 +95,7 @@ def test_views_read_the_columns_that_postgresql_says(
 
 
 def test_scripts_read_the_columns_that_postgresql_says_of_the_same_queries(
-    applied: Database, tables: dict[str, Columns]
+    applied: Database, tables: dict[str, Sequence[str]]
 ) -> None:
     """Each query of an insert, made a view for a moment; those that change something cannot be."""
     composer = Composer(
@@ -110,7 +110,7 @@ def test_scripts_read_the_columns_that_postgresql_says_of_the_same_queries(
             names = {table: f"{script.layer}.{table}" for table in script.tables}
             text = composer.script(script, "full", names).text
             for statement in inserts(text):
-                reader = Reader(tables, own)
+                reader = QueryReader(tables, own)
                 reader.change(statement)
                 said = of_query(session, statement)
                 if said is not None:
@@ -162,7 +162,7 @@ def test_some_columns_come_from_what_a_person_reads_in_their_scripts(
 
 
 def test_a_figure_of_miles_leads_back_to_the_miles_of_the_events(
-    tables: dict[str, Columns], lineage: ColumnLineage
+    tables: dict[str, Sequence[str]], lineage: ColumnLineage
 ) -> None:
     amount = ("public.event_stream", "miles_amount")
     for table, column in (
@@ -178,14 +178,16 @@ def test_a_figure_of_miles_leads_back_to_the_miles_of_the_events(
 
 
 def test_each_card_leads_back_to_sources_and_each_column_knows_its_cards(
-    tables: dict[str, Columns], replicas: list[tuple[str, str]]
+    tables: dict[str, Sequence[str]], replicas: list[tuple[str, str]]
 ) -> None:
-    told = trails(MANIFEST, tables, replicas)
-    assert [card.name for card in told.cards] == [card.name for card in load_cards(PROJECT).cards]
-    for card in told.cards:
-        assert not card.sources.unknown, card.name
-        schemas = {table.partition(".")[0] for table, _ in card.sources.columns}
-        assert schemas & {"public", "orchestrator"}, card.name
+    told = project_lineage(MANIFEST, tables, replicas)
+    assert [each.card.name for each in told.cards] == [
+        card.name for card in load_cards(PROJECT).cards
+    ]
+    for each in told.cards:
+        assert not each.sources.unknown, each.card.name
+        schemas = {table.partition(".")[0] for table, _ in each.sources.columns}
+        assert schemas & {"public", "orchestrator"}, each.card.name
     names = {
         each.name for each in told.readers["reporting.active_users_daily", "dau"] if each.is_card
     }

@@ -22,7 +22,7 @@ from runner.errors import RunnerError, StartError
 from runner.pages.dashboard.check import check
 from runner.pages.dashboard.data import read
 from runner.pages.dashboard.page import page, policy, render, write
-from runner.pages.dashboard.serve import HOST, Pages, listen
+from runner.pages.dashboard.serve import HOST, NewestPage, listen
 from tests.support import PROJECT, earn, event, insert_events, query, run_all
 from tests.support.commands import assert_refused, command
 from tests.support.pages import HOSTILE, Page, data_of, decoded
@@ -206,8 +206,8 @@ def test_headlines_are_of_the_last_day_that_is_over(
     day, before = shown["over"]
     assert found["all", "Stickiness"] == (None, day)
     assert found["all", "Weekly users"] == (before, day)
-    assert found["all", "Monthly users, 28 d"] == (before, day)
-    assert found["all", "Daily users, 7-d mean"][1] == day
+    assert found["all", "Monthly users, 28 days"] == (before, day)
+    assert found["all", "Daily users, 7-day mean"][1] == day
     assert found["ID", "Weekly users"] == (5, shown["ID"])
     drawn = [row["is_complete"] for row in rows_of(text, "active_users") if row["slice"] == "all"]
     assert drawn == [True, True, is_over]
@@ -280,7 +280,7 @@ def test_the_cards_that_ship_show_what_they_say(database: Database) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:87: column activity.dua does not exist"),
+        ("20_active_users.sql", "activity.dau,", "activity.dua,", "20_active_users.sql:88: column activity.dua does not exist"),
         ("20_active_users.sql", "dau: Daily", "daw: Daily", "Columns: daw is not a column of the query"),
         ("20_active_users.sql", "reporting.active", "warehouse.active", "reads warehouse.active_users_daily: cards read only reporting"),
         ("20_active_users.sql", "activity.day;", "activity.day; select 1;", "is not one query"),
@@ -335,8 +335,8 @@ def test_all_files_that_are_wrong_are_told_with_their_lines(
 
 
 @contextmanager
-def served(pages: Pages) -> Iterator[int]:
-    server = listen(pages, 0)
+def served(page: NewestPage) -> Iterator[int]:
+    server = listen(page, 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -363,7 +363,7 @@ def ask(
 
 
 def test_what_is_served_is_the_page_to_this_machine_alone(database: Database, single: Path) -> None:
-    with served(Pages(database, single)) as port:
+    with served(NewestPage(database, single)) as port:
         answer = ask(port)
         assert answer.status == 200
         assert answer.getheader("Content-Security-Policy") == policy(served=True)
@@ -378,13 +378,13 @@ def test_what_is_served_is_the_page_to_this_machine_alone(database: Database, si
         assert ask(port, "/../setup.cfg").status == 404
         assert ask(port, method="POST").status == 501
         with pytest.raises(StartError, match="already in use"):
-            listen(Pages(database, single), port)
+            listen(NewestPage(database, single), port)
 
 
 def test_a_page_is_sent_compressed_once_and_without_its_body_to_who_asks_so(
     database: Database, single: Path
 ) -> None:
-    with served(Pages(database, single)) as port:
+    with served(NewestPage(database, single)) as port:
         full = ask(port)
         assert full.getheader("Content-Encoding") is None
         for accepted in ("gzip", "deflate, gzip;q=0.5, br", "*", "GZIP"):
@@ -417,7 +417,7 @@ def test_an_edited_card_is_seen_at_once_and_a_broken_one_is_told_once(
     database: Database, single: Path
 ) -> None:
     told: list[RunnerError] = []
-    pages = Pages(database, single, told.append)
+    pages = NewestPage(database, single, told.append)
     card = single / "dashboard" / "10_days.sql"
     first = pages.current()
     card.write_text(CARD.replace("-- Days", "-- Edited days"))
@@ -437,7 +437,7 @@ def test_an_edited_card_is_seen_at_once_and_a_broken_one_is_told_once(
 def test_it_is_renewed_after_a_build_and_only_then(
     built: Database, single: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages = Pages(built, single)
+    pages = NewestPage(built, single)
     first = pages.current()
     query(
         built,

@@ -8,7 +8,7 @@ import pytest
 
 from runner.database.session import Database
 from runner.pages.dashboard.page import render
-from runner.pages.dashboard.plain import sentence
+from runner.pages.dashboard.tables import sentence
 from tests.oracle.unusual import is_unusual, usual
 from tests.support import PROJECT, event, insert_events, query, run_all
 from tests.support.pages import data_of, decoded

@@ -17,8 +17,8 @@ from runner.errors import StartError
 from runner.pages.dashboard.cards import Column, load
 from runner.pages.dashboard.data import by_column, plain, script_json
 from runner.pages.dashboard.page import CHARTS
-from runner.pages.dashboard.plain import chosen, table, written
 from runner.pages.dashboard.spec import problems
+from runner.pages.dashboard.tables import chosen, table, written
 from runner.project.manifest import load as load_manifest
 from tests.support import PROJECT
 from tests.support.pages import decoded

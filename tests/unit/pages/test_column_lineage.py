@@ -6,7 +6,7 @@ import pytest
 import sqlglot
 
 from runner.pages.docs.functions import functions
-from runner.pages.docs.queries import Reader
+from runner.pages.docs.queries import QueryReader
 
 TABLES = {"a.t": ["x", "y", "k"], "a.u": ["k", "z"]}
 FUNCTIONS = """
@@ -30,7 +30,7 @@ $$;
 
 def origins(text: str) -> tuple[dict[str, str], set[str]]:
     """By column, what it is made from and what of that is unknown, as one text each."""
-    reader = Reader(TABLES, functions(FUNCTIONS, TABLES))
+    reader = QueryReader(TABLES, functions(FUNCTIONS, TABLES))
     relation = reader.query(sqlglot.parse_one(text, dialect="postgres"))
     found = {
         name: " ".join(
@@ -121,7 +121,7 @@ def test_what_chooses_rows_is_read_too(text: str, read: set[str]) -> None:
     ],
 )
 def test_statements_make_columns(text: str, made: list[tuple[str, dict[str, str]]]) -> None:
-    reader = Reader({**TABLES, "b.v": ["p", "q", "k"], "b.w": ["r"]}, {})
+    reader = QueryReader({**TABLES, "b.v": ["p", "q", "k"], "b.w": ["r"]}, {})
     reader.change(sqlglot.parse_one(text, dialect="postgres"))
     assert [
         (

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from runner.pages.dashboard.cards import Card, Column
-from runner.pages.dashboard.known import Known
+from runner.pages.dashboard.known_sums import KnownSums
 from runner.pages.dashboard.periods import end_of
 from runner.pages.dashboard.repeats import with_repeated
 from runner.pages.dashboard.small_groups import withhold
@@ -250,9 +250,9 @@ def test_a_range_that_few_tell_from_a_longer_one_is_withheld(
 
 
 def test_a_form_is_shown_unless_a_secret_could_be_computed() -> None:
-    known = Known()
+    known = KnownSums()
     known.learn([(1, 1), (2, 1), (3, 1), (9, -1)])  # 9 is the sum of the others
-    known.keep([(1, 1)])
+    known.protect([(1, 1)])
     assert known.show([(9, 1)])
     assert known.show([(2, 1)])
     assert not known.show([(3, 1)])
@@ -267,13 +267,13 @@ def test_a_form_is_shown_unless_a_secret_could_be_computed() -> None:
 @given(some.lists(some.lists(terms, max_size=4), min_size=4, max_size=12))
 def test_what_is_shown_never_spans_a_secret(forms: list[list[tuple[int, int]]]) -> None:
     """The space is spanned anew, by other means (tests/support/attack.py)."""
-    known, span = Known(), Span()
+    known, span = KnownSums(), Span()
     fact, *secrets = forms[:3]
     known.learn(fact)
     span.add(fact)
     secrets = [secret for secret in secrets if not span.has(secret)]
     for secret in secrets:
-        known.keep(secret)
+        known.protect(secret)
     for form in forms[3:]:
         if known.show(form):
             span.add(form)

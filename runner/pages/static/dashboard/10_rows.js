@@ -1,6 +1,7 @@
 "use strict";
-// The rows of the page, and which of them are chosen. Nothing here computes a metric. Data go into
-// the page as text only. All files of this folder are one script, joined in the order of their names.
+// The rows of the page, and which of them are selected. No metric is computed here, and data are
+// inserted into the document as text only. All files of this folder are joined into one script, in
+// the order of their names.
 const find = (id) => document.getElementById(id);
 const page = JSON.parse(find("data").textContent);
 const root = document.documentElement;
@@ -42,7 +43,7 @@ const cards = [...document.querySelectorAll(".card")].map((element) => {
   };
 }).filter(({ element }) => element.dataset.state !== "missing");
 
-// --- periods: runner/pages/dashboard/periods.py does the same for readers without scripts -----------
+// --- periods: runner/pages/dashboard/periods.py has the same rules, and says why --------------------
 
 const plus = (day, days) => new Date(Date.parse(day) + days * DAY).toISOString().slice(0, 10);
 const startOf = (day, grain) =>
@@ -54,7 +55,7 @@ const endOf = (start, grain) =>
   : grain === "week" ? plus(start, 6)
   : start;
 
-// Range is a number of days, "all", or two dates.
+// A range is a number of days, "all", or two dates.
 const SPAN = /^(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)$/;
 const span = (grain) => {
   const asked = SPAN.exec(state.range);
@@ -65,7 +66,8 @@ const span = (grain) => {
   const before = ["week", "month"].includes(grain) ? startOf(plus(startOf(page.last, grain), -1), grain) : first;
   return [before < first ? before : first, page.last];
 };
-// Figures that cannot be selected by their date are there for three ranges: the nearest that has all.
+// Figures that cannot be selected by their date have rows for 30 days, for 90 and for all. Two dates
+// take the shortest of these that reaches back far enough.
 const nearestRange = () => {
   const asked = SPAN.exec(state.range);
   return asked ? ["30", "90"].find((days) => plus(page.last, 1 - days) <= asked[1]) ?? "all" : state.range;
@@ -79,14 +81,14 @@ const grainOf = (rows) => {
     GRAINS.find((grain) => has.has(grain));
 };
 
-// The rows of the member and the grain, of all days.
+// The rows of the chosen member and grain, of all days.
 const ofMember = (card) => {
   const [first] = card.rows;
   if (!first) return [];
   return ofGrain(card.rows.filter((row) => isOf(row, state.segment, state.member)));
 };
 const isOf = (row, segment, member) => !("slice" in row) || (row.slice === segment && row.slice_value === member);
-// Where all of a grain stands on too few users, a longer one may not.
+// Where all rows of the grain are withheld, those of the next longer one that has others.
 const ofGrain = (rows) => {
   if (!rows.length || !("grain" in rows[0])) return rows;
   const readable = rows.filter((row) => !row.is_withheld);
@@ -101,13 +103,14 @@ const chosen = (card, rows = ofMember(card)) => {
     : !card.dated || row[card.dated] === null || overlaps(row[card.dated], row.grain, within));
 };
 
-// With Compare, each row also has the figures of as many periods earlier as are shown: before_users.
+// With Compare, each row also has figures of the time before the range, such as before_users: those
+// of as many periods earlier as the range shows.
 const compared = (card, all, rows) => {
   if (!state.compare || !rows.length || !isAcross(card)) return rows;
   const { dated } = card;
   const starts = [...new Set(all.map((row) => row[dated]))].sort();
   const shown = [...new Set(rows.map((row) => row[dated]))];
-  // Of several rows of a period, its counterpart is the one with the same name.
+  // If a period has several rows, the counterpart is the one with the same name.
   const isAlone = all.length === starts.length;
   const key = (row, start) => isAlone ? start : card.columns.filter(({ form }) => ["text", "name"].includes(form)).map(({ name }) => row[name]).concat(start).join("\0");
   const known = new Map(all.map((row) => [key(row, row[dated]), row]));

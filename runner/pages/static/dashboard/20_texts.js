@@ -23,9 +23,8 @@ const moment = (value, grain) => {
 };
 
 // Names that programs gave are written as people write them: gift_card as Gift card.
-const SPELT = { ios: "iOS", qr_code: "QR code", tiktok: "TikTok" };
-const named = (value) => SPELT[value] ??
-  (/^[a-z][a-z0-9]*([_ ,.:][a-z0-9 ,_:.]*)?$/.test(value) ? value[0].toUpperCase() + value.slice(1).replaceAll("_", " ") : value);
+const named = (value) => Object.hasOwn(page.spelt, value) ? page.spelt[value]
+  : /^[a-z][a-z0-9]*([_ ,.:][a-z0-9 ,_:.]*)?$/.test(value) ? value[0].toUpperCase() + value.slice(1).replaceAll("_", " ") : value;
 
 const text = (value, form, grain) => {
   if (value === null || value === undefined) return form === "name" ? "All" : "\u2013";
@@ -49,7 +48,7 @@ const change = (shown) => {
   const { value, previous, form } = row;
   if (value === null || previous === null || (form === "number" && !previous))
     return { text: "", tone: "", beside: row.compared_with };
-  // Nothing is so many per cent of a negative figure.
+  // A change from a negative figure has no percentage.
   if (form === "number" && previous < 0)
     return { text: "", tone: "", beside: `from ${text(previous, form)}, ${row.compared_with}` };
   const difference = value - previous;

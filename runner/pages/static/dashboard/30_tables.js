@@ -45,7 +45,7 @@ const showButton = (label, change) => {
   return button;
 };
 
-// The row without a cohort adds up those of its range.
+// The row without a cohort is the average of those in its range.
 const average = ({ range }) => range && range !== "all" ? `Last ${range} days` : "All cohorts";
 
 const PERIODS = { week: "Weeks", month: "Months" };
@@ -76,7 +76,7 @@ const triangle = (columns, rows) => {
   ];
 };
 
-// The newest first: what is below ten rows is a click away.
+// The newest first, as a list shows only its first rows.
 const newestFirst = (columns, rows) => {
   const { name } = columns[0];
   return DATES.includes(name) ? [...rows].sort((one, other) => (one[name] < other[name]) - (one[name] > other[name])) : rows;
@@ -111,7 +111,7 @@ const table = (card, rows, most = rows.length) => {
   return make("div", { class: "framed" }, scroll);
 };
 
-// A shadow at the edge behind which there is more.
+// A shadow at the right edge while there is more to scroll to.
 const hint = (scroll) => {
   const left = scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft;
   scroll.parentElement.classList.toggle("more", left > 2);

@@ -1,6 +1,6 @@
-// What changed, in sentences: each leads to the figures that it tells of.
+// What changed, in sentences with links to the figures.
 
-// A country by its name, as far as the browser knows it.
+// The name of a country, if the browser knows it.
 const regions = (() => {
   try { return new Intl.DisplayNames(["en"], { type: "region", fallback: "none" }); } catch { return null; }
 })();
@@ -8,25 +8,23 @@ const memberName = (slice, member) => {
   try { return (slice === "country" && regions?.of(member)) || named(member); } catch { return named(member); }
 };
 
-// How a sentence goes on to a member of a slice.
-const BEFORE = { platform: "on", utm_source: "from" };
 
 const addressOf = (change) => {
   const words = new URLSearchParams(Object.entries({ ...state, ...change }).filter(([name, value]) => value !== OPENING[name]));
   return `#${words}`;
 };
 
-// The last full period is in every range but one of two dates.
+// Every range but one of two dates shows the last full period, so two dates are given up.
 const changeOf = (link) => {
   const { grain, segment, member } = link.dataset;
   return { ...(grain ? { grain } : {}), segment, member, ...(SPAN.test(state.range) ? { range: OPENING.range } : {}) };
 };
-// An address also holds what a sentence leaves as it is, and follows it.
-const relead = () => {
+// The addresses also hold the choices that a sentence keeps, so they follow each choice.
+const updateLinks = () => {
   for (const link of document.querySelectorAll(".sentences a")) link.setAttribute("href", addressOf(changeOf(link)));
 };
 
-const leading = (label, { grain, segment, member }, target) => {
+const linkTo = (label, { grain, segment, member }, target) => {
   const link = make("a", { "data-grain": grain ?? "", "data-segment": segment, "data-member": member }, label);
   link.setAttribute("href", addressOf(changeOf(link)));
   link.addEventListener("click", (event) => {
@@ -44,12 +42,12 @@ const sentence = (row) => {
   const isMember = members[slice]?.has(member);
   const words = [];
   if (before) words.push(before, " ");
-  if (name) words.push(leading(isMember ? memberName(slice, member) : named(name),
+  if (name) words.push(linkTo(isMember ? memberName(slice, member) : named(name),
     isMember ? { grain, segment: slice, member } : { grain, segment: "all", member: "all" }, target), " ");
   if (by !== null) words.push(make("b", {}, `${by > 0 ? "+" : ""}${fixed(by * 100, 1)}%`), " ");
   words.push(after);
-  if (driver) words.push(`, ${share} ${BEFORE[among] ?? "in"} `, members[among]?.has(driver)
-    ? leading(memberName(among, driver), { grain, segment: among, member: driver }, target) : memberName(among, driver));
+  if (driver) words.push(`, ${share} ${page.before[among] ?? "in"} `, members[among]?.has(driver)
+    ? linkTo(memberName(among, driver), { grain, segment: among, member: driver }, target) : memberName(among, driver));
   return make("li", {}, ...words, ".");
 };
 

@@ -9,7 +9,7 @@ const colour = (name) => {
 };
 
 const LEFT = 46;
-// Of up to three periods, bars are no walls, and a line of one point is that point.
+// With so few periods, bars are narrow and lines show their points.
 const FEW = 3;
 const config = (band) => ({
   background: "transparent",
@@ -40,13 +40,14 @@ const config = (band) => ({
   point: { size: 24, filled: true },
 });
 
-// As many labels of a date axis as have room. Vega would draw all others too, hidden.
+// As many labels of a date axis as there is room for. Vega would draw the others too, hidden.
 const labels = (days, width) => {
   const step = Math.ceil(days.length / Math.max(2, Math.floor(width / 76)));
   return days.filter((_, place) => place % step === 0);
 };
 
-// Replaces names of colours and the width "container", labels dates, and shows lonely points of lines.
+// Replaces names of colours and the width "container", and sets the labels of dates and the points of
+// short lines.
 const fitted = (part, width, days, isFew) =>
   Array.isArray(part) ? part.map((each) => fitted(each, width, days, isFew))
   : part && typeof part === "object" ? Object.fromEntries(Object.entries(part).map(([key, value]) =>
@@ -77,13 +78,13 @@ const chart = (card, rows, body, drawing = card.spec) => {
   const width = Math.max(120, place.clientWidth - LEFT - (padding?.right ?? 8));
   const days = isAcross(card) ? [...new Set(rows.map((row) => row[card.dated]))].sort() : [];
   const isFew = days.length > 0 && days.length <= FEW;
-  const spec = fitted(ruled(card, rest, rows, notes), width, labels(days, width), isFew);
+  const spec = fitted(withNotes(card, rest, rows, notes), width, labels(days, width), isFew);
   spec.params = [{ name: "off", value: [...card.off] }, { name: "grain", value: rows[0].grain ?? null }, { name: "dates", value: isAcross(card) ? dates(rows) : "" }, ...(spec.params ?? [])];
   const parsed = charts.runtime(spec, config(isFew ? 0.2 * days.length : 0.8));
   card.view = charts.draw(parsed, place, without(card, rows), (handler, event, item, value) => tip(card, event, value));
-  // The chart has a name; names of its hundred pieces would help nobody.
+  // The chart as a whole has a label; one for each of its marks would help nobody.
   place.querySelector("svg").setAttribute("aria-hidden", "true");
-  // The legend lists names only: an axis or header explains a scale of numbers.
+  // The legend lists names only: scales of numbers are explained by an axis or a header.
   card.colours = coloursOf(card.view);
   const names = [...card.colours].filter(([name]) => typeof name === "string" && (name !== "everybody" || (state.segment !== "all" && !page.only)));
   legend.replaceChildren(...names.map(([name, value]) => {
@@ -98,8 +99,9 @@ const chart = (card, rows, body, drawing = card.spec) => {
   if (state.compare && rows.some((row) => row.before_start)) legend.append(make("li", { class: "before" }, make("i"), "the period before"));
 };
 
-// A series that the legend turns off is a column, or the rows that bear its name. These stay, so that
-// the other series keep their colours. A series that a spec makes is for the spec to leave out: off.
+// Empties the series that the legend turned off: a column, or the rows with its name. The rows stay,
+// so that the other series keep their colours. Series that a spec makes itself are left out by the
+// spec, through its parameter `off`.
 const without = (card, rows) => rows.map((row) => {
   const changed = { ...row };
   for (const name of card.off)
@@ -109,7 +111,7 @@ const without = (card, rows) => rows.map((row) => {
   return changed;
 });
 
-// --- what people have noted: annotations and goals -----------------------------------------------------
+// --- annotations and goals -----------------------------------------------------------------------------
 
 const notesOf = (card, rows) => {
   if (!isAcross(card)) return [];
@@ -122,7 +124,7 @@ const notesOf = (card, rows) => {
 const listOf = (notes) => notes.length === 0 ? [] : [make("ul", { class: "notes" }, ...notes.map((note) =>
   make("li", {}, make("b", {}, moment(note.day)), ` ${note.text}`)))];
 
-// The goal in force on each day, of a figure that a chart by day shows of everybody.
+// The goals in force on each day, for figures that a chart by day shows of everybody.
 const goalsOf = (card, part, rows) => {
   if (card.dated !== "day" || state.segment !== "all") return [];
   const drawn = JSON.stringify(part);
@@ -138,12 +140,12 @@ const goalsOf = (card, part, rows) => {
   })).filter(({ goal }) => goal !== null)).filter((values) => values.length);
 };
 
-// Adds rules for them to each part of a chart that has days across.
-const ruled = (card, part, rows, notes, above = {}) => {
+// Adds lines for them to each part of a chart that has dates on its x axis.
+const withNotes = (card, part, rows, notes, above = {}) => {
   const encoding = { ...above, ...part.encoding };
   for (const key of ["vconcat", "hconcat", "concat"])
-    if (part[key]) return { ...part, [key]: part[key].map((each) => ruled(card, each, rows, notes, encoding)) };
-  if (part.spec) return { ...part, spec: ruled(card, part.spec, rows, notes, encoding) };
+    if (part[key]) return { ...part, [key]: part[key].map((each) => withNotes(card, each, rows, notes, encoding)) };
+  if (part.spec) return { ...part, spec: withNotes(card, part.spec, rows, notes, encoding) };
   if (!isAcross(card) || encoding.x?.field !== card.dated) return part;
   const goals = goalsOf(card, part, rows);
   if (!notes.length && !goals.length) return part;
@@ -204,7 +206,7 @@ const tip = (card, event, value) => {
   box.replaceChildren(...(value.note ? [make("p", {}, moment(value.noted)), value.note] : [
     make("p", {}, (value.curve === "everybody" ? "Everybody: " : value.member ? `${value.member}: ` : "") + (value[first.name] === null && "range" in value ? average(value) : text(value[first.name], first.form, value.grain)) + (value.is_complete === false ? " (in progress)" : "")),
     make("table", {}, ...others.filter((column) => column.look !== "line").map(line)),
-    ...(value.is_withheld ? [`Fewer than ${page.min_cell} users, or too close to such a group: not shown.`] : []),
+    ...(value.is_withheld ? [`Not shown: fewer than ${page.min_cell} users, or would reveal such a group.`] : []),
   ]));
   const { clientX: x, clientY: y } = event;
   const { offsetWidth: width, offsetHeight: height } = box;

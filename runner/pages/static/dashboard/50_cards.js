@@ -1,6 +1,6 @@
-// A card: what it shows of the chosen rows, and what it saves.
+// Cards: how the selected rows are shown, and how they are saved.
 
-// By day, a card may have fewer days of a member than of all users: the first of those, if so.
+// The first day of a member, if the file has fewer of its days than of all users.
 const cutAt = (card, rows) => {
   if (state.segment === "all" || rows[0]?.grain !== "day") return null;
   const first = (found) => found.reduce((least, row) => row.period_start < least ? row.period_start : least, page.last);
@@ -9,14 +9,14 @@ const cutAt = (card, rows) => {
   return of > first(whole) ? of : null;
 };
 
-// What a reader has to know of the rows: which users, days and periods they are of.
+// The line above a card: which users, days and periods its rows are about.
 const asides = (card, all, rows) => {
   const [first] = card.rows;
   if (!first || !card.of_users) return [];
   const said = [];
   const periods = new Set(rows.map((row) => row.as_of));
   if (card.show !== "figures" && periods.size === 1 && rows[0].as_of) said.push(`${rows[0].as_of}.`);
-  if (state.segment !== "all" && !card.follows.includes("segment")) said.push("All users, whatever is shown elsewhere.");
+  if (state.segment !== "all" && !card.follows.includes("segment")) said.push("All users, whatever Show selects.");
   const from = cutAt(card, rows);
   if (from) said.push(`By day, shown from ${moment(from)} on.`);
   if ("range" in first && card.dated !== "cohort_start" && SPAN.test(state.range))
@@ -24,7 +24,7 @@ const asides = (card, all, rows) => {
   const withheld = rows.filter((row) => row.is_withheld).length;
   if (withheld) {
     const what = card.columns.some((column) => column.look === "across") ? new Set(rows.filter((row) => row.is_withheld).map((row) => row[card.dated])).size : withheld;
-    said.push(`${what} ${what === 1 ? "row" : "rows"} of fewer than ${page.min_cell} users, or that would give them away, ${what === 1 ? "is" : "are"} not shown.`);
+    said.push(`${what} ${what === 1 ? "row" : "rows"} of fewer than ${page.min_cell} users, or that would reveal them, ${what === 1 ? "is" : "are"} not shown.`);
   }
   return said;
 };
@@ -32,12 +32,12 @@ const asides = (card, all, rows) => {
 // Why there is nothing to see, and what a click can do about it.
 const nothing = (card, all, isWithheld) => {
   if (!card.rows.length) return [page.last ? card.empty ?? "Nothing to show yet." : "No data yet."];
-  if (isWithheld) return [`All of it stands on fewer than ${page.min_cell} users, or would give such a group away.`];
+  if (isWithheld) return [`All of these figures are of fewer than ${page.min_cell} users, or would reveal those of such a group.`];
   const isInAll = state.range !== "all" && all.length > 0;
   const back = make("button", { type: "button" }, isInAll ? "Show all days" : "Reset");
   back.addEventListener("click", () => isInAll ? choose({ range: "all" }) : reset());
-  const who = state.segment === "all" ? "anybody" : memberName(state.segment, state.member);
-  return [!all.length ? `Nothing is known of ${who}. `
+  const who = state.segment === "all" ? "everybody" : memberName(state.segment, state.member);
+  return [!all.length ? `There are no figures for ${who}. `
     : card.dated === "cohort_start" ? "Nobody joined in this range. "
     : card.dated ? "No events in this range. " : "Nothing in this range. ", back];
 };
@@ -82,7 +82,7 @@ const show = (card) => {
 const hasMarks = ({ role, items }) =>
   role === "mark" ? items.length > 0 : items.some((item) => (item.items ?? []).some(hasMarks));
 
-// A spec that cannot be drawn costs its own card the chart, and no other card anything.
+// If a spec cannot be drawn, its card shows the error and a table; the other cards are as they were.
 const drawn = (card, rows, body, spec) => {
   try {
     chart(card, rows, body, spec);
@@ -122,7 +122,7 @@ const showEach = (changed) => {
 };
 const showAll = () => showEach(cards);
 
-// After a choice of range or grain alone, cards that follow neither stay as they are.
+// After a choice of range or grain alone, cards that follow neither are not drawn again.
 const showChanged = (names) => {
   const isOfTime = names.length > 0 && names.every((name) => ["range", "grain"].includes(name));
   showEach(cards.filter((card) => !isOfTime || card.show === "figures" || card.follows.some((name) => names.includes(name))));

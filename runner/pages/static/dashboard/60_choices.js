@@ -61,7 +61,7 @@ const reflect = () => {
   find("reset").hidden = Object.keys(OPENING).every((name) => state[name] === OPENING[name]);
   find("printed").textContent = `Shown: ${state.segment === "all" ? "everybody" : `${segmentName(state.segment)} ${memberName(state.segment, state.member)}`}, ` +
     `${rangeName()}, by ${state.grain}${state.compare ? ", compared with the period before" : ""}${chosenToo.length ? `, with ${chosenToo.map((name) => memberName(state.segment, name)).join(", ")}` : ""}.`;
-  relead();
+  updateLinks();
 };
 
 const choose = (change) => {

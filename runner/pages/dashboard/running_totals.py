@@ -1,5 +1,7 @@
-"""Figures that add up over time, as forms: the sum up to the end of a period, less that up to its
-beginning. So days, weeks and months, which cross, are all made of the same unknowns.
+"""Figures that add up over time, as forms of running totals.
+
+The figure of a period is the running total at its end less that at its beginning. So days, weeks
+and months, which cross each other, are forms of the same unknowns.
 """
 
 from bisect import bisect_left
@@ -13,7 +15,7 @@ from typing import Any
 
 from runner.pages.dashboard.cards import EVERYTHING, SLICE
 from runner.pages.dashboard.groups import Groups
-from runner.pages.dashboard.known import Term
+from runner.pages.dashboard.known_sums import Term
 from runner.pages.dashboard.periods import DATES, end_of, first_sent, start_of
 
 END = date.max.toordinal()
@@ -21,19 +23,21 @@ END = date.max.toordinal()
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The rows of a member and a name, say."""
+    """The rows over time of a member and a name, such as a category."""
 
     number: int
     places: Sequence[int]
     is_of_all: bool
-    first_day: int  # from which on days are sent
-    # How many users it has before each point in time; by grain, as that differs without days.
+    first_day: int  # the file has its days from here on
+    # The users before each point in time; by grain, as without days the grains differ.
     before: Mapping[str, Mapping[int, int]]
 
 
-class Flows:
-    """The unknowns of a card: each series up to each point in time. Two points between which it has
-    no users are one, and before the first user there is nothing.
+class RunningTotals:
+    """The unknowns of a card: the running total of each series at each point in time.
+
+    Two points between which a series has no users are one unknown, and before its first user the
+    total is zero.
     """
 
     def __init__(self, groups: Groups, last: str | None) -> None:
@@ -47,52 +51,53 @@ class Flows:
         self._names = groups.without("grain", dated, "range")
         self._numbers: dict[tuple[int, int], int] = {}
         self.has_days = any(rows[at]["grain"] == "day" for at in groups.places)
-        # Of members, days are sent from here on, or from later in the week or month around it.
+        # Of members the file has days from here on: from the start of a week and of a month.
         since = first_sent(last)
         self._since = max(start_of(since, "week"), start_of(since, "month")).toordinal()
-        self._scarce = self._count()
+        self._small_days = self._count_small_days()
         found = groups.grouped(groups.places, self._names)
         self._series = {
-            key: self._of(number, key, places) for number, (key, places) in enumerate(found.items())
+            key: self._read(number, key, places)
+            for number, (key, places) in enumerate(found.items())
         }
 
-    def _of(self, number: int, key: Sequence[Any], places: Sequence[int]) -> Series:
-        users: dict[str, dict[int, int]] = defaultdict(dict)
+    def _read(self, number: int, key: Sequence[Any], places: Sequence[int]) -> Series:
+        users: dict[str, Counter[int]] = defaultdict(Counter)
         for at in places:
-            grain, first = self._groups.rows[at]["grain"], self._ends[at][0]
-            users[grain][first] = users[grain].get(first, 0) + self._groups.users[at]
+            users[self._groups.rows[at]["grain"]][self._ends[at][0]] += self._groups.users[at]
         if self.has_days:
-            before = dict.fromkeys(("day", "week", "month"), self._before(users["day"]))
+            before = dict.fromkeys(("day", "week", "month"), self._users_before(users["day"]))
         else:
-            before = {grain: self._before(found) for grain, found in users.items()}
+            before = {grain: self._users_before(found) for grain, found in users.items()}
         is_of_all = "slice" not in self._names or key[self._names.index("slice")] == EVERYTHING
-        slice_, is_named = self._part(places[0])
-        first_day = END if is_named and self._scarce[slice_] > 0 else self._since
+        slice_, has_name = self._slice_and_name(places[0])
+        first_day = END if has_name and self._small_days[slice_] > 0 else self._since
         return Series(number, places, is_of_all, 0 if is_of_all else first_day, before)
 
-    def _part(self, at: int) -> tuple[Any, bool]:
-        """Return which slice a row is of, and whether it is one of its parts, of a name."""
+    def _slice_and_name(self, at: int) -> tuple[Any, bool]:
+        """Return the slice of a row, and whether the row is of a name and not of all names."""
         row, names = self._groups.rows[at], self._groups.names
         return row.get("slice"), any(row[name] is not None for name in names)
 
-    def _count(self) -> Counter[Any]:
-        """Count the days of each slice's names that are small, less those that are not."""
+    def _count_small_days(self) -> Counter[Any]:
+        """Count, by slice, the days of names with few users, less those with enough."""
         rows, users, least = self._groups.rows, self._groups.users, self._groups.least
         found: Counter[Any] = Counter()
         for at, (first, _) in self._ends.items():
             if rows[at]["grain"] == "day" and first >= self._since and users[at]:
-                slice_, is_named = self._part(at)
-                found[slice_] += is_named and (1 if users[at] < least else -1)
+                slice_, has_name = self._slice_and_name(at)
+                found[slice_] += has_name and (1 if users[at] < least else -1)
         return found
 
-    def _before(self, users: Mapping[int, int]) -> Mapping[int, int]:
+    def _users_before(self, users: Mapping[int, int]) -> Mapping[int, int]:
         starts = sorted(users)
         sums = [0, *accumulate(users[start] for start in starts)]
         return {point: sums[bisect_left(starts, point)] for point in self._points}
 
     def forms(self) -> dict[int, list[Term]]:
-        """Return the form of each row, but of the days that nobody is sent: those of members
-        that are old, and those of their names if most of the slice are small.
+        """Return the form of each row that the file has.
+
+        It lacks old days of members, and all days of their names if most in the slice are small.
         """
         rows, found = self._groups.rows, {}
         for series in self._series.values():
@@ -105,7 +110,7 @@ class Flows:
         return found
 
     def newest(self) -> Iterator[tuple[int, list[Term]]]:
-        """Yield the last day of everybody that is over, and the form of all up to its end."""
+        """Yield the last full day of everybody, and the form of the running total at its end."""
         rows = self._groups.rows
         for series in self._series.values():
             days = [
@@ -113,20 +118,21 @@ class Flows:
                 for at in series.places
                 if rows[at]["grain"] == "day" and rows[at].get("is_complete") is not False
             ]
-            if series.is_of_all and days and not self._part(days[0])[1]:
-                at = max(days, key=lambda at: self._ends[at])
-                yield at, [*self._upto(series, series.before["day"][self._ends[at][1]])]
+            if series.is_of_all and days and not self._slice_and_name(days[0])[1]:
+                at = max(days, key=self._ends.__getitem__)
+                yield at, [*self._total(series, series.before["day"][self._ends[at][1]])]
 
     def _between(self, series: Series, one: int, other: int) -> list[Term]:
-        return [] if one == other else [*self._upto(series, other), *self._upto(series, one, -1)]
+        return [] if one == other else [*self._total(series, other), *self._total(series, one, -1)]
 
-    def _upto(self, series: Series, users: int, factor: int = 1) -> Iterator[Term]:
+    def _total(self, series: Series, users: int, factor: int = 1) -> Iterator[Term]:
+        """Yield the running total before which a series had so many users; nothing for none."""
         if users:
             numbers = self._numbers
             yield numbers.setdefault((series.number, users), len(numbers)), factor
 
     def between(self) -> Iterator[list[Term]]:
-        """Yield the forms of what lies between any two points with only a few users."""
+        """Yield the form of what lies between any two points in time with few users between."""
         rows, least = self._groups.rows, self._groups.least
         for series in self._series.values():
             users = sorted(
@@ -141,39 +147,39 @@ class Flows:
                 for other in users[place + 1 : bisect_left(users, one + least)]:
                     yield self._between(series, one, other)
 
-    def lines(self) -> Iterator[tuple[bool, list[Term]]]:
-        """Yield forms that are nothing: what lies up to a point in time of members or of names,
-        without that of their sum; and whether there is a series of the sum. Else it may be known
-        from elsewhere.
+    def zero_sums(self) -> Iterator[tuple[bool, list[Term]]]:
+        """Yield, for each point in time, the running totals of parts less that of their sum.
+
+        The first value is whether the card has a series of that sum; else it may be known from
+        elsewhere, and the form has the parts alone.
         """
-        for parts, total in self._lines():
+        for parts, total in self._parts():
             series = [*parts, *([total] if total else [])]
             first_day = max(each.first_day for each in series)
             last: list[int] = []
             for point in self._points:
-                if point >= first_day or is_cut(point):
-                    users = [each.before["day"][point] for each in series]
-                    if users != last:
-                        last = users
-                        yield (
-                            total is not None,
-                            [
-                                term
-                                for each, count in zip(series, users, strict=True)
-                                for term in self._upto(each, count, -1 if each is total else 1)
-                            ],
-                        )
+                if point < first_day and not _begins_period(point):
+                    continue
+                if (users := [each.before["day"][point] for each in series]) != last:
+                    last = users
+                    form = [
+                        term
+                        for each, count in zip(series, users, strict=True)
+                        for term in self._total(each, count, -1 if each is total else 1)
+                    ]
+                    yield total is not None, form
 
-    def _lines(self) -> Iterator[tuple[list[Series], Series | None]]:
+    def _parts(self) -> Iterator[tuple[list[Series], Series | None]]:
+        """Yield series that add up, and the series of their sum: of names, and of members."""
         names = self._names
         for name in self._groups.names:
             place = names.index(name)
             found: dict[Any, dict[Any, Series]] = defaultdict(dict)
             for key, series in self._series.items():
                 found[(*key[:place], *key[place + 1 :])][key[place]] = series
-            for line in found.values():
-                total = line.pop(None, None)
-                yield [*line.values()], total
+            for of_names in found.values():
+                total = of_names.pop(None, None)
+                yield [*of_names.values()], total
         if "slice" in names:
             places = [names.index(name) for name in SLICE]
             members: dict[Any, list[Series]] = defaultdict(list)
@@ -190,14 +196,14 @@ class Flows:
 
 @cache
 def ends_of(start: str, grain: str, is_running: bool) -> tuple[int, int]:
-    """Return the days that a period begins and ends with; a running one goes to the end."""
+    """Return the first day of a period and the day after it, as ordinals; END if it is running."""
     first = date.fromisoformat(start)
     end = END if is_running else (end_of(first, grain) + timedelta(1)).toordinal()
     return first.toordinal(), end
 
 
 @cache
-def is_cut(point: int) -> bool:
+def _begins_period(point: int) -> bool:
     """Return whether a week or a month begins with a day."""
     day = date.fromordinal(point)
     return day.day == 1 or day.weekday() == 0 or point == END

@@ -15,11 +15,10 @@ from runner.pages.dashboard.cards import EVERYTHING, SLICE, Card, Column
 from runner.pages.dashboard.periods import DATES, is_shown
 
 OPENING = {"slice": EVERYTHING, "grain": "week", "range": "90"}
-DAYS = 90
-# Days, periods or rows of a table. The tables are a part of the file that most readers never see.
+# The days, periods or rows of a table: most readers never see this part of the file.
 FEW = 14
 CONTROLS = (*SLICE, "grain", "range", "is_complete", "is_withheld", "as_of")
-# How a sentence goes on to a member of a slice.
+# The words before the member of a slice in a sentence, and names that are not spelt as usual.
 BEFORE = {"platform": "on", "utm_source": "from"}
 SPELT = {"ios": "iOS", "qr_code": "QR code", "tiktok": "TikTok"}
 Cell = tuple[str, bool]  # the text, and whether its period is in progress
@@ -40,48 +39,47 @@ def chosen(rows: Sequence[Row], last: str | None) -> Sequence[Row]:
         if known:
             value = OPENING[name] if OPENING[name] in known else known[-1]
             rows = [row for row in rows if row[name] == value]
-    dated = next((name for name in DATES if rows and name in rows[0]), None)
+    dated, days = _dated(rows), int(OPENING["range"])
 
     def is_in(row: Row) -> bool:
         if row.get("range"):
             return bool(row["range"] == OPENING["range"])
         start = row[dated] if dated else None
-        return not last or not start or is_shown(start, row.get("grain"), DAYS, last)
+        return not last or not start or is_shown(start, row.get("grain"), days, last)
 
     return [row for row in rows if is_in(row)]
 
 
 def newest(rows: Sequence[Row]) -> Sequence[Row]:
     """Return the rows of the last few days or periods or, without dates, the first rows."""
-    dated = next((name for name in DATES if rows and name in rows[0]), None)
-    if not dated:
+    if not (dated := _dated(rows)):
         return rows[:FEW]
     days = sorted({row[dated] for row in rows if row[dated] is not None})[-FEW:]
     return [row for row in rows if row[dated] is None or row[dated] in days]
+
+
+def _dated(rows: Sequence[Row]) -> str | None:
+    return next((name for name in DATES if rows and name in rows[0]), None)
 
 
 def columns(card: Card, rows: Sequence[Row]) -> list[Column]:
     """Return the columns that the card's header names; else all that no control uses."""
     if card.columns:
         return list(card.columns.values())
-    return [
-        Column(name, name.replace("_", " ").capitalize())
-        for name in (rows[0] if rows else ())
-        if name not in CONTROLS
-    ]
+    names = [name for name in (rows[0] if rows else ()) if name not in CONTROLS]
+    return [Column(name, name.replace("_", " ").capitalize()) for name in names]
 
 
 def table(card: Card, rows: Sequence[Row], currency: str = "") -> Table:
-    """Lay out rows that are not withheld, a cohort triangle if a column is shown across."""
+    """Lay out rows that are not withheld, as a cohort triangle if a column is shown across."""
     shown = [column for column in columns(card, rows) if column.look != "line"]
     rows = [row for row in rows if not row.get("is_withheld")]
     looks = [column.look for column in shown]
     if "across" not in looks:
         if shown[0].name in DATES:
             rows = sorted(rows, key=lambda row: row[shown[0].name] or "", reverse=True)
-        return Table(
-            [column.label for column in shown], [_cells(shown, row, currency) for row in rows]
-        )
+        labels = [column.label for column in shown]
+        return Table(labels, [_cells(shown, row, currency) for row in rows])
     place = looks.index("across")
     heads, step, value = shown[:place], shown[place], shown[place + 1]
     lines: dict[Any, list[Row]] = {}
@@ -92,16 +90,11 @@ def table(card: Card, rows: Sequence[Row], currency: str = "") -> Table:
     for start, line in sorted(lines.items(), key=lambda item: item[0] or ""):
         found = {row[step.name]: _cells([value], row, currency)[0] for row in line}
         first = [(text, False) for text, _ in _cells(heads, line[0], currency)]
-        if start is None and heads[0].name in DATES:
-            first[0] = (_average(line[0]), False)
+        if start is None and heads[0].name in DATES:  # the average of the cohorts of a range
+            days = line[0].get("range") or EVERYTHING
+            first[0] = ("All cohorts" if days == EVERYTHING else f"Last {days} days", False)
         body.append(first + [found.get(each, ("", False)) for each in steps])
     return Table([*(head.label for head in heads), *map(str, steps)], body)
-
-
-def _average(row: Row) -> str:
-    """Name the row that adds up the cohorts of its range."""
-    days = row.get("range")
-    return f"Last {days} days" if days and days != EVERYTHING else "All cohorts"
 
 
 def _cells(shown: Sequence[Column], row: Row, currency: str) -> list[Cell]:
@@ -158,10 +151,9 @@ def _moment(text: str, grain: str | None) -> str:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    month = f"{moment:%b %Y}"
     if "T" in text:
-        return f"{moment.day} {month}, {moment:%H:%M}"
-    return month if grain == "month" else f"{moment.day} {month}"
+        return f"{moment.day} {moment:%b %Y, %H:%M}"
+    return f"{moment:%b %Y}" if grain == "month" else f"{moment.day} {moment:%b %Y}"
 
 
 def _fixed(value: float, digits: int) -> str:
