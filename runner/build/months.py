@@ -1,6 +1,6 @@
-"""Tables in partitions by month of a day: which months there are, and where rows are looked up.
+"""Tables partitioned by month: creates partitions, and limits lookups to those with changes.
 
-A room: nothing of it is imported unless the manifest says monthly_facts = true. Queries: months.sql
+Optional: not imported unless the manifest says monthly_facts = true. Queries: months.sql.
 """
 
 import re
@@ -23,14 +23,14 @@ FILE = "build/months.sql"
 
 
 def day_columns(manifest: Manifest, script: Script) -> dict[str, str]:
-    """Return the tables of a script that are in months, each with the column that decides."""
+    """Return the tables of a script that are partitioned by month, each with its partition key."""
     texts = map(manifest.read, () if script.is_view else script.definitions)
     found = map(PARTITIONED.search, texts)
     return {name: day[1] for name, day in zip(script.tables, found, strict=False) if day}
 
 
 def waiting(session: Session, manifest: Manifest, target: Target) -> list[str]:
-    """Return the tables that the next build fills anew, to have them in months or no longer."""
+    """Return the tables that the next build recreates, with monthly partitions or without."""
     tables = (
         target.table(script.layer, name)
         for script in manifest.scripts.values()
@@ -41,8 +41,8 @@ def waiting(session: Session, manifest: Manifest, target: Target) -> list[str]:
 
 
 def make(table: str, day: str, rows: str) -> str:
-    """Return what creates the months that a table lacks for the days of some rows: those of a
-    table, or of a query in parentheses.
+    """Return the SQL that creates the partitions that a table lacks for the days of some rows: the
+    name of a table, or a query in parentheses.
     """
     schema, _, name = table.partition(".")
     name = shortened(name, MAX_BYTES - 8)
@@ -52,12 +52,12 @@ def make(table: str, day: str, rows: str) -> str:
 
 
 def make_ahead(manifest: Manifest, target: Target, script: Script) -> str:
-    """Return what creates the months that an incremental build is about to write to."""
+    """Return the SQL that creates the partitions that an incremental build will write to."""
     changes = [target.table(script.layer, each) for each in days_within(manifest.read(script.path))]
     if not changes:
         raise StartError(
-            f"{script.path} fills a table in months, and does not say of which days",
-            "say so: {{ incremental }} and {{ within.changed_events }}; docs/retention.md",
+            f"{script.path} fills a table with monthly partitions, but does not say for which days",
+            "add {{ incremental }} and {{ within.changed_events }}, as docs/retention.md shows",
         )
     tables = day_columns(manifest, script).items()
     return "".join(
@@ -68,7 +68,7 @@ def make_ahead(manifest: Manifest, target: Target, script: Script) -> str:
 
 
 def move(session: Session, table: str, day: str, fresh: str) -> str:
-    """Return what brings all rows to a new table in months, which is known once they are there."""
+    """Return the SQL that moves all rows to a new partitioned table, and drops where they were."""
     names = session.named("build/months.columns", table=table)[0]["names"]
     return (
         f"{make(table, day, fresh)}insert into {table} ({names})\nselect {names}\nfrom {fresh};\n"
@@ -79,8 +79,8 @@ def move(session: Session, table: str, day: str, fresh: str) -> str:
 def within(
     session: Session, manifest: Manifest, target: Target, layer: str, names: Collection[str]
 ) -> dict[str, sql.Composable]:
-    """Return, for each table of changes, the condition that the day of a row called `fact` lies in
-    a month of its days. PostgreSQL then looks into no other.
+    """Return, for each table of changes, the condition that the day of a row `fact` lies in a month
+    with changes. PostgreSQL then prunes all other partitions.
     """
     scripts = manifest.scripts.values()
     days = {day for each in scripts for day in day_columns(manifest, each).values()}

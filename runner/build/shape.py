@@ -9,18 +9,18 @@ from runner.project.graph import order
 from runner.project.manifest import LAYERS, POSTGRES, Script
 from runner.project.target import Target
 
-# What the catalogue says about a table, by kind (columns, constraints, indexes) and name.
+# The definitions of a table's parts, by kind (columns, constraints, indexes) and name.
 Shape = dict[str, dict[str, str]]
 
 
 def reshaped(
     session: Session, composer: Composer, scripts: Sequence[Script]
 ) -> dict[str, list[str]]:
-    """Return, by key of a script, the columns, constraints and indexes in which its tables differ
-    from what their DDL would create.
+    """Return, by the key of a script, the columns, constraints and indexes that its tables have
+    otherwise than their DDL says.
 
-    A table that does not exist yet differs in nothing. Neither an index that somebody has added nor
-    one that is still missing counts.
+    A table that does not exist yet is left out, and so are indexes that are missing, or that
+    somebody has added.
     """
     tables = [table for script in scripts for table in composer.target.tables(script)]
     actual = _shapes(session, tables)
@@ -44,10 +44,10 @@ def reshaped(
 
 
 def _create_model(session: Session, composer: Composer) -> Target:
-    """Create all tables from their DDL. Each session does so in schemas of its own, as builds that
-    create the same ones would wait for each other.
+    """Create all tables from their DDL, in schemas that only this session has: builds that create
+    the same ones would wait for each other.
     """
-    here = replace(composer.manifest, engine=POSTGRES)  # a shape is the same wherever it lies
+    here = replace(composer.manifest, engine=POSTGRES)  # distribution does not change the shape
     model = replace(composer, manifest=here, target=Target(f"milepost_shape_{session.backend_pid}"))
     for layer in LAYERS:
         session.run(f"create schema {model.target.prefix}{layer}")
@@ -80,7 +80,7 @@ def _differences(actual: Shape, model: Shape) -> list[str]:
     names: dict[str, None] = {}
     for part, found in actual.items():
         wanted = model[part]
-        # An index can be created on the existing table, and an additional one harms no reader.
+        # A missing index is created on the existing table; an added one does no harm.
         compared = set(found) & set(wanted) if part == "indexes" else {**wanted, **found}
         names |= dict.fromkeys(name for name in compared if found.get(name) != wanted.get(name))
     return list(names)

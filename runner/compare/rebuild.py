@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from runner.build.build import Builder, check_changes, open_builder, publish, read_plan
-from runner.build.changes import Rows, difference_queries
+from runner.build.changes import RowDiff, difference_queries
 from runner.build.plan import Step
 from runner.build.shape import columns, shape_differences
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener, ScriptResult
@@ -65,7 +65,7 @@ def rebuild(
         open_builder(database, manifest, target, "rebuild", listener) as builder,
         all_pipeline_locks(builder.work),
     ):
-        staged: dict[str, Rows | None] = {}
+        staged: dict[str, RowDiff | None] = {}
 
         def stage(session: Session, script: Script) -> None:
             """Store what publishing will change, while other tables are still being filled."""
@@ -113,7 +113,7 @@ def verify(
             if not found:
                 ledger.succeed(builder.work, transaction.run_id)
             elif repair:
-                publish(transaction, done, unlike=names)
+                publish(transaction, done, differing=names)
             else:
                 # status knows it by its beginning
                 error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
@@ -125,7 +125,9 @@ def verify(
     return Verdict(transaction.run_id, len(tables), found, repaired, seconds, proofs)
 
 
-def _store(session: Session, rows: Rows, scratch: Target, script: Script, name: str) -> Rows | None:
+def _store(
+    session: Session, rows: RowDiff, scratch: Target, script: Script, name: str
+) -> RowDiff | None:
     """Keep what differs in tables; None if nothing does, as is usual: then it is only counted."""
     counts = (f"(select count(*) from {query} as rows)" for query in (rows.removed, rows.added))
     if not session.value(f"select {' + '.join(counts)}"):
@@ -136,7 +138,7 @@ def _store(session: Session, rows: Rows, scratch: Target, script: Script, name: 
     for query, table in ((rows.removed, removed), (rows.added, added)):
         session.run(f"create table {table} as select * from {query} as rows")
         session.run(f"analyze {table}")
-    return Rows(removed, added)
+    return RowDiff(removed, added)
 
 
 @contextlib.contextmanager

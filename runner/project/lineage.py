@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.project.manifest import LEAVES, Manifest
+from runner.project.manifest import INPUTS, Manifest
 from runner.project.target import replica_name
 
 Edge = tuple[str, str]
@@ -44,7 +44,7 @@ def lineage(manifest: Manifest, replicas: Iterable[tuple[str, str]] = ()) -> Lin
 def stored(need: str) -> str:
     """Return the name in the database of a need in the manifest: warehouse.raw_x of raw.x."""
     layer, _, name = need.partition(".")
-    return replica_name(name) if layer == LEAVES[0] else need
+    return replica_name(name) if layer == INPUTS[0] else need
 
 
 def tree(table: str, neighbours: Neighbours) -> list[str]:

@@ -18,7 +18,7 @@ MANIFEST = "sql/manifest.toml"
 MANIFEST_CHECK = Path("sql/manifest.check.sql")
 # In the order in which data flow. Scripts fill the layers, pipelines and runs the leaves.
 LAYERS = ("warehouse", "reporting")
-LEAVES = ("raw", "orchestrator")
+INPUTS = ("raw", "orchestrator")
 PLAIN = "a name has lower-case letters, digits and _, and begins with a letter"
 ENGINES = POSTGRES, CITUS = "postgres", "citus"
 KEYS = ("needs", "state", "view", "restated", "tags")
@@ -48,7 +48,7 @@ class Script:
     def raw_needs(self) -> tuple[str, ...]:
         """The replicas that it needs, without `raw.`."""
         needs = (need.partition(".") for need in self.needs)
-        return tuple(name for layer, _, name in needs if layer == LEAVES[0])
+        return tuple(name for layer, _, name in needs if layer == INPUTS[0])
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -231,9 +231,9 @@ def _check_needs(manifest: Manifest) -> None:
     for script in manifest.scripts.values():
         for need in script.needs:
             layer = need.partition(".")[0]
-            if layer not in LEAVES and need not in tables:
+            if layer not in INPUTS and need not in tables:
                 raise _unknown(f"[{script.key}] needs {need}", need, tables)
-            if script.layer == "reporting" and layer in LEAVES:
+            if script.layer == "reporting" and layer in INPUTS:
                 raise _wrong(
                     f"[{script.key}] needs {need}, but reports read the warehouse only",
                     "bring it into a warehouse table first",

@@ -24,7 +24,7 @@ UNIQUE_VIOLATION = "23505"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PipelineRequest:
     """What was asked for: values of the new row by column, and where the source is, if not here."""
 
     row: Mapping[str, Any]
@@ -59,7 +59,7 @@ def read(
     types: tuple[str, ...],
     key_columns: tuple[str, ...],
     **row: Any,
-) -> Wanted:
+) -> PipelineRequest:
     """Read the options of `pipelines add`; UsageError if they make no sense."""
     if address is None and source_relation is None:
         raise UsageError("--source is missing", "name the table to read: --source SCHEMA.TABLE")
@@ -75,7 +75,7 @@ def read(
     if not all(name and type_name for name, _, type_name in pairs):
         raise UsageError("--type is COLUMN=TYPE")
     password = os.environ.get(PASSWORD_VARIABLE) or None
-    return Wanted(
+    return PipelineRequest(
         {**row, "source_relation": source_relation, "key_columns": list(key_columns)},
         parse_address(address, password) if address else None,
         timezone,
@@ -101,7 +101,7 @@ def _refuse_name(option: str, name: str) -> None:
             )
 
 
-def add(session: Session, wanted: Wanted, project: Path) -> Added:
+def add(session: Session, wanted: PipelineRequest, project: Path) -> Added:
     """Add a pipeline, inside a transaction of the caller's."""
     row, cursor = dict(wanted.row), wanted.row["cursor_column"]
     # It is not known here how many rows a remote source has in a year.

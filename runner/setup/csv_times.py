@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from runner.setup.csv_records import FIELD
-from runner.setup.source import Column
+from runner.setup.source import SourceColumn
 
-Order = Literal["ymd", "dmy", "mdy"]
+DateOrder = Literal["ymd", "dmy", "mdy"]
 
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?"
 _ZONE = r"(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?"
@@ -33,7 +33,9 @@ WORDS = {
 class Times:
     """The columns of a file that hold times, by their place in it."""
 
-    def __init__(self, names: Sequence[str], columns: Iterable[Column], order: Order) -> None:
+    def __init__(
+        self, names: Sequence[str], columns: Iterable[SourceColumn], order: DateOrder
+    ) -> None:
         """`names` are those of the header."""
         self.order = order
         times = [column for column in columns if column.time_type and column.name in names]
@@ -69,7 +71,7 @@ class Times:
         return ""
 
 
-def _field(column: Column, order: Order) -> str:
+def _field(column: SourceColumn, order: DateOrder) -> str:
     """Return the pattern of a field. Arrays and ranges hold times that are written year first."""
     if not column.has_parts:
         time = _written(column.time_type or "", order)
@@ -78,7 +80,7 @@ def _field(column: Column, order: Order) -> str:
     return rf'(?:(?:[\[\](){{}} ]|{part})+|"(?:[\[\](){{}}, ]|""|{part})*")'
 
 
-def _written(type_name: str, order: Order) -> str:
+def _written(type_name: str, order: DateOrder) -> str:
     """Return the pattern of a time. A date has no time of day that would be cut off."""
     zone = _ZONE if type_name.endswith("with time zone") else _NO_OFFSET
     if type_name.startswith("time "):

@@ -11,7 +11,7 @@ from runner.database.session import Database, Session
 from runner.errors import RunnerError, UsageError
 from runner.project.files import read_text
 from runner.project.template import render
-from runner.setup.source import Source, find
+from runner.setup.source import SourceTable, find
 
 FOLDER = Path("sql/demo")
 
@@ -69,7 +69,7 @@ def is_empty(database: Database) -> bool:
         return bool(session.row(_text("is_empty", find(session)))["is_empty"])
 
 
-def _arrive_after_watermark(session: Session, source: Source, end_time: datetime) -> None:
+def _arrive_after_watermark(session: Session, source: SourceTable, end_time: datetime) -> None:
     """Move what would have arrived behind the watermark, where no ingest reads it, up to it."""
     watermark = session.named("setup/demo.watermark", source=source.name)[0]["high"]
     if watermark is None:
@@ -83,7 +83,7 @@ def _arrive_after_watermark(session: Session, source: Source, end_time: datetime
     session.rows(_text("arrive", source), {"watermark": watermark})
 
 
-def _text(name: str, source: Source) -> str:
+def _text(name: str, source: SourceTable) -> str:
     """Return a query on the source."""
     cursor = sql.Identifier(source.cursor or "")
     query = sql.SQL(named_query(f"setup/demo.{name}"))

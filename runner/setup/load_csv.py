@@ -19,8 +19,8 @@ from runner.database.queries import named_query
 from runner.database.session import LOAD_LOCK, Database, QueryFailed, Session, lock_number
 from runner.errors import CONVERT, RunnerError
 from runner.setup.csv_records import LONGEST, as_text, end_of_records, is_clean, records
-from runner.setup.csv_times import Order, Times
-from runner.setup.source import Source, find
+from runner.setup.csv_times import DateOrder, Times
+from runner.setup.source import SourceTable, find
 
 SHOW_REJECTS = "python -m runner db psql -c 'select * from orchestrator.load_rejects'"
 BLOCK = 1 << 18
@@ -52,7 +52,7 @@ def load(
     again: bool = False,
     on_progress: OnProgress = lambda done, total: None,
     into: str | None = None,
-    dates: Order = "ymd",
+    dates: DateOrder = "ymd",
 ) -> Loaded:
     """Load a file with a header, in constant memory; content that was loaded before only `again`.
 
@@ -122,7 +122,7 @@ def _explained(file: Path, error: QueryFailed) -> RunnerError:
     )
 
 
-def _header(file: Path, content: BinaryIO, source: Source) -> list[str]:
+def _header(file: Path, content: BinaryIO, source: SourceTable) -> list[str]:
     with _named(file):
         line = content.readline(LONGEST).removeprefix(BYTE_ORDER_MARK)
     try:
@@ -189,7 +189,12 @@ class _Loading:
     """Stages one file: a clean block at once, any other record by record."""
 
     def __init__(
-        self, session: Session, file: Path, source: Source, columns: list[str], dates: Order
+        self,
+        session: Session,
+        file: Path,
+        source: SourceTable,
+        columns: list[str],
+        dates: DateOrder,
     ) -> None:
         self.session = session
         self.source = source

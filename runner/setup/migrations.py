@@ -15,7 +15,7 @@ from runner.project.files import HOME, read_text
 
 FOLDER = Path("schema", "migrations")
 # Readers wait behind a migration that waits for one of them; a long one is let pass, and told.
-PATIENCE = "5s"
+LOCK_TIMEOUT = "5s"
 
 
 def files() -> list[Path]:
@@ -38,7 +38,7 @@ def pending(session: Session) -> list[Path]:
 def migrate(session: Session, migrations: list[Path]) -> None:
     """Run migrations in the open transaction. QueryFailed if somebody uses a table for too long."""
     if migrations:
-        session.run(f"set local lock_timeout = '{PATIENCE}'")
+        session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
     for path in migrations:
         try:
             session.run(read_text(HOME / path, path), path)

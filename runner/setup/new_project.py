@@ -30,7 +30,7 @@ WORDS_OF_SQL = """
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceNames:
     """A table to read, its key column, and the cursor column that says when a row was written."""
 
     schema: str
@@ -39,10 +39,10 @@ class Source:
     cursor: str
 
 
-ORDERS = Source("public", "orders", "order_id", "updated_at")
+ORDERS = SourceNames("public", "orders", "order_id", "updated_at")
 
 
-def parse(source: str | None, key: str | None, cursor: str | None) -> Source:
+def parse(source: str | None, key: str | None, cursor: str | None) -> SourceNames:
     """Return the source that the options describe; without any, that of the example."""
     if source is None and key is None and cursor is None:
         return ORDERS
@@ -68,10 +68,10 @@ def parse(source: str | None, key: str | None, cursor: str | None) -> Source:
             f"--key {key} and --cursor {cursor} would be one column of the fact",
             "the key identifies a row, the cursor says when it was written",
         )
-    return Source(schema, table, key, cursor)
+    return SourceNames(schema, table, key, cursor)
 
 
-def write(folder: Path, source: Source, *, is_example: bool) -> list[Path]:
+def write(folder: Path, source: SourceNames, *, is_example: bool) -> list[Path]:
     """Write the project into an empty folder; return its files, relative to it."""
     refuse_filled(folder)
     files = []
@@ -85,7 +85,7 @@ def write(folder: Path, source: Source, *, is_example: bool) -> list[Path]:
     return sorted(files)
 
 
-def next_steps(folder: Path, source: Source, program: str, *, needs_server: bool) -> list[str]:
+def next_steps(folder: Path, source: SourceNames, program: str, *, needs_server: bool) -> list[str]:
     """Return the commands that lead from here to the first report."""
     away = os.path.relpath(folder)
     steps = []
@@ -122,7 +122,7 @@ def refuse_filled(folder: Path) -> None:
         raise UsageError(f"{folder} is not empty: it has {there[0]}", "name a new folder")
 
 
-def _write(folder: Path, path: Path, text: str, source: Source) -> Path:
+def _write(folder: Path, path: Path, text: str, source: SourceNames) -> Path:
     name = ".gitignore" if path.name == "gitignore" else path.name
     written = Path(*(_renamed(part, source) for part in (*path.parent.parts, name)))
     file = folder / written
@@ -131,7 +131,7 @@ def _write(folder: Path, path: Path, text: str, source: Source) -> Path:
     return written
 
 
-def _renamed(text: str, source: Source) -> str:
+def _renamed(text: str, source: SourceNames) -> str:
     """Put the names of another source into a text of the example, all in one pass."""
     # In a template, after.items is a method of the dictionary and not its entry.
     entry = f'["{source.table}"]' if hasattr(dict, source.table) else f".{source.table}"

@@ -31,7 +31,7 @@ DETAILS = ("check_results", "observations", "restatements")
 TABLES = ("replaced_rows", "rejected_rows", "build_inputs", *DETAILS, "logs", "alerts", "runs")
 DEPENDENTS = "2BP01"
 WAIT_SECONDS = 60.0
-PATIENCE = "2s"  # readers wait behind whoever drops or rewrites a table
+LOCK_TIMEOUT = "2s"  # readers wait behind whoever drops or rewrites a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Pruner:
                 yield session
 
     def _prune(self, session: Session) -> PruneResult:
-        session.run(f"set local lock_timeout = '{PATIENCE}'")
+        session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
         if self.target:
             # And nothing else: a branch that cleans up after itself may lack scripts of the others.
             found = PruneResult(dropped=(self._drop_target(session, self.target),))
@@ -243,7 +243,7 @@ def _sizes(session: Session) -> dict[str, int]:
 def _vacuum(session: Session, table: Pruned) -> None:
     """Give the room back; where less than half is free or somebody reads, keep it for new rows."""
     if table.deleted * 2 >= table.rows:
-        session.run(f"set lock_timeout = '{PATIENCE}'")
+        session.run(f"set lock_timeout = '{LOCK_TIMEOUT}'")
         try:
             session.run(f"vacuum (full, analyze) orchestrator.{table.table}")
             return

@@ -11,7 +11,7 @@ from runner.errors import RunnerError
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class SourceColumn:
     """A column that a row may or must give; its type without lengths."""
 
     name: str
@@ -27,13 +27,13 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceTable:
     """A table, by its name in pipelines and quoted; `cursor` says when a row arrived."""
 
     name: str
     table: sql.SQL
     cursor: str | None
-    columns: Sequence[Column]
+    columns: Sequence[SourceColumn]
 
     @property
     def names(self) -> list[str]:
@@ -46,7 +46,7 @@ class Source:
         return next(times, None)
 
 
-def find(session: Session, name: str | None = None) -> Source:
+def find(session: Session, name: str | None = None) -> SourceTable:
     """Return the table of this name, else the source of the first pipeline.
 
     Raises RunnerError if there is none. Identity and generated columns are left out, and so is the
@@ -67,12 +67,12 @@ def find(session: Session, name: str | None = None) -> Source:
         )
     found = session.named("ingest/columns.time_types", types=[row["type"] for row in rows])
     times = {row["name"]: (row["time_type"], row["has_parts"]) for row in found}
-    return Source(
+    return SourceTable(
         name or "",
         sql.SQL(rows[0]["table"]),
         cursor,
         [
-            Column(row["name"], row["type"], row["is_required"], *times.get(row["type"], ()))
+            SourceColumn(row["name"], row["type"], row["is_required"], *times.get(row["type"], ()))
             for row in rows
         ],
     )

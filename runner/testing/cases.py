@@ -19,7 +19,7 @@ PARTS = ("given", "expected", "variables.toml")
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowFile:
     """A file of rows, such as `given/raw.event_stream.csv`."""
 
     table: str
@@ -43,8 +43,8 @@ class Case:
 
     script: Script
     path: Path
-    given: tuple[Rows, ...]
-    expected: tuple[Rows, ...]
+    given: tuple[RowFile, ...]
+    expected: tuple[RowFile, ...]
     variables: dict[str, Value]
     # Those that have to run, in order: for the script and what is expected, up to what is given.
     scripts: tuple[Script, ...]
@@ -148,7 +148,7 @@ def _variables(manifest: Manifest, path: Path) -> dict[str, Value]:
     return entries
 
 
-def _rows(manifest: Manifest, case: Path, part: str) -> Iterable[Rows]:
+def _rows(manifest: Manifest, case: Path, part: str) -> Iterable[RowFile]:
     folder = manifest.project / case / part
     for file in _entries(folder) if folder.is_dir() else ():
         path = file.relative_to(manifest.project)
@@ -167,7 +167,7 @@ def _rows(manifest: Manifest, case: Path, part: str) -> Iterable[Rows]:
             if columns.count(column) > 1:
                 raise StartError(f"{path}:1: column {column} is there twice", "remove one")
         encoded = tuple(record.encode() for record in records)
-        yield Rows(file.stem, path, columns, header.encode(), encoded)
+        yield RowFile(file.stem, path, columns, header.encode(), encoded)
 
 
 def _records(path: Path, text: str) -> list[str]:
@@ -200,7 +200,11 @@ def _check_table(manifest: Manifest, path: Path, table: str, part: str) -> None:
 
 
 def _needed(
-    manifest: Manifest, script: Script, path: Path, given: Iterable[Rows], expected: Iterable[Rows]
+    manifest: Manifest,
+    script: Script,
+    path: Path,
+    given: Iterable[RowFile],
+    expected: Iterable[RowFile],
 ) -> tuple[Script, ...]:
     fillers = manifest.fillers()
     are_given = {rows.table for rows in given}

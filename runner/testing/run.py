@@ -17,7 +17,7 @@ from runner.errors import RunnerError, StartError
 from runner.project.graph import change_sets, order
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
-from runner.testing.cases import Case, Rows
+from runner.testing.cases import Case, RowFile
 from runner.testing.tables import CaseTables, Contents, Mismatch
 
 EMPTY = "a build without rows"
@@ -206,7 +206,7 @@ class _CaseRunner:
             raise _CaseFailed(after, message) from error
 
 
-def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[list[Rows]]]]:
+def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[list[RowFile]]]]:
     """Yield the ways in which the rows of a case can arrive: a name, and the rows of each run."""
     if is_about_changes or all(len(rows.records) < 2 for rows in case.given):
         yield ONE_RUN, [list(case.given)]

@@ -21,7 +21,7 @@ from runner.ingest.replica import ensure_replica
 from runner.project.files import tables_of
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import RAW_SCHEMA, Target
-from runner.testing.cases import Rows
+from runner.testing.cases import RowFile
 
 # The run that brought a row may differ between two builds.
 RUN = "_run_id"
@@ -83,7 +83,7 @@ class CaseTables:
         tables = [piece for script in scripts for piece in composer.definitions(script)]
         run_pieces(self.session, [*layers, *tables])
 
-    def fill(self, rows: Rows, run: int) -> None:
+    def fill(self, rows: RowFile, run: int) -> None:
         """Insert the rows of a file into a raw table, as the rows of a run, or replace those of
         another table with them. Columns that the file lacks are null.
         """
@@ -108,7 +108,7 @@ class CaseTables:
             self.session.run(f"alter table {table} {', '.join(changes)}")
         self._copy(rows, table)
 
-    def expect(self, rows: Rows) -> Mismatch | None:
+    def expect(self, rows: RowFile) -> Mismatch | None:
         """Compare a table with a file, in its columns, as the database compares; None if equal."""
         self._check_columns(rows)
         table, columns = self._table(rows.table), _names(rows.columns)
@@ -179,7 +179,7 @@ class CaseTables:
         unexpected = [{name: row[name] for name in shown} for row in unexpected]
         return Mismatch(table, tuple(shown), tuple(missing), tuple(unexpected))
 
-    def _copy(self, rows: Rows, table: str) -> None:
+    def _copy(self, rows: RowFile, table: str) -> None:
         try:
             self.session.copy(
                 f"copy {table} ({_names(rows.columns)}) from stdin"
@@ -196,7 +196,7 @@ class CaseTables:
                 error.hint or f"each line must be a row of {rows.table}",
             ) from error
 
-    def _check_columns(self, rows: Rows) -> None:
+    def _check_columns(self, rows: RowFile) -> None:
         known = self._columns_of(rows.table)
         for name in rows.columns:
             if name not in known:

@@ -57,7 +57,7 @@ class PipelineOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TortureResult:
     """The result."""
 
     plan: Plan
@@ -140,7 +140,7 @@ def _create(session: Session, name: str) -> None:
 
 def torture(
     database: Database, project: Path, plan: Plan, on_progress: Callable[[Progress], None]
-) -> Verdict:
+) -> TortureResult:
     """Run the workload on an empty database, then compare source and replicas."""
     with database.session("milepost torture") as session:
         ledger = shared.find(project, Path("schema", "orchestrator.sql"))
@@ -176,7 +176,7 @@ def torture(
     broken, errors = list(workload.broken.values()), dict(workload.errors)
     seen: dict[str, Any] = {"sample": sample, "broken": broken, "errors": errors}
     tally: dict[str, Any] = {"kills": workload.kills, "audits": workload.audits, **hidden}
-    return Verdict(plan, ours, naive, stories, **seen, **tally)
+    return TortureResult(plan, ours, naive, stories, **seen, **tally)
 
 
 def _compare(session: Session, name: str, whole: bool = True) -> Outcome:

@@ -17,7 +17,7 @@ from runner.build.inspect.functions import (
 )
 from runner.database.ledger import Position
 from runner.errors import RunnerError, StartError
-from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest, Script
+from runner.project.manifest import INPUTS, LAYERS, MANIFEST, Manifest, Script
 from runner.project.scripts import without_comments
 from runner.project.target import Target
 
@@ -37,7 +37,7 @@ def check(manifest: Manifest, scripts: Iterable[Script]) -> list[str]:
             warnings.append(f"cannot check that it declares what it reads: {error.message}")
             continue
         for problem in undeclared(script, read):
-            if problem.partition(" reads ")[2].partition(".")[0] in (*LAYERS, *LEAVES):
+            if problem.partition(" reads ")[2].partition(".")[0] in (*LAYERS, *INPUTS):
                 raise StartError(problem, HINT)
             warnings.append(problem)
         warnings += unread(script, read)
@@ -115,7 +115,7 @@ def _tables_of_functions(text: str, functions: str, known: frozenset[str]) -> di
     read: dict[str, str] = {}
     for name in sorted(functions_reached(functions_called(text), bodies)):
         for table in map(_as_needed, relations_named(bodies[name])):
-            if table in known or table.startswith(tuple(f"{leaf}." for leaf in LEAVES)):
+            if table in known or table.startswith(tuple(f"{leaf}." for leaf in INPUTS)):
                 read.setdefault(table, f" in {name}()")
     return read
 

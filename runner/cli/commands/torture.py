@@ -8,7 +8,7 @@ from runner.cli import output
 from runner.cli.command import Workspace, json_option, number_option, project_command
 from runner.cli.progress import Live, live
 from runner.torture.faults import Plan, Progress
-from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
+from runner.torture.run import Outcome, TortureResult, database_name, scratch, torture
 
 NAMES = {
     "upsert": "milepost, upsert",
@@ -66,7 +66,7 @@ def _show(shown: Live, plan: Plan, progress: Progress) -> None:
     shown.show("comparing" if is_over else text, progress.seconds, plan.seconds)
 
 
-def _show_verdict(verdict: Verdict) -> None:
+def _show_verdict(verdict: TortureResult) -> None:
     """Tables and sentences for people, everything for a program."""
     output.data({**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling})
     rows = [
@@ -106,7 +106,7 @@ def _row(name: str, outcome: Outcome, is_good: bool, ledger: dict[str, Any]) -> 
     }
 
 
-def _sentences(verdict: Verdict) -> list[str]:
+def _sentences(verdict: TortureResult) -> list[str]:
     what = "kept its promise" if verdict.is_kept else "BROKE its promise"
     lost = " and ".join(f"{verdict.lost_in_time(name):,}" for name in verdict.naive)
     hidden = (
@@ -125,7 +125,7 @@ def _sentences(verdict: Verdict) -> list[str]:
     ]
 
 
-def _show_failures(verdict: Verdict) -> None:
+def _show_failures(verdict: TortureResult) -> None:
     for error, count in verdict.errors.items():
         output.warn(f"{count} runs failed although nobody killed them: {error}")
     if verdict.is_kept:

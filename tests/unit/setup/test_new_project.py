@@ -9,10 +9,18 @@ import pytest
 from runner.errors import UsageError
 from runner.project.files import HOME, SHARED, find
 from runner.project.manifest import load
-from runner.setup.new_project import EXAMPLE, LONGEST_NAME, ORDERS, Source, next_steps, parse, write
+from runner.setup.new_project import (
+    EXAMPLE,
+    LONGEST_NAME,
+    ORDERS,
+    SourceNames,
+    next_steps,
+    parse,
+    write,
+)
 from runner.testing.lint import lint
 
-ITEMS = Source("crm", "items", "item_no", "changed")
+ITEMS = SourceNames("crm", "items", "item_no", "changed")
 
 
 def files(folder: Path) -> set[str]:
@@ -82,7 +90,7 @@ def test_another_source_leaves_no_trace_of_the_example(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["orders_of_orders", "items", "keys", "user", "updated_at"])
 def test_what_is_written_is_a_project_without_problems(tmp_path: Path, table: str) -> None:
-    write(tmp_path, Source("crm", table, "order_id", "orders"), is_example=False)
+    write(tmp_path, SourceNames("crm", table, "order_id", "orders"), is_example=False)
     manifest = load(tmp_path)
     assert lint(manifest) == []
     assert f"reporting.{table}_daily" in manifest.scripts

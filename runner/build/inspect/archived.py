@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.database.ledger import Position
 from runner.errors import StartError
 from runner.project.graph import change_sets, order
-from runner.project.manifest import LEAVES, Manifest
+from runner.project.manifest import INPUTS, Manifest
 
 
 def check(manifest: Manifest, positions: Mapping[str, Position]) -> None:
@@ -21,7 +21,7 @@ def check(manifest: Manifest, positions: Mapping[str, Position]) -> None:
 
 def refuse_losses(manifest: Manifest, raw_name: str) -> None:
     """StartError if a script reads a replica, or views of it, and keeps nothing of rows that go."""
-    rows = {f"{LEAVES[0]}.{raw_name}"}
+    rows = {f"{INPUTS[0]}.{raw_name}"}
     not_results = change_sets(manifest)  # which keep nothing anyway
     for script in order(manifest):
         if rows.isdisjoint(script.needs) or script.key in not_results:
