@@ -246,7 +246,8 @@ def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> 
     try:
         from runner.build.inspect import reads  # optional (ADR 22); its parser is an extra
     except ImportError:
-        return [*warnings, "cannot check what changed scripts read: install the extra [lint]"]
+        what = "cannot check what changed scripts read"
+        return [*warnings, f"{what}: they cannot be parsed without the extra [lint]"]
     return [*warnings, *reads.check(manifest, changed)]
 
 

@@ -1,4 +1,4 @@
-"""Compares two targets table by table, both ways, row by row."""
+"""Compares the tables of two targets row by row. Queries: diff.sql."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -24,12 +24,12 @@ from runner.project.template import plain, render
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A table or view in two targets: the number of its rows, of those that only one target has,
-    and of those that changed, in total and by column.
+    """A table or view in two targets: how many rows each has, how many only one has, and how many
+    changed, in total and by column.
 
-    `sample` has up to five rows that differ, each with `key`, `left` and `right`, whose values are
-    text, and None for a row that is missing; `changed` are the columns that differ. `problem` says
-    what else differs, or why the rows were not compared.
+    `sample` has up to five rows that differ, each with its `key`, the `changed` columns, and the
+    values as text in `left` and `right`, which are None for a missing row. `problem` says what else
+    differs, or why the rows were not compared.
     """
 
     table: str
@@ -49,7 +49,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All tables of two targets, equal ones included."""
+    """The tables of two targets, including equal ones, and warnings."""
 
     tables: tuple[Difference, ...]
     warnings: tuple[str, ...]
@@ -58,7 +58,7 @@ class Comparison:
 def diff(
     database: Database, manifest: Manifest, left: Target, right: Target, patterns: Iterable[str]
 ) -> Comparison:
-    """Compare two targets as they are now; UsageError if one was never built."""
+    """Compare the tables of two targets; UsageError if one was never built."""
     patterns = list(patterns)
     keys = select(manifest, patterns) if patterns else None
     with database.session("milepost diff") as session:
@@ -92,7 +92,7 @@ def compare(
 ) -> list[Difference]:
     """Compare the tables and views of all scripts, or of those in `keys`, in build order.
 
-    Columns are matched by name. The snapshot is that of the caller's transaction.
+    Columns are matched by name. It runs in the caller's transaction, whose snapshot it reads.
     """
     not_results = change_sets(manifest)
     return [
@@ -121,7 +121,7 @@ def _compare(
 
 
 def _text_of_view(session: Session, view: str, target: Target) -> str | None:
-    """Return the text of a view as it would be in the live target; None if it is not a view."""
+    """Return the definition of a view with the names of the live target; None if it is no view."""
     text = session.named("compare/diff.view", view=view)[0]["text"]
     return text and re.sub(rf"\b{target.prefix}({'|'.join(LAYERS)})\.", r"\1.", text)
 
@@ -130,58 +130,48 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
     one, other = (columns(session, table) for table in tables)
     # An index that only the left table has does not count: somebody has added it.
     left, right = (indexes(session, table) for table in tables)
-    odd = {name: None for name in shape_differences(session, *tables)}
-    odd |= {name: None for name in right if name not in left}
+    odd = dict.fromkeys([*shape_differences(session, *tables), *(right.keys() - left.keys())])
     both = [column for column in one if column in other]
     if not both:
         return Difference(name, problem="no column in common")
-    names = [sql.Identifier(column) for column in both]
     equality = Equality(session, tables[0])
-    # Columns of different types may have to be compared as JSON.
+    # Columns of two types are compared as JSON.
     is_json = {column for column in both if one[column] != other[column]}
-    forms = (
-        "to_jsonb({0}) as {0}"
-        if column in is_json
-        else "{0}::text as {0}"
-        if column in equality.texts
-        else "{0}"
-        for column in both
-    )
+    forms = dict.fromkeys(equality.texts, "{0}::text as {0}")
+    forms |= dict.fromkeys(is_json, "to_jsonb({0}) as {0}")
     keys = [column_lists(session, table)["key_columns"] or [] for table in tables]
     is_keyed = bool(keys[0]) and keys[0] == keys[1] and is_json.isdisjoint(keys[0])
     key = keys[0] if is_keyed else both
 
     def each(columns: Sequence[str], form: str) -> sql.Composed:
-        """A list with a form of each column; `{0}` is its name, `{1}` what makes a text of it."""
-        texts = (sql.SQL(" #>> '{}'" if column in is_json else "::text") for column in columns)
+        """Return `form` for each column: {0} is its name, {1} its cast to text, {2} its name as a
+        string, {3} the condition that its two values are equal, and {4} its value as staged.
+        """
         return join(
             [
-                sql.SQL(form).format(sql.Identifier(column), text, sql.Literal(column))
-                for column, text in zip(columns, texts, strict=True)
+                sql.SQL(form).format(
+                    sql.Identifier(column),
+                    sql.SQL(" #>> '{}'" if column in is_json else "::text"),
+                    sql.Literal(column),
+                    equality.same(column, "one", "other"),
+                    sql.SQL(forms.get(column, "{0}")).format(sql.Identifier(column)),
+                )
+                for column in columns
             ]
         )
 
-    def array(columns: Sequence[str], form: str) -> sql.Composed:
-        return sql.SQL("array[{}]::text[]").format(each(columns, form))
-
-    changed = [
-        sql.SQL("case when not ({}) then {} end").format(
-            equality.same(column, "one", "other"), sql.Literal(column)
-        )
-        for column in both
-    ]
     values = {
         "left": plain(tables[0]),
         "right": plain(tables[1]),
-        "columns": join(names),
-        "values": join([sql.SQL(form).format(n) for form, n in zip(forms, names, strict=True)]),
+        "columns": each(both, "{0}"),
+        "values": each(both, "{4}"),
         "keys": each(key, "coalesce(one.{0}, other.{0})"),
-        "key_names": array(key, "{2}"),
-        "key_texts": array(key, "coalesce(one.{0}{1}, other.{0}{1})"),
-        "names": array(both, "{2}"),
-        "left_texts": array(both, "one.{0}{1}"),
-        "right_texts": array(both, "other.{0}{1}"),
-        "changed": sql.SQL("array[{}]::text[]").format(join(changed)),
+        "key_names": each(key, "{2}"),
+        "key_texts": each(key, "coalesce(one.{0}{1}, other.{0}{1})"),
+        "names": each(both, "{2}"),
+        "left_texts": each(both, "one.{0}{1}"),
+        "right_texts": each(both, "other.{0}{1}"),
+        "changed": each(both, "case when not ({3}) then {2} end"),
         "is_same_key": equality.of_rows(keys[0] if is_keyed else [], "one", "other"),
     }
 

@@ -1,4 +1,4 @@
-"""Rebuilds a target in its scratch schemas, and publishes it or compares. Queries: proof.sql."""
+"""Rebuilds a target in its scratch schemas, to publish or compare it. Queries: proof.sql."""
 
 import contextlib
 import time
@@ -23,8 +23,8 @@ from runner.project.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a rebuild can prove of a pipeline: the months, by its cursor, whose rows are there. Of
-    those that are archived it takes the facts as they are. Months are such as 2026-01.
+    """The months of a pipeline that a rebuild recomputes, because its replica has their rows; and
+    the archived ones, whose facts are taken over. Months are texts such as 2026-01.
     """
 
     pipeline: str
@@ -37,8 +37,8 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison with a rebuild found; `repair` is the build that published it, if any.
-    `proofs` are of the pipelines with archived months.
+    """What a comparison with a rebuild found. `repair` is the build that published the rebuilt
+    tables, if any; `proofs` has the pipelines with archived months.
     """
 
     run_id: int
@@ -56,9 +56,9 @@ def rebuild(
     jobs: int | None = None,
     listener: Listener = SILENT,
 ) -> BuildResult:
-    """Fill all tables in the scratch target, `jobs` at a time, by default one for each core; check
-    them, and publish the difference in one transaction. LockHeld if a build or an ingest is
-    running.
+    """Fill and check all tables in the scratch target, and publish the difference in one
+    transaction. `jobs` scripts run at once, by default one for each core. LockHeld if a build or an
+    ingest is running.
     """
     started = time.monotonic()
     with (
@@ -68,7 +68,7 @@ def rebuild(
         staged: dict[str, RowDiff | None] = {}
 
         def stage(session: Session, script: Script) -> None:
-            """Store what publishing will change, while other tables are still being filled."""
+            """Store the difference of a script's tables, while others are still being filled."""
             for name in script.tables if not script.is_view else ():
                 table = target.table(script.layer, name)
                 fresh = target.scratch.table(script.layer, name)
@@ -115,7 +115,7 @@ def verify(
             elif repair:
                 publish(transaction, done, differing=names)
             else:
-                # status knows it by its beginning
+                # `status` recognizes it by these words
                 error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
                 ledger.fail(builder.evidence, transaction.run_id, error)
         rows = builder.work.named("compare/proof.archived")
@@ -128,11 +128,11 @@ def verify(
 def _store(
     session: Session, rows: RowDiff, scratch: Target, script: Script, name: str
 ) -> RowDiff | None:
-    """Keep what differs in tables; None if nothing does, as is usual: then it is only counted."""
+    """Store a difference in tables, and return their names; None if, as is usual, there is none."""
     counts = (f"(select count(*) from {query} as rows)" for query in (rows.removed, rows.added))
     if not session.value(f"select {' + '.join(counts)}"):
         return None
-    # No script has a table of such a name.
+    # No table of a script begins with an underscore.
     removed = scratch.table(script.layer, f"_removed_{name}")
     added = scratch.table(script.layer, f"_added_{name}")
     for query, table in ((rows.removed, removed), (rows.added, added)):
@@ -145,8 +145,8 @@ def _store(
 def _rebuilt(
     builder: Builder, kind: str, jobs: int | None, then: Then
 ) -> Iterator[tuple[BuildTransaction, list[ScriptResult]]]:
-    """Refuse what cannot be built before anything runs; then begin a run, fill all tables in the
-    scratch target, and do `then` with each. What fails from here on is recorded.
+    """Refuse what cannot be built; then begin a run, in which failures are recorded, fill all
+    tables in the scratch target, and do `then` with each script.
     """
     planned = read_plan(builder.work, builder.manifest, builder.target)[1]
     warnings = check_changes(builder.manifest, builder.target, planned)

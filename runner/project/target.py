@@ -1,4 +1,4 @@
-"""The schemas that a build fills: the live ones, or those of another target."""
+"""Targets: the schemas that a build fills, live ones or others."""
 
 import re
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from runner.errors import UsageError
 from runner.project.manifest import LAYERS, Script
 from runner.project.template import plain
 
-# All targets share the replicas; only fixture tests have their own.
+# All targets share the replicas; only test cases have their own.
 RAW_SCHEMA = "warehouse"
 
 
@@ -38,7 +38,7 @@ class Target:
 
     @property
     def scratch(self) -> Self:
-        """The target in which its tables are filled before readers may see them."""
+        """The target in which its tables are filled before readers see them."""
         return replace(self, name=f"{self.name}_scratch")
 
     @property
@@ -57,7 +57,7 @@ class Target:
         return [self.table(script.layer, name) for name in script.tables]
 
     def values(self) -> dict[str, sql.SQL | str]:
-        """Return the values that templates use for schemas."""
+        """Return the names of schemas, and of the target, that templates fill in."""
         return {
             **{layer: plain(f"{self.prefix}{layer}") for layer in LAYERS},
             "raw": plain(self.raw_schema),

@@ -183,10 +183,10 @@ def test_what_the_source_lacks_is_named_and_nothing_is_created(
         ("country = 5", "[source.event_stream] country names no column"),
         ('country = {colum = "x"}', "did you mean column?"),
         ('country = {column = "x", constant = "y"}', "has both a column and a constant"),
-        ("country = {}", "has neither a column and a constant"),
+        ("country = {}", "has neither a column nor a constant"),
         ('country = {column = "x", type = "text; drop table a"}', "is not the name of a type"),
         ('country = {column = "x", type = "text", timezone = "UTC"}', "only a timestamptz"),
-        ('country = {column = "x", values = {a = 1}}', "values maps no texts"),
+        ('country = {column = "x", values = {a = 1}}', "values is no table of strings"),
         ("relation = 7", "names no relation"),
     ],
 )

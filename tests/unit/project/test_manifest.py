@@ -287,7 +287,7 @@ def test_warehouse_that_reads_reporting_is_refused(tmp_path: Path) -> None:
     text = SMALL.replace('["warehouse.changed_events"]', '["reporting.growth"]')
     assert refusal(make_project(tmp_path, text)).message == (
         f"{MANIFEST}: [warehouse.dim_users] needs reporting.growth,"
-        " but data never flow back from reporting"
+        " but the warehouse never reads reports"
     )
 
 
