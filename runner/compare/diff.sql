@@ -5,8 +5,8 @@ from pg_class as classes
 where classes.oid = to_regclass(%(view)s)
 
 -- stage --
--- The rows that one of two tables has more often, with how much more often: a positive number for the
--- left table, a negative one for the right table.
+-- The rows that one of two tables has more often, with how much more often: a positive number for
+-- the left table, a negative one for the right table.
 create temporary table difference on commit drop as
 select
     {{ columns }},
@@ -32,8 +32,8 @@ select
     (select count(*) from {{ right }}) as right_rows
 
 -- differences --
--- Counts of the staged rows, by side, and of those that differ under one key, by column; and a few of
--- them all, as text. Values are compared by the equality of their types.
+-- Counts of the staged rows, by side, and of those that differ under one key, by column; and a few
+-- of them all, as text. Values are compared by the equality of their types.
 with pairs as (
     select
         row_number() over (order by {{ keys }}) as place,

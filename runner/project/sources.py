@@ -11,7 +11,7 @@ from runner.errors import StartError, did_you_mean
 
 KEYS = ("column", "type", "timezone", "values", "constant")
 TYPE = re.compile(r"[a-z][a-z0-9_]*( [a-z]+)*(\(\d+(, ?\d+)?\))?([.][a-z][a-z0-9_]*)?")
-MOMENT, LOCAL = "timestamptz", "timestamp"
+MOMENT = "timestamptz"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""Loads a CSV file into the source of a pipeline, in one transaction: lines that fit the table go
-in, all others are kept in orchestrator.load_rejects. `csv_records` cuts the file into lines.
+"""Loads a CSV file into a table, as a rule the source of a pipeline, in one transaction. Lines that
+do not fit the table are set aside in orchestrator.load_rejects. Queries: load_csv.sql.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ from runner.setup.source import SourceTable, find
 
 SHOW_REJECTS = "python -m runner db psql -c 'select * from orchestrator.load_rejects'"
 BLOCK = 1 << 18
-DATA_ERRORS = ("22", "23")  # classes of SQLSTATE: data exceptions, broken constraints
-LOST = "57P"  # the server ended the connection; without any state, it broke
+DATA_ERRORS = ("22", "23")  # classes of SQLSTATE: data exceptions, integrity constraints
+LOST = "57P"  # the server ended the connection; an error without a SQLSTATE means the same
 HINTS = {
     "42P01": "python -m runner schema apply",
     "53100": "make room on the server's disk, then load it again",
@@ -37,11 +37,11 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """How many lines of a file went into the table, and how many were set aside."""
+    """How many lines of a file were loaded, and how many were set aside."""
 
     rows: int
     rejected: int
-    is_behind: bool = False  # some arrived before the watermark: a sweep brings them
+    is_behind: bool = False  # some rows are behind the watermark: a sweep will ingest them
     table: str = field(default="", compare=False)
 
 
@@ -54,13 +54,12 @@ def load(
     into: str | None = None,
     dates: DateOrder = "ymd",
 ) -> Loaded:
-    """Load a file with a header, in constant memory; content that was loaded before only `again`.
+    """Load a file with a header, in constant memory; with `again`, even if it was loaded before.
 
-    The table is `into`, else the source of the first pipeline. Rows arrive now or, as history, when
-    they happened: that is their cursor. Times without an offset are UTC; `dates` is the order in
-    which those are written that are not written year first. `on_progress` is called
-    with the bytes read and the size of the file. After a RunnerError no row is loaded; rejects are
-    kept if no line at all fits.
+    The table is `into`, or else the source of the first pipeline. The cursor of rows is the present
+    time or, `as_history`, the time when they happened. Times without an offset are UTC; `dates` is
+    the order of dates that are not written year first. `on_progress` is called with the bytes read
+    and the size of the file. RunnerError if nothing was loaded; if no line fits, the rejects stay.
     """
     with contextlib.ExitStack() as held:
         with _named(file):
@@ -95,7 +94,7 @@ def load(
             raise RunnerError(
                 f"{file}: no line fits {source.name}, {loading.rejected:,} rejected;"
                 f" {loading.first_reject()}",
-                f"nothing was loaded; the lines with their reasons: {SHOW_REJECTS}",
+                f"nothing was loaded; to see each line with its reason: {SHOW_REJECTS}",
             )
     return Loaded(loading.rows, loading.rejected, loading.is_behind, source.name)
 
@@ -129,7 +128,7 @@ def _header(file: Path, content: BinaryIO, source: SourceTable) -> list[str]:
         text = re.sub(r"\r?\n\Z", "", line.decode())
     except UnicodeDecodeError:
         text = "\0"
-    if "\0" in text:  # as UTF-16 has them
+    if "\0" in text:  # of UTF-16, for example
         raise RunnerError(f"{file}:1: the header is not UTF-8", CONVERT)
     names = [re.sub(r'^"(.*)"$', r"\1", name) for name in text.split(",")]
     unknown = [name for name in names if name not in source.names]
@@ -142,7 +141,7 @@ def _header(file: Path, content: BinaryIO, source: SourceTable) -> list[str]:
     elif unknown:
         problem = f"unknown column {unknown[0][:40]!r}"
     elif doubled:
-        problem = f"column {doubled[0]} is there twice"
+        problem = f"column {doubled[0]} appears twice"
     elif missing:
         problem = f"column {missing[0]} is missing"
     else:
@@ -179,14 +178,14 @@ def _blocks(file: Path, content: BinaryIO, sha256: str, on_progress: OnProgress)
     if digest.hexdigest() != sha256:
         raise RunnerError(
             f"{file}: it changed while it was read; nothing was loaded",
-            "load it when nobody writes to it",
+            "load it once nobody writes to it",
         )
     if rest:
         yield rest if rest.endswith(b"\n") else rest + b"\n"
 
 
 class _Loading:
-    """Stages one file: a clean block at once, any other record by record."""
+    """Stages one file: a clean block as a whole, any other record by record."""
 
     def __init__(
         self,
@@ -198,7 +197,7 @@ class _Loading:
     ) -> None:
         self.session = session
         self.source = source
-        # A file name may hold any bytes; a text of the database may not.
+        # A file name may contain any bytes; a text in the database may not.
         self.file_name = os.fsencode(file).decode(errors="backslashreplace")
         self.columns = columns
         self.names = join([sql.Identifier(name) for name in columns])
@@ -240,7 +239,7 @@ class _Loading:
             )
         if as_history:
             self._look_behind_watermark()
-        # Nothing arrives after now, whatever the clock of its origin says.
+        # No row can have arrived later than now, even if its time is in the future.
         arrival: sql.Composable = sql.SQL("now()")
         if as_history:
             arrival = sql.SQL("least(staged.{}, now())").format(self.happened)
@@ -256,13 +255,13 @@ class _Loading:
         return "line {line_number}: {reason}".format(**found)
 
     def _text(self, name: str, **parts: sql.Composable) -> str:
-        """Return a statement on the table and the columns that the file has."""
+        """Return a statement of load_csv.sql, on the table and the columns of the file."""
         query = sql.SQL(named_query(f"setup/load_csv.{name}"))
         names = {"columns": self.names, "table": self.source.table}
         return query.format(**names, **parts).as_string(None)
 
     def _copy(self, block: bytes) -> bool:
-        """Stage all of a block, or nothing of it if a line is wrong."""
+        """Stage a block; return False, with nothing staged, if a line does not fit."""
         try:
             with self.session.savepoint():
                 self.rows += self.session.copy(self._text("copy_block"), [block])
@@ -273,11 +272,11 @@ class _Loading:
         return True
 
     def _sift(self, block: bytes) -> None:
-        """Stage the records of a block that fit the table, and keep the others as rejects."""
+        """Stage the records of a block that fit the table, and set the others aside."""
         rejects: list[tuple[int, bytes, str]] = []
         fit: dict[int, bytes] = {}
-        for line, record, damage in records(block, self.line, self.columns):
-            if problem := damage or self.times.problem(record):
+        for line, record, fault in records(block, self.line, self.columns):
+            if problem := fault or self.times.problem(record):
                 rejects.append((line, record, problem))
             else:
                 fit[line] = record
@@ -294,7 +293,9 @@ class _Loading:
         self.rejected += len(rejects)
 
     def _look_behind_watermark(self) -> None:
-        """Refuse rows that no sweep would find: without a key it cannot tell new rows from old."""
+        """Refuse rows behind the watermark if the pipeline has no key, without which a sweep cannot
+        tell them from rows that it has read.
+        """
         found = self.session.row(
             self._text("behind", happened=self.happened), {"source": self.source.name}
         )

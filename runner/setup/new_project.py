@@ -1,4 +1,4 @@
-"""Writes a small working project: the one in starter/, with the names of another source."""
+"""Writes a small working project: the example in starter/, with the names of one's own source."""
 
 import os
 import re
@@ -9,13 +9,13 @@ from pathlib import Path
 from runner.errors import RunnerError, UsageError
 
 EXAMPLE = Path(__file__).with_name("starter")
-# Only the example creates its own source, and knows what its rows look like.
+# Left out for another source: the example's table, and cases with its columns.
 EXAMPLE_ALONE = (Path("schema", "source.sql"), Path("tests", "sql", "warehouse"))
-# A folder with nothing but these counts as empty.
+# A folder that has only these counts as empty.
 HARMLESS = (".git", ".venv")
-# Leaves room for longer names made from it: PostgreSQL cuts names at 63 bytes.
+# Other names are made from it, and PostgreSQL truncates names to 63 bytes.
 LONGEST_NAME = 48
-# Names that PostgreSQL accepts for a column only in quotes.
+# PostgreSQL accepts these as names of columns only in quotes.
 WORDS_OF_SQL = """
     all analyse analyze and any array as asc asymmetric authorization binary both case cast check
     collate collation column concurrently constraint create cross current_catalog current_date
@@ -31,7 +31,7 @@ WORDS_OF_SQL = """
 
 @dataclass(frozen=True, slots=True)
 class SourceNames:
-    """A table to read, its key column, and the cursor column that says when a row was written."""
+    """The table to read, its key column, and its cursor, which says when a row was written."""
 
     schema: str
     table: str
@@ -65,14 +65,14 @@ def parse(source: str | None, key: str | None, cursor: str | None) -> SourceName
             )
     if key in (cursor, f"{cursor}_day"):
         raise UsageError(
-            f"--key {key} and --cursor {cursor} would be one column of the fact",
+            f"--key {key} and --cursor {cursor} would be the same column of the fact",
             "the key identifies a row, the cursor says when it was written",
         )
     return SourceNames(schema, table, key, cursor)
 
 
 def write(folder: Path, source: SourceNames, *, is_example: bool) -> list[Path]:
-    """Write the project into an empty folder; return its files, relative to it."""
+    """Write the project into an empty folder; return its files, relative to the folder."""
     refuse_filled(folder)
     files = []
     try:
@@ -86,12 +86,12 @@ def write(folder: Path, source: SourceNames, *, is_example: bool) -> list[Path]:
 
 
 def next_steps(folder: Path, source: SourceNames, program: str, *, needs_server: bool) -> list[str]:
-    """Return the commands that lead from here to the first report."""
+    """Return the commands to run next, up to the first report."""
     away = os.path.relpath(folder)
     steps = []
     if away != ".":
         steps.append(f"cd {shlex.quote(away if not folder.is_absolute() else str(folder))}")
-        if "/" in program:  # a virtual environment that is called by its path from here
+        if "/" in program:  # a path to a virtual environment, relative to the present folder
             program = os.path.join(os.path.relpath(".", folder), program)
     if needs_server:
         where = f"the server that has {source.schema}.{source.table}"
@@ -105,13 +105,13 @@ def _check_name(option: str, name: str) -> None:
     if not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}", name):
         raise UsageError(
             f"{option}: {name!r} is not a plain name",
-            f"lower-case letters, digits and _, at most {LONGEST_NAME};"
+            f"use lower-case letters, digits and _, at most {LONGEST_NAME};"
             " a view can give a table or column such a name",
         )
 
 
 def refuse_filled(folder: Path) -> None:
-    """UsageError if a folder has more in it than a new one."""
+    """UsageError if a folder is not empty, except for a repository and a virtual environment."""
     try:
         there = sorted(path.name for path in folder.iterdir() if path.name not in HARMLESS)
     except FileNotFoundError:
@@ -132,8 +132,8 @@ def _write(folder: Path, path: Path, text: str, source: SourceNames) -> Path:
 
 
 def _renamed(text: str, source: SourceNames) -> str:
-    """Put the names of another source into a text of the example, all in one pass."""
-    # In a template, after.items is a method of the dictionary and not its entry.
+    """Replace the names of the example in a text, all in one pass."""
+    # In a template, `after.items` would be the method of the dictionary, not its entry.
     entry = f'["{source.table}"]' if hasattr(dict, source.table) else f".{source.table}"
     names = {
         f"{ORDERS.schema}.{ORDERS.table}": f"{source.schema}.{source.table}",

@@ -1,21 +1,26 @@
-"""Checks the sources that the manifest describes against the database. Queries: shapes.sql."""
+"""Checks the sources that the manifest maps against the database. Queries: shapes.sql."""
 
 from collections.abc import Iterator
 
+from runner.database import zones
 from runner.database.session import Session
-from runner.database.zones import problem as zone_problem
 from runner.errors import StartError, did_you_mean
 from runner.project.manifest import MANIFEST, Manifest
-from runner.project.sources import LOCAL, MOMENT, Role
+from runner.project.sources import MOMENT, Role
 
 TIMES = {"timestamp with time zone", "timestamp without time zone", "date"}
 
 
+def columns(session: Session, relation: str) -> dict[str, str]:
+    """Return the columns of a table with their types; none if it does not exist."""
+    rows = session.named("setup/shapes.columns", relation=relation)
+    return {row["column"]: row["type"] for row in rows}
+
+
 def check(session: Session, manifest: Manifest) -> None:
-    """StartError for the first thing that a source lacks: nothing is created half."""
+    """StartError for the first source that does not exist or does not fit its mapping."""
     for name, shape in manifest.sources.items():
-        rows = session.named("setup/shapes.columns", relation=shape.relation)
-        types = {row["column"]: row["type"] for row in rows}
+        types = columns(session, shape.relation)
         where = f"{MANIFEST}: [source.{name}]"
         if not types:
             raise StartError(
@@ -40,22 +45,22 @@ def _problems(
     if role.type == MOMENT:
         said = f"{relation}.{role.column} is a {actual}"
         if actual not in TIMES:
-            yield said, f"an event has a {MOMENT}: read a view that has one"
+            yield said, f"an event needs a {MOMENT}: read a view that has one"
         elif actual != "timestamp with time zone" and not role.timezone:
             yield f"{said}, whose time zone is not known", '{column = "...", timezone = "UTC"}'
         elif actual == "timestamp with time zone" and role.timezone:
-            yield f"{said}, which has a time zone", "leave out the timezone"
-        elif role.timezone and (problem := zone_problem(session, role.timezone)):
-            yield problem, f"a {LOCAL} is read as of a zone of pg_timezone_names"
+            yield f"{said}, which has a time zone", "leave out timezone"
+        elif role.timezone and (problem := zones.problem(session, role.timezone)):
+            yield problem, zones.HINT
 
 
 def check_pipelines(session: Session, manifest: Manifest) -> None:
-    """StartError if the pipeline of a source reads something else: its row was there before."""
+    """StartError if a pipeline that exists already reads another table than the manifest says."""
     for name, shape in manifest.sources.items():
         for row in session.named("setup/shapes.pipeline", pipeline=name):
             if row["source_relation"] != shape.relation:
                 raise StartError(
-                    f"pipeline {name} reads {row['source_relation']}, and {MANIFEST} says"
+                    f"pipeline {name} reads {row['source_relation']}, but {MANIFEST} says"
                     f" {shape.relation}",
                     f"update orchestrator.pipeline_definitions set source_relation ="
                     f" '{shape.relation}', with its cursor and key, where pipeline_name = '{name}'",

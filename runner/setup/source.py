@@ -1,4 +1,4 @@
-"""Finds the table that `load` and `seed` fill, with the columns that a file may give."""
+"""Finds the table that `load` and `seed` fill, with the columns that a file may have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from runner.errors import RunnerError
 
 @dataclass(frozen=True, slots=True)
 class SourceColumn:
-    """A column that a row may or must give; its type without lengths."""
+    """A column that a file may or must have; its type has no length."""
 
     name: str
     type: str
     is_required: bool
-    time_type: str | None = None  # of the times that it holds
-    has_parts: bool = False  # whether in an array or a range
+    time_type: str | None = None  # the type of the times that it contains, if any
+    has_parts: bool = False  # whether they are in an array or a range
 
     @property
     def is_moment(self) -> bool:
@@ -28,7 +28,7 @@ class SourceColumn:
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A table, by its name in pipelines and quoted; `cursor` says when a row arrived."""
+    """A table, by its name in pipelines and quoted; `cursor`, if any, says when a row arrived."""
 
     name: str
     table: sql.SQL
@@ -41,16 +41,14 @@ class SourceTable:
 
     @property
     def happened(self) -> str | None:
-        """The column that says when something happened: the first required time."""
+        """The column that says when something happened: the first required time or date."""
         times = (each.name for each in self.columns if each.is_required and each.is_moment)
         return next(times, None)
 
 
 def find(session: Session, name: str | None = None) -> SourceTable:
-    """Return the table of this name, else the source of the first pipeline.
-
-    Raises RunnerError if there is none. Identity and generated columns are left out, and so is the
-    cursor of the pipeline: the load itself says when its rows arrive.
+    """Return the table of this name, or the source of the first pipeline; RunnerError if there is
+    none. Identity and generated columns are left out, and so is the cursor: loading fills it in.
     """
     ledger.require(session)
     pipelines = session.named("setup/source.pipeline", name=name)

@@ -206,12 +206,12 @@ def test_months_come_and_go_with_the_variable_and_nothing_is_lost(
 ) -> None:
     before, restated = images(built), "select count(*) from orchestrator.restatements"
     changes = scalar(built, restated)
-    for wanted, said in ((True, "in months"), (False, "as one table, no longer in months")):
+    for wanted, said in ((True, "partitioned by month"), (False, "no longer partitioned by month")):
         text = (PROJECT / "sql/manifest.toml").read_text()
         line = f"monthly_facts = {str(wanted).lower()}"
         (project / "sql/manifest.toml").write_text(text.replace("monthly_facts = false", line))
         told = command("schema", "apply", "--yes", database=built, project=project).stdout
-        assert f"the next build fills warehouse.fact_miles_earned anew, {said}, with all" in told
+        assert f"the next build recreates warehouse.fact_miles_earned, {said}, with all" in told
         plan = command("plan", database=built, project=project).stdout
         assert "variable monthly_facts changed" in plan
         done = command("build", database=built, project=project)

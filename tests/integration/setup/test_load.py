@@ -149,7 +149,7 @@ BAD_LINES = [
         b"2025-03-01 10:00:00,u\r1,like,,,ios,google,SG",
         "user_id: a carriage return inside the line",
     ),
-    (b"2025-03-01 10:00:00,u\x001,like,,,ios,google,SG", "it holds a NUL byte"),
+    (b"2025-03-01 10:00:00,u\x001,like,,,ios,google,SG", "it contains a NUL byte"),
     (b"2025-03-01 10:00:00,u\xff1,like,,,ios,google,SG", "it is not UTF-8: byte 0xff"),
 ]
 

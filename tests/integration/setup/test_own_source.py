@@ -216,7 +216,9 @@ def test_init_writes_the_warehouse_over_the_table_as_it_is(
     folder = tmp_path / "app"
     words = ("init", str(folder), "--like", "miles", "--source", "public.activity")
     assert_refused(
-        command(*words, database=database), 2, "no column of the source has a name like event_time"
+        command(*words, database=database),
+        2,
+        "no column of the source has a usual name for event_time",
     )
     roles = ("event_time=happened", "user_id=person", "event_type=what", "platform=device")
     words += tuple(part for role in roles for part in ("--column", role))

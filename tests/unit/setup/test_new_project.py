@@ -54,8 +54,8 @@ def test_a_source_is_its_table_its_key_and_its_cursor() -> None:
         ("public." + "x" * (LONGEST_NAME + 1), "item_no", "changed", "is not a plain name"),
         ("public.items", "user", "changed", "is a reserved word of SQL"),
         ("public.items", "item_no", "end", "is a reserved word of SQL"),
-        ("public.items", "changed", "changed", "would be one column"),
-        ("public.items", "changed_day", "changed", "would be one column"),
+        ("public.items", "changed", "changed", "would be the same column"),
+        ("public.items", "changed_day", "changed", "would be the same column"),
     ],
 )
 def test_what_is_no_plain_name_is_refused_with_a_hint(
