@@ -27,8 +27,8 @@ def files() -> list[Path]:
 
 
 def pending(session: Session) -> list[Path]:
-    """Return the migrations that a database lacks, none if it is new; StartError if it is newer than
-    this version.
+    """Return the migrations that a database lacks, none if it is new; StartError if a newer version
+    of Milepost made it.
     """
     found = version.read(session)
     version.refuse_newer(found)

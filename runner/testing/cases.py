@@ -1,4 +1,4 @@
-"""Reads fixture cases, files of given and expected rows, and checks them against the manifest."""
+"""Reads test cases, files of given and expected rows, and checks them against the manifest."""
 
 import csv
 import fnmatch
@@ -33,7 +33,7 @@ class RowFile:
         return self.table.startswith(f"{RAW}.")
 
     def slice(self, first: int, last: int | None) -> Self:
-        """Return some of the rows, under the same header."""
+        """Return a part of the rows, with the same header."""
         return replace(self, records=self.records[first:last])
 
 
@@ -46,7 +46,7 @@ class Case:
     given: tuple[RowFile, ...]
     expected: tuple[RowFile, ...]
     variables: dict[str, Value]
-    # Those that have to run, in order: for the script and what is expected, up to what is given.
+    # The scripts that have to run, in order: from what is given to what is expected.
     scripts: tuple[Script, ...]
 
     @property
@@ -55,19 +55,19 @@ class Case:
 
     @property
     def is_raw(self) -> bool:
-        """Whether only raw tables are given, whose rows can also arrive in several runs."""
+        """Whether only raw tables are given: then the rows can also arrive in several runs."""
         return all(rows.is_raw for rows in self.given)
 
 
 def collect(manifest: Manifest) -> list[Case]:
-    """Return all cases of a project, by name; StartError names the first file with a fault."""
+    """Return all cases of a project, by name; StartError names the first file with a mistake."""
     cases = []
     for layer in _folders(manifest.project / ROOT):
         for folder in _folders(layer):
             key = f"{layer.name}.{folder.name}"
             script = manifest.scripts.get(key)
             if script is None:
-                what = f"{ROOT / layer.name / folder.name}: there is no script"
+                what = f"{ROOT / layer.name / folder.name}: there is no script {key}"
                 raise _unknown(what, key, manifest.scripts)
             cases += [_read(manifest, script, case) for case in _folders(folder)]
     return cases
@@ -76,8 +76,8 @@ def collect(manifest: Manifest) -> list[Case]:
 def choose(
     manifest: Manifest, cases: list[Case], patterns: Collection[str], names: Collection[str]
 ) -> list[Case]:
-    """Return the cases of the scripts that match a pattern; with `names`, only those whose folder,
-    end of path or glob is among them. UsageError if there are none.
+    """Return the cases of the scripts that match a pattern; with `names`, only those that these name,
+    by the folder, the end of the path or a glob. UsageError if there are none.
     """
     if not cases:
         raise UsageError(
@@ -88,7 +88,8 @@ def choose(
         keys = select(manifest, patterns)
         cases = [case for case in cases if case.script.key in keys]
         if not cases:
-            raise UsageError(f"no case for {', '.join(patterns)}", "without -s all cases run")
+            hint = "omit -s to run all cases"
+            raise UsageError(f"there are no cases for {', '.join(patterns)}", hint)
     chosen = []
     for name in names:
         wanted = name.rstrip("/").removeprefix("./").removeprefix(f"{ROOT.as_posix()}/")
@@ -104,7 +105,7 @@ def choose(
 
 
 def _folders(path: Path) -> list[Path]:
-    """Return the folders in a folder; a file there is a mistake."""
+    """Return the folders in a folder; StartError if there is a file."""
     if not path.is_dir():
         return []
     found = _entries(path)
@@ -165,13 +166,13 @@ def _rows(manifest: Manifest, case: Path, part: str) -> Iterable[RowFile]:
             raise StartError(f"{path} is empty", "its first line names the columns")
         for column in columns:
             if columns.count(column) > 1:
-                raise StartError(f"{path}:1: column {column} is there twice", "remove one")
+                raise StartError(f"{path}:1: column {column} appears twice", "remove one")
         encoded = tuple(record.encode() for record in records)
         yield RowFile(file.stem, path, columns, header.encode(), encoded)
 
 
 def _records(path: Path, text: str) -> list[str]:
-    """Return the records of a CSV file with their line ends; one may have several lines."""
+    """Return the records of a CSV file with their line ends. A record may have several lines."""
     lines = list(io.StringIO(text, newline=""))
     if lines and not lines[-1].endswith(("\n", "\r")):
         lines[-1] += "\n"
@@ -182,7 +183,7 @@ def _records(path: Path, text: str) -> list[str]:
             records.append("".join(lines[before : reader.line_num]))
             before = reader.line_num
     except csv.Error as error:
-        hint = "a quote within quotes is written twice"
+        hint = "inside quotes, double each quote"
         raise StartError(f"{path}:{before + 1}: {error}", hint) from error
     return records
 
@@ -221,7 +222,7 @@ def _needed(
             if table in are_given:
                 hint = f"give all of its tables: {', '.join(found.tables)}"
                 raise StartError(
-                    f"{path}: {table} is given, but {found.path} has to run and fills it",
+                    f"{path}: {table} is given, but {found.path}, which has to run, fills it",
                     "give what that script reads" if found is script else hint,
                 )
     return needed

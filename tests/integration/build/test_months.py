@@ -269,5 +269,5 @@ def test_a_variable_that_says_nothing_is_refused(project: Path, value: str, said
 def test_a_script_that_does_not_say_of_which_days_is_refused(project: Path) -> None:
     file = "sql/warehouse/fact_miles_earned.sql"
     manifest = edit(project, file, "{{ incremental }}     and {{ within.changed_events }}\n", "")
-    with pytest.raises(StartError, match=f"{file} .* does not say of which days"):
+    with pytest.raises(StartError, match=f"{file} .* does not say for which days"):
         months.make_ahead(manifest, LIVE, manifest.scripts["warehouse.fact_miles_earned"])

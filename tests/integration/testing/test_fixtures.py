@@ -232,7 +232,9 @@ def test_cases_are_chosen_by_script_folder_or_glob(
 
 def test_what_chooses_no_case_is_refused(shop: Path, test: Callable[..., Any]) -> None:
     assert_refused(test("a_row_counts_on_the_day"), 2, "no case is called", "did you mean")
-    assert_refused(test("-s", "changed_orders"), 2, "no case for warehouse.changed_orders")
+    assert_refused(
+        test("-s", "changed_orders"), 2, "there are no cases for warehouse.changed_orders"
+    )
     (shop / "tests").rename(shop / "elsewhere")
     assert_refused(test(), 2, "there are no cases in tests/sql", "LAYER/SCRIPT/CASE")
 

@@ -118,7 +118,7 @@ def test_script_that_replaces_rows_itself_is_not_restated(tmp_path: Path) -> Non
     (project / "sql/reporting/growth.sql").write_text("delete from {{ this }} where true;\n")
     error = refusal(project)
     assert error.message.startswith(
-        f"{MANIFEST}: [reporting.growth] is restated, but sql/reporting/growth.sql replaces rows"
+        f"{MANIFEST}: [reporting.growth] is restated, but sql/reporting/growth.sql deletes rows"
     )
 
 
