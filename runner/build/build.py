@@ -193,8 +193,11 @@ def publish(transaction: BuildTransaction, done: list[ScriptResult], **known: An
     work = transaction.work
     with work.transaction():
         work.run(PRELUDE)
-        plan = read_plan(work, transaction.manifest, transaction.target)
-        transaction.publish(*plan, done, **known)
+        manifest, target = transaction.manifest, transaction.target
+        positions, steps = read_plan(work, manifest, target)
+        composer = Composer(manifest, target, positions, transaction.run_id)
+        run_pieces(work, composer.schemas(steps))
+        transaction.publish(composer, steps, done, **known)
 
 
 @contextlib.contextmanager

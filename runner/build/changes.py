@@ -72,10 +72,8 @@ def _rows_but(lists: Row, one: str, other: str) -> str:
 def _keyed(session: Session, table: str, other: str = "other") -> Row:
     lists = column_lists(session, table, other)
     if not lists["keys"]:
-        raise RunnerError(
-            f"{table} has no key to match changed rows by",
-            "give it a primary key in schema/",
-        )
+        hint = "give it a primary key in schema/"
+        raise RunnerError(f"{table} has no key to match changed rows by", hint)
     return lists
 
 

@@ -44,10 +44,8 @@ def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
             f" (target, owner) values ('{target.name}', '{name}')"
             " on conflict (target) do update set owner = excluded.owner"
         )
-    raise StartError(
-        f"target {target.name} belongs to {whose}; this is {who}, and nothing was changed",
-        f"give this project a database of its own (DATABASE_URL); {fix}",
-    )
+    problem = f"target {target.name} belongs to {whose}; this is {who}, and nothing was changed"
+    raise StartError(problem, f"give this project a database of its own (DATABASE_URL); {fix}")
 
 
 def check_texts(manifest: Manifest, target: Target, steps: Sequence[Step]) -> list[str]:

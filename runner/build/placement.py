@@ -25,10 +25,8 @@ def place_of(text: str, path: Path) -> str:
     """Return the place that a file of DDL declares for its table; StartError if it is invalid."""
     place = header(text).get("Place", LOCAL)
     if place not in (LOCAL, REFERENCE) and not distributed_by(text):
-        raise StartError(
-            f"{path}: {place!r} is not a placement",
-            "-- Place: local, reference, or distributed by COLUMN",
-        )
+        hint = "-- Place: local, reference, or distributed by COLUMN"
+        raise StartError(f"{path}: {place!r} is not a placement", hint)
     return place
 
 
@@ -96,7 +94,5 @@ def check(session: Session, manifest: Manifest, target: Target) -> None:
             actual = found.get(table, LOCAL)
             if actual != wanted and not script.is_view and exists(session, table):
                 undo = f"select undistribute_table('{table}'), then " if actual != LOCAL else ""
-                raise StartError(
-                    f"{table} is {actual}, but {path} says {wanted}",
-                    f"{undo}python -m runner schema apply",
-                )
+                hint = f"{undo}python -m runner schema apply"
+                raise StartError(f"{table} is {actual}, but {path} says {wanted}", hint)

@@ -39,10 +39,8 @@ def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[S
     )
     if found:
         what = ", ".join(row["what"] for row in found)
-        raise RunnerError(
-            f"{found[0]['table_name']} changes shape, and this depends on it: {what}",
-            "save its definition, drop it, build, and create it again",
-        )
+        problem = f"{found[0]['table_name']} changes shape, and this depends on it: {what}"
+        raise RunnerError(problem, "save its definition, drop it, build, and create it again")
 
 
 def _views(composer: Composer) -> list[str]:
@@ -259,10 +257,8 @@ class Publisher:
         found = self.session.named("build/shape.strangers", tables=tables, schemas=schemas)
         if found:
             names = ", ".join(row["name"] for row in found)
-            raise RunnerError(
-                f"{', '.join(tables)} cannot be replaced: it uses {names} from its own schema",
-                "move the type or function to another schema",
-            )
+            problem = f"{', '.join(tables)} cannot be replaced: it uses {names} from its own schema"
+            raise RunnerError(problem, "move the type or function to another schema")
 
     def _lock(self, views: Collection[str], attempts: int) -> None:
         tables = [*self.swaps, *self.firsts]

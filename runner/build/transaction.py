@@ -106,7 +106,7 @@ class BuildTransaction:
                 self.done(done)
             else:
                 filled.append(done)
-        self._publish(Publisher(self.work, composer), positions, due, filled)
+        self.publish(composer, due, filled)
 
     def fill(self, session: Session, step: Step, part: Part) -> ScriptResult:
         """Run the pieces of a script, in the transaction of `session`."""
@@ -124,7 +124,7 @@ class BuildTransaction:
 
     def publish(
         self,
-        positions: Mapping[str, Position],
+        composer: Composer,
         steps: list[Step],
         filled: list[ScriptResult],
         *,
@@ -132,27 +132,14 @@ class BuildTransaction:
         differing: Collection[str] = (),
         is_first: bool = False,
     ) -> None:
-        """Publish all tables from the scratch target, and consume the replicas up to the positions.
+        """Publish the tables that were filled in the scratch target, and consume the replicas.
 
         Views are recreated if their text has changed, or if they are in `differing`. In a first
         build, the results of the scripts are recorded already.
         """
-        composer = Composer(self.manifest, self.target, positions, self.run_id)
-        run_pieces(self.work, composer.schemas(steps))
         publisher = Publisher(self.work, composer, staged or {})
         if is_first:
             publisher.replace_empty()
-        self._publish(publisher, positions, steps, filled, differing, is_first)
-
-    def _publish(
-        self,
-        publisher: Publisher,
-        positions: Mapping[str, Position],
-        steps: list[Step],
-        filled: list[ScriptResult],
-        differing: Collection[str] = (),
-        is_first: bool = False,
-    ) -> None:
         changed = {step.script.key for step in steps if step.changed}.union(differing)
         for each in filled:
             script, started = each.step.script, time.monotonic()
@@ -161,9 +148,9 @@ class BuildTransaction:
             if not is_first:
                 seconds = each.seconds + time.monotonic() - started
                 self.done(ScriptResult(each.step, changes, seconds))
-        self.finish(positions, publisher)
+        self._finish(composer.positions, publisher)
 
-    def finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
+    def _finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
         """Record what was consumed and changed, then replace tables: exclusive locks come last."""
         total = sum((result.changes for result in self.results), Changes())
         restated = ledger.restated(self.work, self.run_id)

@@ -62,8 +62,6 @@ def _texts(session: Session, part: Part) -> Iterator[str]:
 def _refuse_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -> set[str]:
     scripts = [step.script for step in steps if step.mode == "full" and not step.script.is_view]
     for key, found in reshaped(session, composer, scripts).items():
-        raise RunnerError(
-            f"{key} changes shape ({', '.join(found)}), which cannot be rendered as a script",
-            "run it: python -m runner build",
-        )
+        problem = f"{key} changes shape ({', '.join(found)}), which cannot be rendered as a script"
+        raise RunnerError(problem, "run it: python -m runner build")
     return set()

@@ -24,10 +24,8 @@ def render(text: str, values: Mapping[str, Any], quote: Quote, file: Path | str)
         raise RunnerError(f"{file}:{error.lineno}: {error.message}", HINT) from error
     except jinja2.UndefinedError as error:
         names = re.findall(r"'([^']+)'", str(error)) or [str(error)]
-        raise RunnerError(
-            f"{file}:{_line_of(error)}: {names[-1]} is not defined",
-            "variables are declared under [variables] in sql/manifest.toml",
-        ) from error
+        hint = "variables are declared under [variables] in sql/manifest.toml"
+        raise RunnerError(f"{file}:{_line_of(error)}: {names[-1]} is not defined", hint) from error
     except Exception as error:  # an expression of the template may raise anything
         raise RunnerError(
             f"{file}:{_line_of(error)}: {type(error).__name__}: {error}", HINT

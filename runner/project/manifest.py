@@ -174,10 +174,8 @@ def check_variable(what: str, value: Any) -> None:
     if not all(isinstance(text, str) for text in texts) and not isinstance(
         value, int | float | bool
     ):
-        raise StartError(
-            f"{what} is a {type(value).__name__}",
-            "a variable is a string, a number, a boolean or a list of strings",
-        )
+        hint = "a variable is a string, a number, a boolean or a list of strings"
+        raise StartError(f"{what} is a {type(value).__name__}", hint)
 
 
 def _script(layer: str, name: str, entry: Any, files: list[Path]) -> Script:
@@ -199,10 +197,8 @@ def _script(layer: str, name: str, entry: Any, files: list[Path]) -> Script:
             raise _wrong(f"{where} {key} is neither true nor false")
     is_view, is_restated = entry.get("view", False), entry.get("restated", False)
     if is_restated and is_view:
-        raise _wrong(
-            f"{where} is a view, and only tables can be restated",
-            "remove restated = true, or view = true",
-        )
+        hint = "remove restated = true, or view = true"
+        raise _wrong(f"{where} is a view, and only tables can be restated", hint)
 
     tags = entry.get("tags", [])
     if not isinstance(tags, list) or not all(map(_is_plain, tags)):
@@ -234,10 +230,8 @@ def _check_needs(manifest: Manifest) -> None:
             if layer not in INPUTS and need not in tables:
                 raise _unknown(f"[{script.key}] needs {need}", need, tables)
             if script.layer == "reporting" and layer in INPUTS:
-                raise _wrong(
-                    f"[{script.key}] needs {need}, but reports read the warehouse only",
-                    "bring it into a warehouse table first",
-                )
+                problem = f"[{script.key}] needs {need}, but reports read the warehouse only"
+                raise _wrong(problem, "bring it into a warehouse table first")
             if script.layer == "warehouse" and layer == "reporting":
                 raise _wrong(f"[{script.key}] needs {need}, but the warehouse never reads reports")
 

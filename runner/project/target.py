@@ -28,9 +28,8 @@ class Target:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"(?!pg_)[a-z][a-z0-9_]{0,30}(_scratch)?", self.name):
-            raise UsageError(
-                f"{self.name} is not a name for a target", "use lower-case letters, digits and _"
-            )
+            hint = "use lower-case letters, digits and _"
+            raise UsageError(f"{self.name} is not a name for a target", hint)
 
     @property
     def is_live(self) -> bool:

@@ -17,7 +17,7 @@ from runner.ingest.foreign.attach import attach, remote_query
 from runner.ingest.pipelines import is_type, read_definition
 from runner.ingest.promise import promise_of
 from runner.ingest.replica import refuse_strangers
-from runner.ingest.source import Source, inspect_source, read_clock
+from runner.ingest.source import inspect_source, read_clock
 from runner.project.target import RAW_SCHEMA
 
 UNIQUE_VIOLATION = "23505"
@@ -91,10 +91,8 @@ def _refuse_name(option: str, name: str) -> None:
     if len(parts) < 2 or not all(parts):
         raise UsageError(f"{option} names a table with its schema: SCHEMA.TABLE")
     if len(parts) > 2:
-        raise UsageError(
-            f"{option} {name}: only the schema and the table are separated by a dot",
-            "to read a table whose name has another dot, create a view",
-        )
+        problem = f"{option} {name}: only the schema and the table are separated by a dot"
+        raise UsageError(problem, "to read a table whose name has another dot, create a view")
     for part in parts:
         if not fits(part):
             raise UsageError(
@@ -126,10 +124,19 @@ def add(session: Session, wanted: PipelineRequest, project: Path) -> Added:
     pipeline_id = _insert(session, row | more)
     definition = read_definition(session, pipeline_id)
     source = inspect_source(session, definition, project)
-    _refuse_unknown_types(source, wanted.types)
+    known = [column.name for column in source.columns]
+    for name in wanted.types:
+        if name not in known:
+            raise UsageError(
+                f"--type {name}={types[name]}: {definition.source_relation} has no such column",
+                did_you_mean(name, known, f"its columns are {', '.join(known)}"),
+            )
     warnings += preflight.findings(session, source)
-    if source.cursor.is_naive:
-        warnings += _doubts_of_zone(cursor, wanted.timezone, has_zone)
+    if source.cursor.is_naive and has_zone and wanted.timezone not in (None, "UTC"):
+        hint = "omit --timezone"
+        raise UsageError(f"{cursor} has a time zone in the source, and is read in UTC", hint)
+    if source.cursor.is_naive and not has_zone and not wanted.timezone:
+        warnings.append(f"{cursor} has no time zone and is read as UTC; --timezone names another")
     shown = session.named("ingest/pipelines.pipeline", name=row["name"])[0]
     if source.kind != "table":
         shown["remote query"] = remote_query(session, source)
@@ -139,7 +146,7 @@ def add(session: Session, wanted: PipelineRequest, project: Path) -> Added:
 
 
 def _clock_beside(session: Session, source: str) -> str | None:
-    """Return the clock that stands beside a foreign table that was created earlier."""
+    """Return the clock beside a foreign table that was created earlier."""
     clock = f"{source.partition('.')[0]}.clock"
     kinds = [tables.kind(session, source), tables.kind(session, clock)]
     return clock if kinds == ["f", "f"] and source != clock else None
@@ -166,26 +173,13 @@ def _check(
         raise UsageError(f"--timezone: {problem}", zones.HINT)
 
 
-def _refuse_unknown_types(source: Source, types: Mapping[str, str]) -> None:
-    known = [column.name for column in source.columns]
-    for name in types:
-        if name not in known:
-            raise UsageError(
-                f"--type {name}={types[name]}: {source.definition.source_relation} has no such"
-                " column",
-                did_you_mean(name, known, f"its columns are {', '.join(known)}"),
-            )
-
-
 def _check_target(session: Session, row: Mapping[str, Any]) -> None:
     """Refuse a replica that belongs to something else, or whose name scripts cannot use."""
     target = row["target_relation"] or f"warehouse.raw_{row['source_relation'].partition('.')[2]}"
     schema, _, table = target.partition(".")
     if not fits(table):
-        raise UsageError(
-            f"{table}, the name of the replica, has more than {MAX_BYTES} bytes",
-            f"choose another: --into {RAW_SCHEMA}.{shortened(table).replace('.', '_')}",
-        )
+        hint = f"choose another: --into {RAW_SCHEMA}.{shortened(table).replace('.', '_')}"
+        raise UsageError(f"{table}, the name of the replica, has more than {MAX_BYTES} bytes", hint)
     if schema != RAW_SCHEMA or not table.removeprefix("raw_") or not table.startswith("raw_"):
         raise UsageError(
             f"{target} cannot be a replica: replicas are called {RAW_SCHEMA}.raw_*",
@@ -194,10 +188,8 @@ def _check_target(session: Session, row: Mapping[str, Any]) -> None:
     found = session.named("ingest/pipelines.replica", target=target)
     if found and found[0]["pipeline_name"] not in (None, row["name"]):
         free = f"{RAW_SCHEMA}.raw_{row['source_relation'].replace('.', '_')}"
-        raise UsageError(
-            f"{target} is the replica of pipeline {found[0]['pipeline_name']}",
-            f"choose another: --into {free if fits(free.partition('.')[2]) else 'SCHEMA.TABLE'}",
-        )
+        hint = f"choose another: --into {free if fits(free.partition('.')[2]) else 'SCHEMA.TABLE'}"
+        raise UsageError(f"{target} is the replica of pipeline {found[0]['pipeline_name']}", hint)
     refuse_strangers(session, target)
 
 
@@ -211,13 +203,3 @@ def _insert(session: Session, row: dict[str, Any]) -> int:
             f"there is already a pipeline {row['name']}, or one with the same replica",
             "choose another name, and another replica with --into SCHEMA.TABLE",
         ) from error
-
-
-def _doubts_of_zone(cursor: str, timezone: str | None, has_zone: bool) -> list[str]:
-    if has_zone and timezone not in (None, "UTC"):
-        raise UsageError(
-            f"{cursor} has a time zone in the source, and is read in UTC", "omit --timezone"
-        )
-    if has_zone or timezone:
-        return []
-    return [f"{cursor} has no time zone and is read as UTC; --timezone names another"]

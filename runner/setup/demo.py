@@ -45,10 +45,8 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
         session.run(_text("lock", source))
         newest = session.row(_text("newest", source))["newest"]
         if newest is not None and not demo.append:
-            raise RunnerError(
-                f"{source.name} has rows already",
-                "--append continues after the newest; make clean-data deletes embedded data",
-            )
+            hint = "--append continues after the newest; make clean-data deletes embedded data"
+            raise RunnerError(f"{source.name} has rows already", hint)
         if newest is None and demo.append:
             raise RunnerError(f"{source.name} has no rows to continue after", "omit --append")
         span = session.named("setup/demo.span", newest=newest, days=demo.days, end=demo.end)[0]

@@ -62,10 +62,8 @@ def choose(
                 did_you_mean(column, found, f"it has {', '.join(found)}"),
             )
         if column is None and role in NEEDED:
-            raise UsageError(
-                f"no column of the source has a usual name for {role}",
-                f"--column {role}=..., one of {', '.join(found)}",
-            )
+            hint = f"--column {role}=..., one of {', '.join(found)}"
+            raise UsageError(f"no column of the source has a usual name for {role}", hint)
         chosen[role] = column
     return chosen
 
@@ -79,9 +77,8 @@ def write(
 ) -> list[Path]:
     """Write the project into an empty folder; return its files, relative to it."""
     if not (HOME / MANIFEST).is_file():
-        raise StartError(
-            "the miles warehouse is not in the installed package", "run this from a clone"
-        )
+        hint = "run this from a clone"
+        raise StartError("the miles warehouse is not in the installed package", hint)
     refuse_filled(folder)
     lines = ["[source.event_stream]", f"relation = {_quoted(relation)}"]
     for role, column in chosen.items():
@@ -125,10 +122,8 @@ def _described(
     parts = [f"column = {_quoted(column)}"]
     if role in ("event_time", "created_at") and found[column] in ZONELESS:
         if timezone is None:
-            raise UsageError(
-                f"{column} is a {found[column]}, whose time zone is not known",
-                "--timezone UTC, or the time zone of the application",
-            )
+            hint = "--timezone UTC, or the time zone of the application"
+            raise UsageError(f"{column} is a {found[column]}, whose time zone is not known", hint)
         parts.append(f"timezone = {_quoted(timezone)}")
     elif kind := found[column] if role == "event_id" else TYPES.get(role):
         parts.append(f"type = {_quoted(kind)}")

@@ -70,10 +70,8 @@ def load(
             session = held.enter_context(database.session("milepost load"))
             source = find(session, into)
             if as_history and not (source.happened and source.cursor):
-                raise RunnerError(
-                    f"{source.name}: no column or no pipeline says when its rows happened",
-                    "leave out --as-history",
-                )
+                problem = f"{source.name}: no column or no pipeline says when its rows happened"
+                raise RunnerError(problem, "leave out --as-history")
             columns = _header(file, content, source)
             what = "a load of the same content"
             held.enter_context(session.lock(LOAD_LOCK, lock_number(sha256), what))
@@ -104,9 +102,8 @@ def _named(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunnerError(
-            f"{file}: {error.strerror or error}", "name a CSV file that can be read on this machine"
-        ) from error
+        hint = "name a CSV file that can be read on this machine"
+        raise RunnerError(f"{file}: {error.strerror or error}", hint) from error
 
 
 def _explained(file: Path, error: QueryFailed) -> RunnerError:
@@ -176,10 +173,8 @@ def _blocks(file: Path, content: BinaryIO, sha256: str, on_progress: OnProgress)
             yield block[:end]
         rest = block[end:]
     if digest.hexdigest() != sha256:
-        raise RunnerError(
-            f"{file}: it changed while it was read; nothing was loaded",
-            "load it once nobody writes to it",
-        )
+        hint = "load it once nobody writes to it"
+        raise RunnerError(f"{file}: it changed while it was read; nothing was loaded", hint)
     if rest:
         yield rest if rest.endswith(b"\n") else rest + b"\n"
 
@@ -234,9 +229,8 @@ class _Loading:
 
     def end(self, as_history: bool) -> None:
         if not self.rows + self.rejected:
-            raise RunnerError(
-                f"{self.file_name}: the file has no rows", "rows follow the line with the columns"
-            )
+            hint = "rows follow the line with the columns"
+            raise RunnerError(f"{self.file_name}: the file has no rows", hint)
         if as_history:
             self._look_behind_watermark()
         # No row can have arrived later than now, even if its time is in the future.

@@ -47,10 +47,8 @@ def parse(source: str | None, key: str | None, cursor: str | None) -> SourceName
     if source is None and key is None and cursor is None:
         return ORDERS
     if source is None or key is None or cursor is None:
-        raise UsageError(
-            "--source, --key and --cursor belong together",
-            "--source public.invoices --key invoice_id --cursor updated_at",
-        )
+        hint = "--source public.invoices --key invoice_id --cursor updated_at"
+        raise UsageError("--source, --key and --cursor belong together", hint)
     schema, dot, table = source.partition(".")
     if not dot:
         raise UsageError(f"--source {source} does not name its schema", f"--source public.{source}")
@@ -59,15 +57,11 @@ def parse(source: str | None, key: str | None, cursor: str | None) -> SourceName
     for option, name in (("--key", key), ("--cursor", cursor)):
         _check_name(option, name)
         if name in WORDS_OF_SQL.split():
-            raise UsageError(
-                f"{option} {name} is a reserved word of SQL",
-                "read a view that gives it another name",
-            )
+            hint = "read a view that gives it another name"
+            raise UsageError(f"{option} {name} is a reserved word of SQL", hint)
     if key in (cursor, f"{cursor}_day"):
-        raise UsageError(
-            f"--key {key} and --cursor {cursor} would be the same column of the fact",
-            "the key identifies a row, the cursor says when it was written",
-        )
+        problem = f"--key {key} and --cursor {cursor} would be the same column of the fact"
+        raise UsageError(problem, "the key identifies a row, the cursor says when it was written")
     return SourceNames(schema, table, key, cursor)
 
 

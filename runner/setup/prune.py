@@ -160,15 +160,13 @@ class Pruner:
     def _drop_target(self, session: Session, target: Target) -> str:
         """Drop a target. RunnerError if something else is in its schemas or depends on it."""
         if target.is_live:
-            raise UsageError(
-                "live is what readers see, and cannot be dropped", "name another target"
-            )
+            hint = "name another target"
+            raise UsageError("live is what readers see, and cannot be dropped", hint)
         # With no scripts that stay, all tables that were built in it are left over.
         found = ledger.left_tables(session, target.name, [])
         if not found:
-            raise UsageError(
-                f"there is no target {target.name}", "python -m runner plan lists them"
-            )
+            hint = "python -m runner plan lists them"
+            raise UsageError(f"there is no target {target.name}", hint)
         schemas, live = target.schemas, Target().schemas
         others = session.named("setup/prune.made_with_layers", schemas=schemas, live_schemas=live)
         made = [
@@ -181,10 +179,8 @@ class Pruner:
         strangers = [row["name"] for row in left]
         if refused or strangers:
             why = "; ".join(refused.values()) or f"no build has made {', '.join(strangers)}"
-            raise RunnerError(
-                f"target {target.name} was not dropped: {why}",
-                "move what you still need, drop the rest, and try again",
-            )
+            hint = "move what you still need, drop the rest, and try again"
+            raise RunnerError(f"target {target.name} was not dropped: {why}", hint)
         for schema in reversed(target.schemas):
             session.run(f"drop schema if exists {schema}")
         session.named("setup/prune.forget_target", target=target.name)

@@ -98,10 +98,8 @@ def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> N
         run_pieces(session, composer.layer("orchestrator"))
         version.record(session)
     elif older:
-        raise StartError(
-            "this database has an older orchestrator schema, which belongs to another role",
-            f"{version.APPLY}, as the role that owns the schema orchestrator",
-        )
+        problem = "this database has an older orchestrator schema, which belongs to another role"
+        raise StartError(problem, f"{version.APPLY}, as the role that owns the schema orchestrator")
     run_file("pipelines")
     shapes.check_pipelines(session, manifest)
     run_file("warehouse")

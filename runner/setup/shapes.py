@@ -23,10 +23,8 @@ def check(session: Session, manifest: Manifest) -> None:
         types = columns(session, shape.relation)
         where = f"{MANIFEST}: [source.{name}]"
         if not types:
-            raise StartError(
-                f"{where}: {shape.relation} does not exist",
-                "name a table or view of this database, or: pipelines add --help",
-            )
+            hint = "name a table or view of this database, or: pipelines add --help"
+            raise StartError(f"{where}: {shape.relation} does not exist", hint)
         for role, found in shape.roles.items():
             for what, hint in _problems(session, shape.relation, found, types):
                 raise StartError(f"{where} {role}: {what}", hint)

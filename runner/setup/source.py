@@ -20,11 +20,6 @@ class SourceColumn:
     time_type: str | None = None  # the type of the times that it contains, if any
     has_parts: bool = False  # whether they are in an array or a range
 
-    @property
-    def is_moment(self) -> bool:
-        is_day = (self.time_type or "").startswith(("timestamp", "date"))
-        return is_day and not self.has_parts
-
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
@@ -42,8 +37,11 @@ class SourceTable:
     @property
     def happened(self) -> str | None:
         """The column that says when something happened: the first required time or date."""
-        times = (each.name for each in self.columns if each.is_required and each.is_moment)
-        return next(times, None)
+        for column in self.columns:
+            is_day = (column.time_type or "").startswith(("timestamp", "date"))
+            if is_day and column.is_required and not column.has_parts:
+                return column.name
+        return None
 
 
 def find(session: Session, name: str | None = None) -> SourceTable:
@@ -60,9 +58,8 @@ def find(session: Session, name: str | None = None) -> SourceTable:
         raise RunnerError("there is no pipeline with a source to fill", "name a table: --into")
     rows = session.named("setup/source.columns", source=name, cursor=cursor)
     if not rows:
-        raise RunnerError(
-            f"{name} does not exist", "python -m runner schema apply creates a project's sources"
-        )
+        hint = "python -m runner schema apply creates a project's sources"
+        raise RunnerError(f"{name} does not exist", hint)
     found = session.named("ingest/columns.time_types", types=[row["type"] for row in rows])
     times = {row["name"]: (row["time_type"], row["has_parts"]) for row in found}
     return SourceTable(

@@ -76,14 +76,12 @@ def collect(manifest: Manifest) -> list[Case]:
 def choose(
     manifest: Manifest, cases: list[Case], patterns: Collection[str], names: Collection[str]
 ) -> list[Case]:
-    """Return the cases of the scripts that match a pattern; with `names`, only those that these name,
-    by the folder, the end of the path or a glob. UsageError if there are none.
+    """Return the cases of the scripts that match a pattern; with `names`, only those with one of
+    these folders, ends of paths or globs. UsageError if there are none.
     """
     if not cases:
-        raise UsageError(
-            f"there are no cases in {ROOT}",
-            f"a case is a folder {ROOT}/LAYER/SCRIPT/CASE with given/ and expected/",
-        )
+        hint = f"a case is a folder {ROOT}/LAYER/SCRIPT/CASE with given/ and expected/"
+        raise UsageError(f"there are no cases in {ROOT}", hint)
     if patterns:
         keys = select(manifest, patterns)
         cases = [case for case in cases if case.script.key in keys]

@@ -83,8 +83,8 @@ class CaseTables:
         run_pieces(self.session, [*layers, *tables])
 
     def fill(self, rows: RowFile, run: int) -> None:
-        """Insert the rows of a file into a raw table, as rows of a run; in another table, replace all
-        rows by them. Columns that the file lacks are null.
+        """Insert the rows of a file into a raw table, as rows of a run, or replace all rows of another
+        table. Columns that the file lacks are null.
         """
         table, known = self._table(rows.table), self._columns_of(rows.table)
         if RUN in rows.columns and rows.is_raw:
@@ -216,10 +216,8 @@ class CaseTables:
     def _create_like_source(self, manifest: Manifest, name: str) -> None:
         pipelines = ledger.positions(self.session, self.target.name)
         if name not in pipelines:
-            raise StartError(
-                f"raw.{name} has neither a replica nor a pipeline",
-                "add a pipeline: in schema/pipelines.sql, or python -m runner pipelines add",
-            )
+            hint = "add a pipeline: in schema/pipelines.sql, or python -m runner pipelines add"
+            raise StartError(f"raw.{name} has neither a replica nor a pipeline", hint)
         definition = replace(
             read_definition(self.session, pipelines[name].pipeline_id),
             target_relation=self._table(f"raw.{name}"),

@@ -101,10 +101,8 @@ def scratch(server: Database) -> Iterator[Database]:
     name = database_name()
     with server.session("milepost torture") as session:
         for left in session.named("torture/run.left_over", name=name):
-            raise StartError(
-                f"{left['kind']} {name} is left over from a torture test that was killed",
-                f"drop {left['kind']} {name}",
-            )
+            problem = f"{left['kind']} {name} is left over from a torture test that was killed"
+            raise StartError(problem, f"drop {left['kind']} {name}")
     try:
         with server.session("milepost torture") as session:
             _create(session, name)
