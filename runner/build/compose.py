@@ -12,7 +12,7 @@ from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import BUILD_MARK, Position
 from runner.database.names import join, relation
-from runner.database.session import Changes, Row, Session
+from runner.database.session import Changes, Session
 from runner.database.tables import count
 from runner.project.files import find, layer_files
 from runner.project.manifest import CITUS, LAYERS, Manifest, Script
@@ -146,7 +146,7 @@ class Composer:
         yield self.script(script, step.mode, fresh, session)
         for name, table in tables.items():
             if name not in keyed:
-                for key in _keys(session, [table]):
+                for key in session.named("build/shape.keys", tables=[table]):
                     if key["definition"]:
                         yield Piece(f"alter table {fresh[name]} add {key['definition']};\n")
             if is_full:
@@ -179,7 +179,8 @@ class Composer:
         if script.is_view:
             return
         tables, merged = self._tables(script), self._merged(script)
-        keys = _keys(session, [table for name, table in tables.items() if name not in merged])
+        unmerged = [table for name, table in tables.items() if name not in merged]
+        keys = session.named("build/shape.keys", tables=unmerged)
         yield from (Piece(f"{key['drop']};\n") for key in keys)
         yield from self._fill(script, tables, session)
         yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
@@ -331,10 +332,6 @@ def lock_replicas(replicas: Sequence[str]) -> list[Piece]:
     """
     names = join([relation(name) for name in replicas]).as_string(None)
     return [Piece(f"lock table {names} in access share mode;\n")] if replicas else []
-
-
-def _keys(session: Session, tables: list[str]) -> list[Row]:
-    return session.named("build/shape.keys", tables=tables)
 
 
 def _analyze(table: str) -> Piece:

@@ -50,11 +50,6 @@ class Times:
             for column in times
         ]
 
-    @property
-    def setting(self) -> str:
-        """The statement that makes the server read dates in this order."""
-        return f"set local datestyle = 'ISO, {self.order.upper()}'"
-
     def all_fit(self, block: bytes) -> bool:
         """Whether all times of a block are valid. It may say no if a quoted field contains line
         breaks, never yes wrongly.

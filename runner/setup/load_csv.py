@@ -213,7 +213,7 @@ class _Loading:
         about = {"sha256": sha256, "file_name": self.file_name, "as_history": as_history}
         [begun] = self.session.named("setup/load_csv.begin", **about, is_again=bool(earlier))
         self.load_id = begun["load_id"]
-        self.session.run(self.times.setting)
+        self.session.run(f"set local datestyle = 'ISO, {self.times.order.upper()}'")
         types = {column.name: sql.SQL(column.type) for column in self.source.columns}
         fields = [(sql.Identifier(name), types[name]) for name in self.columns]
         texts = join([sql.SQL("{} text").format(name) for name, _ in fields])

@@ -70,10 +70,17 @@ def write(folder: Path, source: SourceNames, *, is_example: bool) -> list[Path]:
     refuse_filled(folder)
     files = []
     try:
-        for template in sorted(path for path in EXAMPLE.rglob("*") if path.is_file()):
+        for template in sorted(filter(Path.is_file, EXAMPLE.rglob("*"))):
             path = template.relative_to(EXAMPLE)
-            if is_example or not any(map(path.is_relative_to, EXAMPLE_ALONE)):
-                files.append(_write(folder, path, template.read_text(encoding="utf-8"), source))
+            if not is_example and any(map(path.is_relative_to, EXAMPLE_ALONE)):
+                continue
+            if path.name == "gitignore":
+                path = path.with_name(".gitignore")
+            files.append(Path(_renamed(path.as_posix(), source)))
+            file = folder / files[-1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            text = template.read_text(encoding="utf-8")
+            file.write_text(_renamed(text, source), encoding="utf-8")
     except OSError as error:
         raise RunnerError(f"{error.filename}: {error.strerror}") from error
     return sorted(files)
@@ -114,15 +121,6 @@ def refuse_filled(folder: Path) -> None:
         raise UsageError(f"{folder}: {error.strerror}", "name a new folder") from error
     if there:
         raise UsageError(f"{folder} is not empty: it has {there[0]}", "name a new folder")
-
-
-def _write(folder: Path, path: Path, text: str, source: SourceNames) -> Path:
-    name = ".gitignore" if path.name == "gitignore" else path.name
-    written = Path(*(_renamed(part, source) for part in (*path.parent.parts, name)))
-    file = folder / written
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_renamed(text, source), encoding="utf-8")
-    return written
 
 
 def _renamed(text: str, source: SourceNames) -> str:

@@ -1,14 +1,12 @@
 """Checks the sources that the manifest maps against the database. Queries: shapes.sql."""
 
-from collections.abc import Iterator
-
 from runner.database import zones
 from runner.database.session import Session
 from runner.errors import StartError, did_you_mean
 from runner.project.manifest import MANIFEST, Manifest
 from runner.project.sources import MOMENT, Role
 
-TIMES = {"timestamp with time zone", "timestamp without time zone", "date"}
+ZONED = "timestamp with time zone"
 
 
 def columns(session: Session, relation: str) -> dict[str, str]:
@@ -25,31 +23,32 @@ def check(session: Session, manifest: Manifest) -> None:
         if not types:
             hint = "name a table or view of this database, or: pipelines add --help"
             raise StartError(f"{where}: {shape.relation} does not exist", hint)
-        for role, found in shape.roles.items():
-            for what, hint in _problems(session, shape.relation, found, types):
-                raise StartError(f"{where} {role}: {what}", hint)
+        for name_of_role, role in shape.roles.items():
+            if found := _problem(session, shape.relation, role, types):
+                raise StartError(f"{where} {name_of_role}: {found[0]}", found[1])
 
 
-def _problems(
+def _problem(
     session: Session, relation: str, role: Role, types: dict[str, str]
-) -> Iterator[tuple[str, str | None]]:
+) -> tuple[str, str | None] | None:
+    """Return what is wrong with the column of a role, and a hint."""
     if role.column is None:
-        return
+        return None
     if role.column not in types:
-        missing = f"{relation} has no column {role.column}"
-        yield missing, did_you_mean(role.column, types, f"it has {', '.join(types)}")
-        return
+        hint = did_you_mean(role.column, types, f"it has {', '.join(types)}")
+        return f"{relation} has no column {role.column}", hint
+    if role.type != MOMENT:
+        return None
     actual = types[role.column]
-    if role.type == MOMENT:
-        said = f"{relation}.{role.column} is a {actual}"
-        if actual not in TIMES:
-            yield said, f"an event needs a {MOMENT}: read a view that has one"
-        elif actual != "timestamp with time zone" and not role.timezone:
-            yield f"{said}, whose time zone is not known", '{column = "...", timezone = "UTC"}'
-        elif actual == "timestamp with time zone" and role.timezone:
-            yield f"{said}, which has a time zone", "leave out timezone"
-        elif role.timezone and (problem := zones.problem(session, role.timezone)):
-            yield problem, zones.HINT
+    said, has_zone = f"{relation}.{role.column} is a {actual}", actual == ZONED
+    if actual not in (ZONED, "timestamp without time zone", "date"):
+        return said, f"an event needs a {MOMENT}: read a view that has one"
+    if not has_zone and not role.timezone:
+        return f"{said}, whose time zone is not known", '{column = "...", timezone = "UTC"}'
+    if has_zone and role.timezone:
+        return f"{said}, which has a time zone", "leave out timezone"
+    problem = zones.problem(session, role.timezone) if role.timezone else None
+    return (problem, zones.HINT) if problem else None
 
 
 def check_pipelines(session: Session, manifest: Manifest) -> None:

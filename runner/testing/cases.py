@@ -96,8 +96,8 @@ def choose(
         if not found:
             tails = {case.path.name: case.name for case in cases}
             near = closest(wanted.rpartition("/")[2], tails)
-            hint = f"did you mean {tails[near]}?" if near else None
-            raise UsageError(f"no case is called {name}", hint)
+            better = f"did you mean {tails[near]}?" if near else None
+            raise UsageError(f"no case is called {name}", better)
         chosen += [case for case in found if case not in chosen]
     return chosen or cases
 

@@ -83,8 +83,8 @@ class CaseTables:
         run_pieces(self.session, [*layers, *tables])
 
     def fill(self, rows: RowFile, run: int) -> None:
-        """Insert the rows of a file into a raw table, as rows of a run, or replace all rows of another
-        table. Columns that the file lacks are null.
+        """Insert the rows of a file into a raw table, as rows of a run, or put them in the place of
+        the rows of another table. Columns that the file lacks are null.
         """
         table, known = self._table(rows.table), self._columns_of(rows.table)
         if RUN in rows.columns and rows.is_raw:

@@ -32,22 +32,22 @@ from tests.ingest_faults.death import Boundary, watched
 from tests.support.listeners import Hearing
 
 
-class Bench:
-    """Where texts and functions are changed, for one test."""
+class Patches:
+    """Changes texts and functions for one test."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, world: World) -> None:
-        self.patch = patch
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+        self.monkeypatch = monkeypatch
         self.world = world
 
     def script(self, file: str, old: str, new: str) -> None:
-        """In the text of a script, which was never another."""
+        """Change the text of a script, and build everything from it."""
         self.world.edit(f"sql/{file}.sql", old, new)
         self.world.build("*")
 
     def query(self, name: str, old: str, new: str, file: str = "database/ledger") -> None:
         text = named_query(f"{file}.{name}")
         assert old in text
-        self.patch.setitem(queries(f"{file}.sql"), name, text.replace(old, new))
+        self.monkeypatch.setitem(queries(f"{file}.sql"), name, text.replace(old, new))
 
 
 # --- the stories: what is not true in them raises ----------------------------------------------------
@@ -438,47 +438,47 @@ def try_to_bring_one(world: World) -> None:
 # --- the guards, and how each is taken away ----------------------------------------------------------
 
 
-def without_the_snapshot(bench: Bench) -> None:
+def without_the_snapshot(patches: Patches) -> None:
     @contextlib.contextmanager
     def loose(self: Session) -> Iterator[None]:
         self.connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         with self.connection.transaction():
             yield
 
-    bench.patch.setattr(Session, "transaction", loose)
+    patches.monkeypatch.setattr(Session, "transaction", loose)
 
 
-def without_the_lock(bench: Bench) -> None:
+def without_the_lock(patches: Patches) -> None:
     @contextlib.contextmanager
     def free(self: Session, *values: Any) -> Iterator[None]:
         yield
 
-    bench.patch.setattr(Session, "lock", free)
+    patches.monkeypatch.setattr(Session, "lock", free)
 
 
-def without_the_locks_of_pipelines(bench: Bench) -> None:
+def without_the_locks_of_pipelines(patches: Patches) -> None:
     text = named_query("database/locks.pipelines")
     assert "order by" in text
-    bench.patch.setitem(
+    patches.monkeypatch.setitem(
         queries("database/locks.sql"),
         "pipelines",
         text.replace("order by", "where false order by"),
     )
 
 
-def with_consumption_that_stays(bench: Bench) -> None:
+def with_consumption_that_stays(patches: Patches) -> None:
     """In both of the places that see to it."""
     consume = ledger.consume
 
     def at_once(work: Session, *values: Any) -> None:
-        with bench.world.database.session("test") as session:
+        with patches.world.database.session("test") as session:
             consume(session, *values)
 
-    bench.patch.setattr(ledger, "consume", at_once)
-    bench.query("positions", "and builds.status = 'succeeded'", "")
+    patches.monkeypatch.setattr(ledger, "consume", at_once)
+    patches.query("positions", "and builds.status = 'succeeded'", "")
 
 
-def with_one_position_for_all(bench: Bench) -> None:
+def with_one_position_for_all(patches: Patches) -> None:
     positions = ledger.positions
 
     def highest(session: Session, target: str) -> dict[str, Any]:
@@ -490,21 +490,21 @@ def with_one_position_for_all(bench: Bench) -> None:
             for name, position in found.items()
         }
 
-    bench.patch.setattr(ledger, "positions", highest)
+    patches.monkeypatch.setattr(ledger, "positions", highest)
 
 
-def without_variables(bench: Bench) -> None:
+def without_variables(patches: Patches) -> None:
     fingerprint = plan.fingerprint
 
     def blind(manifest: Any, script: Any) -> str:
         return fingerprint(replace(manifest, variables={}), script)
 
     for module in (plan, transaction):
-        bench.patch.setattr(module, "fingerprint", blind)
-    bench.world.build()
+        patches.monkeypatch.setattr(module, "fingerprint", blind)
+    patches.world.build()
 
 
-def without_definitions(bench: Bench) -> None:
+def without_definitions(patches: Patches) -> None:
     fingerprint = plan.fingerprint
 
     def blind(manifest: Any, script: Any) -> str:
@@ -514,11 +514,11 @@ def without_definitions(bench: Bench) -> None:
         return json.dumps({what: hash for what, hash in found.items() if "schema/" not in what})
 
     for module in (plan, transaction):
-        bench.patch.setattr(module, "fingerprint", blind)
-    bench.world.build()
+        patches.monkeypatch.setattr(module, "fingerprint", blind)
+    patches.world.build()
 
 
-def without_followers(bench: Bench) -> None:
+def without_followers(patches: Patches) -> None:
     """What follows is left to the change set, and nothing is beside."""
     step_of = plan._step
 
@@ -526,33 +526,33 @@ def without_followers(bench: Bench) -> None:
         step = step_of(*values)
         return replace(step, mode="skip") if step.reason.startswith("follows") else step
 
-    bench.patch.setattr(plan, "_step", alone)
-    bench.patch.setattr(publish, "followers", lambda manifest, keys: set(keys))
+    patches.monkeypatch.setattr(plan, "_step", alone)
+    patches.monkeypatch.setattr(publish, "followers", lambda manifest, keys: set(keys))
 
 
-def without_reshaping(bench: Bench) -> None:
-    bench.patch.setattr(publish, "reshaped", lambda *values: [])
+def without_reshaping(patches: Patches) -> None:
+    patches.monkeypatch.setattr(publish, "reshaped", lambda *values: [])
 
 
-def with_tables_put_in_place_of_others(bench: Bench) -> None:
-    bench.patch.setattr(publish.Publisher, "_is_new_shape", lambda *values: True)
+def with_tables_put_in_place_of_others(patches: Patches) -> None:
+    patches.monkeypatch.setattr(publish.Publisher, "_is_new_shape", lambda *values: True)
 
 
 MINUS, NOTHING = "-1 as sign,", "0 as sign,"
 OF_REPLACED = "pipeline_id = {{ pipeline.event_stream }}"
 
-Guard = tuple[Callable[[Bench], None], Callable[[World], None]]
+Guard = tuple[Callable[[Patches], None], Callable[[World], None]]
 GUARDS: dict[str, Guard] = {
     "former places of events": (
-        lambda bench: bench.script("warehouse/changed_events", OF_REPLACED, "false"),
+        lambda patches: patches.script("warehouse/changed_events", OF_REPLACED, "false"),
         event_that_moves_to_another_user,
     ),
     "former places of deleted events": (
-        lambda bench: bench.script("warehouse/changed_events", OF_REPLACED, "false"),
+        lambda patches: patches.script("warehouse/changed_events", OF_REPLACED, "false"),
         events_that_are_deleted,
     ),
     "former categories of events": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_user_categories", OF_REPLACED, "false"
         ),
         event_that_moves_to_another_user,
@@ -560,7 +560,7 @@ GUARDS: dict[str, Guard] = {
     "a position of each pipeline": (with_one_position_for_all, late_run_of_another_pipeline),
     "one snapshot": (without_the_snapshot, ingest_while_a_full_build_reads),
     "blocking checks": (
-        lambda bench: bench.patch.setattr(transaction, "run_checks", lambda *values: []),
+        lambda patches: patches.monkeypatch.setattr(transaction, "run_checks", lambda *values: []),
         wrong_figures,
     ),
     "the build lock": (without_the_lock, two_builds),
@@ -569,43 +569,43 @@ GUARDS: dict[str, Guard] = {
         build_that_dies_at_its_end,
     ),
     "the fence": (
-        lambda bench: bench.query("succeed", "and runs.status = 'running'", ""),
+        lambda patches: patches.query("succeed", "and runs.status = 'running'", ""),
         build_that_was_given_up,
     ),
     "the hold on replicas": (
-        lambda bench: bench.patch.setattr(building, "lock_replicas", lambda *values: []),
+        lambda patches: patches.monkeypatch.setattr(building, "lock_replicas", lambda *values: []),
         column_of_a_replica_that_widens,
     ),
     "the difference in counts of days": (
-        lambda bench: bench.script("warehouse/agg_user_daily", MINUS, NOTHING),
+        lambda patches: patches.script("warehouse/agg_user_daily", MINUS, NOTHING),
         the_same_days_again,
     ),
     "the difference in counts of categories": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_category_daily", MINUS, NOTHING
         ),
         the_same_days_again,
     ),
     "the difference in counts of periods": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_activity", "-1 as sign, days_before", "0 as sign, days_before"
         ),
         late_event_between_two_others,
     ),
     "days without an event": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_daily", "where engagement.events = 0", "where false"
         ),
         events_that_are_deleted,
     ),
     "categories without an event": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_category_daily", "\n    events = 0\n", "\n    events = -1\n"
         ),
         events_that_are_deleted,
     ),
     "who is counted already": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_category_daily",
             "where event_date between span_start and span_end",
             "where changed.user_id is not null and event_date between span_start and span_end",
@@ -613,7 +613,7 @@ GUARDS: dict[str, Guard] = {
         two_days_of_a_week,
     ),
     "the period before a change": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_activity",
             "greatest(kept_days, 1)",
             "coalesce(kept_days, 0) + 1",
@@ -621,13 +621,13 @@ GUARDS: dict[str, Guard] = {
         late_event_between_two_others,
     ),
     "several places of a user": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_category_daily", "(is_settled, false,", "(is_settled, true,"
         ),
         two_platforms_of_a_day,
     ),
     "periods that are over by now": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/miles_by_category",
             "is_complete is distinct from",
             "false and is_complete is distinct from",
@@ -635,57 +635,57 @@ GUARDS: dict[str, Guard] = {
         month_that_ends,
     ),
     "days of events that came before them": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_user_days", "where through_run_id = ", "where 0 <> "
         ),
         day_that_comes_after_its_event,
     ),
     "categories of events that came before their day": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_user_categories", "where transaction_category is not null", "where false"
         ),
         day_that_comes_after_its_event,
     ),
     "former slices of events": (
-        lambda bench: bench.script("warehouse/changed_slices", OF_REPLACED, "false"),
+        lambda patches: patches.script("warehouse/changed_slices", OF_REPLACED, "false"),
         event_that_moves_to_another_country,
     ),
     "a last day that moves, in every slice": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_slices", "where former.last_day is distinct from", "where false and former.last_day is distinct from"
         ),
         last_day_that_comes_and_goes,
     ),
     "a first day that moves, in every slice": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_slices", "        min(event_date) <= (", "        false and min(event_date) <= ("
         ),
         first_day_that_moves,
     ),
     "slices of events that came before their day": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_slices", "where event_date > (select min(since) from moved)", "where false"
         ),
         country_of_an_event_before_its_day,
     ),
     "cohorts that users leave": (
-        lambda bench: bench.script("warehouse/agg_user_acquisition", MINUS, NOTHING),
+        lambda patches: patches.script("warehouse/agg_user_acquisition", MINUS, NOTHING),
         user_who_is_new_earlier,
     ),
     "days of sources that nobody is left of": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_acquisition", "where users = 0", "where users = -1"
         ),
         user_who_is_new_earlier,
     ),
     "users who are gone": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_acquisition", "and now.user_id is null", "and false"
         ),
         user_who_is_no_more,
     ),
     "cohorts of funnels that users leave": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/engagement_funnel",
             "(report.users, report.is_complete) is distinct from (sizes.users, sizes.is_complete)",
             "report.users is null",
@@ -693,31 +693,31 @@ GUARDS: dict[str, Guard] = {
         user_who_is_new_earlier,
     ),
     "cohorts that one enters and another leaves": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/engagement_funnel", "where since <= first_day or since", "where since"
         ),
         user_who_takes_the_place_of_another,
     ),
     "cohorts of users whose time is over by now": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/engagement_funnel", "over_on > least(", "false and over_on > least("
         ),
         day_on_which_the_time_of_a_user_is_over,
     ),
     "cohorts of a late step": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/engagement_funnel", "or since <= over_on and over_on <= last_day", ""
         ),
         late_step,
     ),
     "funnels that are not through before the change": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_funnels", "or since <= {{ warehouse }}.day_of(", "or false and since <= {{ warehouse }}.day_of("
         ),
         late_step,
     ),
     "funnels of users who are gone": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_funnels", "and activity.user_id is null", "and false"
         ),
         user_who_is_no_more,
@@ -727,25 +727,25 @@ GUARDS: dict[str, Guard] = {
     "definitions of tables": (without_definitions, another_type),
     "other columns": (without_reshaping, another_column),
     "the file of a replica": (
-        lambda bench: bench.query(
+        lambda patches: patches.query(
             "positions", "files.file <> consumed.replica_file", "false and files.file is null"
         ),
         replica_that_was_emptied,
     ),
     "the very table": (
-        lambda bench: bench.query("built_scripts", "having built.table_oids", "having true or built.table_oids"),
+        lambda patches: patches.query("built_scripts", "having built.table_oids", "having true or built.table_oids"),
         table_that_was_dropped,
     ),
     "the end of dead builds": (
-        lambda bench: bench.query("abandon_builds", "and status = 'running'", "and false"),
+        lambda patches: patches.query("abandon_builds", "and status = 'running'", "and false"),
         dead_build,
     ),
     "the end of scripts of failed builds": (
-        lambda bench: bench.query("roll_back_scripts", "and scripts.kind = 'script'", "and false"),
+        lambda patches: patches.query("roll_back_scripts", "and scripts.kind = 'script'", "and false"),
         failed_build,
     ),
     "rows that are gone": (
-        lambda bench: bench.query("publish", "where {{ is_same_key }}", "where false", "build/changes"),
+        lambda patches: patches.query("publish", "where {{ is_same_key }}", "where false", "build/changes"),
         events_that_are_deleted,
     ),
     "the difference rather than a new table": (
@@ -760,8 +760,8 @@ GUARDS: dict[str, Guard] = {
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, world: World) -> Bench:
-    return Bench(monkeypatch, world)
+def patches(monkeypatch: pytest.MonkeyPatch, world: World) -> Patches:
+    return Patches(monkeypatch, world)
 
 
 @pytest.mark.slow
@@ -773,8 +773,8 @@ def test_with_its_guards_the_story_is_true(world: World, guard: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("guard", GUARDS)
-def test_without_its_guard_the_story_is_false(bench: Bench, guard: str) -> None:
+def test_without_its_guard_the_story_is_false(patches: Patches, guard: str) -> None:
     take_away, story = GUARDS[guard]
-    take_away(bench)
+    take_away(patches)
     with pytest.raises((AssertionError, RunnerError, psycopg.Error, pytest.fail.Exception)):
-        story(bench.world)
+        story(patches.world)
