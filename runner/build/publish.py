@@ -103,18 +103,15 @@ class Publisher:
     firsts: list[_Table] = field(default_factory=list)
 
     def replace_empty(self) -> None:
-        """Also replace empty tables, if nobody can notice: so no row is written twice."""
+        """Also replace empty tables, so that no row is written twice. Tables stay whose settings
+        somebody has changed, or on which somebody's object depends, directly or by a view.
+        """
         scripts = self.composer.manifest.scripts.values()
         tables = [table for script in scripts for table in self._tables(script)]
         for table in tables:
             if not table.script.is_view and not exists(self.session, table.live):
                 run_pieces(self.session, [table.definition])
-        self.empty = self._replaceable([each for each in tables if exists(self.session, each.live)])
-
-    def _replaceable(self, tables: Sequence[_Table]) -> set[str]:
-        """Return the empty tables whose settings nobody has changed, and on which no object of
-        somebody else depends, directly or by a view of the project.
-        """
+        tables = [table for table in tables if exists(self.session, table.live)]
         live, fresh = [table.live for table in tables], [table.fresh for table in tables]
         schemas, ours = self.composer.target.scratch.schemas, _views(self.composer)
 
@@ -127,7 +124,7 @@ class Publisher:
         tied = {table.script for table in tables if not bound.isdisjoint((table.live, table.fresh))}
         needs, _ = neighbours(self.composer.manifest)
         held = reachable({script.key for script in tied if script.is_view}, needs)
-        return {
+        self.empty = {
             table.live
             for table in tables
             if bound.isdisjoint((table.live, table.fresh))

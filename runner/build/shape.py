@@ -23,17 +23,17 @@ def reshaped(
     somebody has added.
     """
     tables = [table for script in scripts for table in composer.target.tables(script)]
-    actual = _shapes(session, tables)
+    actual = shapes(session, tables)
     if not any(shape["columns"] for shape in actual.values()):
         return {}
     with session.rehearsal():  # no lock outlives the comparison
         model = _create_model(session, composer)
-        wanted = _shapes(session, [table for script in scripts for table in model.tables(script)])
+        wanted = shapes(session, [table for script in scripts for table in model.tables(script)])
     found = {
         script.key: [
             f"{name}.{part}"
             for name in script.tables
-            for part in _differences(
+            for part in differences(
                 actual[composer.target.table(script.layer, name)],
                 wanted[model.table(script.layer, name)],
             )
@@ -60,21 +60,17 @@ def _create_model(session: Session, composer: Composer) -> Target:
 
 def shape_differences(session: Session, table: str, model: str) -> list[str]:
     """Return the names of the parts in which a table, if it exists, differs from its model."""
-    shapes = _shapes(session, [table, model])
-    return _differences(shapes[table], shapes[model])
+    found = shapes(session, [table, model])
+    return differences(found[table], found[model])
 
 
 def columns(session: Session, table: str) -> dict[str, str]:
     """Return the columns of a table with their types; none if there is no such table."""
-    return _shapes(session, [table])[table]["columns"]
+    return shapes(session, [table])[table]["columns"]
 
 
-def indexes(session: Session, table: str) -> dict[str, str]:
-    """Return the indexes of a table, except those of its constraints, with their definitions."""
-    return _shapes(session, [table])[table]["indexes"]
-
-
-def _differences(actual: Shape, model: Shape) -> list[str]:
+def differences(actual: Shape, model: Shape) -> list[str]:
+    """Return the names of the parts in which a table, if it exists, differs from its model."""
     if not actual["columns"]:
         return []
     names: dict[str, None] = {}
@@ -86,17 +82,17 @@ def _differences(actual: Shape, model: Shape) -> list[str]:
     return list(names)
 
 
-def _shapes(session: Session, tables: Sequence[str]) -> dict[str, Shape]:
+def shapes(session: Session, tables: Sequence[str]) -> dict[str, Shape]:
     """Return the shape of each table, worded as if it were in the live schemas."""
-    shapes: dict[str, Shape] = {
+    found: dict[str, Shape] = {
         table: {"columns": {}, "constraints": {}, "indexes": {}} for table in tables
     }
-    for row in session.named("build/shape.parts", tables=list(shapes)):
+    for row in session.named("build/shape.parts", tables=list(found)):
         table, text = row["table_name"], row["definition"]
         schema, _, _ = table.partition(".")
         layer = next((layer for layer in LAYERS if schema.endswith(layer)), schema)
         prefix = schema.removesuffix(layer)
         for name in LAYERS if prefix else ():
             text = text.replace(f"{prefix}{name}.", f"{name}.")
-        shapes[table][row["kind"]][row["name"]] = text
-    return shapes
+        found[table][row["kind"]][row["name"]] = text
+    return found

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from runner.build.changes import column_lists
 from runner.build.compose import SETTINGS
-from runner.build.shape import columns, indexes, shape_differences
+from runner.build.shape import differences, shapes
 from runner.database import ledger
 from runner.database.names import join
 from runner.database.queries import named_query
@@ -127,10 +127,12 @@ def _text_of_view(session: Session, view: str, target: Target) -> str | None:
 
 
 def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Difference:
-    one, other = (columns(session, table) for table in tables)
+    found = shapes(session, tables)
+    left, right = (found[table] for table in tables)
+    one, other = left["columns"], right["columns"]
     # An index that only the left table has does not count: somebody has added it.
-    left, right = (indexes(session, table) for table in tables)
-    odd = dict.fromkeys([*shape_differences(session, *tables), *(right.keys() - left.keys())])
+    missing = (name for name in right["indexes"] if name not in left["indexes"])
+    odd = dict.fromkeys([*differences(left, right), *missing])
     both = [column for column in one if column in other]
     if not both:
         return Difference(name, problem="no column in common")
@@ -179,8 +181,8 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
         return render(named_query(f"compare/diff.{query}"), values, "diff.sql")
 
     session.run(text("stage"))
-    found = {**session.row(text("rows")), **session.row(text("differences"))}
-    found["sample"] = tuple(found["sample"])
+    counts = {**session.row(text("rows")), **session.row(text("differences"))}
+    counts["sample"] = tuple(counts["sample"])
     session.run("drop table pg_temp.difference")
     problem = f"other columns or constraints: {', '.join(odd)}" if odd else None
-    return Difference(name, problem=problem, **found)
+    return Difference(name, problem=problem, **counts)

@@ -136,7 +136,9 @@ class Workload:
                 session.run("begin")
                 for _ in range(chance.choice((1, 1, 1, 2, 3))):
                     self._write_part(session, chance)
-                    self._pause(chance)
+                    # Applications pause in the middle of a transaction, and sometimes for long.
+                    least, most = (1, 2) if chance.random() < 0.02 else (0.01, 0.06)
+                    self.stop.wait(chance.uniform(least, most))
                 session.run("rollback" if chance.random() < 0.12 else "commit")
                 self.stop.wait(chance.uniform(0, 0.03))
 
@@ -150,11 +152,6 @@ class Workload:
             self._write_part(session, chance, depth + 1)
         if chance.random() < 0.8:
             session.run(chance.choice(("rollback to part", "release part")))
-
-    def _pause(self, chance: random.Random) -> None:
-        """Pause, as applications do in the middle of a transaction."""
-        is_long = chance.random() < 0.02
-        self.stop.wait(chance.uniform(1, 2) if is_long else chance.uniform(0.01, 0.06))
 
     def _ingest(self, chance: random.Random) -> None:
         while not self.stop.is_set():
