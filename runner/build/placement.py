@@ -75,7 +75,7 @@ def prepare(session: Session) -> None:
         workers = ", ".join(row["worker"] for row in away)
         raise StartError(
             f"a worker does not answer: {workers}; nothing was changed",
-            "start it, or see citus_check_cluster_node_health(); readers of reports need no worker",
+            "start it; reports can still be read. See also citus_check_cluster_node_health()",
         )
     session.named("build/placement.recover")
 

@@ -142,9 +142,10 @@ def load(project: Path) -> Manifest:
     if engine not in ENGINES:
         raise _wrong(f"engine {engine!r} is not known", f"known are {', '.join(ENGINES)}")
     monthly = variables.get("monthly_facts", False)
-    if not isinstance(monthly, bool) or (monthly and engine == CITUS):
-        problem = "with engine citus" if isinstance(monthly, bool) else "neither true nor false"
-        raise _wrong(f"monthly_facts is {problem}", "monthly_facts = false")
+    if not isinstance(monthly, bool):
+        raise _wrong("monthly_facts is neither true nor false", "monthly_facts = false")
+    if monthly and engine == CITUS:
+        raise _wrong("monthly_facts does not work with engine citus", "monthly_facts = false")
     shapes = content.pop("source", {})
     if not isinstance(shapes, dict):
         raise _wrong("source is not a table", "write [source.NAME]")

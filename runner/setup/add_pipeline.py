@@ -72,7 +72,7 @@ def read(
         raise UsageError("the name of the pipeline is empty", "python -m runner pipelines add NAME")
     if row["write_mode"] == "upsert" and not key_columns:
         hint = "name the columns that identify a row: --key COLUMN"
-        raise UsageError("--mode upsert replaces rows by a key, and none is named", hint)
+        raise UsageError("--mode upsert needs a key, and none is named", hint)
     pairs = [pair.partition("=") for pair in types]
     if not all(name and type_name for name, _, type_name in pairs):
         raise UsageError("--type is COLUMN=TYPE")
@@ -91,8 +91,8 @@ def _refuse_name(option: str, name: str) -> None:
     if len(parts) < 2 or not all(parts):
         raise UsageError(f"{option} names a table with its schema: SCHEMA.TABLE")
     if len(parts) > 2:
-        problem = f"{option} {name}: only the schema and the table are separated by a dot"
-        raise UsageError(problem, "to read a table whose name has another dot, create a view")
+        hint = "write SCHEMA.TABLE; a view can give a source a name without a dot"
+        raise UsageError(f"{option} {name}: a name with a dot in it cannot be used", hint)
     for part in parts:
         if not fits(part):
             raise UsageError(

@@ -111,7 +111,7 @@ def _explained(file: Path, error: QueryFailed) -> RunnerError:
     if state.startswith(LOST):
         return RunnerError(
             f"{file}: {error.message}",
-            "load it again: if it was committed before the connection broke, that is refused",
+            "load it again; that is refused if it was committed before the connection was lost",
         )
     return RunnerError(
         f"{file}: {error.message}; nothing was loaded", HINTS.get(state) or error.hint
@@ -144,7 +144,7 @@ def _header(file: Path, content: BinaryIO, source: SourceTable) -> list[str]:
     else:
         return names
     known = ",".join(source.names)
-    raise RunnerError(f"{file}:1: {problem}", f"the first line names columns: {known}")
+    raise RunnerError(f"{file}:1: {problem}", f"the first line names columns of the table: {known}")
 
 
 def _blocks(file: Path, content: BinaryIO, sha256: str, on_progress: OnProgress) -> Iterator[bytes]:

@@ -130,7 +130,7 @@ def _read(manifest: Manifest, script: Script, folder: Path) -> Case:
     expected = tuple(_rows(manifest, path, "expected"))
     if not expected:
         hint = f"write {path}/expected/{script.key}.csv with the rows"
-        raise StartError(f"{path} expects nothing", hint)
+        raise StartError(f"{path} has no expected rows", hint)
     for table in sorted({rows.table for rows in given} & {rows.table for rows in expected}):
         raise StartError(f"{path}: {table} is both given and expected", "remove one of them")
     variables = _variables(manifest, path / "variables.toml")

@@ -1,7 +1,6 @@
-"""Each guard of builds taken away on purpose: then a story that all these guards make true must be
-false.
+"""Removes each guard of builds in turn: a story that passes with the guard must fail without it.
 
-A guard that nobody would miss is no guard, and a test that does not miss it is none.
+Otherwise either the guard is superfluous, or the test of it is worthless.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Patches:
         self.monkeypatch.setitem(queries(f"{file}.sql"), name, text.replace(old, new))
 
 
-# --- the stories: what is not true in them raises ----------------------------------------------------
+# --- the stories: they raise if what they check does not hold ---------------------------------------
 
 
 def built(world: World) -> None:
@@ -94,7 +93,7 @@ def late_run_of_another_pipeline(world: World) -> None:
 
 
 def ingest_while_a_full_build_reads(world: World) -> None:
-    """What comes before each of some scripts is in none of them."""
+    """Rows that are ingested while a build runs are in none of its tables."""
     for at in (3, 6, 9, 12):
         rows = world.replica()
         world.build(
@@ -110,7 +109,7 @@ def bring_one(world: World) -> None:
 
 
 def wrong_figures(world: World) -> None:
-    """A script that drops rows is found out before anybody sees what it makes."""
+    """A check finds a script that drops rows before readers see its table."""
     before = world.version()
     world.edit(
         "sql/warehouse/fact_miles_earned.sql",
@@ -140,7 +139,7 @@ def two_builds(world: World) -> None:
 
 
 def build_that_dies_at_its_end(world: World) -> None:
-    """It had said what it consumes, and consumed nothing."""
+    """A build that fails after it recorded what it consumes has consumed nothing."""
     world.insert(earn(1, "eve"))
     world.ingest()
     with pytest.MonkeyPatch.context() as patch:
@@ -155,7 +154,7 @@ def build_that_dies_at_its_end(world: World) -> None:
 
 
 def build_that_was_given_up(world: World) -> None:
-    """Somebody else was sure that it was dead, at any moment: so it may not publish."""
+    """A build that another one has marked as abandoned, at any moment, does not publish."""
     given_up: set[int] = set()
 
     def give_up(boundary: Boundary) -> None:
@@ -178,7 +177,7 @@ def build_that_was_given_up(world: World) -> None:
 
 
 def column_of_a_replica_that_widens(world: World) -> None:
-    """To a snapshot that is older a table that was written anew is empty."""
+    """Changing a type rewrites the replica, which an older snapshot then sees empty."""
     world.set_campaign("google", 90)
     world.ingest()
 
@@ -197,7 +196,7 @@ def column_of_a_replica_that_widens(world: World) -> None:
 
 
 def the_same_days_again(world: World) -> None:
-    """Changed twice and forced: nothing is counted twice."""
+    """Days that change twice, and are then forced, count nothing twice."""
     for _ in range(2):
         world.insert(earn(-3), redeem(-3, "bob"), search(-3, "cat"))
         built(world)
@@ -206,7 +205,7 @@ def the_same_days_again(world: World) -> None:
 
 
 def another_text_upstream(world: World) -> None:
-    """It means another thing, and what is computed from it follows."""
+    """When a view changes, everything that depends on it is rebuilt."""
     world.edit(
         "schema/warehouse/classified_events.sql",
         "when nullif(events.user_id, '') is null then 'no user_id'",
@@ -232,7 +231,7 @@ def another_column(world: World) -> None:
 
 
 def another_type(world: World) -> None:
-    """Said in the table's definition alone."""
+    """A type that changes only in the DDL of the table."""
     world.edit(
         "schema/warehouse/dim_dates.sql", "is_weekend boolean not null", "is_weekend boolean"
     )
@@ -256,7 +255,7 @@ def table_that_was_dropped(world: World) -> None:
 
 
 def late_event_between_two_others(world: World) -> None:
-    """The periods beside it change, on days that nobody touched: retained, not resurrected."""
+    """The adjacent periods change too: a user who was resurrected in them is retained now."""
     world.insert(event(-20, "eve"), event(8, "eve"))
     built(world)
     for day in (7, -19, -40):
@@ -265,7 +264,7 @@ def late_event_between_two_others(world: World) -> None:
 
 
 def two_days_of_a_week(world: World) -> None:
-    """A user counts once in a week, whatever comes on another day of it."""
+    """A user counts once in a week, even when another day of the week changes later."""
     world.insert(earn(2, "eve", "spa"))
     built(world)
     world.insert(earn(4, "eve", "spa"))
@@ -273,7 +272,7 @@ def two_days_of_a_week(world: World) -> None:
 
 
 def two_platforms_of_a_day(world: World) -> None:
-    """A user counts once in all, and once on each platform."""
+    """A user counts once in the total, and once on each platform."""
     spa = {"transaction_category": "spa", "miles_amount": 1}
     for platform in ("ios", "web"):
         world.insert(event(2, "eve", "miles_earned", **spa, platform=platform))
@@ -281,7 +280,7 @@ def two_platforms_of_a_day(world: World) -> None:
 
 
 def month_that_ends(world: World) -> None:
-    """What is complete changes with the last day, in months that nobody touched."""
+    """When the last day moves, months without any change become complete."""
     world.insert(earn(1, "eve", "spa"))
     built(world)
     world.insert(event(40, "eve"))
@@ -289,7 +288,7 @@ def month_that_ends(world: World) -> None:
 
 
 def day_that_comes_after_its_event(world: World) -> None:
-    """Nobody touches the event when it begins to count."""
+    """An event that arrived before its day counts once the day comes, without a change of its own."""
     came = event(12)["event_time"]
     world.insert({**earn(12.6, "eve", "spa"), "created_at": came}, earn(12, "bob"))
     built(world)
@@ -298,7 +297,7 @@ def day_that_comes_after_its_event(world: World) -> None:
 
 
 def event_that_moves_to_another_country(world: World) -> None:
-    """In the country that it has left nothing else happened on that day, nor on a later one."""
+    """The country that it leaves has no other event on that day or later."""
     (number,) = world.insert(event(-3, "eve", country="VN"))
     world.insert(event(-9, "eve", country="VN"), event(-3, "fay"))
     built(world)
@@ -307,7 +306,7 @@ def event_that_moves_to_another_country(world: World) -> None:
 
 
 def last_day_that_comes_and_goes(world: World) -> None:
-    """What is complete, and where dense reports end, changes in countries that nobody touched."""
+    """When the last day moves, so do completeness and the end of dense reports, in all countries."""
     (number,) = world.insert(event(44, "eve", country="VN"))
     world.insert(event(1, "fay", country="TH"))
     built(world)
@@ -317,8 +316,8 @@ def last_day_that_comes_and_goes(world: World) -> None:
 
 
 def first_day_that_moves(world: World) -> None:
-    """The first week of the data was cut short. By an earlier event it is a whole one, and can be
-    compared with, in every country.
+    """The first week of the data was incomplete. An earlier event makes it a complete one, which the
+    next week is compared with, in every country.
     """
     world.insert(event(-100, "eve", country="TH"), event(-93, "fay", country="TH"))
     built(world)
@@ -327,7 +326,7 @@ def first_day_that_moves(world: World) -> None:
 
 
 def country_of_an_event_before_its_day(world: World) -> None:
-    """Its day comes by an event of another country, and goes with it."""
+    """An event of another country makes the day count; deleting it takes the day back."""
     came = event(12)["event_time"]
     world.insert({**event(12.6, "eve", country="VN"), "created_at": came}, event(12, "bob"))
     built(world)
@@ -339,7 +338,7 @@ def country_of_an_event_before_its_day(world: World) -> None:
 
 
 def user_who_is_new_earlier(world: World) -> None:
-    """A late event is of another month and source than the cohort that the user leaves."""
+    """A late event moves a user to a cohort of another month and source."""
     world.insert(event(1, "eve", utm_source="tiktok"))
     built(world)
     world.insert(event(-40, "eve", utm_source="google"))
@@ -347,7 +346,7 @@ def user_who_is_new_earlier(world: World) -> None:
 
 
 def user_who_is_no_more(world: World) -> None:
-    """What he did becomes what another one did."""
+    """The only event of a user becomes that of another user."""
     (number,) = world.insert(earn(-3, "eve"))
     built(world)
     world.update(number, user_id="ann")
@@ -355,7 +354,7 @@ def user_who_is_no_more(world: World) -> None:
 
 
 def user_who_takes_the_place_of_another(world: World) -> None:
-    """As many are of the month as before, and of as many the time is over; one was through."""
+    """The cohort keeps its size, in all and of those whose time is over, but loses a finisher."""
     number, _, _, _ = world.insert(
         search(0, "eve"), earn(1, "eve"), search(0.2, "fay"), event(29, "gus")
     )
@@ -373,7 +372,7 @@ def day_on_which_the_time_of_a_user_is_over(world: World) -> None:
 
 
 def late_step(world: World) -> None:
-    """Between steps of somebody who was through, and whose time is over."""
+    """A late event between the steps of a user who has finished, and whose time is over."""
     world.insert(search(0, "eve"), earn(2, "eve"), redeem(9, "eve"), event(40, "fay"))
     built(world)
     world.insert(redeem(4, "eve"))
@@ -381,7 +380,7 @@ def late_step(world: World) -> None:
 
 
 def failed_build(world: World) -> None:
-    """What it did was taken back, and its scripts say so."""
+    """The scripts of a build that failed are recorded as rolled back."""
     world.insert(earn(1, "eve"))
     world.ingest()
     world.edit("sql/reporting/kpi_daily.sql", "round(dau_7d / days_7d, 6)", "1 / 0")
@@ -400,7 +399,7 @@ def dead_build(world: World) -> None:
 
 
 def reader_from_before(world: World) -> None:
-    """Whole tables are filled anew, and an old snapshot still sees the old rows."""
+    """While whole tables are rebuilt, an old snapshot still sees the old rows."""
     before = world.version()
     with reader(world, psycopg.IsolationLevel.REPEATABLE_READ) as early:
         early.execute("select 1 from pg_class limit 1")
@@ -413,7 +412,7 @@ def reader_from_before(world: World) -> None:
 
 
 def ingest_during_a_rebuild(world: World) -> None:
-    """Its scripts have snapshots of their own, so the replicas have to stay as they are."""
+    """The workers of a rebuild have snapshots of their own, so replicas may not change meanwhile."""
     for at in (5, 12):
         rebuild(
             world.database,
@@ -435,7 +434,7 @@ def try_to_bring_one(world: World) -> None:
         world.ingest()
 
 
-# --- the guards, and how each is taken away ----------------------------------------------------------
+# --- the guards, and how each is removed --------------------------------------------------------------
 
 
 def without_the_snapshot(patches: Patches) -> None:
@@ -467,7 +466,7 @@ def without_the_locks_of_pipelines(patches: Patches) -> None:
 
 
 def with_consumption_that_stays(patches: Patches) -> None:
-    """In both of the places that see to it."""
+    """Removes both of the guards of this."""
     consume = ledger.consume
 
     def at_once(work: Session, *values: Any) -> None:
@@ -519,7 +518,7 @@ def without_definitions(patches: Patches) -> None:
 
 
 def without_followers(patches: Patches) -> None:
-    """What follows is left to the change set, and nothing is beside."""
+    """Scripts that depend on a full one are skipped, and are not reshaped with it."""
     step_of = plan._step
 
     def alone(*values: Any) -> plan.Step:

@@ -70,7 +70,7 @@ def kept(work: Session, evidence: Session, run_id: int) -> Iterator[None]:
     """Log plans of statements slower than MILEPOST_KEEP_PLANS; UsageError if it is not a number."""
     limit = os.environ[KEEP]
     if not re.fullmatch(r"\d{1,6}(\.\d+)?", limit):
-        raise UsageError(f"{KEEP}={limit}: not a number of seconds", f"{KEEP}=5")
+        raise UsageError(f"{KEEP}={limit}: not a number of seconds", f"for example {KEEP}=5")
     with gathered(work, float(limit)) as plans:
         try:
             yield

@@ -255,7 +255,7 @@ def test_a_printed_build_makes_its_months_itself(monthly: Database) -> None:
     ("value", "said"),
     [
         ('"yes"', "monthly_facts is neither true nor false"),
-        ("true", "monthly_facts is with engine citus"),
+        ("true", "monthly_facts does not work with engine citus"),
     ],
 )
 def test_a_variable_that_says_nothing_is_refused(project: Path, value: str, said: str) -> None:

@@ -291,7 +291,7 @@ def test_what_chooses_no_case_is_refused(shop: Path, test: Callable[..., Any]) -
         (f"{REPORT}/variables.toml", "reporting_timezone = [1]\n", "is a list"),
         (f"{REPORT}/variables.toml", "reporting_timezone =\n", "variables.toml: "),
         (f"{REPORT}/expect/reporting.orders_daily.csv", "day\n", "is not a part of a case"),
-        (f"{FACT}2/given/raw.orders.csv", "order_id\n1\n", "expects nothing"),
+        (f"{FACT}2/given/raw.orders.csv", "order_id\n1\n", "has no expected rows"),
         ("tests/sql/reporting/order_daily/a/expected/x.csv", "", "there is no script"),
         ("tests/sql/reporting/orders_daily/x.csv", "", "x.csv is a file"),
     ],
