@@ -120,7 +120,7 @@ def test_a_date_is_not_cut(database: Database, tmp_path: Path) -> None:
 
 
 def test_times_of_a_source_in_text_are_year_first_too(database: Database) -> None:
-    """As those of a CSV file are."""
+    """As in a CSV file, other texts are not valid times."""
     from runner.ingest.pipeline import IngestionPipeline
 
     query(

@@ -1,4 +1,4 @@
-"""The shipped warehouse runs on an app's table of another shape: one mapping, the same figures."""
+"""The shipped warehouse runs on the table of another app: with a mapping, the figures are equal."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def app(project: Path, empty_database: Database) -> Iterator[tuple[Path, Databas
 
 
 def events() -> list[dict[str, Any]]:
-    """Half a year of 12 people, who do all there is to do."""
+    """Half a year of events of 12 people, of every type."""
     found = []
     for number in range(900):
         kind = list(KINDS)[number * 7 % 5]

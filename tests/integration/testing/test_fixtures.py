@@ -35,7 +35,7 @@ ONE_EACH = "day,row_count\n2026-01-05,1\n2026-01-06,1\n2026-01-07,1\n"
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A small project of one's own, with the cases that it comes with."""
+    """The starter project, with its cases."""
     write(tmp_path, ORDERS, is_example=True)
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""The order of scripts and what a selection names follow from the needs in the manifest."""
+"""The order of scripts, and selections, follow from the needs in the manifest."""
 
 from __future__ import annotations
 

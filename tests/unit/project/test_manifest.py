@@ -1,4 +1,4 @@
-"""The manifest is held against the tree, and says in one line what does not fit."""
+"""The manifest is compared with the files; an error is one line that says what does not fit."""
 
 from __future__ import annotations
 

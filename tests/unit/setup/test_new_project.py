@@ -1,4 +1,4 @@
-"""`init` takes plain names and an empty folder, and says what else it will not do."""
+"""`init` takes plain names and an empty folder, and says why it refuses others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms of SQL that a cluster refuses are found, and those that it takes are not."""
+"""`lint` finds the SQL that Citus refuses, and no other."""
 
 from __future__ import annotations
 
