@@ -73,10 +73,8 @@ def prepare(session: Session) -> None:
         )
     if away := session.named("build/placement.away"):
         workers = ", ".join(row["worker"] for row in away)
-        raise StartError(
-            f"a worker does not answer: {workers}; nothing was changed",
-            "start it; reports can still be read. See also citus_check_cluster_node_health()",
-        )
+        hint = "start it; reports can still be read. See also citus_check_cluster_node_health()"
+        raise StartError(f"a worker does not answer: {workers}; nothing was changed", hint)
     session.named("build/placement.recover")
 
 

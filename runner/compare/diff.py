@@ -76,10 +76,8 @@ def diff(
 def _inputs(session: Session, target: Target) -> dict[str, int]:
     positions = ledger.positions(session, target.name)
     if not ledger.is_built(session, target.name):
-        raise UsageError(
-            f"target {target.name} was never built",
-            "python -m runner build" + ("" if target.is_live else f" --target {target.name}"),
-        )
+        hint = "python -m runner build" + ("" if target.is_live else f" --target {target.name}")
+        raise UsageError(f"target {target.name} was never built", hint)
     return {name: position.after for name, position in positions.items()}
 
 

@@ -20,9 +20,8 @@ def order(manifest: Manifest) -> list[Script]:
         graphlib.TopologicalSorter({key: sorted(found) for key, found in needs.items()}).prepare()
     except graphlib.CycleError as error:
         cycle = " -> ".join(reversed(error.args[1]))
-        raise StartError(
-            f"{MANIFEST}: there is a cycle: {cycle}", "remove one of these needs"
-        ) from None
+        hint = "remove one of these needs"
+        raise StartError(f"{MANIFEST}: there is a cycle: {cycle}", hint) from None
     ordered = []
     waiting = dict(manifest.scripts)
     while waiting:

@@ -27,9 +27,8 @@ def render(text: str, values: Mapping[str, Any], quote: Quote, file: Path | str)
         hint = "variables are declared under [variables] in sql/manifest.toml"
         raise RunnerError(f"{file}:{_line_of(error)}: {names[-1]} is not defined", hint) from error
     except Exception as error:  # an expression of the template may raise anything
-        raise RunnerError(
-            f"{file}:{_line_of(error)}: {type(error).__name__}: {error}", HINT
-        ) from error
+        problem = f"{file}:{_line_of(error)}: {type(error).__name__}: {error}"
+        raise RunnerError(problem, HINT) from error
 
 
 @cache

@@ -57,10 +57,8 @@ def choose(
             column = ask(role, column or "none")
             column = None if column == "none" else column
         if column is not None and column not in found:
-            raise UsageError(
-                f"{role}: the source has no column {column}",
-                did_you_mean(column, found, f"it has {', '.join(found)}"),
-            )
+            hint = did_you_mean(column, found, f"it has {', '.join(found)}")
+            raise UsageError(f"{role}: the source has no column {column}", hint)
         if column is None and role in NEEDED:
             hint = f"--column {role}=..., one of {', '.join(found)}"
             raise UsageError(f"no column of the source has a usual name for {role}", hint)

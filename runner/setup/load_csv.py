@@ -109,13 +109,10 @@ def _named(file: Path) -> Iterator[None]:
 def _explained(file: Path, error: QueryFailed) -> RunnerError:
     state = error.sqlstate or LOST
     if state.startswith(LOST):
-        return RunnerError(
-            f"{file}: {error.message}",
-            "load it again; that is refused if it was committed before the connection was lost",
-        )
-    return RunnerError(
-        f"{file}: {error.message}; nothing was loaded", HINTS.get(state) or error.hint
-    )
+        hint = "load it again; that is refused if it was committed before the connection was lost"
+        return RunnerError(f"{file}: {error.message}", hint)
+    problem = f"{file}: {error.message}; nothing was loaded"
+    return RunnerError(problem, HINTS.get(state, error.hint))
 
 
 def _header(file: Path, content: BinaryIO, source: SourceTable) -> list[str]:

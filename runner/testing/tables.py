@@ -190,10 +190,8 @@ class CaseTables:
             line = f":{place[1]}" if place else ""
             column = f"column {place[2]}: " if place and place[2] else ""
             reason = error.reason.replace(f"{self.target.name}_", "")
-            raise StartError(
-                f"{rows.path}{line}: {column}{reason}",
-                error.hint or f"each line must be a row of {rows.table}",
-            ) from error
+            hint = error.hint or f"each line must be a row of {rows.table}"
+            raise StartError(f"{rows.path}{line}: {column}{reason}", hint) from error
 
     def _check_columns(self, rows: RowFile) -> None:
         known = self._columns_of(rows.table)

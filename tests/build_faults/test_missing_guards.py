@@ -6,6 +6,7 @@ Otherwise either the guard is superfluous, or the test of it is worthless.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -507,7 +508,6 @@ def without_definitions(patches: Patches) -> None:
     fingerprint = plan.fingerprint
 
     def blind(manifest: Any, script: Any) -> str:
-        import json
 
         found = json.loads(fingerprint(manifest, script))
         return json.dumps({what: hash for what, hash in found.items() if "schema/" not in what})
