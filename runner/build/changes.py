@@ -53,9 +53,7 @@ def column_lists(session: Session, table: str, other: str = "other") -> Row:
 def difference_queries(
     session: Session, live: str, fresh: str, lists: Row | None = None
 ) -> RowDiff:
-    """Return the queries of what publishing `fresh` changes in `live`; `lists` as column_lists()
-    returns them.
-    """
+    """Return the queries of what publishing `fresh` changes in `live`, by its column_lists()."""
     lists = lists or _keyed(session, live)
     keys = lists["keys"]
     removed = f"(select {keys} from {live} except select {keys} from {fresh})"

@@ -201,9 +201,7 @@ class Composer:
             yield Piece(months.move(session, tables[name], day, fresh[name]))
 
     def needs_in_scratch(self, script: Script, reshaped: Collection[str]) -> Iterator[Piece]:
-        """Compose views, in the scratch target, of the live tables that a script reads and that are
-        not rebuilt there.
-        """
+        """Compose scratch views of the live tables that a script reads and that are not rebuilt."""
         fillers = self.manifest.fillers()
         for need in script.needs:
             if need in fillers and fillers[need].key not in reshaped:

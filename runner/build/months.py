@@ -5,6 +5,7 @@ Optional: not imported unless the manifest says monthly_facts = true. Queries: m
 
 import re
 from collections.abc import Collection
+from itertools import product
 
 from psycopg import sql
 
@@ -84,16 +85,11 @@ def within(
     """
     scripts = manifest.scripts.values()
     days = {day for each in scripts for day in day_columns(manifest, each).values()}
-    return {
-        name: _lies_within(session, target.table(layer, name), day)
-        for name in names
-        for day in days
-    }
-
-
-def _lies_within(session: Session, table: str, day: str) -> sql.Composable:
-    values = {"rows": plain(table), "day": plain(day)}
-    rows = session.rows(render(named_query("build/months.ranges"), values, FILE))
-    text = sql.SQL("fact.{} between {} and {}")
-    found = [text.format(sql.Identifier(day), row["first"], row["last"]) for row in rows]
-    return sql.SQL("({})").format(join(found, " or ")) if found else sql.SQL("false")
+    text, conditions = sql.SQL("fact.{} between {} and {}"), dict[str, sql.Composable]()
+    for name, day in product(names, days):
+        values = {"rows": plain(target.table(layer, name)), "day": plain(day)}
+        rows = session.rows(render(named_query("build/months.ranges"), values, FILE))
+        found = [text.format(sql.Identifier(day), row["first"], row["last"]) for row in rows]
+        any_of = sql.SQL("({})").format(join(found, " or "))
+        conditions[name] = any_of if found else sql.SQL("false")
+    return conditions

@@ -63,9 +63,7 @@ def statements(text: str) -> list[str]:
 
 
 def prepare(session: Session) -> None:
-    """Recover the cluster's prepared transactions. StartError if this is no Citus coordinator, or
-    if a worker does not answer.
-    """
+    """Recover prepared transactions. StartError if this is no coordinator, or a worker is down."""
     if not session.named("build/placement.has_citus")[0]["has_citus"]:
         raise StartError(
             f'{MANIFEST} says engine = "citus", but this database has no extension citus',

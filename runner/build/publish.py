@@ -247,9 +247,7 @@ class Publisher:
         return "; ".join(row["text"] for row in found)
 
     def _refuse_strangers(self, tables: list[str]) -> None:
-        """RunnerError if tables use a type or function of the scratch schemas: it will be dropped,
-        with the columns that use it.
-        """
+        """RunnerError if tables use types or functions of scratch schemas, which are dropped."""
         schemas = self.composer.target.scratch.schemas
         found = self.session.named("build/shape.strangers", tables=tables, schemas=schemas)
         if found:

@@ -65,20 +65,18 @@ def diff(
         ledger.require(session)
         with session.transaction():
             session.run(SETTINGS)
-            inputs = [_inputs(session, target) for target in (left, right)]
+            consumed = []
+            for target in (left, right):
+                if not ledger.is_built(session, target.name):
+                    option = "" if target.is_live else f" --target {target.name}"
+                    hint = f"python -m runner build{option}"
+                    raise UsageError(f"target {target.name} was never built", hint)
+                positions = ledger.positions(session, target.name)
+                consumed.append({name: each.after for name, each in positions.items()})
             tables = compare(session, manifest, left, right, keys)
-    warning = (
-        f"{left.name} and {right.name} were built from different runs of the pipelines: build both"
-    )
-    return Comparison(tuple(tables), (warning,) if inputs[0] != inputs[1] else ())
-
-
-def _inputs(session: Session, target: Target) -> dict[str, int]:
-    positions = ledger.positions(session, target.name)
-    if not ledger.is_built(session, target.name):
-        hint = "python -m runner build" + ("" if target.is_live else f" --target {target.name}")
-        raise UsageError(f"target {target.name} was never built", hint)
-    return {name: position.after for name, position in positions.items()}
+    both = f"{left.name} and {right.name}"
+    warning = f"{both} were built from different runs of the pipelines: build both"
+    return Comparison(tuple(tables), (warning,) if consumed[0] != consumed[1] else ())
 
 
 def compare(

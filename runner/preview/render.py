@@ -18,9 +18,7 @@ from runner.project.target import Target
 def rendered(
     database: Database, manifest: Manifest, target: Target, patterns: Collection[str], full: bool
 ) -> str:
-    """Return the SQL of the scripts that match, or the whole pending build as a script for psql;
-    RunnerError if a table changes shape.
-    """
+    """Return the SQL of some scripts, or of the pending build; RunnerError if a shape changes."""
     with database.session("milepost render") as session:
         ledger.require(session)
         with session.rehearsal():

@@ -28,9 +28,7 @@ def find(project: Path, path: Path) -> Path:
 
 
 def read_text(file: Path, name: Path | None = None) -> str:
-    """Return the text of a file, without a byte order mark. FileNotFoundError if there is none,
-    StartError if it cannot be read.
-    """
+    """Return a text. FileNotFoundError if there is none, StartError if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

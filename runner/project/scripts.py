@@ -95,9 +95,7 @@ def leading_comment(text: str) -> list[str]:
 
 
 def header(text: str) -> dict[str, str]:
-    """Return the paragraphs of a header by their label, such as Grain; without labels, one under
-    an empty label.
-    """
+    """Return the paragraphs of a header by label, such as Grain, or one by an empty label."""
     lines, paragraphs = leading_comment(text), dict[str, str]()
     for line in lines:
         if found := re.match(r"(\w+): +(.+)$", line):

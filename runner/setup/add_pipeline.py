@@ -25,9 +25,7 @@ UNIQUE_VIOLATION = "23505"
 
 @dataclass(frozen=True, slots=True)
 class PipelineRequest:
-    """What to add: the values of the pipeline's row by column and, for a source in another
-    database, its address.
-    """
+    """What to add: the new row by column, and the address of a source in another database."""
 
     row: Mapping[str, Any]
     address: SourceAddress | None

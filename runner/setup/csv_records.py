@@ -101,9 +101,7 @@ def _commas(record: bytes) -> int:
 
 
 def as_text(record: bytes) -> str:
-    """Return a record as text. If it is not UTF-8 or contains a NUL, such bytes become escapes, and
-    backslashes are doubled.
-    """
+    """Return a record as text. If some bytes have to be escaped, backslashes are doubled."""
     try:
         text = record.decode()
     except UnicodeDecodeError:

@@ -51,9 +51,7 @@ class Times:
         ]
 
     def all_fit(self, block: bytes) -> bool:
-        """Whether all times of a block are valid. It may say no if a quoted field contains line
-        breaks, never yes wrongly.
-        """
+        """Whether all times are valid; line breaks in quotes may wrongly make it say no."""
         return not any(pattern.search(block) for pattern in self.patterns)
 
     def problem(self, record: bytes) -> str:

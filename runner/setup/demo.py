@@ -69,9 +69,7 @@ def is_empty(database: Database) -> bool:
 
 
 def _arrive_after_watermark(session: Session, source: SourceTable, end_time: datetime) -> None:
-    """Let rows that would have arrived before the watermark, where no ingest reads them, arrive at
-    the watermark.
-    """
+    """Move rows from before the watermark, where no ingest reads them, up to it."""
     watermark = session.named("setup/demo.watermark", source=source.name)[0]["high"]
     if watermark is None:
         return

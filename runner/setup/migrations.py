@@ -27,9 +27,7 @@ def files() -> list[Path]:
 
 
 def pending(session: Session) -> list[Path]:
-    """Return the migrations that a database lacks, none if it is new; StartError if a newer version
-    of Milepost made it.
-    """
+    """Return the migrations that a database lacks; StartError if it is of a newer version."""
     found = version.read(session)
     version.refuse_newer(found)
     return files()[found.number :] if found else []

@@ -237,9 +237,7 @@ def _sizes(session: Session) -> dict[str, int]:
 
 
 def _vacuum(session: Session, table: Pruned) -> None:
-    """Vacuum a table: in full, which returns space to the system, if half of its rows are gone and
-    nobody reads it.
-    """
+    """Vacuum a table: in full if half of its rows are gone, unless somebody reads it."""
     if table.deleted * 2 >= table.rows:
         session.run(f"set lock_timeout = '{LOCK_TIMEOUT}'")
         try:

@@ -151,9 +151,7 @@ def _catalogue(session: Session) -> dict[str, str]:
 
 
 def _places(session: Session, manifest: Manifest) -> dict[str, str]:
-    """Return how tables are distributed in a cluster, if this is one; StartError if a worker does
-    not answer.
-    """
+    """Return how tables are distributed in a cluster; StartError if a worker does not answer."""
     if manifest.engine != CITUS:
         return {}
     placement.prepare(session)

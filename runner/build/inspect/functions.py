@@ -7,9 +7,7 @@ from runner.project.graph import reachable
 
 
 def function_bodies(text: str) -> dict[str, str]:
-    """Return the definition of each function that a rendered text creates, by name. Overloaded
-    functions share an entry.
-    """
+    """Return the definitions of the functions that a text creates, by name; overloads share one."""
     starts = re.finditer(
         r"\$(\w*)\$.*?\$\1\$|^(?:create|comment|drop|alter|do|grant|revoke)\b",
         text,

@@ -79,9 +79,7 @@ def tables_read(manifest: Manifest, script: Script) -> dict[str, str]:
 
 
 def rendered(manifest: Manifest, script: Script) -> Iterator[tuple[Path, str]]:
-    """Yield the files of a script, its checks and observations, each with its SQL as rendered for
-    the live target.
-    """
+    """Yield the files of a script and its checks, each with its SQL for the live target."""
     composer = _composer(manifest)
     # The incremental text has every line of the full one, and those that read change sets.
     own = {table: f"{script.layer}.{table}" for table in script.tables}
@@ -128,9 +126,7 @@ def _bodies(functions: str) -> dict[str, str]:
 
 @cache
 def _tables(text: str) -> set[str]:
-    """Return the tables that SQL reads or writes. RunnerError, which begins with the line, if it
-    cannot be parsed.
-    """
+    """Return the tables in a text. RunnerError, which begins with a line, for bad syntax."""
     found = set()
     try:
         statements = sqlglot.parse(without_comment_statements(text), dialect="postgres")
