@@ -73,7 +73,7 @@ def test_arrows_of_a_cycle_point_at_what_is_needed() -> None:
 
 
 def test_script_that_needs_itself_is_a_cycle() -> None:
-    with pytest.raises(StartError, match=r"cycle warehouse\.a -> warehouse\.a$"):
+    with pytest.raises(StartError, match=r"cycle: warehouse\.a -> warehouse\.a$"):
         order(declare({"warehouse.a": ["warehouse.a"]}))
 
 
