@@ -38,7 +38,7 @@ PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """SQL to run, as a whole or in `parts`. Errors name `file`, which it is from, if any."""
+    """SQL to run, as a whole or in `parts`. Errors name the `file` that it is from, if any."""
 
     text: str
     file: Path | None = None
@@ -184,7 +184,7 @@ class Composer:
         yield from (Piece(f"{key['drop']};\n") for key in keys)
         yield from self._fill(script, tables, session)
         yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
-        yield from self.definitions(script)  # the other indexes
+        yield from self.definitions(script)  # creates the other indexes
         yield from map(_analyze, tables.values())
 
     def _fill(self, script: Script, tables: Mapping[str, str], session: Session) -> Iterator[Piece]:

@@ -55,12 +55,12 @@ def _functions(text: str) -> tuple[set[str], str]:
 
 
 def functions_of(path: Path) -> str:
-    """Return what fingerprints call the functions that a file defines for all scripts."""
+    """Return the name, in fingerprints, of the functions in a file of a layer."""
     return f"{FUNCTION}{path}"
 
 
 def says_what_is_read(part: str) -> bool:
-    """Whether a part of a fingerprint can change which tables are read: DDL can, as of a view."""
+    """Whether a part of a fingerprint can change which tables are read; the DDL of views can."""
     return part in (ITS_SQL, ITS_TABLE, ITS_CHECK, ITS_NEEDS) or part.startswith(FUNCTION)
 
 
