@@ -89,12 +89,21 @@ class Pruner:
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Session]:
-        with self.database.session("milepost prune") as session:
+        """Hold the locks of all ingests and builds. A prune may be scheduled, so wait some time."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        with self.database.session("milepost prune") as session, contextlib.ExitStack() as locks:
             ledger.require(session)
             for target in filter(None, (Target(), self.target)):
                 check_owner(session, self.manifest, target)
-            with _patiently(session):
-                yield session
+            while True:
+                try:
+                    locks.enter_context(nothing_running(session))
+                    break
+                except LockHeld:
+                    if time.monotonic() > deadline:
+                        raise
+                time.sleep(0.5)
+            yield session
 
     def _prune(self, session: Session) -> PruneResult:
         session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
@@ -185,22 +194,6 @@ class Pruner:
             session.run(f"drop schema if exists {schema}")
         session.named("setup/prune.forget_target", target=target.name)
         return f"target {target.name}"
-
-
-@contextlib.contextmanager
-def _patiently(session: Session) -> Iterator[None]:
-    """Hold the locks of all ingests and builds. A prune may be scheduled, so wait for some time."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    with contextlib.ExitStack() as locks:
-        while True:
-            try:
-                locks.enter_context(nothing_running(session))
-                break
-            except LockHeld:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.5)
-        yield
 
 
 def _named(table: LeftTable) -> str:
