@@ -148,9 +148,9 @@ class BuildTransaction:
             if not is_first:
                 seconds = each.seconds + time.monotonic() - started
                 self.done(ScriptResult(each.step, changes, seconds))
-        self._finish(composer.positions, publisher)
+        self.finish(composer.positions, publisher)
 
-    def _finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
+    def finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
         """Record what was consumed and changed, then replace tables: exclusive locks come last."""
         total = sum((result.changes for result in self.results), Changes())
         restated = ledger.restated(self.work, self.run_id)
