@@ -15,7 +15,7 @@ from psycopg import sql
 
 from runner.archive import files
 from runner.build.compose import Composer
-from runner.build.inspect.kept import keeping_checks, refuse_losses
+from runner.build.inspect.archived import keeping_checks, refuse_losses
 from runner.database import ledger
 from runner.database.locks import lock_exclusively
 from runner.database.names import column_of, join, relation

@@ -1,4 +1,4 @@
-"""Builds a target: one lock, one snapshot, one commit. Queries: build.sql."""
+"""Builds a target under its lock, from one snapshot, in one commit. Queries: build.sql."""
 
 import contextlib
 import os
@@ -32,9 +32,9 @@ from runner.project.target import Target, replica_name
 from runner.project.template import render
 
 DATA_EXCEPTIONS = "22"
-# A first build of fewer rows runs in one transaction. Workers cost up to 0.5 s of CPU, for their
-# sessions, DDL and publication: 1.4 s instead of 0.95 s for 5,000 events; for 50,000 it is 4.2 s
-# instead of 3.9 s, which two of them share.
+# A first build of fewer rows runs in one transaction. Workers cost up to 0.5 s of CPU for their
+# sessions, DDL and publication: 1.4 s instead of 0.95 s for 5,000 events. For 50,000 events it is
+# 4.2 s instead of 3.9 s, divided between two workers.
 WORKERS_FROM = 50_000
 
 
@@ -44,7 +44,8 @@ def read_plan(
     """Return what is new in each replica, and what a build does with each script.
 
     Scripts that match `patterns` are forced. StartError if the time zone or a replica does not
-    exist, or if the target belongs to another project; UsageError if a variable may not be so.
+    exist, or if the target belongs to another project; UsageError if the project's own check
+    rejects a variable.
     """
     _check_time_zone(session, manifest)
     _check_variables(session, manifest)
@@ -52,9 +53,9 @@ def read_plan(
     _check_replicas(session, manifest)
     positions = ledger.positions(session, target.name)
     if any(position.archived_before for position in positions.values()):
-        from runner.build.inspect import kept  # a room
+        from runner.build.inspect import archived  # optional (ADR 22)
 
-        kept.check(manifest, positions)
+        archived.check(manifest, positions)
     tables = {script.key: target.tables(script) for script in manifest.scripts.values()}
     built = ledger.built_scripts(session, target.name, tables)
     forced = frozenset(select(manifest, patterns))
@@ -75,7 +76,7 @@ def build(
 
     Scripts that match `patterns` are built in full, with everything that depends on them. A large
     first build runs `jobs` scripts at once, by default one for each core. LockHeld if another build
-    of the target is running. A build whose connection is lost is begun again.
+    of the target is running. A build that loses its connection is retried.
     """
     patterns = list(patterns)
     failures = 0
@@ -92,8 +93,8 @@ def build(
 
 
 def states(session: Session, target: Target, steps: Sequence[Step]) -> dict[str, set[str]]:
-    """Return the scripts whose text is not the one that was built, or that were never built; and
-    those that failed in the last build, if it failed: themselves, or a check of theirs.
+    """Return the keys of the scripts that changed since they were built, or were never built; and
+    of those that failed in the last build, themselves or in a check.
     """
     failed = session.named("build/build.failed", target=target.name)
     return {
@@ -104,7 +105,9 @@ def states(session: Session, target: Target, steps: Sequence[Step]) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Builds a target whose lock is held. `evidence` is the session that records what it does."""
+    """Builds a target whose lock is held. The session `work` fills tables; `evidence` records what
+    happens, and is not rolled back with it.
+    """
 
     database: Database
     manifest: Manifest
@@ -114,13 +117,13 @@ class Builder:
     listener: Listener
 
     def bring_up_to_date(self, patterns: Sequence[str] = (), jobs: int | None = 1) -> BuildResult:
-        """Build what is due, if anything is; `jobs` as in build()."""
+        """Build what is due, if anything; `jobs` is as in build()."""
         started = time.monotonic()
         work, manifest, target = self.work, self.manifest, self.target
         steps = read_plan(work, manifest, target, patterns)[1]
         has_work = any(step.mode != "skip" for step in steps)
         warnings = check_changes(manifest, target, steps)
-        # After a failure that was repaired, record a success even if there is nothing else to do.
+        # If the last build failed, record a success even if there is nothing left to do.
         if not has_work and not ledger.last_build_failed(work, target.name):
             return BuildResult()
         workers = None if patterns else _workers()
@@ -131,12 +134,12 @@ class Builder:
             try:
                 if workers:
                     locks.enter_context(all_pipeline_locks(work))
-            except LockHeld:  # while rows come in, only one transaction sees one version
+            except LockHeld:  # while rows arrive, several sessions would see different ones
                 workers = None
             transaction = self.begin("build", warnings)
             with transaction.evidence.of_failure(), ExitStack() as stack:
                 if os.environ.get("MILEPOST_KEEP_PLANS"):
-                    from runner.build.inspect import plans  # a room
+                    from runner.build.inspect import plans  # optional (ADR 22)
 
                     stack.enter_context(plans.kept(work, self.evidence, transaction.run_id))
                 if workers:
@@ -150,7 +153,7 @@ class Builder:
         return replace(transaction.outcome, seconds=time.monotonic() - started)
 
     def _is_large_first(self, steps: Sequence[Step]) -> bool:
-        """Whether a build fills an empty target from so many rows that workers are worth it."""
+        """Whether this is a first build, of enough rows for several workers to pay off."""
         if all(step.mode == "skip" for step in steps):
             return False
         filled = (step.script for step in steps if not step.script.is_view)
@@ -164,7 +167,7 @@ class Builder:
     def _fill_first(
         self, filled: Any, transaction: BuildTransaction, steps: list[Step], jobs: int
     ) -> None:
-        """Fill all tables out of sight, `jobs` at a time, then publish them."""
+        """Fill all tables in the scratch target, `jobs` at a time, then publish them."""
         steps = [replace(step, mode="full") for step in steps]
         self.refuse_losses(steps)
         done = transaction.done
@@ -172,12 +175,12 @@ class Builder:
             publish(transaction, results, is_first=True)
 
     def refuse_losses(self, steps: Sequence[Step]) -> None:
-        """RunnerError if replacing the tables of these scripts would take something along."""
+        """RunnerError if replacing the tables of these scripts would drop what depends on them."""
         with self.work.rehearsal():
             find_reshaped(self.work, Composer(self.manifest, self.target, {}), steps)
 
     def begin(self, kind: str, warnings: Sequence[str]) -> BuildTransaction:
-        """Record that a run begins, and return its transaction, which is not open yet."""
+        """Record that a run begins; return its BuildTransaction, which has not begun yet."""
         run_id = ledger.begin(self.evidence, kind, self.work, target=self.target.name)
         evidence = Evidence(self.evidence, run_id, self.target.name)
         return BuildTransaction(
@@ -186,26 +189,29 @@ class Builder:
 
 
 def publish(transaction: BuildTransaction, done: list[ScriptResult], **known: Any) -> None:
-    """Publish what is filled, in one transaction; `known` is as in BuildTransaction.publish()."""
+    """Publish the filled tables in one transaction; `known` is as in BuildTransaction.publish()."""
     work = transaction.work
     with work.transaction():
         work.run(PRELUDE)
-        plan = read_plan(work, transaction.manifest, transaction.target)
-        transaction.publish(*plan, done, **known)
+        manifest, target = transaction.manifest, transaction.target
+        positions, steps = read_plan(work, manifest, target)
+        composer = Composer(manifest, target, positions, transaction.run_id)
+        run_pieces(work, composer.schemas(steps))
+        transaction.publish(composer, steps, done, **known)
 
 
 @contextlib.contextmanager
 def open_builder(
     database: Database, manifest: Manifest, target: Target, name: str, listener: Listener
 ) -> Iterator[Builder]:
-    """Hold a target's lock. What a build or rebuild that died has left is cleaned up first."""
+    """Hold a target's lock, and first clean up what a crashed build or rebuild has left."""
     with (
         ledger.sessions(database, f"milepost {name}") as (work, evidence),
         build_lock(work, target.name),
     ):
         ledger.abandon_builds(evidence, target.name)
         if manifest.engine == CITUS:
-            from runner.build import placement  # a room
+            from runner.build import placement  # optional (ADR 22)
 
             placement.prepare(work)
             placement.check(work, manifest, target)
@@ -215,7 +221,7 @@ def open_builder(
 
 
 def _workers() -> Any:
-    """Return the room that fills tables beside the live ones; None where it was taken away."""
+    """Return the module that fills scratch tables in parallel; None where it is not installed."""
     try:
         from runner.build import workers
     except ImportError:
@@ -224,14 +230,14 @@ def _workers() -> Any:
 
 
 def _drop_scratch(work: Session, target: Target) -> None:
-    """Drop what a build or rebuild that died has left, unless somebody fills or reads it."""
+    """Drop the scratch tables of a crashed build or rebuild, unless a session uses them."""
     if workers := _workers():
         with contextlib.suppress(LockHeld):
             workers.drop_scratch(work, target.scratch)
 
 
 def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> list[str]:
-    """Return warnings about scripts whose text has changed; mostly none has, and none is parsed."""
+    """Return warnings about changed scripts. Only those are parsed: most builds have none."""
     changed = [
         step.script
         for step in steps
@@ -241,10 +247,10 @@ def check_changes(manifest: Manifest, target: Target, steps: Sequence[Step]) -> 
     if not changed:
         return warnings
     try:
-        from runner.build.inspect import reads  # a room, whose parser is an extra
+        from runner.build.inspect import reads  # optional (ADR 22); its parser is an extra
     except ImportError:
-        what = "cannot check that changed scripts declare what they read"
-        return [*warnings, f"{what}: without the extra [lint] nothing parses them"]
+        what = "cannot check what changed scripts read"
+        return [*warnings, f"{what}: they cannot be parsed without the extra [lint]"]
     return [*warnings, *reads.check(manifest, changed)]
 
 
@@ -255,7 +261,7 @@ def _check_time_zone(session: Session, manifest: Manifest) -> None:
 
 
 def _check_variables(session: Session, manifest: Manifest) -> None:
-    """Ask the project's own check of its variables, if it has one: each row is a mistake."""
+    """Run the project's own check of its variables, if it has one: each row is a mistake."""
     if not (manifest.project / MANIFEST_CHECK).is_file():
         return
     text = render(manifest.read(MANIFEST_CHECK), manifest.variables, MANIFEST_CHECK)
@@ -265,7 +271,8 @@ def _check_variables(session: Session, manifest: Manifest) -> None:
     except QueryFailed as error:
         if not (error.sqlstate or "").startswith(DATA_EXCEPTIONS):
             raise
-        raise UsageError(f"{MANIFEST}: {error.message}", f"{MANIFEST_CHECK} reads them") from error
+        hint = f"correct the variable that {MANIFEST_CHECK} could not read"
+        raise UsageError(f"{MANIFEST}: {error.message}", hint) from error
     if found:
         raise UsageError(f"{MANIFEST}: {found[0]['problem']}", found[0].get("hint"))
 

@@ -1,8 +1,8 @@
 -- column_lists --
--- The columns of a table in the lists that statements about it are written in. Those of `texts` are
--- `compared` as text, and `restored` to their type if there are any. The key is the primary key or,
--- without one, the unique constraint; `optional_keys` are those of its columns that may be null, as
--- the cohort of an average is.
+-- The columns of a table, in the lists that statements are composed from. Those in `texts` are cast
+-- to text in `compared`, and back to their type in `restored`, which is null if there are none. The
+-- key is the primary key or, without one, a unique constraint; `optional_keys` are its columns that
+-- may be null, such as the cohort of an average.
 with keys as (
     select constraints.conkey
     from pg_constraint as constraints
@@ -70,7 +70,7 @@ select
 from columns
 
 -- publish --
--- Publish what differs: readers of {{ live }} see it when the build commits.
+-- Publish the difference: readers of {{ live }} see it when the build commits.
 delete from {{ live }} as stored
 using {{ removed }} as removed
 where {{ is_same_key }};
@@ -82,7 +82,7 @@ order by {{ keys }}
 on conflict ({{ keys }}) do {{ action }};
 
 -- restate --
--- Restate: record the published rows that {{ fresh }} changes or lacks, before it is published.
+-- Restate: before {{ fresh }} is published, record the published rows that it changes or lacks.
 insert into orchestrator.restatements (run_id, table_name, key, day, is_last_day, before, after)
 select
     {{ run_id }} as run_id,
@@ -114,8 +114,8 @@ cross join lateral (
         not texts.key ? columns.name
         and columns.old is distinct from texts.new -> columns.name
 ) as changes
--- Equal values may be written in two ways, as 1.0 and 1.00 are; and that a day is over corrects no
--- figure of it.
+-- Equal values may be written in two ways, such as 1.0 and 1.00. That a day has become complete is
+-- not a restatement.
 where
     (changes.before is not null and changes.before <> '{"is_complete": false}')
     or texts.new is null;

@@ -1,4 +1,4 @@
-"""Composes the texts of a build, in order: a build runs what `parts` yields, `render` prints it."""
+"""Composes the SQL of a build, in order: `parts` yields it, a build runs it, `render` prints it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from runner.build.changes import Rows, publish_difference, restatement
+from runner.build.changes import RowDiff, publish_difference, restatement
 from runner.build.fingerprint import functions_of
 from runner.build.plan import NEVER_BUILT, Mode, Step
 from runner.database.ledger import BUILD_MARK, Position
 from runner.database.names import join, relation
-from runner.database.session import Changes, Row, Session
+from runner.database.session import Changes, Session
 from runner.database.tables import count
 from runner.project.files import find, layer_files
 from runner.project.manifest import CITUS, LAYERS, Manifest, Script
@@ -20,9 +20,9 @@ from runner.project.scripts import days_within, deletes_rows, merged_tables
 from runner.project.target import Target
 from runner.project.template import FULL, INCREMENTAL, plain, render
 
-# Prefer key look-ups to scans of big tables, and keep sorts and hashes in memory. Without memoize,
-# which reads everything a user ever did where a condition on days would read a window of it: the
-# engagement of 6,344 users at a million events takes 0.84 s with it, and 0.59 s without.
+# Prefer index lookups to scans of large tables, and keep sorts and hashes in memory. Memoize is
+# off: with it, the planner reads all rows of a user instead of those of a few days. The engagement
+# of 6,344 users at a million events takes 0.84 s with it, and 0.59 s without.
 SETTINGS = """\
 set local search_path = pg_catalog, pg_temp;
 set local timezone = 'UTC';
@@ -31,13 +31,14 @@ set local work_mem = '64MB';
 set local jit = off;
 set local enable_memoize = off;
 """
-# An ingest knows a build by this lock (sql/ingest/clock.sql), and does not wait for it to end.
+# By this lock an ingest recognizes the transaction of a build, for which it does not wait
+# (sql/ingest/clock.sql).
 PRELUDE = f"lock table {BUILD_MARK} in row exclusive mode;\n{SETTINGS}"
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text to run, at once or in parts. `file` is where an error in it is, if it is not ours."""
+    """SQL to run, as a whole or in `parts`. Errors name the `file` that it is from, if any."""
 
     text: str
     file: Path | None = None
@@ -46,7 +47,7 @@ class Piece:
 
 
 def run_pieces(session: Session, pieces: Iterable[Piece], file: Path | None = None) -> None:
-    """Run texts in order; an error names the file of its text, or else the one given."""
+    """Run pieces in order; an error names the file of its piece, or else `file`."""
     for piece in pieces:
         for text in piece.parts or (piece.text,):
             session.run(text, piece.file or file)
@@ -54,13 +55,13 @@ def run_pieces(session: Session, pieces: Iterable[Piece], file: Path | None = No
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Composes the texts of a build of one target, from one snapshot."""
+    """Composes the SQL of a build of one target, from one snapshot."""
 
     manifest: Manifest
     target: Target
     positions: Mapping[str, Position]
     run_id: int | None = None  # of the build under which restated rows are recorded
-    is_printed: bool = False  # and not run: no text may depend on what another has filled
+    is_printed: bool = False  # not run: no piece may depend on rows that an earlier one inserts
 
     @property
     def scratch(self) -> "Composer":
@@ -76,9 +77,9 @@ class Composer:
         ]
 
     def schemas(self, steps: Sequence[Step] = ()) -> Iterator[Piece]:
-        """Compose the schemas that a build creates.
+        """Compose the schemas that a build creates, with their functions.
 
-        Those of the live target come with `schema apply`. A build runs a layer of it again if its
+        `schema apply` creates those of the live target. A build runs a layer of it again if its
         functions have changed, or if a new script may be the first to use them.
         """
         for layer in LAYERS:
@@ -95,7 +96,7 @@ class Composer:
         for path, table in zip(script.definitions, self.target.tables(script), strict=True):
             text, parts = self._render(path, values), list[str]()
             if self.manifest.engine == CITUS and not script.is_view:
-                from runner.build.placement import in_place  # a room
+                from runner.build.placement import in_place  # optional (ADR 22)
 
                 parts = in_place(self.manifest, path, table, text)
             pieces.append(Piece(text + "".join(parts[-1:]), path, is_ddl=True, parts=parts))
@@ -104,10 +105,9 @@ class Composer:
     def update(self, step: Step, session: Session) -> Iterator[Piece]:
         """Compose what brings the tables of a script up to date where they are.
 
-        A script that deletes nothing fills its table whole, and a full build fills every table
-        whole: both fill a temporary table, and publish the difference. A full build fills an empty
-        table directly. A view that has not changed is left alone, because replacing it blocks
-        readers.
+        A full build, and a script that deletes no rows, compute the whole table: they fill a
+        temporary table, and publish the difference. A full build fills an empty table directly. A
+        view that has not changed is left alone, because replacing it blocks readers.
         """
         script, mode = step.script, step.mode
         if mode == "full" and (not script.is_view or step.reason == NEVER_BUILT or step.changed):
@@ -120,7 +120,7 @@ class Composer:
         if is_empty:
             yield from self._fill(script, tables, session)
         elif is_full or not deletes_rows(self.manifest.read(script.path)):
-            # Of an empty table, too, in a small build: to ask each table costs more.
+            # Also into an empty table, in an incremental build: asking each table costs more.
             yield from self._fill_temporary(step, tables, session)
             return
         else:
@@ -135,7 +135,7 @@ class Composer:
     ) -> Iterator[Piece]:
         script, is_full = step.script, step.mode == "full"
         fresh = {name: f"pg_temp.{name}" for name in tables}
-        # Of many rows the keys are cheaper afterwards.
+        # For many rows it is cheaper to create keys afterwards.
         keyed = self._merged(script) if is_full else tables
         for name, table in tables.items():
             yield Piece(
@@ -146,7 +146,7 @@ class Composer:
         yield self.script(script, step.mode, fresh, session)
         for name, table in tables.items():
             if name not in keyed:
-                for key in _keys(session, [table]):
+                for key in session.named("build/shape.keys", tables=[table]):
                     if key["definition"]:
                         yield Piece(f"alter table {fresh[name]} add {key['definition']};\n")
             if is_full:
@@ -157,9 +157,9 @@ class Composer:
             yield Piece(f"drop table {fresh[name]};\n")
 
     def publish(
-        self, script: Script, name: str, fresh: str, session: Session, rows: Rows | None = None
+        self, script: Script, name: str, fresh: str, session: Session, rows: RowDiff | None = None
     ) -> Iterator[Piece]:
-        """Compose what brings a table to the rows of `fresh`; a restated one is recorded first."""
+        """Compose what gives a table the rows of `fresh`. If it is restated, that is recorded."""
         table = self.target.table(script.layer, name)
         if script.is_restated and name == script.name and self.run_id is not None:
             yield Piece(restatement(session, self.run_id, script.key, table, fresh))
@@ -170,24 +170,27 @@ class Composer:
         yield Piece(publish_difference(session, table, fresh, rows))
 
     def create(self, script: Script, session: Session) -> Iterator[Piece]:
-        """Compose what creates the tables of a script where there are none, and fills them.
+        """Compose what creates the tables of a script, in the scratch target, and fills them.
 
-        Nobody reads them yet, so indexes are created after the rows are in, except those that the
-        script itself merges by.
+        Nobody reads them yet, so indexes are created after the rows are inserted, except those that
+        the script itself needs for `on conflict`.
         """
         yield from self.definitions(script)
         if script.is_view:
             return
         tables, merged = self._tables(script), self._merged(script)
-        keys = _keys(session, [table for name, table in tables.items() if name not in merged])
+        unmerged = [table for name, table in tables.items() if name not in merged]
+        keys = session.named("build/shape.keys", tables=unmerged)
         yield from (Piece(f"{key['drop']};\n") for key in keys)
         yield from self._fill(script, tables, session)
         yield from (Piece(f"{key['make']};\n") for key in keys if key["make"])
-        yield from self.definitions(script)  # the other indexes
+        yield from self.definitions(script)  # creates the other indexes
         yield from map(_analyze, tables.values())
 
     def _fill(self, script: Script, tables: Mapping[str, str], session: Session) -> Iterator[Piece]:
-        """Compose what fills empty tables: those in months by way of temporary ones."""
+        """Compose what fills empty tables. Rows of monthly partitions go through temporary tables:
+        which partitions are needed is known once the rows are there.
+        """
         months = self._months(script)
         days = months.day_columns(self.manifest, script) if months else {}
         fresh = {name: f"pg_temp.{name}" for name in days}
@@ -198,7 +201,7 @@ class Composer:
             yield Piece(months.move(session, tables[name], day, fresh[name]))
 
     def needs_in_scratch(self, script: Script, reshaped: Collection[str]) -> Iterator[Piece]:
-        """Compose views of what a script reads from the scratch target and is not rebuilt there."""
+        """Compose scratch views of the live tables that a script reads and that are not rebuilt."""
         fillers = self.manifest.fillers()
         for need in script.needs:
             if need in fillers and fillers[need].key not in reshaped:
@@ -211,14 +214,15 @@ class Composer:
     def script(
         self, script: Script, mode: Mode, tables: Mapping[str, str], session: Session | None = None
     ) -> Piece:
-        """Compose the text of a script, filling the tables given by their names. Of the session in
-        which it is about to run, the changes are known.
+        """Compose a script that fills `tables`, which maps its table names to relations.
+
+        In `session`, the scripts before it have run: it tells in which months their changes are.
         """
         values = {**self._values(mode), "this": plain(tables[script.name])}
         within = days_within(self.manifest.read(script.path))
         values["within"] = dict.fromkeys(within, plain("true"))
         if session and mode != "full" and self.manifest.has_months and not self.is_printed:
-            from runner.build import months  # a room
+            from runner.build import months  # optional (ADR 22)
 
             where = self.manifest, self.target, script.layer
             values["within"] = months.within(session, *where, within)
@@ -232,10 +236,10 @@ class Composer:
         return Piece(self._render(check, self._values(mode)).rstrip().rstrip(";"), check)
 
     def _months(self, script: Script) -> Any:
-        """Return the room that keeps tables in months, if one of the script's is."""
+        """Return the module for monthly partitions, if a table of the script has them."""
         if not self.manifest.has_months:
             return None
-        from runner.build import months  # a room
+        from runner.build import months  # optional (ADR 22)
 
         return months if months.day_columns(self.manifest, script) else None
 
@@ -243,13 +247,13 @@ class Composer:
         return {name: self.target.table(script.layer, name) for name in script.tables}
 
     def _merged(self, script: Script) -> set[str]:
-        """The tables that a script inserts into by key, and that need their key before."""
+        """The tables that a script inserts into with `on conflict`, which needs their key."""
         names = {"this": script.name, "state": script.state}
         text = self.manifest.read(script.path)
         return {name for key in merged_tables(text) if (name := names[key])}
 
     def _values(self, mode: Mode) -> dict[str, Any]:
-        # A line that starts with {{ archived.x }} is for full builds without some rows of raw.x.
+        # {{ archived.x }} keeps its line in full builds once rows of raw.x are archived.
         keeping = {
             name: INCREMENTAL if mode == "full" and position.archived_before else FULL
             for name, position in self.positions.items()
@@ -266,20 +270,20 @@ class Composer:
         }
 
     def _of_each(self, attribute: str) -> SimpleNamespace:
-        """A value of each replica's position: `{{ after.event_stream }}`."""
+        """One attribute of each replica's position, as in `{{ after.event_stream }}`."""
         return SimpleNamespace(
             **{name: getattr(position, attribute) for name, position in self.positions.items()}
         )
 
     def _render(self, path: Path, values: Mapping[str, Any], file: Path | None = None) -> str:
-        """Render a text of the project, or that of a file which the project does without."""
+        """Render a file of the project, or `file`, the packaged one that stands in for it."""
         text = self.manifest.read(file or path)
         return render(text, {**self.manifest.values, **values}, path)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The pieces of one script; without a step, what the parts after it need."""
+    """The pieces of one script; if `step` is None, what later parts need."""
 
     step: Step | None
     composer: Composer
@@ -287,7 +291,7 @@ class Part:
 
 
 def run_part(session: Session, step: Step, part: Part) -> Changes:
-    """Run the pieces of a script; return what they changed in its own table."""
+    """Run the pieces of a script; return the changes to the table of its name."""
     script = step.script
     table = part.composer.target.table(script.layer, script.name)
     run_pieces(session, part.pieces, script.path)
@@ -302,9 +306,9 @@ def parts(
 ) -> Iterator[Part]:
     """Compose a build from its steps, part by part.
 
-    The next piece may depend on what the last one did, so run each before asking for another.
+    A piece may depend on what the one before has done: run each before asking for the next.
     `find_reshaped` returns the keys of the scripts that are filled in the scratch target, because
-    their tables cannot be brought up to date where they are.
+    their tables change shape.
     """
     yield Part(None, composer, chain([Piece(PRELUDE)], composer.schemas(steps)))
     reshaped = find_reshaped(session, composer, steps)
@@ -320,16 +324,12 @@ def parts(
 
 
 def lock_replicas(replicas: Sequence[str]) -> list[Piece]:
-    """Compose what keeps the columns of replicas as they are, to be run before the snapshot.
+    """Compose the locks that keep the columns of replicas as they are, to take before the snapshot.
 
-    A table whose column gets another type is rewritten, and an older snapshot sees it empty.
+    Changing the type of a column rewrites the table, which an older snapshot then sees empty.
     """
     names = join([relation(name) for name in replicas]).as_string(None)
     return [Piece(f"lock table {names} in access share mode;\n")] if replicas else []
-
-
-def _keys(session: Session, tables: list[str]) -> list[Row]:
-    return session.named("build/shape.keys", tables=tables)
 
 
 def _analyze(table: str) -> Piece:

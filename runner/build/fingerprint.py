@@ -18,7 +18,7 @@ def fingerprint(manifest: Manifest, script: Script) -> str:
     """Return a JSON object of hashes, each under the name of what it covers: SQL, DDL, checks,
     needs, and the variables and functions that these use.
 
-    A line that is only a comment decides nothing, and may change without a rebuild.
+    Lines that are only comments are left out: changing them causes no rebuild.
     """
     known = manifest.fingerprints
     if script.key not in known:
@@ -55,12 +55,12 @@ def _functions(text: str) -> tuple[set[str], str]:
 
 
 def functions_of(path: Path) -> str:
-    """Return what fingerprints call the functions that a file defines for all scripts."""
+    """Return the name, in fingerprints, of the functions in a file of a layer."""
     return f"{FUNCTION}{path}"
 
 
 def says_what_is_read(part: str) -> bool:
-    """Whether a part of a fingerprint says which tables are read; a view is SQL in schema/."""
+    """Whether a part of a fingerprint can change which tables are read; the DDL of views can."""
     return part in (ITS_SQL, ITS_TABLE, ITS_CHECK, ITS_NEEDS) or part.startswith(FUNCTION)
 
 

@@ -1,10 +1,11 @@
-"""Tables in partitions by month of a day: which months there are, and where rows are looked up.
+"""Tables partitioned by month: creates partitions, and limits lookups to those with changes.
 
-A room: nothing of it is imported unless the manifest says monthly_facts = true. Queries: months.sql
+Optional: not imported unless the manifest says monthly_facts = true. Queries: months.sql.
 """
 
 import re
 from collections.abc import Collection
+from itertools import product
 
 from psycopg import sql
 
@@ -23,14 +24,14 @@ FILE = "build/months.sql"
 
 
 def day_columns(manifest: Manifest, script: Script) -> dict[str, str]:
-    """Return the tables of a script that are in months, each with the column that decides."""
+    """Return the tables of a script that are partitioned by month, each with its partition key."""
     texts = map(manifest.read, () if script.is_view else script.definitions)
     found = map(PARTITIONED.search, texts)
     return {name: day[1] for name, day in zip(script.tables, found, strict=False) if day}
 
 
 def waiting(session: Session, manifest: Manifest, target: Target) -> list[str]:
-    """Return the tables that the next build fills anew, to have them in months or no longer."""
+    """Return the tables that the next build recreates, with monthly partitions or without."""
     tables = (
         target.table(script.layer, name)
         for script in manifest.scripts.values()
@@ -41,8 +42,8 @@ def waiting(session: Session, manifest: Manifest, target: Target) -> list[str]:
 
 
 def make(table: str, day: str, rows: str) -> str:
-    """Return what creates the months that a table lacks for the days of some rows: those of a
-    table, or of a query in parentheses.
+    """Return the SQL that creates the partitions that a table lacks for the days of some rows: the
+    name of a table, or a query in parentheses.
     """
     schema, _, name = table.partition(".")
     name = shortened(name, MAX_BYTES - 8)
@@ -52,12 +53,12 @@ def make(table: str, day: str, rows: str) -> str:
 
 
 def make_ahead(manifest: Manifest, target: Target, script: Script) -> str:
-    """Return what creates the months that an incremental build is about to write to."""
+    """Return the SQL that creates the partitions that an incremental build will write to."""
     changes = [target.table(script.layer, each) for each in days_within(manifest.read(script.path))]
     if not changes:
         raise StartError(
-            f"{script.path} fills a table in months, and does not say of which days",
-            "say so: {{ incremental }} and {{ within.changed_events }}; docs/retention.md",
+            f"{script.path} fills a table with monthly partitions, but does not say for which days",
+            "add {{ incremental }} and {{ within.changed_events }}, as docs/retention.md shows",
         )
     tables = day_columns(manifest, script).items()
     return "".join(
@@ -68,7 +69,7 @@ def make_ahead(manifest: Manifest, target: Target, script: Script) -> str:
 
 
 def move(session: Session, table: str, day: str, fresh: str) -> str:
-    """Return what brings all rows to a new table in months, which is known once they are there."""
+    """Return the SQL that moves all rows to a new partitioned table, and drops where they were."""
     names = session.named("build/months.columns", table=table)[0]["names"]
     return (
         f"{make(table, day, fresh)}insert into {table} ({names})\nselect {names}\nfrom {fresh};\n"
@@ -79,21 +80,16 @@ def move(session: Session, table: str, day: str, fresh: str) -> str:
 def within(
     session: Session, manifest: Manifest, target: Target, layer: str, names: Collection[str]
 ) -> dict[str, sql.Composable]:
-    """Return, for each table of changes, the condition that the day of a row called `fact` lies in
-    a month of its days. PostgreSQL then looks into no other.
+    """Return, for each table of changes, the condition that the day of a row `fact` lies in a month
+    with changes. PostgreSQL then prunes all other partitions.
     """
     scripts = manifest.scripts.values()
     days = {day for each in scripts for day in day_columns(manifest, each).values()}
-    return {
-        name: _lies_within(session, target.table(layer, name), day)
-        for name in names
-        for day in days
-    }
-
-
-def _lies_within(session: Session, table: str, day: str) -> sql.Composable:
-    values = {"rows": plain(table), "day": plain(day)}
-    rows = session.rows(render(named_query("build/months.ranges"), values, FILE))
-    text = sql.SQL("fact.{} between {} and {}")
-    found = [text.format(sql.Identifier(day), row["first"], row["last"]) for row in rows]
-    return sql.SQL("({})").format(join(found, " or ")) if found else sql.SQL("false")
+    text, conditions = sql.SQL("fact.{} between {} and {}"), dict[str, sql.Composable]()
+    for name, day in product(names, days):
+        values = {"rows": plain(target.table(layer, name)), "day": plain(day)}
+        rows = session.rows(render(named_query("build/months.ranges"), values, FILE))
+        found = [text.format(sql.Identifier(day), row["first"], row["last"]) for row in rows]
+        any_of = sql.SQL("({})").format(join(found, " or "))
+        conditions[name] = any_of if found else sql.SQL("false")
+    return conditions

@@ -1,6 +1,6 @@
 -- make --
--- Create the months of rows, and with the first of them what is before 2000 and from 2100 on, so
--- that any day has a place. A month that is attached lets readers be, and no rows have to move.
+-- Create a partition for each month of the rows, and with the first one those for days before 2000
+-- and from 2100 on, so that every day has a partition. To attach an empty table blocks no reader.
 do $months$
 declare
     part record;
@@ -49,7 +49,8 @@ end
 $months$;
 
 -- ranges --
--- The months of rows, as ranges of days: those next to each other are one, and so is each end.
+-- The months of the rows, as ranges of days. Adjacent months are merged; days before 2000, and from
+-- 2100 on, count as one month each.
 with months as (
     select distinct
         case
@@ -81,7 +82,7 @@ cross join lateral unnest(found.ranges) as spans (span)
 order by spans.span
 
 -- columns --
--- The columns of a table that are filled.
+-- The columns of a table, except generated ones.
 select string_agg(quote_ident(columns.attname), ', ' order by columns.attnum) as names
 from pg_attribute as columns
 where

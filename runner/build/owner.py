@@ -1,4 +1,4 @@
-"""Which project a target belongs to: two in one would each forget what the other has built."""
+"""Which project a target belongs to: if two shared one, each would drop the other's records."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from runner.project.manifest import MANIFEST, Manifest
 from runner.project.target import Target
 
 SAME_OR_OTHER = (
-    f'if they are one project, write name = "..." in {MANIFEST}; otherwise give this one a database'
-    " of its own (DATABASE_URL)"
+    f'if it is the same project, write name = "..." in {MANIFEST}; otherwise give this one a'
+    " database of its own (DATABASE_URL)"
 )
 
 
 def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
     """Raise StartError if a target belongs to another project.
 
-    Where one of the two has no name, they are told apart by their scripts: a project that shares
-    none with those that were built is another one. Where neither has, so may be one that lacks any.
+    If either has no name, scripts tell them apart: a project that has none of the scripts that were
+    built is another one. If neither has a name, one that lacks any of them is refused as well.
     """
     values = {"target": target.name, "scripts": list(manifest.scripts)}
     [found] = session.named("build/owner.owner", **values)
@@ -30,21 +30,27 @@ def check_owner(session: Session, manifest: Manifest, target: Target) -> None:
         return
     if owner is None and found["shares"]:
         raise StartError(
-            f"target {target.name} contains {found['stranger']}, which this project does not:"
-            " another project may have built it; nothing was changed",
+            f"target {target.name} contains {found['stranger']}, which this project has no script"
+            " for: another project may have built it; nothing was changed",
             SAME_OR_OTHER,
         )
     whose = f"project {owner}" if owner else f"another project, with {found['stranger']}"
-    who = f"project {name}" if name else f"a project without a name in {MANIFEST}"
-    raise StartError(
-        f"target {target.name} belongs to {whose}; this is {who}, and nothing was changed",
-        f"give this project a database of its own (DATABASE_URL); {_same(owner, name, target)}",
-    )
+    who = f"a project without a name in {MANIFEST}"
+    fix = f'if it is the same project, write name = "{owner or "..."}" in {MANIFEST}'
+    if name:
+        who = f"project {name}"
+        fix = (
+            "if it is the same project under another name: insert into orchestrator.targets"
+            f" (target, owner) values ('{target.name}', '{name}')"
+            " on conflict (target) do update set owner = excluded.owner"
+        )
+    problem = f"target {target.name} belongs to {whose}; this is {who}, and nothing was changed"
+    raise StartError(problem, f"give this project a database of its own (DATABASE_URL); {fix}")
 
 
 def check_texts(manifest: Manifest, target: Target, steps: Sequence[Step]) -> list[str]:
-    """Raise StartError if a target was built from other SQL under all the names of a project that
-    has no name itself; return a warning if under some, as after an edit.
+    """For a project without a name, raise StartError if the SQL of every script that was built
+    differs, and return a warning if that of some does.
     """
     built = [step for step in steps if step.reason != NEVER_BUILT]
     changed = [step for step in built if ITS_SQL in step.changed]
@@ -66,14 +72,3 @@ def check_texts(manifest: Manifest, target: Target, steps: Sequence[Step]) -> li
 def record_owner(work: Session, manifest: Manifest, target: Target) -> None:
     """Record the owner of a target, in the transaction of a build."""
     work.named("build/owner.record", target=target.name, owner=manifest.name)
-
-
-def _same(owner: str | None, name: str | None, target: Target) -> str:
-    """Return the way out where it is the same project after all."""
-    if name is None:
-        return f'if it is the same project, write name = "{owner or "..."}" in {MANIFEST}'
-    statement = (
-        f"insert into orchestrator.targets (target, owner) values ('{target.name}', '{name}')"
-        " on conflict (target) do update set owner = excluded.owner"
-    )
-    return f"if it is the same project under another name: {statement}"

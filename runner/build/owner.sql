@@ -1,6 +1,6 @@
 -- owner --
--- Who a target belongs to; whether any script of a project was built in it, and one that was and is
--- not the project's.
+-- The owner of a target; whether it was built from any script of this project; and a script that it
+-- was built from and that this project lacks.
 select
     (
         select targets.owner
@@ -19,7 +19,7 @@ select
     ) as stranger
 
 -- record --
--- A name once given stays until a person changes it.
+-- A name, once recorded, stays until a person changes it.
 insert into orchestrator.targets as targets (target, owner)
 values (%(target)s, %(owner)s)
 on conflict (target) do update

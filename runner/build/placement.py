@@ -1,6 +1,6 @@
-"""Where tables lie in a cluster of Citus: as `-- Place:` in schema/ says. Queries: placement.sql.
+"""Distributes tables in a Citus cluster as `-- Place:` in schema/ says. Queries: placement.sql.
 
-A room: nothing of it is imported unless the manifest says engine = "citus".
+Optional: not imported unless the manifest says engine = "citus".
 """
 
 import re
@@ -22,25 +22,23 @@ STATEMENT = re.compile(
 
 
 def place_of(text: str, path: Path) -> str:
-    """Return the place that a file of DDL declares for its table; StartError if it is none."""
+    """Return the place that a file of DDL declares for its table; StartError if it is invalid."""
     place = header(text).get("Place", LOCAL)
     if place not in (LOCAL, REFERENCE) and not distributed_by(text):
-        raise StartError(
-            f"{path}: {place!r} is not a placement",
-            "-- Place: local, reference, or distributed by COLUMN",
-        )
+        hint = "-- Place: local, reference, or distributed by COLUMN"
+        raise StartError(f"{path}: {place!r} is not a placement", hint)
     return place
 
 
 def distributed_by(text: str) -> str | None:
-    """Return the column by which a file of DDL wants its table distributed."""
+    """Return the column by which a file of DDL distributes its table, if it does."""
     found = re.fullmatch(r"distributed by ([a-z][a-z0-9_]*)", header(text).get("Place", ""))
     return found and found[1]
 
 
 def in_place(manifest: Manifest, path: Path, table: str, text: str) -> list[str]:
-    """Return the statements of a table's DDL, and the one that brings it to the place that its file
-    declares; none for a local table, which needs nothing.
+    """Return the statements of a table's DDL, and the one that distributes the table as its file
+    declares; an empty list for a local table.
     """
     declared = manifest.read(path)
     if place_of(declared, path) == LOCAL:
@@ -52,9 +50,10 @@ def in_place(manifest: Manifest, path: Path, table: str, text: str) -> list[str]
 
 
 def statements(text: str) -> list[str]:
-    """Return the statements of a rendered text, each on the lines where it stands there.
+    """Return the statements of a rendered text, each at its own line numbers.
 
-    DDL of a distributed table is run one by one: a worker gets the whole text with some of them.
+    DDL of a distributed table runs one statement at a time: with some statements, Citus sends the
+    whole query string to its workers.
     """
     return [
         "\n" * text.count("\n", 0, each.start()) + each[0]
@@ -64,18 +63,16 @@ def statements(text: str) -> list[str]:
 
 
 def prepare(session: Session) -> None:
-    """Let a cluster settle what it had begun. StartError if there is none, or a worker is away."""
+    """Recover prepared transactions. StartError if this is no coordinator, or a worker is down."""
     if not session.named("build/placement.has_citus")[0]["has_citus"]:
         raise StartError(
-            f'{MANIFEST} says engine = "citus", and this database has no extension citus',
+            f'{MANIFEST} says engine = "citus", but this database has no extension citus',
             "create extension citus, or name the coordinator in DATABASE_URL",
         )
     if away := session.named("build/placement.away"):
         workers = ", ".join(row["worker"] for row in away)
-        raise StartError(
-            f"a worker does not answer: {workers}; nothing was changed",
-            "start it, or see citus_check_cluster_node_health(); readers of reports need no worker",
-        )
+        hint = "start it; reports can still be read. See also citus_check_cluster_node_health()"
+        raise StartError(f"a worker does not answer: {workers}; nothing was changed", hint)
     session.named("build/placement.recover")
 
 
@@ -85,7 +82,7 @@ def placed(session: Session) -> dict[str, str]:
 
 
 def check(session: Session, manifest: Manifest, target: Target) -> None:
-    """StartError if a table does not lie where it is declared to."""
+    """StartError if a table is not distributed as its file declares."""
     found = placed(session)
     for script in manifest.scripts.values():
         for name, path in zip(script.tables, script.definitions, strict=True):
@@ -93,7 +90,5 @@ def check(session: Session, manifest: Manifest, target: Target) -> None:
             actual = found.get(table, LOCAL)
             if actual != wanted and not script.is_view and exists(session, table):
                 undo = f"select undistribute_table('{table}'), then " if actual != LOCAL else ""
-                raise StartError(
-                    f"{table} is {actual}, and {path} says {wanted}",
-                    f"{undo}python -m runner schema apply",
-                )
+                hint = f"{undo}python -m runner schema apply"
+                raise StartError(f"{table} is {actual}, but {path} says {wanted}", hint)

@@ -1,5 +1,6 @@
 -- distribute --
--- Distribute a table that is not: beside those that are distributed by a column of the same type.
+-- Distribute a table that is not distributed yet, colocated with the tables whose distribution
+-- column has the same type.
 select
     create_distributed_table(
         {{ table }},
@@ -28,7 +29,7 @@ where
     );
 
 -- replicate --
--- Make a table that is not one a reference table: all of it is on every worker.
+-- Make a table a reference table, if it is not distributed yet: every worker has a copy.
 select create_reference_table({{ table }})
 where
     not exists (
@@ -50,11 +51,11 @@ where
 order by worker
 
 -- recover --
--- Commit, or roll back, what was prepared on a worker when it was lost.
+-- Commit or roll back the transactions that were prepared on a worker when it was lost.
 select recover_prepared_transactions() as transactions
 
 -- placed --
--- The place of each table that is not local.
+-- How each table that is not local is distributed.
 select
     format('%%I.%%I', relations.relnamespace::regnamespace, relations.relname) as table_name,
     case placed.partmethod

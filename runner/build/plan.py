@@ -37,8 +37,8 @@ def decide(
 
     `built` maps the keys of scripts to the fingerprints that their tables were last built from;
     `positions` maps the names of replicas, without `raw.`, to their new runs; `forced` has keys. A
-    script that is forced or has changed runs in full, and so does everything that depends on it.
-    Where only rows are new, the change set is enough.
+    script that is forced or has changed runs in full, and so does everything that depends on it. If
+    there are only new rows, it runs incrementally.
     """
     fillers = manifest.fillers()
     steps: dict[str, Step] = {}

@@ -1,9 +1,9 @@
-"""Publishes tables that were filled in the scratch target to the readers of the target."""
+"""Publishes tables from the scratch target, where they were filled, to the target itself."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.build.changes import Rows
+from runner.build.changes import RowDiff
 from runner.build.compose import Composer, Piece, run_pieces
 from runner.build.plan import Step
 from runner.build.shape import columns, reshaped, shape_differences
@@ -14,20 +14,18 @@ from runner.errors import RunnerError
 from runner.project.graph import followers, neighbours, reachable
 from runner.project.manifest import Script
 
-FIRST_ATTEMPTS = 8  # about five seconds: then the rows are written a second time
+FIRST_ATTEMPTS = 8  # about five seconds: then the rows are copied instead
 
 
 def find_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -> set[str]:
-    """Return the keys of the scripts whose table or view changes shape, and of their followers.
-
-    RunnerError if something of the wrong kind has a table's name, or if something that is not
-    the project's depends on a table that would be replaced.
+    """Return the keys of the scripts whose table or view changes shape, and of all that depend on
+    them. RunnerError if somebody else's object has a table's name, or depends on such a table.
     """
     full = [step.script for step in steps if step.mode == "full"]
     changed = _of_other_kind(session, composer, full)
     changed |= set(reshaped(session, composer, [script for script in full if not script.is_view]))
     _refuse_dependents(session, composer, [script for script in full if script.key in changed])
-    # Nobody can read a view while it is defined anew, and other scripts depend on it.
+    # Redefining a view blocks its readers, among them the scripts that depend on it.
     changed |= {step.script.key for step in steps if step.script.is_view and step.changed}
     return followers(composer.manifest, changed)
 
@@ -41,22 +39,20 @@ def _refuse_dependents(session: Session, composer: Composer, scripts: Sequence[S
     )
     if found:
         what = ", ".join(row["what"] for row in found)
-        raise RunnerError(
-            f"{found[0]['table_name']} changes shape, and this depends on it: {what}",
-            "save its definition, drop it, build, and create it again",
-        )
+        problem = f"{found[0]['table_name']} changes shape, and this depends on it: {what}"
+        raise RunnerError(problem, "save its definition, drop it, build, and create it again")
 
 
 def _views(composer: Composer) -> list[str]:
-    """Return the views of a project, which may depend on its tables."""
+    """Return the views of the project: these may depend on its tables."""
     scripts = composer.manifest.scripts.values()
     return [composer.target.table(each.layer, each.name) for each in scripts if each.is_view]
 
 
 def _of_other_kind(session: Session, composer: Composer, scripts: Sequence[Script]) -> set[str]:
-    """Return the keys of scripts that make views of what were tables, or tables of what were views.
+    """Return the keys of the scripts whose table was a view before, or whose view was a table.
 
-    RunnerError if one of these was not built by the script, and may be somebody's.
+    RunnerError if no build of the script created it, so that it may be somebody else's.
     """
     keys = set()
     for script in scripts:
@@ -77,7 +73,7 @@ def _of_other_kind(session: Session, composer: Composer, scripts: Sequence[Scrip
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table that is to be published, where readers see it and where it was filled."""
+    """A table to publish: its `live` name, and `fresh`, the table that was filled."""
 
     script: Script
     name: str
@@ -88,36 +84,34 @@ class _Table:
 
 @dataclass(slots=True)
 class Publisher:
-    """Brings tables from the scratch target to the target that people read.
+    """Publishes tables from the scratch target.
 
-    A table whose shape stays gets the difference, for which no reader waits. A table with another
-    shape is replaced, which takes a strong lock, at the very end and for a moment. `staged` has the
-    differences that are already known, by table; None where nothing differs.
+    A table that keeps its shape gets the difference, which blocks no reader. A table of another
+    shape is replaced, under an exclusive lock that is taken last and held briefly. `staged` has the
+    differences that are already known, by table; None if a table does not differ.
     """
 
     session: Session
     composer: Composer
-    staged: Mapping[str, Rows | None] = field(default_factory=dict)
+    staged: Mapping[str, RowDiff | None] = field(default_factory=dict)
     swaps: list[_Table] = field(default_factory=list)
     views: list[tuple[Script, bool]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    # Of a first build: the tables that may be replaced, and those that are about to be.
+    # In a first build: the tables that may be replaced because they are empty, and those of them
+    # that will be.
     empty: Collection[str] = ()
     firsts: list[_Table] = field(default_factory=list)
 
     def replace_empty(self) -> None:
-        """From now on replace empty tables too, where nobody notices: no row is written twice."""
+        """Also replace empty tables, so that no row is written twice. Tables stay whose settings
+        somebody has changed, or on which somebody's object depends, directly or by a view.
+        """
         scripts = self.composer.manifest.scripts.values()
         tables = [table for script in scripts for table in self._tables(script)]
         for table in tables:
             if not table.script.is_view and not exists(self.session, table.live):
                 run_pieces(self.session, [table.definition])
-        self.empty = self._replaceable([each for each in tables if exists(self.session, each.live)])
-
-    def _replaceable(self, tables: Sequence[_Table]) -> set[str]:
-        """Return those that are empty, and on which nothing hangs, that nobody has set up
-        otherwise, and that no view reads on which something hangs.
-        """
+        tables = [table for table in tables if exists(self.session, table.live)]
         live, fresh = [table.live for table in tables], [table.fresh for table in tables]
         schemas, ours = self.composer.target.scratch.schemas, _views(self.composer)
 
@@ -130,7 +124,7 @@ class Publisher:
         tied = {table.script for table in tables if not bound.isdisjoint((table.live, table.fresh))}
         needs, _ = neighbours(self.composer.manifest)
         held = reachable({script.key for script in tied if script.is_view}, needs)
-        return {
+        self.empty = {
             table.live
             for table in tables
             if bound.isdisjoint((table.live, table.fresh))
@@ -141,9 +135,9 @@ class Publisher:
         }
 
     def publish(self, script: Script, is_changed: bool) -> Changes:
-        """Publish what differs, and keep what has to be replaced for `swap`.
+        """Publish what differs, and leave what has to be replaced to `swap`.
 
-        Returns the changes that readers will see. `is_changed` says that the script's text is new.
+        Returns the changes that readers will see. `is_changed`: the text of the script is new.
         """
         if script.is_view:
             self.views.append((script, is_changed))
@@ -155,8 +149,8 @@ class Publisher:
                 continue
             is_missing = not exists(self.session, table.live)
             if is_missing:
-                # A table created in a schema has its default grants, a table moved there has not.
-                # So create an empty one, whose grants the new one takes over.
+                # A table that is created in a schema gets the schema's default privileges; one that
+                # is moved there does not. So create an empty table, whose grants the new one takes.
                 run_pieces(self.session, [table.definition])
             if is_missing or self._is_new_shape(table):
                 self.swaps.append(table)
@@ -172,7 +166,8 @@ class Publisher:
         return [_Table(script, *each) for each in zip(*names, strict=True)]
 
     def _publish_difference(self, table: _Table) -> Changes:
-        # For a new index or comment. Only this table's: the other may still lack a column.
+        # For new indexes and comments. Only this table's DDL: the script's other table may still
+        # lack a column.
         run_pieces(self.session, [table.definition])
         rows = self.staged.get(table.live)
         if rows is None and table.live in self.staged:
@@ -183,8 +178,8 @@ class Publisher:
         return self.session.changes(table.live)
 
     def _new_views(self) -> dict[str, tuple[Script, bool]]:
-        """Return the views to be defined anew, by name, and whether they have to be dropped first,
-        because their columns do not stay or because they read what is replaced.
+        """Return the views to recreate, by name, and whether each has to be dropped first, because
+        its columns change or because it reads a table that is replaced.
         """
         target = self.composer.target
         dropped = {table.live for table in (*self.swaps, *self.firsts)}
@@ -208,7 +203,7 @@ class Publisher:
         return views
 
     def swap(self) -> list[Script]:
-        """Replace tables, and the views over them; returns their scripts."""
+        """Replace tables, and recreate views; return the scripts of both."""
         views = self._new_views()
         if self.firsts:
             try:
@@ -247,20 +242,18 @@ class Publisher:
         self.session.run(f"drop {what} if exists {name}")
 
     def _grants(self, old: str, new: str, final: str) -> str:
-        """Statements that give `new`, once it is called `final`, the owner and grants of `old`."""
+        """Return statements that give `new`, by its `final` name, the owner and grants of `old`."""
         found = self.session.named("build/shape.grants", old=old, new=new, final=final)
         return "; ".join(row["text"] for row in found)
 
     def _refuse_strangers(self, tables: list[str]) -> None:
-        """A type or function of the scratch schemas would be dropped, with all that uses it."""
+        """RunnerError if tables use types or functions of scratch schemas, which are dropped."""
         schemas = self.composer.target.scratch.schemas
         found = self.session.named("build/shape.strangers", tables=tables, schemas=schemas)
         if found:
             names = ", ".join(row["name"] for row in found)
-            raise RunnerError(
-                f"{', '.join(tables)} cannot be replaced: it uses {names} from its own schema",
-                "move the type or function to another schema",
-            )
+            problem = f"{', '.join(tables)} cannot be replaced: it uses {names} from its own schema"
+            raise RunnerError(problem, "move the type or function to another schema")
 
     def _lock(self, views: Collection[str], attempts: int) -> None:
         tables = [*self.swaps, *self.firsts]
@@ -268,7 +261,7 @@ class Publisher:
         for names in ([table.fresh for table in tables], live):
             if names:
                 lock_exclusively(self.session, names, "to be replaced", attempts)
-        # Until the swap is done, as readers wait for whatever it waits for.
+        # Until the swap is done: while it waits for a lock, readers wait behind it.
         self.session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
 
     def _is_new_shape(self, table: _Table) -> bool:

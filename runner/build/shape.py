@@ -9,31 +9,31 @@ from runner.project.graph import order
 from runner.project.manifest import LAYERS, POSTGRES, Script
 from runner.project.target import Target
 
-# What the catalogue says about a table, by kind (columns, constraints, indexes) and name.
+# The definitions of a table's parts, by kind (columns, constraints, indexes) and name.
 Shape = dict[str, dict[str, str]]
 
 
 def reshaped(
     session: Session, composer: Composer, scripts: Sequence[Script]
 ) -> dict[str, list[str]]:
-    """Return, by key of a script, the columns, constraints and indexes in which its tables differ
-    from what their DDL would create.
+    """Return, by the key of a script, the columns, constraints and indexes that its tables have
+    otherwise than their DDL says.
 
-    A table that does not exist yet differs in nothing. Neither an index that somebody has added nor
-    one that is still missing counts.
+    A table that does not exist yet is left out, and so are indexes that are missing, or that
+    somebody has added.
     """
     tables = [table for script in scripts for table in composer.target.tables(script)]
-    actual = _shapes(session, tables)
+    actual = shapes(session, tables)
     if not any(shape["columns"] for shape in actual.values()):
         return {}
     with session.rehearsal():  # no lock outlives the comparison
         model = _create_model(session, composer)
-        wanted = _shapes(session, [table for script in scripts for table in model.tables(script)])
+        wanted = shapes(session, [table for script in scripts for table in model.tables(script)])
     found = {
         script.key: [
             f"{name}.{part}"
             for name in script.tables
-            for part in _differences(
+            for part in differences(
                 actual[composer.target.table(script.layer, name)],
                 wanted[model.table(script.layer, name)],
             )
@@ -44,10 +44,10 @@ def reshaped(
 
 
 def _create_model(session: Session, composer: Composer) -> Target:
-    """Create all tables from their DDL. Each session does so in schemas of its own, as builds that
-    create the same ones would wait for each other.
+    """Create all tables from their DDL, in schemas that only this session has: builds that create
+    the same ones would wait for each other.
     """
-    here = replace(composer.manifest, engine=POSTGRES)  # a shape is the same wherever it lies
+    here = replace(composer.manifest, engine=POSTGRES)  # distribution does not change the shape
     model = replace(composer, manifest=here, target=Target(f"milepost_shape_{session.backend_pid}"))
     for layer in LAYERS:
         session.run(f"create schema {model.target.prefix}{layer}")
@@ -60,43 +60,39 @@ def _create_model(session: Session, composer: Composer) -> Target:
 
 def shape_differences(session: Session, table: str, model: str) -> list[str]:
     """Return the names of the parts in which a table, if it exists, differs from its model."""
-    shapes = _shapes(session, [table, model])
-    return _differences(shapes[table], shapes[model])
+    found = shapes(session, [table, model])
+    return differences(found[table], found[model])
 
 
 def columns(session: Session, table: str) -> dict[str, str]:
     """Return the columns of a table with their types; none if there is no such table."""
-    return _shapes(session, [table])[table]["columns"]
+    return shapes(session, [table])[table]["columns"]
 
 
-def indexes(session: Session, table: str) -> dict[str, str]:
-    """Return the indexes of a table, except those of its constraints, with their definitions."""
-    return _shapes(session, [table])[table]["indexes"]
-
-
-def _differences(actual: Shape, model: Shape) -> list[str]:
+def differences(actual: Shape, model: Shape) -> list[str]:
+    """Return the names of the parts in which a table, if it exists, differs from its model."""
     if not actual["columns"]:
         return []
     names: dict[str, None] = {}
     for part, found in actual.items():
         wanted = model[part]
-        # An index can be created on the existing table, and an additional one harms no reader.
+        # A missing index is created on the existing table; an added one does no harm.
         compared = set(found) & set(wanted) if part == "indexes" else {**wanted, **found}
         names |= dict.fromkeys(name for name in compared if found.get(name) != wanted.get(name))
     return list(names)
 
 
-def _shapes(session: Session, tables: Sequence[str]) -> dict[str, Shape]:
+def shapes(session: Session, tables: Sequence[str]) -> dict[str, Shape]:
     """Return the shape of each table, worded as if it were in the live schemas."""
-    shapes: dict[str, Shape] = {
+    found: dict[str, Shape] = {
         table: {"columns": {}, "constraints": {}, "indexes": {}} for table in tables
     }
-    for row in session.named("build/shape.parts", tables=list(shapes)):
+    for row in session.named("build/shape.parts", tables=list(found)):
         table, text = row["table_name"], row["definition"]
         schema, _, _ = table.partition(".")
         layer = next((layer for layer in LAYERS if schema.endswith(layer)), schema)
         prefix = schema.removesuffix(layer)
         for name in LAYERS if prefix else ():
             text = text.replace(f"{prefix}{name}.", f"{name}.")
-        shapes[table][row["kind"]][row["name"]] = text
-    return shapes
+        found[table][row["kind"]][row["name"]] = text
+    return found

@@ -1,6 +1,6 @@
 -- parts --
--- The columns of tables with their types, their constraints, and their other indexes, without the
--- name of the schema.
+-- The columns of tables with their types, the constraints, and the indexes that belong to no
+-- constraint. Definitions of indexes are without the name of the schema.
 select
     tables.name as table_name,
     parts.kind,
@@ -102,7 +102,8 @@ where
     )
 
 -- set_up --
--- Of tables and those that would take their places, the ones that are not set up alike.
+-- The tables whose owner, settings or comments differ from those of the tables that would replace
+-- them.
 select pairs.live as table_name
 from unnest(%(tables)s::text[], %(fresh)s::text[]) as pairs (live, fresh)
 cross join lateral (
@@ -128,7 +129,7 @@ cross join lateral (
                             attributes.attstattarget,
                             attributes.attstorage,
                             attributes.attcompression,
-                            -- Some releases keep a version of the column among its options.
+                            -- Some releases store a version of the column among its options.
                             (
                                 select jsonb_agg(options.option order by options.option)
                                 from unnest(attributes.attoptions) as options (option)
@@ -188,7 +189,7 @@ cross join lateral (
 where settings.differ
 
 -- dependents --
--- What depends on a table, and would be dropped with it or prevent that.
+-- What depends on a table: it would be dropped with the table, or would prevent the drop.
 select
     format('%%I.%%I', classes.relnamespace::regnamespace::text, classes.relname) as table_name,
     dependents.what
@@ -259,7 +260,7 @@ where children.inhparent = to_regclass(%(table)s)
 order by name
 
 -- strangers --
--- Types and functions of some schemas that given tables of other schemas use.
+-- The types and functions of the given schemas that the given tables use.
 select distinct
     tables.name as table_name,
     coalesce(types.typname, functions.proname)::text as name
@@ -285,8 +286,8 @@ where
     = any(%(schemas)s)
 
 -- grants --
--- Statements that give a relation, under its final name, the owner and the grants of another, and
--- no others.
+-- The statements that give a relation, by its final name, the owner and exactly the grants of
+-- another.
 select statements.text
 from (
     select
@@ -353,7 +354,7 @@ order by
     statements.text
 
 -- is_built --
--- Whether a table or view is one that a build of this script has made.
+-- Whether a build of this script created a table or view.
 select
     exists (
         select

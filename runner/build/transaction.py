@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 
-from runner.build.changes import Rows
+from runner.build.changes import RowDiff
 from runner.build.compose import Composer, FindReshaped, Part, parts, run_part, run_pieces
 from runner.build.fingerprint import fingerprint
 from runner.build.owner import record_owner
@@ -37,9 +37,9 @@ class ScriptResult:
 class BuildResult:
     """A finished build; `run_id` is None if there was nothing to do.
 
-    `warnings` are of checks, `notes` of tables that were replaced. `restated` maps tables to the
-    number of published days that changed, the last day not counted. `slow` scripts took much longer
-    than they usually do.
+    `warnings` come from checks; `notes` name the tables that were replaced. `restated` maps tables
+    to the number of published days that changed, not counting the last day. `slow` scripts took
+    much longer than they usually do.
     """
 
     run_id: int | None = None
@@ -52,16 +52,16 @@ class BuildResult:
 
 
 class Listener:
-    """Hears of a build while it goes on; override what you want to know."""
+    """Is told of the progress of a build; override the methods that you need."""
 
     def starting(self, step: Step, index: int, count: int) -> None:
-        """A script begins: number `index`, from 0, of `count`."""
+        """A script starts: number `index`, counted from 0, of `count`."""
 
     def result(self, done: ScriptResult) -> None:
         """A script has run."""
 
     def waiting(self, message: str) -> None:
-        """The work waits for somebody, and may do so for a while."""
+        """The build waits for a lock, whose holders the message names."""
 
 
 SILENT = Listener()
@@ -69,7 +69,7 @@ SILENT = Listener()
 
 @dataclass(slots=True)
 class BuildTransaction:
-    """A build of a target, in the transaction of the session `work`; at its end, what it did."""
+    """A build of a target, in a transaction of the session `work`, and its `outcome` at the end."""
 
     manifest: Manifest
     target: Target
@@ -106,7 +106,7 @@ class BuildTransaction:
                 self.done(done)
             else:
                 filled.append(done)
-        self._publish(Publisher(self.work, composer), positions, due, filled)
+        self.publish(composer, due, filled)
 
     def fill(self, session: Session, step: Step, part: Part) -> ScriptResult:
         """Run the pieces of a script, in the transaction of `session`."""
@@ -124,36 +124,23 @@ class BuildTransaction:
 
     def publish(
         self,
-        positions: Mapping[str, Position],
+        composer: Composer,
         steps: list[Step],
         filled: list[ScriptResult],
         *,
-        staged: Mapping[str, Rows | None] | None = None,
-        unlike: Collection[str] = (),
+        staged: Mapping[str, RowDiff | None] | None = None,
+        differing: Collection[str] = (),
         is_first: bool = False,
     ) -> None:
-        """Publish all tables, filled in the scratch target, and consume up to the positions.
+        """Publish the tables that were filled in the scratch target, and consume the replicas.
 
-        Views are defined anew if their text has changed, or if they are among the `unlike`. Of a
-        first build, what the scripts changed is known and told already.
+        Views are recreated if their text has changed, or if they are in `differing`. In a first
+        build, the results of the scripts are recorded already.
         """
-        composer = Composer(self.manifest, self.target, positions, self.run_id)
-        run_pieces(self.work, composer.schemas(steps))
         publisher = Publisher(self.work, composer, staged or {})
         if is_first:
             publisher.replace_empty()
-        self._publish(publisher, positions, steps, filled, unlike, is_first)
-
-    def _publish(
-        self,
-        publisher: Publisher,
-        positions: Mapping[str, Position],
-        steps: list[Step],
-        filled: list[ScriptResult],
-        unlike: Collection[str] = (),
-        is_first: bool = False,
-    ) -> None:
-        changed = {step.script.key for step in steps if step.changed}.union(unlike)
+        changed = {step.script.key for step in steps if step.changed}.union(differing)
         for each in filled:
             script, started = each.step.script, time.monotonic()
             with self.evidence.of_script(self.work, script.key, each.step.mode):
@@ -161,10 +148,10 @@ class BuildTransaction:
             if not is_first:
                 seconds = each.seconds + time.monotonic() - started
                 self.done(ScriptResult(each.step, changes, seconds))
-        self.finish(positions, publisher)
+        self.finish(composer.positions, publisher)
 
     def finish(self, positions: Mapping[str, Position], publisher: Publisher) -> None:
-        """Record what was consumed and changed, then replace tables: strong locks come last."""
+        """Record what was consumed and changed, then replace tables: exclusive locks come last."""
         total = sum((result.changes for result in self.results), Changes())
         restated = ledger.restated(self.work, self.run_id)
         ledger.consume(self.work, self.run_id, positions)
@@ -186,12 +173,12 @@ class BuildTransaction:
 
     def _remember(self, scripts: Sequence[Script]) -> None:
         manifest, target = self.manifest, self.target
-        once = dict.fromkeys(scripts)  # a script comes with each table that was replaced
+        once = dict.fromkeys(scripts)  # one with two replaced tables is there twice
         built = [(each.key, fingerprint(manifest, each), target.tables(each)) for each in once]
         ledger.remember(self.work, self.run_id, target.name, built)
 
     def done(self, result: ScriptResult) -> None:
-        """Record the result of a script, and tell whoever listens."""
+        """Record the result of a script, and tell the listener."""
         step = result.step
         self.evidence.script_done(
             self.work, step.script.key, step.mode, result.seconds, result.changes

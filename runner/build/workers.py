@@ -1,4 +1,4 @@
-"""Fills all tables of a target in its scratch schemas, several scripts at once."""
+"""Fills all tables of a target in its scratch schemas, several scripts in parallel."""
 
 import contextlib
 import heapq
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from itertools import count
 
@@ -29,17 +29,17 @@ from runner.project.graph import neighbours
 from runner.project.manifest import Script
 from runner.project.target import Target
 
-# What is done with the table of a script that is filled, by one of the sessions.
+# What a session does with a script whose tables are filled and checked.
 Then = Callable[[Session, Script], None]
-# More would wait for each other: there are rarely more scripts ready at once.
+# More would be idle: rarely are more scripts ready at once.
 MOST_WORKERS = 8
-# A script of unknown duration counts as so many seconds: what matters is the order.
+# The duration of a script that never ran. It decides only the order.
 UNKNOWN_SECONDS = 0.1
 
 
 def cores() -> int:
-    """Return how many scripts run at once if nobody says so: one for each core of this machine."""
-    # A container may have fewer than the machine has.
+    """Return how many scripts run at once by default: one for each core of this machine."""
+    # A container may use fewer cores than the machine has.
     may_use = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(may_use or 1, MOST_WORKERS)
 
@@ -74,7 +74,9 @@ def filled(
     then: Then | None = None,
     on_filled: Callable[[ScriptResult], None] = lambda done: None,
 ) -> Iterator[list[ScriptResult]]:
-    """Fill and check all tables in the scratch target, do `then` with each; then drop them."""
+    """Fill and check all tables in the scratch target, and do `then` with each script; yield the
+    results in the order of `steps`, and drop the tables at the end.
+    """
     work, scratch = transaction.work, transaction.target.scratch
     composer = Composer(transaction.manifest, scratch, ledger.positions(work, scratch.name))
     try:
@@ -82,8 +84,8 @@ def filled(
         run_pieces(work, composer.schemas())
         with ExitStack() as stack:
             sessions = _open_sessions(stack, database, scratch, jobs)
-            schedule = _Schedule(transaction, composer, {step.script.key: step for step in steps})
-            results = schedule.run(sessions, then, on_filled)
+            by_key = {step.script.key: step for step in steps}
+            results = _Schedule(transaction, composer, by_key, then).run(sessions, on_filled)
         yield results
     finally:
         with contextlib.suppress(RunnerError):
@@ -93,8 +95,8 @@ def filled(
 def _open_sessions(
     stack: ExitStack, database: Database, scratch: Target, jobs: int
 ) -> list[Session]:
-    """Open sessions that fill tables: fewer if the server takes no more, but one. As long as one is
-    open, nobody else drops the tables.
+    """Open sessions that fill tables: at least one, and fewer than `jobs` if the server accepts no
+    more. As long as one is open, nobody else drops the tables.
     """
     what = f"a rebuild into {scratch.name}"
     sessions: list[Session] = []
@@ -112,32 +114,33 @@ def _open_sessions(
     return sessions
 
 
-# What is done with a script, in this order of urgency.
+# The tasks of a script. Of those that are ready, the first kind goes first.
 FILL, CHECK, THEN = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class _Schedule:
-    """Fills the tables of each script as soon as what it needs is filled, the longest path to the
-    end first. Its checks run beside those that follow it: nobody sees its rows before all passed.
+    """Fills the tables of each script once those that it needs are filled, the longest path to the
+    end first. Its checks run beside later scripts: nobody sees any rows before all have passed.
     """
 
     transaction: BuildTransaction
     composer: Composer
     steps: Mapping[str, Step]
+    then: Then | None
+    results: dict[str, ScriptResult] = field(default_factory=dict)
 
     def run(
-        self, sessions: list[Session], then: Then | None, on_filled: Callable[[ScriptResult], None]
+        self, sessions: list[Session], on_filled: Callable[[ScriptResult], None]
     ) -> list[ScriptResult]:
-        """Return the results in the order of the steps; `then` waits until no script is ready."""
+        """Run all tasks; return the results in the order of the steps."""
         transaction, steps = self.transaction, self.steps
         needs, _ = neighbours(transaction.manifest)
         seconds = ledger.script_seconds(transaction.work, transaction.target.name, steps)
         left = seconds_left(needs, seconds)
-        results: dict[str, ScriptResult] = {}
         tasks = {(FILL, key): {(FILL, need) for need in needs[key]} for key in steps}
         tasks |= {(CHECK, key): {(FILL, key)} for key in steps}
-        if then:
+        if self.then:
             tasks |= {(THEN, key): {(CHECK, key)} for key in steps}
         sorter = TopologicalSorter(tasks)
         sorter.prepare()
@@ -155,42 +158,33 @@ class _Schedule:
                         session = idle.pop()
                         if kind == FILL:
                             transaction.listener.starting(steps[key], next(numbers), len(steps))
-                            future = pool.submit(self._fill, steps[key], session)
-                        elif kind == CHECK:
-                            future = pool.submit(self._check, results[key], session)
-                        elif then:
-                            future = pool.submit(self._do, then, results[key], session)
-                        running[future] = kind, key, session
+                        running[pool.submit(self._do, kind, key, session)] = kind, key, session
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         kind, key, session = running.pop(future)
-                        results[key] = future.result()
+                        self.results[key] = future.result()
                         idle.append(session)
                         sorter.done((kind, key))
                         if kind == CHECK:
-                            on_filled(results[key])
+                            on_filled(self.results[key])
             except BaseException:
                 for session in sessions:
                     session.cancel()
                 raise
-        return [results[key] for key in steps]
+        return [self.results[key] for key in steps]
 
-    def _fill(self, step: Step, session: Session) -> ScriptResult:
+    def _do(self, kind: int, key: str, session: Session) -> ScriptResult:
+        """Do one task of a script, and return the result of all its tasks so far."""
+        step, started = self.steps[key], time.monotonic()
         with session.transaction():
             session.run(PRELUDE)
-            part = Part(step, self.composer, self.composer.create(step.script, session))
-            return self.transaction.fill(session, step, part)
-
-    def _check(self, done: ScriptResult, session: Session) -> ScriptResult:
-        with session.transaction():
-            session.run(PRELUDE)
-            return self.transaction.check(session, done, self.composer)
-
-    def _do(self, then: Then, done: ScriptResult, session: Session) -> ScriptResult:
-        """Do what follows with the table of a script; its time counts for the script too."""
-        started = time.monotonic()
-        with session.transaction():
-            session.run(PRELUDE)
-            then(session, done.step.script)
+            if kind == FILL:
+                part = Part(step, self.composer, self.composer.create(step.script, session))
+                return self.transaction.fill(session, step, part)
+            done = self.results[key]
+            if kind == CHECK:
+                return self.transaction.check(session, done, self.composer)
+            if self.then:
+                self.then(session, step.script)
         return replace(done, seconds=done.seconds + time.monotonic() - started)
 
 

@@ -1,6 +1,6 @@
-"""Compares tables: those of two targets, or of one with what a rebuild from scratch gives.
+"""Compare: the tables of two targets, or of one target with a rebuild from scratch.
 
 What comes in are a manifest and targets that were built; what goes out are the rows that differ
-and, where that is asked for, one commit that publishes the rebuilt ones. It does not know how rows
-came into the replicas, nor who is watching.
+and, on request, one commit that publishes the rebuilt ones. It does not know how rows came into the
+replicas, nor who is watching.
 """

@@ -1,4 +1,4 @@
-"""Compares two targets table by table, both ways, row by row."""
+"""Compares the tables of two targets row by row. Queries: diff.sql."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -9,7 +9,7 @@ from psycopg import sql
 
 from runner.build.changes import column_lists
 from runner.build.compose import SETTINGS
-from runner.build.shape import columns, indexes, shape_differences
+from runner.build.shape import differences, shapes
 from runner.database import ledger
 from runner.database.names import join
 from runner.database.queries import named_query
@@ -24,12 +24,12 @@ from runner.project.template import plain, render
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A table or view in two targets: the number of its rows, of those that only one target has,
-    and of those that changed, in total and by column.
+    """A table or view in two targets: how many rows each has, how many only one has, and how many
+    changed, in total and by column.
 
-    `sample` has up to five rows that differ, each with `key`, `left` and `right`, whose values are
-    text, and None for a row that is missing; `changed` are the columns that differ. `problem` says
-    what else differs, or why the rows were not compared.
+    `sample` has up to five rows that differ, each with its `key`, the `changed` columns, and the
+    values as text in `left` and `right`, which are None for a missing row. `problem` says what else
+    differs, or why the rows were not compared.
     """
 
     table: str
@@ -49,7 +49,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All tables of two targets, equal ones included."""
+    """The tables of two targets, including equal ones, and warnings."""
 
     tables: tuple[Difference, ...]
     warnings: tuple[str, ...]
@@ -58,29 +58,25 @@ class Comparison:
 def diff(
     database: Database, manifest: Manifest, left: Target, right: Target, patterns: Iterable[str]
 ) -> Comparison:
-    """Compare two targets as they are now; UsageError if one was never built."""
+    """Compare the tables of two targets; UsageError if one was never built."""
     patterns = list(patterns)
     keys = select(manifest, patterns) if patterns else None
     with database.session("milepost diff") as session:
         ledger.require(session)
         with session.transaction():
             session.run(SETTINGS)
-            inputs = [_inputs(session, target) for target in (left, right)]
+            consumed = []
+            for target in (left, right):
+                if not ledger.is_built(session, target.name):
+                    option = "" if target.is_live else f" --target {target.name}"
+                    hint = f"python -m runner build{option}"
+                    raise UsageError(f"target {target.name} was never built", hint)
+                positions = ledger.positions(session, target.name)
+                consumed.append({name: each.after for name, each in positions.items()})
             tables = compare(session, manifest, left, right, keys)
-    warning = (
-        f"{left.name} and {right.name} were built from different runs of the pipelines: build both"
-    )
-    return Comparison(tuple(tables), (warning,) if inputs[0] != inputs[1] else ())
-
-
-def _inputs(session: Session, target: Target) -> dict[str, int]:
-    positions = ledger.positions(session, target.name)
-    if not ledger.is_built(session, target.name):
-        raise UsageError(
-            f"target {target.name} was never built",
-            "python -m runner build" + ("" if target.is_live else f" --target {target.name}"),
-        )
-    return {name: position.after for name, position in positions.items()}
+    both = f"{left.name} and {right.name}"
+    warning = f"{both} were built from different runs of the pipelines: build both"
+    return Comparison(tuple(tables), (warning,) if consumed[0] != consumed[1] else ())
 
 
 def compare(
@@ -92,7 +88,7 @@ def compare(
 ) -> list[Difference]:
     """Compare the tables and views of all scripts, or of those in `keys`, in build order.
 
-    Columns are matched by name. The snapshot is that of the caller's transaction.
+    Columns are matched by name. It runs in the caller's transaction, whose snapshot it reads.
     """
     not_results = change_sets(manifest)
     return [
@@ -121,67 +117,59 @@ def _compare(
 
 
 def _text_of_view(session: Session, view: str, target: Target) -> str | None:
-    """Return the text of a view as it would be in the live target; None if it is not a view."""
+    """Return the definition of a view with the names of the live target; None if it is no view."""
     text = session.named("compare/diff.view", view=view)[0]["text"]
     return text and re.sub(rf"\b{target.prefix}({'|'.join(LAYERS)})\.", r"\1.", text)
 
 
 def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Difference:
-    one, other = (columns(session, table) for table in tables)
+    found = shapes(session, tables)
+    left, right = (found[table] for table in tables)
+    one, other = left["columns"], right["columns"]
     # An index that only the left table has does not count: somebody has added it.
-    left, right = (indexes(session, table) for table in tables)
-    odd = {name: None for name in shape_differences(session, *tables)}
-    odd |= {name: None for name in right if name not in left}
+    missing = (name for name in right["indexes"] if name not in left["indexes"])
+    odd = dict.fromkeys([*differences(left, right), *missing])
     both = [column for column in one if column in other]
     if not both:
         return Difference(name, problem="no column in common")
-    names = [sql.Identifier(column) for column in both]
     equality = Equality(session, tables[0])
-    # Columns of different types may have to be compared as JSON.
+    # Columns of two types are compared as JSON.
     is_json = {column for column in both if one[column] != other[column]}
-    forms = (
-        "to_jsonb({0}) as {0}"
-        if column in is_json
-        else "{0}::text as {0}"
-        if column in equality.texts
-        else "{0}"
-        for column in both
-    )
+    forms = dict.fromkeys(equality.texts, "{0}::text as {0}")
+    forms |= dict.fromkeys(is_json, "to_jsonb({0}) as {0}")
     keys = [column_lists(session, table)["key_columns"] or [] for table in tables]
     is_keyed = bool(keys[0]) and keys[0] == keys[1] and is_json.isdisjoint(keys[0])
     key = keys[0] if is_keyed else both
 
     def each(columns: Sequence[str], form: str) -> sql.Composed:
-        """A list with a form of each column; `{0}` is its name, `{1}` what makes a text of it."""
-        texts = (sql.SQL(" #>> '{}'" if column in is_json else "::text") for column in columns)
+        """Return `form` for each column: {0} is its name, {1} its cast to text, {2} its name as a
+        string, {3} the condition that its two values are equal, and {4} its value as staged.
+        """
         return join(
             [
-                sql.SQL(form).format(sql.Identifier(column), text, sql.Literal(column))
-                for column, text in zip(columns, texts, strict=True)
+                sql.SQL(form).format(
+                    sql.Identifier(column),
+                    sql.SQL(" #>> '{}'" if column in is_json else "::text"),
+                    sql.Literal(column),
+                    equality.same(column, "one", "other"),
+                    sql.SQL(forms.get(column, "{0}")).format(sql.Identifier(column)),
+                )
+                for column in columns
             ]
         )
 
-    def array(columns: Sequence[str], form: str) -> sql.Composed:
-        return sql.SQL("array[{}]::text[]").format(each(columns, form))
-
-    changed = [
-        sql.SQL("case when not ({}) then {} end").format(
-            equality.same(column, "one", "other"), sql.Literal(column)
-        )
-        for column in both
-    ]
     values = {
         "left": plain(tables[0]),
         "right": plain(tables[1]),
-        "columns": join(names),
-        "values": join([sql.SQL(form).format(n) for form, n in zip(forms, names, strict=True)]),
+        "columns": each(both, "{0}"),
+        "values": each(both, "{4}"),
         "keys": each(key, "coalesce(one.{0}, other.{0})"),
-        "key_names": array(key, "{2}"),
-        "key_texts": array(key, "coalesce(one.{0}{1}, other.{0}{1})"),
-        "names": array(both, "{2}"),
-        "left_texts": array(both, "one.{0}{1}"),
-        "right_texts": array(both, "other.{0}{1}"),
-        "changed": sql.SQL("array[{}]::text[]").format(join(changed)),
+        "key_names": each(key, "{2}"),
+        "key_texts": each(key, "coalesce(one.{0}{1}, other.{0}{1})"),
+        "names": each(both, "{2}"),
+        "left_texts": each(both, "one.{0}{1}"),
+        "right_texts": each(both, "other.{0}{1}"),
+        "changed": each(both, "case when not ({3}) then {2} end"),
         "is_same_key": equality.of_rows(keys[0] if is_keyed else [], "one", "other"),
     }
 
@@ -189,8 +177,8 @@ def _compare_rows(session: Session, name: str, tables: Sequence[str]) -> Differe
         return render(named_query(f"compare/diff.{query}"), values, "diff.sql")
 
     session.run(text("stage"))
-    found = {**session.row(text("rows")), **session.row(text("differences"))}
-    found["sample"] = tuple(found["sample"])
+    counts = {**session.row(text("rows")), **session.row(text("differences"))}
+    counts["sample"] = tuple(counts["sample"])
     session.run("drop table pg_temp.difference")
     problem = f"other columns or constraints: {', '.join(odd)}" if odd else None
-    return Difference(name, problem=problem, **found)
+    return Difference(name, problem=problem, **counts)

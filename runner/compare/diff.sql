@@ -1,12 +1,12 @@
 -- view --
--- The text of a view; null if its name belongs to something else.
+-- The definition of a view; null if the name is that of something else.
 select case when classes.relkind = 'v' then pg_get_viewdef(classes.oid) end as text
 from pg_class as classes
 where classes.oid = to_regclass(%(view)s)
 
 -- stage --
--- The rows that one of two tables has more often, with how much more often: the left one's are
--- positive.
+-- The rows that one of two tables has more often, with how much more often: a positive number for
+-- the left table, a negative one for the right table.
 create temporary table difference on commit drop as
 select
     {{ columns }},
@@ -26,29 +26,31 @@ group by {{ columns }}
 having sum(sides._milepost_side) <> 0
 
 -- rows --
--- How many rows each table has.
+-- The number of rows in each table.
 select
     (select count(*) from {{ left }}) as left_rows,
     (select count(*) from {{ right }}) as right_rows
 
 -- differences --
--- What was staged: the rows of one side only, the rows of one key that differ and in which columns,
--- and a few of all these, as text. Values are compared as the columns compare them.
+-- Counts of the staged rows, by side, and of those that differ under one key, by column; and a few
+-- of them all, as text. Values are compared by the equality of their types.
 with pairs as (
     select
         row_number() over (order by {{ keys }}) as place,
-        jsonb_object({{ key_names }}, {{ key_texts }}) as key,
+        jsonb_object(array[{{ key_names }}], array[{{ key_texts }}]) as key,
         case
-            when one._milepost_side is not null then jsonb_object({{ names }}, {{ left_texts }})
+            when one._milepost_side is not null
+                then jsonb_object(array[{{ names }}], array[{{ left_texts }}])
         end as left_row,
         case
-            when other._milepost_side is not null then jsonb_object({{ names }}, {{ right_texts }})
+            when other._milepost_side is not null
+                then jsonb_object(array[{{ names }}], array[{{ right_texts }}])
         end as right_row,
         one._milepost_side as left_count,
         -other._milepost_side as right_count,
         case
             when one._milepost_side > 0 and other._milepost_side < 0
-                then array_remove({{ changed }}, null)
+                then array_remove(array[{{ changed }}], null)
         end as changed
     from (
         select *

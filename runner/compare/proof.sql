@@ -1,6 +1,6 @@
 -- archived --
--- Of each pipeline that has archived months: which they are, of how many rows, and the months that
--- its replica still has.
+-- For each pipeline with archived months: the first and the last of them, their rows, and the
+-- months that its replica still has.
 select
     pipelines.pipeline_name as pipeline,
     to_char(min(months.low) at time zone 'UTC', 'YYYY-MM') as archived_from,

@@ -1,4 +1,4 @@
-"""Rebuilds a target in its scratch schemas, and publishes it or compares. Queries: proof.sql."""
+"""Rebuilds a target in its scratch schemas, to publish or compare it. Queries: proof.sql."""
 
 import contextlib
 import time
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from runner.build.build import Builder, check_changes, open_builder, publish, read_plan
-from runner.build.changes import Rows, difference_queries
+from runner.build.changes import RowDiff, difference_queries
 from runner.build.plan import Step
 from runner.build.shape import columns, shape_differences
 from runner.build.transaction import SILENT, BuildResult, BuildTransaction, Listener, ScriptResult
@@ -23,8 +23,8 @@ from runner.project.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a rebuild can prove of a pipeline: the months, by its cursor, whose rows are there. Of
-    those that are archived it takes the facts as they are. Months are such as 2026-01.
+    """The months of a pipeline that a rebuild recomputes, because its replica has their rows; and
+    the archived ones, whose facts are taken over. Months are texts such as 2026-01.
     """
 
     pipeline: str
@@ -37,8 +37,8 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison with a rebuild found; `repair` is the build that published it, if any.
-    `proofs` are of the pipelines with archived months.
+    """What a comparison with a rebuild found. `repair` is the build that published the rebuilt
+    tables, if any; `proofs` has the pipelines with archived months.
     """
 
     run_id: int
@@ -56,19 +56,19 @@ def rebuild(
     jobs: int | None = None,
     listener: Listener = SILENT,
 ) -> BuildResult:
-    """Fill all tables in the scratch target, `jobs` at a time, by default one for each core; check
-    them, and publish the difference in one transaction. LockHeld if a build or an ingest is
-    running.
+    """Fill and check all tables in the scratch target, and publish the difference in one
+    transaction. `jobs` scripts run at once, by default one for each core. LockHeld if a build or an
+    ingest is running.
     """
     started = time.monotonic()
     with (
         open_builder(database, manifest, target, "rebuild", listener) as builder,
         all_pipeline_locks(builder.work),
     ):
-        staged: dict[str, Rows | None] = {}
+        staged: dict[str, RowDiff | None] = {}
 
         def stage(session: Session, script: Script) -> None:
-            """Store what publishing will change, while other tables are still being filled."""
+            """Store the difference of a script's tables, while others are still being filled."""
             for name in script.tables if not script.is_view else ():
                 table = target.table(script.layer, name)
                 fresh = target.scratch.table(script.layer, name)
@@ -113,9 +113,9 @@ def verify(
             if not found:
                 ledger.succeed(builder.work, transaction.run_id)
             elif repair:
-                publish(transaction, done, unlike=names)
+                publish(transaction, done, differing=names)
             else:
-                # status knows it by its beginning
+                # `status` recognizes it by these words
                 error = RunnerError(f"not what a rebuild gives: {', '.join(names)}")
                 ledger.fail(builder.evidence, transaction.run_id, error)
         rows = builder.work.named("compare/proof.archived")
@@ -125,26 +125,28 @@ def verify(
     return Verdict(transaction.run_id, len(tables), found, repaired, seconds, proofs)
 
 
-def _store(session: Session, rows: Rows, scratch: Target, script: Script, name: str) -> Rows | None:
-    """Keep what differs in tables; None if nothing does, as is usual: then it is only counted."""
+def _store(
+    session: Session, rows: RowDiff, scratch: Target, script: Script, name: str
+) -> RowDiff | None:
+    """Store a difference in tables, and return their names; None if, as is usual, there is none."""
     counts = (f"(select count(*) from {query} as rows)" for query in (rows.removed, rows.added))
     if not session.value(f"select {' + '.join(counts)}"):
         return None
-    # No script has a table of such a name.
+    # No table of a script begins with an underscore.
     removed = scratch.table(script.layer, f"_removed_{name}")
     added = scratch.table(script.layer, f"_added_{name}")
     for query, table in ((rows.removed, removed), (rows.added, added)):
         session.run(f"create table {table} as select * from {query} as rows")
         session.run(f"analyze {table}")
-    return Rows(removed, added)
+    return RowDiff(removed, added)
 
 
 @contextlib.contextmanager
 def _rebuilt(
     builder: Builder, kind: str, jobs: int | None, then: Then
 ) -> Iterator[tuple[BuildTransaction, list[ScriptResult]]]:
-    """Refuse what cannot be built before anything runs; then begin a run, fill all tables in the
-    scratch target, and do `then` with each. What fails from here on is recorded.
+    """Refuse what cannot be built; then begin a run, in which failures are recorded, fill all
+    tables in the scratch target, and do `then` with each script.
     """
     planned = read_plan(builder.work, builder.manifest, builder.target)[1]
     warnings = check_changes(builder.manifest, builder.target, planned)

@@ -1,5 +1,5 @@
-"""What a build would run, and what it would do, before it does.
+"""Preview: what a build would run, and what it would do.
 
-A manifest and a target come in. The SQL of the pending build goes out, or what was seen of a build
-that was tried and rolled back: rows, locks, times and plans. It does not know the command line.
+What comes in are a manifest and a target; what goes out is the SQL of the pending build, or the
+rows, locks, times and plans of one that was rolled back. It does not know the command line.
 """

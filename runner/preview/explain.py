@@ -1,4 +1,4 @@
-"""A build that is tried and rolled back, to see what it would do. Queries: explain.sql."""
+"""Runs a build and rolls it back, to show what it would do. Queries: explain.sql."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -19,8 +19,8 @@ from runner.project.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What a build would do with a script, as it was tried: with the strongest lock on its table,
-    and the plans of its statements, the slowest first; None if the role may not see them.
+    """What a build would do with a script: the result, the strongest lock on its table, and the
+    plans of its statements, slowest first; None if the role may not see plans.
     """
 
     tried: ScriptResult
@@ -31,8 +31,8 @@ class Explained:
 def explain(
     database: Database, manifest: Manifest, target: Target, patterns: Iterable[str] = ()
 ) -> list[Explained]:
-    """Run the scripts that are due, without their checks, and roll back. Readers notice nothing,
-    and no other build of the target can run meanwhile: LockHeld if one does.
+    """Run the scripts that are due, without their checks, and roll back. Readers notice nothing. It
+    holds the lock of the target: LockHeld if a build is running.
     """
     with database.session("milepost plan") as work:
         ledger.require(work)
@@ -58,8 +58,7 @@ def _tried(
         started = time.monotonic()
         changes = run_part(work, part.step, part)
         seconds = time.monotonic() - started
-        found = sorted(plans or (), key=lambda plan: -plan.seconds)
+        seen = None if plans is None else tuple(sorted(plans, key=lambda plan: -plan.seconds))
         locks = work.named("preview/explain.strongest_lock", table=table)
         lock = locks[0]["mode"] if locks else None
-        known = None if plans is None else tuple(found)
-        yield Explained(ScriptResult(part.step, changes, seconds), lock, known)
+        yield Explained(ScriptResult(part.step, changes, seconds), lock, seen)

@@ -1,4 +1,4 @@
-"""Prints what a build would run: it asks for the same parts, and runs only their DDL."""
+"""Renders what a build would run: it composes the same parts, and runs only their DDL."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -18,9 +18,7 @@ from runner.project.target import Target
 def rendered(
     database: Database, manifest: Manifest, target: Target, patterns: Collection[str], full: bool
 ) -> str:
-    """Return the SQL of the scripts that match, or the whole pending build as a script for psql;
-    RunnerError if a table changes shape.
-    """
+    """Return the SQL of some scripts, or of the pending build; RunnerError if a shape changes."""
     with database.session("milepost render") as session:
         ledger.require(session)
         with session.rehearsal():
@@ -43,14 +41,14 @@ def rendered(
 
 
 def _forced(step: Step) -> Step:
-    """Of what is named, something is printed, even if a build would skip it."""
+    """Return the step for a script that was asked for, which a build might skip."""
     if step.script.is_view:
         return replace(step, mode="full", changed=("asked for",))
     return replace(step, mode="incremental") if step.mode == "skip" else step
 
 
 def _texts(session: Session, part: Part) -> Iterator[str]:
-    """Yield the texts of a part; the DDL of tables runs too, as later texts depend on it."""
+    """Yield the texts of a part, and run its DDL of tables, on which later parts depend."""
     if part.step:
         yield f"-- {part.step.script.path}: {part.step.mode}, {part.step.reason}\n"
     for piece in part.pieces:
@@ -62,8 +60,6 @@ def _texts(session: Session, part: Part) -> Iterator[str]:
 def _refuse_reshaped(session: Session, composer: Composer, steps: Sequence[Step]) -> set[str]:
     scripts = [step.script for step in steps if step.mode == "full" and not step.script.is_view]
     for key, found in reshaped(session, composer, scripts).items():
-        raise RunnerError(
-            f"{key} changes shape ({', '.join(found)}), which no script can do alone",
-            "python -m runner build does it",
-        )
+        problem = f"{key} changes shape ({', '.join(found)}), which cannot be rendered as a script"
+        raise RunnerError(problem, "run it: python -m runner build")
     return set()

@@ -1,4 +1,4 @@
-"""Finds and reads files of a project, and the packaged ones it does without."""
+"""Finds and reads the files of a project, and packaged files that a project does without."""
 
 import tomllib
 from pathlib import Path
@@ -8,7 +8,7 @@ from runner.errors import StartError
 from runner.project.scripts import tables_created
 
 PACKAGE = Path(__file__).parents[1]
-# The packaged files are inside an installed package, or at the top of a clone.
+# Packaged files lie inside an installed package, or at the top of a clone.
 HOME = installed if (installed := PACKAGE / "shipped").is_dir() else PACKAGE.parent
 SCHEMAS = ("orchestrator", "reporting", "roles", "warehouse")
 STATEMENTS = (
@@ -22,13 +22,13 @@ SHARED = frozenset(
 
 
 def find(project: Path, path: Path) -> Path:
-    """Return the file for `path`: the project's own, or a packaged one. It need not exist."""
+    """Return the project's own file for `path`, or else the packaged one. It need not exist."""
     own = project / path
     return HOME / path if path in SHARED and not own.is_file() else own
 
 
 def read_text(file: Path, name: Path | None = None) -> str:
-    """Return a text without its byte order mark; StartError if it is there and cannot be read."""
+    """Return a text. FileNotFoundError if there is none, StartError if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -41,7 +41,7 @@ def read_text(file: Path, name: Path | None = None) -> str:
 
 
 def read_toml(file: Path, name: Path, hint: str | None = None) -> dict[str, Any] | None:
-    """Return the content of a file, None if there is none; StartError if it is not TOML."""
+    """Return the content of a file, or None if there is none; StartError if it is not TOML."""
     try:
         return tomllib.loads(read_text(file, name))
     except FileNotFoundError:
@@ -51,12 +51,12 @@ def read_toml(file: Path, name: Path, hint: str | None = None) -> dict[str, Any]
 
 
 def statement(project: Path, name: str) -> Path:
-    """Return the file of a statement that pipelines share, such as `append` or `merge`."""
+    """Return the file of an ingestion statement, such as `append` or `merge`."""
     return find(project, Path("sql", "ingest", f"{name}.sql"))
 
 
 def layer_files(project: Path, layer: str) -> list[Path]:
-    """Return schema/<layer>.sql, if it exists, and its functions, as in schema/<layer>.x.sql."""
+    """Return schema/<layer>.sql, if it exists, and the files schema/<layer>.*.sql of functions."""
     path = Path("schema", f"{layer}.sql")
     functions = sorted((project / "schema").glob(f"{layer}.*.sql"))
     own = [file.relative_to(project) for file in functions]
@@ -64,6 +64,6 @@ def layer_files(project: Path, layer: str) -> list[Path]:
 
 
 def tables_of(project: Path, layer: str) -> list[str]:
-    """Return the tables that schema/<layer>.sql creates under fixed names; none without it."""
+    """Return the tables that schema/<layer>.sql, if it exists, creates under fixed names."""
     file = find(project, Path("schema", f"{layer}.sql"))
     return tables_created(read_text(file)) if file.is_file() else []

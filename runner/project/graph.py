@@ -1,4 +1,4 @@
-"""The graph of a project's scripts: their order, and what a selection names."""
+"""The graph of a project's scripts: their order, their dependents, and selections."""
 
 import fnmatch
 import graphlib
@@ -20,7 +20,8 @@ def order(manifest: Manifest) -> list[Script]:
         graphlib.TopologicalSorter({key: sorted(found) for key, found in needs.items()}).prepare()
     except graphlib.CycleError as error:
         cycle = " -> ".join(reversed(error.args[1]))
-        raise StartError(f"{MANIFEST}: cycle {cycle}", "remove one of these needs") from None
+        hint = "remove one of these needs"
+        raise StartError(f"{MANIFEST}: there is a cycle: {cycle}", hint) from None
     ordered = []
     waiting = dict(manifest.scripts)
     while waiting:
@@ -36,8 +37,8 @@ def select(
 ) -> set[str]:
     """Return the keys of the scripts that match `name`, `layer.name`, a glob, a layer or `tag:x`.
 
-    `+x` adds everything that x needs, `x+` everything that needs x. `states` are further names of
-    what is known of the last build: `state:changed`. UsageError if a pattern can match nothing.
+    `+x` adds everything that x needs, `x+` everything that needs x. `states` maps further patterns,
+    such as `state:changed`, to keys. UsageError if any other pattern matches nothing.
     """
     needs, needed_by = neighbours(manifest)
     selected: set[str] = set()
@@ -72,7 +73,7 @@ def followers(manifest: Manifest, keys: Collection[str]) -> set[str]:
 
 
 def reports_of(manifest: Manifest, raw_name: str) -> list[str]:
-    """Return the keys of the reports that show rows of a replica, which is named without `raw.`."""
+    """Return the keys of the reports that depend on a replica, which is named without `raw.`."""
     readers = [each.key for each in manifest.scripts.values() if raw_name in each.raw_needs]
     found = followers(manifest, readers)
     return [key for key in manifest.scripts if key in found and key.startswith("reporting.")]
@@ -90,7 +91,7 @@ def neighbours(manifest: Manifest) -> tuple[dict[str, set[str]], dict[str, set[s
 
 
 def change_sets(manifest: Manifest) -> set[str]:
-    """Return the tables, as `layer.table`, that each build empties and fills with what is new."""
+    """Return the tables, as `layer.table`, that each build empties, and fills with what is new."""
     found: set[str] = set()
     for script in order(manifest):
         if not script.is_view and is_change_set(manifest.read(script.path), found):

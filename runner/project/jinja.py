@@ -1,4 +1,4 @@
-"""Renders templates with Jinja, where they have more than names: conditions, say."""
+"""Renders templates with Jinja, if they have more than names, such as conditions."""
 
 import re
 import traceback
@@ -24,19 +24,16 @@ def render(text: str, values: Mapping[str, Any], quote: Quote, file: Path | str)
         raise RunnerError(f"{file}:{error.lineno}: {error.message}", HINT) from error
     except jinja2.UndefinedError as error:
         names = re.findall(r"'([^']+)'", str(error)) or [str(error)]
-        raise RunnerError(
-            f"{file}:{_line_of(error)}: {names[-1]} is not defined",
-            "variables are declared under [variables] in sql/manifest.toml",
-        ) from error
-    except Exception as error:  # whatever an expression of the template may raise
-        raise RunnerError(
-            f"{file}:{_line_of(error)}: {type(error).__name__}: {error}", HINT
-        ) from error
+        hint = "variables are declared under [variables] in sql/manifest.toml"
+        raise RunnerError(f"{file}:{_line_of(error)}: {names[-1]} is not defined", hint) from error
+    except Exception as error:  # an expression of the template may raise anything
+        problem = f"{file}:{_line_of(error)}: {type(error).__name__}: {error}"
+        raise RunnerError(problem, HINT) from error
 
 
 @cache
 def _compiled(text: str, quote: Quote) -> jinja2.Template:
-    def finalize(value: Any) -> str:  # str() of what is undefined raises, and names the variable
+    def finalize(value: Any) -> str:  # str() of an undefined variable raises, and names it
         return str(value) if isinstance(value, jinja2.Undefined) else quote(value)
 
     environment = SandboxedEnvironment(
@@ -46,7 +43,7 @@ def _compiled(text: str, quote: Quote) -> jinja2.Template:
 
 
 def _line_of(error: BaseException) -> int:
-    """Return the line of the template that raised, which is a frame of the traceback."""
+    """Return the line of the template, which is a frame of the traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == "<template>"]
     return lines[-1] or 1 if lines else 1

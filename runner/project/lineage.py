@@ -1,9 +1,9 @@
-"""What each table is made from and what is made from it, by the manifest and the pipelines."""
+"""Lineage: what each table is built from, and what from it, by the manifest and the pipelines."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.project.manifest import LEAVES, Manifest
+from runner.project.manifest import INPUTS, Manifest
 from runner.project.target import replica_name
 
 Edge = tuple[str, str]
@@ -12,7 +12,7 @@ Neighbours = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What each table needs and what needs it, by their names in the database."""
+    """What each table needs, and what needs it, by their names in the database."""
 
     needs: Neighbours
     needed_by: Neighbours
@@ -23,7 +23,7 @@ class Lineage:
 
 
 def lineage(manifest: Manifest, replicas: Iterable[tuple[str, str]] = ()) -> Lineage:
-    """Return the lineage of a project. `replicas` are pairs of a source and its replica."""
+    """Return the lineage of a project. `replicas` has pairs of a source and its replica."""
     needs: dict[str, list[str]] = {}
     for source, replica in replicas:
         needs.setdefault(source, [])
@@ -32,7 +32,7 @@ def lineage(manifest: Manifest, replicas: Iterable[tuple[str, str]] = ()) -> Lin
         for need in script.needs:
             needs.setdefault(stored(need), [])
     for table, script in manifest.fillers().items():
-        is_state = table != script.key  # and depends on the script's own table
+        is_state = table != script.key  # a state table depends on the script's own table
         needs[table] = [script.key] if is_state else [stored(need) for need in script.needs]
     needed_by: dict[str, list[str]] = {table: [] for table in needs}
     for table, found in needs.items():
@@ -42,13 +42,13 @@ def lineage(manifest: Manifest, replicas: Iterable[tuple[str, str]] = ()) -> Lin
 
 
 def stored(need: str) -> str:
-    """Return the name in the database of a need in the manifest: warehouse.raw_x of raw.x."""
+    """Return the name in the database of a table in `needs`: warehouse.raw_x for raw.x."""
     layer, _, name = need.partition(".")
-    return replica_name(name) if layer == LEAVES[0] else need
+    return replica_name(name) if layer == INPUTS[0] else need
 
 
 def tree(table: str, neighbours: Neighbours) -> list[str]:
-    """Return what can be reached as indented lines; `...` stands for what is listed further up."""
+    """Return what can be reached as indented lines; `...` marks what is expanded further up."""
     seen = {table}
     lines = []
     waiting = [(1, near) for near in reversed(neighbours[table])]

@@ -10,16 +10,16 @@ from typing import Any
 from runner.errors import StartError, did_you_mean
 from runner.project.files import find, layer_files, read_text, read_toml
 from runner.project.scripts import deletes_rows
-from runner.project.sources import Shape
+from runner.project.sources import SourceMapping
 from runner.project.sources import read as read_shape
 from runner.project.template import FULL, INCREMENTAL
 
 MANIFEST = "sql/manifest.toml"
 MANIFEST_CHECK = Path("sql/manifest.check.sql")
-# In the order in which data flow. Scripts fill the layers, pipelines and runs the leaves.
+# In the order in which data flow. Scripts fill the layers; pipelines and the ledger, the inputs.
 LAYERS = ("warehouse", "reporting")
-LEAVES = ("raw", "orchestrator")
-PLAIN = "a name has lower-case letters, digits and _, and begins with a letter"
+INPUTS = ("raw", "orchestrator")
+PLAIN = "use lower-case letters, digits and _, beginning with a letter"
 ENGINES = POSTGRES, CITUS = "postgres", "citus"
 KEYS = ("needs", "state", "view", "restated", "tags")
 
@@ -48,7 +48,7 @@ class Script:
     def raw_needs(self) -> tuple[str, ...]:
         """The replicas that it needs, without `raw.`."""
         needs = (need.partition(".") for need in self.needs)
-        return tuple(name for layer, _, name in needs if layer == LEAVES[0])
+        return tuple(name for layer, _, name in needs if layer == INPUTS[0])
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -69,8 +69,8 @@ class Script:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The scripts of a project in the order of the file, its variables, its name, if any, and the
-    engine that it is for. What follows from its files is read and calculated once.
+    """A project: its scripts in the order of the file, its variables, its engine and, if any, its
+    name. Its files are read once, and what follows from them is computed once.
     """
 
     project: Path
@@ -78,34 +78,34 @@ class Manifest:
     scripts: dict[str, Script]
     texts: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
     name: str | None = None
-    sources: dict[str, Shape] = field(default_factory=dict)
+    sources: dict[str, SourceMapping] = field(default_factory=dict)
     engine: str = POSTGRES
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """Those of scripts that were asked for, by key."""
+        """A cache of the fingerprints of scripts, by key."""
         return {}
 
     @cached_property
     def functions(self) -> dict[Path, str]:
-        """The files of the layers, with the functions that scripts share, and their texts."""
+        """The files of functions that scripts share, with their texts."""
         paths = [path for layer in LAYERS for path in layer_files(self.project, layer)]
         return {path: self.read(find(self.project, path)) for path in paths}
 
     @property
     def has_months(self) -> bool:
-        """Whether facts are in partitions by month: the lines that say so count."""
+        """Whether facts are partitioned by month."""
         return self.variables.get("monthly_facts") is True
 
     @cached_property
     def values(self) -> dict[str, Any]:
-        """What every template of the project may fill in: variables, and `source`."""
+        """The values for all templates of the project: variables and sources."""
         sources = {name: shape.values() for name, shape in self.sources.items()}
         months = INCREMENTAL if self.has_months else FULL
         return {**self.variables, "monthly_facts": months, "source": sources}
 
     def fillers(self) -> dict[str, Script]:
-        """Map each table, as `layer.table`, to the script that fills it; with state tables."""
+        """Map each table, as `layer.table`, to the script that fills it, including state tables."""
         return {
             f"{script.layer}.{table}": script
             for script in self.scripts.values()
@@ -117,14 +117,14 @@ class Manifest:
         return sorted({name for script in self.scripts.values() for name in script.raw_needs})
 
     def read(self, path: Path) -> str:
-        """Return the text of a file; again the same text, even if it was edited since."""
+        """Return the text of a file as it was when it was first read."""
         if path not in self.texts:
             self.texts[path] = read_text(self.project / path, path)
         return self.texts[path]
 
 
 def load(project: Path) -> Manifest:
-    """Read and check the manifest of a project; StartError names the first fault."""
+    """Read and check the manifest of a project; StartError names the first mistake."""
     hint = "an entry is [layer.script], then needs = [...]"
     content = read_toml(project / MANIFEST, Path(MANIFEST), hint)
     if content is None:
@@ -142,9 +142,10 @@ def load(project: Path) -> Manifest:
     if engine not in ENGINES:
         raise _wrong(f"engine {engine!r} is not known", f"known are {', '.join(ENGINES)}")
     monthly = variables.get("monthly_facts", False)
-    if not isinstance(monthly, bool) or (monthly and engine == CITUS):
-        problem = "with engine citus" if isinstance(monthly, bool) else "neither true nor false"
-        raise _wrong(f"monthly_facts is {problem}", "monthly_facts = false")
+    if not isinstance(monthly, bool):
+        raise _wrong("monthly_facts is neither true nor false", "monthly_facts = false")
+    if monthly and engine == CITUS:
+        raise _wrong("monthly_facts does not work with engine citus", "monthly_facts = false")
     shapes = content.pop("source", {})
     if not isinstance(shapes, dict):
         raise _wrong("source is not a table", "write [source.NAME]")
@@ -155,11 +156,11 @@ def load(project: Path) -> Manifest:
     for layer, entries in content.items():
         if layer not in LAYERS or not isinstance(entries, dict):
             raise _unknown(f"[{layer}]", layer, (*LAYERS, "variables", "source", "name", "engine"))
-        beside: dict[str, list[Path]] = {}  # a folder is listed once, however many scripts it has
+        files: dict[str, list[Path]] = {}  # by script, from one listing of the folder
         for path in sorted((project / "sql" / layer).glob("*.sql")):
-            beside.setdefault(path.name.partition(".")[0], []).append(path.relative_to(project))
+            files.setdefault(path.name.partition(".")[0], []).append(path.relative_to(project))
         for name, entry in entries.items():
-            script = _script(layer, name, entry, beside.get(name, []))
+            script = _script(layer, name, entry, files.get(name, []))
             scripts[script.key] = script
     manifest = Manifest(project, variables, scripts, name=own_name, sources=sources, engine=engine)
     _check_needs(manifest)
@@ -169,15 +170,13 @@ def load(project: Path) -> Manifest:
 
 
 def check_variable(what: str, value: Any) -> None:
-    """StartError if a value is nothing that a template can be given."""
+    """StartError if a template cannot be given a value of this type."""
     texts = value if isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in texts) and not isinstance(
         value, int | float | bool
     ):
-        raise StartError(
-            f"{what} is a {type(value).__name__}",
-            "a variable is a string, a number, a boolean or a list of strings",
-        )
+        hint = "a variable is a string, a number, a boolean or a list of strings"
+        raise StartError(f"{what} is a {type(value).__name__}", hint)
 
 
 def _script(layer: str, name: str, entry: Any, files: list[Path]) -> Script:
@@ -199,10 +198,8 @@ def _script(layer: str, name: str, entry: Any, files: list[Path]) -> Script:
             raise _wrong(f"{where} {key} is neither true nor false")
     is_view, is_restated = entry.get("view", False), entry.get("restated", False)
     if is_restated and is_view:
-        raise _wrong(
-            f"{where} is a view, which stores nothing that could be restated",
-            "remove restated, or say it of a table",
-        )
+        hint = "remove restated = true, or view = true"
+        raise _wrong(f"{where} is a view, and only tables can be restated", hint)
 
     tags = entry.get("tags", [])
     if not isinstance(tags, list) or not all(map(_is_plain, tags)):
@@ -231,17 +228,13 @@ def _check_needs(manifest: Manifest) -> None:
     for script in manifest.scripts.values():
         for need in script.needs:
             layer = need.partition(".")[0]
-            if layer not in LEAVES and need not in tables:
+            if layer not in INPUTS and need not in tables:
                 raise _unknown(f"[{script.key}] needs {need}", need, tables)
-            if script.layer == "reporting" and layer in LEAVES:
-                raise _wrong(
-                    f"[{script.key}] needs {need}, but reports read the warehouse only",
-                    "bring it into a warehouse table first",
-                )
+            if script.layer == "reporting" and layer in INPUTS:
+                problem = f"[{script.key}] needs {need}, but reports read the warehouse only"
+                raise _wrong(problem, "bring it into a warehouse table first")
             if script.layer == "warehouse" and layer == "reporting":
-                raise _wrong(
-                    f"[{script.key}] needs {need}, but data never flow back from reporting"
-                )
+                raise _wrong(f"[{script.key}] needs {need}, but the warehouse never reads reports")
 
 
 def _check_files(manifest: Manifest) -> None:
@@ -266,9 +259,9 @@ def _check_restated(manifest: Manifest) -> None:
     for script in manifest.scripts.values():
         if script.is_restated and deletes_rows(manifest.read(script.path)):
             raise _wrong(
-                f"[{script.key}] is restated, but {script.path} replaces rows itself, so that no"
-                " version of its table could be compared with the last",
-                "remove restated, or fill the table whole",
+                f"[{script.key}] is restated, but {script.path} deletes rows itself, and only a"
+                " table that is computed whole can be compared with its last version",
+                "remove restated, or compute the whole table",
             )
 
 

@@ -1,17 +1,17 @@
-"""What can be told of a script from its text by patterns, without a parser."""
+"""Reads the text of scripts by patterns, without a parser."""
 
 import re
 from functools import lru_cache
 
 PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 WARNING = "-- Level: warn"
-# A loop asks the same of the same texts in each round.
+# run-all in a loop reads the same texts in each round.
 remembered = lru_cache(maxsize=4096)
 
 
 @remembered
 def without_comments(text: str) -> str:
-    """Drop the lines that are only a comment, except for the level of a check."""
+    """Drop the lines that are only comments, except the level of a check."""
     return "\n".join(
         line
         for line in text.splitlines()
@@ -30,7 +30,7 @@ def words(text: str) -> frozenset[str]:
 
 
 def names_column(text: str, column: str) -> bool:
-    """Whether a text may name a column of the tables that it reads: by its name, or by a star."""
+    """Whether a text may read a column of its tables: by its name, or by a star."""
     return (
         column in words(text.lower())
         or f'"{column}"' in text
@@ -40,7 +40,7 @@ def names_column(text: str, column: str) -> bool:
 
 @remembered
 def words_filled_in(text: str) -> frozenset[str]:
-    """Return the words within placeholders: elsewhere, a variable's name may be a column."""
+    """Return the words in placeholders. Elsewhere, the name of a variable may be a column."""
     return words(" ".join(PLACEHOLDER.findall(text)))
 
 
@@ -54,17 +54,17 @@ def tables_created(text: str) -> list[str]:
 
 
 def deletes_rows(text: str) -> bool:
-    """Whether a script deletes rows of its table itself, instead of filling it whole."""
+    """Whether a script deletes rows of its own table, instead of computing it whole."""
     return re.search(r"delete from \{\{ this \}\}", text) is not None
 
 
 def days_within(text: str) -> frozenset[str]:
-    """Return the tables of changes within whose months a script looks rows up."""
+    """Return the tables of changes to whose months a script limits its lookups."""
     return frozenset(re.findall(r"\{\{ within\.(\w+) \}\}", text))
 
 
 def merged_tables(text: str) -> set[str]:
-    """Return which of its tables, `this` and `state`, a script inserts into by key."""
+    """Return which of its tables, `this` and `state`, a script merges into with `on conflict`."""
     parts = re.split(r"insert into \{\{ (this|state) \}\}", text)
     return {
         name for name, rest in zip(parts[1::2], parts[2::2], strict=True) if "on conflict" in rest
@@ -72,8 +72,8 @@ def merged_tables(text: str) -> set[str]:
 
 
 def is_change_set(text: str, change_sets: set[str]) -> bool:
-    """Whether a script empties its table and fills it with what is new: from the position of a
-    pipeline, or from other change sets alone. That holds for a full build too.
+    """Whether a script empties its table and fills it with what is new, in full builds too: rows
+    after the position of a pipeline, or rows of other change sets alone.
     """
     in_full = "\n".join(
         line for line in text.splitlines() if not re.match(r"\s*(--|\{\{ incremental \}\})", line)
@@ -85,7 +85,7 @@ def is_change_set(text: str, change_sets: set[str]) -> bool:
 
 
 def leading_comment(text: str) -> list[str]:
-    """Return the lines of the comment that a text begins with, without their `--`."""
+    """Return the lines of the comment at the start of a text, without `--`."""
     lines = []
     for line in text.splitlines():
         if not line.startswith("--"):
@@ -95,9 +95,8 @@ def leading_comment(text: str) -> list[str]:
 
 
 def header(text: str) -> dict[str, str]:
-    """Return a header's paragraphs by first word, such as Grain; one without words under ''."""
-    lines = leading_comment(text)
-    paragraphs: dict[str, str] = {}
+    """Return the paragraphs of a header by label, such as Grain, or one by an empty label."""
+    lines, paragraphs = leading_comment(text), dict[str, str]()
     for line in lines:
         if found := re.match(r"(\w+): +(.+)$", line):
             paragraphs[found[1]] = found[2]

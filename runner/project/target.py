@@ -1,4 +1,4 @@
-"""The schemas that a build fills: the live ones, or those of another target."""
+"""Targets: the schemas that a build fills, live ones or others."""
 
 import re
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from runner.errors import UsageError
 from runner.project.manifest import LAYERS, Script
 from runner.project.template import plain
 
-# All targets share the replicas; only fixture tests have their own.
+# All targets share the replicas; only test cases have their own.
 RAW_SCHEMA = "warehouse"
 
 
@@ -28,9 +28,8 @@ class Target:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"(?!pg_)[a-z][a-z0-9_]{0,30}(_scratch)?", self.name):
-            raise UsageError(
-                f"{self.name} is not a name for a target", "use lower-case letters, digits and _"
-            )
+            hint = "use lower-case letters, digits and _"
+            raise UsageError(f"{self.name} is not a name for a target", hint)
 
     @property
     def is_live(self) -> bool:
@@ -38,7 +37,7 @@ class Target:
 
     @property
     def scratch(self) -> Self:
-        """The target in which its tables are filled before readers may see them."""
+        """The target in which its tables are filled before readers see them."""
         return replace(self, name=f"{self.name}_scratch")
 
     @property
@@ -57,7 +56,7 @@ class Target:
         return [self.table(script.layer, name) for name in script.tables]
 
     def values(self) -> dict[str, sql.SQL | str]:
-        """Return the values that templates use for schemas."""
+        """Return the names of schemas, and of the target, that templates fill in."""
         return {
             **{layer: plain(f"{self.prefix}{layer}") for layer in LAYERS},
             "raw": plain(self.raw_schema),

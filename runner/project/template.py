@@ -1,7 +1,7 @@
-"""Renders SQL templates. Every value that goes in is quoted by construction.
+"""Renders SQL templates, and quotes every value that it fills in.
 
-Templates are Jinja's. Those that only fill in names, as nearly all do, are filled in here: to
-import and to run Jinja's compiler takes longer than all else that the runner does in a build.
+Templates are in Jinja's syntax. Nearly all of them only fill in names, and are rendered here:
+importing and running Jinja would take longer than all else that the runner does in a build.
 """
 
 import re
@@ -12,17 +12,17 @@ from typing import Any
 
 from psycopg import sql
 
-# A line that starts with {{ incremental }} limits a script to what has changed. In a full build the
-# line is a comment, so that one readable text serves both.
+# A line that starts with {{ incremental }} limits a script to what has changed. In a full build it
+# becomes a comment, so one text serves both kinds of build.
 INCREMENTAL = sql.SQL("")
 FULL = sql.SQL("--")
 NAME = re.compile(r"(?<!\{)\{\{ ([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*) \}\}")
-# What else Jinja understands; and it ends lines in its own way.
+# Other syntax of Jinja, and line ends that it would change.
 MORE = re.compile(r"\{[{%#]|\r")
 
 
 def plain(*names: str) -> sql.SQL:
-    """Join the parts of a name without quotes, as the manifest allows only plain names."""
+    """Join the parts of a name without quotes: the manifest allows only names that need none."""
     return sql.SQL(".".join(names))
 
 
@@ -50,7 +50,7 @@ def quote(value: Any) -> str:
 
 @cache
 def _pieces(text: str) -> list[str] | None:
-    """Return text and names in turn; None if there is more to it than names."""
+    """Return texts and names in turn; None if the template has more than names."""
     pieces = NAME.split(text)
     return None if any(map(MORE.search, pieces[::2])) else pieces
 

@@ -1,7 +1,7 @@
-"""Times in CSV text: written year first, or in an order that somebody has named, and never guessed.
+"""Times in CSV text: written year first, or in the order that --dates names; never guessed.
 
-PostgreSQL takes more than that: it reads 05/01/2026 as the month or the day first, as it is set up,
-and `today`, `now` and `epoch` as times.
+PostgreSQL accepts more: depending on datestyle it reads 05/01/2026 as 5 January or May 1, and it
+accepts `today`, `now` and `epoch`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from runner.setup.csv_records import FIELD
-from runner.setup.source import Column
+from runner.setup.source import SourceColumn
 
-Order = Literal["ymd", "dmy", "mdy"]
+DateOrder = Literal["ymd", "dmy", "mdy"]
 
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?"
 _ZONE = r"(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?"
-_NO_OFFSET = r"(?: ?(?:Z|UTC|[+-]00(?::?00)?))?"  # another would be dropped without a word
+_NO_OFFSET = r"(?: ?(?:Z|UTC|[+-]00(?::?00)?))?"  # PostgreSQL would ignore any other
 _YEAR_FIRST = r"\d{4}-\d\d-\d\d"
-# As programs for people write it: one digit or two, and hours from 1 to 12.
+# As spreadsheets write it: one digit or two, and hours from 1 to 12.
 _OTHER = r"(?:\d{1,2}/\d{1,2}/\d{4}|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}-\d{1,2}-\d{4})"
 _OTHER_CLOCK = r"\d{1,2}:[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?: ?[AaPp][Mm])?"
 _MIDNIGHT = r"(?:[ T]00:00(?::00(?:\.0{1,9})?)?)?"
@@ -31,14 +31,16 @@ WORDS = {
 
 
 class Times:
-    """The columns of a file that hold times, by their place in it."""
+    """The columns of a file that contain times, with patterns for lines whose time is invalid."""
 
-    def __init__(self, names: Sequence[str], columns: Iterable[Column], order: Order) -> None:
-        """`names` are those of the header."""
+    def __init__(
+        self, names: Sequence[str], columns: Iterable[SourceColumn], order: DateOrder
+    ) -> None:
+        """`names` are the columns in the header, in order."""
         self.order = order
         times = [column for column in columns if column.time_type and column.name in names]
         self.names = [column.name for column in times]
-        # The field behind so many others, where it is not what it should be.
+        # That many fields, and then one that is not a valid time.
         self.patterns = [
             re.compile(
                 rb"^(?:%s,){%d}(?!%s?(?:,|\r?$))"
@@ -48,19 +50,12 @@ class Times:
             for column in times
         ]
 
-    @property
-    def setting(self) -> str:
-        """The statement that lets the server read them in this order."""
-        return f"set local datestyle = 'ISO, {self.order.upper()}'"
-
     def all_fit(self, block: bytes) -> bool:
-        """Whether no time of a block is written otherwise; a block with line breaks inside quotes
-        may be said to have one that it has not.
-        """
+        """Whether all times are valid; line breaks in quotes may wrongly make it say no."""
         return not any(pattern.search(block) for pattern in self.patterns)
 
     def problem(self, record: bytes) -> str:
-        """Say which time of a well-formed record is written otherwise, if one is."""
+        """Return which time of a well-formed record is invalid, or an empty text."""
         for name, pattern in zip(self.names, self.patterns, strict=True):
             if found := pattern.match(record):
                 value = re.match(FIELD, record[found.end() :])
@@ -69,8 +64,8 @@ class Times:
         return ""
 
 
-def _field(column: Column, order: Order) -> str:
-    """Return the pattern of a field. Arrays and ranges hold times that are written year first."""
+def _field(column: SourceColumn, order: DateOrder) -> str:
+    """Return the pattern of a field. In arrays and ranges, times are written year first."""
     if not column.has_parts:
         time = _written(column.time_type or "", order)
         return f'(?:{time}|"(?:{time})?")'
@@ -78,8 +73,8 @@ def _field(column: Column, order: Order) -> str:
     return rf'(?:(?:[\[\](){{}} ]|{part})+|"(?:[\[\](){{}}, ]|""|{part})*")'
 
 
-def _written(type_name: str, order: Order) -> str:
-    """Return the pattern of a time. A date has no time of day that would be cut off."""
+def _written(type_name: str, order: DateOrder) -> str:
+    """Return the pattern of a time. That of a date allows no time of day but midnight."""
     zone = _ZONE if type_name.endswith("with time zone") else _NO_OFFSET
     if type_name.startswith("time "):
         return _OTHER_CLOCK + zone

@@ -1,4 +1,4 @@
-"""Fills a project's sources with the demo data that its sql/demo describes."""
+"""Fills the sources of a project with demo data, by the scripts in its sql/demo."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,14 +11,16 @@ from runner.database.session import Database, Session
 from runner.errors import RunnerError, UsageError
 from runner.project.files import read_text
 from runner.project.template import render
-from runner.setup.source import Source, find
+from runner.setup.source import SourceTable, find
 
 FOLDER = Path("sql/demo")
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """So many `events` of `users` users over `days` days before `end`, the same for a `seed`."""
+    """What to generate: `events` events of `users` users, in the `days` days before `end`. Equal
+    values, with their random `seed`, give the same data.
+    """
 
     events: int
     users: int
@@ -29,10 +31,9 @@ class Demo:
 
 
 def seed(database: Database, project: Path, demo: Demo) -> int:
-    """Run the scripts of sql/demo in one transaction; return how many rows the source has then.
+    """Run the scripts of sql/demo in one transaction; return the number of rows in the source.
 
-    The source is that of the first pipeline. Raises RunnerError if it has rows, unless the demo
-    appends to them.
+    The source is that of the first pipeline. RunnerError if it has rows, unless the demo appends.
     """
     files = sorted((project / FOLDER).glob("*.sql"))
     if not files:
@@ -40,19 +41,17 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
     with database.session("milepost seed") as session, session.transaction():
         source = find(session)
         session.run("set local jit = off; set local work_mem = '128MB'")
-        # Two seeds at once would each find the table empty.
+        # Otherwise two seeds at once could each find the table empty.
         session.run(_text("lock", source))
         newest = session.row(_text("newest", source))["newest"]
         if newest is not None and not demo.append:
-            raise RunnerError(
-                f"{source.name} has rows already",
-                "--append goes on after the newest; make clean-data deletes embedded data",
-            )
+            hint = "--append continues after the newest; make clean-data deletes embedded data"
+            raise RunnerError(f"{source.name} has rows already", hint)
         if newest is None and demo.append:
-            raise RunnerError(f"{source.name} has no rows to go on after", "leave out --append")
+            raise RunnerError(f"{source.name} has no rows to continue after", "omit --append")
         span = session.named("setup/demo.span", newest=newest, days=demo.days, end=demo.end)[0]
         if span["is_future"]:
-            raise UsageError("--end lies in the future", "no event can have arrived after now")
+            raise UsageError("--end is in the future", "no event can have arrived yet")
         if span["start_time"] >= span["end_time"]:
             raise UsageError(f"--end is not after the newest row, {span['start_time']}")
         values = {**asdict(demo), **span, "is_append": demo.append}
@@ -64,13 +63,13 @@ def seed(database: Database, project: Path, demo: Demo) -> int:
 
 
 def is_empty(database: Database) -> bool:
-    """Tell whether the source that `seed` fills has no rows."""
+    """Return whether the source that `seed` fills has no rows."""
     with database.session("milepost seed") as session:
         return bool(session.row(_text("is_empty", find(session)))["is_empty"])
 
 
-def _arrive_after_watermark(session: Session, source: Source, end_time: datetime) -> None:
-    """Move what would have arrived behind the watermark, where no ingest reads it, up to it."""
+def _arrive_after_watermark(session: Session, source: SourceTable, end_time: datetime) -> None:
+    """Move rows from before the watermark, where no ingest reads them, up to it."""
     watermark = session.named("setup/demo.watermark", source=source.name)[0]["high"]
     if watermark is None:
         return
@@ -83,8 +82,8 @@ def _arrive_after_watermark(session: Session, source: Source, end_time: datetime
     session.rows(_text("arrive", source), {"watermark": watermark})
 
 
-def _text(name: str, source: Source) -> str:
-    """Return a query on the source."""
+def _text(name: str, source: SourceTable) -> str:
+    """Return a query of demo.sql on the source."""
     cursor = sql.Identifier(source.cursor or "")
     query = sql.SQL(named_query(f"setup/demo.{name}"))
     return query.format(table=source.table, cursor=cursor).as_string(None)

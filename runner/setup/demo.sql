@@ -11,7 +11,7 @@ select count(*) as rows from {table}
 select not exists (select from {table}) as is_empty
 
 -- span --
--- From when to when the data go. An append ends now at the latest, a first seed with yesterday.
+-- The period of the data. An append ends now at the latest; a first seed ends with yesterday.
 select
     coalesce(
         %(newest)s::timestamptz,
@@ -44,7 +44,7 @@ where
     and runs.status = 'succeeded'
 
 -- arrive --
--- The rows of this transaction alone.
+-- Only the rows that this transaction has inserted.
 update {table}
 set {cursor} = %(watermark)s
 where

@@ -1,4 +1,4 @@
-"""Looks for trouble ahead in a server, a database and a project. Queries: doctor.sql."""
+"""Checks a server, a database and a project for problems. Queries: doctor.sql."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from runner.project.manifest import Manifest
 from runner.project.target import Target
 
 Level = Literal["ok", "warning", "problem"]
-LONG = "1 hour"  # for a transaction
+LONG = "1 hour"  # transactions that are older are reported
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, what was found, and what to do about it if it is not `ok`."""
+    """What was checked, what was found, and what to do about it if it is not `ok`."""
 
     level: Level
     what: str
@@ -29,7 +29,7 @@ class Finding:
 
 
 def examine(database: Database, manifest: Manifest) -> list[Finding]:
-    """Look at everything, and change nothing. StartError without a connection."""
+    """Check everything, and change nothing. StartError if the server cannot be reached."""
     with database.session("milepost doctor") as session:
         found = list(_pooler(database, session))
         values = {"now": datetime.now(UTC).isoformat(), "long": LONG}
@@ -46,7 +46,7 @@ def examine(database: Database, manifest: Manifest) -> list[Finding]:
 
 
 def _pooler(database: Database, session: Session) -> Iterator[Finding]:
-    """Tell whether two sessions are two: a pooler in transaction mode mixes them."""
+    """Check that two sessions are separate: a pooler in transaction mode mixes them."""
     try:
         with database.session("milepost doctor, evidence") as other:
             database.refuse_pooler(session, other)
@@ -64,17 +64,19 @@ def _disk(session: Session) -> Iterator[Finding]:
     if disk.is_full(*found):
         yield Finding("problem", "disk", said, disk.MAKE_ROOM)
     elif found[0] < found[1] / 10:
-        yield Finding("warning", "disk", said, "a rebuild needs as much again as the tables take")
+        yield Finding(
+            "warning", "disk", said, "a rebuild needs as much space again as the tables use"
+        )
     else:
         yield Finding("ok", "disk", said)
 
 
 def _sources(session: Session, manifest: Manifest) -> Iterator[Finding]:
-    """Look at the source of each pipeline, as `pipelines show` does."""
+    """Check the source of each pipeline, as `pipelines show` does."""
     for pipeline in pipelines(session):
-        what, name = f"pipeline {pipeline['pipeline_name']}", pipeline["pipeline_name"]
+        name = pipeline["pipeline_name"]
         doubts = preflight.of_pipeline(session, pipeline["pipeline_id"], manifest.project)
         for doubt in doubts:
-            yield Finding("warning", what, doubt, f"see: pipelines show {name}")
+            yield Finding("warning", f"pipeline {name}", doubt, f"see: pipelines show {name}")
         if not doubts:
-            yield Finding("ok", what, "no problems found in its source")
+            yield Finding("ok", f"pipeline {name}", "no problems found in its source")

@@ -1,6 +1,6 @@
 -- server --
--- What in the server, the database and this role can cause trouble; each finding with a fix. A row
--- of the level ok says what was looked at.
+-- What may cause problems in the server, the database and this role, each finding with a fix. Rows
+-- of level ok say what was checked.
 with session_of as (
     select
         current_setting('server_version_num')::integer / 10000 as version,
@@ -56,12 +56,12 @@ findings (place, level, what, finding, cure) as (
     inner join pg_settings as settings
         on settings.name = harmful.name and settings.setting = harmful.setting
     union all
-    -- Builds of a large history take minutes in one statement.
+    -- A full build of a large history has statements that take minutes.
     select
         4 as place,
         'warning' as level,
         'setting ' || settings.name as what,
-        settings.name || ' is ' || settings.setting || ' ms for this role: it ends longer work'
+        settings.name || ' is ' || settings.setting || ' ms for this role, and cancels longer work'
             as finding,
         'alter role ' || quote_ident(current_user) || ' set ' || settings.name || ' = 0' as cure
     from pg_settings as settings
@@ -71,12 +71,12 @@ findings (place, level, what, finding, cure) as (
         )
         and settings.setting::bigint between 1 and 3600000
     union all
-    -- A build locks every table that it fills, and their indexes.
+    -- A build locks every table that it fills, and its indexes.
     select
         5 as place,
         'warning' as level,
         'setting max_locks_per_transaction' as what,
-        'room for ' || locks.room || ' locks, and a rebuild of ' || locks.relations
+        'there is room for ' || locks.room || ' locks, but a rebuild of ' || locks.relations
         || ' tables and indexes takes twice as many' as finding,
         'raise max_locks_per_transaction and restart the server' as cure
     from (
@@ -161,7 +161,7 @@ findings (place, level, what, finding, cure) as (
         11 as place,
         'problem' as level,
         'schema ' || schemas.nspname as what,
-        count(*) || ' tables belong to other roles, which alone may change their shape: '
+        count(*) || ' tables belong to other roles, and only those can alter them: '
         || min(relations.relname) || ' belongs to ' || min(owners.rolname) as finding,
         'reassign them, or connect as a member of ' || min(owners.rolname) as cure
     from pg_class as relations
@@ -202,9 +202,9 @@ findings (place, level, what, finding, cure) as (
         'warning' as level,
         'transaction of process ' || activity.pid as what,
         'open for ' || date_trunc('second', now() - activity.xact_start)
-        || ', so that nothing can be vacuumed: ' || coalesce(activity.usename, '?') || ', '
+        || ', so vacuum cannot remove newer dead rows: ' || coalesce(activity.usename, '?') || ', '
         || coalesce(nullif(activity.application_name, ''), 'no name') as finding,
-        'let it end, or select pg_terminate_backend(' || activity.pid || ')' as cure
+        'end it, for example with select pg_terminate_backend(' || activity.pid || ')' as cure
     from pg_stat_activity as activity
     where
         activity.datname = current_database()
@@ -227,7 +227,7 @@ findings (place, level, what, finding, cure) as (
         'warning' as level,
         'replication slot ' || slots.slot_name as what,
         'has no reader, and the server keeps '
-        || pg_size_pretty(kept.bytes) || ' of log for it' as finding,
+        || pg_size_pretty(kept.bytes) || ' of WAL for it' as finding,
         'select pg_drop_replication_slot(' || quote_literal(slots.slot_name)
         || '), if it is no longer used' as cure
     from pg_replication_slots as slots

@@ -1,17 +1,18 @@
-"""Writes the shipped miles warehouse as a project of one's own, over a source of one's own."""
+"""Writes a project with the miles warehouse, adapted to a source of one's own."""
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from runner.database.session import Session
 from runner.errors import RunnerError, StartError, UsageError, did_you_mean
 from runner.project.files import HOME
 from runner.project.manifest import MANIFEST
+from runner.setup import shapes
 from runner.setup.new_project import refuse_filled
 
-# What a column of each role is usually called, the likeliest first.
+# The usual names for the column of each role, likeliest first.
 USUAL = {
     "event_id": ("event_id", "id", "uuid"),
     "event_time": ("event_time", "occurred_at", "happened_at", "timestamp", "time", "created_at"),
@@ -25,27 +26,27 @@ USUAL = {
     "country": ("country", "country_code"),
 }
 NEEDED = ("event_id", "event_time", "user_id", "event_type")
-NONE = {"miles_amount": "0"}  # the constant where there is no such column; else unknown
+CONSTANTS = {"miles_amount": "0"}  # if there is no such column; that of other roles is "unknown"
 TYPES = {"event_time": "timestamptz", "created_at": "timestamptz", "miles_amount": "numeric"}
-# Campaigns and their costs, which nobody has yet, get a schema of their own: the runner may have no
-# right to create tables in public.
+# Campaigns and their costs, new tables, get a schema of their own: the runner may lack the right to
+# create tables in public.
 OWN = {f"public.{name}": f"marketing.{name}" for name in ("utm_campaigns", "campaign_costs")}
 ZONELESS = ("timestamp without time zone", "date")
 
 
 def columns(session: Session, relation: str) -> dict[str, str]:
-    """Return the columns of a source with their types; StartError if there is none."""
-    rows = session.named("setup/shapes.columns", relation=relation)
-    if not rows:
+    """Return the columns of a source with their types; StartError if it does not exist."""
+    found = shapes.columns(session, relation)
+    if not found:
         raise StartError(f"{relation} does not exist in this database", "--source SCHEMA.TABLE")
-    return {row["column"]: row["type"] for row in rows}
+    return found
 
 
 def choose(
     found: Mapping[str, str], given: Mapping[str, str], ask: Callable[[str, str], str] | None
 ) -> dict[str, str | None]:
-    """Return the column of each role: the one that was given, else the one that is called so, as
-    whoever is asked confirms or corrects. UsageError if a role that is needed has none.
+    """Return the column of each role: the one in `given`, or else the one with a usual name, which
+    `ask`, given the role and that column, may replace. UsageError if a needed role has none.
     """
     chosen: dict[str, str | None] = {}
     for role, names in USUAL.items():
@@ -56,15 +57,11 @@ def choose(
             column = ask(role, column or "none")
             column = None if column == "none" else column
         if column is not None and column not in found:
-            raise UsageError(
-                f"{role}: the source has no column {column}",
-                did_you_mean(column, found, f"it has {', '.join(found)}"),
-            )
+            hint = did_you_mean(column, found, f"it has {', '.join(found)}")
+            raise UsageError(f"{role}: the source has no column {column}", hint)
         if column is None and role in NEEDED:
-            raise UsageError(
-                f"no column of the source has a name like {role}",
-                f"--column {role}=..., one of {', '.join(found)}",
-            )
+            hint = f"--column {role}=..., one of {', '.join(found)}"
+            raise UsageError(f"no column of the source has a usual name for {role}", hint)
         chosen[role] = column
     return chosen
 
@@ -78,22 +75,21 @@ def write(
 ) -> list[Path]:
     """Write the project into an empty folder; return its files, relative to it."""
     if not (HOME / MANIFEST).is_file():
-        raise StartError(
-            "the miles warehouse is not in the installed package", "run this from a clone of it"
-        )
+        hint = "run this from a clone"
+        raise StartError("the miles warehouse is not in the installed package", hint)
     refuse_filled(folder)
-    lines = [f"relation = {_text(relation)}"]
+    lines = ["[source.event_stream]", f"relation = {_quoted(relation)}"]
     for role, column in chosen.items():
         lines.append(f"{role} = {_described(role, column, found, timezone)}")
     try:
-        _copy(folder, lines)
+        _copy(folder, "\n".join(lines))
     except OSError as error:
         raise RunnerError(f"{error.filename}: {error.strerror}") from error
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
-def _copy(folder: Path, lines: Sequence[str]) -> None:
-    """Copy the warehouse, with these lines as its mapping."""
+def _copy(folder: Path, section: str) -> None:
+    """Copy the warehouse, with this section of the manifest as the mapping of its source."""
     for part in ("sql", "schema", "dashboard"):
         ignored = shutil.ignore_patterns("demo", "ingest", "orchestrator.sql", "migrations")
         shutil.copytree(HOME / part, folder / part, dirs_exist_ok=True, ignore=ignored)
@@ -108,12 +104,11 @@ def _copy(folder: Path, lines: Sequence[str]) -> None:
     text = file.read_text(encoding="utf-8")
     before, _, rest = text.partition("[source.event_stream]\n")
     _, _, after = rest.partition("\n\n")
-    section = "\n".join(["[source.event_stream]", *lines])
     file.write_text(f"{before}{section}\n\n{after}", encoding="utf-8")
 
 
-def _text(text: str) -> str:
-    """A text as TOML has it, which is as JSON has it."""
+def _quoted(text: str) -> str:
+    """Return a string of TOML, which is written as in JSON."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -121,15 +116,13 @@ def _described(
     role: str, column: str | None, found: Mapping[str, str], timezone: str | None
 ) -> str:
     if column is None:
-        return f'{{constant = "{NONE.get(role, "unknown")}"}}'
-    parts = [f"column = {_text(column)}"]
+        return f'{{constant = "{CONSTANTS.get(role, "unknown")}"}}'
+    parts = [f"column = {_quoted(column)}"]
     if role in ("event_time", "created_at") and found[column] in ZONELESS:
         if timezone is None:
-            raise UsageError(
-                f"{column} is a {found[column]}, whose time zone is not known",
-                "--timezone UTC, or the zone of the app's clock",
-            )
-        parts.append(f"timezone = {_text(timezone)}")
+            hint = "--timezone UTC, or the time zone of the application"
+            raise UsageError(f"{column} is a {found[column]}, whose time zone is not known", hint)
+        parts.append(f"timezone = {_quoted(timezone)}")
     elif kind := found[column] if role == "event_id" else TYPES.get(role):
-        parts.append(f"type = {_text(kind)}")
+        parts.append(f"type = {_quoted(kind)}")
     return f"{{{', '.join(parts)}}}"

@@ -1,5 +1,5 @@
-"""Loads a CSV file into the source of a pipeline, in one transaction: lines that fit the table go
-in, all others are kept in orchestrator.load_rejects. `csv_records` cuts the file into lines.
+"""Loads a CSV file into a table, as a rule the source of a pipeline, in one transaction. Lines that
+do not fit the table are set aside in orchestrator.load_rejects. Queries: load_csv.sql.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ from runner.database.queries import named_query
 from runner.database.session import LOAD_LOCK, Database, QueryFailed, Session, lock_number
 from runner.errors import CONVERT, RunnerError
 from runner.setup.csv_records import LONGEST, as_text, end_of_records, is_clean, records
-from runner.setup.csv_times import Order, Times
-from runner.setup.source import Source, find
+from runner.setup.csv_times import DateOrder, Times
+from runner.setup.source import SourceTable, find
 
 SHOW_REJECTS = "python -m runner db psql -c 'select * from orchestrator.load_rejects'"
 BLOCK = 1 << 18
-DATA_ERRORS = ("22", "23")  # classes of SQLSTATE: data exceptions, broken constraints
-LOST = "57P"  # the server ended the connection; without any state, it broke
+DATA_ERRORS = ("22", "23")  # classes of SQLSTATE: data exceptions, integrity constraints
+LOST = "57P"  # the server ended the connection; an error without a SQLSTATE means the same
 HINTS = {
     "42P01": "python -m runner schema apply",
     "53100": "make room on the server's disk, then load it again",
@@ -37,11 +37,11 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """How many lines of a file went into the table, and how many were set aside."""
+    """How many lines of a file were loaded, and how many were set aside."""
 
     rows: int
     rejected: int
-    is_behind: bool = False  # some arrived before the watermark: a sweep brings them
+    is_behind: bool = False  # some rows are behind the watermark: a sweep will ingest them
     table: str = field(default="", compare=False)
 
 
@@ -52,15 +52,14 @@ def load(
     again: bool = False,
     on_progress: OnProgress = lambda done, total: None,
     into: str | None = None,
-    dates: Order = "ymd",
+    dates: DateOrder = "ymd",
 ) -> Loaded:
-    """Load a file with a header, in constant memory; content that was loaded before only `again`.
+    """Load a file with a header, in constant memory; with `again`, even if it was loaded before.
 
-    The table is `into`, else the source of the first pipeline. Rows arrive now or, as history, when
-    they happened: that is their cursor. Times without an offset are UTC; `dates` is the order in
-    which those are written that are not written year first. `on_progress` is called
-    with the bytes read and the size of the file. After a RunnerError no row is loaded; rejects are
-    kept if no line at all fits.
+    The table is `into`, or else the source of the first pipeline. The cursor of rows is the present
+    time or, `as_history`, the time when they happened. Times without an offset are UTC; `dates` is
+    the order of dates that are not written year first. `on_progress` is called with the bytes read
+    and the size of the file. RunnerError if nothing was loaded; if no line fits, the rejects stay.
     """
     with contextlib.ExitStack() as held:
         with _named(file):
@@ -71,10 +70,8 @@ def load(
             session = held.enter_context(database.session("milepost load"))
             source = find(session, into)
             if as_history and not (source.happened and source.cursor):
-                raise RunnerError(
-                    f"{source.name}: no column or no pipeline says when its rows happened",
-                    "leave out --as-history",
-                )
+                problem = f"{source.name}: no column or no pipeline says when its rows happened"
+                raise RunnerError(problem, "leave out --as-history")
             columns = _header(file, content, source)
             what = "a load of the same content"
             held.enter_context(session.lock(LOAD_LOCK, lock_number(sha256), what))
@@ -95,7 +92,7 @@ def load(
             raise RunnerError(
                 f"{file}: no line fits {source.name}, {loading.rejected:,} rejected;"
                 f" {loading.first_reject()}",
-                f"nothing was loaded; the lines with their reasons: {SHOW_REJECTS}",
+                f"nothing was loaded; to see each line with its reason: {SHOW_REJECTS}",
             )
     return Loaded(loading.rows, loading.rejected, loading.is_behind, source.name)
 
@@ -105,31 +102,27 @@ def _named(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunnerError(
-            f"{file}: {error.strerror or error}", "name a CSV file that can be read on this machine"
-        ) from error
+        hint = "name a CSV file that can be read on this machine"
+        raise RunnerError(f"{file}: {error.strerror or error}", hint) from error
 
 
 def _explained(file: Path, error: QueryFailed) -> RunnerError:
     state = error.sqlstate or LOST
     if state.startswith(LOST):
-        return RunnerError(
-            f"{file}: {error.message}",
-            "load it again: if it was committed before the connection broke, that is refused",
-        )
-    return RunnerError(
-        f"{file}: {error.message}; nothing was loaded", HINTS.get(state) or error.hint
-    )
+        hint = "load it again; that is refused if it was committed before the connection was lost"
+        return RunnerError(f"{file}: {error.message}", hint)
+    problem = f"{file}: {error.message}; nothing was loaded"
+    return RunnerError(problem, HINTS.get(state, error.hint))
 
 
-def _header(file: Path, content: BinaryIO, source: Source) -> list[str]:
+def _header(file: Path, content: BinaryIO, source: SourceTable) -> list[str]:
     with _named(file):
         line = content.readline(LONGEST).removeprefix(BYTE_ORDER_MARK)
     try:
         text = re.sub(r"\r?\n\Z", "", line.decode())
     except UnicodeDecodeError:
         text = "\0"
-    if "\0" in text:  # as UTF-16 has them
+    if "\0" in text:  # of UTF-16, for example
         raise RunnerError(f"{file}:1: the header is not UTF-8", CONVERT)
     names = [re.sub(r'^"(.*)"$', r"\1", name) for name in text.split(",")]
     unknown = [name for name in names if name not in source.names]
@@ -142,13 +135,13 @@ def _header(file: Path, content: BinaryIO, source: Source) -> list[str]:
     elif unknown:
         problem = f"unknown column {unknown[0][:40]!r}"
     elif doubled:
-        problem = f"column {doubled[0]} is there twice"
+        problem = f"column {doubled[0]} appears twice"
     elif missing:
         problem = f"column {missing[0]} is missing"
     else:
         return names
     known = ",".join(source.names)
-    raise RunnerError(f"{file}:1: {problem}", f"the first line names columns: {known}")
+    raise RunnerError(f"{file}:1: {problem}", f"the first line names columns of the table: {known}")
 
 
 def _blocks(file: Path, content: BinaryIO, sha256: str, on_progress: OnProgress) -> Iterator[bytes]:
@@ -177,23 +170,26 @@ def _blocks(file: Path, content: BinaryIO, sha256: str, on_progress: OnProgress)
             yield block[:end]
         rest = block[end:]
     if digest.hexdigest() != sha256:
-        raise RunnerError(
-            f"{file}: it changed while it was read; nothing was loaded",
-            "load it when nobody writes to it",
-        )
+        hint = "load it once nobody writes to it"
+        raise RunnerError(f"{file}: it changed while it was read; nothing was loaded", hint)
     if rest:
         yield rest if rest.endswith(b"\n") else rest + b"\n"
 
 
 class _Loading:
-    """Stages one file: a clean block at once, any other record by record."""
+    """Stages one file: a clean block as a whole, any other record by record."""
 
     def __init__(
-        self, session: Session, file: Path, source: Source, columns: list[str], dates: Order
+        self,
+        session: Session,
+        file: Path,
+        source: SourceTable,
+        columns: list[str],
+        dates: DateOrder,
     ) -> None:
         self.session = session
         self.source = source
-        # A file name may hold any bytes; a text of the database may not.
+        # A file name may contain any bytes; a text in the database may not.
         self.file_name = os.fsencode(file).decode(errors="backslashreplace")
         self.columns = columns
         self.names = join([sql.Identifier(name) for name in columns])
@@ -214,7 +210,7 @@ class _Loading:
         about = {"sha256": sha256, "file_name": self.file_name, "as_history": as_history}
         [begun] = self.session.named("setup/load_csv.begin", **about, is_again=bool(earlier))
         self.load_id = begun["load_id"]
-        self.session.run(self.times.setting)
+        self.session.run(f"set local datestyle = 'ISO, {self.times.order.upper()}'")
         types = {column.name: sql.SQL(column.type) for column in self.source.columns}
         fields = [(sql.Identifier(name), types[name]) for name in self.columns]
         texts = join([sql.SQL("{} text").format(name) for name, _ in fields])
@@ -230,12 +226,11 @@ class _Loading:
 
     def end(self, as_history: bool) -> None:
         if not self.rows + self.rejected:
-            raise RunnerError(
-                f"{self.file_name}: the file has no rows", "rows follow the line with the columns"
-            )
+            hint = "rows follow the line with the columns"
+            raise RunnerError(f"{self.file_name}: the file has no rows", hint)
         if as_history:
             self._look_behind_watermark()
-        # Nothing arrives after now, whatever the clock of its origin says.
+        # No row can have arrived later than now, even if its time is in the future.
         arrival: sql.Composable = sql.SQL("now()")
         if as_history:
             arrival = sql.SQL("least(staged.{}, now())").format(self.happened)
@@ -251,13 +246,13 @@ class _Loading:
         return "line {line_number}: {reason}".format(**found)
 
     def _text(self, name: str, **parts: sql.Composable) -> str:
-        """Return a statement on the table and the columns that the file has."""
+        """Return a statement of load_csv.sql, on the table and the columns of the file."""
         query = sql.SQL(named_query(f"setup/load_csv.{name}"))
         names = {"columns": self.names, "table": self.source.table}
         return query.format(**names, **parts).as_string(None)
 
     def _copy(self, block: bytes) -> bool:
-        """Stage all of a block, or nothing of it if a line is wrong."""
+        """Stage a block; return False, with nothing staged, if a line does not fit."""
         try:
             with self.session.savepoint():
                 self.rows += self.session.copy(self._text("copy_block"), [block])
@@ -268,11 +263,11 @@ class _Loading:
         return True
 
     def _sift(self, block: bytes) -> None:
-        """Stage the records of a block that fit the table, and keep the others as rejects."""
+        """Stage the records of a block that fit the table, and set the others aside."""
         rejects: list[tuple[int, bytes, str]] = []
         fit: dict[int, bytes] = {}
-        for line, record, damage in records(block, self.line, self.columns):
-            if problem := damage or self.times.problem(record):
+        for line, record, fault in records(block, self.line, self.columns):
+            if problem := fault or self.times.problem(record):
                 rejects.append((line, record, problem))
             else:
                 fit[line] = record
@@ -289,7 +284,9 @@ class _Loading:
         self.rejected += len(rejects)
 
     def _look_behind_watermark(self) -> None:
-        """Refuse rows that no sweep would find: without a key it cannot tell new rows from old."""
+        """Refuse rows behind the watermark if the pipeline has no key, without which a sweep cannot
+        tell them from rows that it has read.
+        """
         found = self.session.row(
             self._text("behind", happened=self.happened), {"source": self.source.name}
         )

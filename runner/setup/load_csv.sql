@@ -7,7 +7,7 @@ from orchestrator.pipeline_definitions as pipelines
 where pipelines.source_relation = %(source)s
 
 -- earlier --
--- The last load of the same content that brought rows.
+-- The last load of the same content that loaded rows.
 select
     loads.file_name,
     loads.rows_loaded,
@@ -20,7 +20,7 @@ order by loads.load_id desc
 limit 1
 
 -- begin --
--- Records the load; its counts follow at the end.
+-- Records the load; the counts are filled in at the end.
 insert into orchestrator.loaded_files (sha256, file_name, as_history, is_again)
 values (%(sha256)s, %(file_name)s, %(as_history)s, %(is_again)s)
 returning load_id
@@ -33,16 +33,16 @@ set
 where load_id = %(load_id)s
 
 -- stage --
--- staged: the rows so far, typed, under the rules of the source. lines: the records of suspicious
--- blocks as text; never emptied, as that would cost more than the rest. sift copies the good ones
--- from lines to staged, and returns the others.
+-- staged: the rows so far, with the types and constraints of the source. lines: the records, as
+-- text, of blocks that do not fit as a whole; never emptied, as deleting would cost more than all
+-- the rest. The function sift copies lines that fit to staged, and returns the others.
 create temporary table staged (
     like {table} including constraints
 ) on commit drop;
 
 create temporary table lines (line_number bigint primary key, {text_columns}) on commit drop;
 
--- Says which field of a record does not fit its type, if one does not.
+-- Returns which field of a record does not fit its type, or null.
 create function pg_temp.misfit(wrong_line bigint) returns text
 language plpgsql as $$
 declare
@@ -83,7 +83,7 @@ begin
 end
 $$;
 
--- Tries a few lines at once; where one of them is wrong, each by itself.
+-- Inserts a few lines at once; if one of them does not fit, each by itself.
 create function pg_temp.sift(first_line bigint, last_line bigint)
 returns table (line_number bigint, reason text)
 language plpgsql as $$
@@ -124,7 +124,7 @@ end
 $$;
 
 -- not_given --
--- Columns that the file does not give get their values from the insert.
+-- Columns that the file lacks are filled in by the final insert, so they may be null here.
 select format('alter table pg_temp.staged alter %%I drop not null', attributes.attname) as statement
 from pg_catalog.pg_attribute as attributes
 where
@@ -134,7 +134,7 @@ where
     and attributes.attname <> all(%(names)s)
 
 -- copy_block --
--- Fields that are empty are null, quoted or not: some exports quote everything.
+-- Empty fields are null, quoted or not: some exports quote everything.
 copy pg_temp.staged ({columns}) from stdin
 (format csv, encoding 'utf8', force_null ({columns}))
 
@@ -146,7 +146,7 @@ copy pg_temp.lines (line_number, {columns}) from stdin
 copy orchestrator.load_rejects (load_id, file_name, line_number, reason, raw_line) from stdin
 
 -- sift --
--- The lines of a block that do not fit, and why.
+-- The lines of a block that do not fit, with the reasons.
 select
     sifted.line_number,
     sifted.reason
@@ -155,8 +155,8 @@ cross join lateral
     pg_temp.sift(starts.line_number, least(starts.line_number + 15, %(last)s)) as sifted
 
 -- behind --
--- Whether the oldest staged row is one that only a sweep would read, and whether there is a key for
--- it.
+-- Whether the oldest staged row is behind the watermark, so that only a sweep would read it, and
+-- whether the pipelines have the key that a sweep needs.
 select
     (select min(staged.{happened})::text from pg_temp.staged as staged) as oldest,
     max(runs.high)::text as watermark,
@@ -173,7 +173,7 @@ where
     and runs.status in ('succeeded', 'rolled_back')
 
 -- insert --
--- In the order of arrival.
+-- In the order in which rows arrived.
 insert into {table} ({targets})
 select {values}
 from pg_temp.staged as staged

@@ -1,7 +1,7 @@
-"""Brings what cannot be built again, the ledger and replicas, from an older version to this one.
+"""Migrates what cannot be rebuilt, the ledger and the replicas, from older versions to this one.
 
 A migration is a script in schema/migrations. Those that a database lacks run in order, in the
-transaction of `schema apply`; derived tables need none, since the next build makes them anew.
+transaction of `schema apply`. Derived tables need none: the next build recreates them.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from runner.database.session import LOCK_NOT_AVAILABLE, SCHEMA_LOCK, QueryFailed
 from runner.project.files import HOME, read_text
 
 FOLDER = Path("schema", "migrations")
-# Readers wait behind a migration that waits for one of them; a long one is let pass, and told.
-PATIENCE = "5s"
+# While a migration waits for the lock of one reader, others wait behind it.
+LOCK_TIMEOUT = "5s"
 
 
 def files() -> list[Path]:
-    """Return the files of all migrations, in order, relative to the package's own folder."""
+    """Return the files of all migrations, in order, relative to HOME."""
     return [
         FOLDER / f"{number:04}_{name}.sql"
         for number, name in enumerate(version.MIGRATIONS, start=1)
@@ -27,32 +27,30 @@ def files() -> list[Path]:
 
 
 def pending(session: Session) -> list[Path]:
-    """Return the migrations that a database lacks, none for a new one; StartError if it is newer
-    than this version.
-    """
+    """Return the migrations that a database lacks; StartError if it is of a newer version."""
     found = version.read(session)
     version.refuse_newer(found)
     return files()[found.number :] if found else []
 
 
 def migrate(session: Session, migrations: list[Path]) -> None:
-    """Run migrations in the open transaction. QueryFailed if somebody uses a table for too long."""
+    """Run migrations in the open transaction. QueryFailed if a table stays in use for too long."""
     if migrations:
-        session.run(f"set local lock_timeout = '{PATIENCE}'")
+        session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
     for path in migrations:
         try:
             session.run(read_text(HOME / path, path), path)
         except QueryFailed as error:
             if error.sqlstate != LOCK_NOT_AVAILABLE:
                 raise
-            hint = "end the transaction that reads or writes the schema orchestrator, and try again"
+            hint = "end the transaction that uses the schema orchestrator, and try again"
             raise QueryFailed(error.message, hint, error.sqlstate) from error
 
 
 @contextmanager
 def locked(session: Session) -> Iterator[None]:
-    """Hold the lock of `schema apply`; if there is something to migrate, also those of all ingests
-    and builds. LockHeld if one of them is running.
+    """Hold the lock of `schema apply` and, if migrations are pending, those of all ingests and
+    builds. LockHeld if one of them is running.
     """
     with ExitStack() as locks:
         locks.enter_context(session.lock(SCHEMA_LOCK, 0, "schema apply"))

@@ -1,4 +1,4 @@
-"""Writes a small working project: the one in starter/, with the names of another source."""
+"""Writes a small working project: the example in starter/, with the names of one's own source."""
 
 import os
 import re
@@ -9,13 +9,13 @@ from pathlib import Path
 from runner.errors import RunnerError, UsageError
 
 EXAMPLE = Path(__file__).with_name("starter")
-# Only the example creates its own source, and knows what its rows look like.
+# Left out for another source: the example's table, and cases with its columns.
 EXAMPLE_ALONE = (Path("schema", "source.sql"), Path("tests", "sql", "warehouse"))
-# A folder with nothing but these counts as empty.
+# A folder that has only these counts as empty.
 HARMLESS = (".git", ".venv")
-# Leaves room for longer names made from it: PostgreSQL cuts names at 63 bytes.
+# Other names are made from it, and PostgreSQL truncates names to 63 bytes.
 LONGEST_NAME = 48
-# Names that PostgreSQL accepts for a column only in quotes.
+# PostgreSQL accepts these as names of columns only in quotes.
 WORDS_OF_SQL = """
     all analyse analyze and any array as asc asymmetric authorization binary both case cast check
     collate collation column concurrently constraint create cross current_catalog current_date
@@ -30,8 +30,8 @@ WORDS_OF_SQL = """
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A table to read, its key column, and the cursor column that says when a row was written."""
+class SourceNames:
+    """The table to read, its key column, and its cursor, which says when a row was written."""
 
     schema: str
     table: str
@@ -39,18 +39,16 @@ class Source:
     cursor: str
 
 
-ORDERS = Source("public", "orders", "order_id", "updated_at")
+ORDERS = SourceNames("public", "orders", "order_id", "updated_at")
 
 
-def parse(source: str | None, key: str | None, cursor: str | None) -> Source:
+def parse(source: str | None, key: str | None, cursor: str | None) -> SourceNames:
     """Return the source that the options describe; without any, that of the example."""
     if source is None and key is None and cursor is None:
         return ORDERS
     if source is None or key is None or cursor is None:
-        raise UsageError(
-            "--source, --key and --cursor belong together",
-            "--source public.invoices --key invoice_id --cursor updated_at",
-        )
+        hint = "--source public.invoices --key invoice_id --cursor updated_at"
+        raise UsageError("--source, --key and --cursor belong together", hint)
     schema, dot, table = source.partition(".")
     if not dot:
         raise UsageError(f"--source {source} does not name its schema", f"--source public.{source}")
@@ -59,39 +57,42 @@ def parse(source: str | None, key: str | None, cursor: str | None) -> Source:
     for option, name in (("--key", key), ("--cursor", cursor)):
         _check_name(option, name)
         if name in WORDS_OF_SQL.split():
-            raise UsageError(
-                f"{option} {name} is a reserved word of SQL",
-                "read a view that gives it another name",
-            )
+            hint = "read a view that gives it another name"
+            raise UsageError(f"{option} {name} is a reserved word of SQL", hint)
     if key in (cursor, f"{cursor}_day"):
-        raise UsageError(
-            f"--key {key} and --cursor {cursor} would be one column of the fact",
-            "the key identifies a row, the cursor says when it was written",
-        )
-    return Source(schema, table, key, cursor)
+        problem = f"--key {key} and --cursor {cursor} would be the same column of the fact"
+        raise UsageError(problem, "the key identifies a row, the cursor says when it was written")
+    return SourceNames(schema, table, key, cursor)
 
 
-def write(folder: Path, source: Source, *, is_example: bool) -> list[Path]:
-    """Write the project into an empty folder; return its files, relative to it."""
+def write(folder: Path, source: SourceNames, *, is_example: bool) -> list[Path]:
+    """Write the project into an empty folder; return its files, relative to the folder."""
     refuse_filled(folder)
     files = []
     try:
-        for template in sorted(path for path in EXAMPLE.rglob("*") if path.is_file()):
+        for template in sorted(filter(Path.is_file, EXAMPLE.rglob("*"))):
             path = template.relative_to(EXAMPLE)
-            if is_example or not any(map(path.is_relative_to, EXAMPLE_ALONE)):
-                files.append(_write(folder, path, template.read_text(encoding="utf-8"), source))
+            if not is_example and any(map(path.is_relative_to, EXAMPLE_ALONE)):
+                continue
+            if path.name == "gitignore":
+                path = path.with_name(".gitignore")
+            files.append(Path(_renamed(path.as_posix(), source)))
+            file = folder / files[-1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            text = template.read_text(encoding="utf-8")
+            file.write_text(_renamed(text, source), encoding="utf-8")
     except OSError as error:
         raise RunnerError(f"{error.filename}: {error.strerror}") from error
     return sorted(files)
 
 
-def next_steps(folder: Path, source: Source, program: str, *, needs_server: bool) -> list[str]:
-    """Return the commands that lead from here to the first report."""
+def next_steps(folder: Path, source: SourceNames, program: str, *, needs_server: bool) -> list[str]:
+    """Return the commands to run next, up to the first report."""
     away = os.path.relpath(folder)
     steps = []
     if away != ".":
         steps.append(f"cd {shlex.quote(away if not folder.is_absolute() else str(folder))}")
-        if "/" in program:  # a virtual environment that is called by its path from here
+        if "/" in program:  # a path to a virtual environment, relative to the present folder
             program = os.path.join(os.path.relpath(".", folder), program)
     if needs_server:
         where = f"the server that has {source.schema}.{source.table}"
@@ -105,13 +106,13 @@ def _check_name(option: str, name: str) -> None:
     if not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}", name):
         raise UsageError(
             f"{option}: {name!r} is not a plain name",
-            f"lower-case letters, digits and _, at most {LONGEST_NAME};"
+            f"use lower-case letters, digits and _, at most {LONGEST_NAME};"
             " a view can give a table or column such a name",
         )
 
 
 def refuse_filled(folder: Path) -> None:
-    """UsageError if a folder has more in it than a new one."""
+    """UsageError if a folder is not empty, except for a repository and a virtual environment."""
     try:
         there = sorted(path.name for path in folder.iterdir() if path.name not in HARMLESS)
     except FileNotFoundError:
@@ -122,18 +123,9 @@ def refuse_filled(folder: Path) -> None:
         raise UsageError(f"{folder} is not empty: it has {there[0]}", "name a new folder")
 
 
-def _write(folder: Path, path: Path, text: str, source: Source) -> Path:
-    name = ".gitignore" if path.name == "gitignore" else path.name
-    written = Path(*(_renamed(part, source) for part in (*path.parent.parts, name)))
-    file = folder / written
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_renamed(text, source), encoding="utf-8")
-    return written
-
-
-def _renamed(text: str, source: Source) -> str:
-    """Put the names of another source into a text of the example, all in one pass."""
-    # In a template, after.items is a method of the dictionary and not its entry.
+def _renamed(text: str, source: SourceNames) -> str:
+    """Replace the names of the example in a text, all in one pass."""
+    # In a template, `after.items` would be the method of the dictionary, not its entry.
     entry = f'["{source.table}"]' if hasattr(dict, source.table) else f".{source.table}"
     names = {
         f"{ORDERS.schema}.{ORDERS.table}": f"{source.schema}.{source.table}",

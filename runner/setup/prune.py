@@ -1,7 +1,7 @@
-"""Deletes what nobody asks for any more: old runs and what belongs to them, images that every
+"""Deletes what is no longer needed: old runs and their records, earlier versions of rows that every
 target has consumed, and tables whose scripts are no longer in the manifest. Queries: prune.sql.
 
-What an ingest, a build, a repair or `status` may still ask for stays, however old it is.
+What an ingest, a build, a repair or `status` may still need stays, however old it is.
 """
 
 import contextlib
@@ -26,17 +26,17 @@ from runner.project.manifest import Manifest
 from runner.project.target import Target
 from runner.setup.migrations import nothing_running
 
-# In the order in which rows go: runs last, as others refer to them.
+# In the order in which rows are deleted: runs last, since others refer to them.
 DETAILS = ("check_results", "observations", "restatements")
 TABLES = ("replaced_rows", "rejected_rows", "build_inputs", *DETAILS, "logs", "alerts", "runs")
 DEPENDENTS = "2BP01"
 WAIT_SECONDS = 60.0
-PATIENCE = "2s"  # readers wait behind whoever drops or rewrites a table
+LOCK_TIMEOUT = "2s"  # while a drop or rewrite waits for a lock, readers wait behind it
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What goes of a table of the ledger: rows of how many, and its size before and after."""
+    """A table of the ledger: how many of its rows are deleted, and its size before and after."""
 
     table: str
     deleted: int
@@ -47,13 +47,13 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What went, or would."""
+    """What was deleted, or would be."""
 
     tables: tuple[Pruned, ...] = ()
     dropped: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()  # tables that should go, and what hangs on each
+    kept: tuple[str, ...] = ()  # tables that could not be dropped, each with what depends on it
     undoable_after: dict[str, int] = field(default_factory=dict)
-    # Targets with the day of their last build: images wait until each of them has been built.
+    # Targets and their last build: earlier versions of rows stay until every target consumed them.
     waiting: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -63,20 +63,20 @@ class PruneResult:
 
 @dataclass(frozen=True, slots=True)
 class Pruner:
-    """Prunes one database, while nothing is ingested or built: LockHeld if something is."""
+    """Prunes one database. LockHeld if an ingest or build does not end within a minute."""
 
     database: Database
     manifest: Manifest
-    days: int | None = None  # the age of rows that go; None if no rows are to go
-    target: Target | None = None  # one to drop
+    days: int | None = None  # the age from which rows are deleted; None: none are
+    target: Target | None = None  # a target to drop
 
     def rehearse(self) -> PruneResult:
-        """Return what `prune` would do; nothing is left behind."""
+        """Return what `prune` would do, and change nothing."""
         with self._session() as session, session.rehearsal():
             return self._prune(session)
 
     def prune(self) -> PruneResult:
-        """Do it, in one transaction, and give the room back."""
+        """Prune in one transaction, then vacuum."""
         with self._session() as session:
             with session.transaction():
                 done = self._prune(session)
@@ -89,17 +89,26 @@ class Pruner:
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Session]:
-        with self.database.session("milepost prune") as session:
+        """Hold the locks of all ingests and builds. A prune may be scheduled, so wait some time."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        with self.database.session("milepost prune") as session, contextlib.ExitStack() as locks:
             ledger.require(session)
             for target in filter(None, (Target(), self.target)):
                 check_owner(session, self.manifest, target)
-            with _patiently(session):
-                yield session
+            while True:
+                try:
+                    locks.enter_context(nothing_running(session))
+                    break
+                except LockHeld:
+                    if time.monotonic() > deadline:
+                        raise
+                time.sleep(0.5)
+            yield session
 
     def _prune(self, session: Session) -> PruneResult:
-        session.run(f"set local lock_timeout = '{PATIENCE}'")
+        session.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
         if self.target:
-            # And nothing else: a branch that cleans up after itself may lack scripts of the others.
+            # Only that: the manifest of a branch may lack scripts that are built in other targets.
             found = PruneResult(dropped=(self._drop_target(session, self.target),))
         else:
             found = self._drop_left(session)
@@ -149,7 +158,7 @@ class Pruner:
             )
 
     def _drop_left(self, session: Session) -> PruneResult:
-        """Drop the tables whose scripts are gone, unless something else depends on them."""
+        """Drop the tables whose scripts were removed, unless something else depends on them."""
         live, scripts = Target().name, self.manifest.scripts
         found = ledger.left_tables(session, live, scripts)
         refused = _drop(session, [_named(table) for table in found])
@@ -158,17 +167,15 @@ class Pruner:
         return PruneResult(dropped=tuple(dropped), kept=tuple(refused.values()))
 
     def _drop_target(self, session: Session, target: Target) -> str:
-        """Drop a target, or raise RunnerError if something else is in it or hangs on it."""
+        """Drop a target. RunnerError if something else is in its schemas or depends on it."""
         if target.is_live:
-            raise UsageError(
-                "live is what readers see, and cannot be dropped", "name another target"
-            )
-        # All that was built in it; no script of this project stays.
+            hint = "name another target"
+            raise UsageError("live is what readers see, and cannot be dropped", hint)
+        # With no scripts that stay, all tables that were built in it are left over.
         found = ledger.left_tables(session, target.name, [])
         if not found:
-            raise UsageError(
-                f"there is no target {target.name}", "python -m runner plan lists them"
-            )
+            hint = "python -m runner plan lists them"
+            raise UsageError(f"there is no target {target.name}", hint)
         schemas, live = target.schemas, Target().schemas
         others = session.named("setup/prune.made_with_layers", schemas=schemas, live_schemas=live)
         made = [
@@ -181,30 +188,12 @@ class Pruner:
         strangers = [row["name"] for row in left]
         if refused or strangers:
             why = "; ".join(refused.values()) or f"no build has made {', '.join(strangers)}"
-            raise RunnerError(
-                f"target {target.name} was not dropped: {why}",
-                "move what is still needed elsewhere, drop the rest, and try again",
-            )
+            hint = "move what you still need, drop the rest, and try again"
+            raise RunnerError(f"target {target.name} was not dropped: {why}", hint)
         for schema in reversed(target.schemas):
             session.run(f"drop schema if exists {schema}")
         session.named("setup/prune.forget_target", target=target.name)
         return f"target {target.name}"
-
-
-@contextlib.contextmanager
-def _patiently(session: Session) -> Iterator[None]:
-    """Hold all locks, after waiting a while for whoever holds one: prunes come by the clock."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    with contextlib.ExitStack() as locks:
-        while True:
-            try:
-                locks.enter_context(nothing_running(session))
-                break
-            except LockHeld:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.5)
-        yield
 
 
 def _named(table: LeftTable) -> str:
@@ -212,7 +201,7 @@ def _named(table: LeftTable) -> str:
 
 
 def _drop(session: Session, things: Sequence[str]) -> dict[str, str]:
-    """Drop things, in any order that works; return those that stay, each with what hangs on it."""
+    """Drop things in any order that works; return those that stay, each with what depends on it."""
     left, count = {thing: "" for thing in things}, -1
     while left and len(left) != count:
         count = len(left)
@@ -241,9 +230,9 @@ def _sizes(session: Session) -> dict[str, int]:
 
 
 def _vacuum(session: Session, table: Pruned) -> None:
-    """Give the room back; where less than half is free or somebody reads, keep it for new rows."""
+    """Vacuum a table: in full if half of its rows are gone, unless somebody reads it."""
     if table.deleted * 2 >= table.rows:
-        session.run(f"set lock_timeout = '{PATIENCE}'")
+        session.run(f"set lock_timeout = '{LOCK_TIMEOUT}'")
         try:
             session.run(f"vacuum (full, analyze) orchestrator.{table.table}")
             return

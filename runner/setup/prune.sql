@@ -1,6 +1,7 @@
 -- thresholds --
--- For each pipeline, the last run whose images may go: it is old, as are those before it, and every
--- target has consumed it. A target that was never built is filled from all rows, and needs none.
+-- For each pipeline, the last run whose earlier versions of rows can be deleted: it and all runs
+-- before it are old enough, and every target has consumed it. A target that was never built is
+-- filled in full, and needs none of them.
 create temporary table thresholds on commit drop as
 select
     pipelines.pipeline_id,
@@ -37,7 +38,7 @@ where
     )
 
 -- delete_images --
--- Returns how many, and the last run of each pipeline that they were of.
+-- Returns, by pipeline, the number of deleted rows and the last run that had any.
 with deleted as (
     delete from orchestrator.replaced_rows as replaced
     using pg_temp.thresholds as thresholds
@@ -55,14 +56,14 @@ from deleted
 group by deleted.pipeline_id
 
 -- delete_rejects --
--- Those that wait stay.
+-- Those that still wait stay.
 delete from orchestrator.rejected_rows as rejected
 where
     rejected.resolved_run_id is not null
     and rejected.rejected_at < %(cutoff)s::timestamptz
 
 -- delete_inputs --
--- Of each target and pipeline the last one counts.
+-- The last one of each target and pipeline stays.
 delete from orchestrator.build_inputs as inputs
 using orchestrator.runs as builds
 where
@@ -80,7 +81,7 @@ where
     )
 
 -- needed_of_pipelines --
--- The runs that ingest, repairs, coverage and status still ask for, however old they are.
+-- The runs that ingests, repairs, coverage and status still need, however old they are.
 create temporary table needed on commit drop as
 with runs as not materialized (
     select
@@ -100,8 +101,8 @@ with runs as not materialized (
     where runs.pipeline_id is not null
 ),
 
--- Horizons: the newest of each chain and scope, valid or not, and the newest valid one; the newest
--- run of each chain, since one of another chain interrupts a search.
+-- Horizons: of each chain and scope the newest one, and the newest that no undo has invalidated;
+-- and the last one of each pipeline whose run searched the whole table.
 horizons as (
     (
         select distinct on (runs.pipeline_id, runs.horizon_chain, runs.horizon_scope)
@@ -131,8 +132,8 @@ horizons as (
     )
 ),
 
--- Undone windows that nothing has filled since, and runs that an undo of a later date still asks
--- for: whether a horizon counts, and whose work a row is.
+-- Undos that are still needed: of windows that no backfill has covered since, and those that later
+-- runs look up to decide whether a horizon is valid, and which run wrote a row.
 undos as (
     select
         undos.pipeline_id,
@@ -169,7 +170,7 @@ undos as (
         )
 ),
 
--- Of each pipeline the first or last run of a kind.
+-- For each pipeline, the first or last run of each kind.
 marks as (
     select
         (array_agg(runs.run_id order by runs.run_id))[1] as first_run,
@@ -257,8 +258,8 @@ select unnest(array[rejected.run_id, rejected.resolved_run_id])
 from orchestrator.rejected_rows as rejected
 
 -- needed_of_builds --
--- What builds, status and trends still ask for: the last of each kind, the checks last found, and
--- what the tables were built from.
+-- The runs that builds, status and trends still need: the last of each kind, those with the last
+-- results of checks, and those that the tables were built from.
 insert into pg_temp.needed (run_id)
 select inputs.run_id
 from orchestrator.build_inputs as inputs
@@ -299,7 +300,7 @@ from (
 where ranked.place <= 20
 
 -- doomed --
--- The runs that go.
+-- The runs to delete.
 create temporary table doomed on commit drop as
 select
     runs.run_id,
@@ -314,7 +315,8 @@ where
     and not exists (select from pg_temp.needed as needed where needed.run_id = runs.run_id)
 
 -- remember --
--- How far the runs of a pipeline can no longer be undone, and what those that go had read.
+-- Up to which run of a pipeline none can be undone any more, and which time ranges the deleted runs
+-- had read.
 insert into orchestrator.pruned_runs as pruned (pipeline_id, through_run_id, covered)
 select
     pipelines.pipeline_id,
@@ -360,14 +362,14 @@ delete from orchestrator.alerts as alerts
 where alerts.over_at < %(cutoff)s::timestamptz
 
 -- sizes --
--- How much room tables take, with their indexes.
+-- The size of tables, with their indexes.
 select
     tables.name as table_name,
     pg_total_relation_size(tables.name::regclass) as bytes
 from unnest(%(tables)s::text[]) as tables (name)
 
 -- last_builds --
--- The targets, and when each was last built.
+-- The targets, each with the day of its last build.
 select
     builds.target,
     to_char(max(builds.finished_at), 'YYYY-MM-DD') as built_at
@@ -384,7 +386,7 @@ group by builds.target
 order by builds.target
 
 -- undoable_after --
--- How far the runs of each pipeline can no longer be undone.
+-- For each pipeline, the run up to which none can be undone any more.
 select
     pipelines.pipeline_name,
     pruned.through_run_id as run_id
@@ -395,8 +397,8 @@ where pruned.through_run_id > 0
 order by pipelines.pipeline_name
 
 -- made_with_layers --
--- What comes with the schemas of a target, as it does with the live ones: views, tables, functions.
--- People may have filled such a table.
+-- What the files of the layers create in the schemas of a target, as in the live ones: views,
+-- tables and functions. Of a table, its name, since people may have filled it.
 select
     case others.relkind when 'v' then 'view ' else 'table ' end
     || others.oid::regclass::text as name,
@@ -422,7 +424,7 @@ where routines.pronamespace::regnamespace::text = any(%(schemas)s)
 order by name
 
 -- relations --
--- What else is in them.
+-- What is left in the schemas of a target.
 select relations.oid::regclass::text as name
 from pg_class as relations
 where

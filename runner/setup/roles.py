@@ -10,7 +10,7 @@ INSUFFICIENT_PRIVILEGE, NAME_TOO_LONG = "42501", "42622"
 
 
 def create_roles(session: Session, composer: Composer) -> None:
-    """Create the roles, and grant them what they need. StartError if this role may not."""
+    """Create the roles and grant what they need. StartError if this role lacks the right to."""
     try:
         run_pieces(session, composer.layer("roles"))
     except QueryFailed as error:
@@ -22,15 +22,14 @@ def create_roles(session: Session, composer: Composer) -> None:
 
 
 def hand_over(session: Session, target: Target) -> None:
-    """Make the runner's role, if there is one, the owner of all schemas and of what is in them.
-
-    That includes what came later: a runner could not use the tables of a newer version.
+    """Make the runner's role, if there is one, the owner of all schemas and what they contain, also
+    of tables that a newer version of Milepost has added.
     """
     _run(session, "handover", schemas=["orchestrator", *target.schemas])
 
 
 def rights(session: Session, target: Target) -> list[str]:
-    """Return what the roles of this database own and may do, as sentences."""
+    """Return what the roles of this database own and may do, one sentence each."""
     rows = session.named("setup/roles.rights", schemas=["orchestrator", *target.schemas])
     return [row["right"] for row in rows]
 

@@ -1,6 +1,6 @@
 -- handover --
--- The statements that give the runner's role its schemas and what is in them, where it has not got
--- them yet; none where there is no such role. What somebody owns for whom we may not act stays.
+-- The statements that make the runner's role the owner of its schemas and what they contain; none
+-- if there is no such role. Objects of roles that the current role is not a member of stay.
 with runner as (
     select roles.oid, roles.rolname
     from pg_roles as roles
@@ -61,7 +61,7 @@ cross join runner
 where
     objects.owner <> runner.oid
     and pg_has_role(objects.owner, 'usage')
-    -- What belongs to an extension, or a sequence to a column, follows those.
+    -- Members of an extension, and sequences of a column, follow it.
     and not exists (
         select
         from pg_depend as dependencies
@@ -78,9 +78,9 @@ order by
     objects.name
 
 -- sources --
--- The statements that give the roles what they need of the sources, where they have not got it and
--- we may grant it: the owner the project's tables that whoever applies the schema has made, the
--- runner what pipelines read, the loader what files are loaded into.
+-- The statements that give the roles what they need of the sources, if they lack it and the current
+-- role may grant it: the owner gets the project's tables that the current role has created, the
+-- runner may read what pipelines read, and the loader may load into the project's tables.
 with roles as (
     select
         owners.rolname as owner,
@@ -186,7 +186,7 @@ order by
     statement
 
 -- rights --
--- What the roles of this database own and may do, a sentence each.
+-- What the roles of this database own and may do, one sentence each.
 with ours as (
     select
         roles.oid,

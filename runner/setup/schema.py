@@ -1,11 +1,9 @@
-"""Applies the DDL in schema/ in one transaction, or tells what that would create.
+"""Applies the DDL in schema/ in one transaction, or shows what that would change.
 
 An older database is migrated first; its derived tables are left to the next build.
 """
 
-from pathlib import Path
-
-from runner.build import months
+from runner.build import months, placement
 from runner.build.compose import Composer, run_pieces
 from runner.build.shape import columns
 from runner.database import version
@@ -30,19 +28,15 @@ from runner.project.target import Target
 from runner.setup import migrations, shapes
 from runner.setup.roles import create_roles, hand_over, rights
 
-# Applied in this order, before the tables of the layers. A project may lack the first and the
-# third; the others come with the package.
-FIRST = ("source", "orchestrator", "pipelines", "warehouse")
-
 
 def rehearse(
     database: Database, manifest: Manifest, target: Target, roles: bool = False
 ) -> list[str]:
-    """Return what `apply` would create, change or grant, a line each; nothing is left behind."""
+    """Return what `apply` would create, change or grant, a line each; change nothing."""
     with database.session("milepost schema") as session, session.rehearsal():
         missing = migrations.pending(session)
         before, places = _catalogue(session), _places(session, manifest)
-        held = rights(session, target)
+        had = rights(session, target)
         _run(session, manifest, target, roles)
         changes = [f"migrate {path.stem}" for path in missing]
         changes += [
@@ -55,77 +49,78 @@ def rehearse(
             for table, place in _places(session, manifest).items()
             if table not in places
         ]
-        changes += [right for right in rights(session, target) if right not in held]
+        changes += [right for right in rights(session, target) if right not in had]
     return changes
 
 
 def waiting(database: Database, manifest: Manifest, target: Target) -> list[str]:
     """Return what the next build does to tables that `apply` leaves as they are, a line each."""
-    how = "in months" if manifest.has_months else "as one table, no longer in months"
+    how = "partitioned by month" if manifest.has_months else "no longer partitioned by month"
     with database.session("milepost schema") as session:
         tables = months.waiting(session, manifest, target)
-    return [f"the next build fills {table} anew, {how}, with all that follows" for table in tables]
+    rest = "with all that depends on it"
+    return [f"the next build recreates {table}, {how}, {rest}" for table in tables]
 
 
 def apply(database: Database, manifest: Manifest, target: Target, roles: bool = False) -> None:
-    """Create what does not exist yet, and migrate what is older; with `roles`, also create those of
-    who owns, runs, loads and reads. A second run changes nothing.
+    """Create what does not exist yet, and migrate an older database; with `roles`, also create the
+    roles that own, run, load and read. A second run changes nothing.
 
-    StartError if the database is of a newer version, or if this role may not create roles;
-    LockHeld if what is migrated is in use.
+    StartError if the database is of a newer version, or if this role may not create roles; LockHeld
+    if a migration is pending and an ingest or build is running.
     """
     with (
         database.session("milepost schema") as session,
         migrations.locked(session),
         session.transaction(),
     ):
-        _places(session, manifest)  # of a cluster that is whole, or not at all
+        _places(session, manifest)  # fails if a worker does not answer
         _run(session, manifest, target, roles)
 
 
 def _run(session: Session, manifest: Manifest, target: Target, roles: bool) -> None:
     composer = Composer(manifest, target, {})
     older = migrations.pending(session)
-    for name in FIRST:
-        if name == "orchestrator":
-            _migrate(session, manifest, older)
-        if not _belongs_to_others(session, manifest, name):
+
+    def is_foreign(name: str) -> bool:
+        """Whether schema/NAME.sql creates tables that exist and belong to another role."""
+        tables = tables_of(manifest.project, name)
+        return bool(session.named("setup/schema.foreign", tables=tables)[0]["found"])
+
+    def run_file(name: str) -> None:
+        if not is_foreign(name):
             run_pieces(session, composer.layer(name))
-            if name == "orchestrator":
-                version.record(session)
-        if name == "source":
-            shapes.check(session, manifest)
-        if name == "pipelines":
-            shapes.check_pipelines(session, manifest)
+
+    run_file("source")
+    shapes.check(session, manifest)
+    if not is_foreign("orchestrator"):
+        migrations.migrate(session, older)
+        run_pieces(session, composer.layer("orchestrator"))
+        version.record(session)
+    elif older:
+        problem = "this database has an older orchestrator schema, which belongs to another role"
+        raise StartError(problem, f"{version.APPLY}, as the role that owns the schema orchestrator")
+    run_file("pipelines")
+    shapes.check_pipelines(session, manifest)
+    run_file("warehouse")
     _create_replicas(session, manifest)
     scripts = order(manifest)
     for layer in LAYERS:
-        if layer not in FIRST:
+        if layer != "warehouse":
             run_pieces(session, composer.layer(layer))
         for script in scripts:
             if script.layer == layer:
                 _define(session, composer, script, bool(older))
     if manifest.engine == CITUS:
-        from runner.build import placement  # a room
-
         placement.check(session, manifest, target)
     if roles:
         create_roles(session, composer)
     hand_over(session, target)
 
 
-def _migrate(session: Session, manifest: Manifest, older: list[Path]) -> None:
-    if older and _belongs_to_others(session, manifest, "orchestrator"):
-        raise StartError(
-            "this database has an older orchestrator schema, which belongs to another role",
-            f"{version.APPLY}, as the role that owns the schema orchestrator",
-        )
-    migrations.migrate(session, older)
-
-
 def _define(session: Session, composer: Composer, script: Script, is_older: bool) -> None:
-    """Create the tables of a script. One of another shape stays: the next build reshapes it. So
-    do, in an older database, views over such tables.
+    """Create the tables of a script. A table of another shape stays until the next build reshapes
+    it, and so do, in an older database, views of such tables.
     """
     stays = (UNDEFINED_COLUMN, OTHER_COLUMNS, OTHER_KIND)
     tables = composer.target.tables(script)
@@ -141,14 +136,8 @@ def _define(session: Session, composer: Composer, script: Script, is_older: bool
                 raise
 
 
-def _belongs_to_others(session: Session, manifest: Manifest, name: str) -> bool:
-    """Tell whether a file creates tables that exist and belong to somebody else: those stay."""
-    tables = tables_of(manifest.project, name)
-    return bool(session.named("setup/schema.foreign", tables=tables)[0]["found"])
-
-
 def _create_replicas(session: Session, manifest: Manifest) -> None:
-    """Create replicas. They have the columns of their sources, so no file defines them."""
+    """Create replicas. Their columns are those of the sources, so no file defines them."""
     replicas_in_months(session, manifest)
     for pipeline in pipelines(session):
         definition = read_definition(session, pipeline["pipeline_id"])
@@ -162,10 +151,8 @@ def _catalogue(session: Session) -> dict[str, str]:
 
 
 def _places(session: Session, manifest: Manifest) -> dict[str, str]:
-    """Return how tables lie on a cluster, if this is one; StartError if a worker is away."""
+    """Return how tables are distributed in a cluster; StartError if a worker does not answer."""
     if manifest.engine != CITUS:
         return {}
-    from runner.build import placement  # a room
-
     placement.prepare(session)
     return placement.placed(session)

@@ -1,5 +1,6 @@
 -- catalogue --
--- Everything that exists, by name, with a text that changes when its definition or a comment does.
+-- All schemas and relations, by name, with a text that changes when a comment or the definition of
+-- a view does.
 select
     'schema ' || schemas.nspname as name,
     coalesce(obj_description(schemas.oid, 'pg_namespace'), '') as state,
@@ -32,14 +33,14 @@ where
     relations.relkind in ('r', 'p', 'v', 'f', 'i')
     and schemas.nspname !~ '^pg_'
     and schemas.nspname <> 'information_schema'
-    -- The index of a constraint comes with its table.
+    -- The index of a constraint is part of its table.
     and not exists (
         select from pg_constraint as constraints where constraints.conindid = relations.oid
     )
 order by rank, name
 
 -- foreign --
--- Whether one of these tables exists and belongs to a role that the current one is no member of.
+-- Whether one of these tables belongs to a role that the current role is not a member of.
 select coalesce(bool_or(not pg_has_role(relations.relowner, 'usage')), false) as found
 from unnest(%(tables)s::text[]) as names (name)
 inner join pg_class as relations on relations.oid = to_regclass(names.name)

@@ -1,5 +1,5 @@
 -- columns --
--- The columns of a source, with their types as the server names them.
+-- The columns of a source, with the names of their types.
 select
     attributes.attname as column,
     format_type(attributes.atttypid, null) as type
@@ -16,7 +16,7 @@ where
 order by attributes.attnum
 
 -- pipeline --
--- What a pipeline reads.
+-- The source of a pipeline.
 select definitions.source_relation
 from orchestrator.pipeline_definitions as definitions
 where definitions.pipeline_name = %(pipeline)s

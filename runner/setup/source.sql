@@ -9,7 +9,8 @@ order by pipelines.pipeline_id
 limit 1
 
 -- columns --
--- What a row may give. The type has no length: the insert checks it, and never cuts a value.
+-- The columns that a file may have. Types are without length: a cast to varchar(3) would truncate a
+-- value, where an insert refuses it.
 select
     format('%%I.%%I', namespaces.nspname, classes.relname) as table,
     attributes.attname as name,

@@ -1,4 +1,4 @@
-"""Reads fixture cases, files of given and expected rows, and checks them against the manifest."""
+"""Reads test cases, files of given and expected rows, and checks them against the manifest."""
 
 import csv
 import fnmatch
@@ -19,7 +19,7 @@ PARTS = ("given", "expected", "variables.toml")
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowFile:
     """A file of rows, such as `given/raw.event_stream.csv`."""
 
     table: str
@@ -33,7 +33,7 @@ class Rows:
         return self.table.startswith(f"{RAW}.")
 
     def slice(self, first: int, last: int | None) -> Self:
-        """Return some of the rows, under the same header."""
+        """Return a part of the rows, with the same header."""
         return replace(self, records=self.records[first:last])
 
 
@@ -43,10 +43,10 @@ class Case:
 
     script: Script
     path: Path
-    given: tuple[Rows, ...]
-    expected: tuple[Rows, ...]
+    given: tuple[RowFile, ...]
+    expected: tuple[RowFile, ...]
     variables: dict[str, Value]
-    # Those that have to run, in order: for the script and what is expected, up to what is given.
+    # The scripts that have to run, in order: from what is given to what is expected.
     scripts: tuple[Script, ...]
 
     @property
@@ -55,19 +55,19 @@ class Case:
 
     @property
     def is_raw(self) -> bool:
-        """Whether only raw tables are given, whose rows can also arrive in several runs."""
+        """Whether only raw tables are given: then the rows can also arrive in several runs."""
         return all(rows.is_raw for rows in self.given)
 
 
 def collect(manifest: Manifest) -> list[Case]:
-    """Return all cases of a project, by name; StartError names the first file with a fault."""
+    """Return all cases of a project, by name; StartError names the first file with a mistake."""
     cases = []
     for layer in _folders(manifest.project / ROOT):
         for folder in _folders(layer):
             key = f"{layer.name}.{folder.name}"
             script = manifest.scripts.get(key)
             if script is None:
-                what = f"{ROOT / layer.name / folder.name}: there is no script"
+                what = f"{ROOT / layer.name / folder.name}: there is no script {key}"
                 raise _unknown(what, key, manifest.scripts)
             cases += [_read(manifest, script, case) for case in _folders(folder)]
     return cases
@@ -76,19 +76,18 @@ def collect(manifest: Manifest) -> list[Case]:
 def choose(
     manifest: Manifest, cases: list[Case], patterns: Collection[str], names: Collection[str]
 ) -> list[Case]:
-    """Return the cases of the scripts that match a pattern; with `names`, only those whose folder,
-    end of path or glob is among them. UsageError if there are none.
+    """Return the cases of the scripts that match a pattern; with `names`, only those with one of
+    these folders, ends of paths or globs. UsageError if there are none.
     """
     if not cases:
-        raise UsageError(
-            f"there are no cases in {ROOT}",
-            f"a case is a folder {ROOT}/LAYER/SCRIPT/CASE with given/ and expected/",
-        )
+        hint = f"a case is a folder {ROOT}/LAYER/SCRIPT/CASE with given/ and expected/"
+        raise UsageError(f"there are no cases in {ROOT}", hint)
     if patterns:
         keys = select(manifest, patterns)
         cases = [case for case in cases if case.script.key in keys]
         if not cases:
-            raise UsageError(f"no case for {', '.join(patterns)}", "without -s all cases run")
+            hint = "omit -s to run all cases"
+            raise UsageError(f"there are no cases for {', '.join(patterns)}", hint)
     chosen = []
     for name in names:
         wanted = name.rstrip("/").removeprefix("./").removeprefix(f"{ROOT.as_posix()}/")
@@ -97,14 +96,14 @@ def choose(
         if not found:
             tails = {case.path.name: case.name for case in cases}
             near = closest(wanted.rpartition("/")[2], tails)
-            hint = f"did you mean {tails[near]}?" if near else None
-            raise UsageError(f"no case is called {name}", hint)
+            better = f"did you mean {tails[near]}?" if near else None
+            raise UsageError(f"no case is called {name}", better)
         chosen += [case for case in found if case not in chosen]
     return chosen or cases
 
 
 def _folders(path: Path) -> list[Path]:
-    """Return the folders in a folder; a file there is a mistake."""
+    """Return the folders in a folder; StartError if there is a file."""
     if not path.is_dir():
         return []
     found = _entries(path)
@@ -131,7 +130,7 @@ def _read(manifest: Manifest, script: Script, folder: Path) -> Case:
     expected = tuple(_rows(manifest, path, "expected"))
     if not expected:
         hint = f"write {path}/expected/{script.key}.csv with the rows"
-        raise StartError(f"{path} expects nothing", hint)
+        raise StartError(f"{path} has no expected rows", hint)
     for table in sorted({rows.table for rows in given} & {rows.table for rows in expected}):
         raise StartError(f"{path}: {table} is both given and expected", "remove one of them")
     variables = _variables(manifest, path / "variables.toml")
@@ -148,7 +147,7 @@ def _variables(manifest: Manifest, path: Path) -> dict[str, Value]:
     return entries
 
 
-def _rows(manifest: Manifest, case: Path, part: str) -> Iterable[Rows]:
+def _rows(manifest: Manifest, case: Path, part: str) -> Iterable[RowFile]:
     folder = manifest.project / case / part
     for file in _entries(folder) if folder.is_dir() else ():
         path = file.relative_to(manifest.project)
@@ -165,13 +164,13 @@ def _rows(manifest: Manifest, case: Path, part: str) -> Iterable[Rows]:
             raise StartError(f"{path} is empty", "its first line names the columns")
         for column in columns:
             if columns.count(column) > 1:
-                raise StartError(f"{path}:1: column {column} is there twice", "remove one")
+                raise StartError(f"{path}:1: column {column} appears twice", "remove one")
         encoded = tuple(record.encode() for record in records)
-        yield Rows(file.stem, path, columns, header.encode(), encoded)
+        yield RowFile(file.stem, path, columns, header.encode(), encoded)
 
 
 def _records(path: Path, text: str) -> list[str]:
-    """Return the records of a CSV file with their line ends; one may have several lines."""
+    """Return the records of a CSV file with their line ends. A record may have several lines."""
     lines = list(io.StringIO(text, newline=""))
     if lines and not lines[-1].endswith(("\n", "\r")):
         lines[-1] += "\n"
@@ -182,7 +181,7 @@ def _records(path: Path, text: str) -> list[str]:
             records.append("".join(lines[before : reader.line_num]))
             before = reader.line_num
     except csv.Error as error:
-        hint = "a quote within quotes is written twice"
+        hint = "inside quotes, double each quote"
         raise StartError(f"{path}:{before + 1}: {error}", hint) from error
     return records
 
@@ -200,7 +199,11 @@ def _check_table(manifest: Manifest, path: Path, table: str, part: str) -> None:
 
 
 def _needed(
-    manifest: Manifest, script: Script, path: Path, given: Iterable[Rows], expected: Iterable[Rows]
+    manifest: Manifest,
+    script: Script,
+    path: Path,
+    given: Iterable[RowFile],
+    expected: Iterable[RowFile],
 ) -> tuple[Script, ...]:
     fillers = manifest.fillers()
     are_given = {rows.table for rows in given}
@@ -217,7 +220,7 @@ def _needed(
             if table in are_given:
                 hint = f"give all of its tables: {', '.join(found.tables)}"
                 raise StartError(
-                    f"{path}: {table} is given, but {found.path} has to run and fills it",
+                    f"{path}: {table} is given, but {found.path}, which has to run, fills it",
                     "give what that script reads" if found is script else hint,
                 )
     return needed

@@ -1,7 +1,7 @@
-"""Finds forms of SQL that a cluster refuses or answers otherwise: one text serves both engines.
+"""Finds SQL that Citus refuses, or that gives other results there than in PostgreSQL.
 
-docs/citus.md has the rules, which hold in statements that touch a distributed table; a project that
-declares none is asked nothing. `-- Waived: RULE, REASON` in a statement waives a rule there.
+docs/citus.md has the rules. They hold in statements that use a distributed table, so a project
+without one has no problems. `-- Waived: RULE, REASON` in a statement waives a rule there.
 """
 
 import re
@@ -21,27 +21,27 @@ from runner.project.scripts import header, without_comments, words
 
 KEY = re.compile(r"(?:primary key|unique)(?: index [^(]*)?\s*\(([^)]*)\)")
 WAIVED = re.compile(r"--.*\bWaived: (\w+), \S")
-# Of a rule: what is wrong, and what to write instead.
+# What each rule forbids with a distributed table, and what to write instead.
 RULES = {
     "columns": "a select without columns: select 1",
-    "correlated": "a correlated subquery between it and what is local: left join, or in (...)",
-    "create": "create table as, which makes a local one",
+    "correlated": "a correlated subquery across local and distributed: left join, or in (...)",
+    "create": "create table as, which makes a local table",
     "function": "a function that reads a table",
     "group": "rollup, cube or grouping sets: group in a subquery first",
-    "key": "a key without its column",
-    "join": "a join of two without their column",
-    "lateral": "lateral into it from what is local: group by its column, no limit, no left join",
+    "key": "a key without the distribution column",
+    "join": "a join of two that does not use the distribution column",
+    "lateral": "lateral, from a local table: group by its column, without limit or left join",
     "limit": "a subquery in limit: compare row_number() with a count",
     "lock": "for update",
     "merge": "merge: insert ... on conflict",
-    "moment": "a function that every worker answers for itself: take times from the data",
-    "move": "an update of its column: delete the row, and insert it",
-    "recursive": "a recursive CTE beside it",
+    "moment": "a function that each worker evaluates itself: take times from the data",
+    "move": "an update of the distribution column: delete the row, and insert it",
+    "recursive": "a recursive CTE in the same statement",
     "sample": "tablesample, which takes other rows",
     "subquery": "a subquery in values or in do update set: insert ... select",
-    "union": "a union with local rows, which brings all of its rows here: count each side alone",
-    "unnest": "a union of selects without from, as rows of lateral: unnest()",
-    "view": "a view of several, joined otherwise than by their column: where x > (select ...)",
+    "union": "a union with local rows, which fetches all of its rows: count each side alone",
+    "unnest": "a union of selects without from, in lateral: unnest()",
+    "view": "a view of several, joined by another column: where x > (select ...)",
 }
 SIMPLE: dict[str, tuple[type[exp.Expr], ...]] = {
     "group": (exp.Rollup, exp.Cube, exp.GroupingSets),
@@ -55,15 +55,15 @@ MOMENTS = {"clock_timestamp", "gen_random_uuid", "statement_timestamp", "transac
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The column of each distributed table, and of each view of such, by name."""
+    """The distribution columns of tables, and of views of them, by name."""
 
     columns: dict[str, str]
-    unions: set[str]  # the views that unite several
+    unions: set[str]  # the views that unite several distributed tables
 
 
 def problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield a line for each rule that a statement breaks, or waives and keeps; with the key of its
-    script. RunnerError if a text cannot be parsed.
+    """Yield the key of a script and a line for each rule that a statement of it breaks, or waives
+    without need. RunnerError if a text cannot be parsed.
     """
     tables = [
         (script, f"{script.layer}.{table}", path, manifest.read(path))
@@ -80,10 +80,10 @@ def problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
         return
     for script, name, path, text in tables:
         if "Place" not in header(text):
-            yield script.key, f"{path}: says no place, as other tables do: -- Place: local"
+            yield script.key, f"{path}: has no placement, as other tables have: -- Place: local"
         keys = KEY.findall(without_comments(text)) if name in columns else ()
         if not all(columns[name] in words(key) for key in keys):
-            yield script.key, f"{path}: of a distributed table, {RULES['key']} (key)"
+            yield script.key, f"{path}: with a distributed table, {RULES['key']} (key)"
     places = Places(columns, set())
     for script in order(manifest):
         for path, text in rendered(manifest, script):
@@ -95,7 +95,7 @@ def problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _add_view(manifest: Manifest, script: Script, places: Places) -> None:
-    """A view of distributed tables is one itself."""
+    """Add a view to the places, if it reads distributed tables."""
     _, text = next(rendered(manifest, script))
     tree = sqlglot.parse_one(statements(text)[0], dialect="postgres")
     statement = _Statement(tree, places)
@@ -116,9 +116,9 @@ def _problems(manifest: Manifest, part: str, places: Places) -> Iterator[str]:
     for rule in broken.keys() - waived:
         nodes = (*broken[rule].walk(), *tree.walk())
         line = next((each.meta["line"] for each in nodes if "line" in each.meta), start)
-        yield f"{line}: of a distributed table, {RULES[rule]} ({rule})"
+        yield f"{line}: with a distributed table, {RULES[rule]} ({rule})"
     for rule in waived - broken.keys():
-        yield f"{start}: {rule} is waived, and kept"
+        yield f"{start}: {rule} is waived, but not broken"
 
 
 class _Statement:
@@ -128,7 +128,7 @@ class _Statement:
         self.uses = Counter(table.name for table in tree.find_all(exp.Table) if not table.db)
 
     def reads(self, node: exp.Expr, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether a part names a distributed table, itself or by a CTE."""
+        """Whether a part names a distributed table, or a CTE that reads one."""
         return any(
             self.column(table)
             or (
@@ -140,7 +140,7 @@ class _Statement:
         )
 
     def reads_rows(self, side: exp.Expr) -> bool:
-        """Whether a side of a union is rows of a distributed table, not a few groups of them."""
+        """Whether a side of a union is rows of a distributed table, and not groups of them."""
         return self.reads(side) and not (side.args.get("group") or side.args.get("distinct"))
 
     def column(self, table: exp.Expr) -> str | None:
@@ -152,7 +152,7 @@ class _Statement:
         return isinstance(source, exp.Table) and f"{source.db}.{source.name}" in self.places.unions
 
     def lies_there(self, source: exp.Expr | None) -> bool:
-        """Whether workers have the rows of a source; those of a CTE used twice are brought here."""
+        """Whether the rows of a source stay on the workers; those of a CTE used twice do not."""
         if isinstance(source, exp.Table) and not source.db and source.name in self.ctes:
             cte = self.ctes[source.name]
             is_once = self.uses[source.name] == 1 and cte.args.get("materialized") is not True
@@ -160,7 +160,7 @@ class _Statement:
         return source is not None and self.reads(source)
 
     def broken(self) -> Iterator[tuple[str, exp.Expr]]:
-        """Yield the rules that the statement breaks, each with where."""
+        """Yield the rules that the statement breaks, each with the node."""
         tree = self.tree
         for rule, types in SIMPLE.items():
             yield from ((rule, node) for node in tree.find_all(*types))

@@ -1,4 +1,4 @@
-"""Checks that a script declares the tables that it reads, and that its SQL serves a cluster."""
+"""Checks that scripts declare the tables that they read, and that their SQL can run on Citus."""
 
 from collections.abc import Collection, Iterator
 
@@ -10,8 +10,8 @@ from runner.testing.distributed import problems
 
 
 def lint(manifest: Manifest, keys: Collection[str] | None = None) -> list[str]:
-    """Return a line for each problem of all scripts, or of those in `keys`, with its file."""
-    order(manifest)  # no cycles
+    """Return a line, with its file, for each problem of all scripts, or of those in `keys`."""
+    order(manifest)  # StartError if there is a cycle
     found = [
         problem
         for key, script in manifest.scripts.items()

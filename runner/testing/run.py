@@ -1,4 +1,4 @@
-"""Runs fixture cases: real builds of test schemas, in one transaction that is rolled back."""
+"""Runs test cases, by real builds of test schemas in one transaction that is rolled back."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from runner.errors import RunnerError, StartError
 from runner.project.graph import change_sets, order
 from runner.project.manifest import Manifest, Script
 from runner.project.target import Target
-from runner.testing.cases import Case, Rows
+from runner.testing.cases import Case, RowFile
 from runner.testing.tables import CaseTables, Contents, Mismatch
 
 EMPTY = "a build without rows"
@@ -43,17 +43,11 @@ class CaseResult:
         return not self.after
 
 
-@dataclass(eq=False)
 class _CaseFailed(Exception):
-    """A build of a case does not do what it should."""
-
-    after: str
-    error: str = ""
-    mismatches: Sequence[Mismatch] = ()
+    """A build of a case failed; `args` are the values of CaseResult from `after` on."""
 
     def result(self, case: Case, started: float) -> CaseResult:
-        seconds = time.monotonic() - started
-        return CaseResult(case, seconds, self.after, self.error, tuple(self.mismatches))
+        return CaseResult(case, time.monotonic() - started, *self.args)
 
 
 def run_cases(
@@ -62,7 +56,7 @@ def run_cases(
     cases: Sequence[Case],
     on_result: Callable[[CaseResult], None] = lambda result: None,
 ) -> list[CaseResult]:
-    """Run the cases, and leave nothing behind. StartError if the database rejects a file."""
+    """Run cases, and roll everything back. StartError if the database rejects a file."""
     results: list[CaseResult] = []
 
     def note(result: CaseResult) -> None:
@@ -72,27 +66,27 @@ def run_cases(
     with database.session("milepost test") as work:
         name = f"test_{work.backend_pid}"
         tables = CaseTables(work, Target(name, raw_schema=f"{name}_raw"))
-        # An ingest does not wait for the transactions of sessions that hold this lock.
+        # With this lock, an ingest does not wait for the transaction, as for those of builds.
         with work.lock(BUILD_LOCK, lock_number(name), f"a test as {name}"), work.rehearsal():
             tables.create_raw_tables(manifest)
             ledger.require(work)
             for _, group in groupby(sorted(cases, key=_variables_of), _variables_of):
                 together = list(group)
-                # Given rows may be of any month, and months decide no figure.
+                # Partitions change no results, and given rows may be of any month.
                 variables = {**manifest.variables, **together[0].variables, "monthly_facts": False}
                 _CaseRunner(replace(manifest, variables=variables), tables).run(together, note)
     return results
 
 
 def _variables_of(case: Case) -> str:
-    """A sort key that groups cases with the same variables, those without first."""
+    """Return a key that sorts cases by their variables, those without first."""
     return json.dumps(case.variables, sort_keys=True) if case.variables else ""
 
 
 @dataclass(frozen=True, slots=True)
 class _CaseRunner:
-    """Runs cases with the same variables. They share tables that were built over empty raw tables,
-    and each case is rolled back before the next.
+    """Runs cases with the same variables. They share tables that were built from empty raw tables;
+    each case is rolled back before the next.
     """
 
     manifest: Manifest
@@ -118,7 +112,7 @@ class _CaseRunner:
                 for case in cases:
                     on_result(self._run_case(case))
                 return
-        for case in cases:  # a script of one of them fails; the others may still pass
+        for case in cases:  # a script of one of them failed; the others may still pass
             self.run([case], on_result)
 
     def _run_case(self, case: Case) -> CaseResult:
@@ -132,7 +126,7 @@ class _CaseRunner:
         return CaseResult(case, time.monotonic() - started)
 
     def _build_in_full(self, case: Case) -> Contents:
-        """Build in full, twice; returns what the tables hold."""
+        """Build in full, twice, and compare with what is expected; return the built rows."""
         with self.tables.session.rehearsal():
             for rows in case.given:
                 self.tables.fill(rows, 1)
@@ -145,10 +139,10 @@ class _CaseRunner:
         return built
 
     def _build_in_parts(self, case: Case, built: Contents) -> None:
-        """Let the rows arrive in several runs, with an incremental build after each.
+        """Let the rows arrive in one or more runs, with an incremental build after each.
 
         The tables must equal those of the full build, and another build must change nothing. Change
-        sets hold the rows of the last run only, so they are compared only if there is one run.
+        sets have only the rows of the last run, so they are compared only if there is one run.
         """
         changes = change_sets(self.manifest)
         is_about_changes = not changes.isdisjoint(rows.table for rows in case.expected)
@@ -168,8 +162,8 @@ class _CaseRunner:
     def _build(
         self, what: str, scripts: Sequence[Script], mode: Mode, after: int, through: int
     ) -> None:
-        """Run the scripts as a build does for which the runs after one position, through another,
-        are new. The pipelines have ids that the ledger does not know, so it has no replaced rows.
+        """Run the scripts as a build to which the runs after `after`, up to `through`, are new.
+        The pipelines have IDs that the ledger does not have, so there are no replaced rows.
         """
         positions = {
             name: Position(-number, after, through)
@@ -177,7 +171,7 @@ class _CaseRunner:
         }
         session, target = self.tables.session, self.tables.target
         with self._failing(what):
-            # Under a number of its own, so the next run gets the one it would have.
+            # Outside of the sequence of run IDs, so that a test leaves no gap in it.
             [begun] = session.named("testing/run.begin", kind="build", target=target.name)
             transaction = BuildTransaction(
                 manifest=self.manifest,
@@ -186,12 +180,12 @@ class _CaseRunner:
                 evidence=Evidence(None, int(begun["run_id"]), target.name),
             )
             steps = [Step(script, mode, NEVER_BUILT) for script in scripts]
-            # The tables were just created from their DDL, so they have its shape.
+            # The tables were just created, so none has another shape than its DDL.
             transaction.run(positions, steps, find_reshaped=lambda *_: set())
 
     @contextmanager
     def _failing(self, after: str) -> Iterator[None]:
-        """Turn the errors of scripts, and no others, into a failure of the case."""
+        """Turn errors of scripts, and only those, into a failure of the case."""
         try:
             yield
         except StartError:
@@ -199,14 +193,13 @@ class _CaseRunner:
         except RunnerError as error:
             if isinstance(error, QueryFailed) and error.sqlstate == CONNECTION_LOST:
                 raise
-            hint = "" if error.hint is None or isinstance(error, CheckFailed) else error.hint
-            text = f"{error.message} ({hint})" if hint else error.message
-            # People know their tables without the prefix of the test target.
-            message = text.replace(f"{self.tables.target.name}_", "")
-            raise _CaseFailed(after, message) from error
+            has_hint = error.hint and not isinstance(error, CheckFailed)
+            text = f"{error.message} ({error.hint})" if has_hint else error.message
+            # Name the tables without the prefix of the test target.
+            raise _CaseFailed(after, text.replace(f"{self.tables.target.name}_", "")) from error
 
 
-def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[list[Rows]]]]:
+def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[list[RowFile]]]]:
     """Yield the ways in which the rows of a case can arrive: a name, and the rows of each run."""
     if is_about_changes or all(len(rows.records) < 2 for rows in case.given):
         yield ONE_RUN, [list(case.given)]
@@ -219,6 +212,5 @@ def _arrivals(case: Case, is_about_changes: bool) -> Iterator[tuple[str, list[li
 
 
 def _raise_for(after: str, found: Sequence[Mismatch | None]) -> None:
-    mismatches = [mismatch for mismatch in found if mismatch]
-    if mismatches:
-        raise _CaseFailed(after, mismatches=mismatches)
+    if mismatches := tuple(filter(None, found)):
+        raise _CaseFailed(after, "", mismatches)

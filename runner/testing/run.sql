@@ -1,5 +1,5 @@
 -- begin --
--- Begin the build of a test under a negative number: one of the sequence would leave a gap.
+-- Begin the build of a test under a negative number: one from the sequence would leave a gap there.
 insert into orchestrator.runs (run_id, kind, status, target)
 overriding system value
 select
@@ -11,8 +11,8 @@ from orchestrator.runs as runs
 returning runs.run_id
 
 -- columns --
--- The columns of a table, in order: whether they are in its key, and whether they need a value
--- because they have no default.
+-- The columns of a table, in order: whether they are in the key, and whether they need a value,
+-- because they are not null and have no default.
 select
     attributes.attname as name,
     attributes.attnotnull

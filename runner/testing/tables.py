@@ -1,4 +1,4 @@
-"""The tables that fixture cases run in: filled from files, and compared with other files."""
+"""The tables that test cases run in: filled from files, and compared with other files."""
 
 import json
 import re
@@ -21,10 +21,9 @@ from runner.ingest.replica import ensure_replica
 from runner.project.files import tables_of
 from runner.project.manifest import LAYERS, Manifest, Script
 from runner.project.target import RAW_SCHEMA, Target
-from runner.testing.cases import Rows
+from runner.testing.cases import RowFile
 
-# The run that brought a row may differ between two builds.
-RUN = "_run_id"
+RUN = "_run_id"  # left out of comparisons, as it may differ between two builds
 
 # Rows as pairs of column and value, with their counts.
 Bag = Counter[tuple[tuple[str, Any], ...]]
@@ -43,7 +42,7 @@ class Mismatch:
 
 @dataclass(slots=True)
 class CaseTables:
-    """The tables of a test target, in a transaction that is rolled back."""
+    """The tables of a test target, in a transaction that the caller rolls back."""
 
     session: Session
     target: Target
@@ -52,7 +51,7 @@ class CaseTables:
 
     def create_raw_tables(self, manifest: Manifest) -> None:
         """Create empty raw tables with the columns of the replicas or, before the first ingest, of
-        the sources. A new database gets what that takes, until the rollback.
+        the sources. In a new database, first create the ledger, the sources and the pipelines.
         """
         self.raw_names = manifest.raw_needs()
         composer = Composer(manifest, self.target, {})
@@ -69,7 +68,7 @@ class CaseTables:
             else:
                 missing.append(name)
         if missing:
-            # Where a table of schema/source.sql exists, others use it, and it is left alone.
+            # If a table of schema/source.sql exists, it is in use and left alone.
             sources = tables_of(manifest.project, "source")
             if not any(exists(self.session, name) for name in sources):
                 run_pieces(self.session, composer.layer("source"))
@@ -78,14 +77,14 @@ class CaseTables:
                 self._create_like_source(manifest, name)
 
     def create_tables(self, composer: Composer, scripts: Iterable[Script]) -> None:
-        """Create all schemas, and the tables of scripts that do not run."""
+        """Create all schemas, and the tables of these scripts, which do not run."""
         layers = [piece for layer in LAYERS for piece in composer.layer(layer)]
         tables = [piece for script in scripts for piece in composer.definitions(script)]
         run_pieces(self.session, [*layers, *tables])
 
-    def fill(self, rows: Rows, run: int) -> None:
-        """Insert the rows of a file into a raw table, as the rows of a run, or replace those of
-        another table with them. Columns that the file lacks are null.
+    def fill(self, rows: RowFile, run: int) -> None:
+        """Insert the rows of a file into a raw table, as rows of a run, or put them in the place of
+        the rows of another table. Columns that the file lacks are null.
         """
         table, known = self._table(rows.table), self._columns_of(rows.table)
         if RUN in rows.columns and rows.is_raw:
@@ -96,7 +95,7 @@ class CaseTables:
         for name in lacking:
             if known[name]["is_key"]:
                 raise StartError(
-                    f"{rows.path}:1: column {name} is missing, but {rows.table} is keyed by it",
+                    f"{rows.path}:1: column {name} is missing, and is in the key of {rows.table}",
                     "give it in every row",
                 )
         changes = [f"alter column {_names([name])} drop not null" for name in lacking]
@@ -108,8 +107,8 @@ class CaseTables:
             self.session.run(f"alter table {table} {', '.join(changes)}")
         self._copy(rows, table)
 
-    def expect(self, rows: Rows) -> Mismatch | None:
-        """Compare a table with a file, in its columns, as the database compares; None if equal."""
+    def expect(self, rows: RowFile) -> Mismatch | None:
+        """Compare a table with a file, in the file's columns, by SQL's equality; None if equal."""
         self._check_columns(rows)
         table, columns = self._table(rows.table), _names(rows.columns)
         expected = "pg_temp.expected_rows"
@@ -151,7 +150,7 @@ class CaseTables:
     def compare(
         self, before: Contents, after: Contents, ignored: Collection[str] = ()
     ) -> list[Mismatch]:
-        """Return how the tables differ from what they held before."""
+        """Return how tables differ, by their contents before and after."""
         return [
             self._mismatch(
                 table,
@@ -179,7 +178,7 @@ class CaseTables:
         unexpected = [{name: row[name] for name in shown} for row in unexpected]
         return Mismatch(table, tuple(shown), tuple(missing), tuple(unexpected))
 
-    def _copy(self, rows: Rows, table: str) -> None:
+    def _copy(self, rows: RowFile, table: str) -> None:
         try:
             self.session.copy(
                 f"copy {table} ({_names(rows.columns)}) from stdin"
@@ -191,12 +190,10 @@ class CaseTables:
             line = f":{place[1]}" if place else ""
             column = f"column {place[2]}: " if place and place[2] else ""
             reason = error.reason.replace(f"{self.target.name}_", "")
-            raise StartError(
-                f"{rows.path}{line}: {column}{reason}",
-                error.hint or f"each line must be a row of {rows.table}",
-            ) from error
+            hint = error.hint or f"each line must be a row of {rows.table}"
+            raise StartError(f"{rows.path}{line}: {column}{reason}", hint) from error
 
-    def _check_columns(self, rows: Rows) -> None:
+    def _check_columns(self, rows: RowFile) -> None:
         known = self._columns_of(rows.table)
         for name in rows.columns:
             if name not in known:
@@ -217,10 +214,8 @@ class CaseTables:
     def _create_like_source(self, manifest: Manifest, name: str) -> None:
         pipelines = ledger.positions(self.session, self.target.name)
         if name not in pipelines:
-            raise StartError(
-                f"raw.{name} has neither a replica nor a pipeline",
-                "describe it in schema/pipelines.sql, or with python -m runner pipelines add",
-            )
+            hint = "add a pipeline: in schema/pipelines.sql, or python -m runner pipelines add"
+            raise StartError(f"raw.{name} has neither a replica nor a pipeline", hint)
         definition = replace(
             read_definition(self.session, pipelines[name].pipeline_id),
             target_relation=self._table(f"raw.{name}"),
@@ -230,7 +225,7 @@ class CaseTables:
         except StartError as error:
             raise StartError(
                 f"raw.{name} has neither a replica nor a source: {error.message}",
-                "run the test where the source is, or create it in schema/source.sql",
+                "run the test in a database with the source, or create it in schema/source.sql",
             ) from error
 
 
@@ -239,7 +234,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _decoded(content: str) -> Row:
-    """Decode a row from JSON, with exact numbers; a nested value stays one text."""
+    """Decode a row from JSON, with exact numbers; arrays and objects become texts."""
     values = json.loads(content, parse_float=Decimal)
     return {
         name: json.dumps(value, default=str) if isinstance(value, list | dict) else value

@@ -1,4 +1,4 @@
-"""The threads of a torture test, each with a connection of its own."""
+"""The threads of a torture test, which write, ingest, kill and audit, each in its own sessions."""
 
 import random
 import threading
@@ -28,7 +28,7 @@ from runner.errors import RunnerError
 from runner.ingest.pipelines import pipelines
 from runner.repairs.pipeline import RepairedPipeline
 
-# How rows are written, and how often: first as applications should write, then as some do.
+# Ways in which rows are written, by frequency: first as applications should, then as some do.
 STORIES = {
     "in time": 60,
     "clock of the statement": 10,
@@ -41,18 +41,18 @@ STORIES = {
     "minus infinite": 1,
 }
 CHANGES = {"changed": 5, "changed in silence": 4, "changed, dated back": 2}
-# Names of the pipelines, and of the copies that the naive protocols make.
 PIPELINES = ("upsert", "append")
 # A pipeline that reads as a role from which row security hides rows for a while.
 HIDDEN = "hidden"
+# Copies that are made by naive protocols, for comparison.
 COPIES = ("after_max", "from_max")
-# The client of a killed server process hears that it was terminated, or loses its connection.
+# SQLSTATE of an ended server process: that it was terminated, or that the connection was lost.
 KILLED = ("57P01", "08")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Duration in seconds, numbers of threads, and the random seed of what the writers do."""
+    """Duration in seconds, numbers of threads, and the random seed for what the writers do."""
 
     seconds: int
     writers: int
@@ -71,12 +71,12 @@ class Progress:
 
 
 class Workload:
-    """Runs all threads at once for a while, and keeps what the auditor and the runners saw."""
+    """Runs all threads at once for a while, and collects what the auditor and the runners find."""
 
     def __init__(
         self, database: Database, project: Path, plan: Plan, role: str | None = None
     ) -> None:
-        """`role` reads what row security may hide; without it that is not tried."""
+        """`role` is the one from which row security hides rows; None: that is not tested."""
         self.database = database
         self.role = role
         self.pipelines = (*PIPELINES, HIDDEN) if role else PIPELINES
@@ -99,7 +99,7 @@ class Workload:
         return RepairedPipeline(pipeline_id, Database(conninfo), self.project)
 
     def run(self, on_progress: Callable[[Progress], None]) -> None:
-        """Run until the time is over or a thread fails; the last progress is that of the end."""
+        """Run until the time is over or a thread fails; report the progress until then."""
         jobs: list[Callable[[], None]] = [
             *(partial(self._write, self._chance("writer", n)) for n in range(self.plan.writers)),
             *(partial(self._ingest, self._chance("runner", n)) for n in range(self.plan.runners)),
@@ -136,12 +136,14 @@ class Workload:
                 session.run("begin")
                 for _ in range(chance.choice((1, 1, 1, 2, 3))):
                     self._write_part(session, chance)
-                    self._pause(chance)
+                    # Applications pause in the middle of a transaction, and sometimes for long.
+                    least, most = (1, 2) if chance.random() < 0.02 else (0.01, 0.06)
+                    self.stop.wait(chance.uniform(least, most))
                 session.run("rollback" if chance.random() < 0.12 else "commit")
                 self.stop.wait(chance.uniform(0, 0.03))
 
     def _write_part(self, session: Session, chance: random.Random, depth: int = 0) -> None:
-        """Make a change, or several under a savepoint that is then released or rolled back."""
+        """Make a change, or several after a savepoint that is then released or rolled back to."""
         if depth == 3 or chance.random() < 0.65:
             _change(session, chance)
             return
@@ -150,11 +152,6 @@ class Workload:
             self._write_part(session, chance, depth + 1)
         if chance.random() < 0.8:
             session.run(chance.choice(("rollback to part", "release part")))
-
-    def _pause(self, chance: random.Random) -> None:
-        """Pause, as applications do in the middle of a transaction."""
-        is_long = chance.random() < 0.02
-        self.stop.wait(chance.uniform(1, 2) if is_long else chance.uniform(0.01, 0.06))
 
     def _ingest(self, chance: random.Random) -> None:
         while not self.stop.is_set():
@@ -185,17 +182,17 @@ class Workload:
                 self.kills += sum(victim["is_ended"] for victim in victims)
 
     def _alter(self, chance: random.Random) -> None:
-        """Change the table as its owner does: a column is made anew, or rows are frozen.
+        """Change the table as its owner might: recreate a column, or freeze rows.
 
-        Only in the first third of the time: everything is compared after it, and what the other
-        guards would have missed is found.
+        Only in the first third of the time: after such a change an ingest compares all rows, and
+        so makes up for what other guards have missed.
         """
         for number in self._turns(chance, 0.2, 0.8):
             text = named_query("torture/run.alter").replace("{{ number }}", str(number))
             self._own(text if chance.random() < 0.7 else "vacuum (freeze) shop.orders")
 
     def _hide(self, chance: random.Random) -> None:
-        """Hide rows by row security for a while, and show them again; in the same third."""
+        """Hide rows by row security and show them again, in the same third of the time."""
         is_hidden = False
         for _ in self._turns(chance, 0.1, 0.5):
             is_hidden ^= self._own(_hiding(not is_hidden))
@@ -212,7 +209,7 @@ class Workload:
             yield number
 
     def _own(self, text: str) -> bool:
-        """Run a statement of the owner of the table; return whether nobody was in its way."""
+        """Run a statement as the owner of the table; return False if it had to wait too long."""
         with self.database.session("owner") as session:
             session.run("set lock_timeout = '500ms'")
             try:

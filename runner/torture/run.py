@@ -1,4 +1,4 @@
-"""Runs the torture test in a database of its own, then compares source and replicas by row."""
+"""Runs the torture test in a database of its own, then compares source and replicas row by row."""
 
 import os
 import time
@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from runner.database import version
@@ -25,12 +23,12 @@ IN_TIME = ("in time", "clock of the statement")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A replica compared with its source, in rows."""
+    """A replica compared with its source, as counts of rows."""
 
     rows: int
     missing: int
-    stale: int  # different
-    doubled: int  # stored repeatedly
+    stale: int  # with other values than in the source
+    doubled: int  # duplicates
     surplus: int  # not in the source
 
     @property
@@ -40,11 +38,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class PipelineOutcome:
-    """What became of the replica of a pipeline."""
+    """The replica of a pipeline, compared three times, and its runs."""
 
-    final: Outcome  # at the end
-    unswept: Outcome  # before the sweep, without rows that need one
-    deleted: Outcome  # after some rows of the source were deleted and reconciled
+    final: Outcome  # after the sweep at the end
+    unswept: Outcome  # before it, without the rows that only a sweep finds
+    deleted: Outcome  # after rows of the source were deleted and reconciled
     ledger: Row  # counts of its windows, overlaps, gaps and failed runs
 
     @property
@@ -57,24 +55,24 @@ class PipelineOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The result."""
+class TortureResult:
+    """The result of a torture test."""
 
     plan: Plan
     ours: dict[str, PipelineOutcome]
     naive: dict[str, Outcome]
     stories: list[Row]  # for each way of writing: rows written, and those that each protocol lost
     sample: list[Row]
-    broken: list[Row]  # what a run had promised and an audit did not find
+    broken: list[Row]  # rows that a run had promised and an audit did not find
     errors: dict[str, int]
     kills: int
     audits: int
-    hidden_runs: int | None = None  # from which row security hid rows; None: not tried
-    untrue: int = 0  # those of them that promised something
+    hidden_runs: int | None = None  # runs while row security hid rows; None: not tested
+    untrue: int = 0  # those of them that promised the hidden rows
 
     @property
     def is_kept(self) -> bool:
-        """Whether no pipeline lost a row at any time, or promised what it could not see."""
+        """Whether no pipeline lost a row at any time, or promised rows that it could not see."""
         return (
             not self.broken and not self.untrue and all(each.is_kept for each in self.ours.values())
         )
@@ -84,12 +82,12 @@ class Verdict:
         return sum(story["written"] for story in self.stories)
 
     def lost_in_time(self, name: str) -> int:
-        """Count the rows that a protocol lost although their cursor was right."""
+        """Count the rows that a protocol lost although their cursor was correct."""
         return sum(int(story[name]) for story in self.stories if story["story"] in IN_TIME)
 
     @property
     def is_telling(self) -> bool:
-        """True if there was a race at all: each naive protocol lost rows."""
+        """Whether the test was hard enough: each naive protocol lost rows."""
         return all(map(self.lost_in_time, self.naive))
 
 
@@ -99,30 +97,26 @@ def database_name() -> str:
 
 @contextmanager
 def scratch(server: Database) -> Iterator[Database]:
-    """Create a database, and a role of its name if this one may; drop both at the end."""
+    """Create a database and, if this role may, a role of the same name; drop both at the end."""
     name = database_name()
     with server.session("milepost torture") as session:
         for left in session.named("torture/run.left_over", name=name):
-            raise StartError(
-                f"{left['kind']} {name} is left over from a torture test that was killed",
-                f"drop {left['kind']} {name}",
-            )
+            problem = f"{left['kind']} {name} is left over from a torture test that was killed"
+            raise StartError(problem, f"drop {left['kind']} {name}")
     try:
         with server.session("milepost torture") as session:
             _create(session, name)
         yield Database(make_conninfo(server.conninfo, dbname=name))
     finally:
         with server.session("milepost torture") as session:
-            drop = sql.SQL("drop database if exists {} with (force)")
-            session.run(drop.format(sql.Identifier(name)).as_string(None))
+            session.run(f"drop database if exists {name} with (force)")
             for left in session.named("torture/run.left_over", name=name):
                 session.run(f"drop {left['kind']} {name}")
 
 
 def _create(session: Session, name: str) -> None:
-    create = sql.SQL("create database {} template template0").format(sql.Identifier(name))
     try:
-        session.run(create.as_string(None))
+        session.run(f"create database {name} template template0")
     except QueryFailed as error:
         if error.sqlstate != "42501":
             raise
@@ -140,7 +134,7 @@ def _create(session: Session, name: str) -> None:
 
 def torture(
     database: Database, project: Path, plan: Plan, on_progress: Callable[[Progress], None]
-) -> Verdict:
+) -> TortureResult:
     """Run the workload on an empty database, then compare source and replicas."""
     with database.session("milepost torture") as session:
         ledger = shared.find(project, Path("schema", "orchestrator.sql"))
@@ -173,10 +167,9 @@ def torture(
             deleted, counts = _compare(session, name), query_replica(session, "ledger", name)[0]
             ours[name] = PipelineOutcome(final[name], unswept[name], deleted, counts)
         hidden = session.named("torture/run.untrue")[0] if role else {}
-    broken, errors = list(workload.broken.values()), dict(workload.errors)
-    seen: dict[str, Any] = {"sample": sample, "broken": broken, "errors": errors}
-    tally: dict[str, Any] = {"kills": workload.kills, "audits": workload.audits, **hidden}
-    return Verdict(plan, ours, naive, stories, **seen, **tally)
+    seen = sample, list(workload.broken.values()), dict(workload.errors)
+    tally = workload.kills, workload.audits
+    return TortureResult(plan, ours, naive, stories, *seen, *tally, **hidden)
 
 
 def _compare(session: Session, name: str, whole: bool = True) -> Outcome:

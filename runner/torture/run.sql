@@ -1,7 +1,7 @@
 -- create --
--- Creates a source, naive copies of it, and three pipelines whose settings use every guard: windows
--- of two seconds, and open transactions that ingestion passes over. Rows of the source do change,
--- also for the pipeline that expects them only to be added.
+-- Creates a source, naive copies of it, and three pipelines whose settings exercise every guard:
+-- with windows of two seconds, and without waiting long for open transactions. Rows of the source
+-- do change, also for the pipeline whose mode is append.
 create schema shop;
 create schema warehouse;
 
@@ -53,7 +53,7 @@ from (
 ) as modes (name, write_mode);
 
 -- left_over --
--- What an earlier torture test left, by the name that this one would give.
+-- The database and the role of an earlier torture test, if they have the name that this one uses.
 select 'database' as kind
 from pg_database as databases
 where databases.datname = %(name)s
@@ -69,8 +69,8 @@ from pg_roles as roles
 where roles.rolname = current_database()
 
 -- hide --
--- Lets the third pipeline read as a role from which row security hides half of the rows, once it is
--- enabled; and keeps a record of when it was.
+-- Lets the third pipeline read as a role from which row security, while it is enabled, hides half
+-- of the rows; hidings records when it was enabled.
 create table shop.hidings (
     is_hidden boolean not null,
     since timestamptz not null default clock_timestamp()
@@ -84,8 +84,8 @@ grant select on shop.orders to {{ role }};
 grant select, insert, update, delete on all tables in schema orchestrator to {{ role }};
 
 -- untrue --
--- How many runs of the third pipeline were there while rows were hidden from it, and how many of
--- them promised something. A run locks its source, so that this does not change before it ends.
+-- The number of runs of the third pipeline while rows were hidden from it, and of those among them
+-- that promised something. A run locks its source, so row security does not change before it ends.
 select
     count(*) as hidden_runs,
     count(*) filter (where runs.guarantee <> 'best_effort') as untrue
@@ -98,14 +98,14 @@ cross join lateral (
     where hidings.since <= runs.finished_at
     order by hidings.since desc
     limit 1
-) as then_so
+) as latest
 where
     pipelines.pipeline_name = 'hidden'
     and runs.guarantee is not null
-    and then_so.is_hidden
+    and latest.is_hidden
 
 -- insert --
--- Adds some rows, written in one of the ways.
+-- Adds some rows in one of the ways.
 insert into shop.orders (story, amount, note, changed_at)
 select
     %(story)s as story,
@@ -125,8 +125,8 @@ select
 from generate_series(1, %(rows)s) as lines (number)
 
 -- update --
--- Changes some rows, with their cursor or without it, or moves the cursor back. Skips rows that
--- another transaction has locked.
+-- Changes some rows, and sets their cursor, leaves it, or moves it back. Skips rows that another
+-- transaction has locked.
 update shop.orders as orders
 set
     amount = orders.amount + 1,
@@ -155,7 +155,7 @@ where
     )
 
 -- alter --
--- A column goes and comes back with another default: every row has another value then, and none was
+-- Recreates a column with another default: all rows have another value then, but no row was
 -- written.
 alter table shop.orders
 drop column state,
@@ -167,7 +167,8 @@ delete from shop.orders
 where order_id %% 10 = %(digit)s
 
 -- after_max --
--- The first naive protocol. It is spared cursors of the future, which would end it at once.
+-- The first naive protocol: reads cursors above the highest one. It leaves out cursors in the
+-- future, after which it would read nothing.
 insert into warehouse.after_max (order_id, story, amount, note, changed_at)
 select
     orders.order_id,
@@ -206,7 +207,7 @@ on conflict (order_id) do update set
     changed_at = excluded.changed_at
 
 -- kill --
--- Ends a server process of an ingest: one that moves rows, or one that writes evidence.
+-- Ends a server process of an ingest: one that copies rows, or one that writes evidence.
 select pg_terminate_backend(victims.pid) as is_ended
 from (
     select activity.pid
@@ -238,14 +239,14 @@ select
 from orchestrator.runs as runs
 
 -- has_replica --
--- Whether a first run has created its replica.
+-- Whether the replica exists yet: the first run creates it.
 select to_regclass('{{ replica }}') is not null as found
 
 -- audit --
--- Rows that the last run with the guarantee "exact" lacks, during the test. Those that no
--- transaction has written since the oldest one open at that run have to be in the replica as they
--- are: in its window, its lookback, or without a time to wait for. {{ replica }} is that of the
--- pipeline.
+-- During the test: rows that the last run with the guarantee "exact" should have copied and did
+-- not. These are the rows that no transaction has written since the oldest one that was open at
+-- that run, and whose cursor is in its window or lookback, null or -infinity. {{ replica }} is that
+-- of the pipeline.
 with promised as (
     select
         runs.run_id,
@@ -287,8 +288,8 @@ order by orders.order_id
 limit 10
 
 -- compare --
--- Compares {{ replica }} with the source, whole rows, both ways; or without the rows of the
--- source that only a sweep reads. Only our replicas have the column that is recreated meanwhile.
+-- Compares {{ replica }} with the source, in both directions; with `whole` false, without the rows
+-- that only a sweep finds. Only replicas have the column that is recreated during the test.
 with wanted as (
     select
         orders.order_id,
@@ -298,7 +299,7 @@ with wanted as (
         orders.changed_at,
         {{ state }} as state
     from shop.orders as orders
-    -- A row whose time has not come waits for it.
+    -- Rows dated in the future are read later.
     where orders.changed_at is null or orders.changed_at < now()
 ),
 
@@ -346,7 +347,8 @@ where
     or lacking.changed_at > now() - interval '1 day'
 
 -- stories --
--- The ways in which rows were written, and how many of each a replica lacks or has otherwise.
+-- For each way of writing: how many rows were written, and how many of them a replica lacks or has
+-- with other values.
 select
     orders.story,
     count(*) as written,
@@ -371,8 +373,8 @@ group by orders.story
 order by written desc, orders.story
 
 -- sample --
--- Some rows that a replica lacks or has otherwise, with the runs whose window they fall into; or
--- without those that only a sweep looks at.
+-- Some rows that a replica lacks or has with other values, and the runs whose window contains them;
+-- with `whole` false, without the rows that only a sweep finds.
 select
     %(pipeline)s as pipeline,
     orders.order_id,
@@ -416,8 +418,8 @@ order by orders.order_id
 limit 10
 
 -- ledger --
--- What the ledger says of a pipeline: windows, those that begin inside an earlier one, those that
--- do not begin where the one before ended, and the runs that came to nothing.
+-- Counts from the ledger of a pipeline: windows, those that begin inside an earlier one, those that
+-- do not begin where the one before ended, and runs that were abandoned or failed.
 with runs_here as (
     select
         runs.run_id,

@@ -1,4 +1,4 @@
-"""The proof of builds: what each of these tests shares."""
+"""Fixtures of the tests of builds under fault."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ HISTORY = (
 
 @pytest.fixture(autouse=True)
 def _no_margin(no_margin: None) -> None:
-    """Nobody writes beside an ingest here, but where a test says so."""
+    """No transaction is open beside an ingest, unless a test opens one."""
 
 
 @pytest.fixture(autouse=True)
 def _one_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A build that loses its connection is begun again; here what the first try leaves counts."""
+    """Builds that lose their connection are not retried: these tests look at what the first leaves."""
     monkeypatch.setattr(retry, "is_worth_a_build", lambda error, failures: False)
 
 
 @pytest.fixture(scope="session")
 def mould(server_uri: str) -> Iterator[str]:
-    """The name of a database with a history that is built, to be cloned."""
+    """The name of a database with a history that was built, to be cloned."""
     with created(server_uri, new_name("mould")) as database:
         prepare(database, *HISTORY)
         yield name_of(database)
@@ -53,7 +53,7 @@ def mould(server_uri: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def large_mould(server_uri: str, mould: str) -> Iterator[str]:
-    """The same with some thousand events."""
+    """The same, with some thousand events."""
     with created(server_uri, new_name("mould"), mould) as database:
         with opened(database, PROJECT) as world:
             world.all(

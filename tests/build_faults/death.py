@@ -1,4 +1,4 @@
-"""Sudden death of a build, just before any of its statements."""
+"""Ends a build just before any of its statements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVIDENCE = "milepost build, evidence"
 
 @dataclass(slots=True)
 class BuildBoundary(Boundary):
-    """Counts the statements of a build's two sessions, and of nobody else."""
+    """Counts the statements of the two sessions of a build, and of no other session."""
 
     def note(self, connection: psycopg.Connection[Any]) -> None:
         name = connection.info.parameter_status("application_name") or ""

@@ -1,4 +1,4 @@
-"""New rows, and the ways in which a version of the warehouse with them in it is published."""
+"""New rows, and the ways to publish a version of the warehouse with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _numbers = count(1)
 
 
 def bring_rows(world: World) -> None:
-    """New, late, changed and deleted rows, of a user and a category that nobody had before."""
+    """New, late, changed and deleted rows, of a new user and a new category."""
     number = next(_numbers)
     ids = world.event_ids()
     world.insert(
@@ -29,7 +29,7 @@ def bring_rows(world: World) -> None:
 
 
 def add_line(world: World, *files: str) -> None:
-    """Nothing to PostgreSQL, and another text to the runner."""
+    """Change the text of files, and nothing that they compute."""
     for file in files:
         with (world.project / file).open("a", encoding="utf-8") as text:
             text.write("\n")
@@ -93,7 +93,7 @@ TYPE = (
 
 
 def reshape(world: World, edits: tuple[tuple[str, str, str], ...]) -> None:
-    """Make the edits, or take them back if they were made before."""
+    """Make the edits, or undo them if they were made before."""
     for file, old, new in edits:
         text = (world.project / file).read_text(encoding="utf-8")
         world.edit(file, *((new, old) if new in text else (old, new)))

@@ -1,4 +1,4 @@
-"""What can happen to a warehouse: steps that are drawn in any order."""
+"""Steps that can happen to a warehouse, to be drawn in any order."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Add:
 
 @dataclass(frozen=True)
 class Repeat:
-    """The same event again, under a key of its own."""
+    """The same event again, under another key."""
 
     which: int
 
@@ -92,7 +92,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class Campaign:
-    """Marketing learns of a source of users, or forgets it."""
+    """A row of utm_campaigns is written or deleted."""
 
     utm_source: str
     cost: int | None
@@ -108,7 +108,7 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Cost:
-    """It becomes known what a source of users cost in a month, or it is taken back."""
+    """The cost of a campaign in a month is written or deleted."""
 
     utm_source: str
     month: str
@@ -147,7 +147,7 @@ class Reconcile:
 
 @dataclass(frozen=True)
 class Undo:
-    """One of the newest runs that brought something, another undo perhaps."""
+    """Undo one of the newest runs that changed rows, perhaps another undo."""
 
     which: int
 
@@ -178,7 +178,7 @@ class FillGaps:
 
 @dataclass(frozen=True)
 class Empty:
-    """Somebody empties a replica; the next ingest fills it."""
+    """A replica is emptied; the next ingest fills it."""
 
     name: str
 
@@ -215,7 +215,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Reshape:
-    """Tables get other columns, or the ones that they had."""
+    """Tables get other columns, or those that they had before."""
 
     shape: str
 
@@ -225,7 +225,7 @@ class Reshape:
 
 @dataclass(frozen=True)
 class Move:
-    """Days begin elsewhere from now on."""
+    """The time zone of reports changes."""
 
     timezone: str
 
@@ -235,7 +235,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Months:
-    """Facts are in partitions by month from now on, or no longer."""
+    """Facts become partitioned by month, or no longer."""
 
     are_wanted: bool
 
@@ -245,7 +245,7 @@ class Months:
 
 @dataclass(frozen=True)
 class Drop:
-    """Somebody drops a table; the next build fills it."""
+    """A table is dropped; the next build fills it."""
 
     table: str
 
@@ -284,7 +284,7 @@ class Build:
         assert world.build().run_id is None
 
     def _is_published(self, world: World) -> bool:
-        """Whether this build has changed what readers see."""
+        """Whether this build changed what readers see."""
         known = len(world.builds())
 
         def strike(boundary: Boundary) -> None:
@@ -310,7 +310,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Rebuild:
-    """All tables anew beside the others, and then what differs; a comparison finds nothing."""
+    """Rebuild all tables and publish what differs; a comparison then finds no difference."""
 
     jobs: int
 

@@ -26,7 +26,7 @@ def rows(world: World, text: str) -> Rows:
 
 
 def effect(world: World, change: Callable[[], object], text: str) -> tuple[Rows, Rows]:
-    """The rows of a query that are gone after a change and a build, and those that have come."""
+    """The rows of a query that a change and a build remove, and those that they add."""
     before = rows(world, text)
     change()
     world.run_all()
@@ -126,7 +126,7 @@ def test_an_event_that_passed_through_users_between_two_builds_is_with_the_last(
 
 
 def test_an_event_of_the_next_day_leaves_its_day_and_month(world: World) -> None:
-    """From 31 January to 1 February, both of which have others."""
+    """From 31 January to 1 February, on both of which there are other events."""
     (number,) = world.insert(event(-1, "eve", country="MY"))
     world.run_all()
     gone, come = effect(
@@ -212,7 +212,7 @@ def test_a_window_that_is_undone_and_filled_again_leaves_each_version_as_it_was(
 
 
 def test_a_late_event_makes_a_user_retained_who_had_been_resurrected(world: World) -> None:
-    """Of the weeks of 12, 19 and 26 January the middle one was missing."""
+    """Of the weeks of 12, 19 and 26 January, the second one was missing."""
     world.insert(event(-20, "eve"), event(-6, "eve"))
     world.run_all()
     gone, come = effect(
@@ -263,7 +263,7 @@ def test_an_event_is_in_the_trailing_windows_of_as_many_days_and_no_more(world: 
         }
 
     def windows(start: int, until: int = 99) -> dict[date, tuple[int, ...]]:
-        """A first event, of somebody who comes again so many days later."""
+        """The first event of a user who returns after that many days."""
         return {
             day(start + number): (
                 int(number == 0),

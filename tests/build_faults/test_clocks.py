@@ -22,7 +22,7 @@ CATEGORY = "dining"
 
 
 def at(day: int, hour: float, created: float | None = None, **values: Any) -> dict[str, Any]:
-    """An event by the hours of a day of February 2026, and when its row was created."""
+    """An event at an hour of a day of February 2026, and the time when its row was created."""
     midnight = datetime(2026, 2, day, tzinfo=UTC)
     time = midnight + timedelta(hours=hour)
     came = time if created is None else midnight + timedelta(hours=created)
@@ -52,7 +52,7 @@ def warnings(world: World, check: str) -> list[dict[str, Any]]:
 
 
 def test_an_event_of_tomorrow_closes_nothing(world: World) -> None:
-    """50 users a day, three of whom came on the 23rd when a fast clock's event arrived."""
+    """50 users a day, three of them on the 23rd, when the event of a fast clock arrived."""
     crowd = [f"user {number}" for number in range(50)]
     world.insert(*[at(day, 12, user_id=user) for day in (21, 22) for user in crowd])
     world.insert(*[at(23, 0.5, user_id=user) for user in crowd[:3]])
@@ -81,7 +81,7 @@ def test_an_event_of_tomorrow_closes_nothing(world: World) -> None:
 
 @pytest.mark.slow
 def test_the_last_day_moves_back_and_forth_and_early_events_with_it(world: World) -> None:
-    """Of a day that is reached, left and reached again, in every place that knows of it."""
+    """A day that is reached, left and reached again, in each table that depends on it."""
     spa = {"event_type": "miles_earned", "transaction_category": "spa", "miles_amount": 7}
     world.insert(
         at(11, 0.5, created=-2, user_id="eve", **spa),

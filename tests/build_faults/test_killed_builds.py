@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[str, ...]] = {"incremental": (), "full": ("*",)}
 
 @dataclass(frozen=True)
 class Pending:
-    """A database with rows that no build has taken, and what it is before and after one."""
+    """A database with rows that no build has consumed, and its state before and after a build."""
 
     mould: str
     before: dict[str, str]
@@ -60,7 +60,7 @@ def pending(server_uri: str, mould: str) -> Iterator[dict[str, Pending]]:
 
 
 def shown(world: World) -> dict[str, str]:
-    """What readers see, but for the numbers of runs and the times in the ledger."""
+    """What readers see, without run IDs and times of the ledger."""
     return {name: hash for name, hash in world.version().items() if "orchestrator" not in name}
 
 
@@ -130,7 +130,7 @@ def murder() -> Iterator[Kill]:
 
 
 def wait_for_its_sessions(world: World) -> None:
-    """The kernel closes what it had open, and the server sees that a moment later."""
+    """The kernel closes the connections, which the server notices a moment later."""
     while world.one(
         "select count(*) from pg_stat_activity"
         " where application_name like 'milepost build%%' and datname = current_database()"
@@ -143,7 +143,7 @@ def wait_for_its_sessions(world: World) -> None:
 def test_a_build_that_loses_a_session_leaves_the_old_version(
     server_uri: str, pending: dict[str, Pending], victim: str, at: int
 ) -> None:
-    """A sample; all of it is below."""
+    """A sample of the tests below."""
     die_before_a_script(server_uri, pending["incremental"], "incremental", at, lose(victim))
 
 
@@ -179,7 +179,7 @@ def test_a_build_that_is_killed_before_any_script_leaves_the_old_version(
 def test_a_reshaping_build_that_dies_before_any_statement_leaves_one_version_or_the_other(
     server_uri: str, pending: dict[str, Pending], victim: str
 ) -> None:
-    """Some statements: before the swap, in it and behind."""
+    """Some statements: before the swap, in it and after it."""
     at, has_struck = 1, True
     while has_struck:
         with cloned(server_uri, pending["incremental"].mould) as world:
@@ -205,7 +205,7 @@ def test_a_reshaping_build_that_dies_before_any_statement_leaves_one_version_or_
 
 @pytest.mark.slow
 def test_a_server_that_stops_at_once_leaves_the_old_version() -> None:
-    """As after a power cut, but for the disk: it was told to write nothing more."""
+    """As after a power failure, except that the disk has what it was told to write."""
     with tempfile.TemporaryDirectory(prefix="milepost-") as folder:
         Path(folder).chmod(0o755)
         server = Server(Path(folder) / "data", FAST).start()

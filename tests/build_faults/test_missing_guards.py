@@ -1,12 +1,12 @@
-"""Each guard of builds taken away on purpose: then a story that all these guards make true must be
-false.
+"""Removes each guard of builds in turn: a story that passes with the guard must fail without it.
 
-A guard that nobody would miss is no guard, and a test that does not miss it is none.
+Otherwise either the guard is superfluous, or the test of it is worthless.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -32,25 +32,25 @@ from tests.ingest_faults.death import Boundary, watched
 from tests.support.listeners import Hearing
 
 
-class Bench:
-    """Where texts and functions are changed, for one test."""
+class Patches:
+    """Changes texts and functions for one test."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, world: World) -> None:
-        self.patch = patch
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+        self.monkeypatch = monkeypatch
         self.world = world
 
     def script(self, file: str, old: str, new: str) -> None:
-        """In the text of a script, which was never another."""
+        """Change the text of a script, and build everything from it."""
         self.world.edit(f"sql/{file}.sql", old, new)
         self.world.build("*")
 
     def query(self, name: str, old: str, new: str, file: str = "database/ledger") -> None:
         text = named_query(f"{file}.{name}")
         assert old in text
-        self.patch.setitem(queries(f"{file}.sql"), name, text.replace(old, new))
+        self.monkeypatch.setitem(queries(f"{file}.sql"), name, text.replace(old, new))
 
 
-# --- the stories: what is not true in them raises ----------------------------------------------------
+# --- the stories: they raise if what they check does not hold ---------------------------------------
 
 
 def built(world: World) -> None:
@@ -94,7 +94,7 @@ def late_run_of_another_pipeline(world: World) -> None:
 
 
 def ingest_while_a_full_build_reads(world: World) -> None:
-    """What comes before each of some scripts is in none of them."""
+    """Rows that are ingested while a build runs are in none of its tables."""
     for at in (3, 6, 9, 12):
         rows = world.replica()
         world.build(
@@ -110,7 +110,7 @@ def bring_one(world: World) -> None:
 
 
 def wrong_figures(world: World) -> None:
-    """A script that drops rows is found out before anybody sees what it makes."""
+    """A check finds a script that drops rows before readers see its table."""
     before = world.version()
     world.edit(
         "sql/warehouse/fact_miles_earned.sql",
@@ -140,7 +140,7 @@ def two_builds(world: World) -> None:
 
 
 def build_that_dies_at_its_end(world: World) -> None:
-    """It had said what it consumes, and consumed nothing."""
+    """A build that fails after it recorded what it consumes has consumed nothing."""
     world.insert(earn(1, "eve"))
     world.ingest()
     with pytest.MonkeyPatch.context() as patch:
@@ -155,7 +155,7 @@ def build_that_dies_at_its_end(world: World) -> None:
 
 
 def build_that_was_given_up(world: World) -> None:
-    """Somebody else was sure that it was dead, at any moment: so it may not publish."""
+    """A build that another one has marked as abandoned, at any moment, does not publish."""
     given_up: set[int] = set()
 
     def give_up(boundary: Boundary) -> None:
@@ -178,7 +178,7 @@ def build_that_was_given_up(world: World) -> None:
 
 
 def column_of_a_replica_that_widens(world: World) -> None:
-    """To a snapshot that is older a table that was written anew is empty."""
+    """Changing a type rewrites the replica, which an older snapshot then sees empty."""
     world.set_campaign("google", 90)
     world.ingest()
 
@@ -197,7 +197,7 @@ def column_of_a_replica_that_widens(world: World) -> None:
 
 
 def the_same_days_again(world: World) -> None:
-    """Changed twice and forced: nothing is counted twice."""
+    """Days that change twice, and are then forced, count nothing twice."""
     for _ in range(2):
         world.insert(earn(-3), redeem(-3, "bob"), search(-3, "cat"))
         built(world)
@@ -206,7 +206,7 @@ def the_same_days_again(world: World) -> None:
 
 
 def another_text_upstream(world: World) -> None:
-    """It means another thing, and what is computed from it follows."""
+    """When a view changes, everything that depends on it is rebuilt."""
     world.edit(
         "schema/warehouse/classified_events.sql",
         "when nullif(events.user_id, '') is null then 'no user_id'",
@@ -232,7 +232,7 @@ def another_column(world: World) -> None:
 
 
 def another_type(world: World) -> None:
-    """Said in the table's definition alone."""
+    """A type that changes only in the DDL of the table."""
     world.edit(
         "schema/warehouse/dim_dates.sql", "is_weekend boolean not null", "is_weekend boolean"
     )
@@ -256,7 +256,7 @@ def table_that_was_dropped(world: World) -> None:
 
 
 def late_event_between_two_others(world: World) -> None:
-    """The periods beside it change, on days that nobody touched: retained, not resurrected."""
+    """The adjacent periods change too: a user who was resurrected in them is retained now."""
     world.insert(event(-20, "eve"), event(8, "eve"))
     built(world)
     for day in (7, -19, -40):
@@ -265,7 +265,7 @@ def late_event_between_two_others(world: World) -> None:
 
 
 def two_days_of_a_week(world: World) -> None:
-    """A user counts once in a week, whatever comes on another day of it."""
+    """A user counts once in a week, even when another day of the week changes later."""
     world.insert(earn(2, "eve", "spa"))
     built(world)
     world.insert(earn(4, "eve", "spa"))
@@ -273,7 +273,7 @@ def two_days_of_a_week(world: World) -> None:
 
 
 def two_platforms_of_a_day(world: World) -> None:
-    """A user counts once in all, and once on each platform."""
+    """A user counts once in the total, and once on each platform."""
     spa = {"transaction_category": "spa", "miles_amount": 1}
     for platform in ("ios", "web"):
         world.insert(event(2, "eve", "miles_earned", **spa, platform=platform))
@@ -281,7 +281,7 @@ def two_platforms_of_a_day(world: World) -> None:
 
 
 def month_that_ends(world: World) -> None:
-    """What is complete changes with the last day, in months that nobody touched."""
+    """When the last day moves, months without any change become complete."""
     world.insert(earn(1, "eve", "spa"))
     built(world)
     world.insert(event(40, "eve"))
@@ -289,7 +289,7 @@ def month_that_ends(world: World) -> None:
 
 
 def day_that_comes_after_its_event(world: World) -> None:
-    """Nobody touches the event when it begins to count."""
+    """An event that arrived before its day counts once the day comes, without a change of its own."""
     came = event(12)["event_time"]
     world.insert({**earn(12.6, "eve", "spa"), "created_at": came}, earn(12, "bob"))
     built(world)
@@ -298,7 +298,7 @@ def day_that_comes_after_its_event(world: World) -> None:
 
 
 def event_that_moves_to_another_country(world: World) -> None:
-    """In the country that it has left nothing else happened on that day, nor on a later one."""
+    """The country that it leaves has no other event on that day or later."""
     (number,) = world.insert(event(-3, "eve", country="VN"))
     world.insert(event(-9, "eve", country="VN"), event(-3, "fay"))
     built(world)
@@ -307,7 +307,7 @@ def event_that_moves_to_another_country(world: World) -> None:
 
 
 def last_day_that_comes_and_goes(world: World) -> None:
-    """What is complete, and where dense reports end, changes in countries that nobody touched."""
+    """When the last day moves, so do completeness and the end of dense reports, in all countries."""
     (number,) = world.insert(event(44, "eve", country="VN"))
     world.insert(event(1, "fay", country="TH"))
     built(world)
@@ -317,8 +317,8 @@ def last_day_that_comes_and_goes(world: World) -> None:
 
 
 def first_day_that_moves(world: World) -> None:
-    """The first week of the data was cut short. By an earlier event it is a whole one, and can be
-    compared with, in every country.
+    """The first week of the data was incomplete. An earlier event makes it a complete one, which the
+    next week is compared with, in every country.
     """
     world.insert(event(-100, "eve", country="TH"), event(-93, "fay", country="TH"))
     built(world)
@@ -327,7 +327,7 @@ def first_day_that_moves(world: World) -> None:
 
 
 def country_of_an_event_before_its_day(world: World) -> None:
-    """Its day comes by an event of another country, and goes with it."""
+    """An event of another country makes the day count; deleting it takes the day back."""
     came = event(12)["event_time"]
     world.insert({**event(12.6, "eve", country="VN"), "created_at": came}, event(12, "bob"))
     built(world)
@@ -339,7 +339,7 @@ def country_of_an_event_before_its_day(world: World) -> None:
 
 
 def user_who_is_new_earlier(world: World) -> None:
-    """A late event is of another month and source than the cohort that the user leaves."""
+    """A late event moves a user to a cohort of another month and source."""
     world.insert(event(1, "eve", utm_source="tiktok"))
     built(world)
     world.insert(event(-40, "eve", utm_source="google"))
@@ -347,7 +347,7 @@ def user_who_is_new_earlier(world: World) -> None:
 
 
 def user_who_is_no_more(world: World) -> None:
-    """What he did becomes what another one did."""
+    """The only event of a user becomes that of another user."""
     (number,) = world.insert(earn(-3, "eve"))
     built(world)
     world.update(number, user_id="ann")
@@ -355,7 +355,7 @@ def user_who_is_no_more(world: World) -> None:
 
 
 def user_who_takes_the_place_of_another(world: World) -> None:
-    """As many are of the month as before, and of as many the time is over; one was through."""
+    """The cohort keeps its size, in all and of those whose time is over, but loses a finisher."""
     number, _, _, _ = world.insert(
         search(0, "eve"), earn(1, "eve"), search(0.2, "fay"), event(29, "gus")
     )
@@ -373,7 +373,7 @@ def day_on_which_the_time_of_a_user_is_over(world: World) -> None:
 
 
 def late_step(world: World) -> None:
-    """Between steps of somebody who was through, and whose time is over."""
+    """A late event between the steps of a user who has finished, and whose time is over."""
     world.insert(search(0, "eve"), earn(2, "eve"), redeem(9, "eve"), event(40, "fay"))
     built(world)
     world.insert(redeem(4, "eve"))
@@ -381,7 +381,7 @@ def late_step(world: World) -> None:
 
 
 def failed_build(world: World) -> None:
-    """What it did was taken back, and its scripts say so."""
+    """The scripts of a build that failed are recorded as rolled back."""
     world.insert(earn(1, "eve"))
     world.ingest()
     world.edit("sql/reporting/kpi_daily.sql", "round(dau_7d / days_7d, 6)", "1 / 0")
@@ -400,7 +400,7 @@ def dead_build(world: World) -> None:
 
 
 def reader_from_before(world: World) -> None:
-    """Whole tables are filled anew, and an old snapshot still sees the old rows."""
+    """While whole tables are rebuilt, an old snapshot still sees the old rows."""
     before = world.version()
     with reader(world, psycopg.IsolationLevel.REPEATABLE_READ) as early:
         early.execute("select 1 from pg_class limit 1")
@@ -413,7 +413,7 @@ def reader_from_before(world: World) -> None:
 
 
 def ingest_during_a_rebuild(world: World) -> None:
-    """Its scripts have snapshots of their own, so the replicas have to stay as they are."""
+    """The workers of a rebuild have snapshots of their own, so replicas may not change meanwhile."""
     for at in (5, 12):
         rebuild(
             world.database,
@@ -435,50 +435,50 @@ def try_to_bring_one(world: World) -> None:
         world.ingest()
 
 
-# --- the guards, and how each is taken away ----------------------------------------------------------
+# --- the guards, and how each is removed --------------------------------------------------------------
 
 
-def without_the_snapshot(bench: Bench) -> None:
+def without_the_snapshot(patches: Patches) -> None:
     @contextlib.contextmanager
     def loose(self: Session) -> Iterator[None]:
         self.connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         with self.connection.transaction():
             yield
 
-    bench.patch.setattr(Session, "transaction", loose)
+    patches.monkeypatch.setattr(Session, "transaction", loose)
 
 
-def without_the_lock(bench: Bench) -> None:
+def without_the_lock(patches: Patches) -> None:
     @contextlib.contextmanager
     def free(self: Session, *values: Any) -> Iterator[None]:
         yield
 
-    bench.patch.setattr(Session, "lock", free)
+    patches.monkeypatch.setattr(Session, "lock", free)
 
 
-def without_the_locks_of_pipelines(bench: Bench) -> None:
+def without_the_locks_of_pipelines(patches: Patches) -> None:
     text = named_query("database/locks.pipelines")
     assert "order by" in text
-    bench.patch.setitem(
+    patches.monkeypatch.setitem(
         queries("database/locks.sql"),
         "pipelines",
         text.replace("order by", "where false order by"),
     )
 
 
-def with_consumption_that_stays(bench: Bench) -> None:
-    """In both of the places that see to it."""
+def with_consumption_that_stays(patches: Patches) -> None:
+    """Removes both of the guards of this."""
     consume = ledger.consume
 
     def at_once(work: Session, *values: Any) -> None:
-        with bench.world.database.session("test") as session:
+        with patches.world.database.session("test") as session:
             consume(session, *values)
 
-    bench.patch.setattr(ledger, "consume", at_once)
-    bench.query("positions", "and builds.status = 'succeeded'", "")
+    patches.monkeypatch.setattr(ledger, "consume", at_once)
+    patches.query("positions", "and builds.status = 'succeeded'", "")
 
 
-def with_one_position_for_all(bench: Bench) -> None:
+def with_one_position_for_all(patches: Patches) -> None:
     positions = ledger.positions
 
     def highest(session: Session, target: str) -> dict[str, Any]:
@@ -490,69 +490,68 @@ def with_one_position_for_all(bench: Bench) -> None:
             for name, position in found.items()
         }
 
-    bench.patch.setattr(ledger, "positions", highest)
+    patches.monkeypatch.setattr(ledger, "positions", highest)
 
 
-def without_variables(bench: Bench) -> None:
+def without_variables(patches: Patches) -> None:
     fingerprint = plan.fingerprint
 
     def blind(manifest: Any, script: Any) -> str:
         return fingerprint(replace(manifest, variables={}), script)
 
     for module in (plan, transaction):
-        bench.patch.setattr(module, "fingerprint", blind)
-    bench.world.build()
+        patches.monkeypatch.setattr(module, "fingerprint", blind)
+    patches.world.build()
 
 
-def without_definitions(bench: Bench) -> None:
+def without_definitions(patches: Patches) -> None:
     fingerprint = plan.fingerprint
 
     def blind(manifest: Any, script: Any) -> str:
-        import json
 
         found = json.loads(fingerprint(manifest, script))
         return json.dumps({what: hash for what, hash in found.items() if "schema/" not in what})
 
     for module in (plan, transaction):
-        bench.patch.setattr(module, "fingerprint", blind)
-    bench.world.build()
+        patches.monkeypatch.setattr(module, "fingerprint", blind)
+    patches.world.build()
 
 
-def without_followers(bench: Bench) -> None:
-    """What follows is left to the change set, and nothing is beside."""
+def without_followers(patches: Patches) -> None:
+    """Scripts that depend on a full one are skipped, and are not reshaped with it."""
     step_of = plan._step
 
     def alone(*values: Any) -> plan.Step:
         step = step_of(*values)
         return replace(step, mode="skip") if step.reason.startswith("follows") else step
 
-    bench.patch.setattr(plan, "_step", alone)
-    bench.patch.setattr(publish, "followers", lambda manifest, keys: set(keys))
+    patches.monkeypatch.setattr(plan, "_step", alone)
+    patches.monkeypatch.setattr(publish, "followers", lambda manifest, keys: set(keys))
 
 
-def without_reshaping(bench: Bench) -> None:
-    bench.patch.setattr(publish, "reshaped", lambda *values: [])
+def without_reshaping(patches: Patches) -> None:
+    patches.monkeypatch.setattr(publish, "reshaped", lambda *values: [])
 
 
-def with_tables_put_in_place_of_others(bench: Bench) -> None:
-    bench.patch.setattr(publish.Publisher, "_is_new_shape", lambda *values: True)
+def with_tables_put_in_place_of_others(patches: Patches) -> None:
+    patches.monkeypatch.setattr(publish.Publisher, "_is_new_shape", lambda *values: True)
 
 
 MINUS, NOTHING = "-1 as sign,", "0 as sign,"
 OF_REPLACED = "pipeline_id = {{ pipeline.event_stream }}"
 
-Guard = tuple[Callable[[Bench], None], Callable[[World], None]]
+Guard = tuple[Callable[[Patches], None], Callable[[World], None]]
 GUARDS: dict[str, Guard] = {
     "former places of events": (
-        lambda bench: bench.script("warehouse/changed_events", OF_REPLACED, "false"),
+        lambda patches: patches.script("warehouse/changed_events", OF_REPLACED, "false"),
         event_that_moves_to_another_user,
     ),
     "former places of deleted events": (
-        lambda bench: bench.script("warehouse/changed_events", OF_REPLACED, "false"),
+        lambda patches: patches.script("warehouse/changed_events", OF_REPLACED, "false"),
         events_that_are_deleted,
     ),
     "former categories of events": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_user_categories", OF_REPLACED, "false"
         ),
         event_that_moves_to_another_user,
@@ -560,7 +559,7 @@ GUARDS: dict[str, Guard] = {
     "a position of each pipeline": (with_one_position_for_all, late_run_of_another_pipeline),
     "one snapshot": (without_the_snapshot, ingest_while_a_full_build_reads),
     "blocking checks": (
-        lambda bench: bench.patch.setattr(transaction, "run_checks", lambda *values: []),
+        lambda patches: patches.monkeypatch.setattr(transaction, "run_checks", lambda *values: []),
         wrong_figures,
     ),
     "the build lock": (without_the_lock, two_builds),
@@ -569,19 +568,19 @@ GUARDS: dict[str, Guard] = {
         build_that_dies_at_its_end,
     ),
     "the fence": (
-        lambda bench: bench.query("succeed", "and runs.status = 'running'", ""),
+        lambda patches: patches.query("succeed", "and runs.status = 'running'", ""),
         build_that_was_given_up,
     ),
     "the hold on replicas": (
-        lambda bench: bench.patch.setattr(building, "lock_replicas", lambda *values: []),
+        lambda patches: patches.monkeypatch.setattr(building, "lock_replicas", lambda *values: []),
         column_of_a_replica_that_widens,
     ),
     "the difference in counts of days": (
-        lambda bench: bench.script("warehouse/agg_user_daily", MINUS, NOTHING),
+        lambda patches: patches.script("warehouse/agg_user_daily", MINUS, NOTHING),
         the_same_days_again,
     ),
     "the difference in counts of categories": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_category_daily", MINUS, NOTHING
         ),
         the_same_days_again,
@@ -593,19 +592,19 @@ GUARDS: dict[str, Guard] = {
         late_event_between_two_others,
     ),
     "days without an event": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_daily", "where engagement.events = 0", "where false"
         ),
         events_that_are_deleted,
     ),
     "categories without an event": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_category_daily", "\n    events = 0\n", "\n    events = -1\n"
         ),
         events_that_are_deleted,
     ),
     "who is counted already": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_category_daily",
             "where event_date between span_start and span_end",
             "where changed_days.user_id is not null and event_date between span_start and span_end",
@@ -613,7 +612,7 @@ GUARDS: dict[str, Guard] = {
         two_days_of_a_week,
     ),
     "the period before a change": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_activity",
             "greatest(kept_days, 1)",
             "coalesce(kept_days, 0) + 1",
@@ -627,7 +626,7 @@ GUARDS: dict[str, Guard] = {
         two_platforms_of_a_day,
     ),
     "periods that are over by now": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/miles_by_category",
             "is_complete is distinct from",
             "false and is_complete is distinct from",
@@ -635,45 +634,45 @@ GUARDS: dict[str, Guard] = {
         month_that_ends,
     ),
     "days of events that came before them": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_user_days", "where through_run_id = ", "where 0 <> "
         ),
         day_that_comes_after_its_event,
     ),
     "categories of events that came before their day": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_user_categories", "where transaction_category is not null", "where false"
         ),
         day_that_comes_after_its_event,
     ),
     "former slices of events": (
-        lambda bench: bench.script("warehouse/changed_slices", OF_REPLACED, "false"),
+        lambda patches: patches.script("warehouse/changed_slices", OF_REPLACED, "false"),
         event_that_moves_to_another_country,
     ),
     "a last day that moves, in every slice": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_slices", "where former.last_day is distinct from", "where false and former.last_day is distinct from"
         ),
         last_day_that_comes_and_goes,
     ),
     "a first day that moves, in every slice": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_slices", "        min(event_date) <= (", "        false and min(event_date) <= ("
         ),
         first_day_that_moves,
     ),
     "slices of events that came before their day": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/changed_slices", "where event_date > (select min(since) from moved)", "where false"
         ),
         country_of_an_event_before_its_day,
     ),
     "cohorts that users leave": (
-        lambda bench: bench.script("warehouse/agg_user_acquisition", MINUS, NOTHING),
+        lambda patches: patches.script("warehouse/agg_user_acquisition", MINUS, NOTHING),
         user_who_is_new_earlier,
     ),
     "days of sources that nobody is left of": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_acquisition", "where users = 0", "where users = -1"
         ),
         user_who_is_new_earlier,
@@ -685,7 +684,7 @@ GUARDS: dict[str, Guard] = {
         user_who_is_no_more,
     ),
     "cohorts of funnels that users leave": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/engagement_funnel",
             "(report.users, report.is_complete) is distinct from (sizes.users, sizes.is_complete)",
             "report.users is null",
@@ -693,31 +692,31 @@ GUARDS: dict[str, Guard] = {
         user_who_is_new_earlier,
     ),
     "cohorts that one enters and another leaves": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/engagement_funnel", "where since <= first_day or since", "where since"
         ),
         user_who_takes_the_place_of_another,
     ),
     "cohorts of users whose time is over by now": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/engagement_funnel", "over_on > least(", "false and over_on > least("
         ),
         day_on_which_the_time_of_a_user_is_over,
     ),
     "cohorts of a late step": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "reporting/engagement_funnel", "or since <= over_on and over_on <= last_day", ""
         ),
         late_step,
     ),
     "funnels that are not through before the change": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_funnels", "or since <= {{ warehouse }}.day_of(", "or false and since <= {{ warehouse }}.day_of("
         ),
         late_step,
     ),
     "funnels of users who are gone": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_funnels", "and activity.user_id is null", "and false"
         ),
         user_who_is_no_more,
@@ -727,25 +726,25 @@ GUARDS: dict[str, Guard] = {
     "definitions of tables": (without_definitions, another_type),
     "other columns": (without_reshaping, another_column),
     "the file of a replica": (
-        lambda bench: bench.query(
+        lambda patches: patches.query(
             "positions", "files.file <> consumed.replica_file", "false and files.file is null"
         ),
         replica_that_was_emptied,
     ),
     "the very table": (
-        lambda bench: bench.query("built_scripts", "having built.table_oids", "having true or built.table_oids"),
+        lambda patches: patches.query("built_scripts", "having built.table_oids", "having true or built.table_oids"),
         table_that_was_dropped,
     ),
     "the end of dead builds": (
-        lambda bench: bench.query("abandon_builds", "and status = 'running'", "and false"),
+        lambda patches: patches.query("abandon_builds", "and status = 'running'", "and false"),
         dead_build,
     ),
     "the end of scripts of failed builds": (
-        lambda bench: bench.query("roll_back_scripts", "and scripts.kind = 'script'", "and false"),
+        lambda patches: patches.query("roll_back_scripts", "and scripts.kind = 'script'", "and false"),
         failed_build,
     ),
     "rows that are gone": (
-        lambda bench: bench.query("publish", "where {{ is_same_key }}", "where false", "build/changes"),
+        lambda patches: patches.query("publish", "where {{ is_same_key }}", "where false", "build/changes"),
         events_that_are_deleted,
     ),
     "the difference rather than a new table": (
@@ -760,8 +759,8 @@ GUARDS: dict[str, Guard] = {
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, world: World) -> Bench:
-    return Bench(monkeypatch, world)
+def patches(monkeypatch: pytest.MonkeyPatch, world: World) -> Patches:
+    return Patches(monkeypatch, world)
 
 
 @pytest.mark.slow
@@ -773,8 +772,8 @@ def test_with_its_guards_the_story_is_true(world: World, guard: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("guard", GUARDS)
-def test_without_its_guard_the_story_is_false(bench: Bench, guard: str) -> None:
+def test_without_its_guard_the_story_is_false(patches: Patches, guard: str) -> None:
     take_away, story = GUARDS[guard]
-    take_away(bench)
+    take_away(patches)
     with pytest.raises((AssertionError, RunnerError, psycopg.Error, pytest.fail.Exception)):
-        story(bench.world)
+        story(patches.world)

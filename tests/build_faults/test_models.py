@@ -29,7 +29,7 @@ JANUARY, FEBRUARY, MARCH = (-20, -1), (0, 20), (30, 40)
 
 
 def some_event(chance: random.Random, user: str, days: tuple[float, float]) -> dict[str, Any]:
-    """Anything by anybody anywhere: people travel, and have more than one device."""
+    """An event of any type, country and platform: people travel, and have several devices."""
     day, category = chance.uniform(*days), chance.choice(CATEGORIES)
     made = chance.choice(
         [
@@ -55,7 +55,7 @@ def chance() -> random.Random:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A project of small models, which so few people are enough for."""
+    """A project whose models are small enough for so few users."""
     folder = tmp_path_factory.mktemp("small")
     for name in ("sql", "schema"):
         shutil.copytree(PROJECT / name, folder / name)
@@ -69,7 +69,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def of_nobody(server_uri: str, mould: str, small: Path) -> Iterator[str]:
-    """The name of a database in which nobody is there yet."""
+    """The name of a database without users."""
     with created(server_uri, new_name("mould"), mould) as database:
         with opened(database, small) as world:
             world.all("truncate public.event_stream")
@@ -84,7 +84,7 @@ def of_nobody(server_uri: str, mould: str, small: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def of_everybody(server_uri: str, of_nobody: str, small: Path) -> Iterator[str]:
-    """The name of a database in which everybody was there in January, and some in February."""
+    """The name of a database in which all users were active in January, and some in February."""
     chance = random.Random(20)
     with created(server_uri, new_name("mould"), of_nobody) as database:
         with opened(database, small) as world:

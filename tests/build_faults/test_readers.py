@@ -45,7 +45,7 @@ def reader(world: World, level: IsolationLevel) -> Iterator[psycopg.Connection[A
 
 @dataclass
 class Crowd:
-    """Readers in threads of their own, and what they have seen: a version, and what was in it."""
+    """Readers in threads of their own, and what each has read: a version, and its rows."""
 
     world: World
     tables: list[str]
@@ -74,7 +74,7 @@ class Crowd:
 
 
 def in_one_statement(crowd: Crowd) -> None:
-    """Everything, in a statement that has a snapshot of its own."""
+    """Read everything in one statement, from one snapshot."""
     tables = crowd.tables
     with reader(crowd.world, IsolationLevel.READ_COMMITTED) as connection:
         while not crowd.is_over.is_set():
@@ -85,7 +85,7 @@ def in_one_statement(crowd: Crowd) -> None:
 
 
 def table_by_table(crowd: Crowd) -> None:
-    """One table after another in one snapshot, in any order, while versions come and go."""
+    """Read one table after another from one snapshot, in any order, while versions change."""
     rng = random.Random(7)
     with reader(crowd.world, IsolationLevel.REPEATABLE_READ) as connection:
         while not crowd.is_over.is_set():
@@ -100,7 +100,7 @@ def table_by_table(crowd: Crowd) -> None:
 
 
 def one_after_another(crowd: Crowd) -> None:
-    """Each table and view in a transaction of its own, as a dashboard does: only that it may."""
+    """Read each table and view in its own transaction, as a dashboard does: it must not wait or fail."""
     relations = [*crowd.tables, *VIEWS]
     with reader(crowd.world, IsolationLevel.READ_COMMITTED) as connection:
         while not crowd.is_over.is_set():
@@ -110,7 +110,7 @@ def one_after_another(crowd: Crowd) -> None:
 
 
 def watch(world: World, publish: Sequence[Publish]) -> None:
-    """Publish, and hold what was seen against what there was."""
+    """Publish, and compare what readers saw with the versions that there were."""
     crowd = Crowd(world, world.every_table())
     published: dict[int, Version] = {}
 
@@ -178,7 +178,7 @@ def test_a_version_is_published_beside_a_reader_that_stays(world: World, kind: s
 
 
 def lines_of(world: World, tables: Sequence[str]) -> Version:
-    """The rows of each table as a dump writes them."""
+    """The rows of each table, as pg_dump writes them."""
     found = {}
     with psycopg.connect(world.database.conninfo) as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
@@ -193,7 +193,7 @@ def _hashed(lines: list[bytes]) -> str:
 
 
 def dumped(text: bytes) -> Version:
-    """The same from a dump."""
+    """The same, from a dump."""
     found = {}
     lines = iter(text.splitlines())
     for line in lines:

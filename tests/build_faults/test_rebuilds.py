@@ -1,4 +1,4 @@
-"""What stands in the way of a rebuild, and what a change of shared rules has to bring about."""
+"""What blocks a rebuild, and what follows from a change of shared functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.sweeps import slow_but
 def test_no_pipeline_brings_rows_into_the_midst_of_a_rebuild(
     world: World, is_enabled: bool
 ) -> None:
-    """Not even one that only runs by its name."""
+    """Not even one that is only called by name."""
     world.all(
         "update orchestrator.pipeline_definitions set is_enabled = %(is_enabled)s",
         is_enabled=is_enabled,
@@ -41,7 +41,7 @@ def test_no_pipeline_brings_rows_into_the_midst_of_a_rebuild(
 
 
 def test_a_rebuild_does_not_wait_for_whoever_reads_what_it_fills(world: World) -> None:
-    """A dump of the whole database, begun meanwhile, holds all that is there until it ends."""
+    """A dump of the whole database, begun meanwhile, locks all tables until it ends."""
     with reader(world, psycopg.IsolationLevel.REPEATABLE_READ) as dump:
 
         def starting(step: object, index: int, count: int) -> None:
@@ -91,7 +91,7 @@ def test_rights_on_a_view_survive_another_text_of_it(world: World) -> None:
 
 @pytest.mark.slow
 def test_another_rule_for_members_is_built_in_full(world: World) -> None:
-    """It stands in the file that the tables of a layer share, and decides what is in them."""
+    """A function in the file of a layer decides the content of its tables."""
     world.insert(event(3, "x" * 190))
     world.run_all()
     world.edit("schema/warehouse.sql", "length(value) > 200", "length(value) > 180")

@@ -109,11 +109,11 @@ class World:
         return dataclasses.replace(found, variables={**found.variables, **now})
 
     def tables(self) -> list[str]:
-        """What a reader may look at."""
+        """The tables of all scripts, without views."""
         return [table for table, script in self.manifest.fillers().items() if not script.is_view]
 
     def every_table(self) -> list[str]:
-        """These, and what says of which version they are."""
+        """These, and the tables that say which version they are."""
         return [*self.tables(), "orchestrator.build_inputs", "orchestrator.built_scripts"]
 
     def all(self, text: str, **values: Any) -> list[dict[str, Any]]:
@@ -200,7 +200,7 @@ class World:
         starting: Callable[[int], None] = lambda index: None,
         done: Callable[[int], None] = lambda count: None,
     ) -> BuildResult:
-        """`starting` hears the number of each script before it runs, `done` how many have run."""
+        """`starting` gets the number of each script before it runs, `done` how many have run."""
         ended = 0
 
         def tell(result: Any) -> None:
@@ -284,7 +284,7 @@ class World:
         assert_equals_rebuild(self.database, self.manifest)
 
     def assert_exact(self) -> None:
-        """The live tables are what the replicas say, in two ways of saying it."""
+        """Assert that the live tables follow from the replicas, by the oracle and by a rebuild."""
         self.assert_equals_python(self.replica())
         self.assert_equals_rebuild()
         self.assert_sound()
@@ -325,7 +325,7 @@ class World:
                 assert self.all(only) == []
 
     def version(self) -> dict[str, str]:
-        """What a reader sees of each table, as a hash of its rows."""
+        """A hash of the rows of each table, as a reader sees them."""
         return versions(self.connection, self.every_table())
 
     def builds(self) -> list[dict[str, Any]]:
@@ -351,7 +351,7 @@ class World:
 def versions(
     connection: psycopg.Connection[Any], tables: Iterable[str], **values: str
 ) -> dict[str, str]:
-    """The rows of tables as hashes, and values of the same snapshot."""
+    """Hashes of the rows of tables, and values from the same snapshot."""
     parts = [
         f"select '{table}' as name,"
         f" md5(coalesce(string_agg(stored::text, chr(10) order by stored::text), '')) as hash"
@@ -372,7 +372,7 @@ def _counted(rows: Iterable[Mapping[str, Any]]) -> Counter[frozenset[tuple[str, 
 
 
 def prepare(database: Database, *events: Mapping[str, Any]) -> None:
-    """The schema over a source that changes, and a history that is built."""
+    """A database with a source that changes, and a history that was built."""
     schema.apply(database, load(PROJECT), Target())
     with database.session("test") as session:
         session.run(CHANGING)
@@ -392,7 +392,7 @@ def opened(database: Database, project: Path) -> Iterator[World]:
 
 @contextlib.contextmanager
 def cloned(server_uri: str, template: str) -> Iterator[World]:
-    """A world that begins as another one is, and with a copy of the project."""
+    """A world that starts as a clone of another, with a copy of the project."""
     folder = Path(tempfile.mkdtemp(prefix="milepost-"))
     try:
         for name in ("sql", "schema"):

@@ -321,7 +321,7 @@ def test_a_worker_lost_between_the_two_phases_of_a_commit_leaves_one_version_and
 def test_a_table_that_was_moved_by_hand_is_found_before_a_build(placed: Cluster) -> None:
     with placed.database.session("test") as session:
         session.run("select undistribute_table('warehouse.dim_users')")
-        with pytest.raises(StartError, match=r"dim_users is local, and .* says distributed"):
+        with pytest.raises(StartError, match=r"dim_users is local, but .* says distributed"):
             build_all(placed.database, manifest=placed.manifest)
         schema.apply(placed.database, placed.manifest, Target())
         session.run("select create_distributed_table('warehouse.dim_countries', 'country')")
@@ -349,6 +349,6 @@ def test_a_distributed_source_is_refused(placed: Cluster) -> None:
 
 def test_a_database_without_citus_is_refused(database: Database, cluster_project: Any) -> None:
     with pytest.raises(
-        StartError, match='says engine = "citus", and this database has no extension'
+        StartError, match='says engine = "citus", but this database has no extension'
     ):
         schema.apply(database, load(cluster_project), Target())

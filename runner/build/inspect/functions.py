@@ -1,4 +1,4 @@
-"""What can be told of the functions that rendered SQL creates and calls, by patterns."""
+"""Finds the functions that rendered SQL creates and calls, by patterns."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,9 +7,7 @@ from runner.project.graph import reachable
 
 
 def function_bodies(text: str) -> dict[str, str]:
-    """Return the definition of each function that a rendered text creates, by its name; functions
-    of one name are one.
-    """
+    """Return the definitions of the functions that a text creates, by name; overloads share one."""
     starts = re.finditer(
         r"\$(\w*)\$.*?\$\1\$|^(?:create|comment|drop|alter|do|grant|revoke)\b",
         text,
@@ -24,19 +22,19 @@ def function_bodies(text: str) -> dict[str, str]:
 
 
 def functions_called(text: str) -> set[str]:
-    """Return what may be functions that a rendered text calls: names before a parenthesis."""
+    """Return the names that stand before a parenthesis: those of functions, and perhaps others."""
     return set(re.findall(r"\b(\w+\.\w+)\s*\(", text))
 
 
 def functions_reached(names: Iterable[str], bodies: Mapping[str, str]) -> set[str]:
-    """Return those of these functions that have a body, and those that they call, at any depth."""
+    """Return those of these functions that have a body, and all that they call, directly or not."""
     calls = {name: functions_called(body) & bodies.keys() for name, body in bodies.items()}
     known = bodies.keys() & set(names)
     return known | reachable(known, calls)
 
 
 def relations_named(text: str) -> set[str]:
-    """Return what may be tables that a rendered text names, in whatever language it is."""
+    """Return the qualified names in a text of any language: those of tables, and perhaps others."""
     return set(re.findall(r"\b(\w+\.\w+)\b(?!\s*\()", text))
 
 

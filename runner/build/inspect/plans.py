@@ -1,4 +1,4 @@
-"""The server's plans of the statements that a session runs, by its module auto_explain."""
+"""Collects the server's plans of the statements that a session runs, by auto_explain."""
 
 import contextlib
 import os
@@ -12,15 +12,15 @@ from runner.database import ledger
 from runner.database.session import QueryFailed, Session
 from runner.errors import UsageError
 
-KEEP = "MILEPOST_KEEP_PLANS"  # seconds: the plans of longer statements are kept with their build
-# `duration: 12.3 ms  plan:`, the text of the statements that were sent, the plan.
+KEEP = "MILEPOST_KEEP_PLANS"  # seconds: plans of longer statements are stored with their build
+# `duration: 12.3 ms  plan:`, the query string, the plan.
 MESSAGE = re.compile(r"duration: ([\d.]+) ms  plan:\n(.*)", re.DOTALL)
 FIRST_NODE = re.compile(r"^[A-Z][\w ]*.*  \(cost=[\d.]+\.\.([\d.]+) ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The plan of one statement: how long it ran, its cost by the server's estimate, its nodes."""
+    """The plan of one statement: its duration, its estimated cost, its nodes."""
 
     seconds: float
     cost: float
@@ -28,13 +28,13 @@ class Plan:
 
     @property
     def head(self) -> str:
-        """What the statement does, as its first nodes say: `Insert on kpi_daily`."""
+        """What the statement does, by the first node: `Insert on kpi_daily`."""
         return self.text.partition("  (cost=")[0]
 
 
 @contextlib.contextmanager
 def gathered(session: Session, seconds: float = 0.0) -> Iterator[list[Plan] | None]:
-    """Gather the plans of statements that run at least so long; None if the role may not."""
+    """Collect plans of statements that run at least so long; None if the role may not see them."""
     plans: list[Plan] = []
 
     def hear(notice: psycopg.errors.Diagnostic) -> None:
@@ -67,10 +67,10 @@ def gathered(session: Session, seconds: float = 0.0) -> Iterator[list[Plan] | No
 
 @contextlib.contextmanager
 def kept(work: Session, evidence: Session, run_id: int) -> Iterator[None]:
-    """Keep plans of statements as slow as the environment says; UsageError if it is no number."""
+    """Log plans of statements slower than MILEPOST_KEEP_PLANS; UsageError if it is not a number."""
     limit = os.environ[KEEP]
     if not re.fullmatch(r"\d{1,6}(\.\d+)?", limit):
-        raise UsageError(f"{KEEP}={limit}: not a number of seconds", f"{KEEP}=5")
+        raise UsageError(f"{KEEP}={limit}: not a number of seconds", f"for example {KEEP}=5")
     with gathered(work, float(limit)) as plans:
         try:
             yield

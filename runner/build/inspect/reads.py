@@ -1,4 +1,4 @@
-"""Which tables the SQL of a script reads, and whether it declares them. Needs no server."""
+"""Compares the tables that a script's SQL reads with those that it declares. Needs no server."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
@@ -17,7 +17,7 @@ from runner.build.inspect.functions import (
 )
 from runner.database.ledger import Position
 from runner.errors import RunnerError, StartError
-from runner.project.manifest import LAYERS, LEAVES, MANIFEST, Manifest, Script
+from runner.project.manifest import INPUTS, LAYERS, MANIFEST, Manifest, Script
 from runner.project.scripts import without_comments
 from runner.project.target import Target
 
@@ -25,9 +25,9 @@ HINT = f"correct the SQL, or the needs in {MANIFEST}"
 
 
 def check(manifest: Manifest, scripts: Iterable[Script]) -> list[str]:
-    """Return warnings for scripts whose tables cannot be told, or that need more than they read.
+    """Return warnings for scripts that cannot be parsed, or declare more than they read.
 
-    StartError if one reads what it does not declare: it would not follow when that changes.
+    StartError if one reads a table that it does not declare, whose changes it would miss.
     """
     warnings: list[str] = []
     for script in scripts:
@@ -37,7 +37,7 @@ def check(manifest: Manifest, scripts: Iterable[Script]) -> list[str]:
             warnings.append(f"cannot check that it declares what it reads: {error.message}")
             continue
         for problem in undeclared(script, read):
-            if problem.partition(" reads ")[2].partition(".")[0] in (*LAYERS, *LEAVES):
+            if problem.partition(" reads ")[2].partition(".")[0] in (*LAYERS, *INPUTS):
                 raise StartError(problem, HINT)
             warnings.append(problem)
         warnings += unread(script, read)
@@ -60,8 +60,8 @@ def unread(script: Script, read: Collection[str]) -> list[str]:
 
 
 def tables_read(manifest: Manifest, script: Script) -> dict[str, str]:
-    """Return the tables that a script, its checks and observations read, as needs name them, each
-    with where: in a function of the project, or, if that is empty, in the script itself.
+    """Return the tables that a script, its checks and observations read, named as in `needs`. Each
+    maps to the function of the project that reads it, or to "" if the SQL itself does.
 
     RunnerError, with file and line, if a text cannot be parsed.
     """
@@ -79,7 +79,7 @@ def tables_read(manifest: Manifest, script: Script) -> dict[str, str]:
 
 
 def rendered(manifest: Manifest, script: Script) -> Iterator[tuple[Path, str]]:
-    """Yield the live texts of a script, its checks and observations, with their files."""
+    """Yield the files of a script and its checks, each with its SQL for the live target."""
     composer = _composer(manifest)
     # The incremental text has every line of the full one, and those that read change sets.
     own = {table: f"{script.layer}.{table}" for table in script.tables}
@@ -92,7 +92,7 @@ def rendered(manifest: Manifest, script: Script) -> Iterator[tuple[Path, str]]:
 
 
 def tables_of_functions(manifest: Manifest, text: str) -> dict[str, str]:
-    """Return the tables that are read by the functions which a text calls, each with where."""
+    """Return the tables read by the functions that a text calls, as in tables_read()."""
     composer = _composer(manifest)
     functions = "\n".join(piece.text for layer in LAYERS for piece in composer.layer(layer))
     return _tables_of_functions(text, functions, frozenset(manifest.fillers()))
@@ -106,16 +106,15 @@ def _composer(manifest: Manifest) -> Composer:
 
 @cache
 def _tables_of_functions(text: str, functions: str, known: frozenset[str]) -> dict[str, str]:
-    """Return the tables that the functions which a text calls read, and those which these call.
+    """Return the tables read by the functions that a text calls, and by those that they call.
 
-    Their bodies may be of any language, or be texts that are executed: a table is what has the name
-    of one.
+    Function bodies may be in any language, and execute strings, so they are searched for names.
     """
     bodies = _bodies(functions)
     read: dict[str, str] = {}
     for name in sorted(functions_reached(functions_called(text), bodies)):
         for table in map(_as_needed, relations_named(bodies[name])):
-            if table in known or table.startswith(tuple(f"{leaf}." for leaf in LEAVES)):
+            if table in known or table.startswith(tuple(f"{leaf}." for leaf in INPUTS)):
                 read.setdefault(table, f" in {name}()")
     return read
 
@@ -127,7 +126,7 @@ def _bodies(functions: str) -> dict[str, str]:
 
 @cache
 def _tables(text: str) -> set[str]:
-    """RunnerError, which begins with a line, if the parser does not know a piece of syntax."""
+    """Return the tables in a text. RunnerError, which begins with a line, for bad syntax."""
     found = set()
     try:
         statements = sqlglot.parse(without_comment_statements(text), dialect="postgres")
@@ -141,12 +140,12 @@ def _tables(text: str) -> set[str]:
         created = statement.this if isinstance(statement, exp.Create) else None
         for table in statement.find_all(exp.Table):
             if table is created or not table.name or (not table.db and table.name in defined):
-                continue  # without a name: a function
+                continue  # a function has no name here
             if table.db != "pg_temp":  # a script's own, as are its CTEs
                 found.add(_as_needed(f"{table.db}.{table.name}"))
     return found
 
 
 def _as_needed(name: str) -> str:
-    """Return the name of a table as needs have it."""
+    """Return the name of a table as `needs` spells it."""
     return f"raw.{name.removeprefix('raw.raw_')}" if name.startswith("raw.raw_") else name

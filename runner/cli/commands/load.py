@@ -22,7 +22,7 @@ from runner.setup.load_csv import SHOW_REJECTS, load
     help="Order of dates that do not begin with the year: 31/01/2026 or 01/31/2026.",
 )
 @click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
-def command(here: Workspace, /, file: Path, dates: Order | None, **wanted: Any) -> None:
+def command(here: Workspace, /, file: Path, dates: DateOrder | None, **wanted: Any) -> None:
     """Load a CSV file with a header into a source.
 
     Times begin with the year, as in 2026-01-31 10:00:00, unless --dates names another order. Lines

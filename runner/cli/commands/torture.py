@@ -8,7 +8,7 @@ from runner.cli import output
 from runner.cli.command import Workspace, json_option, number_option, project_command
 from runner.cli.progress import ProgressListener, show_progress
 from runner.torture.faults import Plan, Progress
-from runner.torture.run import Outcome, Verdict, database_name, scratch, torture
+from runner.torture.run import Outcome, TortureResult, database_name, scratch, torture
 
 PROTOCOLS = {
     "upsert": "milepost, upsert",

@@ -173,7 +173,7 @@ def test_what_might_lose_facts_is_refused(
         text = (project / "sql/warehouse/fact_reward_searches.sql").read_text()
         lines = [line for line in text.splitlines(keepends=True) if "archived" not in line]
         (project / "sql/warehouse/fact_reward_searches.sql").write_text("".join(lines))
-        manifest, said = load(project), "would lose what it has of archived rows"
+        manifest, said = load(project), "would lose its facts of archived rows"
     with pytest.raises((StartError, UsageError), match=said):
         archive(monthly, manifest, before, folder)
     assert not folder.exists()

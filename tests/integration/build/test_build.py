@@ -1,4 +1,4 @@
-"""Builds: one version, published behind its checks; incremental equals a rebuild."""
+"""Builds publish one version after its checks, and incremental builds equal a rebuild."""
 
 from __future__ import annotations
 
@@ -449,7 +449,7 @@ def test_a_rendered_build_runs_as_one_script_and_gives_the_same_tables(built: Da
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """All that is run in transactions, except in rehearsals within them."""
+    """The statements that are run in transactions, except in rehearsals within them."""
     texts: list[str] = []
     run, rehearsal = Session.run, Session.rehearsal
     rehearsals = 0
@@ -480,7 +480,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_build_sends_what_render_prints(
     built: Database, sent: list[str], target: str, full: bool
 ) -> None:
-    """Except what it records about itself."""
+    """Except for what a build records about itself."""
     insert_events(built, [event(2, "u_7", "share"), earn(33, "u_1", 7)])
     ingest(built)
     script = rendered(built, load(PROJECT), Target(target), (), full)
@@ -586,7 +586,7 @@ def test_a_replica_that_was_emptied_and_loaded_again_is_built_in_full(built: Dat
 def test_a_script_that_was_away_for_a_build_is_built_anew_when_it_is_back(
     built: Database, project: Path
 ) -> None:
-    """As when somebody looks at another branch."""
+    """As when somebody switches to a branch without the script, and back."""
     manifest = (project / "sql/manifest.toml").read_text()
     report, _, rest = manifest.partition("[reporting.cluster_quality]")
     (project / "sql/manifest.toml").write_text(report + "[" + rest.partition("\n[")[2])

@@ -65,7 +65,7 @@ def _load(database: Database) -> None:
 
 @pytest.fixture
 def full(moulds: Moulds) -> Iterator[Database]:
-    """Rows are there, and no build was."""
+    """A database with ingested rows, before the first build."""
     with moulds.clone(apply_schema, _load) as database:
         yield database
 

@@ -206,12 +206,12 @@ def test_months_come_and_go_with_the_variable_and_nothing_is_lost(
 ) -> None:
     before, restated = images(built), "select count(*) from orchestrator.restatements"
     changes = scalar(built, restated)
-    for wanted, said in ((True, "in months"), (False, "as one table, no longer in months")):
+    for wanted, said in ((True, "partitioned by month"), (False, "no longer partitioned by month")):
         text = (PROJECT / "sql/manifest.toml").read_text()
         line = f"monthly_facts = {str(wanted).lower()}"
         (project / "sql/manifest.toml").write_text(text.replace("monthly_facts = false", line))
         told = command("schema", "apply", "--yes", database=built, project=project).stdout
-        assert f"the next build fills warehouse.fact_miles_earned anew, {said}, with all" in told
+        assert f"the next build recreates warehouse.fact_miles_earned, {said}, with all" in told
         plan = command("plan", database=built, project=project).stdout
         assert "variable monthly_facts changed" in plan
         done = command("build", database=built, project=project)
@@ -255,7 +255,7 @@ def test_a_printed_build_makes_its_months_itself(monthly: Database) -> None:
     ("value", "said"),
     [
         ('"yes"', "monthly_facts is neither true nor false"),
-        ("true", "monthly_facts is with engine citus"),
+        ("true", "monthly_facts does not work with engine citus"),
     ],
 )
 def test_a_variable_that_says_nothing_is_refused(project: Path, value: str, said: str) -> None:
@@ -269,5 +269,5 @@ def test_a_variable_that_says_nothing_is_refused(project: Path, value: str, said
 def test_a_script_that_does_not_say_of_which_days_is_refused(project: Path) -> None:
     file = "sql/warehouse/fact_miles_earned.sql"
     manifest = edit(project, file, "{{ incremental }}     and {{ within.changed_events }}\n", "")
-    with pytest.raises(StartError, match=f"{file} .* does not say of which days"):
+    with pytest.raises(StartError, match=f"{file} .* does not say for which days"):
         months.make_ahead(manifest, LIVE, manifest.scripts["warehouse.fact_miles_earned"])

@@ -151,7 +151,7 @@ def test_a_changed_key_or_state_table_takes_its_followers_along(
 def test_a_described_column_comes_to_a_table_that_keeps_counts_beside_it(
     built: Database, project: Path
 ) -> None:
-    """While the counts stay as they are, and get what differs."""
+    """The table of counts is not replaced, and gets the difference."""
     file = "schema/warehouse/agg_user_daily.sql"
     edit(
         project,
@@ -431,7 +431,7 @@ def kind_of(database: Database, name: str) -> str:
 def test_the_view_of_the_events_is_never_held_while_it_gets_another_text(
     built: Database, project: Path
 ) -> None:
-    """Everything follows from it, so its build is long."""
+    """Everything depends on the view, so the build is long."""
     moved = edit(
         project,
         "sql/manifest.toml",

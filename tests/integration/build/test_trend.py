@@ -82,7 +82,7 @@ def test_slow_is_three_times_the_median_of_the_last_twenty_in_the_same_mode(
 
 @pytest.fixture
 def slowed(database: Database) -> Database:
-    """Six builds; the last one took longer, because of one script."""
+    """Six builds, of which the last took longer because of one script."""
     for seconds in (1.0, 1.5, 1.0, 2.0, 1.0, 8.0):
         run = ran(database, seconds=seconds)
         ran_script(database, run, "reporting.kpi_daily", seconds=seconds / 2)

@@ -128,7 +128,7 @@ def test_a_pooler_in_transaction_mode_is_refused(pooler: str, name: str) -> None
         (
             'needs = ["warehouse.changed_events", "warehouse.early_events", "warehouse.last_day"]',
             'needs = ["warehouse.changed_users"]',
-            "cycle warehouse.changed_user",
+            "cycle: warehouse.changed_user",
         ),
     ],
 )

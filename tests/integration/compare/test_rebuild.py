@@ -1,4 +1,4 @@
-"""Rebuilding beside the tables, comparing with it, and comparing targets."""
+"""Rebuilds in the scratch schemas, comparisons with a rebuild, and comparisons of targets."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def last_run(database: Database) -> dict[str, Any]:
 
 
 def spoil(database: Database) -> None:
-    """What no build would notice."""
+    """Change, delete and insert rows by hand, which no build notices."""
     query(
         database,
         "update reporting.kpi_daily set dau = 99 where day = '2026-01-05' and slice = 'all'",
@@ -324,7 +324,7 @@ def _build_dev_too(database: Database) -> None:
 
 @pytest.fixture
 def both(moulds: Moulds, no_margin: None) -> Iterator[Database]:
-    """The same, built in two targets."""
+    """The same project, built in two targets."""
     with moulds.clone(apply_schema, build_thirty_days, _build_dev_too) as database:
         yield database
 

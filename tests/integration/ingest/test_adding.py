@@ -100,7 +100,7 @@ def test_tables_of_one_name_are_told_apart_by_the_replica(database: Database) ->
     with pytest.raises(UsageError) as refused:
         add(database, "us_customers", "us.customers")
     assert "replica of pipeline eu_customers" in refused.value.message
-    assert refused.value.hint == "name another: --into warehouse.raw_us_customers"
+    assert refused.value.hint == "choose another: --into warehouse.raw_us_customers"
     add(database, "us_customers", "us.customers", target_relation="warehouse.raw_us_customers")
     query(database, "insert into eu.customers (id, value) values (1, 'eu')")
     query(database, "insert into us.customers (id, value) values (1, 'us')")
@@ -279,9 +279,9 @@ def test_a_column_that_comes_later_is_refused_too(database: Database) -> None:
 @pytest.mark.parametrize(
     ("source", "values", "said"),
     [
-        ("shop.orders", {"window_size": "banana"}, "--window banana is not a length of time"),
-        ("shop.orders", {"window_size": "-1 day"}, "--window -1 day is not a length of time"),
-        ("shop.orders", {"window_size": "0"}, "--window 0 is not a length of time"),
+        ("shop.orders", {"window_size": "banana"}, "--window banana is not a positive interval"),
+        ("shop.orders", {"window_size": "-1 day"}, "--window -1 day is not a positive interval"),
+        ("shop.orders", {"window_size": "0"}, "--window 0 is not a positive interval"),
         ("shop.my.orders", {}, "a name with a dot in it"),
         ("shop.", {}, "SCHEMA.TABLE"),
         ("shop.orders", {"target_relation": "a.b.c"}, "a name with a dot in it"),

@@ -1,4 +1,4 @@
-"""A build can be tried beforehand: what it would change, lock and cost, and nothing stays."""
+"""`plan --explain` shows what a build would change, lock and cost, and rolls it back."""
 
 from __future__ import annotations
 

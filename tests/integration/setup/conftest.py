@@ -25,7 +25,7 @@ def pip(*arguments: str | Path) -> None:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, built from a copy: a build leaves its things beside what it builds."""
+    """The wheel and the sdist, built from a copy, since a build leaves files in its folder."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "milepost"
     copy.mkdir()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runner.database.session import Database
 from runner.errors import RunnerError
+from runner.ingest.pipeline import IngestionPipeline
 from runner.setup.load_csv import load
 from tests.support import PROJECT, ingest, query
 from tests.support.commands import command
@@ -120,8 +121,7 @@ def test_a_date_is_not_cut(database: Database, tmp_path: Path) -> None:
 
 
 def test_times_of_a_source_in_text_are_year_first_too(database: Database) -> None:
-    """As those of a CSV file are."""
-    from runner.ingest.pipeline import IngestionPipeline
+    """As in a CSV file, other texts are not valid times."""
 
     query(
         database,

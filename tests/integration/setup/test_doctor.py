@@ -48,7 +48,7 @@ def test_limits_on_the_time_of_a_statement_are_named(built: Database) -> None:
     name = scalar(built, "select current_database()")
     query(built, f"alter database \"{name}\" set statement_timeout = '30s'")
     found = findings(built, "warning")["setting statement_timeout"]
-    assert found == "statement_timeout is 30000 ms for this role: it ends longer work"
+    assert found == "statement_timeout is 30000 ms for this role, and cancels longer work"
 
 
 def test_a_database_that_may_only_be_read_is_a_problem(built: Database) -> None:

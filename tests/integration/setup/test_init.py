@@ -15,7 +15,7 @@ from runner.project.files import SHARED
 from runner.project.manifest import load
 from runner.project.target import Target
 from runner.setup import schema
-from runner.setup.new_project import ORDERS, WORDS_OF_SQL, Source, write
+from runner.setup.new_project import ORDERS, WORDS_OF_SQL, SourceNames, write
 from tests.support import PROJECT, differences, ingest, query, rebuild, scalar
 from tests.support.commands import Installed, assert_refused, environ
 
@@ -108,7 +108,7 @@ def test_a_table_of_ones_own_with_an_awkward_name_key_and_cursor(
         from generate_series(1, 9) as numbers (number);
         """,
     )
-    make(empty_database, tmp_path, Source("crm", "items", "code", "changed"), is_example=False)
+    make(empty_database, tmp_path, SourceNames("crm", "items", "code", "changed"), is_example=False)
     assert scalar(empty_database, "select to_regclass('public.orders') is null")
     assert scalar(empty_database, "select sum(row_count) from reporting.items_daily") == 9
     run(
@@ -164,7 +164,7 @@ def run(database: Database, text: str) -> None:
         session.run(text)
 
 
-def make(database: Database, folder: Path, source: Source, *, is_example: bool) -> None:
+def make(database: Database, folder: Path, source: SourceNames, *, is_example: bool) -> None:
     write(folder, source, is_example=is_example)
     schema.apply(database, load(folder), Target())
     go_on(database, folder)

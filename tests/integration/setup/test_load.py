@@ -149,7 +149,7 @@ BAD_LINES = [
         b"2025-03-01 10:00:00,u\r1,like,,,ios,google,SG",
         "user_id: a carriage return inside the line",
     ),
-    (b"2025-03-01 10:00:00,u\x001,like,,,ios,google,SG", "it holds a NUL byte"),
+    (b"2025-03-01 10:00:00,u\x001,like,,,ios,google,SG", "it contains a NUL byte"),
     (b"2025-03-01 10:00:00,u\xff1,like,,,ios,google,SG", "it is not UTF-8: byte 0xff"),
 ]
 
@@ -236,7 +236,7 @@ def test_line_numbers_count_the_line_breaks_inside_quotes(database: Database, fi
 
 
 def test_a_line_of_backslash_and_dot_ends_nothing(database: Database, file: Path) -> None:
-    """COPY of PostgreSQL before 18 takes it for the end of the data."""
+    """Before PostgreSQL 18, COPY takes this line for the end of the data."""
     file.write_text(
         HEADER + "\\.\n" + GOOD + "\\.\n" + GOOD + '2025-03-01,"\n\\.\n",a,b,1,c,d,e\n' + GOOD
     )
@@ -442,7 +442,7 @@ def test_a_database_without_the_tables_is_told_what_to_do(database: Database, fi
 
 
 def test_history_behind_the_watermark_comes_with_a_sweep(database: Database, file: Path) -> None:
-    """Also into a table that takes too long to be searched by every run."""
+    """Also in a table that is too large to be searched by every run."""
     file.write_text(HEADER + GOOD + "x\n")
     ingest(database)
     query(database, "update orchestrator.runs set search_elapsed = '2 s'")
@@ -547,7 +547,7 @@ def large(file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def halfway(what: Any) -> Any:
-    """Do something when half of the file is in."""
+    """Call something when half of the file has been read."""
     todo = [what]
 
     def tell(done: int, total: int) -> None:
@@ -736,7 +736,7 @@ def stored(database: Database) -> Counter[Row]:
 
 @pytest.mark.slow
 def test_200_000_lines_are_what_plain_python_reads(database: Database, file: Path) -> None:
-    """The oracle is the csv module. Bad lines stand at random and around the ends of blocks."""
+    """The oracle is the csv module. Bad lines are at random places and around the ends of blocks."""
     chance = random.Random(7)
     kinds = (
         b"2025-03-01 10:00:00,u_1\n",
@@ -799,7 +799,7 @@ NUMBERS = ("", "5", "7.5")
 def read_by_hand(
     database: Database, content: bytes
 ) -> tuple[Counter[Row], list[tuple[int, bytes]]]:
-    """What three columns of a file hold, one character after the other: events, and what is none."""
+    """Read three columns of a file character by character: return valid events, and bad lines."""
     events: Counter[Row] = Counter()
     bad: list[tuple[int, bytes]] = []
     content += b"" if content.endswith(b"\n") else b"\n"
@@ -863,7 +863,7 @@ def event_by_hand(database: Database, fields: list[bytes] | None) -> Row | None:
 
 @cache
 def cast(database: Database, text: str, type_name: str) -> str | None:
-    """What the server makes of a text by itself: it forgives more than one thinks."""
+    """How the server reads a text as this type: it accepts more than one expects."""
     if "\0" in text:
         return None
     try:
@@ -917,7 +917,7 @@ def test_every_record_of_many_files_is_accounted_for_exactly_once(
 
 
 def account_for(database: Database, file: Path, content: bytes, block: int) -> None:
-    """Whatever the file holds, and wherever its blocks end. The oracle is a loop over its bytes."""
+    """For any content, and any ends of blocks. The oracle is a loop over the bytes."""
     query(
         database,
         "truncate public.event_stream, orchestrator.loaded_files, orchestrator.load_rejects",

@@ -1,4 +1,4 @@
-"""The shipped warehouse runs on an app's table of another shape: one mapping, the same figures."""
+"""The shipped warehouse runs on the table of another app: with a mapping, the figures are equal."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def app(project: Path, empty_database: Database) -> Iterator[tuple[Path, Databas
 
 
 def events() -> list[dict[str, Any]]:
-    """Half a year of 12 people, who do all there is to do."""
+    """Half a year of events of 12 people, of every type."""
     found = []
     for number in range(900):
         kind = list(KINDS)[number * 7 % 5]
@@ -183,10 +183,10 @@ def test_what_the_source_lacks_is_named_and_nothing_is_created(
         ("country = 5", "[source.event_stream] country names no column"),
         ('country = {colum = "x"}', "did you mean column?"),
         ('country = {column = "x", constant = "y"}', "has both a column and a constant"),
-        ("country = {}", "has neither a column and a constant"),
+        ("country = {}", "has neither a column nor a constant"),
         ('country = {column = "x", type = "text; drop table a"}', "is not the name of a type"),
         ('country = {column = "x", type = "text", timezone = "UTC"}', "only a timestamptz"),
-        ('country = {column = "x", values = {a = 1}}', "values maps no texts"),
+        ('country = {column = "x", values = {a = 1}}', "values is no table of strings"),
         ("relation = 7", "names no relation"),
     ],
 )
@@ -216,7 +216,9 @@ def test_init_writes_the_warehouse_over_the_table_as_it_is(
     folder = tmp_path / "app"
     words = ("init", str(folder), "--like", "miles", "--source", "public.activity")
     assert_refused(
-        command(*words, database=database), 2, "no column of the source has a name like event_time"
+        command(*words, database=database),
+        2,
+        "no column of the source has a usual name for event_time",
     )
     roles = ("event_time=happened", "user_id=person", "event_type=what", "platform=device")
     words += tuple(part for role in roles for part in ("--column", role))

@@ -1,4 +1,4 @@
-"""Wheel and sdist: what is in them, whose licences, and that they work where nothing else is."""
+"""Wheel and sdist: their files and licences, and that they work outside of the repository."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class World:
-    """A database of the shop, and what people do with it."""
+    """A database of the shop, and the actions of its users."""
 
     def __init__(self, database: Database, shop: Path) -> None:
         self.database, self.manifest = database, load(shop)
@@ -63,7 +63,7 @@ class World:
         )
 
     def change(self, order: int, amount: int, is_dated: bool = True) -> None:
-        """A change that nobody dated is found by the transaction that made it."""
+        """Change an order. Without a new cursor, only the ID of the transaction reveals it."""
         dated = ", updated_at = now()" if is_dated else ""
         self.do(
             f"update public.orders set amount = %(amount)s{dated} where order_id = %(order)s",
@@ -76,7 +76,7 @@ class World:
         return str([(each.step.script.key, each.step.mode) for each in done.results])
 
     def prune(self, days: int = 0) -> PruneResult:
-        """As if everything that has ended had been old."""
+        """Date everything that has ended back, as if it were old."""
         return Pruner(self.database, self.manifest, days).prune()
 
     def tables(self, *prefixes: str) -> dict[str, list[dict[str, Any]]]:
@@ -114,7 +114,7 @@ def world(worlds: tuple[World, World]) -> World:
 def test_a_prune_at_any_time_changes_nothing_that_others_do(
     worlds: tuple[World, World], seed: int
 ) -> None:
-    """Two databases live through the same; one is pruned now and then, of all that has ended."""
+    """Two databases go through the same actions; one is pruned of all that has ended now and then."""
     kept, pruned = worlds
     chance = random.Random(seed)
     prunes = undos = 0
@@ -158,7 +158,7 @@ def last_run(world: World) -> int:
 
 
 def say(runs: list[RunResult]) -> list[Any]:
-    """What a person would see of runs."""
+    """The kind and the counts of each run."""
     return [(each.kind, each.counts) for each in runs]
 
 

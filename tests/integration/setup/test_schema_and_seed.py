@@ -159,7 +159,7 @@ def test_seeded_users_come_stay_leave_and_come_back(database: Database, no_margi
 def test_a_second_seed_is_refused_and_appending_goes_on_after_the_newest(
     database: Database,
 ) -> None:
-    with pytest.raises(RunnerError, match="no rows to go on after"):
+    with pytest.raises(RunnerError, match="no rows to continue after"):
         seed(database, PROJECT, Demo(10, 5, 5, seed=1, end=END, append=True))
     seed(database, PROJECT, SMALL)
     with pytest.raises(RunnerError, match="has rows already"):

@@ -35,7 +35,7 @@ ONE_EACH = "day,row_count\n2026-01-05,1\n2026-01-06,1\n2026-01-07,1\n"
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A small project of one's own, with the cases that it comes with."""
+    """The starter project, with its cases."""
     write(tmp_path, ORDERS, is_example=True)
     return tmp_path
 
@@ -232,7 +232,9 @@ def test_cases_are_chosen_by_script_folder_or_glob(
 
 def test_what_chooses_no_case_is_refused(shop: Path, test: Callable[..., Any]) -> None:
     assert_refused(test("a_row_counts_on_the_day"), 2, "no case is called", "did you mean")
-    assert_refused(test("-s", "changed_orders"), 2, "no case for warehouse.changed_orders")
+    assert_refused(
+        test("-s", "changed_orders"), 2, "there are no cases for warehouse.changed_orders"
+    )
     (shop / "tests").rename(shop / "elsewhere")
     assert_refused(test(), 2, "there are no cases in tests/sql", "LAYER/SCRIPT/CASE")
 
@@ -289,7 +291,7 @@ def test_what_chooses_no_case_is_refused(shop: Path, test: Callable[..., Any]) -
         (f"{REPORT}/variables.toml", "reporting_timezone = [1]\n", "is a list"),
         (f"{REPORT}/variables.toml", "reporting_timezone =\n", "variables.toml: "),
         (f"{REPORT}/expect/reporting.orders_daily.csv", "day\n", "is not a part of a case"),
-        (f"{FACT}2/given/raw.orders.csv", "order_id\n1\n", "expects nothing"),
+        (f"{FACT}2/given/raw.orders.csv", "order_id\n1\n", "has no expected rows"),
         ("tests/sql/reporting/order_daily/a/expected/x.csv", "", "there is no script"),
         ("tests/sql/reporting/orders_daily/x.csv", "", "x.csv is a file"),
     ],

@@ -1,4 +1,4 @@
-"""The race harness that ships, against the protocol that ships and against worse ones."""
+"""The torture test finds protocols that lose rows, and finds no loss in the one that ships."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def databases(server: Database) -> list[str]:
 
 
 def project_with_clock(folder: Path, *changes: tuple[str, str]) -> Path:
-    """A project whose source clock is not the one that ships."""
+    """A project with another clock statement than the one that ships."""
     text = (PROJECT / "sql/ingest/clock.sql").read_text(encoding="utf-8")
     for old, new in changes:
         assert old in text
@@ -176,7 +176,7 @@ def test_an_interrupted_torture_drops_its_database(server: Database) -> None:
 
 @contextmanager
 def poor(server: Database, rights: str) -> Iterator[Database]:
-    """The same server, for a role that may do little."""
+    """The same server, as a role with few rights."""
     with psycopg.connect(server.conninfo, autocommit=True) as connection:
         role = sql.Identifier("milepost_test_poor")
         connection.execute(sql.SQL("drop role if exists {}").format(role))

@@ -1,4 +1,4 @@
-"""What brings a table to its place, without a server."""
+"""The DDL that distributes tables in a cluster, without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs, and why, follows from the manifest, the files and what is new."""
+"""Which scripts run, and why, follows from the manifest, the files and the new rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of scripts and what a selection names follow from the needs in the manifest."""
+"""The order of scripts, and selections, follow from the needs in the manifest."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_cycle_of_two_is_printed() -> None:
     with pytest.raises(StartError) as raised:
         order(declare(needs))
     assert raised.value.message in (
-        "sql/manifest.toml: cycle warehouse.a -> warehouse.b -> warehouse.a",
-        "sql/manifest.toml: cycle warehouse.b -> warehouse.a -> warehouse.b",
+        "sql/manifest.toml: there is a cycle: warehouse.a -> warehouse.b -> warehouse.a",
+        "sql/manifest.toml: there is a cycle: warehouse.b -> warehouse.a -> warehouse.b",
     )
     assert raised.value.hint == "remove one of these needs"
 
@@ -66,14 +66,14 @@ def test_arrows_of_a_cycle_point_at_what_is_needed() -> None:
     }
     with pytest.raises(StartError) as raised:
         order(declare(needs))
-    cycle = raised.value.message.removeprefix("sql/manifest.toml: cycle ").split(" -> ")
+    cycle = raised.value.message.removeprefix("sql/manifest.toml: there is a cycle: ").split(" -> ")
     assert cycle[0] == cycle[-1]
     assert set(cycle) == {"warehouse.a", "warehouse.b", "warehouse.c"}
     assert all(need in needs[key] for key, need in pairwise(cycle))
 
 
 def test_script_that_needs_itself_is_a_cycle() -> None:
-    with pytest.raises(StartError, match=r"cycle warehouse\.a -> warehouse\.a$"):
+    with pytest.raises(StartError, match=r"cycle: warehouse\.a -> warehouse\.a$"):
         order(declare({"warehouse.a": ["warehouse.a"]}))
 
 

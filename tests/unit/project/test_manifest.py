@@ -1,4 +1,4 @@
-"""The manifest is held against the tree, and says in one line what does not fit."""
+"""The manifest is compared with the files; an error is one line that says what does not fit."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_script_that_replaces_rows_itself_is_not_restated(tmp_path: Path) -> Non
     (project / "sql/reporting/growth.sql").write_text("delete from {{ this }} where true;\n")
     error = refusal(project)
     assert error.message.startswith(
-        f"{MANIFEST}: [reporting.growth] is restated, but sql/reporting/growth.sql replaces rows"
+        f"{MANIFEST}: [reporting.growth] is restated, but sql/reporting/growth.sql deletes rows"
     )
 
 
@@ -287,7 +287,7 @@ def test_warehouse_that_reads_reporting_is_refused(tmp_path: Path) -> None:
     text = SMALL.replace('["warehouse.changed_events"]', '["reporting.growth"]')
     assert refusal(make_project(tmp_path, text)).message == (
         f"{MANIFEST}: [warehouse.dim_users] needs reporting.growth,"
-        " but data never flow back from reporting"
+        " but the warehouse never reads reports"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the runner reads off the text of a script."""
+"""What patterns find in the text of a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever goes into a template is quoted, and what does not fit is named by file and line."""
+"""Values in templates are quoted, and errors name the file and the line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`init` takes plain names and an empty folder, and says what else it will not do."""
+"""`init` takes plain names and an empty folder, and says why it refuses others."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ import pytest
 from runner.errors import UsageError
 from runner.project.files import HOME, SHARED, find
 from runner.project.manifest import load
-from runner.setup.new_project import EXAMPLE, LONGEST_NAME, ORDERS, Source, next_steps, parse, write
+from runner.setup.new_project import (
+    EXAMPLE,
+    LONGEST_NAME,
+    ORDERS,
+    SourceNames,
+    next_steps,
+    parse,
+    write,
+)
 from runner.testing.lint import lint
 
-ITEMS = Source("crm", "items", "item_no", "changed")
+ITEMS = SourceNames("crm", "items", "item_no", "changed")
 
 
 def files(folder: Path) -> set[str]:
@@ -46,8 +54,8 @@ def test_a_source_is_its_table_its_key_and_its_cursor() -> None:
         ("public." + "x" * (LONGEST_NAME + 1), "item_no", "changed", "is not a plain name"),
         ("public.items", "user", "changed", "is a reserved word of SQL"),
         ("public.items", "item_no", "end", "is a reserved word of SQL"),
-        ("public.items", "changed", "changed", "would be one column"),
-        ("public.items", "changed_day", "changed", "would be one column"),
+        ("public.items", "changed", "changed", "would be the same column"),
+        ("public.items", "changed_day", "changed", "would be the same column"),
     ],
 )
 def test_what_is_no_plain_name_is_refused_with_a_hint(
@@ -82,7 +90,7 @@ def test_another_source_leaves_no_trace_of_the_example(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["orders_of_orders", "items", "keys", "user", "updated_at"])
 def test_what_is_written_is_a_project_without_problems(tmp_path: Path, table: str) -> None:
-    write(tmp_path, Source("crm", table, "order_id", "orders"), is_example=False)
+    write(tmp_path, SourceNames("crm", table, "order_id", "orders"), is_example=False)
     manifest = load(tmp_path)
     assert lint(manifest) == []
     assert f"reporting.{table}_daily" in manifest.scripts

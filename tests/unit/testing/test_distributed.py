@@ -1,4 +1,4 @@
-"""The forms of SQL that a cluster refuses are found, and those that it takes are not."""
+"""`lint` finds the SQL that Citus refuses, and no other."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_waiver_names_its_rule_and_reason_and_is_needed(folder: Path) -> None:
     assert len(found(folder, f"-- Waived: union\n{text}")) == 1
     assert len(found(folder, f"-- Waived: limit, few rows.\n{text}")) == 2
     (line,) = found(folder, "-- Waived: union, few rows.\nselect 1")
-    assert line.endswith("union is waived, and kept")
+    assert line.endswith("union is waived, but not broken")
 
 
 def test_a_key_without_its_column_and_a_table_without_a_place_are_found(folder: Path) -> None:
@@ -128,8 +128,8 @@ def test_a_key_without_its_column_and_a_table_without_a_place_are_found(folder: 
     here = TABLE.format(name="here", place="local", key="n").partition("\n")[2]
     (folder / "schema/warehouse/here.sql").write_text(here)
     assert [line for _, line in problems(load(folder))] == [
-        "schema/warehouse/placed.sql: of a distributed table, a key without its column (key)",
-        "schema/warehouse/here.sql: says no place, as other tables do: -- Place: local",
+        "schema/warehouse/placed.sql: with a distributed table, a key without the distribution column (key)",
+        "schema/warehouse/here.sql: has no placement, as other tables have: -- Place: local",
     ]
 
 

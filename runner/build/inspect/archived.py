@@ -1,6 +1,6 @@
-"""Facts of rows that are archived: a script that is filled in full has to keep them.
+"""Checks that scripts keep the facts of archived rows when they fill their tables in full.
 
-Its text says so, with lines that begin with `archived` and the name of the replica in braces.
+A script does so with lines that begin with {{ archived.x }}, where x is the replica.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.database.ledger import Position
 from runner.errors import StartError
 from runner.project.graph import change_sets, order
-from runner.project.manifest import LEAVES, Manifest
+from runner.project.manifest import INPUTS, Manifest
 
 
 def check(manifest: Manifest, positions: Mapping[str, Position]) -> None:
@@ -20,24 +20,24 @@ def check(manifest: Manifest, positions: Mapping[str, Position]) -> None:
 
 
 def refuse_losses(manifest: Manifest, raw_name: str) -> None:
-    """StartError if a script reads a replica, or views of it, and keeps nothing of rows that go."""
-    rows = {f"{LEAVES[0]}.{raw_name}"}
-    not_results = change_sets(manifest)  # which keep nothing anyway
+    """StartError if a script reads a replica, or a view of it, and does not keep archived facts."""
+    sources = {f"{INPUTS[0]}.{raw_name}"}
+    emptied_anyway = change_sets(manifest)
     for script in order(manifest):
-        if rows.isdisjoint(script.needs) or script.key in not_results:
+        if sources.isdisjoint(script.needs) or script.key in emptied_anyway:
             continue
         if script.is_view:
-            rows.add(script.key)
+            sources.add(script.key)
         elif f"archived.{raw_name} " not in manifest.read(script.path):
             raise StartError(
-                f"{script.path} reads raw.{raw_name}, and would lose what it has of archived rows"
-                " when it is filled in full",
-                "let it keep them: docs/retention.md shows the lines",
+                f"{script.path} reads raw.{raw_name}, and a full build would lose its facts of"
+                " archived rows",
+                "add the lines that keep them, as docs/retention.md shows",
             )
 
 
 def keeping_checks(manifest: Manifest, raw_name: str) -> list[Path]:
-    """Return the checks that say whether the tables still hold what is archived."""
+    """Return the checks that count the archived rows in the tables."""
     return [
         check
         for script in manifest.scripts.values()
