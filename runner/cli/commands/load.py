@@ -6,7 +6,7 @@ import click
 from runner.cli import output
 from runner.cli.command import Workspace, json_option, project_command
 from runner.cli.progress import show_progress
-from runner.setup.csv_times import Order
+from runner.setup.csv_times import DateOrder
 from runner.setup.load_csv import SHOW_REJECTS, load
 
 
@@ -19,7 +19,7 @@ from runner.setup.load_csv import SHOW_REJECTS, load
 @click.option(
     "--dates",
     type=click.Choice(["dmy", "mdy"]),
-    help="Order of dates that do not begin with the year: 31/01/2026 or 01/31/2026.",
+    help="DateOrder of dates that do not begin with the year: 31/01/2026 or 01/31/2026.",
 )
 @click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
 def command(here: Workspace, /, file: Path, dates: DateOrder | None, **wanted: Any) -> None:

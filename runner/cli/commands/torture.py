@@ -64,7 +64,7 @@ def _show(shown: ProgressListener, plan: Plan, progress: Progress) -> None:
     shown.show("comparing" if is_over else text, progress.seconds, plan.seconds)
 
 
-def _show_verdict(verdict: Verdict) -> None:
+def _show_verdict(verdict: TortureResult) -> None:
     output.data({**asdict(verdict), "is_kept": verdict.is_kept, "is_telling": verdict.is_telling})
     rows = [_row(name, own.final, own.is_kept, own.ledger) for name, own in verdict.ours.items()]
     rows += [_row(name, copy, copy.is_exact, {}) for name, copy in verdict.naive.items()]
@@ -102,7 +102,7 @@ def _row(name: str, outcome: Outcome, is_good: bool, ledger: dict[str, Any]) -> 
     }
 
 
-def _say_summary(verdict: Verdict) -> None:
+def _say_summary(verdict: TortureResult) -> None:
     windows = sum(each.ledger["windows"] for each in verdict.ours.values())
     output.say(
         f"milepost {'kept' if verdict.is_kept else 'BROKE'} its promise: {verdict.written:,} rows,"
@@ -123,7 +123,7 @@ def _say_summary(verdict: Verdict) -> None:
         )
 
 
-def _show_failures(verdict: Verdict) -> None:
+def _show_failures(verdict: TortureResult) -> None:
     for name, each in verdict.ours.items():
         if not each.unswept.is_exact:
             output.warn(f"{PROTOCOLS[name]}, before its sweep: {each.unswept}")
