@@ -19,7 +19,7 @@ from runner.setup.load_csv import SHOW_REJECTS, load
 @click.option(
     "--dates",
     type=click.Choice(["dmy", "mdy"]),
-    help="DateOrder of dates that do not begin with the year: 31/01/2026 or 01/31/2026.",
+    help="Order of dates that do not begin with the year: 31/01/2026 or 01/31/2026.",
 )
 @click.option("--again", is_flag=True, help="Load the file even if it was loaded before.")
 def command(here: Workspace, /, file: Path, dates: DateOrder | None, **wanted: Any) -> None:
