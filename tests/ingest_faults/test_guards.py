@@ -37,7 +37,7 @@ SECOND = "- interval '1 second'"
 MOMENT = "- interval '0 seconds'"
 
 
-class Bench:
+class Patches:
     """Where texts and functions are changed, for one test."""
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -330,7 +330,7 @@ def restored_source(arena: Arena) -> None:
 # The guards, and how each is taken away.
 
 
-def without_the_order(bench: Bench) -> None:
+def without_the_order(patches: Patches) -> None:
     """The bound is read after the snapshot that reads the rows."""
     load_window = RunTransaction.load
 
@@ -344,63 +344,63 @@ def without_the_order(bench: Bench) -> None:
             connection.execute(sql.SQL(text), {"run_id": self.writer.values["run_id"]})
         return load_window(self, type(window)(window.low, settled, window.is_last, window.share))
 
-    bench.patch.setattr(RunTransaction, "load", late)
+    patches.patch.setattr(RunTransaction, "load", late)
 
 
-def without_the_lock(bench: Bench) -> None:
+def without_the_lock(patches: Patches) -> None:
     @contextlib.contextmanager
     def free(self: Session, *values: Any) -> Iterator[None]:
         yield
 
-    bench.patch.setattr(Session, "lock", free)
+    patches.patch.setattr(Session, "lock", free)
 
 
-def without_gaps(bench: Bench) -> None:
-    bench.patch.setattr(ingest_run.ledger, "gaps", lambda session, pipeline_id: [])
+def without_gaps(patches: Patches) -> None:
+    patches.patch.setattr(ingest_run.ledger, "gaps", lambda session, pipeline_id: [])
 
 
-def without_going_on(bench: Bench) -> None:
+def without_going_on(patches: Patches) -> None:
     """In both of the places that see to it."""
     settled = "greatest(now_there.settled, %(watermark)s::timestamptz)"
-    bench.query("ingest/source.sql", "clock", settled, "now_there.settled")
+    patches.query("ingest/source.sql", "clock", settled, "now_there.settled")
     high = "greatest({{ low }}::timestamptz, {{ settled }}::timestamptz)"
-    bench.query("ingest/windows.sql", "next_window", high, "{{ settled }}::timestamptz")
+    patches.query("ingest/windows.sql", "next_window", high, "{{ settled }}::timestamptz")
 
 
-def chain_of(parts: slice) -> Callable[[Bench], None]:
+def chain_of(parts: slice) -> Callable[[Patches], None]:
     """Of server, file and terms only some."""
 
-    def shorten(bench: Bench) -> None:
+    def shorten(patches: Patches) -> None:
         chain = Source.chain
 
         def short(self: Source, *values: Any) -> str:
             return "/".join(chain(self, *values).split("/")[parts])
 
-        bench.patch.setattr(Source, "chain", short)
+        patches.patch.setattr(Source, "chain", short)
 
     return shorten
 
 
-GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
+GUARDS: dict[str, tuple[Callable[[Patches], None], Callable[[Arena], None]]] = {
     "the bound": (
-        lambda bench: bench.file(
+        lambda patches: patches.file(
             "clock", "least(started.moment, active.xact_start)", "started.moment"
         ),
         open_transaction,
     ),
     "the bound before the snapshot": (without_the_order, commit_before_any_statement),
     "the look at prepared transactions": (
-        lambda bench: bench.file(
+        lambda patches: patches.file(
             "clock", "when prepared.gid is not null then '-inf", "when false then '-inf"
         ),
         prepared_transaction,
     ),
     "the right to see others": (
-        lambda bench: bench.file("clock", "pg_has_role('pg_read_all_stats', 'usage')", "true"),
+        lambda patches: patches.file("clock", "pg_has_role('pg_read_all_stats', 'usage')", "true"),
         role_that_sees_little,
     ),
     "the oldest transaction itself": (
-        lambda bench: bench.patch.setattr(
+        lambda patches: patches.patch.setattr(
             Source,
             "is_recent",
             lambda self, age: sql.SQL("age(source.xmin) < {}").format(sql.Literal(age)),
@@ -408,7 +408,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
         oldest_open_transaction,
     ),
     "the scope of a horizon": (
-        lambda bench: bench.query(
+        lambda patches: patches.query(
             "database/ledger.sql",
             "horizons",
             "in ('lookback', 'table')",
@@ -417,13 +417,13 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
         late_row_before_a_catch_up_that_stops_halfway,
     ),
     "the horizons that an undo ends": (
-        lambda bench: bench.query(
+        lambda patches: patches.query(
             "database/ledger.sql", "horizons", "and undos.parent_run_id <= runs.run_id", "and false"
         ),
         late_row_of_an_undone_sweep,
     ),
     "horizons from the future": (
-        lambda bench: bench.query(
+        lambda patches: patches.query(
             "database/ledger.sql",
             "horizons",
             "<= %(next_xid)s::numeric, true)",
@@ -433,24 +433,24 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     ),
     "gaps": (without_gaps, undone_window),
     "the balance": (
-        lambda bench: bench.patch.setattr(ReplicaWriter, "_balance", lambda self, *values: None),
+        lambda patches: patches.patch.setattr(ReplicaWriter, "_balance", lambda self, *values: None),
         row_that_disappears,
     ),
     "the fence": (
-        lambda bench: bench.query(
+        lambda patches: patches.query(
             "database/ledger.sql", "succeed", "and runs.status = 'running'", ""
         ),
         run_that_was_given_up,
     ),
     "the lock": (without_the_lock, two_runners),
     "the end of dead runs": (
-        lambda bench: bench.query(
+        lambda patches: patches.query(
             "database/ledger.sql", "abandon_windows", "and status = 'running'", "and false"
         ),
         dead_runner,
     ),
     "what was replaced": (
-        lambda bench: bench.file(
+        lambda patches: patches.file(
             "merge",
             "{{ is_same_key }} and {{ within }}\n    where fresh._differs",
             "{{ is_same_key }} and {{ within }}\n    where false",
@@ -460,7 +460,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
     "the file of the replica": (chain_of(slice(0, 1)), truncated_replica),
     "the terms of the source": (chain_of(slice(0, 2)), new_column_with_a_default),
     "odd cursors": (
-        lambda bench: bench.patch.setattr(
+        lambda patches: patches.patch.setattr(
             Conditions, "timeless", lambda self: sql.SQL("false").format()
         ),
         odd_rows,
@@ -470,7 +470,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], Callable[[Arena], None]]] = {
         clock_that_goes_back,
     ),
     "the end of a quarantine": (
-        lambda bench: bench.query(
+        lambda patches: patches.query(
             "ingest/writer.sql", "resolve", "and rejected.resolved_run_id is null", "and false"
         ),
         mended_row,
@@ -500,16 +500,16 @@ def database(own_moulds: Moulds) -> Iterator[Database]:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arena: Arena) -> Bench:
-    bench = Bench(monkeypatch, tmp_path / "project")
-    arena.project = bench.folder
-    return bench
+def patches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arena: Arena) -> Patches:
+    patches = Patches(monkeypatch, tmp_path / "project")
+    arena.project = patches.folder
+    return patches
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_patience")
 @pytest.mark.parametrize("guard", GUARDS)
-def test_with_its_guards_the_story_is_true(arena: Arena, bench: Bench, guard: str) -> None:
+def test_with_its_guards_the_story_is_true(arena: Arena, patches: Patches, guard: str) -> None:
     _, story = GUARDS[guard]
     story(arena)
 
@@ -517,8 +517,8 @@ def test_with_its_guards_the_story_is_true(arena: Arena, bench: Bench, guard: st
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_patience")
 @pytest.mark.parametrize("guard", GUARDS)
-def test_without_its_guard_the_story_is_false(arena: Arena, bench: Bench, guard: str) -> None:
+def test_without_its_guard_the_story_is_false(arena: Arena, patches: Patches, guard: str) -> None:
     take_away, story = GUARDS[guard]
-    take_away(bench)
+    take_away(patches)
     with pytest.raises((AssertionError, RunnerError)):
         story(arena)
