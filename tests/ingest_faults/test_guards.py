@@ -41,7 +41,7 @@ class Patches:
     """Where texts and functions are changed, for one test."""
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
-        self.patch = patch
+        self.monkeypatch = patch
         self.folder = folder
         (folder / "sql/ingest").mkdir(parents=True)
         self.file("clock", SECOND, MOMENT)  # nothing begins meanwhile
@@ -57,7 +57,7 @@ class Patches:
     def query(self, file: str, name: str, old: str, new: str) -> None:
         text = queries(file)[name]
         assert old in text
-        self.patch.setitem(queries(file), name, text.replace(old, new))
+        self.monkeypatch.setitem(queries(file), name, text.replace(old, new))
 
 
 # The stories. What is not true in them raises.
@@ -344,7 +344,7 @@ def without_the_order(patches: Patches) -> None:
             connection.execute(sql.SQL(text), {"run_id": self.writer.values["run_id"]})
         return load_window(self, type(window)(window.low, settled, window.is_last, window.share))
 
-    patches.patch.setattr(RunTransaction, "load", late)
+    patches.monkeypatch.setattr(RunTransaction, "load", late)
 
 
 def without_the_lock(patches: Patches) -> None:
@@ -352,11 +352,11 @@ def without_the_lock(patches: Patches) -> None:
     def free(self: Session, *values: Any) -> Iterator[None]:
         yield
 
-    patches.patch.setattr(Session, "lock", free)
+    patches.monkeypatch.setattr(Session, "lock", free)
 
 
 def without_gaps(patches: Patches) -> None:
-    patches.patch.setattr(ingest_run.ledger, "gaps", lambda session, pipeline_id: [])
+    patches.monkeypatch.setattr(ingest_run.ledger, "gaps", lambda session, pipeline_id: [])
 
 
 def without_going_on(patches: Patches) -> None:
@@ -376,7 +376,7 @@ def chain_of(parts: slice) -> Callable[[Patches], None]:
         def short(self: Source, *values: Any) -> str:
             return "/".join(chain(self, *values).split("/")[parts])
 
-        patches.patch.setattr(Source, "chain", short)
+        patches.monkeypatch.setattr(Source, "chain", short)
 
     return shorten
 
@@ -400,7 +400,7 @@ GUARDS: dict[str, tuple[Callable[[Patches], None], Callable[[Arena], None]]] = {
         role_that_sees_little,
     ),
     "the oldest transaction itself": (
-        lambda patches: patches.patch.setattr(
+        lambda patches: patches.monkeypatch.setattr(
             Source,
             "is_recent",
             lambda self, age: sql.SQL("age(source.xmin) < {}").format(sql.Literal(age)),
@@ -433,7 +433,9 @@ GUARDS: dict[str, tuple[Callable[[Patches], None], Callable[[Arena], None]]] = {
     ),
     "gaps": (without_gaps, undone_window),
     "the balance": (
-        lambda patches: patches.patch.setattr(ReplicaWriter, "_balance", lambda self, *values: None),
+        lambda patches: patches.monkeypatch.setattr(
+            ReplicaWriter, "_balance", lambda self, *values: None
+        ),
         row_that_disappears,
     ),
     "the fence": (
@@ -460,7 +462,7 @@ GUARDS: dict[str, tuple[Callable[[Patches], None], Callable[[Arena], None]]] = {
     "the file of the replica": (chain_of(slice(0, 1)), truncated_replica),
     "the terms of the source": (chain_of(slice(0, 2)), new_column_with_a_default),
     "odd cursors": (
-        lambda patches: patches.patch.setattr(
+        lambda patches: patches.monkeypatch.setattr(
             Conditions, "timeless", lambda self: sql.SQL("false").format()
         ),
         odd_rows,
