@@ -177,7 +177,8 @@ with new_profiles as materialized (
         select
             case
                 when last_day <= rules_until[1] then 1  -- new
-                when last_day <= rules_until[2] and miles_earned_90d >= top_miles then 2  -- champion
+                when last_day <= rules_until[2] and miles_earned_90d >= top_miles
+                    then 2  -- champion
                 when last_day <= rules_until[3] then 3  -- loyal
                 when last_day <= rules_until[4] then 4  -- promising
                 when last_day <= rules_until[5] then 5  -- at risk

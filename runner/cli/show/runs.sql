@@ -154,8 +154,8 @@ order by
 
 -- run_restated_days --
 -- Published days that a build changed, the largest relative change first, each with the number of
--- changed rows and the row whose numbers changed most, which in a report with slices is usually that
--- of the slice all.
+-- changed rows and the row whose numbers changed most, in a report with slices usually that of the
+-- slice all.
 select
     days.table_name as table,
     days.key,
