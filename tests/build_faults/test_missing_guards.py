@@ -586,7 +586,7 @@ GUARDS: dict[str, Guard] = {
         the_same_days_again,
     ),
     "the difference in counts of periods": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_activity", "-1 as sign, old_days", "0 as sign, old_days"
         ),
         late_event_between_two_others,
@@ -620,7 +620,7 @@ GUARDS: dict[str, Guard] = {
         late_event_between_two_others,
     ),
     "several platforms of a user": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_category_daily", "has_one_origin, false,", "has_one_origin, true,"
         ),
         two_platforms_of_a_day,
@@ -678,7 +678,7 @@ GUARDS: dict[str, Guard] = {
         user_who_is_new_earlier,
     ),
     "users who are gone": (
-        lambda bench: bench.script(
+        lambda patches: patches.script(
             "warehouse/agg_user_acquisition", "and computed.user_id is null", "and false"
         ),
         user_who_is_no_more,
