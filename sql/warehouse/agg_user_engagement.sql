@@ -33,6 +33,7 @@ with users as (
     where slice = 'all'
 ),
 
+-- Sums are trimmed, as a table that copies them leaves a row whose sum is equal, with its digits.
 lifetimes as (
     select
         user_id,
@@ -42,8 +43,8 @@ lifetimes as (
         ) as event_count,
         sum(earned_count) as earned_count, sum(redeemed_count) as redeemed_count,
         sum(search_count) as search_count, sum(share_count) as share_count,
-        sum(like_count) as like_count, sum(miles_earned) as miles_earned,
-        sum(miles_redeemed) as miles_redeemed, min(first_earned_at) as first_earned_at
+        sum(like_count) as like_count, trim_scale(sum(miles_earned)) as miles_earned,
+        trim_scale(sum(miles_redeemed)) as miles_redeemed, min(first_earned_at) as first_earned_at
     from {{ warehouse }}.agg_user_monthly
     {{ incremental }} inner join {{ warehouse }}.changed_users using (user_id)
     group by user_id
@@ -73,15 +74,15 @@ windows as (
     select
         user_id,
         sum(event_count) filter (where days_ago < 7) as event_count_7d,
-        sum(miles_earned) filter (where days_ago < 7) as miles_earned_7d,
-        sum(miles_redeemed) filter (where days_ago < 7) as miles_redeemed_7d,
+        trim_scale(sum(miles_earned) filter (where days_ago < 7)) as miles_earned_7d,
+        trim_scale(sum(miles_redeemed) filter (where days_ago < 7)) as miles_redeemed_7d,
         max(depth) filter (where days_ago < 7) as depth_7d,
         sum(event_count) filter (where days_ago < 28) as event_count_28d,
-        sum(miles_earned) filter (where days_ago < 28) as miles_earned_28d,
-        sum(miles_redeemed) filter (where days_ago < 28) as miles_redeemed_28d,
+        trim_scale(sum(miles_earned) filter (where days_ago < 28)) as miles_earned_28d,
+        trim_scale(sum(miles_redeemed) filter (where days_ago < 28)) as miles_redeemed_28d,
         max(depth) filter (where days_ago < 28) as depth_28d,
-        sum(event_count) as event_count_90d, sum(miles_earned) as miles_earned_90d,
-        sum(miles_redeemed) as miles_redeemed_90d, max(depth) as depth_90d
+        sum(event_count) as event_count_90d, trim_scale(sum(miles_earned)) as miles_earned_90d,
+        trim_scale(sum(miles_redeemed)) as miles_redeemed_90d, max(depth) as depth_90d
     from days
     group by user_id
 ),

@@ -71,8 +71,19 @@ def assert_like_a_rebuild(database: Database) -> None:
 changes = st.dictionaries(st.integers(1, DAYS), amounts, min_size=1, max_size=DAYS)
 
 
-def test_amounts_of_other_scales_leave_no_digits(moulds: Moulds, no_margin: None) -> None:
-    follow(moulds, [dict.fromkeys(range(1, 16), "2"), {4: "0.500", 16: "7"}])
+# In the last two, the miles of a user stay equal, and only their digits change.
+@pytest.mark.parametrize(
+    "history",
+    [
+        [dict.fromkeys(range(1, 16), "2"), {4: "0.500", 16: "7"}],
+        [{1: "0", 2: "6", 30: "0"}, {2: "1.5000", 15: "2.750", 29: "0.2500"}],
+        [{9: "1.500"}, {2: "3", 9: "0"}, {2: "1.5000", 9: "1.5"}],
+    ],
+)
+def test_amounts_of_other_scales_leave_no_digits(
+    moulds: Moulds, no_margin: None, history: list[dict[int, str]]
+) -> None:
+    follow(moulds, history)
 
 
 @pytest.mark.slow

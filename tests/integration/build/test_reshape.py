@@ -464,7 +464,9 @@ def test_a_reader_who_does_not_end_keeps_the_old_table_and_is_named(
     built: Database, with_mood: Manifest
 ) -> None:
     def attempt() -> None:
-        with pytest.raises(RunnerError, match=r"kpi_daily: in use .* by a long report \(server"):
+        with pytest.raises(
+            RunnerError, match=r"kpi_daily: cannot be locked .* in use by a long report \(server"
+        ):
             rebuild(built, manifest=with_mood)
 
     while_somebody_reads(built, attempt)
