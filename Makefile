@@ -1,5 +1,5 @@
-# Every target is one command that you can type yourself. The database is the one that DATABASE_URL
-# or the PG* variables name; without them it is the embedded server, whose data are in .pgdata.
+# Every target is one command that you can type yourself. The database is the one that DATABASE_URL,
+# PGHOST, PGHOSTADDR, PGSERVICE or PGDATABASE names, or else the embedded server's, in .pgdata.
 
 PYTHON ?= python3
 VENV := .venv

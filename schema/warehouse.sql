@@ -231,5 +231,5 @@ $$;
 comment on function {{ warehouse }}.slice_groups(boolean, boolean, text, text, text) is
 'Groups of slice values that count a user together, one per row: slice all, with the country and '
 'the source if the user has one of each, and with the platform if there is one; every other value '
-'is a group of its own. Most users are so counted once instead of four times. slices() unfolds '
+'is a group of its own. So most users are counted once instead of four times. slices() unfolds '
 'the groups.';

@@ -16,8 +16,8 @@ Shape = dict[str, dict[str, str]]
 def reshaped(
     session: Session, composer: Composer, scripts: Sequence[Script]
 ) -> dict[str, list[str]]:
-    """Return, by the key of a script, the columns, constraints and indexes that its tables have
-    otherwise than their DDL says.
+    """Return, by the key of a script, the columns, constraints and indexes in which its tables
+    differ from their DDL.
 
     A table that does not exist yet is left out, and so are indexes that are missing, or that
     somebody has added.

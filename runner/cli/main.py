@@ -60,8 +60,8 @@ class Interrupted(RunnerError):
 def cli(context: click.Context, project: Path) -> None:
     """Milepost: ingest events, build the warehouse, and inspect both.
 
-    Commands connect to the server named by DATABASE_URL or the PG* variables. If they are not set,
-    commands start and use the embedded server.
+    Commands connect to the server named by DATABASE_URL, PGHOST, PGHOSTADDR, PGSERVICE or
+    PGDATABASE. If none is set, commands start and use the embedded server.
     """
     context.obj = project.absolute()
 

@@ -47,8 +47,8 @@ class Conditions:
         return sql.SQL("{} and {} > '-infinity'").format(condition, self.source.cursor_name)
 
     def behind(self, low: str, since: str | None) -> sql.Composed:
-        """Rows of the lookback before `low`, or before `since` if that is earlier, outside gaps:
-        that is where the run ended whose horizon this search starts from.
+        """Rows of the lookback before `low`, outside gaps. `since` is where the run ended whose
+        horizon this search starts from: if it is earlier, the lookback is the one before it.
         """
         edges = self._edges(low, since=since)
         return self.outside_gaps(self._between(edges["behind"], edges["low"]))

@@ -70,8 +70,8 @@ class Source:
     `is_unique` is whether a unique index covers the key, None if that cannot be known, and
     `has_children` whether rows of child tables, which that index does not cover, are read too.
     `remote_name` is the view that a foreign table reads, and `is_monthly` whether the replica is
-    partitioned by month. `dated` are the text columns that become times, with whether these have a
-    time zone.
+    partitioned by month. `dated` are the text columns that become times, each with whether it has
+    a time zone.
     """
 
     definition: PipelineDefinition

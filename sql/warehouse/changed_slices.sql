@@ -8,7 +8,7 @@
 
 delete from {{ this }};
 
--- Waived: union, of events that are early, or no activity, there are few.
+-- Waived: union, as events that are early, or no activity, are few.
 insert into {{ this }} (slice, slice_value, since)
 with arrived as (
     select country, platform, utm_source, event_date

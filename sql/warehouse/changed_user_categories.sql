@@ -6,7 +6,7 @@
 
 delete from {{ this }};
 
--- Waived: union, of early events there are few.
+-- Waived: union, as early events are few.
 insert into {{ this }} (
     user_id, transaction_category, first_changed_day, span_start, span_end
 )

@@ -9,7 +9,7 @@
 
 delete from {{ this }};
 
--- Waived: union, of early events there are few.
+-- Waived: union, as early events are few.
 insert into {{ this }} (user_id, event_date)
 select distinct
     user_id, event_date

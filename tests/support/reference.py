@@ -19,7 +19,7 @@ Every command is called as `python -m runner COMMAND`, or as `milepost COMMAND` 
 installed. `make reference` writes this page from their help.
 
 All commands take `--help`, and most take `--quiet` (print only warnings and errors) and `--debug`
-(show tracebacks and log messages). They exit with 0 when done, 1 when a script or a check failed,
+(show tracebacks and log messages). They exit with 0 when done, 1 when something failed or a problem was found,
 2 when the command line is wrong, 3 when the work could not start, and 130 when interrupted.
 
 Before the command, `--project DIRECTORY` names the folder of the project.

@@ -41,7 +41,7 @@ def command(here: Workspace, left: str, right: str, patterns: tuple[str, ...]) -
     if found:
         output.say(f"diff: {len(found)} of {len(compared.tables)} tables differ")
     else:
-        output.say(f"diff: {len(compared.tables)} tables, no difference")
+        output.say(f"diff: {output.number(len(compared.tables), 'table')}, no difference")
     output.fail_if(found)
 
 

@@ -42,6 +42,8 @@ def apply_command(here: Workspace, yes: bool, target: Target, roles: bool) -> No
         for change in changes:
             output.say(change)
     hint = f"python -m runner schema apply {'--roles ' if roles else ''}--yes"
-    output.confirm(f"make these {len(changes)} changes?", hint, yes or server.is_embedded)
+    output.confirm(
+        f"make {output.number(len(changes), 'change')}?", hint, yes or server.is_embedded
+    )
     schema.apply(database, manifest, target, roles)
     output.say("schema: applied")

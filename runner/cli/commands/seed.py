@@ -32,7 +32,8 @@ from runner.setup.demo import Demo, is_empty, seed
 def command(here: Workspace, /, demo: bool, if_empty: bool, **wanted: Any) -> None:
     """Fill the source tables with demo data.
 
-    Runs the scripts in sql/demo. The same options give the same rows.
+    Runs the scripts in sql/demo. The same options give the same rows, if --end is
+    among them.
 
     \b
     Example: python -m runner seed --events 1000000 --users 10000 --days 180

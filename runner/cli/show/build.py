@@ -39,8 +39,8 @@ def summary(done: BuildResult, live: ProgressListener, what: str = "build") -> N
     changed = sum(sum(astuple(result.changes)) for result in done.results)
     checks = "with warnings" if done.warnings else "all checks passed"
     say(
-        f"{what} {done.run_id}: {len(done.results)} scripts, {changed:,} rows changed, {checks},"
-        f" {done.seconds:.1f}s"
+        f"{what} {done.run_id}: {number(len(done.results), 'script')},"
+        f" {number(changed, 'row')} changed, {checks}, {done.seconds:.1f}s"
     )
     slow(done.slow)
     for note in done.notes:
